@@ -1,0 +1,1 @@
+"""Data sets on disk: import, audit, splits, phantom, and batches for training."""

@@ -1,0 +1,164 @@
+"""A data set on disk: the ImageFolder convention of Hugging Face, with a description beside it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dermsynth import __version__
+from dermsynth.errors import UserError
+from dermsynth.runs import read_json, replacing, write_json
+
+SCHEMA = 1
+METADATA, DESCRIPTION = "metadata.csv", "dataset.json"
+TEXT_COLUMNS = ("file_name", "label", "mask_file_name", "group", "split")
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """A folder, its table (one row an image, `file_name` first) and its description."""
+
+    folder: Path
+    table: pd.DataFrame
+    description: dict[str, Any]
+
+    @property
+    def labels(self) -> NDArray[np.str_]:
+        """Label of every image; the empty string where there is none."""
+        if "label" not in self.table:
+            return np.full(len(self.table), "", dtype=object)
+        return self.table["label"].to_numpy(dtype=object)
+
+    @property
+    def classes(self) -> list[str]:
+        """The labels that occur, sorted."""
+        return sorted({str(label) for label in self.labels if label})
+
+    @property
+    def paths(self) -> list[Path]:
+        """Path of every image."""
+        return [self.folder / name for name in self.table["file_name"]]
+
+    @property
+    def content_hash(self) -> str:
+        """Hash that changes when an image is added, removed or replaced."""
+        return str(self.description["content_hash"])
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether a generator made the images."""
+        return bool(self.description.get("synthetic", False))
+
+    def select(self, keep: NDArray[np.bool_]) -> "DataSet":
+        """The same data set with the chosen rows only."""
+        return DataSet(self.folder, self.table[keep].reset_index(drop=True), self.description)
+
+    def count(self, label: str) -> int:
+        """How many images have this label."""
+        return int((self.labels == label).sum())
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Read a CSV (byte-order mark, UTF-8 or Latin-1) with every value as text and blanks as empty strings.
+
+    Raises UserError when the file is missing, empty or no table.
+    """
+    try:
+        try:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+        except UnicodeDecodeError:
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="latin-1", skipinitialspace=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path}: a folder; name the CSV file in it") from error
+    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
+        raise UserError(f"{path}: not a CSV table ({str(error).strip()})") from error
+    table.columns = [str(column).strip() for column in table.columns]
+    return table.map(str.strip)
+
+
+def require_columns(table: pd.DataFrame, columns: list[str], path: Path) -> None:
+    """Raise UserError when a column is missing, and say which there are."""
+    for column in columns:
+        if column not in table:
+            raise UserError(f"{path}: no column {column!r}; there are: {', '.join(map(str, table.columns))}")
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of `name` in `folder`.
+
+    Raises UserError when it leads out of the folder.
+    """
+    path = (folder / name).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder")
+    return path
+
+
+def content_hash(folder: Path, names: list[str]) -> str:
+    """Hash of the images' names and sizes and of the bytes at their start and end."""
+    digest = hashlib.sha256()
+    for name in sorted(names):
+        path = folder / name
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            digest.update(f"{name}\0{size}\0".encode())
+            digest.update(file.read(4096))
+            file.seek(max(0, size - 4096))
+            digest.update(file.read(4096))
+    return digest.hexdigest()
+
+
+def open_data_set(folder: Path) -> DataSet:
+    """Open a data set written by any of the commands.
+
+    Raises UserError when the folder is none, has no images, names missing columns or leads out of itself.
+    """
+    if not folder.is_dir():
+        raise UserError(f"{folder}: no such folder")
+    if not (folder / METADATA).exists() or not (folder / DESCRIPTION).exists():
+        raise UserError(f"{folder}: not a data set ({METADATA} and {DESCRIPTION}); make one with: dermsynth import")
+    description = read_json(folder / DESCRIPTION)
+    if description.get("schema", 0) > SCHEMA:
+        raise UserError(f"{folder}: schema {description['schema']} is newer than this program; update dermsynth")
+    table = read_table(folder / METADATA)
+    require_columns(table, ["file_name"], folder / METADATA)
+    if table.empty:
+        raise UserError(f"{folder / METADATA}: no images")
+    for name in table["file_name"]:
+        if ".." in name or name.startswith("/"):
+            inside(folder, name)
+    return DataSet(folder, table, description)
+
+
+def write_table(folder: Path, table: pd.DataFrame) -> None:
+    """Write `metadata.csv` atomically, the known columns first."""
+    first = [column for column in TEXT_COLUMNS if column in table]
+    ordered = table[first + [column for column in table.columns if column not in first]]
+    with replacing(folder / METADATA) as temporary:
+        ordered.to_csv(temporary, index=False)
+
+
+def write_data_set(folder: Path, table: pd.DataFrame, facts: dict[str, Any], step: dict[str, Any]) -> DataSet:
+    """Write table and description of a folder whose images are in place.
+
+    `facts` are kept as they are (licence, source, synthetic, ...); `step` is appended to the history.
+    """
+    write_table(folder, table)
+    labels = sorted({label for label in table.get("label", pd.Series(dtype=str)) if label})
+    description = {
+        "schema": SCHEMA,
+        "program": f"dermsynth {__version__}",
+        "images": len(table),
+        "classes": labels,
+        "content_hash": content_hash(folder, list(table["file_name"])),
+        **facts,
+        "history": [*facts.get("history", []), step],
+    }
+    write_json(folder / DESCRIPTION, description)
+    return open_data_set(folder)

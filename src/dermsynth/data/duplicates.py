@@ -1,0 +1,41 @@
+"""Near-duplicates: the same photograph again, re-encoded, resized or slightly changed."""
+
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from dermsynth.images import read_image, thumbnail_hash
+
+HASH_BITS = 6
+"""Hashes that differ in more bits are of different photographs."""
+THUMBNAIL_LEVELS = 6.0
+"""Mean absolute difference of the thumbnails, in grey levels, up to which two photographs are the same."""
+BLOCK = 2048
+
+
+def fingerprints(paths: list[Path], jobs: int) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
+    """Hashes [n] and thumbnails [n, 768] of image files."""
+    found = Parallel(n_jobs=jobs)(delayed(_fingerprint)(path) for path in paths)
+    return np.array([f[0] for f in found], dtype=np.uint64), np.stack([f[1] for f in found])
+
+
+def _fingerprint(path: Path) -> tuple[np.uint64, NDArray[np.float32]]:
+    return thumbnail_hash(read_image(path))
+
+
+def near_duplicates(hashes: NDArray[np.uint64], thumbnails: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Pairs [k, 2] of images that show the same photograph: near in hash and in thumbnail."""
+    pairs = []
+    for start in range(0, len(hashes), BLOCK):
+        distance = np.bitwise_count(hashes[start : start + BLOCK, None] ^ hashes[None])
+        rows, columns = np.nonzero(distance <= HASH_BITS)
+        rows += start
+        later = columns > rows
+        rows, columns = rows[later], columns[later]
+        if len(rows):
+            difference = np.abs(thumbnails[rows] - thumbnails[columns]).mean(axis=1)
+            same = difference <= THUMBNAIL_LEVELS
+            pairs.append(np.stack([rows[same], columns[same]], axis=1))
+    return np.concatenate(pairs) if pairs else np.empty((0, 2), dtype=np.int64)

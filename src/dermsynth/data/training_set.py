@@ -1,0 +1,82 @@
+"""A data set as training sees it: decoded images, class numbers, and the order in which they are shown."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.sampling import Order
+from dermsynth.errors import UserError
+
+SMALLEST_CLASS = 10
+SMALLEST_SET = 16
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """Images uint8 [n, 3, h, w], the class of each, the class names, and the order of showing."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    order: Order
+    content_hash: str
+
+    def take(self, start: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
+        """Images and class numbers at positions start ... start + count - 1 of the order."""
+        index = self.order.take(start, count)
+        return self.images[index], self.labels[index]
+
+
+def chosen_rows(data_set: DataSet, *, split: str, exclude: tuple[str, ...], conditional: bool | None) -> DataSet:
+    """The rows a generator is trained on: one split, without excluded labels, and labelled ones only if conditional.
+
+    Raises UserError for a label that does not occur, or a class of fewer than ten images in conditional training.
+    """
+    for label in exclude:
+        if label not in data_set.classes:
+            raise UserError(f"--exclude {label!r}: no such label; there are: {', '.join(data_set.classes)}")
+    keep = ~np.isin(data_set.labels.astype(str), exclude) if exclude else np.ones(len(data_set.table), bool)
+    if "split" in data_set.table and split != "all":
+        keep &= (data_set.table["split"] == split).to_numpy()
+    if conditional is not False and data_set.classes:
+        keep &= data_set.labels != ""
+    return data_set.select(keep)
+
+
+def training_set(
+    data_set: DataSet,
+    decoding: Decoding,
+    *,
+    split: str = "train",
+    exclude: tuple[str, ...] = (),
+    conditional: bool | None = None,
+    temperature: float = 1.0,
+    seed: int = 0,
+) -> TrainingSet:
+    """Decode what is trained on. Conditional unless told otherwise, where there are at least two classes.
+
+    Raises UserError when too few images, or too few of one class, are left.
+    """
+    rows = chosen_rows(data_set, split=split, exclude=exclude, conditional=conditional)
+    classes = tuple(rows.classes)
+    if conditional is None:
+        conditional = len(classes) >= 2
+    if conditional and len(classes) < 2:
+        raise UserError(f"{data_set.folder}: conditional training needs two labels; it has {len(classes)}")
+    if conditional:
+        for label in classes:
+            if rows.count(label) < SMALLEST_CLASS:
+                raise UserError(
+                    f"label {label!r} has {rows.count(label)} images in the split {split!r}, at least {SMALLEST_CLASS} are "
+                    f"needed; leave it out with --exclude {label!r}, or train with --unconditional"
+                )
+    if len(rows.table) < SMALLEST_SET:
+        raise UserError(f"{data_set.folder}: {len(rows.table)} images to train on, at least {SMALLEST_SET} are needed")
+    classes = classes if conditional else ()
+    number = {label: i for i, label in enumerate(classes)}
+    labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
+    order = Order(labels, temperature=temperature, seed=seed)
+    return TrainingSet(decoded(rows, decoding), labels, classes, order, data_set.content_hash)

@@ -1,0 +1,204 @@
+"""Pixels: reading any image file safely, cropping and resizing, grids, and PNG out.
+
+Everywhere in the package an image is uint8 [h, w, 3], RGB.
+"""
+
+import io
+import warnings
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+
+from dermsynth.errors import UserError
+
+Pixels = NDArray[np.uint8]
+Crop = Literal["centre", "pad", "stretch"]
+Filter = Literal["area", "lanczos"]
+
+MAX_PIXELS = 100_000_000
+"""A larger image is refused before it is decoded."""
+MAX_FILE_BYTES = 500_000_000
+SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+AI_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+class BadImage(UserError):
+    """An image file that cannot be used, and why."""
+
+
+def read_image(path: Path) -> Pixels:
+    """Decode an image file to uint8 [h, w, 3]: orientation applied, alpha on white, grey and 16 bit converted.
+
+    Raises BadImage, naming the file and the reason, for anything that is not one whole still image of sane size.
+    """
+    return decode_image(_read_bytes(path), str(path))
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise BadImage(f"{path}: {size:,} bytes, more than {MAX_FILE_BYTES:,}; convert it to a smaller image")
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise BadImage(f"{path}: no such file") from error
+    except (IsADirectoryError, PermissionError) as error:
+        raise BadImage(f"{path}: {error.strerror.lower()}") from error
+
+
+def decode_image(data: bytes, name: str) -> Pixels:
+    """Decode an image held in memory; `name` is what a message calls it."""
+    if not data:
+        raise BadImage(f"{name}: 0 bytes; the file is empty")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with Image.open(io.BytesIO(data)) as image:
+                _check_header(image, name)
+                image.load()
+                return _to_rgb(ImageOps.exif_transpose(image))
+    except BadImage:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadImage(f"{name}: not an image that can be read (JPEG, PNG, TIFF, BMP, WebP)") from error
+    except Image.DecompressionBombError as error:
+        raise BadImage(f"{name}: more than {MAX_PIXELS:,} pixels; reduce it first") from error
+    except Exception as error:  # decoders raise almost anything on damaged data
+        raise BadImage(f"{name}: damaged or cut short ({error})") from error
+
+
+def _check_header(image: Image.Image, name: str) -> None:
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise BadImage(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS:,}; reduce it first")
+    if min(width, height) < 2:
+        raise BadImage(f"{name}: {width} x {height} pixels; too small to be a photograph")
+    if getattr(image, "is_animated", False):
+        raise BadImage(f"{name}: {getattr(image, 'n_frames', 'several')} frames; export the one that is meant")
+
+
+def _to_rgb(image: Image.Image) -> Pixels:
+    if image.mode.startswith("I") or image.mode == "F":
+        return _from_deep_grey(np.asarray(image, dtype=np.float64))
+    if image.mode == "CMYK":
+        image = _from_cmyk(image)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = image.convert("RGBA")
+        flat = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        image = Image.alpha_composite(flat, image)
+    return np.array(image.convert("RGB"), dtype=np.uint8)
+
+
+def _from_cmyk(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if profile:
+        try:
+            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            return converted if converted is not None else image.convert("RGB")
+        except ImageCms.PyCMSError:
+            pass
+    return image.convert("RGB")
+
+
+def _from_deep_grey(values: NDArray[np.float64]) -> Pixels:
+    """16-bit grey, using the whole range when values exceed 8 bits."""
+    scale = 257.0 if values.max() > 255 else 1.0
+    grey = np.clip(np.rint(values / scale), 0, 255).astype(np.uint8)
+    return np.repeat(grey[:, :, None], 3, axis=2)
+
+
+def fit(pixels: Pixels, height: int, width: int, crop: Crop, resampling: Filter) -> Pixels:
+    """Bring an image [h, w] or [h, w, 3] to `height` x `width`.
+
+    `centre` cuts the largest centred rectangle of the wanted shape, `pad` adds the border's colour around, `stretch`
+    distorts. `area` averages when shrinking, `lanczos` is Lanczos-4 after a Gaussian that removes what would alias.
+    """
+    if crop == "centre":
+        pixels = centre_crop(pixels, height / width)
+    elif crop == "pad":
+        pixels = _pad(pixels, height / width)
+    if pixels.shape[:2] == (height, width):
+        return pixels
+    shrinking = pixels.shape[0] > height or pixels.shape[1] > width
+    if resampling == "area":
+        method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
+        return cv2.resize(pixels, (width, height), interpolation=method)
+    if shrinking:
+        sigma_y, sigma_x = (max(a / b - 1, 0) / 2 for a, b in zip(pixels.shape, (height, width), strict=False))
+        if max(sigma_x, sigma_y) > 0.1:
+            pixels = cv2.GaussianBlur(pixels, (0, 0), max(sigma_x, 0.01), sigmaY=max(sigma_y, 0.01))
+    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LANCZOS4)
+
+
+def centre_crop(pixels: Pixels, aspect: float) -> Pixels:
+    """The largest centred rectangle whose height is `aspect` times its width."""
+    height, width = pixels.shape[:2]
+    new_width = min(width, max(1, round(height / aspect)))
+    new_height = min(height, max(1, round(width * aspect)))
+    top, left = (height - new_height) // 2, (width - new_width) // 2
+    return pixels[top : top + new_height, left : left + new_width]
+
+
+def _pad(pixels: Pixels, aspect: float) -> Pixels:
+    height, width = pixels.shape[:2]
+    rows, columns = max(0, round(width * aspect) - height), max(0, round(height / aspect) - width)
+    edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
+    colour = np.median(edge, axis=0).tolist()
+    sides = (rows // 2, rows - rows // 2, columns // 2, columns - columns // 2)
+    return cv2.copyMakeBorder(pixels, *sides, cv2.BORDER_CONSTANT, value=colour)
+
+
+def grid(images: Pixels, columns: int, gap: int = 2) -> Pixels:
+    """Lay out images [n, h, w, 3] in rows on white."""
+    count, height, width, _ = images.shape
+    rows = -(-count // columns)
+    sheet = np.full((rows * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for index, image in enumerate(images):
+        top, left = (index // columns) * (height + gap), (index % columns) * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def encode_png(pixels: Pixels, *, text: dict[str, str] | None = None, synthetic: bool = False) -> bytes:
+    """PNG bytes; with `synthetic` marked in XMP as made by a trained algorithm (IPTC digital source type)."""
+    info = PngImagePlugin.PngInfo()
+    for key, value in (text or {}).items():
+        info.add_text(key, value)
+    if synthetic:
+        info.add_itxt("XML:com.adobe.xmp", _xmp(text or {}))
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", pnginfo=info, compress_level=6)
+    return buffer.getvalue()
+
+
+def _xmp(text: dict[str, str]) -> str:
+    description = "; ".join(f"{key}={value}" for key, value in text.items())
+    for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&quot;")):
+        description = description.replace(plain, escaped)
+    return (
+        '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+        '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+        'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+        'xmlns:photoshop="http://ns.adobe.com/photoshop/1.0/" '
+        f'Iptc4xmpExt:DigitalSourceType="{AI_SOURCE}" photoshop:Instructions="{description}"/>'
+        '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+    )
+
+
+def encode_jpeg(pixels: Pixels, quality: int = 85) -> bytes:
+    """JPEG bytes, for reports."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=quality)
+    return buffer.getvalue()
+
+
+def thumbnail_hash(pixels: Pixels) -> tuple[np.uint64, NDArray[np.float32]]:
+    """64-bit DCT hash of an image, and its 16x16 thumbnail [256 x 3] with which candidates are confirmed."""
+    bits = cv2.img_hash.pHash(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY))
+    thumb = cv2.resize(pixels, (16, 16), interpolation=cv2.INTER_AREA)
+    return np.frombuffer(bits.tobytes(), np.uint64)[0], thumb.reshape(-1).astype(np.float32)

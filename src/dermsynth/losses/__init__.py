@@ -1,0 +1,1 @@
+"""Adversarial terms and penalties: functions of logits, images and latents."""

@@ -1,0 +1,53 @@
+"""The 4x4 binomial filter of StyleGAN2 and the sampling operations around it.
+
+Every tensor is channels-last and every filter a depthwise convolution: on a CPU that is the fastest exact form, and
+it is differentiable as often as wanted.
+"""
+
+import functools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+BINOMIAL = (1.0, 3.0, 3.0, 1.0)
+
+
+@functools.cache
+def _depthwise_kernel(channels: int, gain: float, device: torch.device, dtype: torch.dtype) -> Tensor:
+    taps = torch.tensor(BINOMIAL, device=device, dtype=torch.float64)
+    kernel = torch.outer(taps, taps) * (gain / taps.sum() ** 2)
+    return kernel.to(dtype).expand(channels, 1, 4, 4).contiguous()
+
+
+def blur(x: Tensor, padding: int, *, gain: float = 1.0, stride: int = 1) -> Tensor:
+    """Filter every channel with the outer product of [1, 3, 3, 1] (Karras et al. 2020a, section 2 and Zhang 2019).
+
+    `x` is [n, c, h, w]; the result has (h + 2 padding - 4) // stride + 1 rows and the mean of x times `gain`.
+    """
+    kernel = _depthwise_kernel(x.shape[1], gain, x.device, x.dtype)
+    return F.conv2d(x, kernel, padding=padding, stride=stride, groups=x.shape[1])
+
+
+def upsample(x: Tensor) -> Tensor:
+    """Double height and width: zeros between the pixels, then the binomial filter with gain 4."""
+    kernel = _depthwise_kernel(x.shape[1], 4.0, x.device, x.dtype)
+    return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
+
+
+def downsample(x: Tensor) -> Tensor:
+    """Halve height and width: the binomial filter at every second pixel."""
+    return blur(x, 1, stride=2)
+
+
+def convolve_up(x: Tensor, weight: Tensor) -> Tensor:
+    """Transposed 3x3 convolution of stride 2 followed by the filter: [n, i, h, w] -> [n, o, 2h, 2w].
+
+    `weight` is [i, o, 3, 3], as `conv_transpose2d` wants it.
+    """
+    return blur(F.conv_transpose2d(x, weight, stride=2), 1, gain=4.0)
+
+
+def convolve_down(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+    """The filter followed by a 3x3 convolution of stride 2: [n, i, h, w] -> [n, o, h/2, w/2]."""
+    return F.conv2d(blur(x, 2), weight, bias, stride=2)

@@ -1,0 +1,70 @@
+"""Which image sizes a doubling generator can make, and how wide its layers are. Imports no torch."""
+
+from dataclasses import dataclass
+
+from dermsynth.errors import UserError
+
+SMALLEST_CONSTANT, LARGEST_CONSTANT = 3, 15
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Height and width of an image; both are `constant` times 2 to the power of `doublings`."""
+
+    height: int
+    width: int
+
+    @property
+    def doublings(self) -> int:
+        """How often the constant is doubled: as often as both sides stay whole and at least 3."""
+        doublings = 0
+        while self._divides(2 ** (doublings + 1)):
+            doublings += 1
+        return doublings
+
+    @property
+    def constant(self) -> tuple[int, int]:
+        """Height and width of the learned constant at the start of the generator."""
+        return self.height >> self.doublings, self.width >> self.doublings
+
+    @property
+    def levels(self) -> tuple[int, ...]:
+        """Nominal resolutions 4, 8, 16, ... of the blocks, as the papers name them."""
+        return tuple(4 * 2**i for i in range(self.doublings + 1))
+
+    def _divides(self, factor: int) -> bool:
+        sides = (self.height, self.width)
+        return all(side % factor == 0 and side // factor >= SMALLEST_CONSTANT for side in sides)
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+def parse_shape(text: str | int) -> Shape:
+    """Read `64` or `WIDTHxHEIGHT`.
+
+    Raises UserError when the size is not a constant of 3 to 15 pixels a side times a power of two (3 to 7 for squares).
+    """
+    parts = str(text).lower().replace("×", "x").split("x")
+    if not all(part.isdigit() for part in parts) or len(parts) > 2:
+        raise UserError(f"resolution {text!r}: write one number (64) or WIDTHxHEIGHT (128x96)")
+    width, height = int(parts[0]), int(parts[-1])
+    shape = Shape(height, width)
+    if min(width, height) < 8 or max(width, height) > 2048 or not _reachable(shape):
+        raise UserError(f"resolution {text}: a side must be 3 to 7 pixels doubled some times; nearest: {_nearest(width)}")
+    return shape
+
+
+def _reachable(shape: Shape) -> bool:
+    low, high = sorted(shape.constant)
+    return low <= 7 and high <= LARGEST_CONSTANT and shape.doublings >= 1
+
+
+def _nearest(side: int) -> str:
+    sizes = sorted({c << d for c in (4, 5, 6, 7) for d in range(1, 9)}, key=lambda s: abs(s - side))
+    return ", ".join(str(s) for s in sorted(sizes[:3]))
+
+
+def channels_at(level: int, base: int, maximum: int) -> int:
+    """Feature maps of the block of nominal resolution `level`: min(base / level, maximum) (Karras et al. 2020b)."""
+    return min(base // level, maximum)

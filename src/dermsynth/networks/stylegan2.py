@@ -1,0 +1,199 @@
+"""Mapping network, skip generator and residual discriminator of StyleGAN2 (Karras et al. 2020a), written from the paper."""
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+from dermsynth.networks.blocks import LEAK, Convolution, Dense, minibatch_deviation, normalise_second_moment
+from dermsynth.networks.modulated import StyledConvolution, ToImage
+from dermsynth.networks.resample import convolve_down, downsample, upsample
+from dermsynth.networks.shapes import Shape, channels_at
+
+RATE_MULTIPLIER = 0.01
+
+
+class Mapping(nn.Module):
+    """z and class -> w: normalised inputs, then dense layers with a hundredth of the learning rate.
+
+    Keeps the running mean of w for every class, towards which truncation pulls.
+    """
+
+    def __init__(self, latent: int, width: int, layers: int, classes: int) -> None:
+        super().__init__()
+        self.embed = Dense(classes, width) if classes else None
+        inputs = latent + (width if classes else 0)
+        sizes = [inputs] + [width] * layers
+        self.layers = nn.ModuleList(
+            Dense(a, b, activate=True, rate_multiplier=RATE_MULTIPLIER) for a, b in pairwise(sizes)
+        )
+        self.register_buffer("mean_w", torch.zeros(max(classes, 1), width))
+        self.mean_w: Tensor
+
+    def forward(self, z: Tensor, label: Tensor) -> Tensor:
+        """[n, latent], one-hot [n, classes] -> [n, width]."""
+        x = normalise_second_moment(z)
+        if self.embed is not None:
+            x = torch.cat([x, normalise_second_moment(self.embed(label))], dim=1)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+    @torch.no_grad()
+    def track(self, w: Tensor, label: Tensor, beta: float, sum_processes: Callable[[Tensor], Tensor]) -> None:
+        """Move the mean of every class present in the batch towards the batch's mean of that class."""
+        one_hot = label if self.embed is not None else torch.ones(len(w), 1, device=w.device)
+        totals = sum_processes(torch.cat([one_hot.T @ w.detach(), one_hot.sum(dim=0)[:, None]], dim=1))
+        total, count = totals[:, :-1], totals[:, -1:]
+        self.mean_w.lerp_(total / count.clamp(min=1), (1 - beta) * (count > 0).float())
+
+    def truncated(self, w: Tensor, label: Tensor, psi: float) -> Tensor:
+        """Pull w towards the mean w of its class: w' = mean + psi (w - mean) (Karras et al. 2019, section 2)."""
+        mean = label @ self.mean_w if self.embed is not None else self.mean_w
+        return torch.lerp(mean.expand_as(w), w, psi)
+
+
+class SynthesisBlock(nn.Module):
+    """Two styled convolutions at one resolution (one at the first) and the image they contribute."""
+
+    def __init__(self, inputs: int, outputs: int, latent: int) -> None:
+        super().__init__()
+        self.up = StyledConvolution(inputs, outputs, latent, up=True) if inputs else None
+        self.convolution = StyledConvolution(outputs, outputs, latent)
+        self.to_image = ToImage(outputs, latent)
+
+    def forward(self, x: Tensor, image: Tensor | None, ws: Tensor, noise: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """Features and image so far -> features and image at this resolution; `ws` [n, layers of the block, latent]."""
+        styles = list(ws.unbind(dim=1))
+        if self.up is not None:
+            x = self.up(x, styles.pop(0), noise[0])
+        x = self.convolution(x, styles.pop(0), noise[-1])
+        own = self.to_image(x, styles.pop(0))
+        return x, own if image is None else own.add_(upsample(image))
+
+
+class Synthesis(nn.Module):
+    """w for every layer and noise -> image: the skip generator (Karras et al. 2020a, figure 7).
+
+    `low_precision_levels` counts the highest resolutions that run in the dtype given to `forward`.
+    """
+
+    def __init__(self, shape: Shape, base: int, maximum: int, latent: int, low_precision_levels: int = 4) -> None:
+        super().__init__()
+        self.shape = shape
+        self.low_precision_levels = low_precision_levels
+        widths = [channels_at(level, base, maximum) for level in shape.levels]
+        self.constant = nn.Parameter(torch.randn(widths[0], *shape.constant))
+        self.blocks = nn.ModuleDict()
+        for level, inputs, outputs in zip(shape.levels, [0, *widths], widths, strict=False):
+            self.blocks[str(level)] = SynthesisBlock(inputs, outputs, latent)
+
+    @property
+    def layers(self) -> int:
+        """How many w the network takes: one a styled convolution, and the last image layer's."""
+        return 2 * len(self.blocks)
+
+    def noise_sizes(self) -> list[tuple[int, int]]:
+        """Height and width of the noise of every styled convolution, in order."""
+        height, width = self.shape.constant
+        sizes = [(height << i, width << i) for i in range(len(self.blocks))]
+        return [sizes[0]] + [size for size in sizes[1:] for _ in range(2)]
+
+    def forward(self, ws: Tensor, noise: list[Tensor], dtype: torch.dtype = torch.float32) -> Tensor:
+        """[n, layers, latent], one [n, 1, h, w] a convolution -> [n, 3, height, width] in float32."""
+        x = self.constant.expand(len(ws), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        image, layer, number = None, 0, 0
+        for index, block in enumerate(self.blocks.values()):
+            low = index >= len(self.blocks) - self.low_precision_levels and index > 0
+            count = 1 if index == 0 else 2
+            x, image = block(
+                x.to(dtype if low else torch.float32),
+                image,
+                ws[:, layer : layer + count + 1],  # the image layer shares its w with the next block's first layer
+                noise[number : number + count],
+            )
+            layer, number = layer + count, number + count
+        assert image is not None
+        return image
+
+
+class Generator(nn.Module):
+    """Mapping and synthesis, with style mixing."""
+
+    def __init__(self, mapping: Mapping, synthesis: Synthesis) -> None:
+        super().__init__()
+        self.mapping = mapping
+        self.synthesis = synthesis
+
+    def forward(
+        self, z: Tensor, label: Tensor, noise: list[Tensor], *, psi: float = 1.0, dtype: torch.dtype = torch.float32
+    ) -> Tensor:
+        """[n, latent], one-hot [n, classes] -> images [n, 3, h, w], nominally in [-1, 1]."""
+        w = self.mapping(z, label)
+        if psi != 1.0:
+            w = self.mapping.truncated(w, label, psi)
+        return self.synthesis(self.broadcast(w), noise, dtype)
+
+    def broadcast(self, w: Tensor) -> Tensor:
+        """The same w for every layer: [n, latent] -> [n, layers, latent]."""
+        return w[:, None].expand(-1, self.synthesis.layers, -1)
+
+    def mixed(self, w: Tensor, other: Tensor, cutoff: Tensor) -> Tensor:
+        """Style mixing (Karras et al. 2019, section 3.1): layers from `cutoff` [n] on take the other w."""
+        layer = torch.arange(self.synthesis.layers, device=w.device)
+        return torch.where((layer[None] < cutoff[:, None])[:, :, None], w[:, None], other[:, None])
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions and a filtered 1x1 shortcut, halving the resolution (Karras et al. 2020a, figure 7)."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first = Convolution(inputs, inputs, 3)
+        self.second = Convolution(inputs, outputs, 3, gain=math.sqrt(0.5))
+        self.shortcut = Convolution(inputs, outputs, 1, activate=False, bias=False, gain=math.sqrt(0.5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, inputs, h, w] -> [n, outputs, h/2, w/2]."""
+        short = self.shortcut(downsample(x))
+        weight, bias = self.second.scaled(x.dtype)
+        assert bias is not None
+        y = nn.functional.leaky_relu_(convolve_down(self.first(x), weight, bias), LEAK)
+        return short.add_(y)
+
+
+class Discriminator(nn.Module):
+    """Residual discriminator with minibatch standard deviation; conditional by projection (Miyato & Koyama 2018)."""
+
+    def __init__(
+        self, shape: Shape, base: int, maximum: int, classes: int, label_layers: int, low_precision_levels: int = 4
+    ) -> None:
+        super().__init__()
+        self.low_precision_levels = low_precision_levels
+        levels = shape.levels
+        widths = {level: channels_at(level, base, maximum) for level in levels}
+        final = widths[4]
+        self.from_image = Convolution(3, widths[levels[-1]], 1)
+        self.blocks = nn.ModuleDict(
+            {str(high): ResidualBlock(widths[high], widths[low]) for low, high in reversed(list(pairwise(levels)))}
+        )
+        self.convolution = Convolution(final + 1, final, 3)
+        height, width = shape.constant
+        self.dense = Dense(final * height * width, final, activate=True)
+        self.output = Dense(final, final if classes else 1)
+        self.label_mapping = Mapping(0, final, label_layers, classes) if classes else None
+
+    def forward(self, image: Tensor, label: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """[n, 3, h, w], one-hot [n, classes] -> logits [n]."""
+        low = self.low_precision_levels > 0
+        x = self.from_image(image.to(dtype if low else torch.float32, memory_format=torch.channels_last))
+        for index, block in enumerate(self.blocks.values()):
+            x = block(x.to(dtype if index < self.low_precision_levels else torch.float32))
+        x = self.convolution(minibatch_deviation(x.float(), 4))
+        x = self.output(self.dense(x.flatten(1)))
+        if self.label_mapping is None:
+            return x.squeeze(1)
+        z = x.new_zeros(len(x), 0)
+        return (x * self.label_mapping(z, label)).sum(dim=1) / math.sqrt(x.shape[1])

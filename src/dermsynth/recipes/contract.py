@@ -1,0 +1,88 @@
+"""What a GAN family is: networks, players with disjoint parameters, and a step that yields losses."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from dermsynth.networks.shapes import Shape
+from dermsynth.random import Draws
+
+Terms = dict[str, Tensor]
+Update = tuple[str, Terms]
+"""The player whose parameters move, and the named terms whose sum is its loss."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Real images [n, 3, h, w] in [-1, 1], one-hot labels [n, classes] and the random numbers of this step."""
+
+    image: Tensor
+    label: Tensor
+    draws: Draws
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands, how many processes share it, and a sum over them."""
+
+    step: int
+    images: int
+    processes: int
+    sum: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Player:
+    """Parameters that one optimiser (Adam) owns, and its settings."""
+
+    parameters: list[nn.Parameter]
+    learning_rate: float
+    betas: tuple[float, float]
+
+
+class Recipe(nn.Module, ABC):
+    """A GAN family: every network it trains, as one module, so that a checkpoint is its state.
+
+    Whatever must survive a stop is a parameter or a buffer. `step` yields once per parameter update; the trainer does
+    backward, the average over processes and the optimiser step between two yields, so code after the last yield sees
+    every update done. Never yield inside a `with`.
+    """
+
+    Config: ClassVar[type[BaseModel]]
+    presets: ClassVar[Mapping[str, Callable[[Shape, int], BaseModel]]]
+    """Name -> function of image shape and batch size that returns the configuration."""
+
+    def __init__(self, shape: Shape, classes: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.classes = classes
+        self.dtype = torch.float32
+
+    @abstractmethod
+    def players(self) -> dict[str, Player]:
+        """The players by name, in a fixed order."""
+
+    @abstractmethod
+    def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        """One training step on one batch."""
+
+    @abstractmethod
+    def noise_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the standard normal arrays that one generated image is a function of; the latent is the first."""
+
+    @abstractmethod
+    def sample(self, noise: list[Tensor], label: Tensor, psi: float) -> Tensor:
+        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, one-hot labels and a truncation."""
+
+    def augmentation_strength(self) -> float | None:
+        """Probability of augmentation now, or None where the family has none."""
+        return None
+
+    def statistics(self) -> dict[str, float]:
+        """Numbers for the log that are not losses."""
+        return {}

@@ -1,0 +1,235 @@
+"""StyleGAN2 with adaptive discriminator augmentation (Karras et al. 2020a, 2020b), written from the papers."""
+
+from collections.abc import Iterator
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from dermsynth.errors import UserError
+from dermsynth.losses.adversarial import logistic_fake, logistic_real
+from dermsynth.losses.penalties import path_lengths, r1_penalty
+from dermsynth.networks.augmentation import PRESETS, Augmentation, Strengths
+from dermsynth.networks.shapes import Shape
+from dermsynth.networks.stylegan2 import Discriminator, Generator, Mapping, Synthesis
+from dermsynth.random import Draws
+from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
+
+R1_INTERVAL, PATH_INTERVAL = 16, 4
+ADJUSTMENT_INTERVAL = 4
+MEAN_W_BETA = 0.998
+
+
+class Config(BaseModel):
+    """Every choice of the family; lengths of time are in images shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    latent: int = Field(512, ge=2, description="dimensions of z and of w")
+    mapping_layers: int = Field(2, ge=1, description="dense layers from z to w")
+    label_layers: int = Field(8, ge=1, description="dense layers from the class to the discriminator's projection")
+    channel_base: int = Field(16384, ge=64, description="feature maps times resolution, below the maximum")
+    channel_max: int = Field(512, ge=8, description="feature maps of the lowest resolutions")
+    learning_rate: float = Field(0.0025, gt=0)
+    r1_gamma: float = Field(0.1, ge=0, description="weight of the R1 penalty")
+    path_weight: float = Field(2.0, ge=0, description="weight of path length regularisation; 0 leaves it out")
+    path_decay: float = Field(0.01, gt=0, le=1)
+    mixing: float = Field(0.9, ge=0, le=1, description="probability of style mixing")
+    ema_images: float = Field(10_000, gt=0, description="half-life of the generator's moving average")
+    ema_rampup: float = Field(0.05, gt=0, description="half-life at most this share of the images shown so far")
+    augmentation: str | Strengths = Field("skin", description=f"one of {', '.join(PRESETS)}, or the multipliers")
+    ada_target: float = Field(0.6, ge=0, le=1, description="r_t above which augmentation grows")
+    ada_images: float = Field(500_000, gt=0, description="images over which p can rise from 0 to 1")
+    ada_maximum: float = Field(0.85, ge=0, le=1, description="upper bound of p")
+    ada_initial: float = Field(0.0, ge=0, le=1)
+    freeze_discriminator: int = Field(0, ge=0, description="highest-resolution blocks of the discriminator kept as loaded")
+    low_precision_levels: int = Field(4, ge=0, description="highest resolutions that run in bf16 or fp16 if asked for")
+
+    def strengths(self) -> Strengths:
+        """The multipliers, whether given by name or one by one."""
+        if isinstance(self.augmentation, Strengths):
+            return self.augmentation
+        if self.augmentation not in PRESETS:
+            raise UserError(f"augmentation {self.augmentation!r}: unknown; there are: {', '.join(PRESETS)}")
+        return PRESETS[self.augmentation]
+
+
+def auto(shape: Shape, batch: int) -> Config:
+    """The paper's `auto` configuration (Karras et al. 2020b, appendix C) with the skin-safe augmentation."""
+    side = max(shape.height, shape.width)
+    return Config(
+        channel_base=32768 if side >= 512 else 16384,
+        learning_rate=0.002 if side >= 1024 else 0.0025,
+        r1_gamma=0.0002 * shape.height * shape.width / batch,
+        ema_images=batch * 10_000 / 32,
+    )
+
+
+def laptop(shape: Shape, batch: int) -> Config:
+    """For a computer without a GPU: narrow layers, a small latent, and settings for trainings of some ten thousand images.
+
+    The R1 weight is 20 times the paper's rule and p moves 10 times as fast: short trainings on few images need both.
+    """
+    wide = auto(shape, batch)
+    return wide.model_copy(
+        update={
+            "latent": 128,
+            "label_layers": 2,
+            "channel_base": 2048,
+            "channel_max": 128,
+            "r1_gamma": 20 * wide.r1_gamma,
+            "ema_images": batch * 5_000 / 32,
+            "ada_images": 50_000,
+        }
+    )
+
+
+class StyleGAN2ADA(Recipe):
+    """Generator, its moving average, discriminator and adaptive augmentation."""
+
+    Config = Config
+    presets = {"auto": auto, "laptop": laptop}  # noqa: RUF012 - the contract declares it a ClassVar
+
+    def __init__(self, config: Config, shape: Shape, classes: int) -> None:
+        super().__init__(shape, classes)
+        self.config = config
+        self.generator = self._generator()
+        self.average = self._generator().requires_grad_(False)
+        self.average.load_state_dict(self.generator.state_dict())
+        self.discriminator = Discriminator(
+            shape, config.channel_base, config.channel_max, classes, config.label_layers, config.low_precision_levels
+        )
+        self.augmentation = Augmentation(config.strengths(), config.ada_initial)
+        self.register_buffer("mean_path_length", torch.zeros(()))
+        self.mean_path_length: Tensor
+        self._freeze(config.freeze_discriminator)
+
+    def _generator(self) -> Generator:
+        config = self.config
+        mapping = Mapping(config.latent, config.latent, config.mapping_layers, self.classes)
+        synthesis = Synthesis(
+            self.shape, config.channel_base, config.channel_max, config.latent, config.low_precision_levels
+        )
+        return Generator(mapping, synthesis)
+
+    def _freeze(self, blocks: int) -> None:
+        """Freeze-D (Mo et al. 2020): the discriminator's first layers stay as they were loaded."""
+        if blocks > len(self.discriminator.blocks):
+            raise UserError(f"freeze_discriminator {blocks}: the discriminator has {len(self.discriminator.blocks)} blocks")
+        frozen = list(self.discriminator.blocks.values())[:blocks]
+        for module in [self.discriminator.from_image, *frozen] if blocks else []:
+            module.requires_grad_(False)
+
+    def players(self) -> dict[str, Player]:
+        """Generator and discriminator with Adam corrected for lazy regularisation (Karras et al. 2020a, appendix B)."""
+        path = PATH_INTERVAL if self.config.path_weight > 0 else None
+        return {
+            "generator": self._player(self.generator, path),
+            "discriminator": self._player(self.discriminator, R1_INTERVAL),
+        }
+
+    def _player(self, network: torch.nn.Module, interval: int | None) -> Player:
+        """With k steps between regularisations, c = k / (k + 1): rate c lambda, betas (0, 0.99 ^ c)."""
+        ratio = interval / (interval + 1) if interval else 1.0
+        trained = [p for p in network.parameters() if p.requires_grad]
+        return Player(trained, self.config.learning_rate * ratio, (0.0, 0.99**ratio))
+
+    def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        """Generator, path length every 4th step, discriminator, R1 every 16th; then the averages and p."""
+        draws, label = batch.draws, batch.label
+        w = self._latents(batch)
+        self.generator.mapping.track(w, label, MEAN_W_BETA, progress.sum)
+        images = self.generator.synthesis(self._mixed(w, batch), self._noise(draws), self.dtype)
+        yield "generator", {"adversarial": logistic_real(self._logits(images, batch))}
+
+        if self.config.path_weight > 0 and progress.step % PATH_INTERVAL == 0:
+            lengths = self._path_lengths(batch)
+            self._track_path_length(lengths, progress)
+            penalty = (lengths - self.mean_path_length).square().mean()
+            yield "generator", {"path_length": penalty * (self.config.path_weight * PATH_INTERVAL)}
+
+        images = self._detached_images(batch)
+        real = self._logits(batch.image, batch)
+        self.augmentation.observe(real)
+        yield "discriminator", {"real": logistic_real(real), "fake": logistic_fake(self._logits(images, batch))}
+
+        if self.config.r1_gamma > 0 and progress.step % R1_INTERVAL == 0:
+            image = batch.image.detach().requires_grad_(True)
+            penalty = r1_penalty(self._logits(image, batch), image)
+            yield "discriminator", {"r1": penalty * (self.config.r1_gamma / 2 * R1_INTERVAL)}
+
+        self._update_average(len(label) * progress.processes, progress.images)
+        if (progress.step + 1) % ADJUSTMENT_INTERVAL == 0:
+            self._adjust_augmentation(progress)
+
+    def _latents(self, batch: Batch) -> Tensor:
+        return self.generator.mapping(batch.draws.normal(self.config.latent), batch.label)
+
+    def _mixed(self, w: Tensor, batch: Batch) -> Tensor:
+        """One w for all layers, or from a random layer on another one."""
+        layers = self.generator.synthesis.layers
+        cutoff = 1 + (batch.draws.uniform() * (layers - 1)).long()
+        cutoff = torch.where(batch.draws.uniform() < self.config.mixing, cutoff, layers)
+        if self.config.mixing == 0:
+            return self.generator.broadcast(w)
+        return self.generator.mixed(w, self._latents(batch), cutoff)
+
+    def _noise(self, draws: Draws) -> list[Tensor]:
+        return [draws.normal(1, *size) for size in self.generator.synthesis.noise_sizes()]
+
+    def _logits(self, images: Tensor, batch: Batch) -> Tensor:
+        return self.discriminator(self.augmentation(images, batch.draws), batch.label, self.dtype)
+
+    @torch.no_grad()
+    def _detached_images(self, batch: Batch) -> Tensor:
+        ws = self._mixed(self._latents(batch), batch)
+        return self.generator.synthesis(ws, self._noise(batch.draws), self.dtype)
+
+    def _path_lengths(self, batch: Batch) -> Tensor:
+        """Path lengths of every second image of the batch: half is enough (Karras et al. 2020a, appendix B)."""
+        ws = self._mixed(self._latents(batch), batch)[::2]
+        images = self.generator.synthesis(ws, [noise[::2] for noise in self._noise(batch.draws)], self.dtype)
+        return path_lengths(images, ws, batch.draws.normal(*images.shape[1:])[::2])
+
+    @torch.no_grad()
+    def _track_path_length(self, lengths: Tensor, progress: Progress) -> None:
+        total = progress.sum(torch.stack([lengths.sum(), lengths.new_tensor(float(len(lengths)))]))
+        self.mean_path_length.lerp_(total[0] / total[1], self.config.path_decay)
+
+    @torch.no_grad()
+    def _update_average(self, batch: int, images: int) -> None:
+        """Moving average of the generator's weights whose half-life grows with training (Karras et al. 2020b)."""
+        half_life = min(self.config.ema_images, max(images, 1) * self.config.ema_rampup)
+        beta = 0.5 ** (batch / max(half_life, 1e-8))
+        averaged = list(self.average.parameters())
+        torch._foreach_lerp_(averaged, list(self.generator.parameters()), 1 - beta)
+        for mine, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
+            mine.copy_(theirs)
+
+    def _adjust_augmentation(self, progress: Progress) -> None:
+        config = self.config
+        signs = progress.sum(self.augmentation.signs)
+        self.augmentation.adjust(
+            signs, target=config.ada_target, speed=1 / config.ada_images, maximum=config.ada_maximum
+        )
+
+    def noise_shapes(self) -> list[tuple[int, ...]]:
+        """The latent, and the noise of every layer."""
+        return [(self.config.latent,), *((1, *size) for size in self.average.synthesis.noise_sizes())]
+
+    @torch.no_grad()
+    def sample(self, noise: list[Tensor], label: Tensor, psi: float) -> Tensor:
+        """Images of the averaged generator, truncated towards the mean w of the class."""
+        return self.average(noise[0], label, noise[1:], psi=psi)
+
+    def augmentation_strength(self) -> float | None:
+        """p."""
+        return float(self.augmentation.p)
+
+    def statistics(self) -> dict[str, float]:
+        """p, r_t and the mean path length."""
+        return {
+            "augmentation_p": float(self.augmentation.p),
+            "overfitting_r_t": float(self.augmentation.overfitting),
+            "mean_path_length": float(self.mean_path_length),
+        }

@@ -1,0 +1,153 @@
+"""Files that are whole or absent: atomic writes, JSON, JSON lines, hashes, and the environment of a run."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from dermsynth import __version__
+from dermsynth.errors import UserError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; what the block writes there replaces `path` at once, or nothing does."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    temporary = Path(name)
+    try:
+        with disk_errors(path):
+            yield temporary
+            _synchronise(temporary)
+            temporary.chmod(0o644)
+            temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `path` when the block ends well; `path` must not exist."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
+    try:
+        with disk_errors(path):
+            yield temporary
+            for file in temporary.iterdir():
+                _synchronise(file)
+            temporary.chmod(0o755)
+            temporary.rename(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk or a folder without permission into one line; the old file is still whole."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            raise UserError(f"{path}: the disk is full; free some space and repeat the command, it goes on") from error
+        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
+            raise UserError(f"{path}: cannot be written; choose another folder with --out") from error
+        raise
+
+
+def _synchronise(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises UserError when the file is missing or no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def append_json_line(path: Path, value: dict[str, Any]) -> None:
+    """Append one line of JSON."""
+    with disk_errors(path), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines; a last line cut short by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
+    return lines
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def count_text(images: float) -> str:
+    """An amount of images as people write it: 12k, 1.5M."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if images >= size:
+            return f"{images / size:.4g}{unit}"
+    return f"{images:.4g}"
+
+
+def parse_count(text: str | int) -> int:
+    """Read an amount of images: 500, 12k, 1.5M.
+
+    Raises UserError for anything else.
+    """
+    cleaned = str(text).strip().lower()
+    factor = {"k": 1_000, "m": 1_000_000}.get(cleaned[-1:], 1)
+    try:
+        value = round(float(cleaned.rstrip("km")) * factor)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{text!r}: write an amount of images as 500, 12k or 1.5M") from error
+    if value < 1:
+        raise UserError(f"{text!r}: the amount of images must be at least 1")
+    return value
+
+
+def environment() -> dict[str, str]:
+    """Versions of what a number depends on."""
+    packages = ("torch", "numpy", "opencv-contrib-python-headless", "pillow", "scipy")
+    found = {}
+    for package in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return {"dermsynth": __version__, "python": sys.version.split()[0], "platform": platform.platform(), **found}

@@ -1,0 +1,1 @@
+"""Images from a trained generator: a function of checkpoint, seed, label and truncation."""

@@ -1,0 +1,1 @@
+"""One loop for every GAN family: updates, processes, checkpoints, alarms."""

@@ -1,0 +1,180 @@
+"""Checkpoints: a folder of safetensors and JSON that is whole or not there."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+from torch.optim import Adam
+
+from dermsynth.errors import UserError
+from dermsynth.runs import disk_errors, file_hash, read_json, replacing_folder, write_json
+
+NETWORK, OPTIMISER, STATE = "network.safetensors", "optimiser.safetensors", "state.json"
+FOLDER, BEST = "checkpoints", "best.json"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A whole checkpoint and its `state.json`: images shown, step, recipe, classes, size, hashes."""
+
+    path: Path
+    state: dict[str, Any]
+
+    @property
+    def images(self) -> int:
+        """Real images shown."""
+        return int(self.state["images"])
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the network's weights."""
+        return str(self.state["hashes"][NETWORK])
+
+    def network(self) -> dict[str, Tensor]:
+        """Every parameter and buffer of the recipe."""
+        return load_tensors(self.path / NETWORK)
+
+    def optimiser(self) -> dict[str, Tensor]:
+        """State of every player's optimiser."""
+        return load_tensors(self.path / OPTIMISER)
+
+
+def load_tensors(path: Path) -> dict[str, Tensor]:
+    """Read a safetensors file.
+
+    Raises UserError when it is cut short, or something else, such as a pickle.
+    """
+    if not path.exists():
+        raise UserError(f"{path}: no such file")
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+            raise UserError(f"{path}: a pickle; it could run code and is never opened; convert it to safetensors") from error
+        raise UserError(f"{path}: damaged or cut short ({error})") from error
+
+
+def save(run: Path, network: dict[str, Tensor], optimisers: dict[str, Adam], state: dict[str, Any]) -> Checkpoint:
+    """Write one checkpoint; a kill at any moment leaves the earlier ones as they are."""
+    path = run / FOLDER / f"{state['images']:09d}"
+    if path.exists():  # written by an earlier attempt at the same moment: equal bit for bit
+        return _open(path)
+    with replacing_folder(path) as folder, disk_errors(path):
+        save_file(_plain(network), folder / NETWORK)
+        save_file(_plain(_optimiser_tensors(optimisers)), folder / OPTIMISER)
+        hashes = {name: file_hash(folder / name) for name in (NETWORK, OPTIMISER)}
+        write_json(folder / STATE, {**state, "hashes": hashes})
+    return _open(path)
+
+
+def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+
+
+def _optimiser_tensors(optimisers: dict[str, Adam]) -> dict[str, Tensor]:
+    return {
+        f"{player}.{index}.{name}": value
+        for player, optimiser in optimisers.items()
+        for index, state in optimiser.state_dict()["state"].items()
+        for name, value in state.items()
+    }
+
+
+def restore_optimisers(optimisers: dict[str, Adam], tensors: dict[str, Tensor]) -> None:
+    """Put the saved state back into the optimisers of the same players."""
+    for player, optimiser in optimisers.items():
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in tensors.items():
+            owner, index, key = name.split(".")
+            if owner == player:
+                state.setdefault(int(index), {})[key] = value
+        optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
+
+
+def _open(path: Path) -> Checkpoint:
+    return Checkpoint(path, read_json(path / STATE))
+
+
+def broken(checkpoint: Checkpoint) -> str | None:
+    """Which file of a checkpoint is not as it was written, or None."""
+    for name, digest in checkpoint.state["hashes"].items():
+        file = checkpoint.path / name
+        if not file.exists():
+            return f"{file}: missing"
+        if file_hash(file) != digest:
+            return f"{file}: damaged or cut short ({file.stat().st_size:,} bytes)"
+    return None
+
+
+def checkpoints(run: Path) -> list[Checkpoint]:
+    """All checkpoints of a run, oldest first; unfinished ones are no checkpoints."""
+    folders = sorted(p for p in (run / FOLDER).glob("[0-9]*") if (p / STATE).exists())
+    return [_open(folder) for folder in folders]
+
+
+def last_whole(run: Path) -> tuple[Checkpoint | None, list[str]]:
+    """The newest checkpoint that is as it was written, and what is wrong with newer ones."""
+    problems = []
+    for checkpoint in reversed(checkpoints(run)):
+        problem = broken(checkpoint)
+        if problem is None:
+            return checkpoint, problems
+        problems.append(problem)
+    return None, problems
+
+
+def find(source: Path, which: str = "last") -> Checkpoint:
+    """The checkpoint meant by a run folder (`last`, `best` or images shown) or by a checkpoint folder itself.
+
+    Raises UserError when there is none, or it is damaged.
+    """
+    if (source / STATE).exists():
+        found = _open(source)
+    elif source.is_file():
+        load_tensors(source)
+        raise UserError(f"{source}: one file of a checkpoint; name its folder {source.parent}")
+    elif not (source / FOLDER).is_dir():
+        raise UserError(f"{source}: neither a run nor a checkpoint")
+    else:
+        found = _find_in_run(source, which)
+    problem = broken(found)
+    if problem:
+        raise UserError(f"{problem}; choose another one with --checkpoint")
+    return found
+
+
+def _find_in_run(run: Path, which: str) -> Checkpoint:
+    if which == "best" and (run / BEST).exists():
+        which = str(read_json(run / BEST)["images"])
+    if which in ("last", "best"):
+        found, problems = last_whole(run)
+        if found is None:
+            raise UserError(f"{run}: no whole checkpoint{''.join(f' ({p})' for p in problems[:1])}")
+        return found
+    for checkpoint in checkpoints(run):
+        if which.isdigit() and checkpoint.images == int(which):
+            return checkpoint
+    there = ", ".join(str(c.images) for c in checkpoints(run))
+    raise UserError(f"{run}: no checkpoint {which!r}; there are: last, best, {there}")
+
+
+def prune(run: Path, keep: int, best: int | None) -> None:
+    """Remove all but the last `keep` checkpoints and the best one."""
+    for checkpoint in checkpoints(run)[:-keep]:
+        if checkpoint.images != best:
+            shutil.rmtree(checkpoint.path)
+
+
+def all_finite(network: dict[str, Tensor]) -> str | None:
+    """The first tensor that is not finite, or None."""
+    for name, tensor in network.items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            return name
+    return None

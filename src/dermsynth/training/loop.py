@@ -1,0 +1,275 @@
+"""The one training loop: batches in, updates, snapshots, and a run folder that can always be resumed."""
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from types import FrameType
+
+import numpy as np
+import psutil
+import torch
+from numpy.typing import NDArray
+
+from dermsynth.data.training_set import TrainingSet
+from dermsynth.errors import UserError
+from dermsynth.images import encode_png, grid
+from dermsynth.networks.shapes import Shape
+from dermsynth.random import Draws, seed_of
+from dermsynth.recipes import family
+from dermsynth.recipes.contract import Batch, Progress, Recipe
+from dermsynth.recipes.sampler import from_bytes, images_of, one_hot
+from dermsynth.runs import append_json_line, count_text, environment, read_json_lines, write_json, write_text
+from dermsynth.training import checkpoints, processes
+from dermsynth.training.alarms import Alarms, spread
+from dermsynth.training.display import Display
+from dermsynth.training.settings import CONFIG, RunConfig, differences, read_config, validated
+from dermsynth.training.transfer import transfer
+from dermsynth.training.updates import TrainingStopped, Updater
+
+LOG = "log.jsonl"
+GRID_COLUMNS, GRID_ROWS = 8, 4
+
+Generate = Callable[[Sequence[int], Sequence[int]], NDArray[np.uint8]]
+Watcher = Callable[[Generate, int], Mapping[str, float]]
+"""Called at every snapshot with `generate(seeds, class numbers)` and the images shown; returns figures for the log.
+
+The first figure of the first watcher decides which checkpoint is the best: lower is better.
+"""
+
+
+class Interrupted(Exception):
+    """Ctrl-C or SIGTERM: everything is saved."""
+
+
+def build(config: RunConfig, device: torch.device) -> Recipe:
+    """The recipe of a configuration with freshly drawn weights: a function of its seed."""
+    kind = family(config.recipe)
+    model = validated(kind.Config, config.model, "model")
+    torch.manual_seed(config.training.seed)
+    shape = Shape(config.data.height, config.data.width)
+    recipe = kind(model, shape, len(config.data.classes))  # type: ignore[arg-type, call-arg]
+    recipe.dtype = getattr(torch, config.training.precision)
+    return recipe.to(device)
+
+
+@dataclass
+class State:
+    """What a checkpoint must hold beside the networks and the optimisers."""
+
+    images: int = 0
+    step: int = 0
+    seconds: float = 0.0
+    best: dict[str, float] = field(default_factory=dict)
+    alarms: Alarms = field(default_factory=Alarms)
+
+
+class Trainer:
+    """A run in progress."""
+
+    def __init__(self, run: Path, config: RunConfig, data: TrainingSet, watchers: Sequence[Watcher], device: str) -> None:
+        self.run, self.config, self.data, self.watchers = run, config, data, watchers
+        self.device = processes.choose_device(device)
+        self.recipe = build(config, self.device)
+        self.updater = Updater(self.recipe)
+        self.state = State()
+        self.display = Display(run, config)
+        self.real_spread = spread(np.asarray(data.images[:512]))
+        self.stop_requested = False
+
+    @property
+    def leader(self) -> bool:
+        """Whether this process writes."""
+        return processes.rank() == 0
+
+    def prepare(self) -> None:
+        """Resume from the last whole checkpoint, or start: from nothing, or from other weights."""
+        found, problems = checkpoints.last_whole(self.run)
+        for problem in problems:
+            print(f"  passed over: {problem}", file=sys.stderr)
+        if found is not None:
+            self._resume(found)
+        elif self.config.training.initial:
+            source = checkpoints.find(Path(self.config.training.initial))
+            self.display.tell(transfer(self.recipe, self.config.recipe, self.data.classes, source))
+        self._trim_log()
+
+    def _resume(self, found: checkpoints.Checkpoint) -> None:
+        self.recipe.load_state_dict(found.network())
+        checkpoints.restore_optimisers(self.updater.optimisers, found.optimiser())
+        saved = found.state
+        self.state = State(
+            saved["images"], saved["step"], saved["seconds"], saved["best"], Alarms(**saved["alarms"])
+        )
+        self.display.tell(f"resuming at {count_text(self.state.images)} images")
+
+    def _trim_log(self) -> None:
+        """Drop lines that were written after the checkpoint from which the run goes on."""
+        lines = [line for line in read_json_lines(self.run / LOG) if line["images"] <= self.state.images]
+        if self.leader and (self.run / LOG).exists():
+            import json
+
+            write_text(self.run / LOG, "".join(json.dumps(line) + "\n" for line in lines))
+
+    def train(self) -> checkpoints.Checkpoint:
+        """Show images until the length is reached; returns the last checkpoint.
+
+        Raises TrainingStopped for an alarm and Interrupted for a signal, both after the last good state is on disk.
+        """
+        settings, state = self.config.training, self.state
+        self.display.start(self.recipe, self.data, state.images, self.device)
+        started = time.perf_counter() - state.seconds
+        if state.images == 0:
+            self._snapshot()
+        while state.images < settings.images:
+            self.step()
+            state.seconds = time.perf_counter() - started
+            last = state.images >= settings.images
+            if last or self._passed(settings.log):
+                self._log()
+            self.display.advance(state.images, settings.batch)
+            if processes.agree(self.stop_requested, self.device):
+                self._save()
+                raise Interrupted
+            if last or self._passed(settings.snapshot):
+                self._snapshot()
+        self.display.close()
+        return checkpoints.find(self.run)
+
+    def _passed(self, interval: int) -> bool:
+        """Whether the last step crossed a multiple of `interval` images."""
+        return self.state.images // interval > (self.state.images - self.config.training.batch) // interval
+
+    def step(self) -> None:
+        """One step on the next images of the order: this process's share, in `accumulate` pieces."""
+        settings, state = self.config.training, self.state
+        share = settings.batch // processes.count()
+        size = share // settings.accumulate
+        begin = processes.rank() * share
+        pieces = [self._batch(begin + i * size, size) for i in range(settings.accumulate)]
+        progress = Progress(state.step, state.images, processes.count(), processes.total)
+        self.updater.step(pieces, progress)
+        state.step += 1
+        state.images += settings.batch
+
+    def _batch(self, offset: int, size: int) -> Batch:
+        images, labels = self.data.take(self.state.images + offset, size)
+        settings = self.config.training
+        seed = seed_of(settings.seed, "step", self.state.step)
+        draws = Draws.for_step(self.device, seed, total=settings.batch, start=offset, count=size)
+        label = one_hot(labels, len(self.data.classes), self.device)
+        return Batch(from_bytes(images, self.device), label, draws)
+
+    def _log(self) -> None:
+        line = {
+            "images": self.state.images,
+            "seconds": round(self.state.seconds, 2),
+            "losses": self.updater.losses(),
+            "statistics": self.recipe.statistics(),
+            "memory_gib": round(psutil.Process().memory_info().rss / 2**30, 3),
+        }
+        self.display.losses(line)
+        if self.leader:
+            append_json_line(self.run / LOG, line)
+
+    def _generate(self, seeds: Sequence[int], labels: Sequence[int]) -> NDArray[np.uint8]:
+        return images_of(self.recipe, seeds, labels)
+
+    def _snapshot(self) -> None:
+        """Check, show, watch and save; processes other than the first wait."""
+        reason = None
+        if self.leader:
+            bad = checkpoints.all_finite(self.recipe.state_dict())
+            if bad:
+                raise TrainingStopped(f"{bad} is not finite; lower the learning rate or use float32")
+            samples = self._sample_grid()
+            maximum = float(self.config.model.get("ada_maximum", 0.0))
+            if self.state.images > 0:
+                p = self.recipe.augmentation_strength()
+                reason = self.state.alarms.observe(samples, self.real_spread, p, maximum)
+            self._watch()
+        if reason is None:
+            self._save()
+        if processes.agree(reason is not None, self.device):
+            raise TrainingStopped(reason or "stopped by another process")
+
+    def _sample_grid(self) -> NDArray[np.uint8]:
+        """The same seeds at every snapshot; with classes, every row shows one."""
+        count = GRID_COLUMNS * max(GRID_ROWS, len(self.data.classes))
+        labels = [i // GRID_COLUMNS % max(len(self.data.classes), 1) for i in range(count)]
+        samples = self._generate(range(count), labels)
+        path = self.run / "samples" / f"{self.state.images:09d}.png"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(encode_png(grid(samples.transpose(0, 2, 3, 1), GRID_COLUMNS), synthetic=True))
+        return samples
+
+    def _watch(self) -> None:
+        figures: dict[str, float] = {}
+        for watcher in self.watchers:
+            figures.update(watcher(self._generate, self.state.images))
+        if not figures:
+            return
+        append_json_line(self.run / LOG, {"images": self.state.images, "metrics": figures})
+        self.display.metrics(figures)
+        name, value = next(iter(figures.items()))
+        if self.state.images > 0 and value < self.state.best.get("value", float("inf")):
+            self.state.best = {"images": self.state.images, "value": value}
+            self.display.tell(f"best {name} so far: {value:.4g} at {count_text(self.state.images)}")
+
+    def _save(self) -> None:
+        if self.leader:
+            saved = asdict(self.state) | {"recipe": self.config.recipe, "classes": list(self.data.classes)}
+            checkpoints.save(self.run, self.recipe.state_dict(), self.updater.optimisers, saved)
+            if self.state.best:
+                write_json(self.run / checkpoints.BEST, self.state.best)
+            best = self.state.best.get("images")
+            checkpoints.prune(self.run, self.config.training.keep, None if best is None else int(best))
+        processes.wait()
+
+    def request_stop(self, number: int, frame: FrameType | None) -> None:
+        """Signal handler: finish this step, save, stop."""
+        self.stop_requested = True
+
+
+def train(
+    run: Path, config: RunConfig, data: TrainingSet, *, watchers: Sequence[Watcher] = (), device: str = "auto"
+) -> checkpoints.Checkpoint:
+    """Train to the configured length, or go on where the run folder stands.
+
+    The same configuration on the same folder resumes bit for bit. Raises UserError when the folder holds a run with
+    another configuration, TrainingStopped for an alarm, Interrupted after Ctrl-C.
+    """
+    processes.keep_freed_memory()
+    processes.start()
+    try:
+        _check_batch(config)
+        _claim(run, config)
+        trainer = Trainer(run, config, data, watchers, device)
+        trainer.prepare()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, trainer.request_stop)
+        return trainer.train()
+    finally:
+        processes.stop()
+
+
+def _check_batch(config: RunConfig) -> None:
+    parts = processes.count() * config.training.accumulate
+    if config.training.batch % parts:
+        raise UserError(f"batch {config.training.batch}: not divisible by processes x accumulate = {parts}")
+
+
+def _claim(run: Path, config: RunConfig) -> None:
+    """Write the configuration into a new folder, or compare it with the one that is there."""
+    if (run / CONFIG).exists():
+        changed = differences(read_config(run), config)
+        if changed:
+            raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another --out")
+    elif run.exists() and any(run.iterdir()):
+        raise UserError(f"{run}: not empty and not a run; choose another --out")
+    if processes.rank() == 0:
+        write_json(run / CONFIG, config.model_dump(mode="json"))
+        write_json(run / "environment.json", environment())
+    processes.wait()

@@ -1,0 +1,55 @@
+"""Start from another checkpoint: other resolution, other classes, conditional or not."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from dermsynth.errors import UserError
+from dermsynth.recipes.contract import Recipe
+from dermsynth.training.checkpoints import Checkpoint
+
+STATISTICS = ("augmentation.",)
+"""Buffers that belong to the old data, not to the networks."""
+
+
+def transfer(recipe: Recipe, name: str, classes: Sequence[str], checkpoint: Checkpoint) -> str:
+    """Copy every weight that has a place in `recipe`; returns one line on what was copied.
+
+    Tensors are matched by name, so blocks of the same resolution meet. Where shapes differ the common corner is
+    copied and the rest keeps its fresh start: a wider layer keeps what it knew. Rows and columns that belong to a
+    class are matched by the class's name.
+
+    Raises UserError when the checkpoint is of another family.
+    """
+    if checkpoint.state["recipe"] != name:
+        raise UserError(f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, not of {name!r}")
+    old_classes = list(checkpoint.state["classes"])
+    old, new = checkpoint.network(), recipe.state_dict()
+    exact = partial = 0
+    with torch.no_grad():
+        for key, target in new.items():
+            if key not in old or key.startswith(STATISTICS):
+                continue
+            source = _by_class(key, old[key], target, old_classes, list(classes))
+            if source.shape == target.shape:
+                target.copy_(source)
+                exact += 1
+            elif source.ndim == target.ndim and source.ndim > 0:
+                corner = tuple(slice(0, min(a, b)) for a, b in zip(source.shape, target.shape, strict=True))
+                target[corner] = source[corner].to(target)
+                partial += 1
+    if exact + partial == 0:
+        raise UserError(f"{checkpoint.path}: none of its weights has a place in this model")
+    fresh = len(new) - exact - partial
+    return f"from {checkpoint.path}: {exact} tensors copied, {partial} in part, {fresh} fresh"
+
+
+def _by_class(key: str, source: Tensor, target: Tensor, old: list[str], new: list[str]) -> Tensor:
+    """Re-order what is per class: the embedding's columns and the rows of the mean w; new classes get the mean."""
+    axis = {"embed.weight": 1, "mean_w": 0}.get(next((s for s in ("embed.weight", "mean_w") if key.endswith(s)), ""))
+    if axis is None or target.shape[axis] != max(len(new), 1) or not new:
+        return source if axis is None or new else source.mean(dim=axis, keepdim=True)
+    mean = source.mean(dim=axis, keepdim=True)
+    pieces = [source.narrow(axis, old.index(c), 1) if c in old else mean for c in new]
+    return torch.cat(pieces, dim=axis)
