@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from dermsynth.networks.shapes import Shape
-from dermsynth.random import Draws
+from dermsynth.draws import Draws
 
 Terms = dict[str, Tensor]
 Update = tuple[str, Terms]
@@ -56,6 +56,8 @@ class Recipe(nn.Module, ABC):
     Config: ClassVar[type[BaseModel]]
     presets: ClassVar[Mapping[str, Callable[[Shape, int], BaseModel]]]
     """Name -> function of image shape and batch size that returns the configuration."""
+    batch_sizes: ClassVar[Mapping[str, int]]
+    """Images a step that a preset is meant for."""
 
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dermsynth.random import seed_of
+from dermsynth.draws import seed_of
 from dermsynth.recipes.contract import Recipe
 
 CHUNK = 16

@@ -1,5 +1,6 @@
 """The one training loop: batches in, updates, snapshots, and a run folder that can always be resumed."""
 
+import json
 import signal
 import sys
 import time
@@ -17,7 +18,7 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, grid
 from dermsynth.networks.shapes import Shape
-from dermsynth.random import Draws, seed_of
+from dermsynth.draws import Draws, seed_of
 from dermsynth.recipes import family
 from dermsynth.recipes.contract import Batch, Progress, Recipe
 from dermsynth.recipes.sampler import from_bytes, images_of, one_hot
@@ -109,8 +110,6 @@ class Trainer:
         """Drop lines that were written after the checkpoint from which the run goes on."""
         lines = [line for line in read_json_lines(self.run / LOG) if line["images"] <= self.state.images]
         if self.leader and (self.run / LOG).exists():
-            import json
-
             write_text(self.run / LOG, "".join(json.dumps(line) + "\n" for line in lines))
 
     def train(self) -> checkpoints.Checkpoint:

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from dermsynth.networks.augmentation.colour import cut_out, equalise, random_colour, random_gains, recolour
 from dermsynth.networks.augmentation.geometry import random_transform, warp
 from dermsynth.networks.augmentation.strengths import Strengths
-from dermsynth.random import Draws
+from dermsynth.draws import Draws
 
 
 def _apply_where(changed: Tensor, image: Tensor, transform: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

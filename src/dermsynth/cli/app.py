@@ -1,0 +1,63 @@
+"""The entry point: verbs, and what a user sees when something is wrong."""
+
+import sys
+
+from cyclopts import App, CycloptsError
+
+from dermsynth import __version__
+from dermsynth.errors import UserError
+
+app = App(name="dermsynth", version=__version__, help="From a folder of skin images to a synthetic data set that can be trusted.")
+importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
+data = App(name="data", help="Obtain images.")
+
+LAYOUTS = {
+    "folder": "A folder of images; sub-folders are labels.",
+    "csv": "A CSV with named columns and the images it names.",
+    "isic": "A metadata export of the ISIC Archive.",
+    "ham10000": "HAM10000.",
+    "siim2020": "SIIM-ISIC 2020.",
+    "isic2018": "ISIC 2018, tasks 1 to 3.",
+    "ph2": "PH2.",
+    "medmnist": "A MedMNIST .npz file.",
+}
+VERBS = {
+    "audit": ("importing", "What a data set holds, and what is wrong with it."),
+    "phantom": ("importing", "Draw dermoscopy by a program, with exact masks."),
+    "train": ("training", "Train a generator, or go on where it stopped."),
+    "generate": ("synthetic", "Make a labelled synthetic data set."),
+    "evaluate": ("synthetic", "FID, KID and SWD with floors and intervals."),
+    "report": ("synthetic", "One HTML page on a run."),
+    "demo": ("demo", "The whole chain on the phantom, in minutes."),
+    "doctor": ("doctor", "Is this installation able to work?"),
+}
+for name, text in LAYOUTS.items():
+    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
+data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
+app.command(importing)
+app.command(data)
+for name, (module, text) in VERBS.items():
+    app.command(f"dermsynth.cli.{module}:{name}", name=name, help=text)
+
+
+def main() -> None:
+    """Run a verb; a problem becomes one line on standard error and a non-zero exit status."""
+    try:
+        app(exit_on_error=False, print_error=False)
+    except CycloptsError as error:
+        _fail(" ".join(str(error).split()), 2)
+    except UserError as error:
+        _fail(str(error), 1)
+    except KeyboardInterrupt:
+        _fail("stopped; repeat the command to go on", 130)
+    except MemoryError:
+        _fail("not enough memory; use a smaller --batch, --accumulate 2 or a smaller --resolution", 1)
+
+
+def _fail(line: str, status: int) -> None:
+    print(f"dermsynth: {line}", file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

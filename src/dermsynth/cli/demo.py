@@ -1,0 +1,27 @@
+"""The verb `demo`: the whole chain on the phantom, in minutes, without a GPU."""
+
+from pathlib import Path
+
+
+def demo(*, out: Path = Path("demo"), images: str = "10k", resolution: str = "32", n: int = 1000) -> None:
+    """Draw a phantom, audit it, train on it, generate, evaluate and report. Repeated, it goes on.
+
+    Parameters
+    ----------
+    out
+        Folder for everything.
+    images
+        Length of the training.
+    """
+    from dermsynth.cli.importing import audit, phantom
+    from dermsynth.cli.synthetic import evaluate, generate, report
+    from dermsynth.cli.training import train
+
+    data, run, synthetic = out / "data", out / "run", out / "synthetic"
+    if not (data / "dataset.json").exists():
+        phantom(out=data, n=n, resolution=resolution)
+    audit(data)
+    train("stylegan2-ada", data=data, out=run, images=images, resolution=resolution)
+    generate(run, out=synthetic, count=("100",))
+    evaluate(synthetic, against=data)
+    report(run)

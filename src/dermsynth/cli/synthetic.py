@@ -1,0 +1,109 @@
+"""Verbs that make and measure synthetic images, and report."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+
+def generate(
+    run: Path,
+    *,
+    out: Path,
+    count: Annotated[tuple[str, ...], Parameter(negative="")],
+    truncation: float = 1.0,
+    seed: int = 0,
+    checkpoint: str = "last",
+    device: str = "auto",
+) -> None:
+    """Generate a labelled synthetic data set. Repeated, the command goes on where it stopped.
+
+    Parameters
+    ----------
+    run
+        The run's folder.
+    out
+        The data set's folder.
+    count
+        CLASS=NUMBER, may be repeated; one NUMBER for an unconditional generator, or for each class.
+    truncation
+        1 is none; smaller values give more typical images.
+    seed
+        Seed of the first image of each class.
+    checkpoint
+        last, best, or images shown.
+    """
+    from dermsynth.runs import parse_count
+    from dermsynth.sampling.generate import generate as make
+    from dermsynth.sampling.generate import load_generator
+
+    generator = load_generator(run, which=checkpoint, device=device)
+    counts: dict[str, int] = {}
+    for item in count:
+        label, equals, number = item.rpartition("=")
+        labels = [label] if equals else list(generator.config.data.classes) or [""]
+        counts |= {name: parse_count(number) for name in labels}
+    made = make(generator, counts, out, psi=truncation, first_seed=seed)
+    print(f"{out}: {len(made.table):,} images; next: dermsynth evaluate {out} --against {generator.config.data.folder}")
+
+
+def evaluate(
+    synthetic: Path,
+    *,
+    against: Path | None = None,
+    extractor: str = "embedded",
+    resizer: Literal["tensorflow", "antialiased"] = "tensorflow",
+    split: str = "all",
+    seed: int = 0,
+) -> None:
+    """Measure FID, KID and SWD, per class, each with its real-against-real floor and interval.
+
+    Parameters
+    ----------
+    synthetic
+        A set made by: dermsynth generate.
+    against
+        The real data set; without it the phantom.
+    extractor
+        embedded, inception=FILE (weights of the FID Inception-v3) or timm:NAME=FILE.
+    resizer
+        How images reach the extractor's size.
+    split
+        Part of the real set to compare with: all, train, validation or test.
+    """
+    from PIL import Image
+
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.phantom import default_phantom
+    from dermsynth.evaluation.evaluate import as_text
+    from dermsynth.evaluation.evaluate import evaluate as measure
+    from dermsynth.networks.features import load_extractor
+    from dermsynth.training.processes import keep_freed_memory
+
+    keep_freed_memory()
+    made = open_data_set(synthetic)
+    if against is None:
+        with Image.open(made.paths[0]) as image:
+            real = default_phantom(image.height, image.width)
+    else:
+        real = open_data_set(against)
+    result = measure(made, real, load_extractor(extractor, resizer=resizer), split=split, seed=seed)
+    print(as_text(result))
+    print(f"\n{synthetic / 'evaluation.json'}")
+
+
+def report(run: Path, *, out: Path | None = None) -> None:
+    """Write the report of a run: one HTML file that needs nothing else.
+
+    Parameters
+    ----------
+    run
+        The run's folder.
+    out
+        Where the page goes; report.html in the run by default.
+    """
+    from dermsynth.report.run_report import write_run_report
+
+    page = out or run / "report.html"
+    write_run_report(run, page)
+    print(f"report: {page}")

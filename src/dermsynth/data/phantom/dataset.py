@@ -1,0 +1,101 @@
+"""The phantom as a data set on disk."""
+
+import os
+import shutil
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+
+from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.data.phantom.parameters import ARTEFACTS, MARKERS, PhantomSettings, draw_parameters
+from dermsynth.data.phantom.render import render
+from dermsynth.data.splits import joined_groups, split
+from dermsynth.errors import UserError
+from dermsynth.images import encode_png
+from dermsynth.progress import progress_bar
+from dermsynth.runs import disk_errors
+
+STRUCTURES = (*MARKERS, *ARTEFACTS)
+DEFAULT_COUNT = 2000
+CHUNK = 32
+
+
+def write_phantom(
+    out: Path, count: int, settings: PhantomSettings, *, seed: int = 0, structures: bool = True, jobs: int = -1
+) -> DataSet:
+    """Write `count` images with lesion masks, and one 16-bit PNG an image whose bits are the exact structure masks.
+
+    Image i depends on seed + i and the settings alone. Raises UserError when `out` holds something.
+    """
+    if out.exists() and any(out.iterdir()):
+        raise UserError(f"{out}: not empty; choose a new folder or remove it first")
+    if count < 1:
+        raise UserError(f"--n {count}: must be at least 1")
+    with disk_errors(out):
+        for folder in ("images", "masks", *(["structures"] if structures else [])):
+            (out / folder).mkdir(parents=True, exist_ok=True)
+    starts = range(0, count, CHUNK)
+    tasks = (
+        delayed(_write_chunk)(out, range(s, min(s + CHUNK, count)), settings, seed, structures) for s in starts
+    )
+    done = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    rows = [row for chunk in progress_bar(done, total=len(starts), label="drawing", unit=f"x{CHUNK} img") for row in chunk]
+    table = pd.DataFrame(rows)
+    alone = joined_groups(np.full(count, "", dtype=object), np.empty((0, 2), dtype=np.int64))
+    table["split"] = split(table["label"].to_numpy(dtype=object), alone, (0.8, 0.1, 0.1), seed)
+    facts = {
+        "synthetic": False,
+        "phantom": True,
+        "source": "drawn by a program; no patient",
+        "licence": ["CC0-1.0"],
+        "structure_bits": {name: bit for bit, name in enumerate(STRUCTURES)},
+        "settings": asdict(settings),
+    }
+    return write_data_set(out, table, facts, {"command": "dermsynth phantom", "seed": seed, "n": count})
+
+
+def _write_chunk(
+    out: Path, numbers: range, settings: PhantomSettings, seed: int, structures: bool
+) -> list[dict[str, object]]:
+    cv2.setNumThreads(1)
+    return [_write_one(out, number, settings, seed, structures) for number in numbers]
+
+
+def _write_one(out: Path, number: int, settings: PhantomSettings, seed: int, structures: bool) -> dict[str, object]:
+    drawn = render(draw_parameters(seed + number, settings), settings)
+    name = f"phantom_{number:06d}.png"
+    (out / "images" / name).write_bytes(encode_png(drawn.image))
+    (out / "masks" / name).write_bytes(encode_png(drawn.lesion))
+    row: dict[str, object] = {
+        "file_name": f"images/{name}",
+        "label": drawn.parameters.label,
+        "mask_file_name": f"masks/{name}",
+    }
+    if structures:
+        bits = np.zeros(drawn.lesion.shape, np.uint16)
+        for structure, mask in drawn.structures.items():
+            bits |= (mask > 0).astype(np.uint16) << STRUCTURES.index(structure)
+        cv2.imwrite(str(out / "structures" / name), bits)
+        row["structures"] = f"structures/{name}"
+    return {**row, "seed": seed + number, **drawn.parameters.columns()}
+
+
+def default_phantom(height: int, width: int) -> DataSet:
+    """The data set that stands in where none is given: 2,000 phantom images in the user's cache folder."""
+    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dermsynth"
+    folder = home / f"phantom-{DEFAULT_COUNT}-{width}x{height}"
+    if not (folder / "dataset.json").exists():
+        home.mkdir(parents=True, exist_ok=True)
+        work = Path(tempfile.mkdtemp(dir=home, prefix=".phantom-"))
+        try:
+            write_phantom(work / "set", DEFAULT_COUNT, PhantomSettings(height, width))
+            if not folder.exists():
+                (work / "set").rename(folder)
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
+    return open_data_set(folder)

@@ -1,0 +1,44 @@
+"""The audit as a page."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dermsynth.data.audit import Audit, examples
+from dermsynth.images import grid
+from dermsynth.report.page import picture, thumbnails, write_page
+
+EXAMPLES, TWINS = 8, 12
+
+
+def write_audit_report(audit: Audit, path: Path) -> None:
+    """Findings first, then tables, examples of every class, and the pairs of twins side by side."""
+    pictures = {
+        label: picture(grid(thumbnails(paths, 96), EXAMPLES), f"examples of {label}")
+        for label, paths in examples(audit, EXAMPLES).items()
+        if paths
+    }
+    twins = []
+    for pair in audit.duplicates.head(TWINS).to_dict("records"):
+        both = thumbnails([audit.data_set.folder / pair["first"], audit.data_set.folder / pair["second"]], 96)
+        twins.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
+    tables = [("Classes", audit.classes), ("Sizes", audit.sizes), ("Splits", audit.splits)]
+    columns = [(f"{name}: share of each value within a class", table) for name, table in audit.columns.items()]
+    leaks = [("Groups in more than one split", audit.leaks)]
+    shown = [(t, table.to_dict("split")) for t, table in [*tables, *leaks, *columns] if len(table)]
+    write_page(
+        path,
+        "audit.html",
+        {
+            "name": audit.data_set.folder.name,
+            "count": len(audit.data_set.table),
+            "description": audit.data_set.description,
+            "findings": audit.findings,
+            "flags": audit.flags,
+            "tables": shown,
+            "examples": pictures,
+            "twins": twins,
+            "more_twins": max(0, len(audit.duplicates) - TWINS),
+            "is_number": lambda v: isinstance(v, (int, float, np.number)),
+        },
+    )

@@ -1,0 +1,65 @@
+"""What every page is made of: embedded pictures, drawn curves, one template."""
+
+import base64
+import io
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from jinja2 import Environment, PackageLoader, select_autoescape
+from markupsafe import Markup
+
+from dermsynth import __version__
+from dermsynth.images import Pixels, encode_jpeg, encode_png, fit, read_image
+from dermsynth.runs import write_text
+
+COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280")
+THUMBNAIL = 128
+
+
+def write_page(path: Path, template: str, values: Mapping[str, Any]) -> None:
+    """Fill a template and write one HTML file."""
+    environment = Environment(
+        loader=PackageLoader("dermsynth.report"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
+    )
+    write_text(path, environment.get_template(template).render(version=__version__, **values))
+
+
+def picture(pixels: Pixels, description: str, *, lossless: bool = False, scale: int = 1) -> Markup:
+    """An `img` element that holds its own data."""
+    data, kind = (encode_png(pixels), "png") if lossless else (encode_jpeg(pixels), "jpeg")
+    encoded = base64.b64encode(data).decode()
+    height, width = (side * scale for side in pixels.shape[:2])
+    return Markup('<img src="data:image/{};base64,{}" width="{}" height="{}" alt="{}">').format(
+        kind, encoded, width, height, description
+    )
+
+
+def thumbnails(paths: Sequence[Path], side: int = THUMBNAIL) -> Pixels:
+    """Files as images of one size uint8 [n, side, side, 3]."""
+    return np.stack([fit(read_image(path), side, side, "centre", "area") for path in paths])
+
+
+def curves(series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, title: str, logarithmic: bool = False) -> Markup:
+    """Lines over images shown, as SVG: name -> (x, y)."""
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    with mpl.rc_context({"svg.fonttype": "none", "svg.hashsalt": "dermsynth", "font.family": "sans-serif", "font.size": 9}):
+        figure, axes = pyplot.subplots(figsize=(5.2, 2.6), layout="constrained")
+        for colour, (name, (x, y)) in zip(COLOURS * 3, series.items(), strict=False):
+            axes.plot(np.asarray(x) / 1000, y, color=colour, label=name, linewidth=1.2)
+        axes.set(title=title, xlabel="thousand images shown")
+        if logarithmic:
+            axes.set_yscale("log")
+        if len(series) > 1:
+            axes.legend(frameon=False, fontsize=8)
+        axes.spines[["top", "right"]].set_visible(False)
+        axes.grid(alpha=0.25)
+        buffer = io.StringIO()
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        pyplot.close(figure)
+    text = buffer.getvalue()
+    return Markup(text[text.index("<svg") :])  # noqa: S704 - drawn here, from numbers

@@ -1,0 +1,141 @@
+"""A run as a page: settings, curves, samples over time, real beside generated, metrics with floors, provenance."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import open_data_set
+from dermsynth.data.training_set import chosen_rows
+from dermsynth.errors import UserError
+from dermsynth.images import Pixels, grid, read_image
+from dermsynth.report.page import curves, picture, write_page
+from dermsynth.runs import count_text, read_json, read_json_lines
+from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.recipes.sampler import images_of
+from dermsynth.training.checkpoints import checkpoints
+from dermsynth.training.settings import RunConfig, read_config
+
+COLUMNS, ROWS = 10, 3
+SNAPSHOTS = 6
+
+
+def write_run_report(run: Path, path: Path) -> None:
+    """Write the report of a run that has at least one checkpoint.
+
+    Raises UserError when the folder is no run, or nothing has been saved yet.
+    """
+    config = read_config(run)
+    generator = load_generator(run)
+    log = read_json_lines(run / "log.jsonl")
+    last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
+    write_page(
+        path,
+        "run.html",
+        {
+            "name": run.name,
+            "config": config,
+            "shown": count_text(generator.checkpoint.images),
+            "seconds": last.get("seconds", 0),
+            "rate": last["images"] / last["seconds"] if last.get("seconds") else 0,
+            "memory": max((line.get("memory_gib", 0) for line in log), default=0),
+            "comparison": _comparison(generator, config),
+            "plots": _plots(log),
+            "snapshots": _snapshots(run),
+            "evaluations": _evaluations(run),
+            "settings": _flat(config.model_dump(mode="json")),
+            "environment": read_json(run / "environment.json"),
+            "checkpoint": generator.checkpoint,
+            "checkpoints": [count_text(c.images) for c in checkpoints(run)],
+        },
+    )
+
+
+def _comparison(generator: Generator, config: RunConfig) -> list[tuple[str, Markup, Markup | None]]:
+    """For every class: generated images, and real ones where the data set is still there."""
+    real = _real_images(config)
+    found = []
+    for number, label in enumerate(config.data.classes or ("",)):
+        made = images_of(generator.recipe, range(COLUMNS * ROWS), [number] * (COLUMNS * ROWS))
+        beside = real.get(label)
+        found.append(
+            (
+                label or "images",
+                _sheet(made.transpose(0, 2, 3, 1), f"generated {label}"),
+                None if beside is None else _sheet(beside, f"real {label}"),
+            )
+        )
+    return found
+
+
+def _sheet(images: Pixels, description: str) -> Markup:
+    scale = max(1, 64 // images.shape[1])
+    return picture(grid(images, COLUMNS), description, scale=scale)
+
+
+def _real_images(config: RunConfig) -> dict[str, Pixels]:
+    """Random training images of each class, as they were shown; none if the folder is gone."""
+    data = config.data
+    try:
+        everything = open_data_set(Path(data.folder))
+    except UserError:
+        return {}
+    rows = chosen_rows(everything, split=data.split, exclude=data.exclude, conditional=bool(data.classes))
+    images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
+    generator = np.random.default_rng(0)
+    found = {}
+    for label in data.classes or ("",):
+        index = np.flatnonzero(rows.labels == label) if label else np.arange(len(rows.table))
+        some = np.sort(generator.permutation(index)[: COLUMNS * ROWS])
+        found[label] = np.asarray(images[some]).transpose(0, 2, 3, 1)
+    return found
+
+
+def _plots(log: list[dict[str, Any]]) -> list[Markup]:
+    losses = _series([line for line in log if "losses" in line], "losses")
+    statistics = _series([line for line in log if "statistics" in line], "statistics")
+    metrics = _series([line for line in log if "metrics" in line], "metrics")
+    main = {k: v for k, v in losses.items() if k.split("/")[1] in ("adversarial", "real", "fake")}
+    penalties = {k: v for k, v in losses.items() if k not in main}
+    plots = [curves(main, title="Losses")] if main else []
+    if penalties:
+        plots.append(curves(penalties, title="Penalties", logarithmic=True))
+    ada = {k: v for k, v in statistics.items() if k != "mean_path_length"}
+    if ada:
+        plots.append(curves(ada, title="Augmentation: p, and the overfitting heuristic r_t"))
+    return plots + [curves({k: v}, title=f"{k} during training", logarithmic=True) for k, v in metrics.items()]
+
+
+def _series(lines: list[dict[str, Any]], key: str) -> dict[str, tuple[list[float], list[float]]]:
+    found: dict[str, tuple[list[float], list[float]]] = {}
+    for line in lines:
+        for name, value in line[key].items():
+            x, y = found.setdefault(name, ([], []))
+            x.append(line["images"])
+            y.append(value)
+    return found
+
+
+def _snapshots(run: Path) -> list[tuple[str, Markup]]:
+    """The same seeds at a few moments of the training."""
+    files = sorted((run / "samples").glob("*.png"))
+    chosen = [files[i] for i in np.unique(np.linspace(0, len(files) - 1, min(SNAPSHOTS, len(files))).astype(int))]
+    return [(count_text(int(f.stem)), picture(read_image(f), f"samples after {int(f.stem)} images")) for f in chosen]
+
+
+def _evaluations(run: Path) -> list[tuple[str, dict[str, Any]]]:
+    return [(file.stem, read_json(file)) for file in sorted((run / "evaluations").glob("*.json"))]
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings as dotted names."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = ", ".join(map(str, value)) if isinstance(value, list) else value
+    return flat

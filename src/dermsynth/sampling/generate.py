@@ -1,0 +1,197 @@
+"""A labelled synthetic data set from a run: quotas a class, resumable, marked as synthetic."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_data_set
+from dermsynth.errors import UserError
+from dermsynth.images import encode_png
+from dermsynth.progress import progress_bar
+from dermsynth.recipes.contract import Recipe
+from dermsynth.recipes.sampler import CHUNK, images_of
+from dermsynth.runs import read_json, replacing, write_json
+from dermsynth.training import checkpoints, processes
+from dermsynth.training.loop import build
+from dermsynth.training.settings import RunConfig, read_config
+
+JOB = ".generating.json"
+SEEDS_A_CLASS = 1_000_000_000
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A trained recipe with its configuration and the checkpoint it was loaded from."""
+
+    recipe: Recipe
+    config: RunConfig
+    checkpoint: checkpoints.Checkpoint
+    run: Path
+
+    def provenance(self, psi: float) -> dict[str, Any]:
+        """What a synthetic set says about its origin."""
+        data = self.config.data
+        return {
+            "recipe": self.config.recipe,
+            "run": str(self.run.resolve()),
+            "checkpoint": self.checkpoint.hash,
+            "images_shown": self.checkpoint.images,
+            "truncation": psi,
+            "classes": list(data.classes),
+            "data_hash": data.content_hash,
+            "split": data.split,
+            "crop": data.crop,
+            "filter": data.filter,
+        }
+
+
+def load_generator(run: Path, *, which: str = "last", device: str = "auto") -> Generator:
+    """Load a checkpoint of a run: `last`, `best`, or images shown.
+
+    Raises UserError when the run, the checkpoint or its weights are not what they should be.
+    """
+    config = read_config(run)
+    checkpoint = checkpoints.find(run, which)
+    if checkpoint.state["recipe"] != config.recipe:
+        raise UserError(f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, the run is {config.recipe!r}")
+    if tuple(checkpoint.state["classes"]) != config.data.classes:
+        raise UserError(f"{checkpoint.path}: classes {checkpoint.state['classes']}, the run has {list(config.data.classes)}")
+    recipe = build(config, processes.choose_device(device))
+    try:
+        recipe.load_state_dict(checkpoint.network())
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip() if len(str(error).splitlines()) > 1 else str(error)
+        raise UserError(f"{checkpoint.path}: does not fit the run's {config.recipe} ({reason})") from error
+    return Generator(recipe.eval(), config, checkpoint, run)
+
+
+def generate(
+    generator: Generator, counts: Mapping[str, int], out: Path, *, psi: float = 1.0, first_seed: int = 0
+) -> DataSet:
+    """Write `counts` images a class (class "" for an unconditional generator) into `out`.
+
+    Image k of a class has the seed first_seed + k and depends on nothing else but checkpoint, class and truncation.
+    What is already there from an earlier, interrupted call is kept. Started by `torchrun`, the processes share the work.
+
+    Raises UserError for an unknown class, a truncation outside 0 ... 1.5, or a folder with anything else in it.
+    """
+    processes.keep_freed_memory()
+    processes.start()
+    try:
+        _check(generator, counts, psi, first_seed)
+        job = {**generator.provenance(psi), "first_seed": first_seed}
+        _claim(out, job)
+        todo = _todo(generator, counts, out, first_seed)
+        mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][processes.rank() :: processes.count()]
+        bar = progress_bar(mine, total=len(mine), label="generating", unit=f"x{CHUNK} img")
+        for chunk in bar if processes.rank() == 0 else mine:
+            _write_chunk(generator, chunk, psi)
+        processes.wait()
+        return _finish(generator, counts, out, job)
+    finally:
+        processes.stop()
+
+
+def _check(generator: Generator, counts: Mapping[str, int], psi: float, first_seed: int) -> None:
+    known = generator.config.data.classes or ("",)
+    for label, count in counts.items():
+        if label not in known:
+            there = ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write --count 500"
+            raise UserError(f"--count {label}: no such class; there are: {there}")
+        if not 0 < count <= SEEDS_A_CLASS:
+            raise UserError(f"--count {label}={count}: must be at least 1")
+    if not 0 <= psi <= 1.5:
+        raise UserError(f"--truncation {psi}: must lie between 0 (the mean image) and 1.5; 1 is no truncation")
+    if first_seed < 0:
+        raise UserError(f"--seed {first_seed}: must be at least 0")
+
+
+def _claim(out: Path, job: dict[str, Any]) -> None:
+    """Make the folder ours, or see that it was begun with the same generator, truncation and seed."""
+    out.mkdir(parents=True, exist_ok=True)
+    description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
+    if description is not None and not description.get("synthetic"):
+        raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another --out")
+    if (out / JOB).exists():
+        earlier = read_json(out / JOB)
+        changed = [k for k in job if k != "run" and earlier.get(k) != job[k]]
+        if changed:
+            key = changed[0]
+            raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {job[key]!r}; choose another --out")
+    elif any(out.iterdir()):
+        raise UserError(f"{out}: not empty and no synthetic set; choose another --out")
+    if processes.rank() == 0:
+        write_json(out / JOB, job)
+    processes.wait()
+
+
+def image_name(label: str, seed: int) -> str:
+    """File name of an image in its set."""
+    return f"images/{label.replace(os.sep, '_') or 'image'}/seed{seed:09d}.png"
+
+
+def _todo(generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int) -> list[tuple[Path, str, int]]:
+    """Path, class and seed of every image that is not there yet."""
+    everything = [
+        (out / image_name(label, first_seed + k), label, first_seed + k) for label, n in counts.items() for k in range(n)
+    ]
+    return [item for item in everything if not item[0].exists()]
+
+
+def _class_seed(number: int, seed: int) -> int:
+    """Images of different classes with one seed get unrelated latents."""
+    return number * SEEDS_A_CLASS + seed
+
+
+def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], psi: float) -> None:
+    classes = generator.config.data.classes
+    numbers = [classes.index(label) if classes else 0 for _, label, _ in chunk]
+    seeds = [_class_seed(number, seed) for number, (_, _, seed) in zip(numbers, chunk, strict=True)]
+    images = images_of(generator.recipe, seeds, numbers, psi).transpose(0, 2, 3, 1)
+    for (path, label, seed), image in zip(chunk, images, strict=True):
+        text = {
+            "Software": "dermsynth",
+            "seed": str(seed),
+            "label": label,
+            "truncation": str(psi),
+            "checkpoint": generator.checkpoint.hash,
+        }
+        with replacing(path) as temporary:
+            temporary.write_bytes(encode_png(image, text=text, synthetic=True))
+
+
+def _finish(generator: Generator, counts: Mapping[str, int], out: Path, job: dict[str, Any]) -> DataSet:
+    """Table and description of every image in the folder, also of earlier calls with other quotas."""
+    rows = []
+    for path in sorted((out / "images").rglob("seed*.png")):
+        label = next((c for c in generator.config.data.classes if image_name(c, 0).split("/")[1] == path.parent.name), "")
+        rows.append(
+            {
+                "file_name": str(path.relative_to(out)),
+                "label": label,
+                "seed": path.stem.removeprefix("seed").lstrip("0") or "0",
+                "truncation": job["truncation"],
+                "checkpoint": generator.checkpoint.hash[:16],
+                "synthetic": "true",
+            }
+        )
+    table = pd.DataFrame(rows)
+    if not generator.config.data.classes:
+        table = table.drop(columns="label")
+    facts = {
+        "synthetic": True,
+        "source": "generated images; not photographs of patients",
+        "digital_source_type": "trainedAlgorithmicMedia",
+        "generator": job,
+    }
+    if processes.rank() != 0:
+        processes.wait()
+        return open_data_set(out)
+    quotas = {label or "image": n for label, n in counts.items()}
+    data_set = write_data_set(out, table, facts, {"command": "dermsynth generate", "count": quotas})
+    processes.wait()
+    return data_set
