@@ -2,6 +2,7 @@
 
 import shlex
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
@@ -230,7 +231,7 @@ def from_medmnist(path: Path) -> Source:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, BadZipFile) as error:
         raise UserError(f"{path}: not a MedMNIST .npz ({error})") from error
     rows = []
     for part, split in (("train", "train"), ("val", "validation"), ("test", "test")):

@@ -1,5 +1,7 @@
 """Splits that keep class shares and never cut through a patient, a lesion or a pair of twins."""
 
+import warnings
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
@@ -49,15 +51,16 @@ def split(
 
     The images are dealt into 20 folds, so shares are met to about 5 %; with fewer groups than folds, by fewer folds.
     """
-    folds = min(FOLDS, len(np.unique(groups)))
+    codes = np.unique(labels.astype(str), return_inverse=True)[1]
+    folds = min(FOLDS, len(np.unique(groups)), int(np.bincount(codes).max()))
     result = np.full(len(labels), "train", dtype=object)
     if folds < 3:
         return result
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
     number = np.empty(len(labels), dtype=np.int64)
-    codes = np.unique(labels.astype(str), return_inverse=True)[1]
-    with np.errstate(all="ignore"):
-        for fold, (_, chosen) in enumerate(_quiet_folds(dealer, codes, groups)):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # a class smaller than the number of folds is expected
+        for fold, (_, chosen) in enumerate(dealer.split(np.zeros(len(codes)), codes, groups)):
             number[chosen] = fold
     test = round(shares[2] * folds) or (1 if shares[2] else 0)
     validation = round(shares[1] * folds) or (1 if shares[1] else 0)
@@ -65,10 +68,3 @@ def split(
     result[(number >= test) & (number < test + validation)] = "validation"
     return result
 
-
-def _quiet_folds(dealer: StratifiedGroupKFold, codes: NDArray[np.int64], groups: NDArray[np.int64]) -> list:  # type: ignore[type-arg]
-    import warnings
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class smaller than the number of folds is expected
-        return list(dealer.split(np.zeros(len(codes)), codes, groups))

@@ -1,0 +1,77 @@
+"""Small real things that many tests share: a phantom, a trained run, and the folders of real data where they are."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from dermsynth.data.cache import Decoding
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.data.training_set import TrainingSet, training_set
+from dermsynth.training.settings import DataSettings, RunConfig, TrainingSettings
+
+SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
+TINY = {"latent": 8, "channel_base": 64, "channel_max": 8, "label_layers": 1, "ada_initial": 0.3, "ema_images": 32.0}
+
+
+@pytest.fixture(scope="session")
+def real_images() -> Path:
+    folder = SHARED / "data" / "isic2018_cc0_256x192"
+    if not folder.is_dir():
+        pytest.skip(f"no real images at {folder}; set DERMSYNTH_SHARED")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def inception_weights() -> Path:
+    path = SHARED / "weights" / "fid_inception_768_f32.safetensors"
+    if not path.is_file():
+        pytest.skip(f"no Inception weights at {path}; set DERMSYNTH_SHARED")
+    return path
+
+
+@pytest.fixture(scope="session")
+def phantom(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    return write_phantom(tmp_path_factory.mktemp("phantom") / "set", 240, PhantomSettings(16, 16), jobs=1)
+
+
+def tiny_config(data: DataSet, images: int = 64, **training: object) -> tuple[RunConfig, TrainingSet]:
+    chosen = training_set(data, Decoding(16, 16))
+    settings = DataSettings(
+        folder=str(data.folder), content_hash=data.content_hash, classes=chosen.classes, height=16, width=16
+    )
+    values = {"images": images, "batch": 8, "snapshot": 32, "log": 16, **training}
+    return (
+        RunConfig(
+            recipe="stylegan2-ada", preset="laptop", model=TINY, data=settings, training=TrainingSettings(**values)  # type: ignore[arg-type]
+        ),
+        chosen,
+    )
+
+
+@pytest.fixture(scope="session")
+def run(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    from dermsynth.training.loop import train
+
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    config, chosen = tiny_config(phantom)
+    train(folder, config, chosen, watchers=[lambda generate, shown: {"figure": float(100 - shown)}], device="cpu")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
+    def call(*arguments: object, status: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "dermsynth.cli.app", *map(str, arguments)]
+        result = subprocess.run(
+            command, capture_output=True, text=True, timeout=300, env={**os.environ, "COLUMNS": "200", **environment}, check=False
+        )
+        if status is not None:
+            assert result.returncode == status, result.stdout + result.stderr
+        return result
+
+    return call
