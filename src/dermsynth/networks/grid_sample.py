@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_BILINEAR, _REFLECTION = 0, 1
+_BILINEAR, _REFLECTION = 0, 2
 
 
 class _Sample(torch.autograd.Function):

@@ -153,7 +153,7 @@ class StyleGAN2ADA(Recipe):
 
         images = self._detached_images(batch)
         real = self._logits(batch.image, batch)
-        self.augmentation.observe(real)
+        self.augmentation.observe(real.detach(), progress.sum)
         yield "discriminator", {"real": logistic_real(real), "fake": logistic_fake(self._logits(images, batch))}
 
         if self.config.r1_gamma > 0 and progress.step % R1_INTERVAL == 0:
@@ -163,7 +163,10 @@ class StyleGAN2ADA(Recipe):
 
         self._update_average(len(label) * progress.processes, progress.images)
         if (progress.step + 1) % ADJUSTMENT_INTERVAL == 0:
-            self._adjust_augmentation(progress)
+            config = self.config
+            self.augmentation.adjust(
+                target=config.ada_target, speed=1 / config.ada_images, maximum=config.ada_maximum
+            )
 
     def _latents(self, batch: Batch) -> Tensor:
         return self.generator.mapping(batch.draws.normal(self.config.latent), batch.label)
@@ -208,13 +211,6 @@ class StyleGAN2ADA(Recipe):
         torch._foreach_lerp_(averaged, list(self.generator.parameters()), 1 - beta)
         for mine, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
             mine.copy_(theirs)
-
-    def _adjust_augmentation(self, progress: Progress) -> None:
-        config = self.config
-        signs = progress.sum(self.augmentation.signs)
-        self.augmentation.adjust(
-            signs, target=config.ada_target, speed=1 / config.ada_images, maximum=config.ada_maximum
-        )
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
         """The latent, and the noise of every layer."""

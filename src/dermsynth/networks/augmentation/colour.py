@@ -54,8 +54,8 @@ def recolour(image: Tensor, linear: Tensor, offset: Tensor) -> Tensor:
 
 def random_gains(uniform: Draw, normal: Draw, p: float, strengths: Strengths) -> Tensor:
     """Gain of each of the four frequency bands, normalised to keep the expected power: [n, 4]."""
-    power = torch.tensor(POWER, device=uniform().device)
     gains = torch.ones_like(uniform(4))
+    power = torch.tensor(POWER, device=gains.device)
     for band in range(4):
         drawn = torch.where(uniform() < strengths.filtering * p, normal().exp2(), 1.0)
         one = torch.ones_like(gains)

@@ -70,17 +70,18 @@ class Augmentation(nn.Module):
         return image
 
     @torch.no_grad()
-    def observe(self, real_logits: Tensor) -> None:
+    def observe(self, real_logits: Tensor, sum_processes: Callable[[Tensor], Tensor]) -> None:
         """Count the signs of the discriminator's logits on real images (equation 1: r_t = E[sign(D_train)])."""
-        self.signs += torch.stack([real_logits.sign().sum().float(), self.signs.new_tensor(len(real_logits))])
+        counted = torch.stack([real_logits.sign().sum().float(), self.signs.new_tensor(float(len(real_logits)))])
+        self.signs += sum_processes(counted)
 
     @torch.no_grad()
-    def adjust(self, signs: Tensor, *, target: float, speed: float, maximum: float) -> None:
+    def adjust(self, *, target: float, speed: float, maximum: float) -> None:
         """Move p by `speed` an image up where r_t exceeds the target and down where it does not, within [0, maximum].
 
-        `signs` is the sum and count of the signs over all processes; the counters start again.
+        The counters start again.
         """
-        r_t = signs[0] / signs[1].clamp(min=1)
+        r_t = self.signs[0] / self.signs[1].clamp(min=1)
         self.overfitting.copy_(r_t)
-        self.p.add_((r_t - target).sign() * signs[1] * speed).clamp_(0, maximum)
+        self.p.add_((r_t - target).sign() * self.signs[1] * speed).clamp_(0, maximum)
         self.signs.zero_()

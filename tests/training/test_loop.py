@@ -1,0 +1,163 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
+from dermsynth.images import read_image
+from dermsynth.runs import read_json_lines
+from dermsynth.training import checkpoints
+from dermsynth.training.alarms import Alarms, spread
+from dermsynth.training.loop import Trainer, train
+from dermsynth.training.settings import RunConfig, TrainingSettings, read_config, validated
+from dermsynth.training.updates import TrainingStopped
+from tests.conftest import tiny_config
+
+WORKER = """
+import sys
+from pathlib import Path
+from dermsynth.data.dataset import open_data_set
+from dermsynth.training.loop import Interrupted, train
+from tests.conftest import tiny_config
+config, chosen = tiny_config(open_data_set(Path(sys.argv[1])), images=int(sys.argv[3]), snapshot=24)
+try:
+    train(Path(sys.argv[2]), config, chosen, device="cpu")
+except Interrupted:
+    sys.exit(130)
+"""
+
+
+def _start(data: DataSet, folder: Path, images: int) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+    command = [sys.executable, "-c", WORKER, str(data.folder), str(folder), str(images)]
+    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+
+
+def _equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[k], b[k]) for k in a)
+
+
+def test_a_run_is_one_folder(run: Path) -> None:
+    assert {p.name for p in run.iterdir()} >= {"config.json", "environment.json", "log.jsonl", "checkpoints", "samples", "best.json"}
+    losses = [line for line in read_json_lines(run / "log.jsonl") if "losses" in line]
+    assert [line["images"] for line in losses] == [16, 32, 48, 64]
+    assert {"generator/adversarial", "discriminator/real", "discriminator/fake"} <= losses[0]["losses"].keys()
+    assert all("augmentation_p" in line["statistics"] for line in losses)
+    assert json.loads((run / "best.json").read_text()) == {"images": 64, "value": 36.0}
+    assert read_image(run / "samples" / "000000064.png").shape == (4 * 18 - 2, 8 * 18 - 2, 3)
+
+
+def test_every_random_kill_leaves_a_run_that_ends_the_same(phantom: DataSet, tmp_path: Path) -> None:
+    images = 480
+    assert _start(phantom, tmp_path / "calm", images).wait(timeout=300) == 0
+    chance = random.Random(3)
+    kills = 0
+    for _ in range(4):
+        process = _start(phantom, tmp_path / "killed", images)
+        time.sleep(chance.uniform(3.0, 6.0))
+        if process.poll() is None:
+            process.send_signal(signal.SIGKILL)
+            kills += 1
+        process.wait()
+    assert kills >= 1
+    assert _start(phantom, tmp_path / "killed", images).wait(timeout=300) == 0
+    calm, killed = checkpoints.find(tmp_path / "calm"), checkpoints.find(tmp_path / "killed")
+    assert calm.images == killed.images == images
+    assert _equal(calm.network(), killed.network())
+    assert _equal(calm.optimiser(), killed.optimiser())
+    logs = [[line["images"] for line in read_json_lines(tmp_path / n / "log.jsonl") if "losses" in line] for n in ("calm", "killed")]
+    assert logs[0] == logs[1]
+
+
+def test_control_c_saves_and_the_same_call_goes_on(phantom: DataSet, tmp_path: Path) -> None:
+    process = _start(phantom, tmp_path / "run", 4000)
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline and not list((tmp_path / "run").glob("checkpoints/00*8")):
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=60) == 130
+    stopped = checkpoints.find(tmp_path / "run").images
+    assert stopped > 0
+    assert read_config(tmp_path / "run").training.images == 4000
+    config, chosen = tiny_config(phantom, images=stopped + 16, snapshot=24)
+    assert train(tmp_path / "run", config, chosen, device="cpu").images == stopped + 16
+
+
+def test_another_configuration_on_the_same_folder_is_refused(run: Path, phantom: DataSet) -> None:
+    config, chosen = tiny_config(phantom, batch=16)
+    with pytest.raises(UserError, match=r"training\.batch was 8, now 16"):
+        train(run, config, chosen, device="cpu")
+
+
+def test_a_folder_with_other_things_is_not_touched(phantom: DataSet, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("precious")
+    config, chosen = tiny_config(phantom)
+    with pytest.raises(UserError, match="not empty and not a run"):
+        train(tmp_path, config, chosen, device="cpu")
+    assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_not_finite_stops_and_keeps_the_last_good_checkpoint(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=200)
+    trainer = Trainer(tmp_path / "run", config, chosen, [], "cpu")
+    (tmp_path / "run").mkdir()
+    inner, calls = trainer.step, []
+
+    def poison() -> None:
+        inner()
+        calls.append(1)
+        if len(calls) == 10:
+            next(trainer.recipe.generator.parameters()).data[:] = float("nan")  # type: ignore[union-attr]
+
+    trainer.step = poison  # type: ignore[method-assign]
+    with pytest.raises(TrainingStopped, match="not finite"):
+        trainer.train()
+    good = checkpoints.find(tmp_path / "run")
+    assert good.images == 64
+    assert checkpoints.all_finite(good.network()) is None
+
+
+def test_collapse_and_saturation_are_seen_after_three_snapshots() -> None:
+    generator = np.random.default_rng(0)
+    real = generator.integers(0, 255, (64, 3, 16, 16), dtype=np.uint8)
+    alike = np.repeat(real[:1], 64, axis=0)
+    alarms = Alarms()
+    assert [alarms.observe(alike, spread(real), 0.1, 0.8) for _ in range(2)] == [None, None]
+    assert "collapse" in str(alarms.observe(alike, spread(real), 0.1, 0.8))
+    alarms = Alarms()
+    seen = [alarms.observe(real, spread(real), p, 0.8) for p in (0.8, 0.8, 0.1, 0.8, 0.8, 0.8)]
+    assert seen[:5] == [None] * 5
+    assert "augmentation saturated" in str(seen[5])
+
+
+def test_batch_must_divide(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, batch=8, accumulate=3)
+    with pytest.raises(UserError, match="batch 8: not divisible"):
+        train(tmp_path / "run", config, chosen, device="cpu")
+
+
+def test_settings_name_the_field_the_value_and_what_is_allowed() -> None:
+    with pytest.raises(UserError, match=r"train: precision = 'float8': input should be 'float32', 'bfloat16' or 'float16'"):
+        validated(TrainingSettings, {"images": 1, "precision": "float8"}, "train")
+    with pytest.raises(UserError, match=r"unknown option 'lerning_rate'; there are: .*batch"):
+        validated(TrainingSettings, {"images": 1, "lerning_rate": 1}, "train")
+
+
+def test_the_configuration_comes_back_complete(run: Path, phantom: DataSet) -> None:
+    config = read_config(run)
+    assert config == tiny_config(phantom)[0]
+    assert isinstance(config, RunConfig)
+
+
+def test_bfloat16_trains(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=32, precision="bfloat16")
+    assert checkpoints.all_finite(train(tmp_path / "run", config, chosen, device="cpu").network()) is None

@@ -1,0 +1,74 @@
+from pathlib import Path
+
+import pytest
+import torch
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
+from dermsynth.recipes.stylegan2_ada import Config, StyleGAN2ADA
+from dermsynth.networks.shapes import parse_shape
+from dermsynth.training import checkpoints
+from dermsynth.training.loop import train
+from dermsynth.training.transfer import transfer
+from tests.conftest import TINY, tiny_config
+
+
+def _save(recipe: StyleGAN2ADA, classes: list[str], folder: Path, name: str = "stylegan2-ada") -> checkpoints.Checkpoint:
+    return checkpoints.save(folder, recipe.state_dict(), {}, {"images": 8, "step": 1, "recipe": name, "classes": classes})
+
+
+def _make(size: str, classes: int, **changes: object) -> StyleGAN2ADA:
+    return StyleGAN2ADA(Config(**{**TINY, **changes}), parse_shape(size), classes)  # type: ignore[arg-type]
+
+
+def test_from_unconditional_to_conditional_the_image_stays(tmp_path: Path) -> None:
+    """The class enters through fresh columns; without them the network is the old one."""
+    old, new = _make("16", 0), _make("16", 2)
+    line = transfer(new, "stylegan2-ada", ["a", "b"], _save(old, [], tmp_path))
+    assert "in part" in line
+    with torch.no_grad():
+        new.generator.mapping.layers[0].weight[:, 8:] = 0
+    z, noise = torch.randn(2, 8), [torch.randn(2, 1, *s) for s in old.generator.synthesis.noise_sizes()]
+    w = old.generator.mapping(z, torch.zeros(2, 0)) * (8**0.5 / 16**0.5)  # gain 1 / sqrt(inputs) of a wider layer
+    found = new.generator.synthesis(new.generator.broadcast(w), noise)
+    assert torch.allclose(found, old.generator.synthesis(old.generator.broadcast(w), noise))
+
+
+def test_classes_are_matched_by_name(tmp_path: Path) -> None:
+    old, new = _make("16", 3), _make("16", 3)
+    old.generator.mapping.mean_w.copy_(torch.arange(3.0)[:, None].expand(3, 8))
+    transfer(new, "stylegan2-ada", ["c", "new", "a"], _save(old, ["a", "b", "c"], tmp_path))
+    for key in ("generator.mapping.embed.weight", "discriminator.label_mapping.embed.weight"):
+        before, after = old.state_dict()[key], new.state_dict()[key]
+        assert torch.equal(after[:, 0], before[:, 2])
+        assert torch.equal(after[:, 2], before[:, 0])
+        assert torch.allclose(after[:, 1], before.mean(1))
+    assert new.generator.mapping.mean_w[:, 0].tolist() == [2, 1, 0]
+
+
+def test_other_resolutions_and_widths_share_what_fits(tmp_path: Path) -> None:
+    old, new = _make("16", 0), _make("32", 0, channel_base=128, channel_max=16)
+    transfer(new, "stylegan2-ada", [], _save(old, [], tmp_path))
+    before = old.generator.synthesis.blocks["8"].convolution.weight
+    after = new.generator.synthesis.blocks["8"].convolution.weight
+    assert torch.equal(after[:8, :8], before)
+    assert float(new.augmentation.p) == pytest.approx(TINY["ada_initial"])
+
+
+def test_another_family_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="a checkpoint of 'dcgan', not of 'stylegan2-ada'"):
+        transfer(_make("16", 0), "stylegan2-ada", [], _save(_make("16", 0), [], tmp_path, "dcgan"))
+
+
+def test_frozen_layers_stay_as_they_were_loaded(run: Path, phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=16, initial=str(run))
+    config = config.model_copy(update={"model": {**config.model, "freeze_discriminator": 1}})
+    first, trained = checkpoints.find(run).network(), train(tmp_path / "new", config, chosen, device="cpu").network()
+    same = {k for k in first if torch.equal(first[k], trained[k])}
+    assert {k for k in first if k.startswith(("discriminator.from_image", "discriminator.blocks.16"))} <= same
+    assert not any(k.startswith("discriminator.blocks.8.first") for k in same)
+
+
+def test_too_many_frozen_blocks_are_refused() -> None:
+    with pytest.raises(UserError, match="freeze_discriminator 9: the discriminator has 2 blocks"):
+        _make("16", 0, freeze_discriminator=9)
