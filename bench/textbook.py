@@ -139,7 +139,7 @@ class TextbookAugmentation(Augmentation):
 
 
 def dense_warp(image: Tensor, inverse: Tensor) -> Tensor:
-    n, c, h, w = image.shape
+    _n, c, h, w = image.shape
     taps = torch.tensor(SYM6, dtype=torch.float64)
     taps = (taps / taps.sum()).float()
     kernel = torch.outer(taps, taps).expand(c, 1, 12, 12)

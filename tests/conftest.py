@@ -12,6 +12,7 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import TrainingSet, training_set
+from dermsynth.recipes.stylegan2_ada import Config
 from dermsynth.training.settings import DataSettings, RunConfig, TrainingSettings
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
@@ -47,7 +48,11 @@ def tiny_config(data: DataSet, images: int = 64, **training: object) -> tuple[Ru
     values = {"images": images, "batch": 8, "snapshot": 32, "log": 16, **training}
     return (
         RunConfig(
-            recipe="stylegan2-ada", preset="laptop", model=TINY, data=settings, training=TrainingSettings(**values)  # type: ignore[arg-type]
+            recipe="stylegan2-ada",
+            preset="laptop",
+            model=Config(**TINY).model_dump(),
+            data=settings,
+            training=TrainingSettings(**values),  # type: ignore[arg-type]
         ),
         chosen,
     )
@@ -68,7 +73,12 @@ def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
     def call(*arguments: object, status: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "dermsynth.cli.app", *map(str, arguments)]
         result = subprocess.run(
-            command, capture_output=True, text=True, timeout=300, env={**os.environ, "COLUMNS": "200", **environment}, check=False
+            command,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            env={**os.environ, "COLUMNS": "200", **environment},
+            check=False,
         )
         if status is not None:
             assert result.returncode == status, result.stdout + result.stderr

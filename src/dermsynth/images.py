@@ -47,7 +47,7 @@ def _read_bytes(path: Path) -> bytes:
     except FileNotFoundError as error:
         raise BadImage(f"{path}: no such file") from error
     except (IsADirectoryError, PermissionError) as error:
-        raise BadImage(f"{path}: {error.strerror.lower()}") from error
+        raise BadImage(f"{path}: {str(error.strerror).lower()}") from error
 
 
 def decode_image(data: bytes, name: str) -> Pixels:

@@ -15,7 +15,11 @@ def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:
         seed = 5 if number == 6 else number
         label = "rare" if number < 4 else ("", "nevus", "melanoma")[number % 3 if number % 10 == 0 else 1 + number % 2]
         column = {"ruler": str(int(label == "melanoma"))}
-        rows.append(SourceRow(f"{number}.png", label, columns=column, pixels=render(draw_parameters(seed, settings), settings).image))
+        rows.append(
+            SourceRow(
+                f"{number}.png", label, columns=column, pixels=render(draw_parameters(seed, settings), settings).image
+            )
+        )
     data = import_source(Source(tmp_path, rows, {}, "test"), tmp_path / "set", jobs=1)
     splits = data.table["split"].to_numpy(dtype=object)
     splits[5], splits[6] = "train", "test"
@@ -32,7 +36,10 @@ def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:
 
 
 def test_a_clean_set_has_no_leaks(tmp_path: Path) -> None:
-    rows = [SourceRow(f"{n}.png", "a", pixels=np.random.default_rng(n).integers(0, 255, (16, 16, 3), dtype=np.uint8)) for n in range(40)]
+    rows = [
+        SourceRow(f"{n}.png", "a", pixels=np.random.default_rng(n).integers(0, 255, (16, 16, 3), dtype=np.uint8))
+        for n in range(40)
+    ]
     found = audit(import_source(Source(tmp_path, rows, {}, "test"), tmp_path / "set", jobs=1), jobs=1)
     assert found.leaks.empty
     assert found.duplicates.empty

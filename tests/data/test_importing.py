@@ -51,7 +51,9 @@ def test_folder_without_labels(tmp_path: Path) -> None:
     assert _bring(from_folder(tmp_path / "in"), tmp_path).classes == []
 
 
-def test_csv_with_byte_order_mark_blank_labels_duplicates_and_bad_files(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_csv_with_byte_order_mark_blank_labels_duplicates_and_bad_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "in"
     for number in range(6):
         _image(folder / f"{number}.jpg", number)
@@ -137,7 +139,10 @@ def test_splits_keep_groups_and_twins_together(tmp_path: Path) -> None:
 
 
 def test_a_split_given_by_the_source_is_kept(tmp_path: Path) -> None:
-    rows = [SourceRow(f"{n}.png", "a", split=s, pixels=np.full((8, 8, 3), n, np.uint8)) for n, s in enumerate(["train", "val", "test"])]
+    rows = [
+        SourceRow(f"{n}.png", "a", split=s, pixels=np.full((8, 8, 3), n, np.uint8))
+        for n, s in enumerate(["train", "val", "test"])
+    ]
     assert _bring(Source(tmp_path, rows, {}, ""), tmp_path).table["split"].tolist() == ["train", "validation", "test"]
 
 
@@ -158,7 +163,9 @@ def test_isic_archive_export(tmp_path: Path) -> None:
 
 def test_ham10000(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
-    (tmp_path / "in" / "HAM10000_metadata.csv").write_text("lesion_id,image_id,dx,dx_type,age\nHAM_1,ISIC_7,nv,histo,50\n")
+    (tmp_path / "in" / "HAM10000_metadata.csv").write_text(
+        "lesion_id,image_id,dx,dx_type,age\nHAM_1,ISIC_7,nv,histo,50\n"
+    )
     _image(tmp_path / "in" / "HAM10000_images_part_2" / "ISIC_7.jpg")
     data = _bring(from_ham10000(tmp_path / "in" / "HAM10000_metadata.csv"), tmp_path)
     assert data.table.iloc[0][["label", "group", "age"]].tolist() == ["nv", "HAM_1", "50"]
@@ -194,7 +201,9 @@ def test_ph2(tmp_path: Path) -> None:
     folder = tmp_path / "in"
     _image(folder / "PH2 Dataset images" / "IMD003" / "IMD003_Dermoscopic_Image" / "IMD003.bmp")
     _image(folder / "PH2 Dataset images" / "IMD003" / "IMD003_lesion" / "IMD003_lesion.bmp")
-    (folder / "PH2_dataset.txt").write_text("||   Name   || Histological Diagnosis || Clinical Diagnosis ||\n|| IMD003 ||    || 2 ||  1  ||")
+    (folder / "PH2_dataset.txt").write_text(
+        "||   Name   || Histological Diagnosis || Clinical Diagnosis ||\n|| IMD003 ||    || 2 ||  1  ||"
+    )
     row = _bring(from_ph2(folder), tmp_path).table.iloc[0]
     assert row["label"] == "melanoma"
     assert row["mask_file_name"] == "masks/IMD003.png"

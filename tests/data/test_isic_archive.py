@@ -51,7 +51,10 @@ class Archive(BaseHTTPRequestHandler):
                 "isic_id": f"ISIC_{n:07d}",
                 "copyright_license": "CC-0",
                 "attribution": "Clinic",
-                "metadata": {"acquisition": {"image_type": "dermoscopic"}, "clinical": {"diagnosis_3": "Nevus", "age_approx": 40}},
+                "metadata": {
+                    "acquisition": {"image_type": "dermoscopic"},
+                    "clinical": {"diagnosis_3": "Nevus", "age_approx": 40},
+                },
                 "files": {"full": {"url": f"{host}/files/{n}.jpg", "size": len(_jpeg(n))}},
             }
             for n in numbers[start : start + limit]

@@ -45,14 +45,18 @@ def test_the_lesion_is_darker_than_the_skin_around(renderings) -> None:  # type:
     darker = []
     for drawn in renderings:
         grey = cv2.cvtColor(drawn.image, cv2.COLOR_RGB2GRAY)
-        skin = (drawn.lesion == 0) & ~np.any([drawn.structures[a] > 0 for a in drawn.parameters.artefacts] or [drawn.lesion < 0], axis=0)
+        skin = (drawn.lesion == 0) & ~np.any(
+            [drawn.structures[a] > 0 for a in drawn.parameters.artefacts] or [drawn.lesion < 0], axis=0
+        )
         if skin.any() and (drawn.lesion > 0).any():
             darker.append(grey[drawn.lesion > 0].mean() < grey[skin].mean())
     assert np.mean(darker) > 0.97
 
 
 def test_the_frame_is_black_and_nothing_else_changes_outside_its_shadow() -> None:
-    framed = next(d for d in (render(draw_parameters(s, SETTINGS), SETTINGS) for s in range(60)) if "frame" in d.structures)
+    framed = next(
+        d for d in (render(draw_parameters(s, SETTINGS), SETTINGS) for s in range(60)) if "frame" in d.structures
+    )
     assert framed.image[framed.structures["frame"] > 250].mean() < 20
 
 

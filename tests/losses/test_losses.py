@@ -18,7 +18,9 @@ def test_logistic_terms_are_minus_log_probabilities() -> None:
 def test_r1_of_a_linear_discriminator_is_its_squared_weight() -> None:
     weight = torch.randn(3, 4, 5)
     images = torch.randn(6, 3, 4, 5, requires_grad=True)
-    assert r1_penalty((images * weight).sum((1, 2, 3)), images).item() == pytest.approx(weight.square().sum().item(), rel=1e-5)
+    assert r1_penalty((images * weight).sum((1, 2, 3)), images).item() == pytest.approx(
+        weight.square().sum().item(), rel=1e-5
+    )
 
 
 def test_r1_is_differentiable() -> None:

@@ -4,8 +4,8 @@ import copy
 
 import pytest
 import torch
-
 from bench.textbook import as_textbook
+
 from dermsynth.draws import Draws
 from dermsynth.networks.augmentation import PRESETS
 from dermsynth.networks.shapes import parse_shape
@@ -16,10 +16,17 @@ from dermsynth.recipes.stylegan2_ada import StyleGAN2ADA, auto
 def _recipe(size: str, classes: int) -> StyleGAN2ADA:
     torch.manual_seed(5)
     shape = parse_shape(size)
-    small = {"latent": 16, "channel_base": 256, "channel_max": 16, "label_layers": 2, "ada_initial": 0.7, "augmentation": PRESETS["bgc"]}
+    small = {
+        "latent": 16,
+        "channel_base": 256,
+        "channel_max": 16,
+        "label_layers": 2,
+        "ada_initial": 0.7,
+        "augmentation": PRESETS["bgc"],
+    }
     recipe = StyleGAN2ADA(auto(shape, 8).model_copy(update=small), shape, classes)
     for name, parameter in recipe.named_parameters():
-        if name.endswith("noise_strength") or name.endswith("bias"):
+        if name.endswith(("noise_strength", "bias")):
             parameter.data += 0.1 * torch.randn_like(parameter)
     recipe.mean_path_length += 0.3
     return recipe

@@ -41,7 +41,7 @@ def _random_network():  # type: ignore[no-untyped-def]
     for name, value in network.state_dict().items():
         if name.endswith("running_var"):
             value.uniform_(0.5, 1.5)
-        elif name.endswith("running_mean") or name.endswith("bn.bias"):
+        elif name.endswith(("running_mean", "bn.bias")):
             value.normal_(0, 0.1)
         elif name.endswith("conv.weight"):
             value.normal_(0, (2 / value[0].numel()) ** 0.5)

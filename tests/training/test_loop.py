@@ -47,7 +47,14 @@ def _equal(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
 
 
 def test_a_run_is_one_folder(run: Path) -> None:
-    assert {p.name for p in run.iterdir()} >= {"config.json", "environment.json", "log.jsonl", "checkpoints", "samples", "best.json"}
+    assert {p.name for p in run.iterdir()} >= {
+        "config.json",
+        "environment.json",
+        "log.jsonl",
+        "checkpoints",
+        "samples",
+        "best.json",
+    }
     losses = [line for line in read_json_lines(run / "log.jsonl") if "losses" in line]
     assert [line["images"] for line in losses] == [16, 32, 48, 64]
     assert {"generator/adversarial", "discriminator/real", "discriminator/fake"} <= losses[0]["losses"].keys()
@@ -74,7 +81,10 @@ def test_every_random_kill_leaves_a_run_that_ends_the_same(phantom: DataSet, tmp
     assert calm.images == killed.images == images
     assert _equal(calm.network(), killed.network())
     assert _equal(calm.optimiser(), killed.optimiser())
-    logs = [[line["images"] for line in read_json_lines(tmp_path / n / "log.jsonl") if "losses" in line] for n in ("calm", "killed")]
+    logs = [
+        [line["images"] for line in read_json_lines(tmp_path / n / "log.jsonl") if "losses" in line]
+        for n in ("calm", "killed")
+    ]
     assert logs[0] == logs[1]
 
 
@@ -146,7 +156,9 @@ def test_batch_must_divide(phantom: DataSet, tmp_path: Path) -> None:
 
 
 def test_settings_name_the_field_the_value_and_what_is_allowed() -> None:
-    with pytest.raises(UserError, match=r"train: precision = 'float8': input should be 'float32', 'bfloat16' or 'float16'"):
+    with pytest.raises(
+        UserError, match=r"train: precision = 'float8': input should be 'float32', 'bfloat16' or 'float16'"
+    ):
         validated(TrainingSettings, {"images": 1, "precision": "float8"}, "train")
     with pytest.raises(UserError, match=r"unknown option 'lerning_rate'; there are: .*batch"):
         validated(TrainingSettings, {"images": 1, "lerning_rate": 1}, "train")

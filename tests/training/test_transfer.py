@@ -5,16 +5,20 @@ import torch
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.recipes.stylegan2_ada import Config, StyleGAN2ADA
 from dermsynth.networks.shapes import parse_shape
+from dermsynth.recipes.stylegan2_ada import Config, StyleGAN2ADA
 from dermsynth.training import checkpoints
 from dermsynth.training.loop import train
 from dermsynth.training.transfer import transfer
 from tests.conftest import TINY, tiny_config
 
 
-def _save(recipe: StyleGAN2ADA, classes: list[str], folder: Path, name: str = "stylegan2-ada") -> checkpoints.Checkpoint:
-    return checkpoints.save(folder, recipe.state_dict(), {}, {"images": 8, "step": 1, "recipe": name, "classes": classes})
+def _save(
+    recipe: StyleGAN2ADA, classes: list[str], folder: Path, name: str = "stylegan2-ada"
+) -> checkpoints.Checkpoint:
+    return checkpoints.save(
+        folder, recipe.state_dict(), {}, {"images": 8, "step": 1, "recipe": name, "classes": classes}
+    )
 
 
 def _make(size: str, classes: int, **changes: object) -> StyleGAN2ADA:

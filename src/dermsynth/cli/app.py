@@ -7,7 +7,11 @@ from cyclopts import App, CycloptsError
 from dermsynth import __version__
 from dermsynth.errors import UserError
 
-app = App(name="dermsynth", version=__version__, help="From a folder of skin images to a synthetic data set that can be trusted.")
+app = App(
+    name="dermsynth",
+    version=__version__,
+    help="From a folder of skin images to a synthetic data set that can be trusted.",
+)
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
 data = App(name="data", help="Obtain images.")
 

@@ -16,11 +16,22 @@ def doctor() -> None:
     problems = []
     for name, version in environment().items():
         print(f"{name:<32}{version}")
-    found = sorted({d.metadata["Name"] for d in metadata.distributions() if (d.metadata["Name"] or "").lower().startswith("opencv")})
+    found = sorted(
+        {
+            d.metadata["Name"]
+            for d in metadata.distributions()
+            if (d.metadata["Name"] or "").lower().startswith("opencv")
+        }
+    )
     if len(found) > 1:
-        problems.append(f"{', '.join(found)} are installed; only one may be: pip uninstall them all, then install opencv-contrib-python-headless")
+        problems.append(
+            f"{', '.join(found)} are installed; only one may be: "
+            "pip uninstall them all, then install opencv-contrib-python-headless"
+        )
     if not hasattr(cv2, "xphoto") or not hasattr(cv2, "img_hash"):
-        problems.append("OpenCV lacks its contrib modules: pip install --force-reinstall opencv-contrib-python-headless")
+        problems.append(
+            "OpenCV lacks its contrib modules: pip install --force-reinstall opencv-contrib-python-headless"
+        )
     print(f"{'processor':<32}{torch.backends.cpu.get_cpu_capability()}, {torch.get_num_threads()} threads")
     fast = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
     print(f"{'bfloat16 on this CPU':<32}{'fast' if fast else 'slow; use float32'}")

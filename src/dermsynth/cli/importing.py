@@ -7,7 +7,9 @@ from cyclopts import Parameter
 
 Shares = Annotated[str, Parameter(name="--split", help="Shares of training, validation and test.")]
 Out = Annotated[Path, Parameter(help="New folder for the data set.")]
-LowerCase = Annotated[bool, Parameter(name="--lower-case-labels", negative="", help="Make labels that differ in case one.")]
+LowerCase = Annotated[
+    bool, Parameter(name="--lower-case-labels", negative="", help="Make labels that differ in case one.")
+]
 
 
 def _import(source: object, out: Path, split: str, seed: int, lower_case: bool) -> None:
@@ -79,14 +81,18 @@ def import_isic(
     _import(from_isic_archive(table, images=images, label=label), out, split, seed, lower_case)
 
 
-def import_ham10000(table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0) -> None:
+def import_ham10000(
+    table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0
+) -> None:
     """Import HAM10000_metadata.csv and its image folders."""
     from dermsynth.data.importers import from_ham10000
 
     _import(from_ham10000(table, images=images), out, split, seed, False)
 
 
-def import_siim2020(table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0) -> None:
+def import_siim2020(
+    table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0
+) -> None:
     """Import SIIM-ISIC 2020: train.csv and its image folder."""
     from dermsynth.data.importers import from_siim2020
 

@@ -163,7 +163,7 @@ def configure(
         raise UserError(f"--balance {balance}: must lie between 0 (classes equally often) and 1 (as they occur)")
     images_a_step = batch or kind.batch_sizes[preset]
     model = kind.presets[preset](shape, images_a_step)
-    model = validated(kind.Config, model.model_dump() | dict(map(_choice, choices)), "--set")
+    model = validated(kind.config_type, model.model_dump() | dict(map(_choice, choices)), "--set")
     data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width)
     chosen = training_set(
         data_set, Decoding(shape.height, shape.width, crop, filter),

@@ -52,7 +52,9 @@ def audit(data_set: DataSet, *, jobs: int = -1) -> Audit:
 def _classes(data_set: DataSet) -> pd.DataFrame:
     labels = pd.Series(data_set.labels).replace("", "(no label)")
     count = labels.value_counts()
-    return pd.DataFrame({"label": count.index, "images": count.to_numpy(), "share": (count / count.sum()).round(3).to_numpy()})
+    return pd.DataFrame(
+        {"label": count.index, "images": count.to_numpy(), "share": (count / count.sum()).round(3).to_numpy()}
+    )
 
 
 def _sizes(data_set: DataSet) -> pd.DataFrame:
@@ -84,7 +86,7 @@ def _columns(data_set: DataSet) -> dict[str, pd.DataFrame]:
     return found
 
 
-def _duplicates(data_set: DataSet, pairs: np.ndarray, thumbnails: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+def _duplicates(data_set: DataSet, pairs: np.ndarray, thumbnails: np.ndarray) -> pd.DataFrame:
     names, labels = data_set.table["file_name"].to_numpy(), data_set.labels
     rows = [
         {
@@ -98,7 +100,7 @@ def _duplicates(data_set: DataSet, pairs: np.ndarray, thumbnails: np.ndarray) ->
     return pd.DataFrame(rows)
 
 
-def _leaks(data_set: DataSet, pairs: np.ndarray) -> pd.DataFrame:  # type: ignore[type-arg]
+def _leaks(data_set: DataSet, pairs: np.ndarray) -> pd.DataFrame:
     """Groups (patient, lesion, twins) whose images lie in more than one split."""
     table = data_set.table
     if "split" not in table:

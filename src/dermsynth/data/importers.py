@@ -106,7 +106,7 @@ def from_isic_archive(table_path: Path, *, images: Path | None = None, label: st
             image=_with_suffix(folder, record["isic_id"]),
             label=record[chosen],
             group=record["_group"],
-            columns={_column_name(c): v for c, v in record.items() if c not in ("_group", chosen)},
+            columns={_column_name(str(c)): v for c, v in record.items() if c not in ("_group", chosen)},
         )
         for record in table.to_dict("records")
     ]
@@ -135,9 +135,7 @@ def from_siim2020(table_path: Path, *, images: Path | None = None) -> Source:
     for row in source.rows:
         if row.label not in names:
             raise UserError(f"{table_path}: target {row.label!r} of {row.image}; must be 0 or 1")
-    rows = [
-        SourceRow(row.image, names[row.label], row.mask, row.group, row.split, row.columns) for row in source.rows
-    ]
+    rows = [SourceRow(row.image, names[row.label], row.mask, row.group, row.split, row.columns) for row in source.rows]
     return Source(source.folder, rows, {"source": "SIIM-ISIC 2020", "licence": ["CC-BY-NC-4.0"]}, source.command)
 
 
@@ -152,7 +150,7 @@ def _from_ids(table_path: Path, images: Path | None, *, image: str, label: str, 
             image=found.get(record[image], f"{record[image]}.jpg"),
             label=record[label],
             group=record[group],
-            columns={_column_name(c): v for c, v in record.items() if c not in (image, label, group)},
+            columns={_column_name(str(c)): v for c, v in record.items() if c not in (image, label, group)},
         )
         for record in table.to_dict("records")
     ]

@@ -1,6 +1,7 @@
 """From rows of any source to a data set on disk: check every image, copy it, split, write the report."""
 
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -30,7 +31,7 @@ class SourceRow:
     group: str = ""
     split: str = ""
     columns: dict[str, str] = field(default_factory=dict)
-    pixels: np.ndarray | None = None  # type: ignore[type-arg]
+    pixels: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Source:
 
     folder: Path
     rows: list[SourceRow]
-    facts: dict[str, object]
+    facts: Mapping[str, object]
     command: str
 
 
@@ -50,8 +51,8 @@ class _Imported:
     problem: str
     width: int = 0
     height: int = 0
-    hash: np.uint64 = np.uint64(0)
-    thumbnail: np.ndarray | None = None  # type: ignore[type-arg]
+    hash: np.uint64 | None = None
+    thumbnail: np.ndarray | None = None
 
 
 def import_source(source: Source, out: Path, *, shares: str = "0.8/0.1/0.1", seed: int = 0, jobs: int = -1) -> DataSet:
@@ -92,7 +93,9 @@ def _refuse_case_twins(labels: list[str]) -> None:
     for label in labels:
         other = seen.setdefault(label.casefold(), label)
         if other != label:
-            raise UserError(f"label {label!r} and {other!r} differ in case only; make them one with --lower-case-labels")
+            raise UserError(
+                f"label {label!r} and {other!r} differ in case only; make them one with --lower-case-labels"
+            )
 
 
 def _target_names(rows: list[SourceRow]) -> tuple[list[SourceRow], list[str], list[tuple[str, str]]]:
@@ -103,7 +106,9 @@ def _target_names(rows: list[SourceRow]) -> tuple[list[SourceRow], list[str], li
     for row in rows:
         if row.image in seen:
             same = (row.label, row.mask) == (seen[row.image].label, seen[row.image].mask)
-            problems.append((row.image, "duplicate row" if same else "duplicate row with another label or mask; first kept"))
+            problems.append(
+                (row.image, "duplicate row" if same else "duplicate row with another label or mask; first kept")
+            )
             continue
         seen[row.image] = row
         stem = Path(row.image).stem or "image"
@@ -139,7 +144,7 @@ def _import_one(folder: Path, out: Path, row: SourceRow, name: str) -> _Imported
     return _Imported(file_name, mask_name, problem, pixels.shape[1], pixels.shape[0], code, thumbnail)
 
 
-def _copy_image(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:  # type: ignore[type-arg]
+def _copy_image(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:
     """Copy the bytes of a plain RGB JPEG or PNG without metadata; write anything else as PNG.
 
     Cameras write names, dates and places into EXIF: such a file is written anew.
@@ -157,7 +162,7 @@ def _copy_image(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:  #
     return file_name
 
 
-def _import_mask(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:  # type: ignore[type-arg]
+def _import_mask(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:
     mask = read_image(path).max(axis=2)
     if mask.shape != pixels.shape[:2]:
         raise BadImage(
@@ -193,7 +198,7 @@ def _table(good: list[tuple[SourceRow, _Imported]]) -> pd.DataFrame:
 
 def _splits(
     table: pd.DataFrame, good: list[tuple[SourceRow, _Imported]], shares: tuple[float, float, float], seed: int
-) -> np.ndarray:  # type: ignore[type-arg]
+) -> np.ndarray:
     given = table["split"].replace({"val": "validation", "valid": "validation", "training": "train"})
     if given.isin(SPLITS).all():
         return given.to_numpy(dtype=object)

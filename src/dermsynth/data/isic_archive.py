@@ -39,7 +39,9 @@ class _Client:
                 response = self.http.get(url)
             except httpx.TransportError as error:
                 if attempt == ATTEMPTS - 1:
-                    raise UserError(f"{url}: no answer ({error}); check the connection and repeat the command") from error
+                    raise UserError(
+                        f"{url}: no answer ({error}); check the connection and repeat the command"
+                    ) from error
                 time.sleep(min(2.0**attempt * self.pause, 30))
                 continue
             if response.status_code == 429 or response.status_code >= 500:
@@ -76,7 +78,9 @@ def fetch_isic(
         for record in progress_bar(records, total=len(records), label="downloading", unit="img"):
             _fetch_one(client, out, record, known)
     _write_metadata(out, records)
-    print(f"{out / METADATA}: {len(records)} images; next: dermsynth import isic {out / METADATA} --images {out / 'images'}")
+    print(
+        f"{out / METADATA}: {len(records)} images; next: dermsynth import isic {out / METADATA} --images {out / 'images'}"
+    )
     return out / METADATA
 
 

@@ -67,4 +67,3 @@ def split(
     result[number < test] = "test"
     result[(number >= test) & (number < test + validation)] = "validation"
     return result
-

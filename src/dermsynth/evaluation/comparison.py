@@ -26,6 +26,8 @@ Images = NDArray[np.uint8]
 class Measurement:
     """One figure and what it takes to believe it.
 
+    The interval is that of the distance between the two distributions. FID and SWD of few images lie above that
+    distance even for equal distributions, so their interval may end below the value: the gap is the inflation.
     `floor` is the same metric between two disjoint halves of the real set; `matched` is the metric between as many
     synthetic images and one of the halves, so that floor and matched differ in nothing but where images come from.
     """
@@ -64,6 +66,7 @@ def feature_measurements(synthetic: Features, real: Features, group: str, suffix
         lambda i, j: frechet_distance(synthetic[i], real[j]),
         (len(synthetic), len(real)), fid, resamples=FID_RESAMPLES, seed=seed,
     )  # fmt: skip
+    fid_interval = (max(fid_interval[0], 0.0), max(fid_interval[1], 0.0))
     kid = kernel_distance(synthetic, real)
     make = _measurement(synthetic, real, group, seed)
     return [
@@ -122,13 +125,33 @@ def swd_measurements(synthetic: Images, real: Images, group: str, seed: int) -> 
         low, high = _pivotal(value, estimate, draws)
         found.append(
             Measurement(
-                f"SWD {side // 2**level} px", group, value, low, high, count, count, floor[level], matched[level], half, seed
+                f"SWD {side // 2**level} px",
+                group,
+                value,
+                low,
+                high,
+                count,
+                count,
+                floor[level],
+                matched[level],
+                half,
+                seed,
             )
         )
-    value, estimate, draws = (np.mean([i[k] for i in intervals], axis=0) for k in range(3))
-    low, high = _pivotal(float(value), float(estimate), draws)
+    value, estimate = (float(np.mean([i[k] for i in intervals])) for k in (0, 1))
+    low, high = _pivotal(value, estimate, np.mean([i[2] for i in intervals], axis=0))
     mean = Measurement(
-        "SWD mean", group, float(value), low, high, count, count, float(np.mean(floor)), float(np.mean(matched)), half, seed
+        "SWD mean",
+        group,
+        value,
+        low,
+        high,
+        count,
+        count,
+        float(np.mean(floor)),
+        float(np.mean(matched)),
+        half,
+        seed,
     )
     return [mean, *found]
 

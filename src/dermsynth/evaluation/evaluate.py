@@ -20,7 +20,9 @@ RESULT = "evaluation.json"
 EVERYTHING = "all classes"
 
 
-def evaluate(synthetic: DataSet, real: DataSet, extractor: Extractor, *, split: str = "all", seed: int = 0) -> dict[str, Any]:
+def evaluate(
+    synthetic: DataSet, real: DataSet, extractor: Extractor, *, split: str = "all", seed: int = 0
+) -> dict[str, Any]:
     """Measure FID, KID and SWD for all images and for each class, and write `evaluation.json` into the synthetic set.
 
     Real images are brought to the synthetic images' size in the way the generator's training images were. Says how
@@ -85,18 +87,17 @@ def _decoding(synthetic: DataSet) -> Decoding:
 
 
 def _groups(synthetic: DataSet, real: DataSet) -> list[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
-    """All images, with the real classes weighed like the synthetic ones only where there is one class, and each class."""
-    everything = (EVERYTHING, np.arange(len(synthetic.table)), np.arange(len(real.table)))
+    """All images, and each class; real images of classes that were not generated are left out."""
     classes = [c for c in synthetic.classes if c in real.classes]
-    if len(synthetic.classes) > 0:
-        present = np.flatnonzero(np.isin(real.labels.astype(str), synthetic.classes))
-        if len(present):
-            everything = (EVERYTHING, everything[1], present)
+    present = np.flatnonzero(np.isin(real.labels.astype(str), classes)) if classes else np.arange(len(real.table))
+    everything = (EVERYTHING, np.arange(len(synthetic.table)), present)
     each = [(c, np.flatnonzero(synthetic.labels == c), np.flatnonzero(real.labels == c)) for c in classes]
     return [everything, *each]
 
 
-def features(data_set: DataSet, images: NDArray[np.uint8], decoding: Decoding, extractor: Extractor) -> NDArray[np.float32]:
+def features(
+    data_set: DataSet, images: NDArray[np.uint8], decoding: Decoding, extractor: Extractor
+) -> NDArray[np.float32]:
     """Features [n, d], cached by the images' content, the decoding and the extractor's identity."""
     source = cache_path(data_set, decoding)
     key = hashlib.sha256(f"{source.stem}/{extractor.identity}/{extractor.resizer}".encode()).hexdigest()[:16]
@@ -120,7 +121,9 @@ def _result(
     seen = 0
     if same:
         trained_on = generator.get("split", "train")
-        in_training = chosen.table["split"] == trained_on if "split" in chosen.table else np.ones(len(chosen.table), bool)
+        in_training = (
+            chosen.table["split"] == trained_on if "split" in chosen.table else np.ones(len(chosen.table), bool)
+        )
         seen = len(chosen.table) if trained_on == "all" else int(np.sum(in_training))
     return {
         "schema": 1,
@@ -162,7 +165,8 @@ def as_text(result: dict[str, Any]) -> str:
         lines.append(f"  the generator was trained on {real['trained_on']} of the {real['images']} real images")
     elif not real["training_set_known"]:
         lines.append("  unknown whether the generator was trained on these real images")
-    header = f"{'group':<22}{'metric':<24}{'value':>9}  {'95 % interval':<19}{'n':>11}   {'real-real':>9} {'synth-real':>10} {'n':>6}"
+    header = f"{'group':<22}{'metric':<24}{'value':>9}  {'95 % interval':<19}{'n':>11}"
+    header += f"   {'real-real':>9} {'synth-real':>10} {'n':>6}"
     lines += [header, "-" * len(header)]
     for row in result["measurements"]:
         interval = f"{row['low']:.2f} ... {row['high']:.2f}"

@@ -13,7 +13,9 @@ FIRST_SEED = 10_000_000
 """Seeds of watched images start here: they are no seed of a sample grid."""
 
 
-def kid_watcher(images: NDArray[np.uint8], labels: NDArray[np.int64], count: int) -> Callable[[Generate, int], Mapping[str, float]]:
+def kid_watcher(
+    images: NDArray[np.uint8], labels: NDArray[np.int64], count: int
+) -> Callable[[Generate, int], Mapping[str, float]]:
     """KID x 1000 with the embedded extractor between `count` generated images and as many training images.
 
     Labels of generated images are those of the real images compared with.

@@ -1,6 +1,7 @@
 """Feature extractors behind one small interface: images in, vectors out, and an honest name."""
 
 import functools
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Extractor:
         results = []
         with torch.inference_mode():
             for start in range(0, len(images), BATCH):
-                batch = torch.from_numpy(np.ascontiguousarray(images[start : start + BATCH])).float()
+                batch = torch.from_numpy(images[start : start + BATCH].astype(np.float32))
                 results.append(self.network(resize(batch, self.size, self.resizer)).numpy())
         return np.concatenate(results)
 
@@ -90,7 +91,7 @@ class RandomFeatures(nn.Module):
         generator = np.random.default_rng(EMBEDDED_SEED)
         widths = (3, 32, 48, 64, 96)
         self.filters = nn.ParameterList()
-        for inputs, outputs in zip(widths, widths[1:], strict=False):
+        for inputs, outputs in itertools.pairwise(widths):
             weight = generator.standard_normal((outputs, inputs, 3, 3)) / np.sqrt(inputs * 9 / 2)
             weight -= weight.mean(axis=(1, 2, 3), keepdims=True)
             self.filters.append(nn.Parameter(torch.from_numpy(weight).float(), requires_grad=False))
@@ -117,7 +118,9 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
     """
     kind, _, rest = specification.partition("=")
     if kind == "embedded":
-        return Extractor("embedded", "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), EMBEDDED_SIZE)
+        return Extractor(
+            "embedded", "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), EMBEDDED_SIZE
+        )
     if kind == "inception":
         return _inception(Path(rest), resizer)
     if kind.startswith("timm:"):

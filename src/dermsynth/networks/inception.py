@@ -18,7 +18,13 @@ DEPTHS = {64: "Conv2d_2b_3x3", 192: "Conv2d_4a_3x3", 768: "Mixed_6e", 2048: "Mix
 """Dimensions of the pooled features and the last layer each of them needs."""
 _VALID = ("Conv2d_1a", "Conv2d_2a", "Conv2d_4a", "Mixed_6a.branch3x3.", "Mixed_6a.branch3x3dbl_3", "Mixed_7a.branch3x3_2",
           "Mixed_7a.branch7x7x3_4")  # fmt: skip
-_STRIDED = ("Conv2d_1a", "Mixed_6a.branch3x3.", "Mixed_6a.branch3x3dbl_3", "Mixed_7a.branch3x3_2", "Mixed_7a.branch7x7x3_4")
+_STRIDED = (
+    "Conv2d_1a",
+    "Mixed_6a.branch3x3.",
+    "Mixed_6a.branch3x3dbl_3",
+    "Mixed_7a.branch3x3_2",
+    "Mixed_7a.branch7x7x3_4",
+)
 _BRANCHES: dict[str, tuple[tuple[str, ...], ...]] = {
     "5": (("branch1x1",), ("branch5x5_1", "branch5x5_2"), ("branch3x3dbl_1", "branch3x3dbl_2", "branch3x3dbl_3")),
     "6": (
@@ -129,11 +135,15 @@ def load_inception(path: Path, dimensions: int | None = None) -> Inception:
 
     Raises UserError when the file does not hold these weights, or not deep enough.
     """
-    state = load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    state = (
+        load_file(path) if path.suffix == ".safetensors" else torch.load(path, map_location="cpu", weights_only=True)
+    )
     if "Conv2d_1a_3x3.conv.weight" not in state:
         raise UserError(f"{path}: not the weights of the FID Inception-v3 (no Conv2d_1a_3x3.conv.weight)")
     deepest = max(d for d, layer in DEPTHS.items() if any(key.startswith(layer) for key in state))
     wanted = dimensions or deepest
     if wanted not in DEPTHS or wanted > deepest:
-        raise UserError(f"{path}: reaches {deepest} dimensions, asked for {wanted}; there are: {', '.join(map(str, DEPTHS))}")
+        raise UserError(
+            f"{path}: reaches {deepest} dimensions, asked for {wanted}; there are: {', '.join(map(str, DEPTHS))}"
+        )
     return Inception(state, wanted).eval()

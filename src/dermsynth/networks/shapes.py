@@ -51,7 +51,9 @@ def parse_shape(text: str | int) -> Shape:
     width, height = int(parts[0]), int(parts[-1])
     shape = Shape(height, width)
     if min(width, height) < 8 or max(width, height) > 2048 or not _reachable(shape):
-        raise UserError(f"resolution {text}: a side must be 3 to 7 pixels doubled some times; nearest: {_nearest(width)}")
+        raise UserError(
+            f"resolution {text}: a side must be 3 to 7 pixels doubled some times; nearest: {_nearest(width)}"
+        )
     return shape
 
 

@@ -9,8 +9,8 @@ import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
-from dermsynth.networks.shapes import Shape
 from dermsynth.draws import Draws
+from dermsynth.networks.shapes import Shape
 
 Terms = dict[str, Tensor]
 Update = tuple[str, Terms]
@@ -53,7 +53,7 @@ class Recipe(nn.Module, ABC):
     every update done. Never yield inside a `with`.
     """
 
-    Config: ClassVar[type[BaseModel]]
+    config_type: ClassVar[type[BaseModel]]
     presets: ClassVar[Mapping[str, Callable[[Shape, int], BaseModel]]]
     """Name -> function of image shape and batch size that returns the configuration."""
     batch_sizes: ClassVar[Mapping[str, int]]

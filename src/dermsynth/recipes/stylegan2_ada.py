@@ -4,16 +4,16 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
+from dermsynth.draws import Draws
 from dermsynth.errors import UserError
 from dermsynth.losses.adversarial import logistic_fake, logistic_real
 from dermsynth.losses.penalties import path_lengths, r1_penalty
 from dermsynth.networks.augmentation import PRESETS, Augmentation, Strengths
 from dermsynth.networks.shapes import Shape
 from dermsynth.networks.stylegan2 import Discriminator, Generator, Mapping, Synthesis
-from dermsynth.draws import Draws
 from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
 
 R1_INTERVAL, PATH_INTERVAL = 16, 4
@@ -43,16 +43,21 @@ class Config(BaseModel):
     ada_images: float = Field(500_000, gt=0, description="images over which p can rise from 0 to 1")
     ada_maximum: float = Field(0.85, ge=0, le=1, description="upper bound of p")
     ada_initial: float = Field(0.0, ge=0, le=1)
-    freeze_discriminator: int = Field(0, ge=0, description="highest-resolution blocks of the discriminator kept as loaded")
+    freeze_discriminator: int = Field(
+        0, ge=0, description="highest-resolution blocks of the discriminator kept as loaded"
+    )
     low_precision_levels: int = Field(4, ge=0, description="highest resolutions that run in bf16 or fp16 if asked for")
+
+    @field_validator("augmentation")
+    @classmethod
+    def _known(cls, value: str | Strengths) -> str | Strengths:
+        if isinstance(value, str) and value not in PRESETS:
+            raise ValueError(f"there are: {', '.join(PRESETS)}")
+        return value
 
     def strengths(self) -> Strengths:
         """The multipliers, whether given by name or one by one."""
-        if isinstance(self.augmentation, Strengths):
-            return self.augmentation
-        if self.augmentation not in PRESETS:
-            raise UserError(f"augmentation {self.augmentation!r}: unknown; there are: {', '.join(PRESETS)}")
-        return PRESETS[self.augmentation]
+        return PRESETS[self.augmentation] if isinstance(self.augmentation, str) else self.augmentation
 
 
 def auto(shape: Shape, batch: int) -> Config:
@@ -89,7 +94,7 @@ def laptop(shape: Shape, batch: int) -> Config:
 class StyleGAN2ADA(Recipe):
     """Generator, its moving average, discriminator and adaptive augmentation."""
 
-    Config = Config
+    config_type = Config
     presets = MappingProxyType({"auto": auto, "laptop": laptop})
     batch_sizes = MappingProxyType({"auto": 32, "laptop": 8})
 
@@ -118,7 +123,9 @@ class StyleGAN2ADA(Recipe):
     def _freeze(self, blocks: int) -> None:
         """Freeze-D (Mo et al. 2020): the discriminator's first layers stay as they were loaded."""
         if blocks > len(self.discriminator.blocks):
-            raise UserError(f"freeze_discriminator {blocks}: the discriminator has {len(self.discriminator.blocks)} blocks")
+            raise UserError(
+                f"freeze_discriminator {blocks}: the discriminator has {len(self.discriminator.blocks)} blocks"
+            )
         frozen = list(self.discriminator.blocks.values())[:blocks]
         for module in [self.discriminator.from_image, *frozen] if blocks else []:
             module.requires_grad_(False)
@@ -164,9 +171,7 @@ class StyleGAN2ADA(Recipe):
         self._update_average(len(label) * progress.processes, progress.images)
         if (progress.step + 1) % ADJUSTMENT_INTERVAL == 0:
             config = self.config
-            self.augmentation.adjust(
-                target=config.ada_target, speed=1 / config.ada_images, maximum=config.ada_maximum
-            )
+            self.augmentation.adjust(target=config.ada_target, speed=1 / config.ada_images, maximum=config.ada_maximum)
 
     def _latents(self, batch: Batch) -> Tensor:
         return self.generator.mapping(batch.draws.normal(self.config.latent), batch.label)
@@ -207,8 +212,9 @@ class StyleGAN2ADA(Recipe):
         """Moving average of the generator's weights whose half-life grows with training (Karras et al. 2020b)."""
         half_life = min(self.config.ema_images, max(images, 1) * self.config.ema_rampup)
         beta = 0.5 ** (batch / max(half_life, 1e-8))
-        averaged = list(self.average.parameters())
-        torch._foreach_lerp_(averaged, list(self.generator.parameters()), 1 - beta)
+        averaged: list[Tensor] = list(self.average.parameters())
+        trained: list[Tensor] = list(self.generator.parameters())
+        torch._foreach_lerp_(averaged, trained, 1 - beta)
         for mine, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
             mine.copy_(theirs)
 

@@ -12,10 +12,10 @@ from dermsynth.data.dataset import open_data_set
 from dermsynth.data.training_set import chosen_rows
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid, read_image
+from dermsynth.recipes.sampler import images_of
 from dermsynth.report.page import curves, picture, write_page
 from dermsynth.runs import count_text, read_json, read_json_lines
 from dermsynth.sampling.generate import Generator, load_generator
-from dermsynth.recipes.sampler import images_of
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.settings import RunConfig, read_config
 

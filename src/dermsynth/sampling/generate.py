@@ -57,9 +57,13 @@ def load_generator(run: Path, *, which: str = "last", device: str = "auto") -> G
     config = read_config(run)
     checkpoint = checkpoints.find(run, which)
     if checkpoint.state["recipe"] != config.recipe:
-        raise UserError(f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, the run is {config.recipe!r}")
+        raise UserError(
+            f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, the run is {config.recipe!r}"
+        )
     if tuple(checkpoint.state["classes"]) != config.data.classes:
-        raise UserError(f"{checkpoint.path}: classes {checkpoint.state['classes']}, the run has {list(config.data.classes)}")
+        raise UserError(
+            f"{checkpoint.path}: classes {checkpoint.state['classes']}, the run has {list(config.data.classes)}"
+        )
     recipe = build(config, processes.choose_device(device))
     try:
         recipe.load_state_dict(checkpoint.network())
@@ -100,7 +104,9 @@ def _check(generator: Generator, counts: Mapping[str, int], psi: float, first_se
     known = generator.config.data.classes or ("",)
     for label, count in counts.items():
         if label not in known:
-            there = ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write --count 500"
+            there = (
+                ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write --count 500"
+            )
             raise UserError(f"--count {label}: no such class; there are: {there}")
         if not 0 < count <= SEEDS_A_CLASS:
             raise UserError(f"--count {label}={count}: must be at least 1")
@@ -137,7 +143,9 @@ def image_name(label: str, seed: int) -> str:
 def _todo(generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int) -> list[tuple[Path, str, int]]:
     """Path, class and seed of every image that is not there yet."""
     everything = [
-        (out / image_name(label, first_seed + k), label, first_seed + k) for label, n in counts.items() for k in range(n)
+        (out / image_name(label, first_seed + k), label, first_seed + k)
+        for label, n in counts.items()
+        for k in range(n)
     ]
     return [item for item in everything if not item[0].exists()]
 
@@ -168,7 +176,9 @@ def _finish(generator: Generator, counts: Mapping[str, int], out: Path, job: dic
     """Table and description of every image in the folder, also of earlier calls with other quotas."""
     rows = []
     for path in sorted((out / "images").rglob("seed*.png")):
-        label = next((c for c in generator.config.data.classes if image_name(c, 0).split("/")[1] == path.parent.name), "")
+        label = next(
+            (c for c in generator.config.data.classes if image_name(c, 0).split("/")[1] == path.parent.name), ""
+        )
         rows.append(
             {
                 "file_name": str(path.relative_to(out)),

@@ -15,7 +15,9 @@ def spread(images: NDArray[np.uint8]) -> float:
     """Mean standard deviation over images [n, ...] of the same pixel, in grey levels, on 8 x 8 means."""
     n, c, h, w = images.shape
     rows, columns = h // 8 or 1, w // 8 or 1
-    blocks = images[:, :, : h // rows * rows, : w // columns * columns].reshape(n, c, h // rows, rows, w // columns, columns)
+    blocks = images[:, :, : h // rows * rows, : w // columns * columns].reshape(
+        n, c, h // rows, rows, w // columns, columns
+    )
     return float(blocks.mean(axis=(3, 5), dtype=np.float64).std(axis=0).mean())
 
 

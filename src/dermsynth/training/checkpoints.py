@@ -57,7 +57,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         with path.open("rb") as file:
             start = file.read(2)
         if start in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
-            raise UserError(f"{path}: a pickle; it could run code and is never opened; convert it to safetensors") from error
+            raise UserError(
+                f"{path}: a pickle; it could run code and is never opened; convert it to safetensors"
+            ) from error
         raise UserError(f"{path}: damaged or cut short ({error})") from error
 
 
@@ -121,7 +123,7 @@ def checkpoints(run: Path) -> list[Checkpoint]:
 
 def last_whole(run: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is as it was written, and what is wrong with newer ones."""
-    problems = []
+    problems: list[str] = []
     for checkpoint in reversed(checkpoints(run)):
         problem = broken(checkpoint)
         if problem is None:

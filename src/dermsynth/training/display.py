@@ -45,7 +45,9 @@ class Display:
             f"{name} {sum(p.numel() for p in player.parameters):,}" for name, player in recipe.players().items()
         )
         kinds = f"conditional on {', '.join(data.classes)}" if data.classes else "unconditional"
-        name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        name = (
+            torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+        )
         self.tell(f"{self.config.recipe} ({self.config.preset}), {shape.width} x {shape.height} pixels, {kinds}")
         self.tell(f"  parameters: {sizes}")
         self.tell(f"  {len(data.images):,} images, {count_text(settings.images)} to be shown, {settings.batch} a step")
@@ -94,7 +96,7 @@ class Display:
         """Show what the watchers measured."""
         self.tell("  " + ", ".join(f"{name} {value:.4g}" for name, value in figures.items()))
         if self.bar is not None:
-            self._scalars(self.bar.n, figures)
+            self._scalars(int(self.bar.n), figures)
 
     def _scalars(self, images: int, values: Mapping[str, float]) -> None:
         if self.writer is not None:

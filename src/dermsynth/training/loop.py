@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 
 from dermsynth.data.training_set import TrainingSet
+from dermsynth.draws import Draws, seed_of
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, grid
 from dermsynth.networks.shapes import Shape
-from dermsynth.draws import Draws, seed_of
 from dermsynth.recipes import family
 from dermsynth.recipes.contract import Batch, Progress, Recipe
 from dermsynth.recipes.sampler import from_bytes, images_of, one_hot
@@ -48,7 +48,7 @@ class Interrupted(Exception):
 def build(config: RunConfig, device: torch.device) -> Recipe:
     """The recipe of a configuration with freshly drawn weights: a function of its seed."""
     kind = family(config.recipe)
-    model = validated(kind.Config, config.model, "model")
+    model = validated(kind.config_type, config.model, "model")
     torch.manual_seed(config.training.seed)
     shape = Shape(config.data.height, config.data.width)
     recipe = kind(model, shape, len(config.data.classes))  # type: ignore[arg-type, call-arg]
@@ -70,7 +70,9 @@ class State:
 class Trainer:
     """A run in progress."""
 
-    def __init__(self, run: Path, config: RunConfig, data: TrainingSet, watchers: Sequence[Watcher], device: str) -> None:
+    def __init__(
+        self, run: Path, config: RunConfig, data: TrainingSet, watchers: Sequence[Watcher], device: str
+    ) -> None:
         self.run, self.config, self.data, self.watchers = run, config, data, watchers
         self.device = processes.choose_device(device)
         self.recipe = build(config, self.device)
@@ -101,9 +103,7 @@ class Trainer:
         self.recipe.load_state_dict(found.network())
         checkpoints.restore_optimisers(self.updater.optimisers, found.optimiser())
         saved = found.state
-        self.state = State(
-            saved["images"], saved["step"], saved["seconds"], saved["best"], Alarms(**saved["alarms"])
-        )
+        self.state = State(saved["images"], saved["step"], saved["seconds"], saved["best"], Alarms(**saved["alarms"]))
         self.display.tell(f"resuming at {count_text(self.state.images)} images")
 
     def _trim_log(self) -> None:

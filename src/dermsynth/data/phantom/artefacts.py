@@ -84,7 +84,9 @@ def _ink(canvas: Canvas, image: Field) -> tuple[Field, Mask]:
     turn = edge + np.pi / 2 + g.normal(0, 0.4)
     t = np.linspace(-0.5, 0.5, 12)[:, None]
     reach = g.uniform(0.25, 0.6)
-    curve = start + reach * t * np.array([np.cos(turn), np.sin(turn)]) + 0.1 * t**2 * np.array([np.cos(edge), np.sin(edge)])
+    curve = (
+        start + reach * t * np.array([np.cos(turn), np.sin(turn)]) + 0.1 * t**2 * np.array([np.cos(edge), np.sin(edge)])
+    )
     canvas.stroke(mask, curve, g.uniform(0.025, 0.05))
     uneven = np.clip(0.8 + 0.25 * canvas.noise(20), 0.3, 1)
     soft = soften(mask, 0.006 * canvas.side) * uneven

@@ -1,12 +1,13 @@
 """The working canvas of a rendering: coordinates, smooth noise, anti-aliased strokes."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Field = NDArray[np.float32]
+Field = NDArray[np.floating[Any]]
 SHIFT = 4
 """OpenCV draws with coordinates in 1/16 pixel."""
 

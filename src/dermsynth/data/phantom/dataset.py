@@ -40,11 +40,11 @@ def write_phantom(
         for folder in ("images", "masks", *(["structures"] if structures else [])):
             (out / folder).mkdir(parents=True, exist_ok=True)
     starts = range(0, count, CHUNK)
-    tasks = (
-        delayed(_write_chunk)(out, range(s, min(s + CHUNK, count)), settings, seed, structures) for s in starts
-    )
+    tasks = (delayed(_write_chunk)(out, range(s, min(s + CHUNK, count)), settings, seed, structures) for s in starts)
     done = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    rows = [row for chunk in progress_bar(done, total=len(starts), label="drawing", unit=f"x{CHUNK} img") for row in chunk]
+    rows = [
+        row for chunk in progress_bar(done, total=len(starts), label="drawing", unit=f"x{CHUNK} img") for row in chunk
+    ]
     table = pd.DataFrame(rows)
     alone = joined_groups(np.full(count, "", dtype=object), np.empty((0, 2), dtype=np.int64))
     table["split"] = split(table["label"].to_numpy(dtype=object), alone, (0.8, 0.1, 0.1), seed)

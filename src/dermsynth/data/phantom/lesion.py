@@ -9,9 +9,7 @@ from dermsynth.data.phantom.parameters import Parameters
 
 MELANIN = np.array([0.55, 0.95, 1.15], np.float32)
 """Absorption of red, green and blue by melanin, relative."""
-HUES = np.array(
-    [[1.0, 1.0, 1.0], [0.75, 0.9, 1.25], [1.25, 1.05, 0.75], [0.65, 1.25, 1.0]], np.float32
-)
+HUES = np.array([[1.0, 1.0, 1.0], [0.75, 0.9, 1.25], [1.25, 1.05, 0.75], [0.65, 1.25, 1.0]], np.float32)
 """Colours of a lesion as multiples of melanin: brown, light brown, blue-grey, red."""
 
 

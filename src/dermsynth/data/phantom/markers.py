@@ -30,14 +30,18 @@ def network_lines(canvas: Canvas, cell: float, width: float) -> Field:
     return np.clip(lines / max(float(lines.max()), 1e-6) * 1.4, 0, 1)
 
 
-def add_markers(canvas: Canvas, p: Parameters, inside: Field, coverage: Field, density: Field) -> tuple[Field, Field | None, dict[str, Mask]]:
+def add_markers(
+    canvas: Canvas, p: Parameters, inside: Field, coverage: Field, density: Field
+) -> tuple[Field, Field | None, dict[str, Mask]]:
     """Draw the markers into the density, and what scatters light into a brightening; masks by name."""
     masks: dict[str, Mask] = {}
     bright = None
     if "pigment_network" in p.markers:
         region = coverage * (canvas.noise(2) > -0.6)
         lines = network_lines(canvas, CELL, 0.004) * soften(region, 0.02 * canvas.side)
-        density = density * (1 - 0.25 * (1 - lines) * region)[..., None] + (0.75 * p.density * lines)[..., None] * MELANIN
+        density = (
+            density * (1 - 0.25 * (1 - lines) * region)[..., None] + (0.75 * p.density * lines)[..., None] * MELANIN
+        )
         masks["pigment_network"] = _mask(lines > 0.35)
     if "negative_network" in p.markers:
         region = coverage * (canvas.noise(2) > 0.0)

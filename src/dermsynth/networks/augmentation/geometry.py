@@ -37,9 +37,7 @@ def _translate(x: Tensor, y: Tensor) -> Tensor:
     return matrix
 
 
-def random_transform(
-    uniform: Draw, normal: Draw, p: float, strengths: Strengths, size: tuple[int, int]
-) -> Tensor:
+def random_transform(uniform: Draw, normal: Draw, p: float, strengths: Strengths, size: tuple[int, int]) -> Tensor:
     """The inverse transformation of every image, output pixel -> input pixel, about the image's centre: [n, 3, 3].
 
     Pixel blitting, then isotropic scale 2^N(0, 0.2), rotation, stretch, rotation and translation N(0, 0.125)

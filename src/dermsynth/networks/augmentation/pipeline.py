@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from dermsynth.draws import Draws
 from dermsynth.networks.augmentation.colour import cut_out, equalise, random_colour, random_gains, recolour
 from dermsynth.networks.augmentation.geometry import random_transform, warp
 from dermsynth.networks.augmentation.strengths import Strengths
-from dermsynth.draws import Draws
 
 
 def _apply_where(changed: Tensor, image: Tensor, transform: Callable[[Tensor, Tensor], Tensor]) -> Tensor:

@@ -1,0 +1,244 @@
+"""Measure both sides of every speed claim, alternating in one process, and write `bench/results.md`.
+
+usage: python -m bench.run [training] [generation] [pipeline] [features] [memory]      (default: all)
+"""
+
+import copy
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from bench.textbook import as_textbook
+from dermsynth.draws import Draws, seed_of
+from dermsynth.networks.shapes import Shape
+from dermsynth.recipes.contract import Batch, Progress
+from dermsynth.recipes.stylegan2_ada import PATH_INTERVAL, R1_INTERVAL, StyleGAN2ADA, auto
+from dermsynth.training.processes import keep_freed_memory
+from dermsynth.training.updates import Updater
+
+BATCH = 32
+OUT = Path(__file__).with_name("results.md")
+
+
+def recipe_of(side: int, base: int, maximum: int) -> StyleGAN2ADA:
+    torch.manual_seed(0)
+    shape = Shape(side, side)
+    config = auto(shape, BATCH).model_copy(
+        update={
+            "channel_base": base,
+            "channel_max": maximum,
+            "ada_initial": 0.5,
+            "ada_target": 0.5,
+            "augmentation": "bgc",
+        }
+    )
+    return StyleGAN2ADA(config, shape, 0)
+
+
+def plain_adam(updater: Updater) -> None:
+    for name, player in updater.players.items():
+        updater.optimisers[name] = torch.optim.Adam(
+            player.parameters, lr=player.learning_rate, betas=player.betas, fused=False, foreach=False
+        )
+
+
+def step_times(recipe: StyleGAN2ADA, updater: Updater, number: int) -> dict[str, float]:
+    """CPU seconds of each kind of update in a step that does all of them, and of what follows the last one."""
+    side = recipe.shape.height
+    image = torch.rand(BATCH, 3, side, side).mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
+    draws = Draws.for_step(torch.device("cpu"), seed_of(number), total=BATCH, start=0, count=BATCH)
+    times: dict[str, float] = {}
+    clock = time.process_time()
+    for player, terms in recipe.step(Batch(image, torch.zeros(BATCH, 0), draws), Progress(0, 10_000, 1, lambda t: t)):
+        parameters = updater.players[player].parameters
+        for parameter in parameters:
+            parameter.grad = None
+        torch.stack(list(terms.values())).sum().backward(inputs=parameters)
+        updater.optimisers[player].step()
+        now = time.process_time()
+        times[next(iter(terms))] = now - clock
+        clock = now
+    times["after"] = time.process_time() - clock
+    return times
+
+
+def mix(times: dict[str, float]) -> float:
+    """CPU seconds per 1,000 images of the whole training mix."""
+    step = times["adversarial"] + times["path_length"] / PATH_INTERVAL + times["real"] + times["r1"] / R1_INTERVAL
+    return (step + times["after"]) * 1000 / BATCH
+
+
+def loop_average(self: StyleGAN2ADA, batch: int, images: int) -> None:
+    """The moving average as a plain loop."""
+    with torch.no_grad():
+        for mine, theirs in zip(self.average.parameters(), self.generator.parameters(), strict=True):
+            mine.mul_(0.998).add_(theirs, alpha=0.002)
+
+
+def training(rows: list[str]) -> None:
+    rows += ["## Training", "", "CPU seconds per 1,000 images: generator, discriminator, path length every 4th and R1 every 16th step,",
+             f"augmentation `bgc` at p = 0.5, moving average; batch {BATCH}, unconditional, seed 0; median of the repeats.", "",
+             "| pixels | channels | repeats | textbook, float32 | float32 | ratio | bfloat16 | ratio |", "|--|--|--|--|--|--|--|--|"]  # fmt: skip
+    for side, base, maximum, repeats in (
+        (32, 4096, 128, 3),
+        (64, 4096, 128, 3),
+        (32, 16384, 512, 1),
+        (64, 16384, 512, 1),
+    ):
+        fast = recipe_of(side, base, maximum)
+        book, narrow = as_textbook(copy.deepcopy(fast)), copy.deepcopy(fast)
+        narrow.dtype = torch.bfloat16
+        book._update_average = loop_average.__get__(book)  # type: ignore[method-assign]
+        sides = {"book": book, "fast": fast}
+        if bfloat16_is_fast():
+            sides["narrow"] = narrow
+        updaters = {name: Updater(recipe) for name, recipe in sides.items()}
+        plain_adam(updaters["book"])
+        found: dict[str, list[float]] = {name: [] for name in sides}
+        for repeat in range(repeats + 1):
+            for name, recipe in sides.items():
+                value = mix(step_times(recipe, updaters[name], repeat))
+                if repeat > 0:
+                    found[name].append(value)
+        rows.append(_row(f"{side} | {base} / {maximum} | {repeats}", found))
+        print(rows[-1], flush=True)
+    rows.append("")
+
+
+def generation(rows: list[str]) -> None:
+    rows += ["## Generation", "", f"CPU seconds per 1,000 images, batch {BATCH}, channels 4096 / 128.", "",
+             "| pixels | repeats | textbook, float32 | float32 | ratio | bfloat16 | ratio |", "|--|--|--|--|--|--|--|"]  # fmt: skip
+    for side in (32, 64):
+        fast = recipe_of(side, 4096, 128)
+        sides: dict[str, tuple[StyleGAN2ADA, torch.dtype]] = {
+            "book": (as_textbook(copy.deepcopy(fast)), torch.float32), "fast": (fast, torch.float32)
+        }  # fmt: skip
+        if bfloat16_is_fast():
+            sides["narrow"] = (fast, torch.bfloat16)
+        z, label = torch.randn(BATCH, 512), torch.zeros(BATCH, 0)
+        noise = [torch.randn(BATCH, *shape) for shape in fast.noise_shapes()[1:]]
+        found: dict[str, list[float]] = {name: [] for name in sides}
+        for repeat in range(8):
+            for name, (recipe, dtype) in sides.items():
+                clock = time.process_time()
+                with torch.inference_mode():
+                    recipe.average(z, label, noise, dtype=dtype)
+                if repeat > 0:
+                    found[name].append((time.process_time() - clock) * 1000 / BATCH)
+        rows.append(_row(f"{side} | 7", found))
+        print(rows[-1], flush=True)
+    rows.append("")
+
+
+def _row(start: str, found: dict[str, list[float]]) -> str:
+    middle = {name: statistics.median(values) for name, values in found.items()}
+    text = f"| {start} | {middle['book']:.1f} | {middle['fast']:.1f} | {middle['book'] / middle['fast']:.2f} |"
+    if "narrow" in middle:
+        return f"{text} {middle['narrow']:.1f} | {middle['book'] / middle['narrow']:.2f} |"
+    return f"{text} not measured | – |"
+
+
+def bfloat16_is_fast() -> bool:
+    return bool(torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported())
+
+
+def pipeline(rows: list[str]) -> None:
+    from dermsynth.data.cache import Decoding, decoded
+    from dermsynth.data.phantom import PhantomSettings, draw_parameters, render, write_phantom
+    from dermsynth.data.sampling import Order
+
+    cv2.setNumThreads(1)
+    settings = PhantomSettings(64, 64)
+    render(draw_parameters(0, settings), settings)
+    clock = time.process_time()
+    for seed in range(400):
+        render(draw_parameters(seed, settings), settings)
+    drawn = 400 / (time.process_time() - clock)
+    with tempfile.TemporaryDirectory() as folder:
+        data = write_phantom(Path(folder) / "p", 2000, settings)
+        images = decoded(data, Decoding(64, 64))
+        order = Order(np.zeros(len(images), np.int64))
+        order.take(0, 40_000)
+        clock = time.perf_counter()
+        for start in range(0, 40_000, BATCH):
+            images[order.take(start, BATCH)]
+        fed = 40_000 / (time.perf_counter() - clock)
+    rows += ["## Data", "", "| what | images a second | wanted |", "|--|--|--|",
+             f"| phantom, 64 px, one core, seeds 0 to 399 | {drawn:.0f} | 200 |",
+             f"| cache to trainer, 64 px, batch {BATCH}, 40,000 of 2,000 images | {fed:,.0f} | 20,000 |", ""]  # fmt: skip
+    print(*rows[-3:], sep="\n", flush=True)
+
+
+def features(rows: list[str]) -> None:
+    import scipy.linalg
+
+    from dermsynth.evaluation.frechet import frechet_distance
+
+    generator = np.random.default_rng(0)
+    x, y = (generator.standard_normal((2000, 768)).astype(np.float32) for _ in range(2))
+
+    def literal() -> float:
+        root = scipy.linalg.sqrtm(np.cov(x.T.astype(np.float64)) @ np.cov(y.T.astype(np.float64)))
+        return float(root.real.trace())
+
+    sides: dict[str, Callable[[], float]] = {"sqrtm": literal, "eigenvalues": lambda: frechet_distance(x, y)}
+    found: dict[str, list[float]] = {name: [] for name in sides}
+    for _ in range(3):
+        for name, function in sides.items():
+            clock = time.process_time()
+            function()
+            found[name].append(time.process_time() - clock)
+    middle = {name: statistics.median(values) for name, values in found.items()}
+    rows += ["## Evaluation", "", "| what | literal | ours | ratio |", "|--|--|--|--|",
+             f"| Frechet distance, 2 x 2,000 x 768, CPU seconds, 3 repeats | {middle['sqrtm']:.2f} (sqrtm) | {middle['eigenvalues']:.2f} | "
+             f"{middle['sqrtm'] / middle['eigenvalues']:.2f} |", ""]  # fmt: skip
+    print(rows[-2], flush=True)
+
+
+MEMORY = """
+import resource, tempfile
+from pathlib import Path
+from dermsynth.cli.training import configure
+from dermsynth.training.loop import train
+c, d = configure("stylegan2-ada", data=None, resolution="64", preset="laptop", batch=32, exclude=(), split="train", unconditional=False,
+                 balance=1.0, crop="centre", filter="area", choices=("ada_initial=0.5",), seed=0)
+with tempfile.TemporaryDirectory() as folder:
+    train(Path(folder) / "run", c.model_copy(update={"training": c.training.model_copy(update={"images": 640})}), d, device="cpu")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+def memory(rows: list[str]) -> None:
+    result = subprocess.run([sys.executable, "-c", MEMORY], capture_output=True, text=True, check=True)
+    peak = float(result.stdout.split()[-1])
+    rows += ["## Memory", "", "| what | GiB | wanted |", "|--|--|--|",
+             f"| peak of a training, `laptop` at 64 px, batch 32, 640 images, p = 0.5 | {peak:.2f} | under 3 |", ""]  # fmt: skip
+    print(rows[-2], flush=True)
+
+
+def main() -> None:
+    keep_freed_memory()
+    parts = {f.__name__: f for f in (training, generation, pipeline, features, memory)}
+    chosen = sys.argv[1:] or list(parts)
+    capability = torch.backends.cpu.get_cpu_capability()
+    rows = ["# Speed", "", "Written by `make bench`. Both sides alternate in one process; CPU time is that of the process.", "",
+            f"{platform.platform()}, {capability}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+            f"bfloat16 {'in hardware' if bfloat16_is_fast() else 'not in hardware: its columns are not measured here'}.", ""]  # fmt: skip
+    for name in chosen:
+        parts[name](rows)
+    OUT.write_text("\n".join(rows).rstrip() + "\n")
+    print(f"{OUT} ({resource.getrusage(resource.RUSAGE_SELF).ru_utime / 60:.0f} CPU minutes)")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,182 @@
+"""What a user sees: the command line through a real process."""
+
+import json
+import pickle
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.training import checkpoints
+
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+VERBS = [
+    "import csv",
+    "import folder",
+    "import isic",
+    "audit",
+    "data fetch",
+    "phantom",
+    "train",
+    "generate",
+    "evaluate",
+    "report",
+    "demo",
+    "doctor",
+]
+HEAVY = ("torch", "cv2", "pandas", "scipy", "matplotlib", "sklearn", "numpy")
+
+
+def _line(result: "subprocess.CompletedProcess[str]", *parts: str) -> None:
+    """Exactly one line on standard error that begins with the program's name and holds every part."""
+    lines = [line for line in result.stderr.splitlines() if line.startswith("dermsynth: ")]
+    assert len(lines) == 1, result.stderr
+    assert "Traceback" not in result.stderr
+    for part in parts:
+        assert part in lines[0], lines[0]
+
+
+@pytest.mark.parametrize("verb", ["", *VERBS])
+def test_help_is_light(verb: str, shell: Shell) -> None:
+    assert "Usage: dermsynth" in shell(*verb.split(), "--help").stdout
+
+
+def test_help_imports_nothing_heavy() -> None:
+    """The reason why help answers in well under half a second."""
+    for verb in ("train", "evaluate", "import csv"):
+        code = (
+            "import sys\nfrom dermsynth.cli.app import app\n"
+            f"try: app({[*verb.split(), '--help']!r})\nexcept SystemExit: pass\n"
+            f"print('loaded', [m for m in {HEAVY!r} if m in sys.modules])"
+        )
+        result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert "loaded []" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("call", "parts"),
+    [
+        ("trian", ["trian", "Did you mean"]),
+        ("train stylegan2-ada --out x --images 1k --resoluton 64", ["--resoluton", "--resolution"]),
+        ("train stylegan2-ada --out x --images 1k --resolution 100", ["resolution 100", "nearest: 80, 96, 112"]),
+        ("train stylegan3 --out x --images 1k", ["recipe 'stylegan3'", "stylegan2-ada"]),
+        ("train stylegan2-ada --out x --images lots", ["'lots'", "12k"]),
+        ("train stylegan2-ada --out x --images 1k --preset huge", ["--preset 'huge'", "auto, laptop"]),
+        ("train stylegan2-ada --out x --images 1k --set gamma=1", ["unknown option 'gamma'", "r1_gamma"]),
+        ("train stylegan2-ada --out x --images 1k --set r1_gamma=-1", ["r1_gamma = -1", "greater than or equal to 0"]),
+        ("train stylegan2-ada --out x --images 1k --set augmentation=blue", ["augmentation", "blue", "skin"]),
+        ("train stylegan2-ada --out x --images 1k --balance 3", ["--balance 3"]),
+        ("train stylegan2-ada --out x --images 1k --data nowhere", ["nowhere: no such folder"]),
+        ("train stylegan2-ada --out x --images 1k --precision half", ["half", "bfloat16"]),
+        ("audit nowhere", ["nowhere: no such folder"]),
+        ("import csv nowhere.csv --image a --out x", ["nowhere.csv: no such file"]),
+        ("import folder nowhere --out x", ["nowhere: no such folder"]),
+        ("import ph2 . --out x", ["PH2"]),
+        ("data fetch flickr --limit 3 --out x", ["'flickr'", "isic"]),
+        ("generate nowhere --out x --count 5", ["nowhere: not a run folder"]),
+        ("evaluate nowhere", ["nowhere: no such folder"]),
+        ("report nowhere", ["nowhere: not a run folder"]),
+        ("phantom --out x --resolution 5x5", ["--resolution 5x5"]),
+    ],
+)
+def test_bad_calls_are_one_line(
+    call: str, parts: list[str], shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, phantom: DataSet
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = call.split()
+    if words[0] == "train" and "--data" not in words:
+        words += ["--data", str(phantom.folder)]
+    result = shell(*words, status=None)
+    assert result.returncode not in (0, None)
+    _line(result, *parts)
+    assert not (tmp_path / "x").exists()
+
+
+def test_a_small_class_is_named_with_the_way_out(shell: Shell, tmp_path: Path) -> None:
+    for label, count in (("nevus", 24), ("rare", 1)):
+        (tmp_path / "in" / label).mkdir(parents=True)
+        for number in range(count):
+            pixels = np.random.default_rng(number).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "in" / label / f"{label}{number}.png")
+    shell("import", "folder", tmp_path / "in", "--out", tmp_path / "set")
+    train = [
+        "train",
+        "stylegan2-ada",
+        "--data",
+        tmp_path / "set",
+        "--out",
+        tmp_path / "run",
+        "--images",
+        "1k",
+        "--resolution",
+        "16",
+    ]
+    _line(shell(*train, "--split", "all", status=1), "label 'rare' has 1 images", "--exclude 'rare'", "--unconditional")
+    _line(shell(*train, "--exclude", "wart", status=1), "--exclude 'wart': no such label; there are: nevus, rare")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_pickle_and_a_cut_checkpoint_are_refused(shell: Shell, run: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(run, copy)
+    for checkpoint in checkpoints.checkpoints(copy):
+        (checkpoint.path / checkpoints.NETWORK).write_bytes(pickle.dumps({"weights": 1}))
+    _line(
+        shell("generate", copy, "--out", tmp_path / "s", "--count", "3", status=1),
+        "no whole checkpoint",
+        "damaged or cut short",
+    )
+    assert not (tmp_path / "s").exists()
+
+
+def test_the_whole_chain_on_a_phantom(shell: Shell, tmp_path: Path) -> None:
+    data, folder, made = tmp_path / "data", tmp_path / "run", tmp_path / "made"
+    assert "150 images" in shell("phantom", "--out", data, "--n", "150", "--resolution", "16").stdout
+    assert "classes" in shell("audit", data).stdout
+    assert json.loads((data / "audit.json").read_text())["classes"]
+    train = ["train", "stylegan2-ada", "--data", data, "--resolution", "16", "--out", folder, "--snapshot", "32",
+             "--set", "channel_base=64", "--set", "channel_max=8", "--set", "latent=8", "--log", "16"]  # fmt: skip
+    first = shell(*train, "--images", "64")
+    assert "images a second" in first.stderr or "img" in first.stderr
+    assert "stylegan2-ada (laptop), 16 x 16 pixels, conditional on" in first.stderr
+    again = shell(*train, "--images", "80")
+    assert "resuming at 64 images" in again.stderr
+    _line(shell(*train, "--images", "80", "--seed", "5", status=1), "training.seed was 0, now 5", "--out")
+    shell("generate", folder, "--out", made, "--count", "melanoma=50", "--count", "nevus=50", "--truncation", "0.8")
+    text = shell("evaluate", made, "--against", data).stdout
+    assert "FID-embedded" in text
+    assert "SWD mean" in text
+    shell("report", folder)
+    page = (folder / "report.html").read_text()
+    assert "FID-embedded" in page
+    _line(shell("generate", folder, "--out", data, "--count", "5", status=1), "holds real images")
+
+
+def test_doctor_finds_this_installation_healthy(shell: Shell) -> None:
+    assert "opencv-contrib-python-headless" in shell("doctor").stdout
+
+
+def test_no_network_is_touched_unless_asked(shell: Shell, tmp_path: Path) -> None:
+    """Every socket to anywhere is refused; the chain still works."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket\n"
+        "def refuse(self, address):\n"
+        "    if not isinstance(address, (str, bytes)): raise RuntimeError(f'network: {address}')\n"
+        "socket.socket.connect = refuse\n"
+    )
+    shell("phantom", "--out", tmp_path / "d", "--n", "20", "--resolution", "16", PYTHONPATH=str(tmp_path))
+    shell("audit", tmp_path / "d", PYTHONPATH=str(tmp_path))
+
+
+def test_time_left_is_shown(shell: Shell, tmp_path: Path) -> None:
+    started = time.monotonic()
+    result = shell("phantom", "--out", tmp_path / "d", "--n", "1500", "--resolution", "64")
+    if time.monotonic() - started > 8:
+        assert "drawing" in result.stderr

@@ -1,0 +1,59 @@
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from dermsynth.data.audit import audit
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
+from dermsynth.report.audit_report import write_audit_report
+from dermsynth.report.run_report import write_run_report
+
+
+class Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.scripts = 0
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        self.scripts += tag == "script"
+        self.found += [value for name, value in attributes if name in ("src", "href") and value]
+
+
+def _self_contained(page: Path) -> str:
+    text = page.read_text()
+    links = Links()
+    links.feed(text)
+    assert all(link.startswith(("data:", "#")) for link in links.found)
+    assert links.scripts == 0
+    assert "@import" not in text
+    return text
+
+
+def test_the_report_of_a_run_is_one_file(run: Path, phantom: DataSet, tmp_path: Path) -> None:
+    write_run_report(run, tmp_path / "r.html")
+    text = _self_contained(tmp_path / "r.html")
+    for expected in (
+        "conditional on melanoma, nevus, seborrheic_keratosis",
+        "Generated, and real",
+        "Losses",
+        "model.r1_gamma",
+        phantom.content_hash[:16],
+    ):
+        assert expected in text
+    assert len(re.findall(r"<img ", text)) >= 2 * 3 + 3
+    assert "<svg" in text
+
+
+def test_a_report_needs_a_run_with_a_checkpoint(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="not a run folder"):
+        write_run_report(tmp_path, tmp_path / "r.html")
+
+
+def test_the_report_of_an_audit_is_one_file(phantom: DataSet, tmp_path: Path) -> None:
+    write_audit_report(audit(phantom, jobs=1), tmp_path / "a.html")
+    text = _self_contained(tmp_path / "a.html")
+    assert "Findings" in text
+    assert "examples of melanoma" in text

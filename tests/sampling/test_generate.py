@@ -1,0 +1,130 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.errors import UserError
+from dermsynth.images import AI_SOURCE
+from dermsynth.runs import read_json, write_json
+from dermsynth.sampling.generate import generate, image_name, load_generator
+from dermsynth.training import checkpoints
+
+
+def _bytes(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*.png"))}
+
+
+def test_quotas_seeds_and_provenance(run: Path, tmp_path: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    made = generate(generator, {"melanoma": 20, "nevus": 5}, tmp_path / "s", psi=0.7, first_seed=3)
+    assert (made.count("melanoma"), made.count("nevus")) == (20, 5)
+    assert made.synthetic
+    assert set(made.table["synthetic"]) == {"true"}
+    assert made.table["seed"].astype(int).min() == 3
+    facts = made.description["generator"]
+    assert facts["checkpoint"] == checkpoints.find(run).hash
+    assert facts["truncation"] == 0.7
+    with Image.open(made.paths[0]) as image:
+        assert image.info["checkpoint"] == facts["checkpoint"]
+        assert image.getxmp()["xmpmeta"]["RDF"]["Description"]["DigitalSourceType"] == AI_SOURCE
+
+
+def test_an_interrupted_set_is_completed_and_equals_an_undisturbed_one(run: Path, tmp_path: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    whole = generate(generator, {"melanoma": 24, "nevus": 7}, tmp_path / "whole")
+    generate(generator, {"melanoma": 5}, tmp_path / "parts")
+    generate(generator, {"nevus": 7}, tmp_path / "parts")
+    (tmp_path / "parts" / image_name("melanoma", 2)).unlink()
+    parts = generate(generator, {"melanoma": 24}, tmp_path / "parts")
+    assert _bytes(whole.folder) == _bytes(parts.folder)
+    assert whole.table.equals(parts.table)
+
+
+def test_several_processes_write_the_same_set(run: Path, tmp_path: Path) -> None:
+    generate(load_generator(run, device="cpu"), {"melanoma": 40}, tmp_path / "one")
+    code = (
+        "import sys; from pathlib import Path; from dermsynth.sampling.generate import generate, load_generator; "
+        "generate(load_generator(Path(sys.argv[1]), device='cpu'), {'melanoma': 40}, Path(sys.argv[2]))"
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+    call = [*launch, sys.executable, "-c", code, str(run), str(tmp_path / "two")]
+    subprocess.run(call, check=True, timeout=200, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
+    assert (tmp_path / "one" / "metadata.csv").read_text() == (tmp_path / "two" / "metadata.csv").read_text()
+
+
+def test_real_images_are_never_mixed_with_generated_ones(run: Path, phantom: DataSet) -> None:
+    before = sorted(os.listdir(phantom.folder))
+    with pytest.raises(UserError, match="holds real images"):
+        generate(load_generator(run, device="cpu"), {"melanoma": 1}, phantom.folder)
+    assert sorted(os.listdir(phantom.folder)) == before
+
+
+def test_another_truncation_or_seed_needs_another_folder(run: Path, tmp_path: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    generate(generator, {"melanoma": 2}, tmp_path / "s")
+    for changes in ({"psi": 0.5}, {"first_seed": 9}):
+        with pytest.raises(UserError, match="choose another --out"):
+            generate(generator, {"melanoma": 2}, tmp_path / "s", **changes)  # type: ignore[arg-type]
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "a.txt").touch()
+    with pytest.raises(UserError, match="not empty"):
+        generate(generator, {"melanoma": 2}, tmp_path / "other")
+
+
+@pytest.mark.parametrize(
+    ("counts", "options", "message"),
+    [
+        ({"wart": 3}, {}, r"--count wart: no such class; there are: melanoma, nevus, seborrheic_keratosis"),
+        ({"nevus": 0}, {}, r"--count nevus=0"),
+        ({"nevus": 1}, {"psi": 3.0}, r"--truncation 3.0"),
+        ({"nevus": 1}, {"first_seed": -1}, r"--seed -1"),
+    ],
+)
+def test_bad_requests_are_one_line(
+    run: Path, tmp_path: Path, counts: dict[str, int], options: dict[str, float], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        generate(load_generator(run, device="cpu"), counts, tmp_path / "s", **options)  # type: ignore[arg-type]
+    assert not (tmp_path / "s").exists()
+
+
+def test_a_checkpoint_of_another_family_or_class_set_is_refused(run: Path, tmp_path: Path) -> None:
+    import shutil
+
+    for change, message in (
+        ({"recipe": "dcgan"}, "a checkpoint of 'dcgan'"),
+        ({"classes": ["a", "b"]}, r"classes \['a', 'b'\]"),
+    ):
+        copy = tmp_path / message[:5].strip()
+        shutil.copytree(run, copy)
+        state = checkpoints.find(copy).path / "state.json"
+        write_json(state, {**read_json(state), **change})
+        with pytest.raises(UserError, match=message):
+            load_generator(copy)
+
+
+def test_truncation_to_nothing_gives_the_mean_image_of_the_class(run: Path, tmp_path: Path) -> None:
+    """At psi 0 images of a class differ by noise alone; at 1 they differ more."""
+    import numpy as np
+
+    from dermsynth.recipes.sampler import images_of
+
+    recipe = load_generator(run, device="cpu").recipe
+    spread = [images_of(recipe, range(16), [0] * 16, psi).astype(float).std(axis=0).mean() for psi in (0.0, 1.0)]
+    assert spread[0] < spread[1] or np.isclose(*spread, rtol=0.2)
+
+
+def test_the_set_opens_like_any_other(run: Path, tmp_path: Path) -> None:
+    made = generate(load_generator(run, device="cpu"), {"nevus": 2}, tmp_path / "s")
+    assert open_data_set(made.folder).content_hash == made.content_hash
+    datasets = pytest.importorskip("datasets", reason="needs Hugging Face datasets")
+    loaded = datasets.load_dataset(
+        "imagefolder", data_dir=str(made.folder), split="train", cache_dir=str(tmp_path / "hf")
+    )
+    assert len(loaded) == 2
+    assert loaded[0]["image"].size == (16, 16)
