@@ -208,12 +208,11 @@ def features(rows: list[str]) -> None:
 MEMORY = """
 import resource, tempfile
 from pathlib import Path
-from dermsynth.cli.training import configure
+from dermsynth.cli.training import LOOP, Images, Model, configure
 from dermsynth.training.loop import train
-c, d = configure("stylegan2-ada", data=None, resolution="64", preset="laptop", batch=32, exclude=(), split="train", unconditional=False,
-                 balance=1.0, crop="centre", filter="area", choices=("ada_initial=0.5",), seed=0)
+config, data = configure("stylegan2-ada", "640", Images(), Model(batch=32, set=("ada_initial=0.5",)), LOOP)
 with tempfile.TemporaryDirectory() as folder:
-    train(Path(folder) / "run", c.model_copy(update={"training": c.training.model_copy(update={"images": 640})}), d, device="cpu")
+    train(Path(folder) / "run", config, data, device="cpu")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
 """
 

@@ -31,6 +31,12 @@ def test_shares_are_met_and_stratified() -> None:
             assert abs(((found == name) & (labels == label)).sum() / total - share) < 0.03
 
 
+def test_a_class_of_four_images_is_for_training() -> None:
+    labels = np.array(["a"] * 300 + ["rare"] * 4, dtype=object)
+    found = split(labels, np.arange(304), (0.8, 0.1, 0.1), 0)
+    assert (found[300:] == "train").all()
+
+
 def test_blank_groups_are_groups_of_their_own() -> None:
     assert len(set(joined_groups(np.array(["", "", "x", "x"], dtype=object), np.empty((0, 2), int)))) == 3
 

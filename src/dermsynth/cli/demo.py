@@ -15,13 +15,13 @@ def demo(*, out: Path = Path("demo"), images: str = "10k", resolution: str = "32
     """
     from dermsynth.cli.importing import audit, phantom
     from dermsynth.cli.synthetic import evaluate, generate, report
-    from dermsynth.cli.training import train
+    from dermsynth.cli.training import Images, train
 
     data, run, synthetic = out / "data", out / "run", out / "synthetic"
     if not (data / "dataset.json").exists():
         phantom(out=data, n=n, resolution=resolution)
     audit(data)
-    train("stylegan2-ada", data=data, out=run, images=images, resolution=resolution)
+    train("stylegan2-ada", out=run, images=images, shown=Images(data=data, resolution=resolution))
     generate(run, out=synthetic, count=("100",))
     evaluate(synthetic, against=data)
     report(run)

@@ -1,6 +1,7 @@
 """The verb `train`."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -8,9 +9,70 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from dermsynth.data.training_set import TrainingSet
+    from dermsynth.networks.shapes import Shape
     from dermsynth.training.settings import RunConfig
 
 WATCHED = 512
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Images:
+    """Which images are shown, and how."""
+
+    data: Path | None = None
+    """The data set; without it the phantom."""
+    resolution: str = "64"
+    """Pixels: one number, or WIDTHxHEIGHT; sides are 3 to 7 pixels doubled some times."""
+    exclude: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """Class to leave out; may be repeated."""
+    split: str = "train"
+    """Which split is trained on; all for every image."""
+    unconditional: Annotated[bool, Parameter(negative="")] = False
+    """Ignore the labels."""
+    balance: float = 1.0
+    """1 shows classes as often as they occur, 0 equally often."""
+    crop: Literal["centre", "pad", "stretch"] = "centre"
+    """How other shapes become this one."""
+    filter: Literal["area", "lanczos"] = "area"
+    """How images are made smaller."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Model:
+    """The choices of the recipe."""
+
+    preset: str = "laptop"
+    """auto (the paper's) or laptop (small; no GPU needed)."""
+    batch: int | None = None
+    """Images a step; the preset's own by default."""
+    set: Annotated[tuple[str, ...], Parameter(negative="")] = ()
+    """One choice of the recipe as NAME=VALUE, for example r1_gamma=1; may be repeated."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Loop:
+    """How the training is carried out."""
+
+    initial: Path | None = None
+    """Run or checkpoint whose weights training starts from."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Arithmetic of the large layers."""
+    accumulate: int = 1
+    """Pieces a batch is divided into, to save memory."""
+    snapshot: str = "4k"
+    """Images between checkpoints."""
+    log: int = 500
+    """Images between lines of the log."""
+    keep: int = 3
+    """How many of the last checkpoints stay."""
+    seed: int = 0
+    """Of everything that is random."""
+
+
+IMAGES, MODEL, LOOP = Images(), Model(), Loop()
 
 
 def train(
@@ -18,24 +80,9 @@ def train(
     *,
     out: Path,
     images: str,
-    data: Path | None = None,
-    resolution: str = "64",
-    preset: str = "laptop",
-    batch: int | None = None,
-    exclude: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    split: str = "train",
-    unconditional: Annotated[bool, Parameter(negative="")] = False,
-    balance: float = 1.0,
-    crop: Literal["centre", "pad", "stretch"] = "centre",
-    filter: Literal["area", "lanczos"] = "area",
-    initial: Path | None = None,
-    set: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    precision: Literal["float32", "bfloat16", "float16"] = "float32",
-    accumulate: int = 1,
-    snapshot: str = "4k",
-    log: int = 500,
-    keep: int = 3,
-    seed: int = 0,
+    shown: Images = IMAGES,
+    model: Model = MODEL,
+    loop: Loop = LOOP,
     device: str = "auto",
 ) -> None:
     """Train a generator. The same command on the same folder goes on where it stopped.
@@ -48,68 +95,9 @@ def train(
         The run's folder.
     images
         Length of the training in real images shown: 40k, 1.5M.
-    data
-        The data set; without it the phantom.
-    resolution
-        Pixels: one number, or WIDTHxHEIGHT; sides are 3 to 7 pixels doubled some times.
-    preset
-        auto (the paper's) or laptop (small; no GPU needed).
-    batch
-        Images a step; the preset's own by default.
-    exclude
-        Class to leave out; may be repeated.
-    split
-        Which split is trained on; all for every image.
-    unconditional
-        Ignore the labels.
-    balance
-        1 shows classes as often as they occur, 0 equally often.
-    crop
-        How other shapes become this one.
-    filter
-        How images are made smaller.
-    initial
-        Run or checkpoint whose weights training starts from.
-    set
-        One choice of the recipe as NAME=VALUE, for example r1_gamma=1; may be repeated.
-    precision
-        Arithmetic of the large layers.
-    accumulate
-        Pieces a batch is divided into, to save memory.
-    snapshot
-        Images between checkpoints.
-    log
-        Images between lines of the log.
-    keep
-        How many of the last checkpoints stay.
-    seed
-        Of everything that is random.
     device
         auto, cpu, cuda or cuda:1.
     """
-    from dermsynth.training.settings import TrainingSettings, validated
-
-    config, chosen = configure(
-        recipe, data=data, resolution=resolution, preset=preset, batch=batch, exclude=exclude, split=split,
-        unconditional=unconditional, balance=balance, crop=crop, filter=filter, choices=set, seed=seed,
-    )  # fmt: skip
-    from dermsynth.runs import parse_count
-
-    values = config.training.model_dump() | {
-        "images": parse_count(images),
-        "precision": precision,
-        "accumulate": accumulate,
-        "snapshot": parse_count(snapshot),
-        "log": log,
-        "keep": keep,
-        "initial": str(initial) if initial else None,
-    }
-    config = config.model_copy(update={"training": validated(TrainingSettings, values, "train")})
-    run_training(out, config, chosen, device)
-
-
-def run_training(out: Path, config: "RunConfig", chosen: "TrainingSet", device: str) -> None:
-    """Train with the standard watcher, and turn the ways in which it can end into lines and exit statuses."""
     import sys
 
     from dermsynth.evaluation.watcher import kid_watcher
@@ -117,6 +105,7 @@ def run_training(out: Path, config: "RunConfig", chosen: "TrainingSet", device: 
     from dermsynth.training.loop import train as run
     from dermsynth.training.updates import TrainingStopped
 
+    config, chosen = configure(recipe, images, shown, model, loop)
     watcher = kid_watcher(chosen.images, chosen.labels, min(WATCHED, len(chosen.images)))
     try:
         last = run(out, config, chosen, watchers=[watcher], device=device)
@@ -124,58 +113,68 @@ def run_training(out: Path, config: "RunConfig", chosen: "TrainingSet", device: 
         print(f"stopped and saved in {out}; repeat the command to go on", file=sys.stderr)
         sys.exit(130)
     except TrainingStopped as error:
-        print(f"dermsynth: training stopped: {error}\nthe last good checkpoint is in {out}", file=sys.stderr)
+        print(f"dermsynth: training stopped: {error}; the last good checkpoint is in {out}", file=sys.stderr)
         sys.exit(3)
     print(f"{last.path}: {last.images:,} images shown; next: dermsynth generate {out}")
 
 
-def configure(
-    recipe: str,
-    *,
-    data: Path | None,
-    resolution: str,
-    preset: str,
-    batch: int | None,
-    exclude: tuple[str, ...],
-    split: str,
-    unconditional: bool,
-    balance: float,
-    crop: Literal["centre", "pad", "stretch"],
-    filter: Literal["area", "lanczos"],
-    choices: tuple[str, ...],
-    seed: int,
-) -> "tuple[RunConfig, TrainingSet]":
+def configure(recipe: str, images: str, shown: Images, model: Model, loop: Loop) -> "tuple[RunConfig, TrainingSet]":
     """Resolve every choice into a configuration, and decode the images it names."""
-    from dermsynth.data.cache import Decoding
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.data.phantom import default_phantom
-    from dermsynth.data.training_set import training_set
     from dermsynth.errors import UserError
     from dermsynth.networks.shapes import parse_shape
     from dermsynth.recipes import family
-    from dermsynth.training.settings import DataSettings, RunConfig, TrainingSettings, validated
+    from dermsynth.runs import parse_count
+    from dermsynth.training.settings import RunConfig, TrainingSettings, validated
 
-    shape = parse_shape(resolution)
-    kind = family(recipe)
-    if preset not in kind.presets:
-        raise UserError(f"--preset {preset!r}: unknown; {recipe} has: {', '.join(kind.presets)}")
-    if not 0 <= balance <= 1:
-        raise UserError(f"--balance {balance}: must lie between 0 (classes equally often) and 1 (as they occur)")
-    images_a_step = batch or kind.batch_sizes[preset]
-    model = kind.presets[preset](shape, images_a_step)
-    model = validated(kind.config_type, model.model_dump() | dict(map(_choice, choices)), "--set")
-    data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width)
-    chosen = training_set(
-        data_set, Decoding(shape.height, shape.width, crop, filter),
-        split=split, exclude=exclude, conditional=False if unconditional else None, temperature=balance, seed=seed,
-    )  # fmt: skip
+    shape, kind = parse_shape(shown.resolution), family(recipe)
+    if model.preset not in kind.presets:
+        raise UserError(f"--preset {model.preset!r}: unknown; {recipe} has: {', '.join(kind.presets)}")
+    batch = model.batch or kind.batch_sizes[model.preset]
+    resolved = kind.presets[model.preset](shape, batch).model_dump() | dict(map(_choice, model.set))
+    values = {
+        "images": parse_count(images),
+        "batch": batch,
+        "accumulate": loop.accumulate,
+        "precision": loop.precision,
+        "snapshot": parse_count(loop.snapshot),
+        "log": loop.log,
+        "keep": loop.keep,
+        "seed": loop.seed,
+        "initial": str(loop.initial) if loop.initial else None,
+    }
+    training = validated(TrainingSettings, values, "train")
+    chosen_model = validated(kind.config_type, resolved, "--set").model_dump()
+    settings, chosen = _data(shown, shape, loop.seed)
+    return RunConfig(recipe=recipe, preset=model.preset, model=chosen_model, data=settings, training=training), chosen
+
+
+def _data(shown: Images, shape: "Shape", seed: int) -> "tuple[Any, TrainingSet]":
+    from dermsynth.data.cache import Decoding
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.phantom import default_phantom
+    from dermsynth.data.training_set import Selection, training_set
+    from dermsynth.errors import UserError
+    from dermsynth.training.settings import DataSettings
+
+    if not 0 <= shown.balance <= 1:
+        raise UserError(f"--balance {shown.balance}: must lie between 0 (classes equally often) and 1 (as they occur)")
+    data_set = open_data_set(shown.data) if shown.data else default_phantom(shape.height, shape.width)
+    selection = Selection(shown.split, shown.exclude, False if shown.unconditional else None)
+    decoding = Decoding(shape.height, shape.width, shown.crop, shown.filter)
+    chosen = training_set(data_set, decoding, selection, temperature=shown.balance, seed=seed)
     settings = DataSettings(
-        folder=str(data_set.folder), content_hash=data_set.content_hash, split=split, exclude=exclude,
-        classes=chosen.classes, temperature=balance, height=shape.height, width=shape.width, crop=crop, filter=filter,
-    )  # fmt: skip
-    training = validated(TrainingSettings, {"images": 1, "batch": images_a_step, "seed": seed}, "train")
-    config = RunConfig(recipe=recipe, preset=preset, model=model.model_dump(), data=settings, training=training)
-    return config, chosen
+        folder=str(data_set.folder),
+        content_hash=data_set.content_hash,
+        split=shown.split,
+        exclude=shown.exclude,
+        classes=chosen.classes,
+        temperature=shown.balance,
+        height=shape.height,
+        width=shape.width,
+        crop=shown.crop,
+        filter=shown.filter,
+    )
+    return settings, chosen
 
 
 def _choice(text: str) -> tuple[str, Any]:

@@ -64,6 +64,7 @@ def split(
             number[chosen] = fold
     test = round(shares[2] * folds) or (1 if shares[2] else 0)
     validation = round(shares[1] * folds) or (1 if shares[1] else 0)
-    result[number < test] = "test"
-    result[(number >= test) & (number < test + validation)] = "validation"
+    # the first folds are filled first: a class of a few images is for training, where it is at least noticed
+    result[number >= folds - test] = "test"
+    result[(number < folds - test) & (number >= folds - test - validation)] = "validation"
     return result

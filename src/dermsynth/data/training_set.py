@@ -30,18 +30,27 @@ class TrainingSet:
         return self.images[index], self.labels[index]
 
 
-def chosen_rows(data_set: DataSet, *, split: str, exclude: tuple[str, ...], conditional: bool | None) -> DataSet:
-    """The rows a generator is trained on: one split, without excluded labels, and labelled ones only if conditional.
+@dataclass(frozen=True)
+class Selection:
+    """Which rows a generator is trained on; `conditional` None means: where there are at least two classes."""
 
-    Raises UserError for a label that does not occur, or a class of fewer than ten images in conditional training.
+    split: str = "train"
+    exclude: tuple[str, ...] = ()
+    conditional: bool | None = None
+
+
+def chosen_rows(data_set: DataSet, selection: Selection) -> DataSet:
+    """The rows of one split, without excluded labels, and only labelled ones unless training is unconditional.
+
+    Raises UserError for a label that does not occur.
     """
-    for label in exclude:
+    for label in selection.exclude:
         if label not in data_set.classes:
             raise UserError(f"--exclude {label!r}: no such label; there are: {', '.join(data_set.classes)}")
-    keep = ~np.isin(data_set.labels.astype(str), exclude) if exclude else np.ones(len(data_set.table), bool)
-    if "split" in data_set.table and split != "all":
-        keep &= (data_set.table["split"] == split).to_numpy()
-    if conditional is not False and data_set.classes:
+    keep = np.array([label not in selection.exclude for label in data_set.labels], dtype=bool)
+    if "split" in data_set.table and selection.split != "all":
+        keep &= (data_set.table["split"] == selection.split).to_numpy()
+    if selection.conditional is not False and data_set.classes:
         keep &= data_set.labels != ""
     return data_set.select(keep)
 
@@ -49,30 +58,20 @@ def chosen_rows(data_set: DataSet, *, split: str, exclude: tuple[str, ...], cond
 def training_set(
     data_set: DataSet,
     decoding: Decoding,
+    selection: Selection = Selection(),
     *,
-    split: str = "train",
-    exclude: tuple[str, ...] = (),
-    conditional: bool | None = None,
     temperature: float = 1.0,
     seed: int = 0,
 ) -> TrainingSet:
-    """Decode what is trained on. Conditional unless told otherwise, where there are at least two classes.
+    """Decode what is trained on, and fix the order in which it is shown.
 
     Raises UserError when too few images, or too few of one class, are left.
     """
-    rows = chosen_rows(data_set, split=split, exclude=exclude, conditional=conditional)
+    rows = chosen_rows(data_set, selection)
     classes = tuple(rows.classes)
-    if conditional is None:
-        conditional = len(classes) >= 2
-    if conditional and len(classes) < 2:
-        raise UserError(f"{data_set.folder}: conditional training needs two labels; it has {len(classes)}")
+    conditional = len(classes) >= 2 if selection.conditional is None else selection.conditional
     if conditional:
-        for label in classes:
-            if rows.count(label) < SMALLEST_CLASS:
-                raise UserError(
-                    f"label {label!r} has {rows.count(label)} images in the split {split!r}, at least {SMALLEST_CLASS} are "
-                    f"needed; leave it out with --exclude {label!r}, or train with --unconditional"
-                )
+        _check_classes(rows, selection.split)
     if len(rows.table) < SMALLEST_SET:
         raise UserError(f"{data_set.folder}: {len(rows.table)} images to train on, at least {SMALLEST_SET} are needed")
     classes = classes if conditional else ()
@@ -80,3 +79,15 @@ def training_set(
     labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
     order = Order(labels, temperature=temperature, seed=seed)
     return TrainingSet(decoded(rows, decoding), labels, classes, order, data_set.content_hash)
+
+
+def _check_classes(rows: DataSet, split: str) -> None:
+    """Refuse classes that cannot be learned, and say what can be done."""
+    if len(rows.classes) < 2:
+        raise UserError(f"{rows.folder}: conditional training needs two labels; it has {len(rows.classes)}")
+    for label in rows.classes:
+        if rows.count(label) < SMALLEST_CLASS:
+            raise UserError(
+                f"label {label!r} has {rows.count(label)} images in the split {split!r}, at least {SMALLEST_CLASS} "
+                f"are needed; leave it out with --exclude {label!r}, or train with --unconditional"
+            )

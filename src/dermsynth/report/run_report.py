@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import open_data_set
-from dermsynth.data.training_set import chosen_rows
+from dermsynth.data.training_set import Selection, chosen_rows
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid, read_image
 from dermsynth.recipes.sampler import images_of
@@ -83,7 +83,7 @@ def _real_images(config: RunConfig) -> dict[str, Pixels]:
         everything = open_data_set(Path(data.folder))
     except UserError:
         return {}
-    rows = chosen_rows(everything, split=data.split, exclude=data.exclude, conditional=bool(data.classes))
+    rows = chosen_rows(everything, Selection(data.split, data.exclude, bool(data.classes)))
     images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
     generator = np.random.default_rng(0)
     found = {}
