@@ -4,12 +4,16 @@ BIN := .venv/bin
 
 .PHONY: demo test test-slow lint bench clean
 
-.venv/installed: pyproject.toml constraints.txt
+.venv/package: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+.venv/installed: .venv/package
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	@touch $@
 
-demo: .venv/installed
+demo: .venv/package
 	$(BIN)/dermsynth demo --out demo
 
 lint: .venv/installed

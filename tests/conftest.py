@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
@@ -17,6 +18,9 @@ from dermsynth.training.settings import DataSettings, RunConfig, TrainingSetting
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
 TINY = {"latent": 8, "channel_base": 64, "channel_max": 8, "label_layers": 1, "ada_initial": 0.3, "ema_images": 32.0}
+
+
+torch.set_num_threads(1)  # tiny networks: threads cost more than they bring
 
 
 @pytest.fixture(scope="session")
@@ -77,7 +81,7 @@ def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
             capture_output=True,
             text=True,
             timeout=300,
-            env={**os.environ, "COLUMNS": "200", **environment},
+            env={**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **environment},
             check=False,
         )
         if status is not None:

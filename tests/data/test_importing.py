@@ -194,7 +194,8 @@ def test_isic2018(tmp_path: Path) -> None:
     row = _bring(from_isic2018(folder), tmp_path).table.iloc[0]
     assert row["label"] == "NV"
     assert row["mask_file_name"] == "masks/ISIC_0000003.png"
-    assert row["streaks_mask"].endswith("ISIC_0000003_attribute_streaks.png")
+    assert row["streaks_mask"] == "masks/streaks/ISIC_0000003.png"
+    assert set(np.unique(np.asarray(Image.open(tmp_path / "out" / row["streaks_mask"])))) <= {0, 255}
 
 
 def test_ph2(tmp_path: Path) -> None:

@@ -88,6 +88,30 @@ def test_every_random_kill_leaves_a_run_that_ends_the_same(phantom: DataSet, tmp
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
+def test_ten_random_kills_of_a_real_training_leave_the_same_weights(tmp_path: Path) -> None:
+    """The laptop preset at 32 px on the phantom through the shell, killed ten times, against an undisturbed run."""
+    command = [sys.executable, "-m", "dermsynth.cli.app", "train", "stylegan2-ada", "--resolution", "32", "--images", "2k",
+               "--snapshot", "160", "--log", "80"]  # fmt: skip
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    subprocess.run([*command, "--out", str(tmp_path / "calm")], check=True, capture_output=True, env=environment)
+    chance, kills = random.Random(0), 0
+    while kills < 10:
+        process = subprocess.Popen(
+            [*command, "--out", str(tmp_path / "killed")], stderr=subprocess.DEVNULL, env=environment
+        )
+        time.sleep(chance.uniform(8, 20))
+        assert process.poll() is None, "finished before ten kills; make it longer"
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        kills += 1
+    subprocess.run([*command, "--out", str(tmp_path / "killed")], check=True, capture_output=True, env=environment)
+    calm, killed = checkpoints.find(tmp_path / "calm"), checkpoints.find(tmp_path / "killed")
+    assert calm.images == killed.images == 2000
+    assert _equal(calm.network(), killed.network())
+    assert _equal(calm.optimiser(), killed.optimiser())
+
+
 def test_control_c_saves_and_the_same_call_goes_on(phantom: DataSet, tmp_path: Path) -> None:
     process = _start(phantom, tmp_path / "run", 4000)
     deadline = time.monotonic() + 60

@@ -170,13 +170,13 @@ def from_isic2018(folder: Path) -> Source:
     diagnoses = _one_hot_labels(folder)
     rows = []
     for stem, image in sorted(relative.items()):
-        attributes = {f"{name}_mask": truths.get(f"{stem}_attribute_{name}", "") for name in ATTRIBUTES}
+        attributes = {name: truths.get(f"{stem}_attribute_{name}", "") for name in ATTRIBUTES}
         rows.append(
             SourceRow(
                 image,
                 diagnoses.get(stem, ""),
                 truths.get(f"{stem}_segmentation", ""),
-                columns={k: v for k, v in attributes.items() if v},
+                more_masks={k: v for k, v in attributes.items() if v},
             )
         )
     facts = {"source": "ISIC 2018", "licence": ["CC-BY-NC-4.0"]}

@@ -16,14 +16,17 @@ from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, split
 from dermsynth.errors import UserError
 from dermsynth.images import BadImage, encode_png, read_image, thumbnail_hash
 from dermsynth.progress import progress_bar
-from dermsynth.runs import replacing, write_text
+from dermsynth.runs import write_bytes, write_text
 
 REPORT = "import_report.csv"
 
 
 @dataclass(frozen=True)
 class SourceRow:
-    """One image of a source: a path in the source folder, or pixels, and what is known about it."""
+    """One image of a source: a path in the source folder, or pixels, and what is known about it.
+
+    `more_masks` are further masks by name, such as dermoscopic attributes.
+    """
 
     image: str
     label: str = ""
@@ -31,6 +34,7 @@ class SourceRow:
     group: str = ""
     split: str = ""
     columns: dict[str, str] = field(default_factory=dict)
+    more_masks: dict[str, str] = field(default_factory=dict)
     pixels: np.ndarray | None = None
 
 
@@ -49,6 +53,7 @@ class _Imported:
     file_name: str
     mask_file_name: str
     problem: str
+    more_masks: dict[str, str] = field(default_factory=dict)
     width: int = 0
     height: int = 0
     hash: np.uint64 | None = None
@@ -127,21 +132,26 @@ def _import_one(folder: Path, out: Path, row: SourceRow, name: str) -> _Imported
     try:
         if row.pixels is not None:
             pixels, file_name = row.pixels, f"images/{name}.png"
-            _write_bytes(out / file_name, encode_png(pixels))
+            write_bytes(out / file_name, encode_png(pixels))
         else:
             path = inside(folder, row.image)
             pixels = read_image(path)
             file_name = _copy_image(path, out, name, pixels)
     except UserError as error:
         return _Imported("", "", str(error))
-    mask_name, problem = "", ""
-    if row.mask:
+    masks, problems = {}, []
+    for kind, source in {"": row.mask, **row.more_masks}.items():
         try:
-            mask_name = _import_mask(inside(folder, row.mask), out, name, pixels)
+            if source:
+                masks[kind] = _import_mask(
+                    inside(folder, source), out, f"masks/{kind + '/' if kind else ''}{name}.png", pixels
+                )
         except UserError as error:
-            problem = f"mask left out: {error}"
+            problems.append(f"mask left out: {error}")
     code, thumbnail = thumbnail_hash(pixels)
-    return _Imported(file_name, mask_name, problem, pixels.shape[1], pixels.shape[0], code, thumbnail)
+    main = masks.pop("", "")
+    size = pixels.shape[1], pixels.shape[0]
+    return _Imported(file_name, main, "; ".join(problems), masks, *size, code, thumbnail)
 
 
 def _copy_image(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:
@@ -155,26 +165,21 @@ def _copy_image(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:
         suffix = ".jpg" if image.format == "JPEG" else ".png"
     if plain:
         file_name = f"images/{name}{suffix}"
-        _write_bytes(out / file_name, path.read_bytes())
+        write_bytes(out / file_name, path.read_bytes())
     else:
         file_name = f"images/{name}.png"
-        _write_bytes(out / file_name, encode_png(pixels))
+        write_bytes(out / file_name, encode_png(pixels))
     return file_name
 
 
-def _import_mask(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:
+def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray) -> str:
     mask = read_image(path).max(axis=2)
     if mask.shape != pixels.shape[:2]:
         raise BadImage(
             f"{path}: {mask.shape[1]} x {mask.shape[0]} pixels, its image has {pixels.shape[1]} x {pixels.shape[0]}"
         )
-    _write_bytes(out / f"masks/{name}.png", encode_png(np.where(mask > mask.max() // 2, 255, 0).astype(np.uint8)))
-    return f"masks/{name}.png"
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(out / target, encode_png(np.where(mask > mask.max() // 2, 255, 0).astype(np.uint8)))
+    return target
 
 
 def _table(good: list[tuple[SourceRow, _Imported]]) -> pd.DataFrame:
@@ -187,6 +192,7 @@ def _table(good: list[tuple[SourceRow, _Imported]]) -> pd.DataFrame:
             "split": row.split,
             "width": item.width,
             "height": item.height,
+            **{f"{kind}_mask": path for kind, path in item.more_masks.items()},
             **row.columns,
         }
         for row, item in good

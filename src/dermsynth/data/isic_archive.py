@@ -14,7 +14,7 @@ import httpx
 from dermsynth.errors import UserError
 from dermsynth.images import BadImage, decode_image
 from dermsynth.progress import progress_bar
-from dermsynth.runs import file_hash, replacing
+from dermsynth.runs import file_hash, write_bytes, write_text
 
 API = "https://api.isic-archive.com/api/v2"
 PAGE = 100
@@ -130,8 +130,7 @@ def _fetch_one(client: _Client, out: Path, record: dict[str, Any], known: dict[s
     except BadImage as error:
         print(f"left out: {error}", file=sys.stderr)
         return
-    with replacing(path) as temporary:
-        temporary.write_bytes(data)
+    write_bytes(path, data)
     with (out / MANIFEST).open("a") as file:
         file.write(json.dumps({"file": name, "sha256": file_hash(path), "bytes": len(data)}) + "\n")
 
@@ -152,5 +151,4 @@ def _write_metadata(out: Path, records: list[dict[str, Any]]) -> None:
     writer = csv.DictWriter(buffer, columns, restval="")
     writer.writeheader()
     writer.writerows(rows)
-    with replacing(out / METADATA) as temporary:
-        temporary.write_text(buffer.getvalue(), encoding="utf-8")
+    write_text(out / METADATA, buffer.getvalue())

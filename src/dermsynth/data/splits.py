@@ -50,6 +50,7 @@ def split(
     """Assign `train`, `validation` or `test` to every image: stratified by label, whole groups together.
 
     The images are dealt into 20 folds, so shares are met to about 5 %; with fewer groups than folds, by fewer folds.
+    A class of fewer images than folds is all for training: it could not be measured, and there it is at least noticed.
     """
     codes = np.unique(labels.astype(str), return_inverse=True)[1]
     folds = min(FOLDS, len(np.unique(groups)), int(np.bincount(codes).max()))
@@ -64,7 +65,8 @@ def split(
             number[chosen] = fold
     test = round(shares[2] * folds) or (1 if shares[2] else 0)
     validation = round(shares[1] * folds) or (1 if shares[1] else 0)
-    # the first folds are filled first: a class of a few images is for training, where it is at least noticed
-    result[number >= folds - test] = "test"
-    result[(number < folds - test) & (number >= folds - test - validation)] = "validation"
+    result[number < test] = "test"
+    result[(number >= test) & (number < test + validation)] = "validation"
+    rare = np.bincount(codes)[codes] < folds
+    result[np.isin(groups, groups[rare])] = "train"
     return result

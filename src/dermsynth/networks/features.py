@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
+from dermsynth.networks.downloads import INCEPTION, obtain
 from dermsynth.networks.inception import SIZE, load_inception
 from dermsynth.runs import file_hash
 
@@ -111,8 +112,8 @@ class RandomFeatures(nn.Module):
 def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Extractor:
     """Make an extractor from its specification.
 
-    `embedded`; `inception=FILE` (weights of the FID Inception-v3); `timm:NAME=FILE` or `timm:NAME` (a backbone of
-    timm; without a file its pretrained weights are downloaded).
+    `embedded`; `inception=FILE` (weights of the FID Inception-v3) or `inception=download`; `timm:NAME=FILE`, or
+    `timm:NAME` to download its pretrained weights.
 
     Raises UserError when the name or the file is not understood.
     """
@@ -122,7 +123,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
             "embedded", "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), EMBEDDED_SIZE
         )
     if kind == "inception":
-        return _inception(Path(rest), resizer)
+        return _inception(obtain(INCEPTION) if rest == "download" else Path(rest), resizer)
     if kind.startswith("timm:"):
         return _timm(kind.removeprefix("timm:"), Path(rest) if rest else None)
     raise UserError(f"--extractor {specification!r}: write embedded, inception=FILE or timm:NAME=FILE")

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from dermsynth.data.audit import Audit, examples
 from dermsynth.images import grid
@@ -23,9 +24,17 @@ def write_audit_report(audit: Audit, path: Path) -> None:
         both = thumbnails([audit.data_set.folder / pair["first"], audit.data_set.folder / pair["second"]], 96)
         twins.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
     tables = [("Classes", audit.classes), ("Sizes", audit.sizes), ("Splits", audit.splits)]
-    columns = [(f"{name}: share of each value within a class", table) for name, table in audit.columns.items()]
+    binary = {
+        name: t.set_index("label")["1"] for name, t in audit.columns.items() if set(t.columns) == {"label", "0", "1"}
+    }
+    shares = [("Share of images with ...", pd.DataFrame(binary).reset_index())] if binary else []
+    columns = [
+        (f"{name}: share of each value within a class", table)
+        for name, table in audit.columns.items()
+        if name not in binary
+    ]
     leaks = [("Groups in more than one split", audit.leaks)]
-    shown = [(t, table.to_dict("split")) for t, table in [*tables, *leaks, *columns] if len(table)]
+    shown = [(t, table.to_dict("split")) for t, table in [*tables, *leaks, *shares, *columns] if len(table)]
     write_page(
         path,
         "audit.html",

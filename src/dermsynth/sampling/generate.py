@@ -14,7 +14,7 @@ from dermsynth.images import encode_png
 from dermsynth.progress import progress_bar
 from dermsynth.recipes.contract import Recipe
 from dermsynth.recipes.sampler import CHUNK, images_of
-from dermsynth.runs import read_json, replacing, write_json
+from dermsynth.runs import read_json, write_bytes, write_json
 from dermsynth.training import checkpoints, processes
 from dermsynth.training.loop import build
 from dermsynth.training.settings import RunConfig, read_config
@@ -168,8 +168,7 @@ def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], psi: 
             "truncation": str(psi),
             "checkpoint": generator.checkpoint.hash,
         }
-        with replacing(path) as temporary:
-            temporary.write_bytes(encode_png(image, text=text, synthetic=True))
+        write_bytes(path, encode_png(image, text=text, synthetic=True))
 
 
 def _finish(generator: Generator, counts: Mapping[str, int], out: Path, job: dict[str, Any]) -> DataSet:

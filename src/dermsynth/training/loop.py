@@ -22,7 +22,15 @@ from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
 from dermsynth.recipes.contract import Batch, Progress, Recipe
 from dermsynth.recipes.sampler import from_bytes, images_of, one_hot
-from dermsynth.runs import append_json_line, count_text, environment, read_json_lines, write_json, write_text
+from dermsynth.runs import (
+    append_json_line,
+    count_text,
+    environment,
+    read_json_lines,
+    write_bytes,
+    write_json,
+    write_text,
+)
 from dermsynth.training import checkpoints, processes
 from dermsynth.training.alarms import Alarms, spread
 from dermsynth.training.display import Display
@@ -200,8 +208,7 @@ class Trainer:
         labels = [i // GRID_COLUMNS % max(len(self.data.classes), 1) for i in range(count)]
         samples = self._generate(range(count), labels)
         path = self.run / "samples" / f"{self.state.images:09d}.png"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(encode_png(grid(samples.transpose(0, 2, 3, 1), GRID_COLUMNS), synthetic=True))
+        write_bytes(path, encode_png(grid(samples.transpose(0, 2, 3, 1), GRID_COLUMNS), synthetic=True))
         return samples
 
     def _watch(self) -> None:
