@@ -52,14 +52,14 @@ def plain_adam(updater: Updater) -> None:
         )
 
 
-def step_times(recipe: StyleGAN2ADA, updater: Updater, number: int) -> dict[str, float]:
+def step_times(recipe: StyleGAN2ADA, updater: Updater, number: int, batch: int) -> dict[str, float]:
     """CPU seconds of each kind of update in a step that does all of them, and of what follows the last one."""
     side = recipe.shape.height
-    image = torch.rand(BATCH, 3, side, side).mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
-    draws = Draws.for_step(torch.device("cpu"), seed_of(number), total=BATCH, start=0, count=BATCH)
+    image = torch.rand(batch, 3, side, side).mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
+    draws = Draws.for_step(torch.device("cpu"), seed_of(number), total=batch, start=0, count=batch)
     times: dict[str, float] = {}
     clock = time.process_time()
-    for player, terms in recipe.step(Batch(image, torch.zeros(BATCH, 0), draws), Progress(0, 10_000, 1, lambda t: t)):
+    for player, terms in recipe.step(Batch(image, torch.zeros(batch, 0), draws), Progress(0, 10_000, 1, lambda t: t)):
         parameters = updater.players[player].parameters
         for parameter in parameters:
             parameter.grad = None
@@ -72,10 +72,10 @@ def step_times(recipe: StyleGAN2ADA, updater: Updater, number: int) -> dict[str,
     return times
 
 
-def mix(times: dict[str, float]) -> float:
+def mix(times: dict[str, float], batch: int) -> float:
     """CPU seconds per 1,000 images of the whole training mix."""
     step = times["adversarial"] + times["path_length"] / PATH_INTERVAL + times["real"] + times["r1"] / R1_INTERVAL
-    return (step + times["after"]) * 1000 / BATCH
+    return (step + times["after"]) * 1000 / batch
 
 
 def loop_average(self: StyleGAN2ADA, batch: int, images: int) -> None:
@@ -87,13 +87,13 @@ def loop_average(self: StyleGAN2ADA, batch: int, images: int) -> None:
 
 def training(rows: list[str]) -> None:
     rows += ["## Training", "", "CPU seconds per 1,000 images: generator, discriminator, path length every 4th and R1 every 16th step,",
-             f"augmentation `bgc` at p = 0.5, moving average; batch {BATCH}, unconditional, seed 0; median of the repeats.", "",
-             "| pixels | channels | repeats | textbook, float32 | float32 | ratio | bfloat16 | ratio |", "|--|--|--|--|--|--|--|--|"]  # fmt: skip
-    for side, base, maximum, repeats in (
-        (32, 4096, 128, 3),
-        (64, 4096, 128, 3),
-        (32, 16384, 512, 1),
-        (64, 16384, 512, 1),
+             f"augmentation `bgc` at p = 0.5, moving average; unconditional, seed 0; median of the repeats.", "",
+             "| pixels | channels | batch | repeats | textbook, float32 | float32 | ratio | bfloat16 | ratio |", "|--|--|--|--|--|--|--|--|--|"]  # fmt: skip
+    for side, base, maximum, batch, repeats in (
+        (32, 4096, 128, BATCH, 3),
+        (64, 4096, 128, BATCH, 3),
+        (32, 16384, 512, 8, 1),
+        (64, 16384, 512, 8, 1),
     ):
         fast = recipe_of(side, base, maximum)
         book, narrow = as_textbook(copy.deepcopy(fast)), copy.deepcopy(fast)
@@ -107,10 +107,10 @@ def training(rows: list[str]) -> None:
         found: dict[str, list[float]] = {name: [] for name in sides}
         for repeat in range(repeats + 1):
             for name, recipe in sides.items():
-                value = mix(step_times(recipe, updaters[name], repeat))
+                value = mix(step_times(recipe, updaters[name], repeat, batch), batch)
                 if repeat > 0:
                     found[name].append(value)
-        rows.append(_row(f"{side} | {base} / {maximum} | {repeats}", found))
+        rows.append(_row(f"{side} | {base} / {maximum} | {batch} | {repeats}", found))
         print(rows[-1], flush=True)
     rows.append("")
 
@@ -235,7 +235,7 @@ def main() -> None:
             f"bfloat16 {'in hardware' if bfloat16_is_fast() else 'not in hardware: its columns are not measured here'}.", ""]  # fmt: skip
     for name in chosen:
         parts[name](rows)
-    OUT.write_text("\n".join(rows).rstrip() + "\n")
+        OUT.write_text("\n".join(rows).rstrip() + "\n")
     print(f"{OUT} ({resource.getrusage(resource.RUSAGE_SELF).ru_utime / 60:.0f} CPU minutes)")
 
 
