@@ -87,7 +87,7 @@ def loop_average(self: StyleGAN2ADA, batch: int, images: int) -> None:
 
 def training(rows: list[str]) -> None:
     rows += ["## Training", "", "CPU seconds per 1,000 images: generator, discriminator, path length every 4th and R1 every 16th step,",
-             f"augmentation `bgc` at p = 0.5, moving average; unconditional, seed 0; median of the repeats.", "",
+             "augmentation `bgc` at p = 0.5, moving average; unconditional, seed 0; median of the repeats.", "",
              "| pixels | channels | batch | repeats | textbook, float32 | float32 | ratio | bfloat16 | ratio |", "|--|--|--|--|--|--|--|--|--|"]  # fmt: skip
     for side, base, maximum, batch, repeats in (
         (32, 4096, 128, BATCH, 3),

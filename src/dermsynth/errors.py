@@ -3,3 +3,13 @@
 
 class UserError(Exception):
     """Input that cannot be used: one line that names the thing, its value and the way out."""
+
+
+def require_seed(seed: int) -> None:
+    """Raise UserError for a negative seed."""
+    if seed < 0:
+        raise UserError(f"--seed {seed}: must be at least 0")
+
+
+class DiskError(UserError):
+    """The place to write to is full, closed or no folder; never a problem of one image among others."""

@@ -46,8 +46,8 @@ def _read_bytes(path: Path) -> bytes:
         return path.read_bytes()
     except FileNotFoundError as error:
         raise BadImage(f"{path}: no such file") from error
-    except (IsADirectoryError, PermissionError) as error:
-        raise BadImage(f"{path}: {str(error.strerror).lower()}") from error
+    except OSError as error:
+        raise BadImage(f"{str(path)[:200]}: {str(error.strerror).lower()}") from error
 
 
 def decode_image(data: bytes, name: str) -> Pixels:
@@ -77,7 +77,7 @@ def _check_header(image: Image.Image, name: str) -> None:
         raise BadImage(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS:,}; reduce it first")
     if min(width, height) < 2:
         raise BadImage(f"{name}: {width} x {height} pixels; too small to be a photograph")
-    if getattr(image, "is_animated", False):
+    if getattr(image, "is_animated", False) and image.format != "MPO":  # a phone's photograph with a depth map
         raise BadImage(f"{name}: {getattr(image, 'n_frames', 'several')} frames; export the one that is meant")
 
 

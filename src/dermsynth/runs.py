@@ -15,53 +15,70 @@ from pathlib import Path
 from typing import Any
 
 from dermsynth import __version__
-from dermsynth.errors import UserError
+from dermsynth.errors import DiskError, UserError
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; what the block writes there replaces `path` at once, or nothing does."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    temporary = Path(name)
-    try:
-        with disk_errors(path):
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".part")
+        os.close(handle)
+        temporary = Path(name)
+        try:
             yield temporary
             _synchronise(temporary)
-            temporary.chmod(0o644)
+            temporary.chmod(0o666 & ~_umask())
             temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+        finally:
+            temporary.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
 def replacing_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `path` when the block ends well; `path` must not exist."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-    try:
-        with disk_errors(path):
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:80]}."))
+        try:
             yield temporary
             for file in temporary.iterdir():
-                _synchronise(file)
-            temporary.chmod(0o755)
+                if file.is_file():
+                    _synchronise(file)
+            temporary.chmod(0o777 & ~_umask())
+            if path.is_dir():  # empty, or the rename fails
+                path.rmdir()
             temporary.rename(path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM)
+_MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk or a folder without permission into one line; the old file is still whole."""
+    """Turn a full disk, a folder without permission or a file in its place into one line; old files are still whole."""
     try:
         yield
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            raise UserError(f"{path}: the disk is full; free some space and repeat the command, it goes on") from error
-        if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-            raise UserError(f"{path}: cannot be written; choose another folder with --out") from error
+        if error.errno in _FULL:
+            raise DiskError(f"{path}: the disk is full; free some space and repeat the command") from error
+        if error.errno in _CLOSED:
+            raise DiskError(f"{path}: cannot be written; choose another folder with --out") from error
+        if error.errno in _MISPLACED:
+            raise DiskError(f"{path}: {str(error.strerror).lower()}; choose another --out") from error
         raise
+
+
+def _umask() -> int:
+    """The process's mask: what it denies to others stays denied."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
 
 
 def _synchronise(path: Path) -> None:

@@ -84,6 +84,9 @@ def test_help_imports_nothing_heavy() -> None:
         ("evaluate nowhere", ["nowhere: no such folder"]),
         ("report nowhere", ["nowhere: not a run folder"]),
         ("phantom --out x --resolution 5x5", ["--resolution 5x5"]),
+        ("phantom --out x --n 5 --seed -1", ["--seed -1"]),
+        ("train stylegan2-ada --out x --images 1k --batch 0", ["--batch 0"]),
+        ("phantom --out /proc/x --n 2 --resolution 16", ["/proc/x"]),
     ],
 )
 def test_bad_calls_are_one_line(

@@ -31,6 +31,19 @@ def test_the_key_follows_content_and_settings(phantom: DataSet) -> None:
     assert len(keys) == 6
 
 
+def test_an_image_replaced_under_its_name_is_seen(phantom: DataSet, tmp_path: Path) -> None:
+    import shutil
+
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.images import encode_png
+
+    shutil.copytree(phantom.folder, tmp_path / "copy")
+    copy = open_data_set(tmp_path / "copy")
+    decoded(copy, Decoding(8, 8), jobs=1)
+    copy.paths[3].write_bytes(encode_png(np.zeros((16, 16, 3), np.uint8)))
+    assert decoded(copy, Decoding(8, 8), jobs=1)[3].max() == 0
+
+
 def test_two_processes_build_it_at_once(phantom: DataSet) -> None:
     path = cache_path(phantom, Decoding(12, 20, "pad"))
     assert not path.exists()

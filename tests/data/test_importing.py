@@ -146,6 +146,39 @@ def test_a_split_given_by_the_source_is_kept(tmp_path: Path) -> None:
     assert _bring(Source(tmp_path, rows, {}, ""), tmp_path).table["split"].tolist() == ["train", "validation", "test"]
 
 
+def test_a_split_that_is_not_understood_is_refused_and_case_does_not_matter(tmp_path: Path) -> None:
+    def source(*splits: str) -> Source:
+        pixels = [np.full((8, 8, 3), n, np.uint8) for n in range(len(splits))]
+        return Source(
+            tmp_path,
+            [
+                SourceRow(f"{n}.png", "a", split=s, pixels=p)
+                for n, (s, p) in enumerate(zip(splits, pixels, strict=True))
+            ],
+            {},
+            "",
+        )
+
+    with pytest.raises(UserError, match=r"split 'holdout' of .*1\.png: must be train, validation or test"):
+        _bring(source("train", "holdout"), tmp_path)
+    assert not (tmp_path / "out").exists()
+    assert _bring(source("Train", "Test"), tmp_path).table["split"].tolist() == ["train", "test"]
+
+
+def test_text_in_a_png_and_strange_paths_do_not_come_along(tmp_path: Path) -> None:
+    from PIL.PngImagePlugin import PngInfo
+
+    text = PngInfo()
+    text.add_text("PatientName", "Jane Doe")
+    path = _image(tmp_path / "in" / "a.png")
+    Image.open(path).save(path, pnginfo=text)
+    (tmp_path / "in" / "t.csv").write_text(f"image,label\na.png,x,\n{'long' * 90}.png,x\na.png/b.png,x\n")
+    data = _bring(from_csv(tmp_path / "in" / "t.csv", image="image", label="label"), tmp_path)
+    assert len(data.table) == 1
+    assert b"Jane" not in data.paths[0].read_bytes()
+    assert len(pd.read_csv(tmp_path / "out" / "import_report.csv")) == 2
+
+
 def test_isic_archive_export(tmp_path: Path) -> None:
     rows = ["isic_id,attribution,copyright_license,diagnosis_1,diagnosis_3,lesion_id,patient_id",
             "ISIC_1,Clinic A,CC-BY,Benign,Nevus,IL_1,IP_9", "ISIC_2,Clinic A,CC-0,Malignant,Melanoma,IL_2,"]  # fmt: skip

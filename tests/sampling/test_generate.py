@@ -38,7 +38,7 @@ def test_an_interrupted_set_is_completed_and_equals_an_undisturbed_one(run: Path
     whole = generate(generator, {"melanoma": 24, "nevus": 7}, tmp_path / "whole")
     generate(generator, {"melanoma": 5}, tmp_path / "parts")
     generate(generator, {"nevus": 7}, tmp_path / "parts")
-    (tmp_path / "parts" / image_name("melanoma", 2)).unlink()
+    (tmp_path / "parts" / image_name(generator.config.data.classes, "melanoma", 2)).unlink()
     parts = generate(generator, {"melanoma": 24}, tmp_path / "parts")
     assert _bytes(whole.folder) == _bytes(parts.folder)
     assert whole.table.equals(parts.table)
@@ -106,6 +106,13 @@ def test_a_checkpoint_of_another_family_or_class_set_is_refused(run: Path, tmp_p
         write_json(state, {**read_json(state), **change})
         with pytest.raises(UserError, match=message):
             load_generator(copy)
+
+
+def test_labels_that_are_no_file_names_neither_collide_nor_climb() -> None:
+    classes = ["..", "a/b", "a_b", "Æ ß"]
+    names = [image_name(classes, label, 7) for label in classes]
+    assert len({name.split("/")[1] for name in names}) == 4
+    assert all(".." not in name and name.count("/") == 2 for name in names)
 
 
 def test_truncation_to_nothing_gives_the_mean_image_of_the_class(run: Path, tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     assert not list((tmp_path / "checkpoints").glob(".*"))
 
 
-@pytest.mark.parametrize("file", [checkpoints.NETWORK, checkpoints.OPTIMISER])
+@pytest.mark.parametrize("file", [checkpoints.NETWORK, checkpoints.OPTIMISER, checkpoints.STATE])
 @pytest.mark.parametrize("keep", [0, 5, 100])
 def test_cut_at_any_byte_the_last_whole_one_is_used(tmp_path: Path, file: str, keep: int) -> None:
     _save(tmp_path, 8)
@@ -45,6 +45,8 @@ def test_cut_at_any_byte_the_last_whole_one_is_used(tmp_path: Path, file: str, k
     assert file in problems[0]
     with pytest.raises(UserError, match="damaged or cut short"):
         checkpoints.find(tmp_path, "16")
+    _save(tmp_path, 16)  # the resumed run comes by again
+    assert checkpoints.find(tmp_path).images == 16
 
 
 def test_an_unfinished_folder_is_no_checkpoint(tmp_path: Path) -> None:

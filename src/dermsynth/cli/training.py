@@ -129,7 +129,9 @@ def configure(recipe: str, images: str, shown: Images, model: Model, loop: Loop)
     shape, kind = parse_shape(shown.resolution), family(recipe)
     if model.preset not in kind.presets:
         raise UserError(f"--preset {model.preset!r}: unknown; {recipe} has: {', '.join(kind.presets)}")
-    batch = model.batch or kind.batch_sizes[model.preset]
+    batch = kind.batch_sizes[model.preset] if model.batch is None else model.batch
+    if batch < 2:
+        raise UserError(f"--batch {batch}: must be at least 2")
     resolved = kind.presets[model.preset](shape, batch).model_dump() | dict(map(_choice, model.set))
     values = {
         "images": parse_count(images),
@@ -163,8 +165,9 @@ def _data(shown: Images, shape: "Shape", seed: int) -> "tuple[Any, TrainingSet]"
     decoding = Decoding(shape.height, shape.width, shown.crop, shown.filter)
     chosen = training_set(data_set, decoding, selection, temperature=shown.balance, seed=seed)
     settings = DataSettings(
-        folder=str(data_set.folder),
+        folder=str(data_set.folder.resolve()),
         content_hash=data_set.content_hash,
+        rows_hash=chosen.rows_hash,
         split=shown.split,
         exclude=shown.exclude,
         classes=chosen.classes,

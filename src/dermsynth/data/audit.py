@@ -1,5 +1,6 @@
 """What a data set holds and what is wrong with it, before anything is trained."""
 
+import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,8 +128,8 @@ def _judge(audit: Audit) -> None:
         trained = _training_count(data_set, label)
         if trained < SMALLEST_CLASS:
             findings.append(f"Class {label!r} has {trained} images to train on: too few to be learned; leave it out.")
-            audit.flags.append(f"--exclude {label}")
-    counts = {c: data_set.count(c) for c in data_set.classes if f"--exclude {c}" not in audit.flags}
+            audit.flags.append(f"--exclude {shlex.quote(label)}")
+    counts = {c: data_set.count(c) for c in data_set.classes if f"--exclude {shlex.quote(c)}" not in audit.flags}
     if counts and max(counts.values()) >= 5 * min(counts.values()):
         rare = min(counts, key=lambda c: counts[c])
         findings.append(f"Unbalanced: {max(counts.values())} images of one class, {counts[rare]} of {rare!r}.")

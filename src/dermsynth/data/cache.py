@@ -31,9 +31,13 @@ class Decoding:
 
 
 def cache_path(data_set: DataSet, decoding: Decoding) -> Path:
-    """Where the cache of this content with these settings lies: beside the data set, else in the user's cache folder."""
-    names = "\0".join(data_set.table["file_name"])
-    settings = f"{VERSION}/{data_set.content_hash}/{names}/{sorted(asdict(decoding).items())}"
+    """Where the cache of these files (name, size, time of change) with these settings lies.
+
+    Beside the data set, or in the user's cache folder where that cannot be written.
+    """
+    stats = [path.stat() for path in data_set.paths]
+    files = [f"{name}/{s.st_size}/{s.st_mtime_ns}" for name, s in zip(data_set.table["file_name"], stats, strict=True)]
+    settings = f"{VERSION}/{files}/{sorted(asdict(decoding).items())}"
     key = hashlib.sha256(settings.encode()).hexdigest()[:24]
     home = data_set.folder / ".cache"
     if not os.access(data_set.folder, os.W_OK):
@@ -61,6 +65,8 @@ def _build(data_set: DataSet, decoding: Decoding, path: Path, jobs: int) -> None
         shape = (len(paths), 3, decoding.height, decoding.width)
         file = work / "images.npy"
         np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape).flush()
+        with file.open("r+b") as whole:  # a full disk is met here, not by a worker in the middle of a page
+            os.posix_fallocate(whole.fileno(), 0, file.stat().st_size)
         starts = range(0, len(paths), CHUNK)
         tasks = (delayed(_decode_chunk)(file, start, paths[start : start + CHUNK], decoding) for start in starts)
         done = Parallel(n_jobs=jobs, return_as="generator")(tasks)

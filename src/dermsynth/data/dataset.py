@@ -45,7 +45,7 @@ class DataSet:
 
     @property
     def content_hash(self) -> str:
-        """Hash that changes when an image is added, removed or replaced."""
+        """Hash of the images as they were when the set was written."""
         return str(self.description["content_hash"])
 
     @property
@@ -67,11 +67,12 @@ def read_table(path: Path) -> pd.DataFrame:
 
     Raises UserError when the file is missing, empty or no table.
     """
+    options: dict[str, Any] = {"skipinitialspace": True, "index_col": False}
     try:
         try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", skipinitialspace=True)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", **options)
         except UnicodeDecodeError:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="latin-1", skipinitialspace=True)
+            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="latin-1", **options)
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
     except IsADirectoryError as error:
@@ -92,12 +93,21 @@ def require_columns(table: pd.DataFrame, columns: list[str], path: Path) -> None
 def inside(folder: Path, name: str) -> Path:
     """The path of `name` in `folder`.
 
-    Raises UserError when it leads out of the folder.
+    Raises UserError when it leads out of the folder, or is no path at all.
     """
-    path = (folder / name).resolve()
+    try:
+        path = (folder / name).resolve()
+    except (OSError, RuntimeError, ValueError) as error:
+        raise UserError(f"{name[:80]!r}: not a path ({type(error).__name__})") from error
     if not path.is_relative_to(folder.resolve()):
         raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder")
     return path
+
+
+def refuse_filled(out: Path) -> None:
+    """Raise UserError unless `out` is new or an empty folder."""
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{out}: not empty; choose a new folder or remove it first")
 
 
 def content_hash(folder: Path, names: list[str]) -> str:

@@ -62,9 +62,12 @@ def from_csv(
     return Source(folder, rows, _licence_facts(table, table_path.name), _command("csv", table_path))
 
 
+RESERVED = ("file_name", "label", "mask_file_name", "group", "split", "width", "height")
+
+
 def _column_name(column: str) -> str:
     """Keep a foreign column from shadowing one of ours."""
-    return f"source_{column}" if column in ("file_name", "label", "group", "split", "width", "height") else column
+    return f"source_{column}" if column in RESERVED else column
 
 
 def _licence_facts(table: pd.DataFrame, source: str) -> dict[str, object]:
@@ -82,10 +85,10 @@ def _licence_facts(table: pd.DataFrame, source: str) -> dict[str, object]:
 def _with_suffix(folder: Path, name: str) -> str:
     if not name or Path(name).suffix.lower() in SUFFIXES:
         return name
-    for suffix in SUFFIXES:
-        if (folder / f"{name}{suffix}").exists():
-            return f"{name}{suffix}"
-    return f"{name}.jpg"
+    try:
+        return next(f"{name}{s}" for s in SUFFIXES if (folder / f"{name}{s}").exists())
+    except (StopIteration, OSError, ValueError):
+        return f"{name}.jpg"
 
 
 def from_isic_archive(table_path: Path, *, images: Path | None = None, label: str = "") -> Source:
@@ -160,14 +163,15 @@ def _from_ids(table_path: Path, images: Path | None, *, image: str, label: str, 
 def from_isic2018(folder: Path) -> Source:
     """ISIC 2018: task 1 (lesion masks), task 2 (attribute masks) and task 3 (diagnoses), whatever of them is there.
 
-    Image folders end in `_Input`, mask folders in `_GroundTruth*`, the diagnoses are one CSV with one-hot columns.
+    Image folders end in `_Input`, mask folders in `_GroundTruth*`, the diagnoses are one CSV with one-hot columns; images
+    of one lesion are a group where `*LesionGroupings.csv` is there.
     """
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     files = {p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES}
     relative = {p.stem: str(p.relative_to(folder)) for p in files if "GroundTruth" not in str(p.parent)}
     truths = {p.stem: str(p.relative_to(folder)) for p in files if "GroundTruth" in str(p.parent)}
-    diagnoses = _one_hot_labels(folder)
+    diagnoses, lesions = _one_hot_labels(folder), _lesion_groups(folder)
     rows = []
     for stem, image in sorted(relative.items()):
         attributes = {name: truths.get(f"{stem}_attribute_{name}", "") for name in ATTRIBUTES}
@@ -176,11 +180,22 @@ def from_isic2018(folder: Path) -> Source:
                 image,
                 diagnoses.get(stem, ""),
                 truths.get(f"{stem}_segmentation", ""),
+                lesions.get(stem, ""),
                 more_masks={k: v for k, v in attributes.items() if v},
             )
         )
     facts = {"source": "ISIC 2018", "licence": ["CC-BY-NC-4.0"]}
     return Source(folder, rows, facts, _command("isic2018", folder))
+
+
+def _lesion_groups(folder: Path) -> dict[str, str]:
+    """Which images show one lesion: `*LesionGroupings.csv` of task 3."""
+    groups: dict[str, str] = {}
+    for path in sorted(folder.rglob("*LesionGroupings.csv")):
+        table = read_table(path)
+        require_columns(table, ["image", "lesion_id"], path)
+        groups |= dict(zip(table["image"], table["lesion_id"], strict=True))
+    return groups
 
 
 def _one_hot_labels(folder: Path) -> dict[str, str]:
@@ -229,13 +244,17 @@ def from_medmnist(path: Path) -> Source:
             arrays = {name: archive[name] for name in archive.files}
     except FileNotFoundError as error:
         raise UserError(f"{path}: no such file") from error
-    except (ValueError, OSError, BadZipFile) as error:
+    except (ValueError, OSError, BadZipFile, EOFError, TypeError) as error:
         raise UserError(f"{path}: not a MedMNIST .npz ({error})") from error
     rows = []
     for part, split in (("train", "train"), ("val", "validation"), ("test", "test")):
         if f"{part}_images" not in arrays:
             continue
+        if f"{part}_labels" not in arrays:
+            raise UserError(f"{path}: no array {part}_labels; there are: {', '.join(arrays)}")
         images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
+        if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3):
+            raise UserError(f"{path}: {part}_images has shape {images.shape}; only 2-D sets can be imported")
         images = images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=-1)
         for index, (pixels, label) in enumerate(zip(images, labels, strict=True)):
             name = f"{part}_{index:06d}.png"

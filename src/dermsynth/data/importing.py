@@ -4,19 +4,20 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 from PIL import Image
 
-from dermsynth.data.dataset import DataSet, inside, write_data_set
+from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, write_data_set
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, split
-from dermsynth.errors import UserError
+from dermsynth.errors import DiskError, UserError, require_seed
 from dermsynth.images import BadImage, encode_png, read_image, thumbnail_hash
 from dermsynth.progress import progress_bar
-from dermsynth.runs import write_bytes, write_text
+from dermsynth.runs import replacing_folder, write_bytes, write_text
 
 REPORT = "import_report.csv"
 
@@ -70,27 +71,36 @@ def import_source(source: Source, out: Path, *, shares: str = "0.8/0.1/0.1", see
     Raises UserError when `out` holds something, labels differ in case only, or no image is left.
     """
     wanted = parse_shares(shares)
-    if out.exists() and any(out.iterdir()):
-        raise UserError(f"{out}: not empty; choose a new folder or remove it first")
+    require_seed(seed)
+    refuse_filled(out)
     _refuse_case_twins([row.label for row in source.rows])
     if not source.rows:
         raise UserError(f"{source.folder}: no images found")
-    out.mkdir(parents=True, exist_ok=True)
+    with replacing_folder(out) as work:
+        left_out = _import_rows(source, work, wanted, {"seed": seed, "split": shares}, jobs)
+    data_set = open_data_set(out)
+    _tell(data_set, left_out, out)
+    return data_set
+
+
+def _import_rows(
+    source: Source, work: Path, shares: tuple[float, float, float], settings: dict[str, Any], jobs: int
+) -> list[tuple[str, str]]:
+    """Fill the folder of a data set; returns the problems."""
     rows, names, problems = _target_names(source.rows)
-    tasks = (delayed(_import_one)(source.folder, out, row, name) for row, name in zip(rows, names, strict=True))
+    tasks = (delayed(_import_one)(source.folder, work, row, name) for row, name in zip(rows, names, strict=True))
     results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
     done = list(progress_bar(results, total=len(rows), label="importing", unit="img"))
     good = [(row, item) for row, item in zip(rows, done, strict=True) if item.file_name]
     problems += [(row.image, item.problem) for row, item in zip(rows, done, strict=True) if item.problem]
-    _write_report(out, problems)
     if not good:
-        raise UserError(f"{out}: none of the {len(source.rows)} images could be used; see {out / REPORT}")
+        raise UserError(f"none of the {len(source.rows)} images could be used; the first: {problems[0][1]}")
+    _write_report(work, problems)
     table = _table(good)
-    table["split"] = _splits(table, good, wanted, seed)
-    step = {"command": source.command, "seed": seed, "split": shares, "left_out": len(source.rows) - len(good)}
-    data_set = write_data_set(out, table, {"synthetic": False, **source.facts}, step)
-    _tell(data_set, problems, out)
-    return data_set
+    table["split"] = _splits(table, good, shares, settings["seed"])
+    step = {"command": source.command, **settings, "left_out": len(source.rows) - len(good)}
+    write_data_set(work, table, {"synthetic": False, **source.facts}, step)
+    return problems
 
 
 def _refuse_case_twins(labels: list[str]) -> None:
@@ -116,7 +126,7 @@ def _target_names(rows: list[SourceRow]) -> tuple[list[SourceRow], list[str], li
             )
             continue
         seen[row.image] = row
-        stem = Path(row.image).stem or "image"
+        stem = Path(row.image).stem[:80] or "image"
         name, number = stem, 1
         while name.casefold() in used:
             number += 1
@@ -137,6 +147,8 @@ def _import_one(folder: Path, out: Path, row: SourceRow, name: str) -> _Imported
             path = inside(folder, row.image)
             pixels = read_image(path)
             file_name = _copy_image(path, out, name, pixels)
+    except DiskError:
+        raise
     except UserError as error:
         return _Imported("", "", str(error))
     masks, problems = {}, []
@@ -146,6 +158,8 @@ def _import_one(folder: Path, out: Path, row: SourceRow, name: str) -> _Imported
                 masks[kind] = _import_mask(
                     inside(folder, source), out, f"masks/{kind + '/' if kind else ''}{name}.png", pixels
                 )
+        except DiskError:
+            raise
         except UserError as error:
             problems.append(f"mask left out: {error}")
     code, thumbnail = thumbnail_hash(pixels)
@@ -160,7 +174,8 @@ def _copy_image(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:
     Cameras write names, dates and places into EXIF: such a file is written anew.
     """
     with Image.open(path) as image:
-        private = {"exif", "xmp", "comment", "photoshop"} & set(image.info)
+        image.load()
+        private = {"exif", "xmp", "comment", "photoshop", *getattr(image, "text", {})} & set(image.info)
         plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not private
         suffix = ".jpg" if image.format == "JPEG" else ".png"
     if plain:
@@ -205,9 +220,15 @@ def _table(good: list[tuple[SourceRow, _Imported]]) -> pd.DataFrame:
 def _splits(
     table: pd.DataFrame, good: list[tuple[SourceRow, _Imported]], shares: tuple[float, float, float], seed: int
 ) -> np.ndarray:
-    given = table["split"].replace({"val": "validation", "valid": "validation", "training": "train"})
+    names = {"val": "validation", "valid": "validation", "training": "train", "testing": "test"}
+    given = table["split"].str.casefold().replace(names)
     if given.isin(SPLITS).all():
         return given.to_numpy(dtype=object)
+    if (given != "").any():
+        index = int(np.flatnonzero(~given.isin(SPLITS))[0])
+        raise UserError(
+            f"split {table['split'].iloc[index]!r} of {table['file_name'].iloc[index]}: must be train, validation or test"
+        )
     hashes = np.array([item.hash for _, item in good], dtype=np.uint64)
     thumbnails = np.stack([item.thumbnail for _, item in good if item.thumbnail is not None])
     groups = table["group"].to_numpy(dtype=object) if "group" in table else np.full(len(table), "", dtype=object)

@@ -1,5 +1,6 @@
 """A data set as training sees it: decoded images, class numbers, and the order in which they are shown."""
 
+import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,13 +17,13 @@ SMALLEST_SET = 16
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images uint8 [n, 3, h, w], the class of each, the class names, and the order of showing."""
+    """Images uint8 [n, 3, h, w], the class of each, the class names, the order, and a hash of the rows."""
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     order: Order
-    content_hash: str
+    rows_hash: str
 
     def take(self, start: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
         """Images and class numbers at positions start ... start + count - 1 of the order."""
@@ -78,7 +79,13 @@ def training_set(
     number = {label: i for i, label in enumerate(classes)}
     labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
     order = Order(labels, temperature=temperature, seed=seed)
-    return TrainingSet(decoded(rows, decoding), labels, classes, order, data_set.content_hash)
+    return TrainingSet(decoded(rows, decoding), labels, classes, order, _rows_hash(rows))
+
+
+def _rows_hash(rows: DataSet) -> str:
+    """Hash of which images are shown with which label: edited labels or splits are another training."""
+    text = "\n".join(f"{name}\t{label}" for name, label in zip(rows.table["file_name"], rows.labels, strict=True))
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
 def _check_classes(rows: DataSet, split: str) -> None:

@@ -10,11 +10,12 @@ from PIL import Image
 
 from dermsynth.data.cache import Decoding, cache_path, decoded
 from dermsynth.data.dataset import DataSet
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.comparison import Measurement, as_rows, feature_measurements, require, swd_measurements
 from dermsynth.networks.features import Extractor
 from dermsynth.progress import progress_bar
 from dermsynth.runs import environment, replacing, write_json
+from dermsynth.training.checkpoints import checkpoints
 
 RESULT = "evaluation.json"
 EVERYTHING = "all classes"
@@ -30,6 +31,7 @@ def evaluate(
 
     Raises UserError when either set is not what it should be or too small.
     """
+    require_seed(seed)
     _check_sides(synthetic, real)
     chosen = _real_rows(synthetic, real, split)
     decoding = _decoding(synthetic)
@@ -70,9 +72,10 @@ def _real_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
         if "split" not in real.table or split not in set(real.table["split"]):
             raise UserError(f"--split {split!r}: no such split in {real.folder}")
         keep &= (real.table["split"] == split).to_numpy()
-    known = synthetic.description.get("generator", {}).get("classes", [])
-    if known:
-        keep &= np.isin(real.labels.astype(str), known)
+    generator = synthetic.description.get("generator", {})
+    if generator.get("classes"):
+        keep &= np.isin(real.labels.astype(str), generator["classes"])
+    keep &= ~np.isin(real.labels.astype(str), generator.get("exclude", []))
     chosen = real.select(keep)
     require(len(synthetic.table), "synthetic", EVERYTHING)
     require(len(chosen.table), "real", EVERYTHING)
@@ -151,7 +154,10 @@ def _copy_to_run(synthetic: DataSet, result: dict[str, Any]) -> None:
     """Leave a copy where the run's report looks, if the run is still there and is the one meant."""
     generator = synthetic.description.get("generator", {})
     run = Path(str(generator.get("run", "")))
-    if generator.get("run") and (run / "config.json").exists():
+    same = any(
+        c.state.get("hashes", {}).get("network.safetensors") == generator.get("checkpoint") for c in checkpoints(run)
+    )
+    if generator.get("run") and same:
         write_json(run / "evaluations" / f"{synthetic.folder.name}.json", result)
 
 

@@ -138,7 +138,7 @@ def _weights(path: Path) -> Path:
 def _inception(path: Path, resizer: Resizer) -> Extractor:
     try:
         network = load_inception(_weights(path))
-    except (SafetensorError, RuntimeError, EOFError, ValueError) as error:
+    except (SafetensorError, RuntimeError, EOFError, ValueError, KeyError) as error:
         raise UserError(f"{path}: damaged or not safetensors ({type(error).__name__})") from error
     except Exception as error:
         if isinstance(error, UserError):
@@ -159,9 +159,17 @@ def _timm(name: str, path: Path | None) -> Extractor:
     if name not in timm.list_models():
         near = ", ".join(timm.list_models(f"*{name.split('.')[0][:12]}*")[:3])
         raise UserError(f"--extractor timm:{name}: no such model{'; near: ' + near if near else ''}")
-    network = timm.create_model(name, pretrained=path is None, num_classes=0)
+    try:
+        network = timm.create_model(name, pretrained=path is None, num_classes=0)
+    except Exception as error:  # the hub's client raises many kinds
+        raise UserError(
+            f"--extractor timm:{name}: no pretrained weights ({type(error).__name__}); name a file"
+        ) from error
     if path is not None:
-        missing = network.load_state_dict(load_file(_weights(path)), strict=False).missing_keys
+        try:
+            missing = network.load_state_dict(load_file(_weights(path)), strict=False).missing_keys
+        except (SafetensorError, RuntimeError) as error:
+            raise UserError(f"{path}: not safetensors of {name} ({type(error).__name__})") from error
         if missing:
             raise UserError(f"{path}: no weights of {name} ({len(missing)} missing, first {missing[0]})")
     setting = timm.data.resolve_data_config({}, model=network)

@@ -69,4 +69,4 @@ def _nearest(side: int) -> str:
 
 def channels_at(level: int, base: int, maximum: int) -> int:
     """Feature maps of the block of nominal resolution `level`: min(base / level, maximum) (Karras et al. 2020b)."""
-    return min(base // level, maximum)
+    return max(min(base // level, maximum), 1)

@@ -81,16 +81,19 @@ def _real_images(config: RunConfig) -> dict[str, Pixels]:
     data = config.data
     try:
         everything = open_data_set(Path(data.folder))
-    except UserError:
+        if everything.content_hash != data.content_hash:
+            return {}
+        rows = chosen_rows(everything, Selection(data.split, data.exclude, bool(data.classes) or None))
+        images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
+    except (UserError, FileNotFoundError):
         return {}
-    rows = chosen_rows(everything, Selection(data.split, data.exclude, bool(data.classes)))
-    images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
     generator = np.random.default_rng(0)
     found = {}
     for label in data.classes or ("",):
         index = np.flatnonzero(rows.labels == label) if label else np.arange(len(rows.table))
-        some = np.sort(generator.permutation(index)[: COLUMNS * ROWS])
-        found[label] = np.asarray(images[some]).transpose(0, 2, 3, 1)
+        if len(index):
+            some = np.sort(generator.permutation(index)[: COLUMNS * ROWS])
+            found[label] = np.asarray(images[some]).transpose(0, 2, 3, 1)
     return found
 
 

@@ -1,7 +1,7 @@
 """A labelled synthetic data set from a run: quotas a class, resumable, marked as synthetic."""
 
-import os
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,12 +9,12 @@ from typing import Any
 import pandas as pd
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_data_set
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
 from dermsynth.progress import progress_bar
 from dermsynth.recipes.contract import Recipe
 from dermsynth.recipes.sampler import CHUNK, images_of
-from dermsynth.runs import read_json, write_bytes, write_json
+from dermsynth.runs import disk_errors, read_json, write_bytes, write_json
 from dermsynth.training import checkpoints, processes
 from dermsynth.training.loop import build
 from dermsynth.training.settings import RunConfig, read_config
@@ -44,6 +44,7 @@ class Generator:
             "classes": list(data.classes),
             "data_hash": data.content_hash,
             "split": data.split,
+            "exclude": list(data.exclude),
             "crop": data.crop,
             "filter": data.filter,
         }
@@ -84,12 +85,13 @@ def generate(
     Raises UserError for an unknown class, a truncation outside 0 ... 1.5, or a folder with anything else in it.
     """
     processes.keep_freed_memory()
-    processes.start()
+    processes.start(next(generator.recipe.parameters()).device.type)
     try:
         _check(generator, counts, psi, first_seed)
         job = {**generator.provenance(psi), "first_seed": first_seed}
         _claim(out, job)
         todo = _todo(generator, counts, out, first_seed)
+        processes.wait()  # every process must see the folder before any writes
         mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][processes.rank() :: processes.count()]
         bar = progress_bar(mine, total=len(mine), label="generating", unit=f"x{CHUNK} img")
         for chunk in bar if processes.rank() == 0 else mine:
@@ -112,13 +114,13 @@ def _check(generator: Generator, counts: Mapping[str, int], psi: float, first_se
             raise UserError(f"--count {label}={count}: must be at least 1")
     if not 0 <= psi <= 1.5:
         raise UserError(f"--truncation {psi}: must lie between 0 (the mean image) and 1.5; 1 is no truncation")
-    if first_seed < 0:
-        raise UserError(f"--seed {first_seed}: must be at least 0")
+    require_seed(first_seed)
 
 
 def _claim(out: Path, job: dict[str, Any]) -> None:
     """Make the folder ours, or see that it was begun with the same generator, truncation and seed."""
-    out.mkdir(parents=True, exist_ok=True)
+    with disk_errors(out):
+        out.mkdir(parents=True, exist_ok=True)
     description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
     if description is not None and not description.get("synthetic"):
         raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another --out")
@@ -130,20 +132,24 @@ def _claim(out: Path, job: dict[str, Any]) -> None:
             raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {job[key]!r}; choose another --out")
     elif any(out.iterdir()):
         raise UserError(f"{out}: not empty and no synthetic set; choose another --out")
+    processes.wait()
     if processes.rank() == 0:
         write_json(out / JOB, job)
     processes.wait()
 
 
-def image_name(label: str, seed: int) -> str:
-    """File name of an image in its set."""
-    return f"images/{label.replace(os.sep, '_') or 'image'}/seed{seed:09d}.png"
+def image_name(classes: Sequence[str], label: str, seed: int) -> str:
+    """File name of an image in its set: a folder a class, numbered, because labels may be no file names."""
+    if not classes:
+        return f"images/seed{seed:09d}.png"
+    safe = re.sub(r"[^\w-]+", "_", label)[:60]
+    return f"images/{classes.index(label):02d}_{safe}/seed{seed:09d}.png"
 
 
 def _todo(generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int) -> list[tuple[Path, str, int]]:
     """Path, class and seed of every image that is not there yet."""
     everything = [
-        (out / image_name(label, first_seed + k), label, first_seed + k)
+        (out / image_name(generator.config.data.classes, label, first_seed + k), label, first_seed + k)
         for label, n in counts.items()
         for k in range(n)
     ]
@@ -173,11 +179,12 @@ def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], psi: 
 
 def _finish(generator: Generator, counts: Mapping[str, int], out: Path, job: dict[str, Any]) -> DataSet:
     """Table and description of every image in the folder, also of earlier calls with other quotas."""
-    rows = []
+    missing = len(_todo(generator, counts, out, int(job["first_seed"])))
+    if missing:
+        raise UserError(f"{out}: {missing} images are missing; repeat the command")
+    classes, rows = generator.config.data.classes, []
     for path in sorted((out / "images").rglob("seed*.png")):
-        label = next(
-            (c for c in generator.config.data.classes if image_name(c, 0).split("/")[1] == path.parent.name), ""
-        )
+        label = classes[int(path.parent.name[:2])] if classes else ""
         rows.append(
             {
                 "file_name": str(path.relative_to(out)),

@@ -11,8 +11,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.optim import Adam
 
-from dermsynth.errors import UserError
-from dermsynth.runs import disk_errors, file_hash, read_json, replacing_folder, write_json
+from dermsynth.errors import DiskError, UserError
+from dermsynth.runs import file_hash, read_json, replacing_folder, write_json
 
 NETWORK, OPTIMISER, STATE = "network.safetensors", "optimiser.safetensors", "state.json"
 FOLDER, BEST = "checkpoints", "best.json"
@@ -66,18 +66,25 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
 def save(run: Path, network: dict[str, Tensor], optimisers: dict[str, Adam], state: dict[str, Any]) -> Checkpoint:
     """Write one checkpoint; a kill at any moment leaves the earlier ones as they are."""
     path = run / FOLDER / f"{state['images']:09d}"
-    if path.exists():  # written by an earlier attempt at the same moment: equal bit for bit
-        return _open(path)
-    with replacing_folder(path) as folder, disk_errors(path):
-        save_file(_plain(network), folder / NETWORK)
-        save_file(_plain(_optimiser_tensors(optimisers)), folder / OPTIMISER)
+    if path.exists():  # from an earlier attempt at the same moment: equal bit for bit, if it is whole
+        if broken(_open(path)) is None:
+            return _open(path)
+        shutil.rmtree(path)
+    with replacing_folder(path) as folder:
+        _save_tensors(folder / NETWORK, network)
+        _save_tensors(folder / OPTIMISER, _optimiser_tensors(optimisers))
         hashes = {name: file_hash(folder / name) for name in (NETWORK, OPTIMISER)}
         write_json(folder / STATE, {**state, "hashes": hashes})
     return _open(path)
 
 
-def _plain(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+def _save_tensors(path: Path, tensors: dict[str, Tensor]) -> None:
+    try:
+        save_file({name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}, path)
+    except SafetensorError as error:  # the library wraps the system's error into text
+        raise DiskError(
+            f"{path.parent}: cannot be written ({error}); free some space and repeat the command"
+        ) from error
 
 
 def _optimiser_tensors(optimisers: dict[str, Adam]) -> dict[str, Tensor]:
@@ -101,11 +108,17 @@ def restore_optimisers(optimisers: dict[str, Adam], tensors: dict[str, Tensor]) 
 
 
 def _open(path: Path) -> Checkpoint:
-    return Checkpoint(path, read_json(path / STATE))
+    """A checkpoint; one whose state cannot be read has an empty one, and counts as broken."""
+    try:
+        return Checkpoint(path, read_json(path / STATE))
+    except UserError:
+        return Checkpoint(path, {"images": int(path.name) if path.name.isdigit() else -1})
 
 
 def broken(checkpoint: Checkpoint) -> str | None:
     """Which file of a checkpoint is not as it was written, or None."""
+    if not {"hashes", "images", "recipe", "classes"} <= checkpoint.state.keys():
+        return f"{checkpoint.path / STATE}: damaged or cut short"
     for name, digest in checkpoint.state["hashes"].items():
         file = checkpoint.path / name
         if not file.exists():
@@ -165,6 +178,12 @@ def _find_in_run(run: Path, which: str) -> Checkpoint:
             return checkpoint
     there = ", ".join(str(c.images) for c in checkpoints(run))
     raise UserError(f"{run}: no checkpoint {which!r}; there are: last, best, {there}")
+
+
+def sweep(run: Path) -> None:
+    """Remove what a kill left behind in mid-writing."""
+    for leftover in (run / FOLDER).glob(".[0-9]*"):
+        shutil.rmtree(leftover, ignore_errors=True)
 
 
 def prune(run: Path, keep: int, best: int | None) -> None:

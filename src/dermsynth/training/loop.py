@@ -1,10 +1,12 @@
 """The one training loop: batches in, updates, snapshots, and a run folder that can always be resumed."""
 
+import contextlib
 import json
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -97,6 +99,8 @@ class Trainer:
 
     def prepare(self) -> None:
         """Resume from the last whole checkpoint, or start: from nothing, or from other weights."""
+        if self.leader:
+            checkpoints.sweep(self.run)
         found, problems = checkpoints.last_whole(self.run)
         for problem in problems:
             print(f"  passed over: {problem}", file=sys.stderr)
@@ -137,11 +141,13 @@ class Trainer:
             if last or self._passed(settings.log):
                 self._log()
             self.display.advance(state.images, settings.batch)
-            if processes.agree(self.stop_requested, self.device):
-                self._save()
-                raise Interrupted
-            if last or self._passed(settings.snapshot):
+            due = last or self._passed(settings.snapshot)
+            if due:
                 self._snapshot()
+            if processes.agree(self.stop_requested, self.device) and not last:
+                if not due:
+                    self._save()
+                raise Interrupted
         self.display.close()
         return checkpoints.find(self.run)
 
@@ -186,21 +192,25 @@ class Trainer:
 
     def _snapshot(self) -> None:
         """Check, show, watch and save; processes other than the first wait."""
-        reason = None
-        if self.leader:
-            bad = checkpoints.all_finite(self.recipe.state_dict())
-            if bad:
-                raise TrainingStopped(f"{bad} is not finite; lower the learning rate or use float32")
-            samples = self._sample_grid()
-            maximum = float(self.config.model.get("ada_maximum", 0.0))
-            if self.state.images > 0:
-                p = self.recipe.augmentation_strength()
-                reason = self.state.alarms.observe(samples, self.real_spread, p, maximum)
-            self._watch()
-        if reason is None:
-            self._save()
+        reason = self._look() if self.leader else None
         if processes.agree(reason is not None, self.device):
             raise TrainingStopped(reason or "stopped by another process")
+        self._save()
+
+    def _look(self) -> str | None:
+        """The reason to stop, if there is one; else samples and figures are written."""
+        bad = checkpoints.all_finite(self.recipe.state_dict())
+        if bad:
+            return f"{bad} is not finite; lower the learning rate or use float32"
+        samples = self._sample_grid()
+        if self.state.images > 0:
+            maximum = float(self.config.model.get("ada_maximum", 0.0))
+            p = self.recipe.augmentation_strength()
+            reason = self.state.alarms.observe(samples, self.real_spread, p, maximum)
+            if reason:
+                return reason
+        self._watch()
+        return None
 
     def _sample_grid(self) -> NDArray[np.uint8]:
         """The same seeds at every snapshot; with classes, every row shows one."""
@@ -248,17 +258,30 @@ def train(
     another configuration, TrainingStopped for an alarm, Interrupted after Ctrl-C.
     """
     processes.keep_freed_memory()
-    processes.start()
+    processes.start(device)
     try:
         _check_batch(config)
         _claim(run, config)
         trainer = Trainer(run, config, data, watchers, device)
         trainer.prepare()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, trainer.request_stop)
-        return trainer.train()
+        with _stopping(trainer.request_stop):
+            return trainer.train()
     finally:
         processes.stop()
+
+
+@contextlib.contextmanager
+def _stopping(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM ask for a stop while the block runs; only the main thread may."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, earlier in before.items():
+            signal.signal(number, earlier)
 
 
 def _check_batch(config: RunConfig) -> None:
@@ -269,12 +292,15 @@ def _check_batch(config: RunConfig) -> None:
 
 def _claim(run: Path, config: RunConfig) -> None:
     """Write the configuration into a new folder, or compare it with the one that is there."""
+    if run.exists() and not run.is_dir():
+        raise UserError(f"{run}: a file; choose another --out")
     if (run / CONFIG).exists():
         changed = differences(read_config(run), config)
         if changed:
             raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another --out")
     elif run.exists() and any(run.iterdir()):
         raise UserError(f"{run}: not empty and not a run; choose another --out")
+    processes.wait()
     if processes.rank() == 0:
         write_json(run / CONFIG, config.model_dump(mode="json"))
         write_json(run / "environment.json", environment())

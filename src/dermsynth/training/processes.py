@@ -11,13 +11,13 @@ from torch import Tensor, nn
 from dermsynth.errors import UserError
 
 
-def start() -> None:
+def start(device: str = "auto") -> None:
     """Join the group that `torchrun` or SLURM describes in the environment; alone, do nothing."""
     if "WORLD_SIZE" not in os.environ and int(os.environ.get("SLURM_NTASKS", "1")) > 1 and "MASTER_ADDR" in os.environ:
         os.environ["WORLD_SIZE"], os.environ["RANK"] = os.environ["SLURM_NTASKS"], os.environ["SLURM_PROCID"]
         os.environ.setdefault("LOCAL_RANK", os.environ.get("SLURM_LOCALID", "0"))
     if int(os.environ.get("WORLD_SIZE", "1")) > 1 and not dist.is_initialized():
-        dist.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        dist.init_process_group("nccl" if device != "cpu" and torch.cuda.is_available() else "gloo")
 
 
 def stop() -> None:

@@ -19,6 +19,7 @@ class DataSettings(BaseModel):
 
     folder: str
     content_hash: str
+    rows_hash: str = Field("", description="hash of which images are shown with which label")
     split: str = "train"
     exclude: tuple[str, ...] = ()
     classes: tuple[str, ...] = Field((), description="class names; empty for an unconditional generator")

@@ -1,8 +1,6 @@
 """The phantom as a data set on disk."""
 
 import os
-import shutil
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
@@ -11,14 +9,14 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
-from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
 from dermsynth.data.phantom.parameters import ARTEFACTS, MARKERS, PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
 from dermsynth.data.splits import joined_groups, split
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
 from dermsynth.progress import progress_bar
-from dermsynth.runs import disk_errors
+from dermsynth.runs import replacing_folder
 
 STRUCTURES = (*MARKERS, *ARTEFACTS)
 DEFAULT_COUNT = 2000
@@ -32,20 +30,23 @@ def write_phantom(
 
     Image i depends on seed + i and the settings alone. Raises UserError when `out` holds something.
     """
-    if out.exists() and any(out.iterdir()):
-        raise UserError(f"{out}: not empty; choose a new folder or remove it first")
+    require_seed(seed)
+    refuse_filled(out)
     if count < 1:
         raise UserError(f"--n {count}: must be at least 1")
-    with disk_errors(out):
-        for folder in ("images", "masks", *(["structures"] if structures else [])):
-            (out / folder).mkdir(parents=True, exist_ok=True)
+    with replacing_folder(out) as work:
+        _fill(work, count, settings, seed, structures, jobs)
+    return open_data_set(out)
+
+
+def _fill(work: Path, count: int, settings: PhantomSettings, seed: int, structures: bool, jobs: int) -> None:
+    for folder in ("images", "masks", *(["structures"] if structures else [])):
+        (work / folder).mkdir()
     starts = range(0, count, CHUNK)
-    tasks = (delayed(_write_chunk)(out, range(s, min(s + CHUNK, count)), settings, seed, structures) for s in starts)
+    tasks = (delayed(_write_chunk)(work, range(s, min(s + CHUNK, count)), settings, seed, structures) for s in starts)
     done = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    rows = [
-        row for chunk in progress_bar(done, total=len(starts), label="drawing", unit=f"x{CHUNK} img") for row in chunk
-    ]
-    table = pd.DataFrame(rows)
+    bar = progress_bar(done, total=len(starts), label="drawing", unit=f"x{CHUNK} img")
+    table = pd.DataFrame([row for chunk in bar for row in chunk])
     alone = joined_groups(np.full(count, "", dtype=object), np.empty((0, 2), dtype=np.int64))
     table["split"] = split(table["label"].to_numpy(dtype=object), alone, (0.8, 0.1, 0.1), seed)
     facts = {
@@ -56,7 +57,7 @@ def write_phantom(
         "structure_bits": {name: bit for bit, name in enumerate(STRUCTURES)},
         "settings": asdict(settings),
     }
-    return write_data_set(out, table, facts, {"command": "dermsynth phantom", "seed": seed, "n": count})
+    write_data_set(work, table, facts, {"command": "dermsynth phantom", "seed": seed, "n": count})
 
 
 def _write_chunk(
@@ -80,7 +81,7 @@ def _write_one(out: Path, number: int, settings: PhantomSettings, seed: int, str
         bits = np.zeros(drawn.lesion.shape, np.uint16)
         for structure, mask in drawn.structures.items():
             bits |= (mask > 0).astype(np.uint16) << STRUCTURES.index(structure)
-        cv2.imwrite(str(out / "structures" / name), bits)
+        (out / "structures" / name).write_bytes(cv2.imencode(".png", bits)[1].tobytes())
         row["structures"] = f"structures/{name}"
     return {**row, "seed": seed + number, **drawn.parameters.columns()}
 
@@ -90,12 +91,9 @@ def default_phantom(height: int, width: int) -> DataSet:
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dermsynth"
     folder = home / f"phantom-{DEFAULT_COUNT}-{width}x{height}"
     if not (folder / "dataset.json").exists():
-        home.mkdir(parents=True, exist_ok=True)
-        work = Path(tempfile.mkdtemp(dir=home, prefix=".phantom-"))
         try:
-            write_phantom(work / "set", DEFAULT_COUNT, PhantomSettings(height, width))
-            if not folder.exists():
-                (work / "set").rename(folder)
-        finally:
-            shutil.rmtree(work, ignore_errors=True)
+            write_phantom(folder, DEFAULT_COUNT, PhantomSettings(height, width))
+        except UserError:
+            if not (folder / "dataset.json").exists():  # else another process was faster
+                raise
     return open_data_set(folder)

@@ -81,7 +81,9 @@ class Augmentation(nn.Module):
 
         The counters start again.
         """
-        r_t = self.signs[0] / self.signs[1].clamp(min=1)
+        if self.signs[1] == 0:  # a further piece of the same batch: everything was counted with the first
+            return
+        r_t = self.signs[0] / self.signs[1]
         self.overfitting.copy_(r_t)
         self.p.add_((r_t - target).sign() * self.signs[1] * speed).clamp_(0, maximum)
         self.signs.zero_()
