@@ -164,7 +164,7 @@ def _levels(x: Images, y: Images, seed: int) -> list[float]:
 def _pivotal(value: float, estimate: float, draws: NDArray[np.float32]) -> tuple[float, float]:
     tail = (1 - LEVEL) / 2
     low, high = np.quantile(draws, [tail, 1 - tail])
-    return float(value + estimate - high), float(value + estimate - low)
+    return max(float(value + estimate - high), 0.0), max(float(value + estimate - low), 0.0)
 
 
 def as_rows(measurements: list[Measurement]) -> list[dict[str, Any]]:

@@ -66,15 +66,15 @@ def _check_sides(synthetic: DataSet, real: DataSet) -> None:
 
 
 def _real_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
-    """The real images of the split whose class the generator knows."""
+    """The real images of the split and of the classes that were generated."""
     keep = np.ones(len(real.table), dtype=bool)
     if split != "all":
         if "split" not in real.table or split not in set(real.table["split"]):
             raise UserError(f"--split {split!r}: no such split in {real.folder}")
         keep &= (real.table["split"] == split).to_numpy()
     generator = synthetic.description.get("generator", {})
-    if generator.get("classes"):
-        keep &= np.isin(real.labels.astype(str), generator["classes"])
+    if synthetic.classes:
+        keep &= np.isin(real.labels.astype(str), synthetic.classes)
     keep &= ~np.isin(real.labels.astype(str), generator.get("exclude", []))
     chosen = real.select(keep)
     require(len(synthetic.table), "synthetic", EVERYTHING)
@@ -90,10 +90,9 @@ def _decoding(synthetic: DataSet) -> Decoding:
 
 
 def _groups(synthetic: DataSet, real: DataSet) -> list[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
-    """All images, and each class; real images of classes that were not generated are left out."""
+    """All images, and each class."""
+    everything = (EVERYTHING, np.arange(len(synthetic.table)), np.arange(len(real.table)))
     classes = [c for c in synthetic.classes if c in real.classes]
-    present = np.flatnonzero(np.isin(real.labels.astype(str), classes)) if classes else np.arange(len(real.table))
-    everything = (EVERYTHING, np.arange(len(synthetic.table)), present)
     each = [(c, np.flatnonzero(synthetic.labels == c), np.flatnonzero(real.labels == c)) for c in classes]
     return [everything, *each]
 
