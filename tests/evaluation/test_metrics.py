@@ -199,6 +199,9 @@ def test_floor_and_matched_use_the_same_half(monkeypatch: pytest.MonkeyPatch) ->
     assert not set(first) & set(second)
     assert (fid.half, fid.synthetic, fid.real) == (60, 90, 120)
     assert fid.floor == pytest.approx(frechet_distance(real[second], real[first]))
+    few = feature_measurements(fake[:50], real, "all", "", 5)[0]
+    assert few.half == 50
+    assert few.floor == pytest.approx(frechet_distance(real[second[:50]], real[first[:50]]))
     assert fid.low < fid.value < fid.high
 
 

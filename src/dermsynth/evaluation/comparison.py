@@ -85,8 +85,9 @@ def _kid_interval(synthetic: Features, real: Features, kid: float, seed: int) ->
 
 
 def _measurement(synthetic: Features, real: Features, group: str, seed: int) -> Callable[..., Measurement]:
-    first, second = halves(len(real), seed)
-    some = np.random.default_rng(seed + 1).permutation(len(synthetic))[: len(first)]
+    half = min(len(real) // 2, len(synthetic))
+    first, second = (side[:half] for side in halves(len(real), seed))
+    some = np.random.default_rng(seed + 1).permutation(len(synthetic))[:half]
 
     def make(
         metric: str,
