@@ -1,11 +1,10 @@
-"""Measure both sides of every speed claim, alternating in one process, and write `bench/results.md`.
+"""Measure both sides of every speed claim, alternating in one process, and write a table a part to `bench/results/`.
 
 usage: python -m bench.run [training] [generation] [pipeline] [features] [memory]      (default: all)
 """
 
 import copy
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -27,7 +26,7 @@ from dermsynth.training.processes import keep_freed_memory
 from dermsynth.training.updates import Updater
 
 BATCH = 32
-OUT = Path(__file__).with_name("results.md")
+OUT = Path(__file__).with_name("results")
 
 
 def recipe_of(side: int, base: int, maximum: int) -> StyleGAN2ADA:
@@ -228,15 +227,16 @@ def memory(rows: list[str]) -> None:
 def main() -> None:
     keep_freed_memory()
     parts = {f.__name__: f for f in (training, generation, pipeline, features, memory)}
-    chosen = sys.argv[1:] or list(parts)
     capability = torch.backends.cpu.get_cpu_capability()
-    rows = ["# Speed", "", "Written by `make bench`. Both sides alternate in one process; CPU time is that of the process.", "",
-            f"{platform.platform()}, {capability}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
-            f"bfloat16 {'in hardware' if bfloat16_is_fast() else 'not in hardware: its columns are not measured here'}.", ""]  # fmt: skip
-    for name in chosen:
+    machine = (
+        f"{platform.platform()}, {capability}, {torch.get_num_threads()} threads, torch {torch.__version__}, "
+        f"bfloat16 {'in hardware' if bfloat16_is_fast() else 'not in hardware: its columns are not measured here'}."
+    )
+    OUT.mkdir(exist_ok=True)
+    for name in sys.argv[1:] or list(parts):
+        rows = [f"Written by `python -m bench.run {name}`; both sides alternate in one process.", "", machine, ""]
         parts[name](rows)
-        OUT.write_text("\n".join(rows).rstrip() + "\n")
-    print(f"{OUT} ({resource.getrusage(resource.RUSAGE_SELF).ru_utime / 60:.0f} CPU minutes)")
+        (OUT / f"{name}.md").write_text("\n".join(rows).rstrip() + "\n")
 
 
 if __name__ == "__main__":
