@@ -10,8 +10,8 @@ T = TypeVar("T")
 
 
 def progress_bar(items: Iterable[T], *, total: int, label: str, unit: str) -> "tqdm[T]":
-    """Wrap an iterable: done, rate and time left on the terminal; a line every ten seconds in a log file."""
+    """Wrap an iterable: done, rate and time left on the terminal; a line every four seconds in a log file."""
     terminal = sys.stderr.isatty()
     return tqdm(
-        items, total=total, desc=label, unit=unit, mininterval=0.2 if terminal else 10, delay=2, dynamic_ncols=terminal
+        items, total=total, desc=label, unit=unit, mininterval=0.2 if terminal else 4, delay=2, dynamic_ncols=terminal
     )

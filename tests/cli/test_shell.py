@@ -5,7 +5,6 @@ import pickle
 import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -176,10 +175,3 @@ def test_no_network_is_touched_unless_asked(shell: Shell, tmp_path: Path) -> Non
     )
     shell("phantom", "--out", tmp_path / "d", "--n", "20", "--resolution", "16", PYTHONPATH=str(tmp_path))
     shell("audit", tmp_path / "d", PYTHONPATH=str(tmp_path))
-
-
-def test_time_left_is_shown(shell: Shell, tmp_path: Path) -> None:
-    started = time.monotonic()
-    result = shell("phantom", "--out", tmp_path / "d", "--n", "1500", "--resolution", "64")
-    if time.monotonic() - started > 8:
-        assert "drawing" in result.stderr
