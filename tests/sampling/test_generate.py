@@ -117,13 +117,11 @@ def test_labels_that_are_no_file_names_neither_collide_nor_climb() -> None:
 
 def test_truncation_to_nothing_gives_the_mean_image_of_the_class(run: Path, tmp_path: Path) -> None:
     """At psi 0 images of a class differ by noise alone; at 1 they differ more."""
-    import numpy as np
-
     from dermsynth.recipes.sampler import images_of
 
     recipe = load_generator(run, device="cpu").recipe
     spread = [images_of(recipe, range(16), [0] * 16, psi).astype(float).std(axis=0).mean() for psi in (0.0, 1.0)]
-    assert spread[0] < spread[1] or np.isclose(*spread, rtol=0.2)
+    assert spread[0] < spread[1]
 
 
 def test_the_set_opens_like_any_other(run: Path, tmp_path: Path) -> None:

@@ -118,43 +118,21 @@ def swd_measurements(synthetic: Images, real: Images, group: str, seed: int) -> 
     floor = _levels(real[second[:half]], real[first[:half]], seed)
     matched = _levels(synthetic[generator.permutation(len(synthetic))[:half]], real[first[:half]], seed)
     side = min(synthetic.shape[2:])
+
+    def measured(name: str, value: float, estimate: float, draws: NDArray[np.float32], levels: slice) -> Measurement:
+        low, high = _pivotal(value, estimate, draws)
+        limits = float(np.mean(floor[levels])), float(np.mean(matched[levels]))
+        return Measurement(f"SWD {name}", group, value, low, high, count, count, *limits, half, seed)
+
     found, intervals = [], []
     for level, (x, y) in enumerate(zip(descriptors(chosen[0], seed), descriptors(chosen[1], seed + 1), strict=True)):
         value = projected_distance(x, y, seed)
         estimate, draws = resampled_distances(x, y, directions=SWD_DIRECTIONS, resamples=SWD_RESAMPLES, seed=seed)
         intervals.append((value, estimate, draws))
-        low, high = _pivotal(value, estimate, draws)
-        found.append(
-            Measurement(
-                f"SWD {side // 2**level} px",
-                group,
-                value,
-                low,
-                high,
-                count,
-                count,
-                floor[level],
-                matched[level],
-                half,
-                seed,
-            )
-        )
+        found.append(measured(f"{side // 2**level} px", value, estimate, draws, slice(level, level + 1)))
     value, estimate = (float(np.mean([i[k] for i in intervals])) for k in (0, 1))
-    low, high = _pivotal(value, estimate, np.mean([i[2] for i in intervals], axis=0))
-    mean = Measurement(
-        "SWD mean",
-        group,
-        value,
-        low,
-        high,
-        count,
-        count,
-        float(np.mean(floor)),
-        float(np.mean(matched)),
-        half,
-        seed,
-    )
-    return [mean, *found]
+    draws = np.mean([i[2] for i in intervals], axis=0)
+    return [measured("mean", value, estimate, draws, slice(None)), *found]
 
 
 def _levels(x: Images, y: Images, seed: int) -> list[float]:
