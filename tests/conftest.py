@@ -13,12 +13,26 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import TrainingSet, training_set
-from dermsynth.recipes.stylegan2_ada import Config
+from dermsynth.networks.shapes import Shape
+from dermsynth.recipes import family
 from dermsynth.training.settings import DataSettings, RunConfig, TrainingSettings
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
-TINY = {"latent": 8, "channel_base": 64, "channel_max": 8, "label_layers": 1, "ada_initial": 0.3, "ema_images": 32.0}
-
+TINY: dict[str, object] = {
+    "latent": 8,
+    "channel_base": 64,
+    "channel_max": 8,
+    "label_layers": 1,
+    "ada_initial": 0.3,
+    "ema_images": 32.0,
+}
+SMALLER: dict[str, dict[str, object]] = {
+    "stylegan2-ada": TINY,
+    "pgan": {"channel_base": 64, "channel_max": 16, "fade_images": 16, "stable_images": 16},
+    "frozen-pggan": {"phases": 2, "phase_images": 32},
+    "r3gan": {"channel_base": 256, "channel_max": 16, "augmentation_p": (0.3, 0.5)},
+}
+"""What a family needs to be quick, or to pass through all its phases within a few steps."""
 
 torch.set_num_threads(1)  # tiny networks: threads cost more than they bring
 
@@ -44,7 +58,10 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     return write_phantom(tmp_path_factory.mktemp("phantom") / "set", 240, PhantomSettings(16, 16), jobs=1)
 
 
-def tiny_config(data: DataSet, images: int = 64, **training: object) -> tuple[RunConfig, TrainingSet]:
+def tiny_config(
+    data: DataSet, images: int = 64, recipe: str = "stylegan2-ada", **training: object
+) -> tuple[RunConfig, TrainingSet]:
+    model = family(recipe).presets["laptop"](Shape(16, 16), 8).model_copy(update=SMALLER.get(recipe, {}))
     chosen = training_set(data, Decoding(16, 16))
     settings = DataSettings(
         folder=str(data.folder), content_hash=data.content_hash, classes=chosen.classes, height=16, width=16
@@ -52,9 +69,9 @@ def tiny_config(data: DataSet, images: int = 64, **training: object) -> tuple[Ru
     values = {"images": images, "batch": 8, "snapshot": 32, "log": 16, **training}
     return (
         RunConfig(
-            recipe="stylegan2-ada",
+            recipe=recipe,
             preset="laptop",
-            model=Config(**TINY).model_dump(),
+            model=model.model_dump(),
             data=settings,
             training=TrainingSettings(**values),  # type: ignore[arg-type]
         ),
@@ -68,7 +85,9 @@ def run(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     folder = tmp_path_factory.mktemp("runs") / "run"
     config, chosen = tiny_config(phantom)
-    train(folder, config, chosen, watchers=[lambda generate, shown: {"figure": float(100 - shown)}], device="cpu")
+    train(
+        folder, config, chosen, watchers=[lambda glimpse: {"figure": float(100 - glimpse.images_shown)}], device="cpu"
+    )
     return folder
 
 

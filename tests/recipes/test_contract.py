@@ -17,7 +17,7 @@ from dermsynth.recipes.contract import Batch, Progress, Recipe
 from dermsynth.recipes.sampler import images_of
 from dermsynth.training import checkpoints
 from dermsynth.training.updates import Updater
-from tests.conftest import TINY
+from tests.conftest import SMALLER
 
 WORKER = """
 import sys, torch
@@ -25,7 +25,7 @@ from pathlib import Path
 from dermsynth.data.dataset import open_data_set
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
-config, chosen = tiny_config(open_data_set(Path(sys.argv[1])), images=48, snapshot=8, keep=9)
+config, chosen = tiny_config(open_data_set(Path(sys.argv[1])), recipe=sys.argv[3], images=48, snapshot=8, keep=9)
 train(Path(sys.argv[2]), config, chosen, device="cpu")
 """
 
@@ -33,7 +33,8 @@ train(Path(sys.argv[2]), config, chosen, device="cpu")
 def make(name: str, size: str = "16", classes: int = 2) -> Recipe:
     torch.manual_seed(0)
     shape, kind = parse_shape(size), family(name)
-    config = next(iter(kind.presets.values()))(shape, 8).model_copy(update=TINY)
+    config = kind.presets["laptop"](shape, 8).model_copy(update=SMALLER.get(name, {}))
+    kind.check_shape(shape, config)
     return kind(config, shape, classes)  # type: ignore[arg-type, call-arg]
 
 
@@ -115,6 +116,8 @@ def test_a_sample_depends_on_seed_and_label_alone(name: str) -> None:
 
 def test_pieces_of_a_batch_give_the_gradients_of_the_whole(name: str) -> None:
     """One update from two accumulated halves equals one from the whole batch, for every player."""
+    if family(name).batch_statistics:
+        pytest.skip("images of one batch depend on each other; the trainer refuses pieces, see test_loop")
     whole = make(name)
     for progress_step in (0, 1):
         gradients = []
@@ -136,20 +139,21 @@ def test_pieces_of_a_batch_give_the_gradients_of_the_whole(name: str) -> None:
             assert torch.allclose(value, gradients[1][key], rtol=1e-3, atol=1e-5), key
 
 
-def test_two_processes_equal_one(phantom: DataSet, tmp_path: Path) -> None:
+def test_two_processes_equal_one(name: str, phantom: DataSet, tmp_path: Path) -> None:
     """2-process gloo against one process with the same global batch, through the whole trainer.
 
     After one step nothing but rounding differs; later Adam turns the rounding of gradients near zero into whole steps.
     """
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     for folder, command in (("one", []), ("two", launch)):
-        call = [*command, sys.executable, "-c", WORKER, str(phantom.folder), str(tmp_path / folder)]
+        call = [*command, sys.executable, "-c", WORKER, str(phantom.folder), str(tmp_path / folder), name]
         environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
         subprocess.run(call, check=True, env=environment, timeout=300, capture_output=True)
     one, two = (checkpoints.find(tmp_path / folder, "8").network() for folder in ("one", "two"))
     for key, value in one.items():
         assert torch.allclose(value, two[key], atol=2e-6), key
     one, two = (checkpoints.find(tmp_path / folder, "48").network() for folder in ("one", "two"))
-    assert torch.equal(one["augmentation.p"], two["augmentation.p"])
+    for key in ("augmentation.p", "shown"):
+        assert key not in one or torch.equal(one[key], two[key])
     difference = sum(float((one[k] - two[k]).square().sum()) for k in one) ** 0.5
-    assert difference / sum(float(v.square().sum()) for v in two.values()) ** 0.5 < 1e-3
+    assert difference / sum(float(v.square().sum()) for v in two.values()) ** 0.5 < 5e-2

@@ -20,7 +20,7 @@ def _bytes(folder: Path) -> dict[str, bytes]:
 
 def test_quotas_seeds_and_provenance(run: Path, tmp_path: Path) -> None:
     generator = load_generator(run, device="cpu")
-    made = generate(generator, {"melanoma": 20, "nevus": 5}, tmp_path / "s", psi=0.7, first_seed=3)
+    made = generate(generator, {"melanoma": 20, "nevus": 5}, tmp_path / "s", truncation=0.7, first_seed=3)
     assert (made.count("melanoma"), made.count("nevus")) == (20, 5)
     assert made.synthetic
     assert set(made.table["synthetic"]) == {"true"}
@@ -67,7 +67,7 @@ def test_real_images_are_never_mixed_with_generated_ones(run: Path, phantom: Dat
 def test_another_truncation_or_seed_needs_another_folder(run: Path, tmp_path: Path) -> None:
     generator = load_generator(run, device="cpu")
     generate(generator, {"melanoma": 2}, tmp_path / "s")
-    for changes in ({"psi": 0.5}, {"first_seed": 9}):
+    for changes in ({"truncation": 0.5}, {"first_seed": 9}):
         with pytest.raises(UserError, match="choose another --out"):
             generate(generator, {"melanoma": 2}, tmp_path / "s", **changes)  # type: ignore[arg-type]
     (tmp_path / "other").mkdir()
@@ -81,7 +81,7 @@ def test_another_truncation_or_seed_needs_another_folder(run: Path, tmp_path: Pa
     [
         ({"wart": 3}, {}, r"--count wart: no such class; there are: melanoma, nevus, seborrheic_keratosis"),
         ({"nevus": 0}, {}, r"--count nevus=0"),
-        ({"nevus": 1}, {"psi": 3.0}, r"--truncation 3.0"),
+        ({"nevus": 1}, {"truncation": 3.0}, r"--truncation 3.0"),
         ({"nevus": 1}, {"first_seed": -1}, r"--seed -1"),
     ],
 )

@@ -11,7 +11,7 @@ def generate(
     *,
     out: Path,
     count: Annotated[tuple[str, ...], Parameter(negative="")],
-    truncation: float = 1.0,
+    truncation: float | None = None,
     seed: int = 0,
     checkpoint: str = "last",
     device: str = "auto",
@@ -27,7 +27,8 @@ def generate(
     count
         CLASS=NUMBER, may be repeated; one NUMBER for an unconditional generator, or for each class.
     truncation
-        1 is none; smaller values give more typical images.
+        Smaller values give more typical images: psi for stylegan2-ada (1 is none), elsewhere the largest magnitude that a
+        component of the latent may have. None by default.
     seed
         Seed of the first image of each class.
     checkpoint
@@ -43,7 +44,7 @@ def generate(
         label, equals, number = item.rpartition("=")
         labels = [label] if equals else list(generator.config.data.classes) or [""]
         counts |= {name: parse_count(number) for name in labels}
-    made = make(generator, counts, out, psi=truncation, first_seed=seed)
+    made = make(generator, counts, out, truncation=truncation, first_seed=seed)
     print(f"{out}: {len(made.table):,} images; next: dermsynth evaluate {out} --against {generator.config.data.folder}")
 
 

@@ -23,7 +23,7 @@ class Images:
     data: Path | None = None
     """The data set; without it the phantom."""
     resolution: str = "64"
-    """Pixels: one number, or WIDTHxHEIGHT; sides are 3 to 7 pixels doubled some times."""
+    """Pixels: one number, or WIDTHxHEIGHT; for most families sides are 3 to 7 pixels doubled some times."""
     exclude: Annotated[tuple[str, ...], Parameter(negative="")] = ()
     """Class to leave out; may be repeated."""
     split: str = "train"
@@ -145,9 +145,12 @@ def configure(recipe: str, images: str, shown: Images, model: Model, loop: Loop)
         "initial": str(loop.initial) if loop.initial else None,
     }
     training = validated(TrainingSettings, values, "train")
-    chosen_model = validated(kind.config_type, resolved, "--set").model_dump()
+    chosen_model = validated(kind.config_type, resolved, "--set")
+    kind.check_shape(shape, chosen_model)
     settings, chosen = _data(shown, shape, loop.seed)
-    return RunConfig(recipe=recipe, preset=model.preset, model=chosen_model, data=settings, training=training), chosen
+    return RunConfig(
+        recipe=recipe, preset=model.preset, model=chosen_model.model_dump(), data=settings, training=training
+    ), chosen
 
 
 def _data(shown: Images, shape: "Shape", seed: int) -> "tuple[Any, TrainingSet]":

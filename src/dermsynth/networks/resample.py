@@ -1,7 +1,7 @@
-"""The 4x4 binomial filter of StyleGAN2 and the sampling operations around it.
+"""Halving and doubling images: plainly, and with the 4x4 binomial filter of StyleGAN2.
 
-Every tensor is channels-last and every filter a depthwise convolution: on a CPU that is the fastest exact form, and
-it is differentiable as often as wanted.
+Around the filter every tensor is channels-last and every filter a depthwise convolution: on a CPU that is the fastest
+exact form, and it is differentiable as often as wanted.
 """
 
 import functools
@@ -51,3 +51,18 @@ def convolve_up(x: Tensor, weight: Tensor) -> Tensor:
 def convolve_down(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     """The filter followed by a 3x3 convolution of stride 2: [n, i, h, w] -> [n, o, h/2, w/2]."""
     return F.conv2d(blur(x, 2), weight, bias, stride=2)
+
+
+def halved(x: Tensor) -> Tensor:
+    """Mean of every 2 x 2 pixels: [n, c, h, w] -> [n, c, h/2, w/2]."""
+    return F.avg_pool2d(x, 2)
+
+
+def doubled(x: Tensor) -> Tensor:
+    """Nearest neighbour: [n, c, h, w] -> [n, c, 2h, 2w]."""
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def enlarged(x: Tensor) -> Tensor:
+    """Bilinear: [n, c, h, w] -> [n, c, 2h, 2w]."""
+    return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

@@ -37,24 +37,29 @@ class Shape:
         return all(side % factor == 0 and side // factor >= SMALLEST_CONSTANT for side in sides)
 
     def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
+        return str(self.width) if self.width == self.height else f"{self.width}x{self.height}"
 
 
 def parse_shape(text: str | int) -> Shape:
     """Read `64` or `WIDTHxHEIGHT`.
 
-    Raises UserError when the size is not a constant of 3 to 15 pixels a side times a power of two (3 to 7 for squares).
+    Raises UserError when it is neither, or a side is below 8 or above 2048 pixels.
     """
     parts = str(text).lower().replace("×", "x").split("x")
     if not all(part.isdigit() for part in parts) or len(parts) > 2:
         raise UserError(f"resolution {text!r}: write one number (64) or WIDTHxHEIGHT (128x96)")
     width, height = int(parts[0]), int(parts[-1])
-    shape = Shape(height, width)
-    if min(width, height) < 8 or max(width, height) > 2048 or not _reachable(shape):
+    if min(width, height) < 8 or max(width, height) > 2048:
+        raise UserError(f"resolution {text}: a side must have 8 to 2048 pixels")
+    return Shape(height, width)
+
+
+def require_doublings(shape: Shape) -> None:
+    """Raise UserError when the size is not a constant of 3 to 15 pixels a side times a power of two (3 to 7 for squares)."""
+    if not _reachable(shape):
         raise UserError(
-            f"resolution {text}: a side must be 3 to 7 pixels doubled some times; nearest: {_nearest(width)}"
+            f"resolution {shape}: a side must be 3 to 7 pixels doubled some times; nearest: {_nearest(shape.width)}"
         )
-    return shape
 
 
 def _reachable(shape: Shape) -> bool:

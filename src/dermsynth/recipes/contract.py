@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from dermsynth.draws import Draws
-from dermsynth.networks.shapes import Shape
+from dermsynth.networks.shapes import Shape, require_doublings
 
 Terms = dict[str, Tensor]
 Update = tuple[str, Terms]
@@ -38,11 +38,12 @@ class Progress:
 
 @dataclass(frozen=True)
 class Player:
-    """Parameters that one optimiser (Adam) owns, and its settings."""
+    """Parameters that one optimiser (Adam) owns, and its settings; `schedule` gives both anew from the images shown."""
 
     parameters: list[nn.Parameter]
     learning_rate: float
     betas: tuple[float, float]
+    schedule: Callable[[int], tuple[float, tuple[float, float]]] | None = None
 
 
 class Recipe(nn.Module, ABC):
@@ -54,6 +55,10 @@ class Recipe(nn.Module, ABC):
     """
 
     config_type: ClassVar[type[BaseModel]]
+    truncation: ClassVar[str]
+    """What the number means with which a generated image is truncated, for the message that refuses a wrong one."""
+    batch_statistics: ClassVar[bool] = False
+    """Whether images of one batch depend on each other, so that a batch cannot be computed in pieces."""
     presets: ClassVar[Mapping[str, Callable[[Shape, int], BaseModel]]]
     """Name -> function of image shape and batch size that returns the configuration."""
     batch_sizes: ClassVar[Mapping[str, int]]
@@ -78,8 +83,26 @@ class Recipe(nn.Module, ABC):
         """Shapes of the standard normal arrays that one generated image is a function of; the latent is the first."""
 
     @abstractmethod
-    def sample(self, noise: list[Tensor], label: Tensor, psi: float) -> Tensor:
-        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, one-hot labels and a truncation."""
+    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
+        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, one-hot labels and a truncation, if any."""
+
+    @classmethod
+    def check_shape(cls, shape: Shape, config: BaseModel) -> None:
+        """Raise UserError for an image size that this configuration cannot make."""
+        require_doublings(shape)
+
+    @classmethod
+    def accepts_truncation(cls, value: float) -> bool:
+        """Whether a truncation makes sense: here the largest magnitude a component of the latent may have."""
+        return value > 0
+
+    def batch_at(self, images: int, batch: int) -> int:
+        """Images in the step that follows when `images` were shown, where `batch` was asked for."""
+        return batch
+
+    def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
+        """What the discriminator says of images [n, 3, h, w]: logits [n] that they are real; None where it has none."""
+        return None
 
     def augmentation_strength(self) -> float | None:
         """Probability of augmentation now, or None where the family has none."""

@@ -37,10 +37,28 @@ def one_hot(labels: Sequence[int] | NDArray[np.int64], classes: int, device: tor
     return torch.eye(classes, device=device)[index] if classes else torch.zeros(len(index), 0, device=device)
 
 
-def images_of(recipe: Recipe, seeds: Sequence[int], labels: Sequence[int], psi: float = 1.0) -> NDArray[np.uint8]:
-    """Generate uint8 [n, 3, h, w]: image i from seed i, class number i and truncation psi."""
+def confidence_of(recipe: Recipe, images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
+    """sigmoid(D(x)) of uint8 images [n, 3, h, w], or None where the family has no such discriminator."""
+    device, training, found = next(recipe.parameters()).device, recipe.training, []
+    recipe.eval()
+    with torch.no_grad():
+        for start in range(0, len(images), CHUNK):
+            part = from_bytes(np.asarray(images[start : start + CHUNK]), device)
+            logits = recipe.logits(part, one_hot(labels[start : start + CHUNK], recipe.classes, device))
+            found.append(logits)
+    recipe.train(training)
+    known = [logits.double().sigmoid().cpu().numpy() for logits in found if logits is not None]
+    return np.concatenate(known) if known else None
+
+
+def images_of(
+    recipe: Recipe, seeds: Sequence[int], labels: Sequence[int], truncation: float | None = None
+) -> NDArray[np.uint8]:
+    """Generate uint8 [n, 3, h, w]: image i from seed i, class number i and truncation."""
     device = next(recipe.parameters()).device
     shapes, results = recipe.noise_shapes(), []
+    training = recipe.training
+    recipe.eval()
     for start in range(0, len(seeds), CHUNK):
         chunk = list(seeds[start : start + CHUNK])
         padded = chunk + chunk[-1:] * (CHUNK - len(chunk))
@@ -48,6 +66,7 @@ def images_of(recipe: Recipe, seeds: Sequence[int], labels: Sequence[int], psi: 
         label += label[-1:] * (CHUNK - len(label))
         drawn = [noise_of(seed, shapes) for seed in padded]
         noise = [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
-        images = recipe.sample(noise, one_hot(label, recipe.classes, device), psi)
+        images = recipe.sample(noise, one_hot(label, recipe.classes, device), truncation)
         results.append(to_bytes(images)[: len(chunk)])
+    recipe.train(training)
     return np.concatenate(results)

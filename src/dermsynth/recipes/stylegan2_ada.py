@@ -12,6 +12,7 @@ from dermsynth.errors import UserError
 from dermsynth.losses.adversarial import logistic_fake, logistic_real
 from dermsynth.losses.penalties import path_lengths, r1_penalty
 from dermsynth.networks.augmentation import PRESETS, Augmentation, Strengths
+from dermsynth.networks.averaging import average_of, half_life_beta, move_average
 from dermsynth.networks.shapes import Shape
 from dermsynth.networks.stylegan2 import Discriminator, Generator, Mapping, Synthesis
 from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
@@ -95,6 +96,7 @@ class StyleGAN2ADA(Recipe):
     """Generator, its moving average, discriminator and adaptive augmentation."""
 
     config_type = Config
+    truncation = "psi between 0 (the mean image of the class) and 1.5; 1 is none"
     presets = MappingProxyType({"auto": auto, "laptop": laptop})
     batch_sizes = MappingProxyType({"auto": 32, "laptop": 8})
 
@@ -102,8 +104,7 @@ class StyleGAN2ADA(Recipe):
         super().__init__(shape, classes)
         self.config = config
         self.generator = self._generator()
-        self.average = self._generator().requires_grad_(False)
-        self.average.load_state_dict(self.generator.state_dict())
+        self.average = average_of(self.generator)
         self.discriminator = Discriminator(
             shape, config.channel_base, config.channel_max, classes, config.label_layers, config.low_precision_levels
         )
@@ -207,25 +208,29 @@ class StyleGAN2ADA(Recipe):
         total = progress.sum(torch.stack([lengths.sum(), lengths.new_tensor(float(len(lengths)))]))
         self.mean_path_length.lerp_(total[0] / total[1], self.config.path_decay)
 
-    @torch.no_grad()
     def _update_average(self, batch: int, images: int) -> None:
         """Moving average of the generator's weights whose half-life grows with training (Karras et al. 2020b)."""
         half_life = min(self.config.ema_images, max(images, 1) * self.config.ema_rampup)
-        beta = 0.5 ** (batch / max(half_life, 1e-8))
-        averaged: list[Tensor] = list(self.average.parameters())
-        trained: list[Tensor] = list(self.generator.parameters())
-        torch._foreach_lerp_(averaged, trained, 1 - beta)
-        for mine, theirs in zip(self.average.buffers(), self.generator.buffers(), strict=True):
-            mine.copy_(theirs)
+        move_average(self.average, self.generator, half_life_beta(batch, half_life))
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
         """The latent, and the noise of every layer."""
         return [(self.config.latent,), *((1, *size) for size in self.average.synthesis.noise_sizes())]
 
     @torch.no_grad()
-    def sample(self, noise: list[Tensor], label: Tensor, psi: float) -> Tensor:
+    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
         """Images of the averaged generator, truncated towards the mean w of the class."""
-        return self.average(noise[0], label, noise[1:], psi=psi)
+        return self.average(noise[0], label, noise[1:], psi=1.0 if truncation is None else truncation)
+
+    @classmethod
+    def accepts_truncation(cls, value: float) -> bool:
+        """Psi (Karras et al. 2019, section 2)."""
+        return 0 <= value <= 1.5
+
+    @torch.no_grad()
+    def logits(self, image: Tensor, label: Tensor) -> Tensor:
+        """The discriminator's logits, without augmentation."""
+        return self.discriminator(image, label, self.dtype)
 
     def augmentation_strength(self) -> float | None:
         """p."""

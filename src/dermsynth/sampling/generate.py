@@ -32,7 +32,7 @@ class Generator:
     checkpoint: checkpoints.Checkpoint
     run: Path
 
-    def provenance(self, psi: float) -> dict[str, Any]:
+    def provenance(self, truncation: float | None) -> dict[str, Any]:
         """What a synthetic set says about its origin."""
         data = self.config.data
         return {
@@ -40,7 +40,7 @@ class Generator:
             "run": str(self.run.resolve()),
             "checkpoint": self.checkpoint.hash,
             "images_shown": self.checkpoint.images,
-            "truncation": psi,
+            "truncation": truncation,
             "classes": list(data.classes),
             "data_hash": data.content_hash,
             "split": data.split,
@@ -75,34 +75,34 @@ def load_generator(run: Path, *, which: str = "last", device: str = "auto") -> G
 
 
 def generate(
-    generator: Generator, counts: Mapping[str, int], out: Path, *, psi: float = 1.0, first_seed: int = 0
+    generator: Generator, counts: Mapping[str, int], out: Path, *, truncation: float | None = None, first_seed: int = 0
 ) -> DataSet:
     """Write `counts` images a class (class "" for an unconditional generator) into `out`.
 
     Image k of a class has the seed first_seed + k and depends on nothing else but checkpoint, class and truncation.
     What is already there from an earlier, interrupted call is kept. Started by `torchrun`, the processes share the work.
 
-    Raises UserError for an unknown class, a truncation outside 0 ... 1.5, or a folder with anything else in it.
+    Raises UserError for an unknown class, a truncation the family does not take, or a folder with anything else in it.
     """
     processes.keep_freed_memory()
     processes.start(next(generator.recipe.parameters()).device.type)
     try:
-        _check(generator, counts, psi, first_seed)
-        job = {**generator.provenance(psi), "first_seed": first_seed}
+        _check(generator, counts, truncation, first_seed)
+        job = {**generator.provenance(truncation), "first_seed": first_seed}
         _claim(out, job)
         todo = _todo(generator, counts, out, first_seed)
         processes.wait()  # every process must see the folder before any writes
         mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][processes.rank() :: processes.count()]
         bar = progress_bar(mine, total=len(mine), label="generating", unit=f"x{CHUNK} img")
         for chunk in bar if processes.rank() == 0 else mine:
-            _write_chunk(generator, chunk, psi)
+            _write_chunk(generator, chunk, truncation)
         processes.wait()
         return _finish(generator, counts, out, job)
     finally:
         processes.stop()
 
 
-def _check(generator: Generator, counts: Mapping[str, int], psi: float, first_seed: int) -> None:
+def _check(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
     known = generator.config.data.classes or ("",)
     for label, count in counts.items():
         if label not in known:
@@ -112,8 +112,8 @@ def _check(generator: Generator, counts: Mapping[str, int], psi: float, first_se
             raise UserError(f"--count {label}: no such class; there are: {there}")
         if not 0 < count <= SEEDS_A_CLASS:
             raise UserError(f"--count {label}={count}: must be at least 1")
-    if not 0 <= psi <= 1.5:
-        raise UserError(f"--truncation {psi}: must lie between 0 (the mean image) and 1.5; 1 is no truncation")
+    if truncation is not None and not generator.recipe.accepts_truncation(truncation):
+        raise UserError(f"--truncation {truncation}: {generator.config.recipe} takes {generator.recipe.truncation}")
     require_seed(first_seed)
 
 
@@ -161,17 +161,17 @@ def _class_seed(number: int, seed: int) -> int:
     return number * SEEDS_A_CLASS + seed
 
 
-def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], psi: float) -> None:
+def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], truncation: float | None) -> None:
     classes = generator.config.data.classes
     numbers = [classes.index(label) if classes else 0 for _, label, _ in chunk]
     seeds = [_class_seed(number, seed) for number, (_, _, seed) in zip(numbers, chunk, strict=True)]
-    images = images_of(generator.recipe, seeds, numbers, psi).transpose(0, 2, 3, 1)
+    images = images_of(generator.recipe, seeds, numbers, truncation).transpose(0, 2, 3, 1)
     for (path, label, seed), image in zip(chunk, images, strict=True):
         text = {
             "Software": "dermsynth",
             "seed": str(seed),
             "label": label,
-            "truncation": str(psi),
+            "truncation": "none" if truncation is None else str(truncation),
             "checkpoint": generator.checkpoint.hash,
         }
         write_bytes(path, encode_png(image, text=text, synthetic=True))
@@ -190,7 +190,7 @@ def _finish(generator: Generator, counts: Mapping[str, int], out: Path, job: dic
                 "file_name": str(path.relative_to(out)),
                 "label": label,
                 "seed": path.stem.removeprefix("seed").lstrip("0") or "0",
-                "truncation": job["truncation"],
+                "truncation": "none" if job["truncation"] is None else job["truncation"],
                 "checkpoint": generator.checkpoint.hash[:16],
                 "synthetic": "true",
             }

@@ -9,6 +9,8 @@ COLLAPSE_SHARE = 0.05
 """Samples whose spread is below this share of the real images' spread are alike."""
 STRIKES = 3
 """How many snapshots in a row must show a sign."""
+GRACE = 1_000
+"""Images shown before which samples may be alike: every generator begins like that."""
 
 
 def spread(images: NDArray[np.uint8]) -> float:
@@ -36,8 +38,8 @@ class Alarms:
         self.saturation = self.saturation + 1 if saturated else 0
         if self.collapse >= STRIKES:
             return (
-                f"collapse: generated images are alike (spread {share:.1%} of the real images'); start again with a larger "
-                "r1_gamma or another seed"
+                f"collapse: generated images are alike (spread {share:.1%} of the real images'); start again with a lower "
+                "learning rate or another seed"
             )
         if self.saturation >= STRIKES:
             return (

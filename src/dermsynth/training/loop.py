@@ -23,7 +23,7 @@ from dermsynth.images import encode_png, grid
 from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
 from dermsynth.recipes.contract import Batch, Progress, Recipe
-from dermsynth.recipes.sampler import from_bytes, images_of, one_hot
+from dermsynth.recipes.sampler import confidence_of, from_bytes, images_of, one_hot
 from dermsynth.runs import (
     append_json_line,
     count_text,
@@ -34,7 +34,7 @@ from dermsynth.runs import (
     write_text,
 )
 from dermsynth.training import checkpoints, processes
-from dermsynth.training.alarms import Alarms, spread
+from dermsynth.training.alarms import GRACE, Alarms, spread
 from dermsynth.training.display import Display
 from dermsynth.training.settings import CONFIG, RunConfig, differences, read_config, validated
 from dermsynth.training.transfer import transfer
@@ -43,9 +43,18 @@ from dermsynth.training.updates import TrainingStopped, Updater
 LOG = "log.jsonl"
 GRID_COLUMNS, GRID_ROWS = 8, 4
 
-Generate = Callable[[Sequence[int], Sequence[int]], NDArray[np.uint8]]
-Watcher = Callable[[Generate, int], Mapping[str, float]]
-"""Called at every snapshot with `generate(seeds, class numbers)` and the images shown; returns figures for the log.
+
+@dataclass(frozen=True)
+class Glimpse:
+    """What may be asked at a snapshot: images of seeds and class numbers, and how sure the discriminator is of images."""
+
+    images_shown: int
+    generate: Callable[[Sequence[int], Sequence[int]], NDArray[np.uint8]]
+    confidence: Callable[[NDArray[np.uint8], Sequence[int]], NDArray[np.float64] | None]
+
+
+Watcher = Callable[[Glimpse], Mapping[str, float]]
+"""Called at every snapshot; returns figures for the log.
 
 The first figure of the first watcher decides which checkpoint is the best: lower is better.
 """
@@ -135,13 +144,14 @@ class Trainer:
         if state.images == 0:
             self._snapshot()
         while state.images < settings.images:
+            before = state.images
             self.step()
             state.seconds = time.perf_counter() - started
             last = state.images >= settings.images
-            if last or self._passed(settings.log):
+            if last or state.images // settings.log > before // settings.log:
                 self._log()
-            self.display.advance(state.images, settings.batch)
-            due = last or self._passed(settings.snapshot)
+            self.display.advance(state.images, state.images - before)
+            due = last or state.images // settings.snapshot > before // settings.snapshot
             if due:
                 self._snapshot()
             if processes.agree(self.stop_requested, self.device) and not last:
@@ -151,27 +161,24 @@ class Trainer:
         self.display.close()
         return checkpoints.find(self.run)
 
-    def _passed(self, interval: int) -> bool:
-        """Whether the last step crossed a multiple of `interval` images."""
-        return self.state.images // interval > (self.state.images - self.config.training.batch) // interval
-
     def step(self) -> None:
         """One step on the next images of the order: this process's share, in `accumulate` pieces."""
         settings, state = self.config.training, self.state
-        share = settings.batch // processes.count()
+        total = self.recipe.batch_at(state.images, settings.batch)
+        _check_batch(total, settings.accumulate)
+        share = total // processes.count()
         size = share // settings.accumulate
         begin = processes.rank() * share
-        pieces = [self._batch(begin + i * size, size) for i in range(settings.accumulate)]
+        pieces = [self._batch(total, begin + i * size, size) for i in range(settings.accumulate)]
         progress = Progress(state.step, state.images, processes.count(), processes.total)
         self.updater.step(pieces, progress)
         state.step += 1
-        state.images += settings.batch
+        state.images += total
 
-    def _batch(self, offset: int, size: int) -> Batch:
+    def _batch(self, total: int, offset: int, size: int) -> Batch:
         images, labels = self.data.take(self.state.images + offset, size)
-        settings = self.config.training
-        seed = seed_of(settings.seed, "step", self.state.step)
-        draws = Draws.for_step(self.device, seed, total=settings.batch, start=offset, count=size)
+        seed = seed_of(self.config.training.seed, "step", self.state.step)
+        draws = Draws.for_step(self.device, seed, total=total, start=offset, count=size)
         label = one_hot(labels, len(self.data.classes), self.device)
         return Batch(from_bytes(images, self.device), label, draws)
 
@@ -190,6 +197,9 @@ class Trainer:
     def _generate(self, seeds: Sequence[int], labels: Sequence[int]) -> NDArray[np.uint8]:
         return images_of(self.recipe, seeds, labels)
 
+    def _confidence(self, images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
+        return confidence_of(self.recipe, images, labels)
+
     def _snapshot(self) -> None:
         """Check, show, watch and save; processes other than the first wait."""
         reason = self._look() if self.leader else None
@@ -203,7 +213,7 @@ class Trainer:
         if bad:
             return f"{bad} is not finite; lower the learning rate or use float32"
         samples = self._sample_grid()
-        if self.state.images > 0:
+        if self.state.images >= GRACE:
             maximum = float(self.config.model.get("ada_maximum", 0.0))
             p = self.recipe.augmentation_strength()
             reason = self.state.alarms.observe(samples, self.real_spread, p, maximum)
@@ -223,8 +233,9 @@ class Trainer:
 
     def _watch(self) -> None:
         figures: dict[str, float] = {}
+        glimpse = Glimpse(self.state.images, self._generate, self._confidence)
         for watcher in self.watchers:
-            figures.update(watcher(self._generate, self.state.images))
+            figures.update(watcher(glimpse))
         if not figures:
             return
         append_json_line(self.run / LOG, {"images": self.state.images, "metrics": figures})
@@ -260,7 +271,8 @@ def train(
     processes.keep_freed_memory()
     processes.start(device)
     try:
-        _check_batch(config)
+        _check_batch(config.training.batch, config.training.accumulate)
+        _check_pieces(config)
         _claim(run, config)
         trainer = Trainer(run, config, data, watchers, device)
         trainer.prepare()
@@ -284,10 +296,18 @@ def _stopping(handler: Callable[[int, FrameType | None], None]) -> Iterator[None
             signal.signal(number, earlier)
 
 
-def _check_batch(config: RunConfig) -> None:
-    parts = processes.count() * config.training.accumulate
-    if config.training.batch % parts:
-        raise UserError(f"batch {config.training.batch}: not divisible by processes x accumulate = {parts}")
+def _check_batch(batch: int, accumulate: int) -> None:
+    parts = processes.count() * accumulate
+    if batch % parts:
+        raise UserError(f"batch {batch}: not divisible by processes x accumulate = {parts}")
+
+
+def _check_pieces(config: RunConfig) -> None:
+    if config.training.accumulate > 1 and family(config.recipe).batch_statistics:
+        raise UserError(
+            f"accumulate {config.training.accumulate}: {config.recipe} has statistics over a batch, which cannot be divided; "
+            "use a smaller batch"
+        )
 
 
 def _claim(run: Path, config: RunConfig) -> None:

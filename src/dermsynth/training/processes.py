@@ -49,9 +49,9 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
     """Average the gradients over all processes with one flattened all-reduce."""
     if count() == 1:
         return
-    gradients = [p.grad if p.grad is not None else torch.zeros_like(p) for p in parameters]
-    flat = total(torch.cat([g.flatten() for g in gradients])) / count()
-    for parameter, gradient in zip(parameters, flat.split([g.numel() for g in gradients]), strict=True):
+    used = [(p, p.grad) for p in parameters if p.grad is not None]  # the same ones in every process
+    flat = total(torch.cat([gradient.flatten() for _, gradient in used])) / count()
+    for (parameter, _), gradient in zip(used, flat.split([p.numel() for p, _ in used]), strict=True):
         parameter.grad = gradient.view_as(parameter)
 
 

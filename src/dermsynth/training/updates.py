@@ -37,7 +37,14 @@ class Updater:
             if player is None:
                 return
             processes.average_gradients(self.players[player].parameters)
+            self._schedule(player, progress.images)
             self.optimisers[player].step()
+
+    def _schedule(self, player: str, images: int) -> None:
+        schedule = self.players[player].schedule
+        if schedule is not None:
+            group = self.optimisers[player].param_groups[0]
+            group["lr"], group["betas"] = schedule(images)
 
     def _backward(self, step: object, *, share: float, first: bool) -> str | None:
         """Advance one piece to its next yield and add the gradients of its terms; None at the end."""

@@ -1,0 +1,199 @@
+"""What is particular to a family: schedules, frozen layers, pyramids, games."""
+
+import math
+
+import pytest
+import scipy.stats
+import torch
+
+from dermsynth.errors import UserError
+from dermsynth.networks.shapes import Shape
+from dermsynth.recipes import FAMILIES, dcgan, ddgan, family, frozen_pggan, lapgan, multiscale, pgan, r3gan
+from dermsynth.recipes.contract import Progress
+from dermsynth.recipes.latents import resampled
+from dermsynth.training.updates import Updater
+from tests.recipes.test_contract import batch
+
+
+@pytest.mark.parametrize(
+    "game", ["bce", "non-saturating", "minimax", "least-squares", "wasserstein", "wasserstein-gp", "hinge"]
+)
+def test_dcgan_plays_every_game(game: str) -> None:
+    torch.manual_seed(0)
+    config = dcgan.Config(latent=8, features=8, features_max=16, game=game, critic_steps=2)  # type: ignore[arg-type]
+    recipe = dcgan.DCGAN(config, Shape(16, 16), 2)
+    updater = Updater(recipe)
+    before = recipe.generator.to_image.weight.detach().clone()
+    updater.step([batch(recipe, 0)], Progress(0, 0, 1, lambda t: t))
+    assert torch.equal(before, recipe.generator.to_image.weight), "the generator moves in every second step"
+    updater.step([batch(recipe, 1)], Progress(1, 8, 1, lambda t: t))
+    assert not torch.equal(before, recipe.generator.to_image.weight)
+    losses = updater.losses()
+    assert all(math.isfinite(v) for v in losses.values())
+    assert ("discriminator/gradient_penalty" in losses) == (game == "wasserstein-gp")
+    largest = max(float(p.detach().abs().max()) for p in recipe.discriminator.parameters())
+    assert (largest <= 0.01 + 1e-7) == (game == "wasserstein")
+
+
+def test_growing_follows_its_phases() -> None:
+    config = pgan.Config(fade_images=100, stable_images=50, latent=8, channel_base=64, channel_max=8)
+    recipe = pgan.PGAN(config, Shape(32, 32), 0)
+    found = [recipe.phase(images) for images in (0, 49, 50, 100, 149, 150, 199, 200, 250, 300, 350, 499, 10_000)]
+    assert found == [
+        (0, 1.0), (0, 1.0), (1, 0.0), (1, 0.5), (1, 0.99), (1, 1.0), (1, 1.0),
+        (2, 0.0), (2, 0.5), (2, 1.0), (3, 0.0), (3, 1.0), (3, 1.0),
+    ]  # fmt: skip
+
+
+def test_the_minibatch_falls_with_the_resolution_as_published() -> None:
+    shape = Shape(1024, 1024)
+    config = pgan.paper(shape, 16).model_copy(update={"channel_base": 64, "channel_max": 8})
+    recipe = pgan.PGAN(config, shape, 0)
+    sizes = {shape.levels[recipe.phase(i)[0]]: recipe.batch_at(i, 16) for i in range(0, 16_000_000, 400_000)}
+    assert sizes == {4: 16, 8: 16, 16: 16, 32: 16, 64: 16, 128: 16, 256: 14, 512: 6, 1024: 3}
+
+
+def test_real_images_fade_with_the_network() -> None:
+    recipe = pgan.PGAN(pgan.Config(latent=8, channel_base=64, channel_max=8), Shape(16, 16), 0)
+    image = torch.randn(1, 3, 16, 16)
+    coarse = torch.nn.functional.interpolate(torch.nn.functional.avg_pool2d(image, 2), scale_factor=2)
+    torch.testing.assert_close(recipe.shrunk(image, 2, 0.25), 0.75 * coarse + 0.25 * image)
+    assert torch.equal(recipe.shrunk(image, 2, 1.0), image)
+    assert recipe.shrunk(image, 0, 1.0).shape[-1] == 4
+
+
+def test_finished_phases_are_frozen_and_the_last_one_is_lunagariyas_dcgan() -> None:
+    torch.manual_seed(0)
+    config = frozen_pggan.Config(latent=8, features=8, features_max=64, phases=3, phase_images=16)
+    recipe = frozen_pggan.FrozenPGGAN(config, Shape(64, 64), 0)
+    updater = Updater(recipe)
+    seen = []
+    for step in range(6):
+        before = {k: v.detach().clone() for k, v in recipe.named_parameters()}
+        updater.step([batch(recipe, step)], Progress(step, step * 8, 1, lambda t: t))
+        seen.append({k.rsplit(".", 1)[0] for k, v in recipe.named_parameters() if not torch.equal(v, before[k])})
+    first, second, third = seen[0] | seen[1], seen[2] | seen[3], seen[4] | seen[5]
+    assert not first & second
+    assert not second & third
+    assert not first & third
+    assert {"generator.start.0", "generator.blocks.0.0", "to_image.0"} <= first
+    assert {"discriminator.output", "discriminator.blocks.3.0", "from_image.0.0"} <= first
+    assert {"generator.blocks.1.0", "to_image.1", "discriminator.blocks.2.0"} <= second
+    assert {"generator.blocks.2.0", "generator.to_image", "discriminator.blocks.0.0"} <= third
+    full = dcgan.Generator(Shape(64, 64), 100, 0, 64, 1024)
+    ours = frozen_pggan.FrozenPGGAN(frozen_pggan.Config(), Shape(64, 64), 0).generator
+    assert sum(p.numel() for p in ours.parameters()) == sum(p.numel() for p in full.parameters())
+
+
+def test_losses_of_frozen_phases_are_logged_phase_by_phase() -> None:
+    config = frozen_pggan.Config(latent=8, features=8, features_max=16, phases=2, phase_images=8)
+    recipe = frozen_pggan.FrozenPGGAN(config, Shape(16, 16), 0)
+    updater = Updater(recipe)
+    updater.step([batch(recipe, 0)], Progress(0, 0, 1, lambda t: t))
+    assert set(updater.losses()) == {"discriminator 8/real", "discriminator 8/fake", "generator 8/adversarial"}
+    updater.step([batch(recipe, 1)], Progress(1, 8, 1, lambda t: t))
+    assert set(updater.losses()) == {"discriminator 16/real", "discriminator 16/fake", "generator 16/adversarial"}
+
+
+def test_a_pyramid_of_silent_residuals_is_the_enlarged_lowest_level() -> None:
+    torch.manual_seed(0)
+    recipe = lapgan.LAPGAN(lapgan.Config(latent=8, levels=3, features=8, features_max=16), Shape(32, 32), 0).eval()
+    for generator in recipe.generators[1:]:
+        torch.nn.init.zeros_(generator.layers[-1].weight)  # type: ignore[index, union-attr]
+    noise, label = [torch.randn(2, *shape) for shape in recipe.noise_shapes()], torch.zeros(2, 0)
+    lowest = recipe.generators[0](noise[0], label)
+    up = torch.nn.functional.interpolate(lowest, scale_factor=2, mode="bilinear")
+    up = torch.nn.functional.interpolate(up, scale_factor=2, mode="bilinear")
+    torch.testing.assert_close(recipe.sample(noise, label, None), up)
+
+
+@pytest.mark.parametrize(("schedule", "players"), [("together", 6), ("in-turn", 2)])
+def test_levels_train_together_or_in_turn(schedule: str, players: int) -> None:
+    config = lapgan.Config(latent=8, levels=3, features=8, features_max=16, schedule=schedule, level_images=16)  # type: ignore[arg-type]
+    recipe = lapgan.LAPGAN(config, Shape(32, 32), 0)
+    for images, expected in ((0, "8"), (16, "16"), (32, "32"), (900, "32")):
+        named = [player for player, _ in recipe.step(batch(recipe, 1), Progress(1, images, 1, lambda t: t))]
+        assert len(named) == players
+        assert schedule == "together" or all(name.endswith(f" {expected}") for name in named)
+
+
+def test_every_resolution_has_its_discriminator_and_moves_the_generator() -> None:
+    torch.manual_seed(0)
+    recipe = ddgan.DDGAN(ddgan.Config(latent=8, levels=3, features=8, features_max=32), Shape(32, 32), 0)
+    updates = dict(recipe.step(batch(recipe, 0), Progress(0, 0, 1, lambda t: t)))
+    assert set(updates["generator"]) == {"adversarial 32", "adversarial 16", "adversarial 8"}
+    for size, term in updates["generator"].items():
+        (gradient,) = torch.autograd.grad(term, [recipe.generator.start[0].weight], retain_graph=True)
+        assert gradient.abs().sum() > 0, size
+
+
+def test_schedules_run_along_a_cosine() -> None:
+    recipe = r3gan.R3GAN(r3gan.Config(channel_base=64, channel_max=8, burn_in=1000), Shape(16, 16), 0)
+    assert recipe.scheduled((2.0, 0.2), 0) == pytest.approx(2.0)
+    assert recipe.scheduled((2.0, 0.2), 500) == pytest.approx(1.1)
+    assert recipe.scheduled((2.0, 0.2), 5000) == pytest.approx(0.2)
+    updater = Updater(recipe)
+    updater.step([batch(recipe, 0)], Progress(0, 500, 1, lambda t: t))
+    group = updater.optimisers["generator"].param_groups[0]
+    assert group["lr"] == pytest.approx((0.0002 + 0.00005) / 2)
+    assert group["betas"] == (0.0, pytest.approx(0.945))
+
+
+def test_truncation_gives_the_distribution_of_drawing_again() -> None:
+    """Against a literal transcription: components above the threshold are drawn again until they are below."""
+    threshold, generator = 0.7, torch.Generator().manual_seed(0)
+    z = torch.randn(20_000, generator=generator)
+    literal = z.clone()
+    while (literal.abs() > threshold).any():
+        again = torch.randn(20_000, generator=generator)
+        literal = torch.where(literal.abs() > threshold, again, literal)
+    ours = resampled(z, threshold)
+    assert ours.abs().max() <= threshold
+    assert scipy.stats.ks_2samp(ours.numpy(), literal.numpy()).pvalue > 0.01
+    assert (ours.argsort() == z.argsort()).float().mean() > 0.99
+    assert resampled(z, None) is z
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "size", "text"),
+    [
+        ("lapgan", {"levels": 4}, (16, 16), "levels 4: at 16 pixels there can be at most 2"),
+        ("ddgan", {"levels": 9}, (16, 16), "levels 9"),
+        ("frozen-pggan", {"phases": 5}, (32, 32), "phases 5"),
+        ("multiscale", {"stages": 4}, (100, 100), "resolution 100: with 4 stages both sides must be multiples of 16"),
+        ("dcgan", {}, (100, 100), "nearest: 80, 96, 112"),
+    ],
+)
+def test_sizes_that_cannot_be_made_are_refused(
+    name: str, changes: dict[str, int], size: tuple[int, int], text: str
+) -> None:
+    kind = family(name)
+    config = kind.config_type(**changes)
+    with pytest.raises(UserError, match=text):
+        kind.check_shape(Shape(*size), config)
+
+
+def test_furgers_presets() -> None:
+    presets = multiscale.MultiScale.presets
+    rows = {name: presets[name](Shape(128, 128), 16).model_dump() for name in presets}
+    table = {
+        "hands": (5, 512, 32),
+        "healthy-patches": (4, 1024, 128),
+        "eczema-patches": (4, 1024, 256),
+        "lesions": (5, 512, 64),
+    }
+    for name, (stages, generator, discriminator) in table.items():
+        row = rows[name]
+        assert (row["stages"], row["generator_features"], row["discriminator_features"]) == (
+            stages,
+            generator,
+            discriminator,
+        )
+        assert (row["latent"], row["learning_rate"], row["beta1"]) == (100, 5e-5, 0.9)
+
+
+def test_every_family_has_a_laptop_preset_and_batch_sizes_for_all() -> None:
+    for name in FAMILIES:
+        kind = family(name)
+        assert "laptop" in kind.presets
+        assert set(kind.presets) == set(kind.batch_sizes)
