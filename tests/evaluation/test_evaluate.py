@@ -6,7 +6,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation import comparison
 from dermsynth.evaluation.evaluate import as_text, evaluate
-from dermsynth.evaluation.watcher import kid_watcher
+from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
 from dermsynth.networks.features import load_extractor
 from dermsynth.runs import read_json
 from dermsynth.sampling.generate import generate, load_generator
@@ -63,11 +63,45 @@ def test_the_watcher_prefers_real_images(phantom: DataSet) -> None:
 
     from dermsynth.data.cache import Decoding
     from dermsynth.data.training_set import training_set
+    from dermsynth.training.loop import Glimpse
 
     chosen = training_set(phantom, Decoding(16, 16))
     watch = kid_watcher(chosen.images, chosen.labels, 100)
     noise = np.random.default_rng(0).integers(0, 255, (100, 3, 16, 16), dtype=np.uint8)
-    real = watch(lambda seeds, labels: np.asarray(chosen.images[-len(seeds) :]), 0)
-    fake = watch(lambda seeds, labels: noise, 0)
+    real = watch(
+        Glimpse(0, lambda seeds, labels: np.asarray(chosen.images[-len(seeds) :]), lambda images, labels: None)
+    )
+    fake = watch(Glimpse(0, lambda seeds, labels: noise, lambda images, labels: None))
     name = "KID-embedded x 1000"
     assert real[name] < 0.1 * fake[name]
+
+
+def test_the_discriminators_knowledge_by_heart_is_a_difference(phantom: DataSet) -> None:
+    """A judge that knows the training images is told from one that does not; without a judge there is no figure."""
+    import numpy as np
+
+    from dermsynth.data.cache import Decoding
+    from dermsynth.data.training_set import Selection, held_out, training_set
+    from dermsynth.training.loop import Glimpse
+
+    shown, decoding = training_set(phantom, Decoding(16, 16)), Decoding(16, 16)
+    unseen = held_out(phantom, decoding, Selection(), shown.classes)
+    assert unseen is not None
+    known = {image.tobytes() for image in np.asarray(shown.images)}
+    assert not any(image.tobytes() in known for image in np.asarray(unseen.images))
+    watch = discriminator_watcher(shown, unseen, 64)
+
+    def make(seeds: object, labels: list[int]) -> np.ndarray:
+        return np.zeros((len(labels), 3, 16, 16), dtype=np.uint8)
+
+    found = watch(
+        Glimpse(0, make, lambda images, labels: np.array([0.9 if i.tobytes() in known else 0.4 for i in images]))
+    )
+    assert found == {
+        "D(training)": pytest.approx(0.9),
+        "D(held-out)": pytest.approx(0.4),
+        "D(generated)": pytest.approx(0.4),
+        "D(training) - D(held-out)": pytest.approx(0.5),
+    }
+    assert watch(Glimpse(0, make, lambda images, labels: None)) == {}
+    assert held_out(phantom, decoding, Selection(split="all"), shown.classes) is None

@@ -14,10 +14,12 @@ import torch
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
+from dermsynth.networks.shapes import Shape
 from dermsynth.runs import read_json_lines
 from dermsynth.training import checkpoints
 from dermsynth.training.alarms import Alarms, spread
 from dermsynth.training.loop import Trainer, train
+from dermsynth.training.measure import measured
 from dermsynth.training.settings import RunConfig, TrainingSettings, read_config, validated
 from dermsynth.training.updates import TrainingStopped
 from tests.conftest import tiny_config
@@ -171,6 +173,44 @@ def test_collapse_and_saturation_are_seen_after_three_snapshots() -> None:
     seen = [alarms.observe(real, spread(real), p, 0.8) for p in (0.8, 0.8, 0.1, 0.8, 0.8, 0.8)]
     assert seen[:5] == [None] * 5
     assert "augmentation saturated" in str(seen[5])
+
+
+def test_batch_statistics_refuse_pieces_of_a_batch(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, recipe="dcgan", batch=8, accumulate=2)
+    with pytest.raises(UserError, match=r"accumulate 2: dcgan has statistics over a batch"):
+        train(tmp_path / "run", config, chosen, device="cpu")
+    assert not (tmp_path / "run").exists()
+
+
+def test_half_precision_is_automatic_where_it_can_be(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, recipe="dcgan", images=32, precision="float16")
+    with pytest.raises(UserError, match="precision 'float16': dcgan takes float32 or bfloat16"):
+        train(tmp_path / "run", config, chosen, device="cpu")
+    ends = []
+    for precision in ("float32", "bfloat16"):
+        config, chosen = tiny_config(phantom, recipe="dcgan", images=32, precision=precision)
+        ends.append(train(tmp_path / precision, config, chosen, device="cpu").network())
+    one, two = (torch.cat([t.float().flatten() for t in end.values()]) for end in ends)
+    assert not torch.equal(one, two)
+    assert float((one - two).norm() / one.norm()) < 0.1
+    assert all(t.dtype != torch.bfloat16 for t in ends[1].values())
+
+
+def test_the_clock_counts_images_where_the_batch_changes(phantom: DataSet, tmp_path: Path) -> None:
+    """pgan halves its batch at 8 pixels; every image of the order is still shown once and in order."""
+    config, chosen = tiny_config(phantom, recipe="pgan", images=64, snapshot=16, log=1)
+    model = {**config.model, "minibatch": {8: 4}}
+    train(tmp_path / "run", config.model_copy(update={"model": model}), chosen, device="cpu")
+    shown = [line["images"] for line in read_json_lines(tmp_path / "run" / "log.jsonl") if "losses" in line]
+    assert shown == [8, 16, *range(20, 65, 4)]
+
+
+def test_measuring_a_family_counts_and_times() -> None:
+    facts = measured("dcgan", Shape(16, 16), steps=1)
+    assert facts.seconds is not None
+    assert facts.seconds > 0
+    assert set(facts.parameters) == {"generator", "discriminator"}
+    assert "nearest" in measured("dcgan", Shape(100, 100)).text()
 
 
 def test_batch_must_divide(phantom: DataSet, tmp_path: Path) -> None:

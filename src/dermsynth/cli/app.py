@@ -28,6 +28,7 @@ LAYOUTS = {
 VERBS = {
     "audit": ("importing", "What a data set holds, and what is wrong with it."),
     "phantom": ("importing", "Draw dermoscopy by a program, with exact masks."),
+    "recipes": ("recipes", "The GAN families: paper, input, what each is good for."),
     "train": ("training", "Train a generator, or go on where it stopped."),
     "generate": ("synthetic", "Make a labelled synthetic data set."),
     "evaluate": ("synthetic", "FID, KID and SWD with floors and intervals."),

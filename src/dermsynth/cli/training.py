@@ -44,7 +44,7 @@ class Model:
     """The choices of the recipe."""
 
     preset: str = "laptop"
-    """auto (the paper's) or laptop (small; no GPU needed)."""
+    """laptop (small; no GPU needed), or one of the published ones that `dermsynth recipes` lists."""
     batch: int | None = None
     """Images a step; the preset's own by default."""
     set: Annotated[tuple[str, ...], Parameter(negative="")] = ()
@@ -90,7 +90,7 @@ def train(
     Parameters
     ----------
     recipe
-        The GAN family: stylegan2-ada.
+        The GAN family; `dermsynth recipes` lists them.
     out
         The run's folder.
     images
@@ -100,15 +100,18 @@ def train(
     """
     import sys
 
-    from dermsynth.evaluation.watcher import kid_watcher
+    from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
     from dermsynth.training.loop import Interrupted
     from dermsynth.training.loop import train as run
     from dermsynth.training.updates import TrainingStopped
 
     config, chosen = configure(recipe, images, shown, model, loop)
-    watcher = kid_watcher(chosen.images, chosen.labels, min(WATCHED, len(chosen.images)))
+    watchers = [kid_watcher(chosen.images, chosen.labels, min(WATCHED, len(chosen.images)))]
+    unseen = _held_out(config)
+    if unseen is not None:
+        watchers.append(discriminator_watcher(chosen, unseen, WATCHED))
     try:
-        last = run(out, config, chosen, watchers=[watcher], device=device)
+        last = run(out, config, chosen, watchers=watchers, device=device)
     except Interrupted:
         print(f"stopped and saved in {out}; repeat the command to go on", file=sys.stderr)
         sys.exit(130)
@@ -181,6 +184,18 @@ def _data(shown: Images, shape: "Shape", seed: int) -> "tuple[Any, TrainingSet]"
         filter=shown.filter,
     )
     return settings, chosen
+
+
+def _held_out(config: "RunConfig") -> "TrainingSet | None":
+    """The validation images of a configuration's data set."""
+    from dermsynth.data.cache import Decoding
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.training_set import Selection, held_out
+
+    data = config.data
+    selection = Selection(data.split, data.exclude, bool(data.classes) or False)
+    decoding = Decoding(data.height, data.width, data.crop, data.filter)
+    return held_out(open_data_set(Path(data.folder)), decoding, selection, data.classes)
 
 
 def _choice(text: str) -> tuple[str, Any]:

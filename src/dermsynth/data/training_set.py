@@ -1,7 +1,7 @@
 """A data set as training sees it: decoded images, class numbers, and the order in which they are shown."""
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from dermsynth.errors import UserError
 
 SMALLEST_CLASS = 10
 SMALLEST_SET = 16
+HELD_OUT = "validation"
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,21 @@ def training_set(
     labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
     order = Order(labels, temperature=temperature, seed=seed)
     return TrainingSet(decoded(rows, decoding), labels, classes, order, _rows_hash(rows))
+
+
+def held_out(
+    data_set: DataSet, decoding: Decoding, selection: Selection, classes: tuple[str, ...]
+) -> TrainingSet | None:
+    """Images of the same classes that are not trained on: the validation split, or None where it has too few."""
+    if "split" not in data_set.table or selection.split in ("all", HELD_OUT):
+        return None
+    rows = chosen_rows(data_set, replace(selection, split=HELD_OUT))
+    number = {label: i for i, label in enumerate(classes)}
+    rows = rows.select(np.array([not classes or label in number for label in rows.labels], dtype=bool))
+    if len(rows.table) < SMALLEST_SET:
+        return None
+    labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
+    return TrainingSet(decoded(rows, decoding), labels, classes, Order(labels), _rows_hash(rows))
 
 
 def _rows_hash(rows: DataSet) -> str:

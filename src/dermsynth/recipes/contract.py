@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -64,11 +65,20 @@ class Recipe(nn.Module, ABC):
     batch_sizes: ClassVar[Mapping[str, int]]
     """Images a step that a preset is meant for."""
 
+    casts_itself: ClassVar[bool] = False
+    """Whether the family follows `self.dtype` in its networks; elsewhere bfloat16 is automatic and float16 refused."""
+
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
         self.shape = shape
         self.classes = classes
         self.dtype = torch.float32
+
+    def arithmetic(self) -> AbstractContextManager[object]:
+        """Where the trainer computes a step: automatic bfloat16 where that was asked for."""
+        automatic = self.dtype != torch.float32 and not self.casts_itself
+        device = next(self.parameters()).device.type
+        return torch.autocast(device, torch.bfloat16) if automatic else nullcontext()
 
     @abstractmethod
     def players(self) -> dict[str, Player]:

@@ -45,7 +45,7 @@ def thumbnails(paths: Sequence[Path], side: int = THUMBNAIL) -> Pixels:
 def curves(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, title: str, logarithmic: bool = False
 ) -> Markup:
-    """Lines over images shown, as SVG: name -> (x, y)."""
+    """Lines over images shown, as SVG: name -> (x, y); a logarithmic scale turns linear near zero where values reach it."""
     mpl.use("Agg")
     from matplotlib import pyplot
 
@@ -56,8 +56,10 @@ def curves(
         for colour, (name, (x, y)) in zip(COLOURS * 3, series.items(), strict=False):
             axes.plot(np.asarray(x) / 1000, y, color=colour, label=name, linewidth=1.2)
         axes.set(title=title, xlabel="thousand images shown")
-        if logarithmic:
+        if logarithmic and min(min(y) for _, y in series.values()) > 0:
             axes.set_yscale("log")
+        elif logarithmic:
+            axes.set_yscale("symlog", linthresh=max(max(map(abs, y)) for _, y in series.values()) / 1000 or 1.0)
         if len(series) > 1:
             axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)

@@ -21,6 +21,8 @@ from dermsynth.training.settings import RunConfig, read_config
 
 COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
+Series = dict[str, tuple[list[float], list[float]]]
+"""Name -> images shown, values."""
 
 
 def write_run_report(run: Path, path: Path) -> None:
@@ -97,23 +99,42 @@ def _real_images(config: RunConfig) -> dict[str, Pixels]:
     return found
 
 
+PENALTIES = ("path_length", "r1", "r2", "gradient_penalty", "drift")
+
+
 def _plots(log: list[dict[str, Any]]) -> list[Markup]:
+    """Losses a resolution or phase, penalties, statistics, and what the watchers measured."""
     losses = _series([line for line in log if "losses" in line], "losses")
     statistics = _series([line for line in log if "statistics" in line], "statistics")
     metrics = _series([line for line in log if "metrics" in line], "metrics")
-    main = {k: v for k, v in losses.items() if k.split("/")[1] in ("adversarial", "real", "fake")}
-    penalties = {k: v for k, v in losses.items() if k not in main}
-    plots = [curves(main, title="Losses")] if main else []
+    plots = [curves(part, title=f"Losses{title}") for title, part in _by_level(losses).items()]
+    penalties = {k: v for k, v in losses.items() if k.split("/")[1] in PENALTIES}
     if penalties:
         plots.append(curves(penalties, title="Penalties", logarithmic=True))
-    ada = {k: v for k, v in statistics.items() if k != "mean_path_length"}
+    ada = {k: v for k, v in statistics.items() if k in ("augmentation_p", "overfitting_r_t")}
     if ada:
         plots.append(curves(ada, title="Augmentation: p, and the overfitting heuristic r_t"))
-    return plots + [curves({k: v}, title=f"{k} during training", logarithmic=True) for k, v in metrics.items()]
+    plots += [curves({k: v}, title=k.replace("_", " ")) for k, v in statistics.items() if k in ("resolution", "phase")]
+    confidence = {k: v for k, v in metrics.items() if k.startswith("D(")}
+    if confidence:
+        plots.append(curves(confidence, title="How sure the discriminator is that images are real"))
+    others = {k: v for k, v in metrics.items() if k not in confidence}
+    return plots + [curves({k: v}, title=f"{k} during training", logarithmic=True) for k, v in others.items()]
 
 
-def _series(lines: list[dict[str, Any]], key: str) -> dict[str, tuple[list[float], list[float]]]:
-    found: dict[str, tuple[list[float], list[float]]] = {}
+def _by_level(losses: Series) -> dict[str, Series]:
+    """Losses without penalties, apart for every level or phase: what stands behind the player's name."""
+    found: dict[str, Series] = {}
+    for name, values in losses.items():
+        player, term = name.split("/")
+        if term not in PENALTIES:
+            _, _, level = player.partition(" ")
+            found.setdefault(f" at {level}" if level else "", {})[name] = values
+    return found
+
+
+def _series(lines: list[dict[str, Any]], key: str) -> Series:
+    found: Series = {}
     for line in lines:
         for name, value in line[key].items():
             x, y = found.setdefault(name, ([], []))

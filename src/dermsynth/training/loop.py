@@ -272,7 +272,7 @@ def train(
     processes.start(device)
     try:
         _check_batch(config.training.batch, config.training.accumulate)
-        _check_pieces(config)
+        _check_abilities(config)
         _claim(run, config)
         trainer = Trainer(run, config, data, watchers, device)
         trainer.prepare()
@@ -302,8 +302,11 @@ def _check_batch(batch: int, accumulate: int) -> None:
         raise UserError(f"batch {batch}: not divisible by processes x accumulate = {parts}")
 
 
-def _check_pieces(config: RunConfig) -> None:
-    if config.training.accumulate > 1 and family(config.recipe).batch_statistics:
+def _check_abilities(config: RunConfig) -> None:
+    kind = family(config.recipe)
+    if config.training.precision == "float16" and not kind.casts_itself:
+        raise UserError(f"precision 'float16': {config.recipe} takes float32 or bfloat16")
+    if config.training.accumulate > 1 and kind.batch_statistics:
         raise UserError(
             f"accumulate {config.training.accumulate}: {config.recipe} has statistics over a batch, which cannot be divided; "
             "use a smaller batch"

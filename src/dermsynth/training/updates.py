@@ -48,14 +48,15 @@ class Updater:
 
     def _backward(self, step: object, *, share: float, first: bool) -> str | None:
         """Advance one piece to its next yield and add the gradients of its terms; None at the end."""
-        player, terms = next(step, (None, {}))  # type: ignore[call-overload]
+        with self.recipe.arithmetic():
+            player, terms = next(step, (None, {}))  # type: ignore[call-overload]
         if player is None:
             return None
         parameters = self.players[player].parameters
         if first:
             for parameter in parameters:
                 parameter.grad = None
-        loss = torch.stack(list(terms.values())).sum() * share
+        loss = torch.stack([term.float() for term in terms.values()]).sum() * share
         if not bool(loss.isfinite()):
             named = ", ".join(f"{name} {float(value.detach()):.3g}" for name, value in terms.items())
             raise TrainingStopped(f"{player}: loss is not finite ({named}); lower the learning rate or use float32")
