@@ -17,7 +17,7 @@ from dermsynth.errors import UserError
 
 Pixels = NDArray[np.uint8]
 Crop = Literal["centre", "pad", "stretch"]
-Filter = Literal["area", "lanczos"]
+Filter = Literal["area", "lanczos", "nearest"]
 
 MAX_PIXELS = 100_000_000
 """A larger image is refused before it is decoded."""
@@ -116,7 +116,8 @@ def fit(pixels: Pixels, height: int, width: int, crop: Crop, resampling: Filter)
     """Bring an image [h, w] or [h, w, 3] to `height` x `width`.
 
     `centre` cuts the largest centred rectangle of the wanted shape, `pad` adds the border's colour around, `stretch`
-    distorts. `area` averages when shrinking, `lanczos` is Lanczos-4 after a Gaussian that removes what would alias.
+    distorts. `area` averages when shrinking, `lanczos` is Lanczos-4 after a Gaussian that removes what would alias,
+    `nearest` keeps the values of maps.
     """
     if crop == "centre":
         pixels = centre_crop(pixels, height / width)
@@ -124,6 +125,8 @@ def fit(pixels: Pixels, height: int, width: int, crop: Crop, resampling: Filter)
         pixels = _pad(pixels, height / width)
     if pixels.shape[:2] == (height, width):
         return pixels
+    if resampling == "nearest":
+        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     shrinking = pixels.shape[0] > height or pixels.shape[1] > width
     if resampling == "area":
         method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR

@@ -1,6 +1,7 @@
 """A data set as training sees it: decoded images, class numbers, and the order in which they are shown."""
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.maps import MapSettings, decoded_maps, layers_of, with_maps
 from dermsynth.data.sampling import Order
 from dermsynth.errors import UserError
 
@@ -16,20 +18,111 @@ SMALLEST_SET = 16
 HELD_OUT = "validation"
 
 
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Domains:
+    """Two sets of images between which a family translates, uint8 [n, 3, h, w], and masks of what differs, [n, 1, h, w].
+
+    Generators see equally many of either (the smaller number); what one domain has more is the *surplus* that trains its
+    discriminator alone (FURGER). `masks` belong to the source or to the target, whichever has them.
+    """
+
+    source: Images
+    target: Images
+    source_order: Order
+    target_order: Order
+    source_surplus: Order
+    target_surplus: Order
+    source_masks: Images | None = None
+    target_masks: Images | None = None
+
+
+@dataclass(frozen=True)
+class ShownDomains:
+    """One step's images: for the generators, then for the discriminators, and the masks, all zero where there are none."""
+
+    source: Images
+    target: Images
+    real_source: Images
+    real_target: Images
+    mask: Images
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a step is shown: images and class numbers; maps [n, 2, h, w] or two domains where the family takes them."""
+
+    images: Images
+    labels: NDArray[np.int64]
+    maps: Images | None = None
+    domains: ShownDomains | None = None
+
+    def at(self, index: NDArray[np.int64]) -> "Shown":
+        """The rows of `index`."""
+        maps = None if self.maps is None else self.maps[index]
+        domains = None if self.domains is None else ShownDomains(*(side[index] for side in vars(self.domains).values()))
+        return Shown(self.images[index], self.labels[index], maps, domains)
+
+
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images uint8 [n, 3, h, w], the class of each, the class names, the order, and a hash of the rows."""
+    """Images uint8 [n, 3, h, w], the class of each, the class names, the order, and a hash of the rows.
 
-    images: NDArray[np.uint8]
+    With `maps`, one for each image. With `domains`, the images are those of the target.
+    """
+
+    images: Images
     labels: NDArray[np.int64]
     classes: tuple[str, ...]
     order: Order
     rows_hash: str
+    maps: Images | None = None
+    map_layers: tuple[str, ...] = ()
+    domains: Domains | None = None
 
-    def take(self, start: int, count: int) -> tuple[NDArray[np.uint8], NDArray[np.int64]]:
-        """Images and class numbers at positions start ... start + count - 1 of the order."""
+    def take(self, start: int, count: int) -> Shown:
+        """What is shown at positions start ... start + count - 1 of the order."""
         index = self.order.take(start, count)
-        return self.images[index], self.labels[index]
+        maps = None if self.maps is None else self.maps[index]
+        domains = None if self.domains is None else _shown_domains(self.domains, start, count)
+        return Shown(self.images[index], self.labels[index], maps, domains)
+
+    def inputs(self, seeds: Sequence[int]) -> Shown | None:
+        """What images are made from, for any seeds: maps, or source images with masks; None where from noise alone."""
+        if self.maps is None and self.domains is None:
+            return None
+        index = np.array([seed % len(self.images) for seed in seeds])
+        if self.maps is not None:
+            return Shown(self.images[index], self.labels[index], self.maps[index])
+        assert self.domains is not None
+        source, target = self.domains.source, self.domains.target
+        left, right = (np.array([seed % len(side) for seed in seeds]) for side in (source, target))
+        mask = _masks(self.domains, left, right)
+        shown = ShownDomains(source[left], target[right], source[left], target[right], mask)
+        return Shown(target[right], np.ones(len(left), np.int64), None, shown)
+
+
+def _shown_domains(domains: Domains, start: int, count: int) -> ShownDomains:
+    source, target = domains.source_order.take(start, count), domains.target_order.take(start, count)
+    real_source, real_target = domains.source_surplus.take(start, count), domains.target_surplus.take(start, count)
+    return ShownDomains(
+        domains.source[source],
+        domains.target[target],
+        domains.source[real_source],
+        domains.target[real_target],
+        _masks(domains, source, target),
+    )
+
+
+def _masks(domains: Domains, source: NDArray[np.int64], target: NDArray[np.int64]) -> Images:
+    """The source images' own masks; else those of target images, re-used with source images that have none."""
+    if domains.source_masks is not None:
+        return domains.source_masks[source]
+    if domains.target_masks is not None:
+        return domains.target_masks[target]
+    return np.zeros((len(source), 1, *domains.source.shape[2:]), np.uint8)
 
 
 @dataclass(frozen=True)
@@ -81,6 +174,65 @@ def training_set(
     labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
     order = Order(labels, temperature=temperature, seed=seed)
     return TrainingSet(decoded(rows, decoding), labels, classes, order, _rows_hash(rows))
+
+
+def domain_set(
+    data_set: DataSet, decoding: Decoding, source: str, target: str, *, masks: bool, split: str = "train", seed: int = 0
+) -> TrainingSet:
+    """Two labels of a data set as the domains between which a family translates; with `masks`, one side must have them.
+
+    Raises UserError when a label does not occur, has too few images, a needed mask is missing or is all lesion.
+    """
+    for label in (source, target):
+        if label not in data_set.classes:
+            raise UserError(f"domain {label!r}: no such label; there are: {', '.join(data_set.classes) or 'none'}")
+    if source == target:
+        raise UserError(f"domain {source!r}: source and target are the same")
+    rows = chosen_rows(data_set, Selection(split))
+    sides = [rows.select(rows.labels == label) for label in (source, target)]
+    for side, label in zip(sides, (source, target), strict=True):
+        if len(side.table) < SMALLEST_CLASS:
+            raise UserError(
+                f"domain {label!r}: {len(side.table)} images in the split {split!r}, at least {SMALLEST_CLASS} are needed"
+            )
+    images = [decoded(side, decoding) for side in sides]
+    found = [_domain_masks(side, decoding) if masks else None for side in sides]
+    if masks and found[0] is None and found[1] is None:
+        raise UserError(f"{data_set.folder}: neither {source!r} nor {target!r} images all have masks")
+    kept = min(len(side) for side in images)
+    orders = [Order(np.zeros(kept, np.int64), seed=4 * seed + i) for i in range(2)]
+    surplus = [Order(np.zeros(len(side), np.int64), seed=4 * seed + 2 + i) for i, side in enumerate(images)]
+    domains = Domains(images[0], images[1], orders[0], orders[1], surplus[0], surplus[1], found[0], found[1])
+    labels = np.ones(len(images[1]), np.int64)
+    return TrainingSet(images[1], labels, (source, target), surplus[1], _rows_hash(rows), domains=domains)
+
+
+def _domain_masks(side: DataSet, decoding: Decoding) -> Images | None:
+    """Masks 0 / 1 as [n, 1, h, w], or None where an image has none."""
+    if "mask_file_name" not in side.table or (side.table["mask_file_name"] == "").any():
+        return None
+    maps = decoded_maps(side, decoding, MapSettings(("skin", "lesion"), superpixels=False))[:, :1]
+    full = np.flatnonzero(np.asarray(maps.reshape(len(maps), -1).min(axis=1)) > 0)
+    if len(full):
+        name = side.table["mask_file_name"].iloc[int(full[0])]
+        raise UserError(f"{side.folder / name}: all lesion; nothing is left that must not change")
+    return maps
+
+
+def map_set(
+    data_set: DataSet, decoding: Decoding, selection: Selection, *, superpixels: bool, seed: int = 0
+) -> TrainingSet:
+    """Images with their semantic maps, and superpixel boundaries if wanted.
+
+    Raises UserError when there are no masks, or too few images.
+    """
+    rows = with_maps(chosen_rows(data_set, replace(selection, conditional=False)))
+    if len(rows.table) < SMALLEST_SET:
+        raise UserError(f"{data_set.folder}: {len(rows.table)} images with masks, at least {SMALLEST_SET} are needed")
+    layers = layers_of(rows)
+    maps = decoded_maps(rows, decoding, MapSettings(layers, superpixels))
+    labels = np.zeros(len(rows.table), np.int64)
+    return TrainingSet(decoded(rows, decoding), labels, (), Order(labels, seed=seed), _rows_hash(rows), maps, layers)
 
 
 def held_out(

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import BaseModel
@@ -19,12 +19,39 @@ Update = tuple[str, Terms]
 
 
 @dataclass(frozen=True)
+class DomainImages:
+    """Images [n, 3, h, w] of two domains: for the generators, for the discriminators, and masks [n, 1, h, w] of 0 and 1."""
+
+    source: Tensor
+    target: Tensor
+    real_source: Tensor
+    real_target: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
 class Batch:
-    """Real images [n, 3, h, w] in [-1, 1], one-hot labels [n, classes] and the random numbers of this step."""
+    """Real images [n, 3, h, w] in [-1, 1], one-hot labels [n, classes] and the random numbers of this step.
+
+    `map` [n, 2, h, w] holds class numbers and superpixel boundaries, for families that take maps; `domains` is for those
+    that translate.
+    """
 
     image: Tensor
     label: Tensor
     draws: Draws
+    map: Tensor | None = None
+    domains: DomainImages | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What an image is made from beside noise: a one-hot class [n, classes], a map [n, 2, h, w], an image and a mask."""
+
+    label: Tensor
+    map: Tensor | None = None
+    image: Tensor | None = None
+    mask: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +92,8 @@ class Recipe(nn.Module, ABC):
     batch_sizes: ClassVar[Mapping[str, int]]
     """Images a step that a preset is meant for."""
 
+    takes: ClassVar[Literal["images", "maps", "domains"]] = "images"
+    """What it is trained on; families that take maps are constructed with the number of their channels as well."""
     casts_itself: ClassVar[bool] = False
     """Whether the family follows `self.dtype` in its networks; elsewhere bfloat16 is automatic and float16 refused."""
 
@@ -93,8 +122,8 @@ class Recipe(nn.Module, ABC):
         """Shapes of the standard normal arrays that one generated image is a function of; the latent is the first."""
 
     @abstractmethod
-    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
-        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, one-hot labels and a truncation, if any."""
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
+        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, a condition and a truncation, if any."""
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
@@ -105,6 +134,10 @@ class Recipe(nn.Module, ABC):
     def accepts_truncation(cls, value: float) -> bool:
         """Whether a truncation makes sense: here the largest magnitude a component of the latent may have."""
         return value > 0
+
+    def targets(self) -> list[int]:
+        """The class numbers of which images can be made; [0] where there are no classes."""
+        return list(range(max(self.classes, 1)))
 
     def batch_at(self, images: int, batch: int) -> int:
         """Images in the step that follows when `images` were shown, where `batch` was asked for."""

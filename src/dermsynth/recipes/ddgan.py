@@ -13,7 +13,7 @@ from dermsynth.losses.adversarial import GAMES
 from dermsynth.networks.dcgan import Discriminator, Generator, widths
 from dermsynth.networks.resample import halved
 from dermsynth.networks.shapes import Shape
-from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
+from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
 from dermsynth.recipes.latents import TRUNCATION, resampled
 
 
@@ -107,9 +107,9 @@ class DDGAN(Recipe):
         return [(self.config.latent,)]
 
     @torch.no_grad()
-    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the full resolution from truncated latents."""
-        return self.generator(resampled(noise[0], truncation), label)
+        return self.generator(resampled(noise[0], truncation), condition.label)
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from dermsynth.networks.convolutional import down, draw_weights, with_label
 from dermsynth.networks.dcgan import Discriminator, Generator, widths
 from dermsynth.networks.resample import doubled, halved
 from dermsynth.networks.shapes import Shape
-from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
+from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
 from dermsynth.recipes.latents import TRUNCATION, resampled
 
 
@@ -143,10 +143,10 @@ class FrozenPGGAN(Recipe):
         return [(self.config.latent,)]
 
     @torch.no_grad()
-    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the phase reached, enlarged to the full size."""
         phase = self.phase(int(self.shown))
-        image = self._made(phase, resampled(noise[0], truncation), label)
+        image = self._made(phase, resampled(noise[0], truncation), condition.label)
         for _ in range(self.config.phases - 1 - phase):
             image = doubled(image)
         return image

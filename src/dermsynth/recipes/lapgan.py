@@ -14,7 +14,7 @@ from dermsynth.networks.dcgan import Discriminator, Generator
 from dermsynth.networks.pyramid import ResidualGenerator
 from dermsynth.networks.resample import enlarged, halved
 from dermsynth.networks.shapes import Shape
-from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
+from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
 from dermsynth.recipes.latents import TRUNCATION, resampled
 
 
@@ -121,11 +121,11 @@ class LAPGAN(Recipe):
         return [(self.config.latent,), *((1, size.height, size.width) for size in self.shapes[1:])]
 
     @torch.no_grad()
-    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """From the lowest level upwards; the latent is truncated, the planes of noise are not."""
-        image = self._made(0, None, resampled(noise[0], truncation), label)
+        image = self._made(0, None, resampled(noise[0], truncation), condition.label)
         for level in range(1, self.config.levels):
-            image = self._made(level, image, noise[level], label)
+            image = self._made(level, image, noise[level], condition.label)
         return image.clamp(-1, 1)
 
     @torch.no_grad()

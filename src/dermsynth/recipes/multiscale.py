@@ -11,7 +11,7 @@ from dermsynth.errors import UserError
 from dermsynth.losses.adversarial import logistic_fake, logistic_real
 from dermsynth.networks.multiscale import Generator, MultiScaleDiscriminator
 from dermsynth.networks.shapes import Shape
-from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
+from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
 from dermsynth.recipes.latents import TRUNCATION, resampled
 
 
@@ -109,9 +109,9 @@ class MultiScale(Recipe):
         return [(self.config.latent,)]
 
     @torch.no_grad()
-    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images from latents whose large components were drawn again."""
-        return self.generator(resampled(noise[0], truncation), label)
+        return self.generator(resampled(noise[0], truncation), condition.label)
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor:

@@ -13,7 +13,7 @@ from dermsynth.networks.averaging import average_of, move_average
 from dermsynth.networks.progressive import GrowingDiscriminator, GrowingGenerator
 from dermsynth.networks.resample import doubled, halved
 from dermsynth.networks.shapes import Shape
-from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
+from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
 from dermsynth.recipes.latents import TRUNCATION, resampled
 
 
@@ -130,10 +130,10 @@ class PGAN(Recipe):
         return [(self.config.latent,)]
 
     @torch.no_grad()
-    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator at the level reached, enlarged to the full size."""
         level, alpha = self.phase(int(self.shown))
-        image = self.average(resampled(noise[0], truncation), label, level, alpha)
+        image = self.average(resampled(noise[0], truncation), condition.label, level, alpha)
         for _ in range(self.shape.doublings - level):
             image = doubled(image)
         return image.clamp(-1, 1)

@@ -14,7 +14,7 @@ from dermsynth.networks.augmentation import PRESETS, Augmentation
 from dermsynth.networks.averaging import average_of, half_life_beta, move_average
 from dermsynth.networks.residual import Discriminator, Generator
 from dermsynth.networks.shapes import Shape
-from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
+from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
 from dermsynth.recipes.latents import TRUNCATION, resampled
 
 
@@ -131,9 +131,9 @@ class R3GAN(Recipe):
         return [(self.config.latent,)]
 
     @torch.no_grad()
-    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator from truncated latents."""
-        return self.average(resampled(noise[0], truncation), label)
+        return self.average(resampled(noise[0], truncation), condition.label)
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor:

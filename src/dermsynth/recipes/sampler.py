@@ -7,8 +7,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dermsynth.draws import seed_of
-from dermsynth.recipes.contract import Recipe
+from dermsynth.data.maps import coloured
+from dermsynth.data.training_set import Shown
+from dermsynth.draws import Draws, seed_of
+from dermsynth.recipes.contract import Batch, Condition, DomainImages, Recipe
 
 CHUNK = 16
 """Images are always computed this many at a time, the last ones padded: rounding then never depends on the request."""
@@ -52,21 +54,70 @@ def confidence_of(recipe: Recipe, images: NDArray[np.uint8], labels: Sequence[in
 
 
 def images_of(
-    recipe: Recipe, seeds: Sequence[int], labels: Sequence[int], truncation: float | None = None
+    recipe: Recipe,
+    seeds: Sequence[int],
+    labels: Sequence[int],
+    truncation: float | None = None,
+    inputs: Shown | None = None,
 ) -> NDArray[np.uint8]:
-    """Generate uint8 [n, 3, h, w]: image i from seed i, class number i and truncation."""
+    """Generate uint8 [n, 3, h, w]: image i from seed i, class number i, truncation, and input i where the family takes any.
+
+    Among two domains the input is the image of the one that is not asked for.
+    """
     device = next(recipe.parameters()).device
     shapes, results = recipe.noise_shapes(), []
     training = recipe.training
     recipe.eval()
     for start in range(0, len(seeds), CHUNK):
-        chunk = list(seeds[start : start + CHUNK])
-        padded = chunk + chunk[-1:] * (CHUNK - len(chunk))
-        label = list(labels[start : start + CHUNK])
-        label += label[-1:] * (CHUNK - len(label))
-        drawn = [noise_of(seed, shapes) for seed in padded]
+        index = np.arange(start, min(start + CHUNK, len(seeds)))
+        padded = np.concatenate([index, np.full(CHUNK - len(index), index[-1])])
+        drawn = [noise_of(seeds[i], shapes) for i in padded]
         noise = [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
-        images = recipe.sample(noise, one_hot(label, recipe.classes, device), truncation)
-        results.append(to_bytes(images)[: len(chunk)])
+        condition = _condition(
+            recipe, [labels[i] for i in padded], None if inputs is None else inputs.at(padded), device
+        )
+        images = recipe.sample(noise, condition, truncation)
+        results.append(to_bytes(images)[: len(index)])
     recipe.train(training)
     return np.concatenate(results)
+
+
+def _condition(recipe: Recipe, labels: Sequence[int], inputs: Shown | None, device: torch.device) -> Condition:
+    label = one_hot(labels, recipe.classes, device)
+    if inputs is None:
+        return Condition(label)
+    if inputs.domains is None:
+        assert inputs.maps is not None
+        return Condition(label, map=torch.from_numpy(inputs.maps).to(device))
+    to_target = (np.asarray(labels) == 1)[:, None, None, None]
+    image = np.where(to_target, inputs.domains.source, inputs.domains.target)
+    mask = torch.from_numpy(inputs.domains.mask).to(device).float()
+    return Condition(label, image=from_bytes(image, device), mask=mask)
+
+
+def batch_of(shown: Shown, classes: int, draws: Draws, device: torch.device) -> Batch:
+    """What a step is shown, as tensors on the device."""
+    label, domains = one_hot(shown.labels, classes, device), None
+    if shown.domains is not None:
+        sides = shown.domains
+        domains = DomainImages(
+            from_bytes(sides.source, device),
+            from_bytes(sides.target, device),
+            from_bytes(sides.real_source, device),
+            from_bytes(sides.real_target, device),
+            torch.from_numpy(sides.mask).to(device).float(),
+        )
+    maps = None if shown.maps is None else torch.from_numpy(shown.maps).to(device)
+    return Batch(from_bytes(shown.images, device), label, draws, maps, domains)
+
+
+def beside_inputs(samples: NDArray[np.uint8], labels: Sequence[int], inputs: Shown, columns: int) -> NDArray[np.uint8]:
+    """Rows of a grid in pairs: what images [n, 3, h, w] were made from, and the images."""
+    if inputs.domains is None:
+        assert inputs.maps is not None
+        above = coloured(inputs.maps)
+    else:
+        to_target = (np.asarray(labels) == 1)[:, None, None, None]
+        above = np.where(to_target, inputs.domains.source, inputs.domains.target)
+    rows = [part[i : i + columns] for i in range(0, len(samples), columns) for part in (above, samples)]
+    return np.concatenate(rows)

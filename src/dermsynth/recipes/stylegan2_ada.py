@@ -15,7 +15,7 @@ from dermsynth.networks.augmentation import PRESETS, Augmentation, Strengths
 from dermsynth.networks.averaging import average_of, half_life_beta, move_average
 from dermsynth.networks.shapes import Shape
 from dermsynth.networks.stylegan2 import Discriminator, Generator, Mapping, Synthesis
-from dermsynth.recipes.contract import Batch, Player, Progress, Recipe, Update
+from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
 
 R1_INTERVAL, PATH_INTERVAL = 16, 4
 ADJUSTMENT_INTERVAL = 4
@@ -219,9 +219,9 @@ class StyleGAN2ADA(Recipe):
         return [(self.config.latent,), *((1, *size) for size in self.average.synthesis.noise_sizes())]
 
     @torch.no_grad()
-    def sample(self, noise: list[Tensor], label: Tensor, truncation: float | None) -> Tensor:
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator, truncated towards the mean w of the class."""
-        return self.average(noise[0], label, noise[1:], psi=1.0 if truncation is None else truncation)
+        return self.average(noise[0], condition.label, noise[1:], psi=1.0 if truncation is None else truncation)
 
     @classmethod
     def accepts_truncation(cls, value: float) -> bool:

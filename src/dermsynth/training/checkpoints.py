@@ -97,13 +97,16 @@ def _optimiser_tensors(optimisers: dict[str, Adam]) -> dict[str, Tensor]:
 
 
 def restore_optimisers(optimisers: dict[str, Adam], tensors: dict[str, Tensor]) -> None:
-    """Put the saved state back into the optimisers of the same players."""
+    """Put the saved state back into the optimisers of the same players, in the memory layout of their parameters."""
     for player, optimiser in optimisers.items():
+        parameters = [p for group in optimiser.param_groups for p in group["params"]]
         state: dict[int, dict[str, Tensor]] = {}
         for name, value in tensors.items():
             owner, index, key = name.split(".")
             if owner == player:
-                state.setdefault(int(index), {})[key] = value
+                parameter = parameters[int(index)]
+                same = value.shape == parameter.shape
+                state.setdefault(int(index), {})[key] = torch.empty_like(parameter).copy_(value) if same else value
         optimiser.load_state_dict({**optimiser.state_dict(), "state": state})
 
 

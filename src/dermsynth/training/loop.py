@@ -23,7 +23,7 @@ from dermsynth.images import encode_png, grid
 from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
 from dermsynth.recipes.contract import Batch, Progress, Recipe
-from dermsynth.recipes.sampler import confidence_of, from_bytes, images_of, one_hot
+from dermsynth.recipes.sampler import batch_of, beside_inputs, confidence_of, images_of
 from dermsynth.runs import (
     append_json_line,
     count_text,
@@ -69,8 +69,10 @@ def build(config: RunConfig, device: torch.device) -> Recipe:
     kind = family(config.recipe)
     model = validated(kind.config_type, config.model, "model")
     torch.manual_seed(config.training.seed)
-    shape = Shape(config.data.height, config.data.width)
-    recipe = kind(model, shape, len(config.data.classes))  # type: ignore[arg-type, call-arg]
+    data = config.data
+    shape = Shape(data.height, data.width)
+    extra = (len(data.map_layers) + data.superpixels,) if kind.takes == "maps" else ()
+    recipe = kind(model, shape, len(data.classes), *extra)  # type: ignore[arg-type, call-arg]
     recipe.dtype = getattr(torch, config.training.precision)
     return recipe.to(device)
 
@@ -176,11 +178,10 @@ class Trainer:
         state.images += total
 
     def _batch(self, total: int, offset: int, size: int) -> Batch:
-        images, labels = self.data.take(self.state.images + offset, size)
+        shown = self.data.take(self.state.images + offset, size)
         seed = seed_of(self.config.training.seed, "step", self.state.step)
         draws = Draws.for_step(self.device, seed, total=total, start=offset, count=size)
-        label = one_hot(labels, len(self.data.classes), self.device)
-        return Batch(from_bytes(images, self.device), label, draws)
+        return batch_of(shown, len(self.data.classes), draws, self.device)
 
     def _log(self) -> None:
         line = {
@@ -195,7 +196,7 @@ class Trainer:
             append_json_line(self.run / LOG, line)
 
     def _generate(self, seeds: Sequence[int], labels: Sequence[int]) -> NDArray[np.uint8]:
-        return images_of(self.recipe, seeds, labels)
+        return images_of(self.recipe, seeds, labels, inputs=self.data.inputs(seeds))
 
     def _confidence(self, images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
         return confidence_of(self.recipe, images, labels)
@@ -223,12 +224,15 @@ class Trainer:
         return None
 
     def _sample_grid(self) -> NDArray[np.uint8]:
-        """The same seeds at every snapshot; with classes, every row shows one."""
-        count = GRID_COLUMNS * max(GRID_ROWS, len(self.data.classes))
-        labels = [i // GRID_COLUMNS % max(len(self.data.classes), 1) for i in range(count)]
+        """The same seeds at every snapshot; with classes, every row shows one; what they are made from stands above them."""
+        targets = self.recipe.targets()
+        count = GRID_COLUMNS * max(GRID_ROWS, len(targets))
+        labels = [targets[i // GRID_COLUMNS % len(targets)] for i in range(count)]
         samples = self._generate(range(count), labels)
         path = self.run / "samples" / f"{self.state.images:09d}.png"
-        write_bytes(path, encode_png(grid(samples.transpose(0, 2, 3, 1), GRID_COLUMNS), synthetic=True))
+        inputs = self.data.inputs(range(count))
+        sheet = samples if inputs is None else beside_inputs(samples, labels, inputs, GRID_COLUMNS)
+        write_bytes(path, encode_png(grid(sheet.transpose(0, 2, 3, 1), GRID_COLUMNS), synthetic=True))
         return samples
 
     def _watch(self) -> None:

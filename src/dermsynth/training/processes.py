@@ -51,8 +51,8 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
         return
     used = [(p, p.grad) for p in parameters if p.grad is not None]  # the same ones in every process
     flat = total(torch.cat([gradient.flatten() for _, gradient in used])) / count()
-    for (parameter, _), gradient in zip(used, flat.split([p.numel() for p, _ in used]), strict=True):
-        parameter.grad = gradient.view_as(parameter)
+    for (_, gradient), mean in zip(used, flat.split([p.numel() for p, _ in used]), strict=True):
+        gradient.copy_(mean.view(gradient.shape))  # in place: fused Adam wants the parameter's own memory layout
 
 
 def agree(flag: bool, device: torch.device) -> bool:

@@ -23,6 +23,10 @@ class DataSettings(BaseModel):
     split: str = "train"
     exclude: tuple[str, ...] = ()
     classes: tuple[str, ...] = Field((), description="class names; empty for an unconditional generator")
+    map_layers: tuple[str, ...] = Field(
+        (), description="what the values of a semantic map mean, for families that take maps"
+    )
+    superpixels: bool = Field(False, description="whether maps come with the boundaries of superpixels")
     temperature: float = Field(1.0, ge=0, le=1, description="1: shares of the data set; 0: classes equally often")
     height: int
     width: int

@@ -1,0 +1,213 @@
+"""Semantic maps (skin, lesion, markers) and superpixel boundaries of images (BISSOTO)."""
+
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from dermsynth.data.cache import Decoding, cache_path
+from dermsynth.data.dataset import DataSet, inside
+from dermsynth.data.importers import ATTRIBUTES
+from dermsynth.errors import UserError
+from dermsynth.images import fit, read_image
+from dermsynth.progress import progress_bar
+from dermsynth.runs import disk_errors
+
+VERSION = 1
+LAYERS = ("skin", "lesion", *ATTRIBUTES)
+"""Values 0, 1, 2, ... of a semantic map that is composed from masks; later ones lie on top."""
+SEGMENTS, COMPACTNESS = 200, 10.0
+Map = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """What the values of a map mean, and whether superpixel boundaries go with it."""
+
+    layers: tuple[str, ...]
+    superpixels: bool
+
+
+def layers_of(data_set: DataSet) -> tuple[str, ...]:
+    """Names of the map values a data set can fill.
+
+    They are `map_classes` of its description where it has maps of its own (`map_file_name`), else skin, lesion, and the
+    markers for which there are masks.
+
+    Raises UserError when the data set has neither maps nor lesion masks.
+    """
+    if "map_file_name" in data_set.table:
+        named = data_set.description.get("map_classes")
+        if not named:
+            raise UserError(f"{data_set.folder}: dataset.json does not name the maps' values (map_classes)")
+        return tuple(named)
+    if "mask_file_name" not in data_set.table:
+        raise UserError(f"{data_set.folder}: no lesion masks and no maps; this family is trained on both")
+    bits = data_set.description.get("structure_bits", {}) if "structures" in data_set.table else {}
+    return tuple(
+        name for name in LAYERS if name in ("skin", "lesion") or f"{name}_mask" in data_set.table or name in bits
+    )
+
+
+def with_maps(data_set: DataSet) -> DataSet:
+    """The rows that have a map, or a lesion mask from which one is composed.
+
+    Raises UserError when there is none.
+    """
+    column = "map_file_name" if "map_file_name" in data_set.table else "mask_file_name"
+    keep = (
+        (data_set.table[column] != "").to_numpy() if column in data_set.table else np.zeros(len(data_set.table), bool)
+    )
+    if not keep.any():
+        raise UserError(f"{data_set.folder}: none of its images has a mask")
+    return data_set.select(keep)
+
+
+def label_map(data_set: DataSet, row: Mapping[str, str], layers: tuple[str, ...]) -> Map:
+    """Semantic map of one row as uint8 [h, w]: values are positions in `layers`.
+
+    Raises UserError for a map with a value that has no name, or masks of different sizes.
+    """
+    folder = data_set.folder
+    if row.get("map_file_name"):
+        path = inside(folder, row["map_file_name"])
+        values = _read_plain(path)
+        if int(values.max()) >= len(layers):
+            raise UserError(
+                f"{path}: value {int(values.max())}; known are 0 to {len(layers) - 1} ({', '.join(layers)})"
+            )
+        return values
+    if not row.get("mask_file_name"):
+        raise UserError(f"{folder / row['file_name']}: has no lesion mask")
+    lesion = read_mask(inside(folder, row["mask_file_name"]))
+    values = lesion.astype(np.uint8)
+    structures = _structures(data_set, row)
+    for value, name in enumerate(layers):
+        if value < 2:
+            continue
+        mask = structures.get(name)
+        if mask is None and row.get(f"{name}_mask"):
+            mask = read_mask(inside(folder, row[f"{name}_mask"]))
+        if mask is not None and mask.shape != lesion.shape:
+            raise UserError(f"{folder / row['file_name']}: the mask of {name} has another size than the lesion's")
+        if mask is not None:
+            values[mask & lesion] = value
+    return values
+
+
+def read_mask(path: Path) -> NDArray[np.bool_]:
+    """A mask as bool [h, w]: above half of its largest value."""
+    pixels = read_image(path).max(axis=2)
+    return np.asarray(pixels > max(int(pixels.max()) // 2, 1))
+
+
+def _read_plain(path: Path) -> Map:
+    """An image of small numbers, as it is."""
+    read_image(path)  # whatever is wrong with the file is told as for any image
+    values = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.ndim != 2 or values.dtype != np.uint8:
+        raise UserError(f"{path}: a map must be a grey image of 8 bits whose values are numbers of classes")
+    return np.asarray(values)
+
+
+def _structures(data_set: DataSet, row: Mapping[str, str]) -> dict[str, NDArray[np.bool_]]:
+    """The phantom's exact masks: one bit a structure."""
+    if not row.get("structures"):
+        return {}
+    data = np.frombuffer(inside(data_set.folder, row["structures"]).read_bytes(), np.uint8)
+    bits = np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED))
+    named: dict[str, Any] = data_set.description.get("structure_bits", {})
+    return {name: np.asarray((bits >> int(bit)) & 1, dtype=bool) for name, bit in named.items()}
+
+
+def boundaries(segments: NDArray[np.int64]) -> Map:
+    """1 where a pixel's object differs from one of its four neighbours' (Wang et al. 2018, section 3.3), else 0."""
+    edge = np.zeros(segments.shape, dtype=bool)
+    vertical, horizontal = segments[1:] != segments[:-1], segments[:, 1:] != segments[:, :-1]
+    edge[1:] |= vertical
+    edge[:-1] |= vertical
+    edge[:, 1:] |= horizontal
+    edge[:, :-1] |= horizontal
+    return edge.astype(np.uint8)
+
+
+def superpixel_boundaries(pixels: NDArray[np.uint8]) -> Map:
+    """Boundaries of SLIC superpixels (Achanta et al. 2012) of an image uint8 [h, w, 3]."""
+    from skimage.segmentation import slic
+
+    return boundaries(slic(pixels, n_segments=SEGMENTS, compactness=COMPACTNESS, start_label=0))
+
+
+def decoded_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, *, jobs: int = -1) -> NDArray[np.uint8]:
+    """Maps of every row as a read-only memory map uint8 [n, 2, h, w]: class numbers, and superpixel boundaries (0 or 1).
+
+    Cropped and resized like the images, without new values. Built once, like the decoded images.
+    """
+    columns = [c for c in data_set.table if c == "map_file_name" or str(c).endswith("mask") or c == "mask_file_name"]
+    names = data_set.table[[*columns, *(c for c in ("structures", "boundary_file_name") if c in data_set.table)]]
+    stats = [(data_set.folder / n).stat().st_mtime_ns for n in names.to_numpy().ravel() if n]
+    key = hashlib.sha256(f"{VERSION}/{settings}/{names.to_csv()}/{stats}".encode()).hexdigest()[:16]
+    images = cache_path(data_set, decoding)
+    path = images.with_name(f"maps-{key}-{images.name}")
+    if not path.exists():
+        with disk_errors(path):
+            _build(data_set, decoding, settings, path, jobs)
+    return np.load(path, mmap_mode="r")
+
+
+def _build(data_set: DataSet, decoding: Decoding, settings: MapSettings, path: Path, jobs: int) -> None:
+    rows = data_set.table.to_dict("records")
+    tasks = (delayed(_decode_one)(data_set.select(_only(data_set, i)), decoding, settings) for i in range(len(rows)))
+    results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    maps = np.stack(list(progress_bar(results, total=len(rows), label="maps", unit="img")))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(dir=path.parent, prefix=".building-"))
+    try:
+        np.save(work / "maps.npy", maps)
+        (work / "maps.npy").replace(path)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def _only(data_set: DataSet, index: int) -> NDArray[np.bool_]:
+    keep = np.zeros(len(data_set.table), dtype=bool)
+    keep[index] = True
+    return keep
+
+
+def _decode_one(data_set: DataSet, decoding: Decoding, settings: MapSettings) -> Map:
+    row = {str(name): str(value) for name, value in data_set.table.iloc[0].items()}
+
+    def shaped(values: Map) -> Map:
+        return fit(values, decoding.height, decoding.width, decoding.crop, "nearest")
+
+    values = shaped(label_map(data_set, row, settings.layers))
+    edges = np.zeros_like(values)
+    if settings.superpixels and row.get("boundary_file_name"):
+        edges = shaped((_read_plain(inside(data_set.folder, row["boundary_file_name"])) > 0).astype(np.uint8))
+    elif settings.superpixels:
+        pixels = fit(read_image(data_set.paths[0]), decoding.height, decoding.width, decoding.crop, decoding.filter)
+        edges = superpixel_boundaries(pixels)
+    return np.stack([values, edges])
+
+
+PALETTE = np.array(
+    [(236, 200, 180), (130, 84, 60), (60, 40, 30), (245, 240, 225), (30, 30, 90), (250, 220, 120), (90, 20, 60)],
+    np.uint8,
+)
+"""Colours in which maps are shown: skin, lesion, the five markers; further values repeat them."""
+
+
+def coloured(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Maps [n, 2, h, w] as images [n, 3, h, w]: a colour a class, superpixel boundaries darker."""
+    colours = PALETTE[maps[:, 0] % len(PALETTE)].astype(np.float32)
+    colours[maps[:, 1] > 0] *= 0.6
+    return colours.astype(np.uint8).transpose(0, 3, 1, 2)
