@@ -12,10 +12,11 @@ import torch
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
-from dermsynth.data.training_set import TrainingSet, training_set
+from dermsynth.data.training_set import Selection, TrainingSet
 from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
-from dermsynth.training.settings import DataSettings, RunConfig, TrainingSettings
+from dermsynth.training.settings import RunConfig, TrainingSettings
+from dermsynth.training.showing import Wanted, shown_images
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
 TINY: dict[str, object] = {
@@ -30,6 +31,17 @@ SMALLER: dict[str, dict[str, object]] = {
     "stylegan2-ada": TINY,
     "pgan": {"channel_base": 64, "channel_max": 16, "fade_images": 16, "stable_images": 16},
     "frozen-pggan": {"phases": 2, "phase_images": 32},
+    "pix2pixhd": {
+        "features": 8,
+        "downs": 2,
+        "blocks": 1,
+        "enhancer_blocks": 1,
+        "discriminator_features": 4,
+        "coarse_images": 16,
+        "enhancer_images": 16,
+    },
+    "residual-translation": {"features": 4, "blocks": 1, "discriminator_features": 4},
+    "cyclegan": {"features": 4, "blocks": 1, "discriminator_features": 4, "pool": 12},
     "r3gan": {"channel_base": 256, "channel_max": 16, "augmentation_p": (0.3, 0.5)},
 }
 """What a family needs to be quick, or to pass through all its phases within a few steps."""
@@ -61,11 +73,12 @@ def phantom(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 def tiny_config(
     data: DataSet, images: int = 64, recipe: str = "stylegan2-ada", **training: object
 ) -> tuple[RunConfig, TrainingSet]:
-    model = family(recipe).presets["laptop"](Shape(16, 16), 8).model_copy(update=SMALLER.get(recipe, {}))
-    chosen = training_set(data, Decoding(16, 16))
-    settings = DataSettings(
-        folder=str(data.folder), content_hash=data.content_hash, classes=chosen.classes, height=16, width=16
-    )
+    kind = family(recipe)
+    side = 16 if kind.takes == "images" else 32
+    model = kind.presets["laptop"](Shape(side, side), 8).model_copy(update=SMALLER.get(recipe, {}))
+    source, target = ("nevus", "melanoma") if kind.takes == "domains" else ("", "")
+    wanted = Wanted(Decoding(side, side), Selection(), superpixels=kind.takes == "maps", source=source, target=target)
+    settings, chosen = shown_images(recipe, data, wanted, seed=0)
     values = {"images": images, "batch": 8, "snapshot": 32, "log": 16, **training}
     return (
         RunConfig(

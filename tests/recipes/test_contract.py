@@ -6,14 +6,16 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.training_set import Shown, ShownDomains
 from dermsynth.draws import Draws, seed_of
 from dermsynth.networks.shapes import parse_shape
 from dermsynth.recipes import FAMILIES, family
-from dermsynth.recipes.contract import Batch, Progress, Recipe
+from dermsynth.recipes.contract import Batch, DomainImages, Progress, Recipe
 from dermsynth.recipes.sampler import images_of
 from dermsynth.training import checkpoints
 from dermsynth.training.updates import Updater
@@ -30,12 +32,17 @@ train(Path(sys.argv[2]), config, chosen, device="cpu")
 """
 
 
-def make(name: str, size: str = "16", classes: int = 2) -> Recipe:
+MAP_VALUES = 3
+
+
+def make(name: str, size: str = "32", classes: int = 2) -> Recipe:
     torch.manual_seed(0)
     shape, kind = parse_shape(size), family(name)
     config = kind.presets["laptop"](shape, 8).model_copy(update=SMALLER.get(name, {}))
     kind.check_shape(shape, config)
-    return kind(config, shape, classes)  # type: ignore[arg-type, call-arg]
+    extra = (MAP_VALUES, True) if kind.takes == "maps" else ()
+    classes = {"images": classes, "maps": 0, "domains": 2}[kind.takes]
+    return kind(config, shape, classes, *extra)  # type: ignore[arg-type, call-arg]
 
 
 def batch(recipe: Recipe, step: int, start: int = 0, count: int = 8) -> Batch:
@@ -43,7 +50,28 @@ def batch(recipe: Recipe, step: int, start: int = 0, count: int = 8) -> Batch:
     image = torch.rand(8, 3, recipe.shape.height, recipe.shape.width, generator=generator) * 2 - 1
     label = torch.eye(recipe.classes)[torch.arange(8) % recipe.classes] if recipe.classes else torch.zeros(8, 0)
     draws = Draws.for_step(torch.device("cpu"), seed_of(0, step), total=8, start=start, count=count)
-    return Batch(image[start : start + count], label[start : start + count], draws)
+    mine = slice(start, start + count)
+    maps, domains = None, None
+    if recipe.takes == "maps":
+        maps = torch.randint(0, 2, (8, 2, *image.shape[2:]), generator=generator, dtype=torch.uint8)[mine]
+    if recipe.takes == "domains":
+        mask = (torch.rand(8, 1, *image.shape[2:], generator=generator) < 0.3).float()
+        others = [torch.rand(image.shape, generator=generator) * 2 - 1 for _ in range(3)]
+        domains = DomainImages(image[mine], *(other[mine] for other in others), mask[mine])
+    return Batch(image[mine], label[mine], draws, maps, domains)
+
+
+def inputs(recipe: Recipe, count: int) -> Shown | None:
+    """Something to make images from, for families that do not start from noise; image i depends on i alone."""
+    if recipe.takes == "images":
+        return None
+    size = (recipe.shape.height, recipe.shape.width)
+    pixels = np.stack([np.random.default_rng(i).integers(0, 255, (3, *size), np.uint8) for i in range(count)])
+    maps = pixels[:, :2] % MAP_VALUES
+    if recipe.takes == "maps":
+        return Shown(pixels, np.zeros(count, np.int64), maps)
+    domains = ShownDomains(pixels, pixels[:, :, ::-1].copy(), pixels, pixels, maps[:, :1])
+    return Shown(pixels, np.zeros(count, np.int64), None, domains)
 
 
 def steps(recipe: Recipe, first: int, last: int, updater: Updater | None = None) -> Updater:
@@ -58,12 +86,13 @@ def name(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-@pytest.mark.parametrize(("size", "classes"), [("16", 2), ("64", 0), ("24x16", 3)])
+@pytest.mark.parametrize(("size", "classes"), [("32", 2), ("64", 0), ("48x32", 3)])
 def test_trains_and_samples(name: str, size: str, classes: int) -> None:
     recipe = make(name, size, classes)
     updater = steps(recipe, 0, 2)
     assert all(torch.isfinite(torch.tensor(v)) for v in updater.losses().values())
-    images = images_of(recipe, [1, 2, 3], [0, 0, 0])
+    target = recipe.targets()[0]
+    images = images_of(recipe, [1, 2, 3], [target] * 3, inputs=inputs(recipe, 3))
     assert images.shape == (3, 3, recipe.shape.height, recipe.shape.width)
     assert images.std() > 0
 
@@ -107,18 +136,24 @@ def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(name: str, t
 def test_a_sample_depends_on_seed_and_label_alone(name: str) -> None:
     recipe = make(name)
     steps(recipe, 0, 3)
-    seeds = list(range(40))
-    labels = [s % 2 for s in seeds]
-    together = images_of(recipe, seeds, labels)
+    seeds, targets, given = list(range(40)), recipe.targets(), inputs(recipe, 40)
+    labels = [targets[s % len(targets)] for s in seeds]
+
+    def made(chosen: list[int], wanted: list[int]) -> np.ndarray:
+        return images_of(recipe, chosen, wanted, inputs=None if given is None else given.at(np.array(chosen)))
+
+    together = made(seeds, labels)
     for index in (0, 7, 17, 33):
-        assert (images_of(recipe, [seeds[index]], [labels[index]])[0] == together[index]).all()
-    assert (images_of(recipe, [0], [1])[0] != together[0]).any()
-    assert (images_of(recipe, seeds[::-1], labels[::-1]) == together[::-1]).all()
+        assert (made([seeds[index]], [labels[index]])[0] == together[index]).all()
+    if len(targets) > 1:
+        assert (made([0], [targets[1]])[0] != together[0]).any()
+    assert (made(seeds[::-1], labels[::-1]) == together[::-1]).all()
+    assert len({image.tobytes() for image in together}) > 30
 
 
 def test_pieces_of_a_batch_give_the_gradients_of_the_whole(name: str) -> None:
     """One update from two accumulated halves equals one from the whole batch, for every player."""
-    if family(name).batch_statistics:
+    if family(name).whole_batches:
         pytest.skip("images of one batch depend on each other; the trainer refuses pieces, see test_loop")
     whole = make(name)
     for progress_step in (0, 1):

@@ -9,7 +9,7 @@ import torch
 from dermsynth.errors import UserError
 from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import FAMILIES, dcgan, ddgan, family, frozen_pggan, lapgan, multiscale, pgan, r3gan
-from dermsynth.recipes.contract import Progress
+from dermsynth.recipes.contract import Condition, Progress
 from dermsynth.recipes.latents import resampled
 from dermsynth.training.updates import Updater
 from tests.recipes.test_contract import batch
@@ -104,7 +104,7 @@ def test_a_pyramid_of_silent_residuals_is_the_enlarged_lowest_level() -> None:
     lowest = recipe.generators[0](noise[0], label)
     up = torch.nn.functional.interpolate(lowest, scale_factor=2, mode="bilinear")
     up = torch.nn.functional.interpolate(up, scale_factor=2, mode="bilinear")
-    torch.testing.assert_close(recipe.sample(noise, label, None), up)
+    torch.testing.assert_close(recipe.sample(noise, Condition(label), None), up)
 
 
 @pytest.mark.parametrize(("schedule", "players"), [("together", 6), ("in-turn", 2)])

@@ -175,9 +175,9 @@ def test_collapse_and_saturation_are_seen_after_three_snapshots() -> None:
     assert "augmentation saturated" in str(seen[5])
 
 
-def test_batch_statistics_refuse_pieces_of_a_batch(phantom: DataSet, tmp_path: Path) -> None:
+def test_whole_batches_refuse_pieces_of_a_batch(phantom: DataSet, tmp_path: Path) -> None:
     config, chosen = tiny_config(phantom, recipe="dcgan", batch=8, accumulate=2)
-    with pytest.raises(UserError, match=r"accumulate 2: dcgan has statistics over a batch"):
+    with pytest.raises(UserError, match=r"accumulate 2: dcgan has statistics or a pool over a batch"):
         train(tmp_path / "run", config, chosen, device="cpu")
     assert not (tmp_path / "run").exists()
 

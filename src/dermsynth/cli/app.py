@@ -13,7 +13,7 @@ app = App(
     help="From a folder of skin images to a synthetic data set that can be trusted.",
 )
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
-data = App(name="data", help="Obtain images.")
+data = App(name="data", help="Obtain and prepare images.")
 
 LAYOUTS = {
     "folder": "A folder of images; sub-folders are labels.",
@@ -31,6 +31,7 @@ VERBS = {
     "recipes": ("recipes", "The GAN families: paper, input, what each is good for."),
     "train": ("training", "Train a generator, or go on where it stopped."),
     "generate": ("synthetic", "Make a labelled synthetic data set."),
+    "translate": ("synthetic", "Change photographs: add a finding, remove it, or make another class of them."),
     "evaluate": ("synthetic", "FID, KID and SWD with floors and intervals."),
     "report": ("synthetic", "One HTML page on a run."),
     "demo": ("demo", "The whole chain on the phantom, in minutes."),
@@ -38,6 +39,7 @@ VERBS = {
 }
 for name, text in LAYOUTS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
+data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
 app.command(importing)
 app.command(data)

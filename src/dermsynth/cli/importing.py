@@ -146,6 +146,46 @@ def fetch(source: str, *, out: Out, limit: int, query: str = "", base: str = "",
     fetch_isic(out, limit, query=query, base=base or API, per_second=per_second)
 
 
+def patches(
+    folder: Path,
+    *,
+    out: Out,
+    side: int = 128,
+    stride: int = 64,
+    lesion: str = "0.1-0.8",
+    skin: float = 1.0,
+    skin_mask: str = "",
+) -> None:
+    """Cut photographs with lesion masks into square patches, labelled clean and lesion; splits and groups are kept.
+
+    Parameters
+    ----------
+    folder
+        The data set of photographs.
+    side
+        Pixels of a patch's side.
+    stride
+        Pixels between patches.
+    lesion
+        Share of lesion pixels that makes a patch a lesion patch; a clean one has none.
+    skin
+        Smallest share of skin or lesion, where a column names skin masks.
+    skin_mask
+        Column with the path of the skin mask.
+    """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.patches import PatchSettings, write_patches
+    from dermsynth.errors import UserError
+
+    try:
+        low, high = (float(part) for part in lesion.split("-"))
+    except ValueError as error:
+        raise UserError(f"--lesion {lesion!r}: write two shares, for example 0.1-0.8") from error
+    settings = PatchSettings(side, stride, low, high, skin, skin_mask)
+    made = write_patches(open_data_set(folder), out, settings)
+    print(f"{out}: {len(made.table):,} patches ({', '.join(f'{c} {made.count(c):,}' for c in made.classes)})")
+
+
 def audit(folder: Path, *, out: Path | None = None) -> None:
     """Look at a data set before training: classes, sizes, duplicates, labels, artefact columns, leaks, splits.
 

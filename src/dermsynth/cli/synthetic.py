@@ -10,7 +10,8 @@ def generate(
     run: Path,
     *,
     out: Path,
-    count: Annotated[tuple[str, ...], Parameter(negative="")],
+    count: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    maps: Path | None = None,
     truncation: float | None = None,
     seed: int = 0,
     checkpoint: str = "last",
@@ -26,6 +27,8 @@ def generate(
         The data set's folder.
     count
         CLASS=NUMBER, may be repeated; one NUMBER for an unconditional generator, or for each class.
+    maps
+        For runs that take maps: a data set with lesion masks or maps, of each of which an image is made.
     truncation
         Smaller values give more typical images: psi for stylegan2-ada (1 is none), elsewhere the largest magnitude that a
         component of the latent may have. None by default.
@@ -34,11 +37,20 @@ def generate(
     checkpoint
         last, best, or images shown.
     """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.errors import UserError
     from dermsynth.runs import parse_count
     from dermsynth.sampling.generate import generate as make
     from dermsynth.sampling.generate import load_generator
+    from dermsynth.sampling.translate import from_maps
 
     generator = load_generator(run, which=checkpoint, device=device)
+    if maps is not None:
+        made = from_maps(generator, open_data_set(maps), out)
+        print(f"{out}: {len(made.table):,} images")
+        return
+    if not count and generator.recipe.takes == "images":
+        raise UserError("--count is missing: write --count CLASS=NUMBER, or one NUMBER")
     counts: dict[str, int] = {}
     for item in count:
         label, equals, number = item.rpartition("=")
@@ -46,6 +58,51 @@ def generate(
         counts |= {name: parse_count(number) for name in labels}
     made = make(generator, counts, out, truncation=truncation, first_seed=seed)
     print(f"{out}: {len(made.table):,} images; next: dermsynth evaluate {out} --against {generator.config.data.folder}")
+
+
+def translate(
+    run: Path,
+    *,
+    input: Path,
+    out: Path,
+    to: str = "",
+    masks: Path | None = None,
+    split: str = "all",
+    checkpoint: str = "last",
+    device: str = "auto",
+) -> None:
+    """Translate the photographs of a data set: add a finding, remove it, or make them look like another class.
+
+    Parameters
+    ----------
+    run
+        The folder of a run of residual-translation or cyclegan.
+    input
+        The data set whose images are translated.
+    out
+        The new data set's folder.
+    to
+        The label translated to; may be left out where the run knows one direction only.
+    masks
+        A data set whose masks say where, for families with masks; without it the images' own masks.
+    split
+        Part of the input: all, train, validation or test.
+    checkpoint
+        last, best, or images shown.
+    """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.sampling.generate import load_generator
+    from dermsynth.sampling.translate import translate as make
+
+    generator = load_generator(run, which=checkpoint, device=device)
+    where = None if masks is None else open_data_set(masks)
+    made = make(generator, open_data_set(input), out, to=to, masks=where, split=split)
+    change = made.description.get("change_outside_mask")
+    print(f"{out}: {len(made.table):,} images")
+    if change:
+        print(
+            f"  change outside the masks: {change['mean']} grey levels on average, {change['worst']} in the worst image"
+        )
 
 
 def evaluate(

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dermsynth.data.training_set import TrainingSet
     from dermsynth.networks.shapes import Shape
     from dermsynth.training.settings import RunConfig
+    from dermsynth.training.showing import Wanted
 
 WATCHED = 512
 
@@ -36,6 +37,12 @@ class Images:
     """How other shapes become this one."""
     filter: Literal["area", "lanczos"] = "area"
     """How images are made smaller."""
+    source: Annotated[str, Parameter(name="--from")] = ""
+    """For families that translate: the label that is changed."""
+    target: Annotated[str, Parameter(name="--to")] = ""
+    """For families that translate: the label it is changed into."""
+    superpixels: Annotated[bool, Parameter(negative="")] = False
+    """For families that take maps: add the boundaries of superpixels."""
 
 
 @Parameter(name="*")
@@ -103,11 +110,12 @@ def train(
     from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
     from dermsynth.training.loop import Interrupted
     from dermsynth.training.loop import train as run
+    from dermsynth.training.showing import unseen_images
     from dermsynth.training.updates import TrainingStopped
 
     config, chosen = configure(recipe, images, shown, model, loop)
     watchers = [kid_watcher(chosen.images, chosen.labels, min(WATCHED, len(chosen.images)))]
-    unseen = _held_out(config)
+    unseen = unseen_images(recipe, config.data)
     if unseen is not None:
         watchers.append(discriminator_watcher(chosen, unseen, WATCHED))
     try:
@@ -123,11 +131,14 @@ def train(
 
 def configure(recipe: str, images: str, shown: Images, model: Model, loop: Loop) -> "tuple[RunConfig, TrainingSet]":
     """Resolve every choice into a configuration, and decode the images it names."""
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.phantom import default_phantom
     from dermsynth.errors import UserError
     from dermsynth.networks.shapes import parse_shape
     from dermsynth.recipes import family
     from dermsynth.runs import parse_count
     from dermsynth.training.settings import RunConfig, TrainingSettings, validated
+    from dermsynth.training.showing import shown_images
 
     shape, kind = parse_shape(shown.resolution), family(recipe)
     if model.preset not in kind.presets:
@@ -150,52 +161,24 @@ def configure(recipe: str, images: str, shown: Images, model: Model, loop: Loop)
     training = validated(TrainingSettings, values, "train")
     chosen_model = validated(kind.config_type, resolved, "--set")
     kind.check_shape(shape, chosen_model)
-    settings, chosen = _data(shown, shape, loop.seed)
+    data_set = open_data_set(shown.data) if shown.data else default_phantom(shape.height, shape.width)
+    settings, chosen = shown_images(recipe, data_set, _wanted(shown, shape), loop.seed)
     return RunConfig(
         recipe=recipe, preset=model.preset, model=chosen_model.model_dump(), data=settings, training=training
     ), chosen
 
 
-def _data(shown: Images, shape: "Shape", seed: int) -> "tuple[Any, TrainingSet]":
+def _wanted(shown: Images, shape: "Shape") -> "Wanted":
     from dermsynth.data.cache import Decoding
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.data.phantom import default_phantom
-    from dermsynth.data.training_set import Selection, training_set
+    from dermsynth.data.training_set import Selection
     from dermsynth.errors import UserError
-    from dermsynth.training.settings import DataSettings
+    from dermsynth.training.showing import Wanted
 
     if not 0 <= shown.balance <= 1:
         raise UserError(f"--balance {shown.balance}: must lie between 0 (classes equally often) and 1 (as they occur)")
-    data_set = open_data_set(shown.data) if shown.data else default_phantom(shape.height, shape.width)
-    selection = Selection(shown.split, shown.exclude, False if shown.unconditional else None)
     decoding = Decoding(shape.height, shape.width, shown.crop, shown.filter)
-    chosen = training_set(data_set, decoding, selection, temperature=shown.balance, seed=seed)
-    settings = DataSettings(
-        folder=str(data_set.folder.resolve()),
-        content_hash=data_set.content_hash,
-        rows_hash=chosen.rows_hash,
-        split=shown.split,
-        exclude=shown.exclude,
-        classes=chosen.classes,
-        temperature=shown.balance,
-        height=shape.height,
-        width=shape.width,
-        crop=shown.crop,
-        filter=shown.filter,
-    )
-    return settings, chosen
-
-
-def _held_out(config: "RunConfig") -> "TrainingSet | None":
-    """The validation images of a configuration's data set."""
-    from dermsynth.data.cache import Decoding
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.data.training_set import Selection, held_out
-
-    data = config.data
-    selection = Selection(data.split, data.exclude, bool(data.classes) or False)
-    decoding = Decoding(data.height, data.width, data.crop, data.filter)
-    return held_out(open_data_set(Path(data.folder)), decoding, selection, data.classes)
+    selection = Selection(shown.split, shown.exclude, False if shown.unconditional else None)
+    return Wanted(decoding, selection, shown.balance, shown.superpixels, shown.source, shown.target)
 
 
 def _choice(text: str) -> tuple[str, Any]:

@@ -149,21 +149,25 @@ def _inception(path: Path, resizer: Resizer) -> Extractor:
     return Extractor(f"inception-v3 ({network.dimensions})", suffix, resizer, file_hash(path), network, SIZE)
 
 
-def _timm(name: str, path: Path | None) -> Extractor:
+def timm_network(name: str, path: Path | None, asked_by: str) -> nn.Module:
+    """A timm backbone without its classifier, with the weights of a file, or without one its pretrained ones.
+
+    Raises UserError, which names the option that asked, when timm, the model or the weights are missing.
+    """
     if path is not None:
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         import timm
     except ImportError as error:
-        raise UserError("--extractor timm: needs the package timm; install dermsynth[timm]") from error
+        raise UserError(f"{asked_by} timm: needs the package timm; install dermsynth[timm]") from error
     if name not in timm.list_models():
         near = ", ".join(timm.list_models(f"*{name.split('.')[0][:12]}*")[:3])
-        raise UserError(f"--extractor timm:{name}: no such model{'; near: ' + near if near else ''}")
+        raise UserError(f"{asked_by} timm:{name}: no such model{'; near: ' + near if near else ''}")
     try:
-        network = timm.create_model(name, pretrained=path is None, num_classes=0)
+        network: nn.Module = timm.create_model(name, pretrained=path is None, num_classes=0)
     except Exception as error:  # the hub's client raises many kinds
         raise UserError(
-            f"--extractor timm:{name}: no pretrained weights ({type(error).__name__}); name a file"
+            f"{asked_by} timm:{name}: no pretrained weights ({type(error).__name__}); name a file"
         ) from error
     if path is not None:
         try:
@@ -172,9 +176,15 @@ def _timm(name: str, path: Path | None) -> Extractor:
             raise UserError(f"{path}: not safetensors of {name} ({type(error).__name__})") from error
         if missing:
             raise UserError(f"{path}: no weights of {name} ({len(missing)} missing, first {missing[0]})")
+    return network.eval()
+
+
+def _timm(name: str, path: Path | None) -> Extractor:
+    network = timm_network(name, path, "--extractor")
+    import timm
+
     setting = timm.data.resolve_data_config({}, model=network)
     mean, deviation = (torch.tensor(setting[k])[:, None, None] for k in ("mean", "std"))
-    network.eval()
     identity = f"timm:{name}:{file_hash(path) if path else 'pretrained'}"
     size = setting["input_size"][1]
     return Extractor(

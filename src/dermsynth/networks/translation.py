@@ -54,7 +54,9 @@ class ResidualUNet(nn.Module):
     def __init__(self, features: int, blocks: int, *, mask: bool) -> None:
         super().__init__()
         self.start = convolution(4 if mask else 3, features, 7)
-        self.down = nn.ModuleList([convolution(features, 2 * features, 3, 2), convolution(2 * features, 4 * features, 3, 2)])
+        self.down = nn.ModuleList(
+            [convolution(features, 2 * features, 3, 2), convolution(2 * features, 4 * features, 3, 2)]
+        )
         self.middle = nn.Sequential(*(ResidualBlock(4 * features) for _ in range(blocks)))
         self.up = nn.ModuleList([enlarging(4 * features, 2 * features), enlarging(4 * features, features)])
         self.end = nn.Sequential(nn.ReflectionPad2d(3), nn.Conv2d(2 * features, 3, 7))

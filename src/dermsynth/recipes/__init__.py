@@ -47,6 +47,24 @@ FAMILIES = {
         IMAGES,
         "the best images from few; transfer; latent editing",
     ),
+    "pix2pixhd": Family(
+        "pix2pixhd:Pix2PixHD",
+        "Wang et al. 2018 (BISSOTO)",
+        "images with lesion masks",
+        "images whose lesion and markers are known pixel by pixel; any size",
+    ),
+    "residual-translation": Family(
+        "residual_translation:ResidualTranslation",
+        "Furger et al. 2020, targeted",
+        "two labels, one with masks",
+        "adding a finding where a mask says, or removing it; nothing else changes",
+    ),
+    "cyclegan": Family(
+        "cyclegan:CycleGAN",
+        "Zhu et al. 2017; Furger et al. 2020, untargeted",
+        "two labels",
+        "translating both ways without masks or pairs",
+    ),
     "r3gan": Family(
         "r3gan:R3GAN", "Huang et al. 2024", IMAGES, "the modern baseline: a loss that converges, no tricks"
     ),

@@ -85,15 +85,17 @@ class Recipe(nn.Module, ABC):
     config_type: ClassVar[type[BaseModel]]
     truncation: ClassVar[str]
     """What the number means with which a generated image is truncated, for the message that refuses a wrong one."""
-    batch_statistics: ClassVar[bool] = False
-    """Whether images of one batch depend on each other, so that a batch cannot be computed in pieces."""
+    whole_batches: ClassVar[bool] = False
+    """Whether images of one batch depend on each other (by statistics or a pool), so that it cannot be computed in pieces."""
     presets: ClassVar[Mapping[str, Callable[[Shape, int], BaseModel]]]
     """Name -> function of image shape and batch size that returns the configuration."""
     batch_sizes: ClassVar[Mapping[str, int]]
     """Images a step that a preset is meant for."""
 
     takes: ClassVar[Literal["images", "maps", "domains"]] = "images"
-    """What it is trained on; families that take maps are constructed with the number of their channels as well."""
+    """What it is trained on; families that take maps are also told how many values these have, and whether superpixels."""
+    masked: ClassVar[bool] = False
+    """Whether a family that translates is told by a mask where to."""
     casts_itself: ClassVar[bool] = False
     """Whether the family follows `self.dtype` in its networks; elsewhere bfloat16 is automatic and float16 refused."""
 
@@ -134,6 +136,10 @@ class Recipe(nn.Module, ABC):
     def accepts_truncation(cls, value: float) -> bool:
         """Whether a truncation makes sense: here the largest magnitude a component of the latent may have."""
         return value > 0
+
+    def notes(self) -> list[str]:
+        """What a person should know before training starts."""
+        return []
 
     def targets(self) -> list[int]:
         """The class numbers of which images can be made; [0] where there are no classes."""

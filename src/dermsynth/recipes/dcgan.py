@@ -51,7 +51,7 @@ class DCGAN(Recipe):
 
     config_type = Config
     truncation = TRUNCATION
-    batch_statistics = True
+    whole_batches = True
     presets = MappingProxyType({"lunagariya": lunagariya, "baur": baur, "laptop": laptop})
     batch_sizes = MappingProxyType({"lunagariya": 64, "baur": 8, "laptop": 16})
 

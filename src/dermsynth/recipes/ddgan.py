@@ -46,7 +46,7 @@ class DDGAN(Recipe):
 
     config_type = Config
     truncation = TRUNCATION
-    batch_statistics = True
+    whole_batches = True
     presets = MappingProxyType({"melanogans": melanogans, "laptop": laptop})
     batch_sizes = MappingProxyType({"melanogans": 64, "laptop": 16})
 

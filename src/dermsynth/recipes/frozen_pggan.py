@@ -51,7 +51,7 @@ class FrozenPGGAN(Recipe):
 
     config_type = Config
     truncation = TRUNCATION
-    batch_statistics = True
+    whole_batches = True
     presets = MappingProxyType({"lunagariya": lunagariya, "laptop": laptop})
     batch_sizes = MappingProxyType({"lunagariya": 64, "laptop": 16})
 

@@ -51,7 +51,7 @@ class LAPGAN(Recipe):
 
     config_type = Config
     truncation = TRUNCATION
-    batch_statistics = True
+    whole_batches = True
     presets = MappingProxyType({"baur": baur, "laptop": laptop})
     batch_sizes = MappingProxyType({"baur": 8, "laptop": 16})
 

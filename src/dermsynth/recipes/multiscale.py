@@ -51,7 +51,7 @@ class MultiScale(Recipe):
 
     config_type = Config
     truncation = TRUNCATION
-    batch_statistics = True
+    whole_batches = True
     presets = MappingProxyType(
         {
             "hands": row(5, 512, 32, refine=True),

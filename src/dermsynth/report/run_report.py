@@ -7,17 +7,16 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from dermsynth.data.cache import Decoding, decoded
-from dermsynth.data.dataset import open_data_set
-from dermsynth.data.training_set import Selection, chosen_rows
+from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid, read_image
-from dermsynth.recipes.sampler import images_of
+from dermsynth.recipes.sampler import beside_inputs, images_of
 from dermsynth.report.page import curves, picture, write_page
 from dermsynth.runs import count_text, read_json, read_json_lines
 from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.settings import RunConfig, read_config
+from dermsynth.training.showing import same_images
 
 COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
@@ -57,46 +56,41 @@ def write_run_report(run: Path, path: Path) -> None:
 
 
 def _comparison(generator: Generator, config: RunConfig) -> list[tuple[str, Markup, Markup | None]]:
-    """For every class: generated images, and real ones where the data set is still there."""
-    real = _real_images(config)
-    found = []
-    for number, label in enumerate(config.data.classes or ("",)):
-        made = images_of(generator.recipe, range(COLUMNS * ROWS), [number] * (COLUMNS * ROWS))
-        beside = real.get(label)
-        found.append(
-            (
-                label or "images",
-                _sheet(made.transpose(0, 2, 3, 1), f"generated {label}"),
-                None if beside is None else _sheet(beside, f"real {label}"),
-            )
-        )
+    """For every class that is made: generated images (below what they are made from), and real ones where these are there."""
+    recipe, shown, found = generator.recipe, _shown(config), []
+    if shown is None and recipe.takes != "images":
+        return []
+    inputs = None if shown is None else shown.inputs(range(COLUMNS * ROWS))
+    for number in recipe.targets():
+        labels = [number] * (COLUMNS * ROWS)
+        made = images_of(recipe, range(COLUMNS * ROWS), labels, inputs=inputs)
+        made = made if inputs is None else beside_inputs(made, labels, inputs, COLUMNS)
+        label = config.data.classes[number] if config.data.classes else "images"
+        real = None if shown is None else _some(shown, number)
+        beside = None if real is None else _sheet(real, f"real {label}")
+        found.append((label, _sheet(made, f"generated {label}"), beside))
     return found
 
 
 def _sheet(images: Pixels, description: str) -> Markup:
-    scale = max(1, 64 // images.shape[1])
-    return picture(grid(images, COLUMNS), description, scale=scale)
+    scale = max(1, 64 // images.shape[2])
+    return picture(grid(images.transpose(0, 2, 3, 1), COLUMNS), description, scale=scale)
 
 
-def _real_images(config: RunConfig) -> dict[str, Pixels]:
-    """Random training images of each class, as they were shown; none if the folder is gone."""
-    data = config.data
+def _shown(config: RunConfig) -> TrainingSet | None:
+    """The training images, if the folder still holds them."""
     try:
-        everything = open_data_set(Path(data.folder))
-        if everything.content_hash != data.content_hash:
-            return {}
-        rows = chosen_rows(everything, Selection(data.split, data.exclude, bool(data.classes) or None))
-        images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
+        return same_images(config.recipe, config.data)
     except (UserError, FileNotFoundError):
-        return {}
-    generator = np.random.default_rng(0)
-    found = {}
-    for label in data.classes or ("",):
-        index = np.flatnonzero(rows.labels == label) if label else np.arange(len(rows.table))
-        if len(index):
-            some = np.sort(generator.permutation(index)[: COLUMNS * ROWS])
-            found[label] = np.asarray(images[some]).transpose(0, 2, 3, 1)
-    return found
+        return None
+
+
+def _some(shown: TrainingSet, number: int) -> Pixels | None:
+    """Random training images of a class."""
+    side = shown.domains.source if shown.domains is not None and number == 0 else shown.images
+    index = np.arange(len(side)) if shown.domains is not None else np.flatnonzero(shown.labels == number)
+    chosen = np.sort(np.random.default_rng(0).permutation(index)[: COLUMNS * ROWS])
+    return np.asarray(side[chosen]) if len(chosen) else None
 
 
 PENALTIES = ("path_length", "r1", "r2", "gradient_penalty", "drift")

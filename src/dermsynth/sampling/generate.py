@@ -89,7 +89,7 @@ def generate(
     try:
         _check(generator, counts, truncation, first_seed)
         job = {**generator.provenance(truncation), "first_seed": first_seed}
-        _claim(out, job)
+        claim(out, job)
         todo = _todo(generator, counts, out, first_seed)
         processes.wait()  # every process must see the folder before any writes
         mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][processes.rank() :: processes.count()]
@@ -103,6 +103,11 @@ def generate(
 
 
 def _check(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
+    if generator.recipe.takes != "images":
+        way = "--maps DIR" if generator.recipe.takes == "maps" else "dermsynth translate"
+        raise UserError(
+            f"{generator.run}: {generator.config.recipe} makes images from images, not from seeds; use {way}"
+        )
     known = generator.config.data.classes or ("",)
     for label, count in counts.items():
         if label not in known:
@@ -117,7 +122,7 @@ def _check(generator: Generator, counts: Mapping[str, int], truncation: float | 
     require_seed(first_seed)
 
 
-def _claim(out: Path, job: dict[str, Any]) -> None:
+def claim(out: Path, job: dict[str, Any]) -> None:
     """Make the folder ours, or see that it was begun with the same generator, truncation and seed."""
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)

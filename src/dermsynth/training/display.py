@@ -52,6 +52,8 @@ class Display:
         self.tell(f"  parameters: {sizes}")
         self.tell(f"  {len(data.images):,} images, {count_text(settings.images)} to be shown, {settings.batch} a step")
         self.tell(f"  on {name} x {processes.count()}, {settings.precision}; into {self.run}")
+        for note in recipe.notes():
+            self.tell(f"  {note}")
         self._open_tensorboard()
         terminal = sys.stderr.isatty()
         self.bar = tqdm(

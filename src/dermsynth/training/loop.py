@@ -71,7 +71,7 @@ def build(config: RunConfig, device: torch.device) -> Recipe:
     torch.manual_seed(config.training.seed)
     data = config.data
     shape = Shape(data.height, data.width)
-    extra = (len(data.map_layers) + data.superpixels,) if kind.takes == "maps" else ()
+    extra = (len(data.map_layers), data.superpixels) if kind.takes == "maps" else ()
     recipe = kind(model, shape, len(data.classes), *extra)  # type: ignore[arg-type, call-arg]
     recipe.dtype = getattr(torch, config.training.precision)
     return recipe.to(device)
@@ -310,10 +310,10 @@ def _check_abilities(config: RunConfig) -> None:
     kind = family(config.recipe)
     if config.training.precision == "float16" and not kind.casts_itself:
         raise UserError(f"precision 'float16': {config.recipe} takes float32 or bfloat16")
-    if config.training.accumulate > 1 and kind.batch_statistics:
+    if config.training.accumulate > 1 and kind.whole_batches:
         raise UserError(
-            f"accumulate {config.training.accumulate}: {config.recipe} has statistics over a batch, which cannot be divided; "
-            "use a smaller batch"
+            f"accumulate {config.training.accumulate}: {config.recipe} has statistics or a pool over a batch, which cannot be "
+            "divided; use a smaller batch"
         )
 
 

@@ -9,7 +9,7 @@ from dermsynth.draws import Draws, seed_of
 from dermsynth.errors import UserError
 from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
-from dermsynth.recipes.contract import Batch, Progress, Recipe
+from dermsynth.recipes.contract import Batch, DomainImages, Progress, Recipe
 from dermsynth.training.updates import Updater
 
 FAR = 10_000_000
@@ -44,7 +44,8 @@ def measured(name: str, shape: Shape, *, steps: int = 0, device: str = "cpu") ->
         kind.check_shape(shape, config)
     except UserError as error:
         return Facts(list(kind.presets), {}, batch, refusal=str(error))
-    recipe = kind(config, shape, 0).to(device)  # type: ignore[arg-type, call-arg]
+    classes, extra = (2 if kind.takes == "domains" else 0), ((2, False) if kind.takes == "maps" else ())
+    recipe = kind(config, shape, classes, *extra).to(device)  # type: ignore[arg-type, call-arg]
     parameters = {n: sum(p.numel() for p in player.parameters) for n, player in recipe.players().items()}
     seconds = _timed(recipe, batch, steps) if steps else None
     return Facts(list(kind.presets), parameters, batch, seconds)
@@ -56,11 +57,13 @@ def _timed(recipe: Recipe, batch: int, steps: int) -> float:
     device = next(recipe.parameters()).device
     size = (batch, 3, recipe.shape.height, recipe.shape.width)
     image = torch.rand(size, device=device).mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
+    maps = torch.zeros(batch, 2, *size[2:], dtype=torch.uint8, device=device)
+    domains = DomainImages(image, image, image, image, torch.ones(batch, 1, *size[2:], device=device))
     clock = 0.0
     for step in range(steps + 1):
         if step == 1:
             clock = time.perf_counter()
         draws = Draws.for_step(device, seed_of(step), total=batch, start=0, count=batch)
-        one = Batch(image, torch.zeros(batch, 0, device=device), draws)
+        one = Batch(image, torch.zeros(batch, recipe.classes, device=device), draws, maps, domains)
         updater.step([one], Progress(step, FAR, 1, lambda t: t))
     return (time.perf_counter() - clock) * 1000 / (batch * steps)

@@ -1,0 +1,175 @@
+"""pix2pixHD (Wang et al. 2018) as in BISSOTO: from a semantic map, with or without superpixel boundaries, to an image."""
+
+from collections.abc import Iterator
+from types import MappingProxyType
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from dermsynth.errors import UserError
+from dermsynth.losses.adversarial import squares_fake, squares_real
+from dermsynth.losses.pairing import feature_matching
+from dermsynth.networks.perceptual import PerceptualDistance
+from dermsynth.networks.pix2pixhd import CoarseToFineGenerator
+from dermsynth.networks.resample import halved
+from dermsynth.networks.shapes import Shape
+from dermsynth.networks.translation import MultiScaleDiscriminator
+from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
+from dermsynth.recipes.scales import over_scales
+
+SMALLEST = 32
+
+
+class Config(BaseModel):
+    """Every choice of the family; lengths of time are in images shown."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    features: int = Field(64, ge=8, multiple_of=2, description="feature maps of the global generator at its full size")
+    downs: int = Field(4, ge=1, le=6, description="strided convolutions of the global generator")
+    blocks: int = Field(9, ge=1, description="its residual blocks")
+    enhancer_blocks: int = Field(3, ge=1, description="residual blocks of the local enhancer")
+    discriminator_features: int = Field(64, ge=4)
+    discriminator_layers: int = Field(
+        4, ge=2, description="convolutions of each discriminator before its map of logits"
+    )
+    scales: int = Field(3, ge=1, description="discriminators, each of the image halved once more")
+    coarse_images: int = Field(60_000, ge=0, description="images shown at half size to the global generator alone")
+    enhancer_images: int = Field(10_000, ge=0, description="then, shown while the global generator is frozen")
+    feature_weight: float = Field(10.0, ge=0, description="weight of feature matching")
+    perceptual: str = Field("", description="timm:NAME=FILE, a backbone whose features must agree; empty: none")
+    perceptual_weight: float = Field(10.0, ge=0)
+    learning_rate: float = Field(0.0002, gt=0)
+    beta1: float = Field(0.5, ge=0, lt=1)
+
+
+def bissoto(shape: Shape, batch: int) -> Config:
+    """The published networks: 64 features, 4 strided convolutions, 9 + 3 blocks, 3 discriminators."""
+    return Config()
+
+
+def laptop(shape: Shape, batch: int) -> Config:
+    """Narrow layers and short stages."""
+    return Config(
+        features=32,
+        downs=3,
+        blocks=4,
+        enhancer_blocks=2,
+        discriminator_features=16,
+        discriminator_layers=3,
+        scales=2,
+        coarse_images=6_000,
+        enhancer_images=1_000,
+        learning_rate=0.0004,
+    )
+
+
+class Pix2PixHD(Recipe):
+    """Coarse-to-fine generator, and patch discriminators that see the map beside the image."""
+
+    config_type = Config
+    takes = "maps"
+    truncation = "none: the image it makes depends on its map alone"
+    presets = MappingProxyType({"bissoto": bissoto, "laptop": laptop})
+    batch_sizes = MappingProxyType({"bissoto": 1, "laptop": 4})
+
+    def __init__(self, config: Config, shape: Shape, classes: int, layers: int, superpixels: bool) -> None:
+        """`layers` counts the values of a semantic map; superpixel boundaries are one more channel."""
+        super().__init__(shape, classes)
+        self.config, self.layers, self.superpixels = config, layers, superpixels
+        channels = layers + superpixels
+        self.generator = CoarseToFineGenerator(
+            channels, config.features, config.downs, config.blocks, config.enhancer_blocks
+        )
+        self.discriminator = MultiScaleDiscriminator(
+            channels + 3, config.discriminator_features, config.discriminator_layers, config.scales
+        )
+        self.perceptual = PerceptualDistance(config.perceptual) if config.perceptual else None
+        self.register_buffer("shown", torch.zeros((), dtype=torch.int64))
+        self.shown: Tensor
+
+    @classmethod
+    def check_shape(cls, shape: Shape, config: BaseModel) -> None:
+        """Any size that leaves something to the discriminators."""
+        if min(shape.height, shape.width) < SMALLEST:
+            raise UserError(f"resolution {shape}: a side must have at least {SMALLEST} pixels")
+
+    @classmethod
+    def accepts_truncation(cls, value: float) -> bool:
+        """Never: there is no latent."""
+        return False
+
+    def notes(self) -> list[str]:
+        """Whether there is a perceptual term."""
+        return [f"perceptual term: {self.config.perceptual or 'none (no weights were named)'}"]
+
+    def stage(self, images: int) -> int:
+        """1: the global generator at half size; 2: the enhancer; 3: both (section 3.1)."""
+        if images < self.config.coarse_images:
+            return 1
+        return 2 if images < self.config.coarse_images + self.config.enhancer_images else 3
+
+    def players(self) -> dict[str, Player]:
+        """Both generators as one, and the discriminators."""
+        rate, betas = self.config.learning_rate, (self.config.beta1, 0.999)
+        return {
+            "generator": Player(list(self.generator.parameters()), rate, betas),
+            "discriminator": Player(list(self.discriminator.parameters()), rate, betas),
+        }
+
+    def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        """Least squares on every scale, feature matching, and the perceptual term where there are weights."""
+        assert batch.map is not None
+        stage, maps, image = self.stage(progress.images), self.planes(batch.map), batch.image
+        if stage == 1:
+            made, maps, image = self.generator.at_half_size(maps), halved(maps), halved(image)
+        else:
+            made = self.generator(maps, freeze_coarse=stage == 2)
+        real, fake = self._outputs(maps, image), self._outputs(maps, made.detach())
+        yield (
+            "discriminator",
+            {
+                "real": over_scales(squares_real, [scale[-1] for scale in real]),
+                "fake": over_scales(squares_fake, [scale[-1] for scale in fake]),
+            },
+        )
+        real, fake = self._outputs(maps, image), self._outputs(maps, made)
+        terms = {
+            "adversarial": over_scales(squares_real, [scale[-1] for scale in fake]),
+            "feature_matching": self.config.feature_weight * feature_matching(real, fake),
+        }
+        if self.perceptual is not None:
+            terms["perceptual"] = self.config.perceptual_weight * self.perceptual(image, made)
+        yield "generator", terms
+        self.shown.fill_(progress.images + len(image) * progress.processes)
+
+    def planes(self, maps: Tensor) -> Tensor:
+        """uint8 [n, 2, h, w] -> one-hot planes of the classes, and the boundary plane if there is one: [n, channels, h, w]."""
+        classes = torch.arange(self.layers, device=maps.device).reshape(1, -1, 1, 1)
+        planes = (maps[:, :1] == classes).float()
+        if self.superpixels:
+            planes = torch.cat([planes, maps[:, 1:].float()], dim=1)
+        return planes.contiguous(memory_format=torch.channels_last)
+
+    def _outputs(self, maps: Tensor, image: Tensor) -> list[list[Tensor]]:
+        found: list[list[Tensor]] = self.discriminator(torch.cat([maps, image], dim=1))
+        return found
+
+    def noise_shapes(self) -> list[tuple[int, ...]]:
+        """None: the image is a function of the map."""
+        return []
+
+    @torch.no_grad()
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
+        """Images of the maps; enlarged while only the global generator is trained."""
+        assert condition.map is not None
+        maps = self.planes(condition.map)
+        if self.stage(int(self.shown)) > 1:
+            return self.generator(maps)
+        size = (self.shape.height, self.shape.width)
+        return torch.nn.functional.interpolate(self.generator.at_half_size(maps), size, mode="bilinear")
+
+    def statistics(self) -> dict[str, float]:
+        """The stage."""
+        return {"stage": float(self.stage(int(self.shown)))}

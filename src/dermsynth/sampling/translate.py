@@ -1,0 +1,194 @@
+"""Images made from images: translations of photographs, and images of semantic maps, as labelled data sets."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import DataSet, inside, write_data_set
+from dermsynth.data.maps import MapSettings, decoded_maps, layers_of, read_mask, with_maps
+from dermsynth.data.training_set import Shown, ShownDomains
+from dermsynth.errors import UserError
+from dermsynth.images import encode_png, fit
+from dermsynth.progress import progress_bar
+from dermsynth.recipes.sampler import CHUNK, images_of
+from dermsynth.runs import write_bytes
+from dermsynth.sampling.generate import Generator, claim
+from dermsynth.training import processes
+
+Pixels = NDArray[np.uint8]
+
+
+def outside_change(images: Pixels, made: Pixels, masks: Pixels) -> NDArray[np.float64]:
+    """Mean absolute difference in grey levels outside the mask, per image; uint8 [n, 3, h, w] twice, and [n, 1, h, w]."""
+    outside = np.broadcast_to(masks == 0, images.shape)
+    difference = np.abs(images.astype(np.int16) - made) * outside
+    found: NDArray[np.float64] = difference.sum(axis=(1, 2, 3)) / np.maximum(outside.sum(axis=(1, 2, 3)), 1)
+    return found
+
+
+def translate(
+    generator: Generator, source: DataSet, out: Path, *, to: str = "", masks: DataSet | None = None, split: str = "all"
+) -> DataSet:
+    """Translate the images of a data set that have the other label, or none.
+
+    `masks` names a data set whose masks say where, used one after the other; without it the images' own masks. What is
+    already there from an earlier, interrupted call is kept. Each row of the result names source image and mask, and how
+    much changed outside the mask.
+
+    Raises UserError when the run does not translate, the label is unknown, or masks are needed and missing.
+    """
+    recipe, data = generator.recipe, generator.config.data
+    if recipe.takes != "domains":
+        raise UserError(f"{generator.run}: {generator.config.recipe} does not translate; use dermsynth generate")
+    target = _target(generator, to)
+    rows = _sources(source, data.classes, target, split)
+    images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
+    places = _mask_places(rows, masks) if recipe.masked else [None] * len(images)
+    facts = {"translated_to": data.classes[target], "source": str(source.folder), "source_hash": source.content_hash}
+    job = _job(generator, facts)
+    claim(out, job)
+    table = []
+    for part in _chunks(len(images), generator):
+        mask = _read_masks([places[i] for i in part], generator)
+        batch = np.asarray(images[part])
+        shown = Shown(batch, np.full(len(part), target), None, ShownDomains(batch, batch, batch, batch, mask))
+        made = images_of(recipe, [0] * len(part), [target] * len(part), inputs=shown)
+        changes = outside_change(batch, made, mask) if recipe.masked else [None] * len(part)
+        for i, image, change in zip(part, made, changes, strict=True):
+            name = Path(rows.table["file_name"].iloc[int(i)]).stem
+            row = {"source_image": rows.table["file_name"].iloc[int(i)]}
+            if places[i] is not None:
+                row |= {"source_mask": str(places[i]), "change_outside_mask": f"{change:.3f}"}
+            table.append(_write(out, name, image, data.classes[target], generator, row))
+    return _finish(out, table, job, "dermsynth translate")
+
+
+def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "all") -> DataSet:
+    """Make an image of every map of a data set, or of every lesion mask with its markers.
+
+    Raises UserError when the run takes no maps, or the maps' values have other names than in training.
+    """
+    recipe, data = generator.recipe, generator.config.data
+    if recipe.takes != "maps":
+        raise UserError(f"{generator.run}: {generator.config.recipe} takes no maps; leave --maps out")
+    rows = with_maps(_of_split(source, split))
+    unknown = [name for name in layers_of(rows) if name not in data.map_layers]
+    if unknown:
+        raise UserError(f"{source.folder}: map value {unknown[0]!r}; the run knows {', '.join(data.map_layers)}")
+    decoding = Decoding(data.height, data.width, data.crop, data.filter)
+    maps = decoded_maps(rows, decoding, MapSettings(data.map_layers, data.superpixels))
+    job = _job(generator, {"maps": str(source.folder), "maps_hash": source.content_hash})
+    claim(out, job)
+    table = []
+    for part in _chunks(len(maps), generator):
+        batch = np.asarray(maps[part])
+        shown = Shown(np.zeros((len(part), 3, *batch.shape[2:]), np.uint8), np.zeros(len(part), np.int64), batch)
+        made = images_of(recipe, [0] * len(part), [0] * len(part), inputs=shown)
+        for i, image, one in zip(part, made, batch, strict=True):
+            source_row = rows.table.iloc[int(i)]
+            name = Path(source_row["file_name"]).stem
+            write_bytes(out / "masks" / f"{name}.png", encode_png(np.where(one[0] > 0, 255, 0).astype(np.uint8)))
+            row = {"mask_file_name": f"masks/{name}.png", "source_map": source_row["file_name"]}
+            table.append(_write(out, name, image, str(source_row.get("label", "")), generator, row))
+    return _finish(out, table, job, "dermsynth generate --maps")
+
+
+def _target(generator: Generator, to: str) -> int:
+    """Number of the label that is asked for."""
+    classes, possible = generator.config.data.classes, generator.recipe.targets()
+    names = [classes[number] for number in possible]
+    if not to and len(possible) == 1:
+        return possible[0]
+    if to not in names:
+        raise UserError(f"--to {to!r}: this run makes {' and '.join(names)}; name one")
+    return classes.index(to)
+
+
+def _of_split(source: DataSet, split: str) -> DataSet:
+    if split == "all":
+        return source
+    rows = source.select((source.table.get("split", pd.Series([""] * len(source.table))) == split).to_numpy())
+    if rows.table.empty:
+        raise UserError(f"{source.folder}: no images in the split {split!r}")
+    return rows
+
+
+def _sources(source: DataSet, classes: tuple[str, ...], target: int, split: str) -> DataSet:
+    """The images to translate: those of the other domain where labels are known."""
+    rows, other = _of_split(source, split), classes[1 - target]
+    if other in rows.classes:
+        return rows.select(rows.labels == other)
+    if rows.classes:
+        raise UserError(f"{source.folder}: no images labelled {other!r}; it has: {', '.join(rows.classes)}")
+    return rows
+
+
+def _mask_places(rows: DataSet, masks: DataSet | None) -> list[Path | None]:
+    """Path of the mask of every image: those of another data set in turn, or the images' own."""
+    source = rows if masks is None else masks
+    names = [name for name in source.table.get("mask_file_name", []) if name]
+    if masks is None and len(names) < len(rows.table):
+        raise UserError(
+            f"{rows.folder}: {len(rows.table) - len(names)} images have no mask that says where; give --masks DIR"
+        )
+    if not names:
+        raise UserError(f"{source.folder}: no masks")
+    return [inside(source.folder, names[i % len(names)]) for i in range(len(rows.table))]
+
+
+def _read_masks(places: list[Path | None], generator: Generator) -> Pixels:
+    """Masks as uint8 [n, 1, h, w] of 0 and 1; zeros where the family takes none.
+
+    Raises UserError for a mask that covers everything.
+    """
+    data = generator.config.data
+    found = np.zeros((len(places), 1, data.height, data.width), np.uint8)
+    for index, place in enumerate(places):
+        if place is None:
+            continue
+        found[index, 0] = fit(read_mask(place).astype(np.uint8), data.height, data.width, data.crop, "nearest")
+        if found[index].all():
+            raise UserError(f"{place}: all lesion; nothing is left that must not change")
+    return found
+
+
+def _chunks(count: int, generator: Generator) -> Iterator[NDArray[np.int64]]:
+    processes.keep_freed_memory()
+    parts = [np.arange(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
+    yield from progress_bar(parts, total=len(parts), label="generating", unit=f"x{CHUNK} img")
+
+
+def _job(generator: Generator, facts: dict[str, Any]) -> dict[str, Any]:
+    provenance = generator.provenance(None)
+    return {key: value for key, value in provenance.items() if key != "truncation"} | facts
+
+
+def _write(
+    out: Path, name: str, image: Pixels, label: str, generator: Generator, columns: dict[str, str]
+) -> dict[str, str]:
+    text = {"Software": "dermsynth", "label": label, "checkpoint": generator.checkpoint.hash}
+    write_bytes(out / "images" / f"{name}.png", encode_png(image.transpose(1, 2, 0), text=text, synthetic=True))
+    row = {"file_name": f"images/{name}.png", "label": label} if label else {"file_name": f"images/{name}.png"}
+    return {**row, **columns, "checkpoint": generator.checkpoint.hash[:16], "synthetic": "true"}
+
+
+def _finish(out: Path, rows: list[dict[str, str]], job: dict[str, Any], command: str) -> DataSet:
+    facts: dict[str, Any] = {
+        "synthetic": True,
+        "source": "generated images; not photographs of patients",
+        "digital_source_type": "trainedAlgorithmicMedia",
+        "generator": job,
+    }
+    changes = [float(row["change_outside_mask"]) for row in rows if "change_outside_mask" in row]
+    if changes:
+        facts["change_outside_mask"] = {
+            "mean": round(float(np.mean(changes)), 3),
+            "worst": max(changes),
+            "n": len(changes),
+        }
+    return write_data_set(out, pd.DataFrame(rows), facts, {"command": command, "count": len(rows)})

@@ -1,0 +1,97 @@
+"""From the settings of a run to the images it is shown."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dermsynth.data.cache import Decoding
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.training_set import Selection, TrainingSet, domain_set, held_out, map_set, training_set
+from dermsynth.errors import UserError
+from dermsynth.recipes import family
+from dermsynth.training.settings import DataSettings
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a user asks to be shown; `source` and `target` for families that translate, `superpixels` for those with maps."""
+
+    decoding: Decoding
+    selection: Selection
+    temperature: float = 1.0
+    superpixels: bool = False
+    source: str = ""
+    target: str = ""
+
+
+def shown_images(recipe: str, data_set: DataSet, wanted: Wanted, seed: int) -> tuple[DataSettings, TrainingSet]:
+    """The settings that describe what is shown, and the decoded images.
+
+    Raises UserError when the data set does not have what the family takes.
+    """
+    takes, selection, decoding = family(recipe).takes, wanted.selection, wanted.decoding
+    _check_options(recipe, takes, wanted)
+    if takes == "domains":
+        masks = family(recipe).masked
+        chosen = domain_set(
+            data_set, decoding, wanted.source, wanted.target, masks=masks, split=selection.split, seed=seed
+        )
+    elif takes == "maps":
+        chosen = map_set(data_set, decoding, selection, superpixels=wanted.superpixels, seed=seed)
+    else:
+        chosen = training_set(data_set, decoding, selection, temperature=wanted.temperature, seed=seed)
+    settings = DataSettings(
+        folder=str(data_set.folder.resolve()),
+        content_hash=data_set.content_hash,
+        rows_hash=chosen.rows_hash,
+        split=selection.split,
+        exclude=selection.exclude,
+        classes=chosen.classes,
+        map_layers=chosen.map_layers,
+        superpixels=wanted.superpixels,
+        temperature=wanted.temperature,
+        height=decoding.height,
+        width=decoding.width,
+        crop=decoding.crop,
+        filter=decoding.filter,
+    )
+    return settings, chosen
+
+
+def _check_options(recipe: str, takes: str, wanted: Wanted) -> None:
+    if takes == "domains" and not (wanted.source and wanted.target):
+        raise UserError(f"{recipe} translates between two labels: name them with --from LABEL --to LABEL")
+    if takes != "domains" and (wanted.source or wanted.target):
+        raise UserError(f"--from, --to: {recipe} does not translate; leave them out")
+    if takes != "maps" and wanted.superpixels:
+        raise UserError(f"--superpixels: {recipe} takes no maps; leave it out")
+
+
+def same_images(recipe: str, settings: DataSettings, seed: int = 0) -> TrainingSet:
+    """The images that a run was shown.
+
+    Raises UserError when the data set is gone or has changed.
+    """
+    data_set = open_data_set(Path(settings.folder))
+    if data_set.content_hash != settings.content_hash:
+        raise UserError(f"{settings.folder}: no longer holds the images that were trained on")
+    return shown_images(recipe, data_set, _wanted(recipe, settings), seed)[1]
+
+
+def unseen_images(recipe: str, settings: DataSettings) -> TrainingSet | None:
+    """Validation images of the same kind, for families of plain images; None where there are too few."""
+    if family(recipe).takes != "images":
+        return None
+    wanted = _wanted(recipe, settings)
+    return held_out(open_data_set(Path(settings.folder)), wanted.decoding, wanted.selection, settings.classes)
+
+
+def _wanted(recipe: str, settings: DataSettings) -> Wanted:
+    domains = family(recipe).takes == "domains"
+    return Wanted(
+        Decoding(settings.height, settings.width, settings.crop, settings.filter),
+        Selection(settings.split, settings.exclude, bool(settings.classes) and not domains),
+        settings.temperature,
+        settings.superpixels,
+        settings.classes[0] if domains else "",
+        settings.classes[1] if domains else "",
+    )
