@@ -83,7 +83,7 @@ class PatchDiscriminator(nn.Module):
         for index, (a, b) in enumerate(pairwise(sizes)):
             stride = 2 if index < layers - 1 else 1
             norm: list[nn.Module] = [nn.InstanceNorm2d(b, affine=True)] if index else []
-            self.layers.append(nn.Sequential(nn.Conv2d(a, b, 4, stride, 2), *norm, nn.LeakyReLU(LEAK)))
+            self.layers.append(nn.Sequential(nn.Conv2d(a, b, 4, stride, 2, bias=not norm), *norm, nn.LeakyReLU(LEAK)))
         self.layers.append(nn.Conv2d(sizes[-1], 1, 4, 1, 2))
         draw_weights(self)
         self.to(memory_format=torch.channels_last)
