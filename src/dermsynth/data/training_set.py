@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.maps import MapSettings, decoded_maps, layers_of, with_maps
 from dermsynth.data.sampling import Order
 from dermsynth.errors import UserError
 
@@ -173,66 +172,7 @@ def training_set(
     number = {label: i for i, label in enumerate(classes)}
     labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
     order = Order(labels, temperature=temperature, seed=seed)
-    return TrainingSet(decoded(rows, decoding), labels, classes, order, _rows_hash(rows))
-
-
-def domain_set(
-    data_set: DataSet, decoding: Decoding, source: str, target: str, *, masks: bool, split: str = "train", seed: int = 0
-) -> TrainingSet:
-    """Two labels of a data set as the domains between which a family translates; with `masks`, one side must have them.
-
-    Raises UserError when a label does not occur, has too few images, a needed mask is missing or is all lesion.
-    """
-    for label in (source, target):
-        if label not in data_set.classes:
-            raise UserError(f"domain {label!r}: no such label; there are: {', '.join(data_set.classes) or 'none'}")
-    if source == target:
-        raise UserError(f"domain {source!r}: source and target are the same")
-    rows = chosen_rows(data_set, Selection(split))
-    sides = [rows.select(rows.labels == label) for label in (source, target)]
-    for side, label in zip(sides, (source, target), strict=True):
-        if len(side.table) < SMALLEST_CLASS:
-            raise UserError(
-                f"domain {label!r}: {len(side.table)} images in the split {split!r}, at least {SMALLEST_CLASS} are needed"
-            )
-    images = [decoded(side, decoding) for side in sides]
-    found = [_domain_masks(side, decoding) if masks else None for side in sides]
-    if masks and found[0] is None and found[1] is None:
-        raise UserError(f"{data_set.folder}: neither {source!r} nor {target!r} images all have masks")
-    kept = min(len(side) for side in images)
-    orders = [Order(np.zeros(kept, np.int64), seed=4 * seed + i) for i in range(2)]
-    surplus = [Order(np.zeros(len(side), np.int64), seed=4 * seed + 2 + i) for i, side in enumerate(images)]
-    domains = Domains(images[0], images[1], orders[0], orders[1], surplus[0], surplus[1], found[0], found[1])
-    labels = np.ones(len(images[1]), np.int64)
-    return TrainingSet(images[1], labels, (source, target), surplus[1], _rows_hash(rows), domains=domains)
-
-
-def _domain_masks(side: DataSet, decoding: Decoding) -> Images | None:
-    """Masks 0 / 1 as [n, 1, h, w], or None where an image has none."""
-    if "mask_file_name" not in side.table or (side.table["mask_file_name"] == "").any():
-        return None
-    maps = decoded_maps(side, decoding, MapSettings(("skin", "lesion"), superpixels=False))[:, :1]
-    full = np.flatnonzero(np.asarray(maps.reshape(len(maps), -1).min(axis=1)) > 0)
-    if len(full):
-        name = side.table["mask_file_name"].iloc[int(full[0])]
-        raise UserError(f"{side.folder / name}: all lesion; nothing is left that must not change")
-    return maps
-
-
-def map_set(
-    data_set: DataSet, decoding: Decoding, selection: Selection, *, superpixels: bool, seed: int = 0
-) -> TrainingSet:
-    """Images with their semantic maps, and superpixel boundaries if wanted.
-
-    Raises UserError when there are no masks, or too few images.
-    """
-    rows = with_maps(chosen_rows(data_set, replace(selection, conditional=False)))
-    if len(rows.table) < SMALLEST_SET:
-        raise UserError(f"{data_set.folder}: {len(rows.table)} images with masks, at least {SMALLEST_SET} are needed")
-    layers = layers_of(rows)
-    maps = decoded_maps(rows, decoding, MapSettings(layers, superpixels))
-    labels = np.zeros(len(rows.table), np.int64)
-    return TrainingSet(decoded(rows, decoding), labels, (), Order(labels, seed=seed), _rows_hash(rows), maps, layers)
+    return TrainingSet(decoded(rows, decoding), labels, classes, order, rows_hash(rows))
 
 
 def held_out(
@@ -247,10 +187,10 @@ def held_out(
     if len(rows.table) < SMALLEST_SET:
         return None
     labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
-    return TrainingSet(decoded(rows, decoding), labels, classes, Order(labels), _rows_hash(rows))
+    return TrainingSet(decoded(rows, decoding), labels, classes, Order(labels), rows_hash(rows))
 
 
-def _rows_hash(rows: DataSet) -> str:
+def rows_hash(rows: DataSet) -> str:
     """Hash of which images are shown with which label: edited labels or splits are another training."""
     text = "\n".join(f"{name}\t{label}" for name, label in zip(rows.table["file_name"], rows.labels, strict=True))
     return hashlib.sha256(text.encode()).hexdigest()[:32]

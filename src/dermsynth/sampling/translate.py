@@ -36,9 +36,9 @@ def translate(
 ) -> DataSet:
     """Translate the images of a data set that have the other label, or none.
 
-    `masks` names a data set whose masks say where, used one after the other; without it the images' own masks. What is
-    already there from an earlier, interrupted call is kept. Each row of the result names source image and mask, and how
-    much changed outside the mask.
+    `masks` names a data set whose masks say where, used one after the other; without it the images' own masks. After an
+    interruption the same call writes the same images. Each row of the result names source image and mask, and how much
+    changed outside the mask.
 
     Raises UserError when the run does not translate, the label is unknown, or masks are needed and missing.
     """

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet, open_data_set
-from dermsynth.data.training_set import Selection, TrainingSet, domain_set, held_out, map_set, training_set
+from dermsynth.data.paired_sets import domain_set, map_set
+from dermsynth.data.training_set import Selection, TrainingSet, held_out, training_set
 from dermsynth.errors import UserError
 from dermsynth.recipes import family
 from dermsynth.training.settings import DataSettings

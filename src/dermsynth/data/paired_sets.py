@@ -1,0 +1,85 @@
+"""Images as families see them that make images from images: with semantic maps, or as two domains."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.maps import MapSettings, decoded_maps, layers_of, with_maps
+from dermsynth.data.sampling import Order
+from dermsynth.data.training_set import (
+    SMALLEST_CLASS,
+    SMALLEST_SET,
+    Domains,
+    Images,
+    Selection,
+    TrainingSet,
+    chosen_rows,
+    rows_hash,
+)
+from dermsynth.errors import UserError
+
+
+def map_set(
+    data_set: DataSet, decoding: Decoding, selection: Selection, *, superpixels: bool, seed: int = 0
+) -> TrainingSet:
+    """Images with their semantic maps, and superpixel boundaries if wanted.
+
+    Raises UserError when there are no masks, or too few images.
+    """
+    rows = with_maps(chosen_rows(data_set, replace(selection, conditional=False)))
+    if len(rows.table) < SMALLEST_SET:
+        raise UserError(f"{data_set.folder}: {len(rows.table)} images with masks, at least {SMALLEST_SET} are needed")
+    layers = layers_of(rows)
+    maps = decoded_maps(rows, decoding, MapSettings(layers, superpixels))
+    labels = np.zeros(len(rows.table), np.int64)
+    return TrainingSet(decoded(rows, decoding), labels, (), Order(labels, seed=seed), rows_hash(rows), maps, layers)
+
+
+def domain_set(
+    data_set: DataSet, decoding: Decoding, source: str, target: str, *, masks: bool, split: str = "train", seed: int = 0
+) -> TrainingSet:
+    """Two labels of a data set as the domains between which a family translates; with `masks`, one side must have them.
+
+    Raises UserError when a label does not occur, has too few images, a needed mask is missing or is all lesion.
+    """
+    if source == target:
+        raise UserError(f"domain {source!r}: source and target are the same")
+    sides = [_side(data_set, label, split) for label in (source, target)]
+    images = [decoded(side, decoding) for side in sides]
+    found = [_masks(side, decoding) if masks else None for side in sides]
+    if masks and found[0] is None and found[1] is None:
+        raise UserError(f"{data_set.folder}: neither all images of {source!r} nor all of {target!r} have masks")
+    kept = min(len(side) for side in images)
+    shown = [Order(np.zeros(kept, np.int64), seed=4 * seed + i) for i in range(2)]
+    surplus = [Order(np.zeros(len(side), np.int64), seed=4 * seed + 2 + i) for i, side in enumerate(images)]
+    domains = Domains(images[0], images[1], shown[0], shown[1], surplus[0], surplus[1], found[0], found[1])
+    labels = np.ones(len(images[1]), np.int64)
+    both = "".join(rows_hash(side) for side in sides)
+    return TrainingSet(images[1], labels, (source, target), surplus[1], both, domains=domains)
+
+
+def _side(data_set: DataSet, label: str, split: str) -> DataSet:
+    """The images of one domain."""
+    if label not in data_set.classes:
+        raise UserError(f"domain {label!r}: no such label; there are: {', '.join(data_set.classes) or 'none'}")
+    rows = chosen_rows(data_set, Selection(split))
+    side = rows.select(rows.labels == label)
+    if len(side.table) < SMALLEST_CLASS:
+        raise UserError(
+            f"domain {label!r}: {len(side.table)} images in the split {split!r}, at least {SMALLEST_CLASS} are needed"
+        )
+    return side
+
+
+def _masks(side: DataSet, decoding: Decoding) -> Images | None:
+    """Masks 0 / 1 as [n, 1, h, w], or None where an image has none."""
+    if "mask_file_name" not in side.table or (side.table["mask_file_name"] == "").any():
+        return None
+    maps = decoded_maps(side, decoding, MapSettings(("skin", "lesion"), superpixels=False))[:, :1]
+    full = np.flatnonzero(np.asarray(maps.reshape(len(maps), -1).min(axis=1)) > 0)
+    if len(full):
+        name = side.table["mask_file_name"].iloc[int(full[0])]
+        raise UserError(f"{side.folder / name}: all lesion; nothing is left that must not change")
+    return maps

@@ -1,0 +1,154 @@
+"""Translations and images of maps, from tiny runs of every family that makes images from images."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.errors import UserError
+from dermsynth.images import encode_png, read_image
+from dermsynth.report.run_report import write_run_report
+from dermsynth.sampling.generate import Generator, generate, load_generator
+from dermsynth.sampling.translate import from_maps, outside_change, translate
+from dermsynth.training.loop import train
+from tests.conftest import tiny_config
+
+Make = Callable[[str], Generator]
+
+
+@pytest.fixture(scope="session")
+def made(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Make:
+    runs: dict[str, Path] = {}
+
+    def load(recipe: str) -> Generator:
+        if recipe not in runs:
+            runs[recipe] = tmp_path_factory.mktemp("translators") / recipe
+            config, chosen = tiny_config(phantom, recipe=recipe, images=48)
+            train(runs[recipe], config, chosen, device="cpu")
+        return load_generator(runs[recipe], device="cpu")
+
+    return load
+
+
+def test_translations_say_where_they_come_from_and_what_changed_outside(
+    made: Make, phantom: DataSet, tmp_path: Path
+) -> None:
+    generator = made("residual-translation")
+    result = translate(generator, phantom, tmp_path / "out", split="test")
+    sources = phantom.select(((phantom.table["split"] == "test") & (phantom.table["label"] == "nevus")).to_numpy())
+    assert sorted(result.table["source_image"]) == sorted(sources.table["file_name"])
+    assert set(result.labels) == {"melanoma"}
+    assert result.synthetic
+    first = result.table.iloc[0]
+    index = list(sources.table["file_name"]).index(first["source_image"])
+    before = decoded(sources, Decoding(32, 32))[index].astype(int)
+    after = read_image(result.folder / first["file_name"]).transpose(2, 0, 1).astype(int)
+    mask = read_image(Path(first["source_mask"])).max(axis=2) > 127
+    mask = np.repeat(np.repeat(mask, 2, axis=0), 2, axis=1)  # the phantom has 16 pixels, the run 32
+    literal = np.abs(before - after)[:, ~mask].mean()
+    assert float(first["change_outside_mask"]) == pytest.approx(literal, abs=0.001)
+    summary = result.description["change_outside_mask"]
+    assert summary["n"] == len(result.table)
+    assert summary["mean"] == pytest.approx(result.table["change_outside_mask"].astype(float).mean(), abs=0.001)
+    again = translate(generator, phantom, tmp_path / "again", split="test")
+    assert again.content_hash == result.content_hash
+
+
+def test_outside_change_against_a_loop() -> None:
+    random = np.random.default_rng(0)
+    images, changed = (random.integers(0, 256, (3, 3, 8, 8), np.uint8) for _ in range(2))
+    masks = random.integers(0, 2, (3, 1, 8, 8), np.uint8)
+    for n, value in enumerate(outside_change(images, changed, masks)):
+        total = [
+            abs(int(images[n, c, y, x]) - int(changed[n, c, y, x]))
+            for c in range(3)
+            for y in range(8)
+            for x in range(8)
+            if not masks[n, 0, y, x]
+        ]
+        assert value == pytest.approx(sum(total) / len(total))
+    assert (outside_change(images, images, masks) == 0).all()
+    inside = np.where(masks > 0, changed, images)
+    assert (outside_change(images, inside, masks) == 0).all()
+
+
+def test_masks_of_another_set_are_used_in_turn(made: Make, phantom: DataSet, tmp_path: Path) -> None:
+    bare = phantom.table.drop(columns=["mask_file_name"])
+    for name in bare["file_name"]:
+        target = tmp_path / "bare" / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes((phantom.folder / name).read_bytes())
+    photographs = write_data_set(tmp_path / "bare", bare, {"synthetic": False}, {"command": "test"})
+    generator = made("residual-translation")
+    with pytest.raises(UserError, match=r"images have no mask that says where; give --masks DIR"):
+        translate(generator, photographs, tmp_path / "no")
+    few = phantom.select(np.arange(len(phantom.table)) < 3)
+    result = translate(generator, photographs, tmp_path / "yes", masks=few)
+    assert result.table["source_mask"].nunique() == 3
+
+
+def test_a_cycle_goes_both_ways(made: Make, phantom: DataSet, tmp_path: Path) -> None:
+    generator = made("cyclegan")
+    there = translate(generator, phantom, tmp_path / "there", to="melanoma", split="test")
+    back = translate(generator, phantom, tmp_path / "back", to="nevus", split="test")
+    assert set(there.labels) == {"melanoma"}
+    assert set(back.labels) == {"nevus"}
+    assert "source_mask" not in there.table
+    with pytest.raises(UserError, match=r"--to '': this run makes nevus and melanoma; name one"):
+        translate(generator, phantom, tmp_path / "x")
+    with pytest.raises(UserError, match=r"--to 'wart'"):
+        translate(generator, phantom, tmp_path / "x", to="wart")
+
+
+def test_every_map_becomes_an_image_with_its_mask(made: Make, phantom: DataSet, tmp_path: Path) -> None:
+    generator = made("pix2pixhd")
+    result = from_maps(generator, phantom, tmp_path / "out", split="test")
+    sources = phantom.select((phantom.table["split"] == "test").to_numpy())
+    assert list(result.table["source_map"]) == list(sources.table["file_name"])
+    assert list(result.labels) == list(sources.labels)
+    for name, mask in zip(sources.table["mask_file_name"], result.table["mask_file_name"], strict=True):
+        small = read_image(phantom.folder / name).max(axis=2) > 127
+        large = read_image(result.folder / mask).max(axis=2) > 127
+        assert (np.repeat(np.repeat(small, 2, axis=0), 2, axis=1) == large).all()
+
+
+def test_every_kind_of_run_has_its_own_command(made: Make, phantom: DataSet, run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cyclegan makes images from images, not from seeds; use dermsynth translate"):
+        generate(made("cyclegan"), {"melanoma": 3}, tmp_path / "a")
+    with pytest.raises(UserError, match="pix2pixhd makes images from images, not from seeds; use --maps DIR"):
+        generate(made("pix2pixhd"), {"": 3}, tmp_path / "b")
+    with pytest.raises(UserError, match="stylegan2-ada does not translate; use dermsynth generate"):
+        translate(load_generator(run, device="cpu"), phantom, tmp_path / "c")
+    with pytest.raises(UserError, match="stylegan2-ada takes no maps; leave --maps out"):
+        from_maps(load_generator(run, device="cpu"), phantom, tmp_path / "d")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_mask_that_covers_everything_is_refused(made: Make, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    for name in ("images/a.png", "masks/a.png"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(encode_png(np.full((32, 32, 3), 255, np.uint8)))
+    table = pd.DataFrame([{"file_name": "images/a.png", "mask_file_name": "masks/a.png"}])
+    data = write_data_set(folder, table, {"synthetic": False}, {"command": "test"})
+    with pytest.raises(UserError, match="all lesion; nothing is left that must not change"):
+        translate(made("residual-translation"), data, tmp_path / "out")
+
+
+def test_labels_that_the_run_does_not_know_are_refused(made: Make, phantom: DataSet, tmp_path: Path) -> None:
+    others = phantom.select(phantom.labels == "seborrheic_keratosis")
+    with pytest.raises(UserError, match="no images labelled 'nevus'; it has: seborrheic_keratosis"):
+        translate(made("residual-translation"), others, tmp_path / "out")
+
+
+@pytest.mark.parametrize("recipe", ["pix2pixhd", "residual-translation", "cyclegan"])
+def test_their_reports_show_inputs(made: Make, recipe: str, tmp_path: Path) -> None:
+    generator = made(recipe)
+    write_run_report(generator.run, tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text()
+    assert page.count("<img") >= 3
+    assert recipe in page
