@@ -13,8 +13,6 @@ if TYPE_CHECKING:
     from dermsynth.training.settings import RunConfig
     from dermsynth.training.showing import Wanted
 
-WATCHED = 512
-
 
 @Parameter(name="*")
 @dataclass(frozen=True)
@@ -107,19 +105,14 @@ def train(
     """
     import sys
 
-    from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
+    from dermsynth.evaluation.watcher import usual_watchers
     from dermsynth.training.loop import Interrupted
     from dermsynth.training.loop import train as run
-    from dermsynth.training.showing import unseen_images
     from dermsynth.training.updates import TrainingStopped
 
     config, chosen = configure(recipe, images, shown, model, loop)
-    watchers = [kid_watcher(chosen.images, chosen.labels, min(WATCHED, len(chosen.images)))]
-    unseen = unseen_images(recipe, config.data)
-    if unseen is not None:
-        watchers.append(discriminator_watcher(chosen, unseen, WATCHED))
     try:
-        last = run(out, config, chosen, watchers=watchers, device=device)
+        last = run(out, config, chosen, watchers=usual_watchers(config, chosen), device=device)
     except Interrupted:
         print(f"stopped and saved in {out}; repeat the command to go on", file=sys.stderr)
         sys.exit(130)
@@ -133,23 +126,14 @@ def configure(recipe: str, images: str, shown: Images, model: Model, loop: Loop)
     """Resolve every choice into a configuration, and decode the images it names."""
     from dermsynth.data.dataset import open_data_set
     from dermsynth.data.phantom import default_phantom
-    from dermsynth.errors import UserError
     from dermsynth.networks.shapes import parse_shape
-    from dermsynth.recipes import family
     from dermsynth.runs import parse_count
-    from dermsynth.training.settings import RunConfig, TrainingSettings, validated
-    from dermsynth.training.showing import shown_images
+    from dermsynth.training.plan import Plan, configured, resolved
 
-    shape, kind = parse_shape(shown.resolution), family(recipe)
-    if model.preset not in kind.presets:
-        raise UserError(f"--preset {model.preset!r}: unknown; {recipe} has: {', '.join(kind.presets)}")
-    batch = kind.batch_sizes[model.preset] if model.batch is None else model.batch
-    if batch < 2:
-        raise UserError(f"--batch {batch}: must be at least 2")
-    resolved = kind.presets[model.preset](shape, batch).model_dump() | dict(map(_choice, model.set))
-    values = {
+    shape = parse_shape(shown.resolution)
+    training = {
         "images": parse_count(images),
-        "batch": batch,
+        "batch": model.batch,
         "accumulate": loop.accumulate,
         "precision": loop.precision,
         "snapshot": parse_count(loop.snapshot),
@@ -158,14 +142,11 @@ def configure(recipe: str, images: str, shown: Images, model: Model, loop: Loop)
         "seed": loop.seed,
         "initial": str(loop.initial) if loop.initial else None,
     }
-    training = validated(TrainingSettings, values, "train")
-    chosen_model = validated(kind.config_type, resolved, "--set")
-    kind.check_shape(shape, chosen_model)
+    plan = Plan(recipe, model.preset, dict(map(_choice, model.set)), training)
+    resolved(plan, shape)  # what is wrong with the request is told before any image is read
+    wanted = _wanted(shown, shape)
     data_set = open_data_set(shown.data) if shown.data else default_phantom(shape.height, shape.width)
-    settings, chosen = shown_images(recipe, data_set, _wanted(shown, shape), loop.seed)
-    return RunConfig(
-        recipe=recipe, preset=model.preset, model=chosen_model.model_dump(), data=settings, training=training
-    ), chosen
+    return configured(plan, data_set, wanted)
 
 
 def _wanted(shown: Images, shape: "Shape") -> "Wanted":

@@ -9,9 +9,19 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.evaluation.kernel import kernel_distance
 from dermsynth.networks.features import load_extractor
 from dermsynth.training.loop import Glimpse, Watcher
+from dermsynth.training.settings import RunConfig
+from dermsynth.training.showing import unseen_images
 
 FIRST_SEED = 10_000_000
 """Seeds of watched images start here: they are no seed of a sample grid."""
+WATCHED = 512
+
+
+def usual_watchers(config: RunConfig, shown: TrainingSet) -> list[Watcher]:
+    """KID, by which the best checkpoint is chosen, and the discriminator's opinion where there are held-out images."""
+    watchers = [kid_watcher(shown.images, shown.labels, min(WATCHED, len(shown.images)))]
+    unseen = unseen_images(config.recipe, config.data)
+    return watchers if unseen is None else [*watchers, discriminator_watcher(shown, unseen, WATCHED)]
 
 
 def kid_watcher(images: NDArray[np.uint8], labels: NDArray[np.int64], count: int) -> Watcher:

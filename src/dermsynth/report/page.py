@@ -43,9 +43,13 @@ def thumbnails(paths: Sequence[Path], side: int = THUMBNAIL) -> Pixels:
 
 
 def curves(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, title: str, logarithmic: bool = False
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str,
+    logarithmic: bool = False,
+    xlabel: str = "thousand images shown",
 ) -> Markup:
-    """Lines over images shown, as SVG: name -> (x, y); a logarithmic scale turns linear near zero where values reach it."""
+    """Lines over thousands of x, as SVG: name -> (x, y); a logarithmic scale turns linear near zero where values reach it."""
     mpl.use("Agg")
     from matplotlib import pyplot
 
@@ -55,7 +59,7 @@ def curves(
         figure, axes = pyplot.subplots(figsize=(5.2, 2.6), layout="constrained")
         for colour, (name, (x, y)) in zip(COLOURS * 3, series.items(), strict=False):
             axes.plot(np.asarray(x) / 1000, y, color=colour, label=name, linewidth=1.2)
-        axes.set(title=title, xlabel="thousand images shown")
+        axes.set(title=title, xlabel=xlabel)
         if logarithmic and min(min(y) for _, y in series.values()) > 0:
             axes.set_yscale("log")
         elif logarithmic:

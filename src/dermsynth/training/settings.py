@@ -40,7 +40,7 @@ class TrainingSettings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     images: int = Field(ge=1, description="length of the training")
-    batch: int = Field(32, ge=2, description="images a step over all processes")
+    batch: int = Field(32, ge=1, description="images a step over all processes")
     accumulate: int = Field(1, ge=1, description="pieces into which a process divides its share of a batch")
     precision: Precision = "float32"
     snapshot: int = Field(5_000, ge=1, description="images between checkpoints")

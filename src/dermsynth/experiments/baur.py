@@ -1,0 +1,76 @@
+"""BAUR: which GAN makes skin lesions? Families trained for the same number of images, compared by SWD."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.experiments.steps import (
+    Setting,
+    conclude,
+    details,
+    measured,
+    plan,
+    real_images,
+    rows_picture,
+    samples,
+    trained,
+)
+from dermsynth.sampling.walks import walk
+
+SIZES = ("laptop", "paper")
+COLUMNS = 10
+WALK_SEEDS = (1, 2)
+
+
+def configuration(size: str) -> Setting:
+    """The comparison's settings.
+
+    `dermsynth experiment baur --data DIR --size paper`: 256 pixels, latent 128, 1.5 million images a family, 10,000
+    synthetic images; days on one GPU. Reported there (SWD x 1000, 10,000 images of ISIC 2018): lower bound 4.34, PGAN 20.02,
+    DCGAN 94.72, LAPGAN 96.68. `--size laptop`: 64 pixels, 30,000 images a family and two families more, 2,000 synthetic
+    images; about two hours on 2 CPU cores.
+    """
+    if size == "paper":
+        plans = {name: plan(name, "baur") for name in ("dcgan", "lapgan", "pgan")}
+        return Setting("256", 1_500_000, plans, 10_000, "inception=download")
+    families = ("dcgan", "lapgan", "ddgan", "pgan", "stylegan2-ada")
+    return Setting("64", 30_000, {name: plan(name) for name in families}, 2_000)
+
+
+def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> dict[str, Any]:
+    """Train, measure, and draw the figures: samples and details beside real images, and a walk a family."""
+    rows, pictures, walks = [], [real_images(data_set, setting, COLUMNS)], []
+    for name in setting.plans:
+        generator, shown = trained(setting, name, data_set, out, device)
+        pictures.append(samples(generator, COLUMNS, shown))
+        walks.append(walk(generator.recipe, WALK_SEEDS, COLUMNS))
+        rows += measured(setting, name, generator, data_set, out)
+    rows_picture(out / "samples.png", pictures, scale=2)
+    rows_picture(out / "details.png", [details(row) for row in pictures], scale=2)
+    rows_picture(out / "walks.png", walks, scale=2)
+    result = {"measurements": rows, "rows": ["real", *setting.plans]}
+    conclude(out, "baur", setting, result, table(rows))
+    return result
+
+
+def table(rows: Sequence[dict[str, Any]]) -> list[str]:
+    """A line a family, best mean SWD first: every metric with its interval, and the floor."""
+    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    runs = list(dict.fromkeys(row["run"] for row in rows))
+    cells = {(row["run"], row["metric"]): row for row in rows}
+    order = sorted(runs, key=lambda run: float(cells[run, "SWD mean"]["value"]))
+    lines = ["| family | " + " | ".join(metrics) + " |", "|--" * (len(metrics) + 1) + "|"]
+    for run in order:
+        found = [cells[run, metric] for metric in metrics]
+        lines.append(
+            f"| {run} | " + " | ".join(f"{c['value']:.2f} ({c['low']:.2f} to {c['high']:.2f})" for c in found) + " |"
+        )
+    floors = [cells[order[0], metric] for metric in metrics]
+    lines.append("| real against real | " + " | ".join(f"{c['floor']:.2f} (n = {c['half']})" for c in floors) + " |")
+    first = floors[0]
+    lines += [
+        "",
+        f"{first['synthetic']} synthetic against {first['real']} real images, seed {first['seed']}; 95 % intervals.",
+    ]
+    return lines

@@ -1,0 +1,65 @@
+"""LUNAGARIYA: loss curves of the DCGAN and of every frozen phase of the PGGAN, and grids beside real images."""
+
+from pathlib import Path
+from typing import Any
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.experiments.steps import Setting, conclude, plan, real_images, rows_picture, samples, trained
+from dermsynth.report.page import curves
+from dermsynth.runs import read_json_lines, write_text
+
+SIZES = ("laptop", "paper")
+COLUMNS, ROWS = 8, 4
+
+
+def configuration(size: str) -> Setting:
+    """The settings.
+
+    `dermsynth experiment lunagariya-curves --data DIR --size paper`: 64 pixels, batch 64, 5 million images (500 epochs of
+    10,000); hours on one GPU. The report shows curves and grids without figures. `--size laptop`: half the feature maps,
+    30,000 images, phases of 10,000; ten minutes on 2 CPU cores.
+    """
+    if size == "paper":
+        phases = {"phase_images": 1_600_000}
+        plans = {
+            "dcgan": plan("dcgan", "lunagariya"),
+            "frozen-pggan": plan("frozen-pggan", "lunagariya", choices=phases),
+        }
+        return Setting("64", 5_000_000, plans, COLUMNS * ROWS)
+    plans = {"dcgan": plan("dcgan"), "frozen-pggan": plan("frozen-pggan", choices={"phase_images": 10_000})}
+    return Setting("64", 30_000, plans, COLUMNS * ROWS)
+
+
+def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> dict[str, Any]:
+    """Train both; write a curve a phase, and grids of generated and of real images."""
+    real = real_images(data_set, setting, setting.generated)
+    rows_picture(out / "real.png", _in_rows(real))
+    losses: dict[str, dict[str, Any]] = {}
+    for name in setting.plans:
+        generator, shown = trained(setting, name, data_set, out, device)
+        rows_picture(out / f"{name}.png", _in_rows(samples(generator, setting.generated, shown)))
+        losses[name] = by_phase(out / "runs" / name / "log.jsonl")
+        for phase, series in losses[name].items():
+            path = out / f"{name}{'-' + phase if phase else ''}.svg"
+            write_text(path, str(curves(series, title=f"{name} {phase}".strip())))
+    text = [
+        f"{name}: {', '.join(f'{p} pixels' if p else 'one phase' for p in found)}" for name, found in losses.items()
+    ]
+    conclude(out, "lunagariya-curves", setting, {"losses": losses}, text)
+    return {"losses": losses}
+
+
+def _in_rows(images: Any) -> list[Any]:
+    return [images[start : start + COLUMNS] for start in range(0, len(images), COLUMNS)]
+
+
+def by_phase(log: Path) -> dict[str, Any]:
+    """Loss curves of a run's log, apart for every phase: what stands behind the player's name."""
+    found: dict[str, Any] = {}
+    for line in read_json_lines(log):
+        for name, value in line.get("losses", {}).items():
+            phase = name.split("/")[0].partition(" ")[2]
+            x, y = found.setdefault(phase, {}).setdefault(name, ([], []))
+            x.append(line["images"])
+            y.append(value)
+    return found

@@ -1,0 +1,134 @@
+"""What every experiment does: train its runs, generate from them, and lay images side by side."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.training_set import Selection, TrainingSet
+from dermsynth.evaluation.evaluate import evaluate
+from dermsynth.evaluation.watcher import usual_watchers
+from dermsynth.images import encode_png, grid
+from dermsynth.networks.features import load_extractor
+from dermsynth.networks.shapes import parse_shape
+from dermsynth.recipes.sampler import images_of
+from dermsynth.runs import write_bytes, write_json, write_text
+from dermsynth.sampling.generate import Generator, generate, load_generator
+from dermsynth.training.loop import train
+from dermsynth.training.plan import Plan, configured
+from dermsynth.training.settings import read_config
+from dermsynth.training.showing import Wanted
+
+Pixels = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The whole configuration of an experiment: its runs by name, and what is made of them."""
+
+    resolution: str
+    images: int
+    plans: Mapping[str, Plan]
+    generated: int = 0
+    extractor: str = "embedded"
+    superpixels: Mapping[str, bool] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    split: str = "train"
+    seed: int = 0
+
+
+def plan(
+    recipe: str, preset: str = "laptop", *, choices: Mapping[str, Any] | None = None, batch: int | None = None
+) -> Plan:
+    """A family whose length the setting decides."""
+    return Plan(recipe, preset, choices or {}, {} if batch is None else {"batch": batch})
+
+
+def trained(setting: Setting, name: str, data_set: DataSet, out: Path, device: str) -> tuple[Generator, TrainingSet]:
+    """Train one run of an experiment, or go on with it where it stopped."""
+    shape = parse_shape(setting.resolution)
+    wanted = Wanted(
+        Decoding(shape.height, shape.width),
+        Selection(setting.split, setting.exclude, conditional=False),
+        superpixels=setting.superpixels.get(name, False),
+    )
+    asked = setting.plans[name]
+    loop = {"images": setting.images, "seed": setting.seed, "snapshot": max(setting.images // 8, 1), **asked.training}
+    config, shown = configured(Plan(asked.recipe, asked.preset, asked.choices, loop), data_set, wanted)
+    run = out / "runs" / name
+    print(f"{name}: {asked.recipe} ({asked.preset})", flush=True)
+    train(run, config, shown, watchers=usual_watchers(config, shown), device=device)
+    return load_generator(run, device=device), shown
+
+
+def measured(
+    setting: Setting, name: str, generator: Generator, data_set: DataSet, out: Path, *, truncation: float | None = None
+) -> list[dict[str, Any]]:
+    """Generate a set from a run, unless it is there, and measure FID, KID and SWD against the training images."""
+    folder = out / "synthetic" / name
+    done = (folder / "dataset.json").exists()
+    made = (
+        open_data_set(folder) if done else generate(generator, {"": setting.generated}, folder, truncation=truncation)
+    )
+    extractor = load_extractor(setting.extractor)
+    result = evaluate(made, data_set, extractor, split=setting.split, seed=setting.seed)
+    return [row | {"run": name} for row in result["measurements"]]
+
+
+def samples(generator: Generator, count: int, shown: TrainingSet, first_seed: int = 0) -> Pixels:
+    """Images of a run as uint8 [n, 3, h, w], from consecutive seeds."""
+    seeds, target = range(first_seed, first_seed + count), generator.recipe.targets()[0]
+    return images_of(generator.recipe, seeds, [target] * count, inputs=shown.inputs(seeds))
+
+
+def real_images(data_set: DataSet, setting: Setting, count: int) -> Pixels:
+    """Random training images as uint8 [n, 3, h, w]."""
+    shape = parse_shape(setting.resolution)
+    rows = data_set
+    if setting.split != "all" and "split" in data_set.table:
+        rows = data_set.select((data_set.table["split"] == setting.split).to_numpy())
+    images = decoded(rows, Decoding(shape.height, shape.width))
+    chosen = np.sort(np.random.default_rng(setting.seed).permutation(len(images))[:count])
+    return np.asarray(images[chosen])
+
+
+def rows_picture(path: Path, rows: Sequence[Pixels], scale: int = 1) -> None:
+    """One row of images a side, as PNG, each pixel `scale` times as large."""
+    columns = len(rows[0])
+    sheet = grid(np.concatenate(rows).transpose(0, 2, 3, 1), columns)
+    larger = cv2.resize(sheet, None, fx=scale, fy=scale, interpolation=cv2.INTER_NEAREST)
+    write_bytes(path, encode_png(np.ascontiguousarray(larger)))
+
+
+def details(images: Pixels) -> Pixels:
+    """The middle quarter of every image, enlarged to the whole: where artefacts show."""
+    height, width = images.shape[2:]
+    middle = images[:, :, height // 4 : height - height // 4, width // 4 : width - width // 4]
+    enlarged = [
+        cv2.resize(image.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_NEAREST).transpose(2, 0, 1)
+        for image in middle
+    ]
+    return np.stack(enlarged)
+
+
+def conclude(out: Path, name: str, setting: Setting, results: Mapping[str, Any], table: Sequence[str]) -> None:
+    """Write the configuration, every number as JSON, and a table a person reads."""
+    plans = {
+        key: {"recipe": p.recipe, "preset": p.preset, "choices": dict(p.choices), "training": dict(p.training)}
+        for key, p in setting.plans.items()
+    }
+    runs = {}
+    for key in setting.plans:
+        if (out / "runs" / key / "config.json").exists():
+            runs[key] = read_config(out / "runs" / key).model_dump(mode="json")
+    facts = {**vars(setting), "plans": plans, "superpixels": dict(setting.superpixels)}
+    write_json(out / "results.json", {"experiment": name, "setting": facts, "runs": runs, **results})
+    write_text(out / "results.md", "\n".join(table) + "\n")
+    print("\n".join(table))
+    print(f"\n{out}")
