@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from dermsynth.losses.adversarial import GAMES, logistic_fake, logistic_real, relativistic
+from dermsynth.losses.pairing import cycle, feature_matching, relevancy
 from dermsynth.losses.penalties import drift_penalty, gradient_penalty, path_lengths, r1_penalty
 
 
@@ -103,3 +104,42 @@ def test_gradient_penalty_is_differentiable_and_taken_between_the_images() -> No
 
 def test_drift_is_the_mean_square() -> None:
     assert drift_penalty(torch.tensor([1.0, -3.0])).item() == 5.0
+
+
+def test_relevancy_counts_what_changes_outside_the_mask_and_nothing_else() -> None:
+    """Against a loop over pixels; what happens inside the mask has no gradient."""
+    torch.manual_seed(0)
+    image, made = (
+        torch.rand(2, 3, 4, 4, dtype=torch.float64),
+        torch.rand(2, 3, 4, 4, dtype=torch.float64, requires_grad=True),
+    )
+    mask = (torch.rand(2, 1, 4, 4) < 0.5).double()
+    literal = sum(
+        ((1 - mask[n, 0, y, x]) * (image[n, c, y, x] - made[n, c, y, x])) ** 2
+        for n in range(2) for c in range(3) for y in range(4) for x in range(4)
+    ) / 96  # fmt: skip
+    found = relevancy(image, made, mask)
+    torch.testing.assert_close(found, literal)
+    found.backward()
+    assert made.grad is not None
+    assert (made.grad[mask.expand(2, 3, 4, 4) > 0] == 0).all()
+    assert (made.grad[mask.expand(2, 3, 4, 4) == 0] != 0).all()
+    assert relevancy(image, made, torch.ones_like(mask)).item() == 0
+
+
+def test_a_cycle_is_a_mean_square_or_a_mean_absolute_difference() -> None:
+    image, back = torch.tensor([[0.0, 2.0]]), torch.tensor([[1.0, -1.0]])
+    assert cycle(image, back, "mse").item() == 5.0
+    assert cycle(image, back, "l1").item() == 2.0
+
+
+def test_features_are_matched_in_every_layer_but_the_last() -> None:
+    real = [
+        [torch.zeros(1, 2), torch.zeros(1, 3), torch.zeros(1, 1)],
+        [torch.zeros(1, 2), torch.zeros(1, 2), torch.zeros(1)],
+    ]
+    fake = [[torch.full_like(part, i + 1.0, requires_grad=True) for i, part in enumerate(scale)] for scale in real]
+    found = feature_matching(real, fake)
+    assert found.item() == pytest.approx((1 + 2 + 1 + 2) / 4)
+    gradient = torch.autograd.grad(found, fake[0][2], allow_unused=True)
+    assert gradient == (None,)

@@ -1,14 +1,31 @@
 """What is particular to a family: schedules, frozen layers, pyramids, games."""
 
 import math
+from pathlib import Path
 
 import pytest
 import scipy.stats
 import torch
+from safetensors.torch import save_file
 
+from dermsynth.draws import Draws
 from dermsynth.errors import UserError
+from dermsynth.networks.perceptual import PerceptualDistance
 from dermsynth.networks.shapes import Shape
-from dermsynth.recipes import FAMILIES, dcgan, ddgan, family, frozen_pggan, lapgan, multiscale, pgan, r3gan
+from dermsynth.recipes import (
+    FAMILIES,
+    cyclegan,
+    dcgan,
+    ddgan,
+    family,
+    frozen_pggan,
+    lapgan,
+    multiscale,
+    pgan,
+    pix2pixhd,
+    r3gan,
+    residual_translation,
+)
 from dermsynth.recipes.contract import Condition, Progress
 from dermsynth.recipes.latents import resampled
 from dermsynth.training.updates import Updater
@@ -197,3 +214,114 @@ def test_every_family_has_a_laptop_preset_and_batch_sizes_for_all() -> None:
         kind = family(name)
         assert "laptop" in kind.presets
         assert set(kind.presets) == set(kind.batch_sizes)
+
+
+def test_the_pool_exchanges_half_and_keeps_what_it_saw() -> None:
+    """Filled with the first images; later ones change places with pool images about every second time."""
+    torch.manual_seed(0)
+    pool = cyclegan.Pool(4, Shape(8, 8))
+    exchanged = 0
+    for step in range(200):
+        made = torch.full((2, 3, 8, 8), float(step)) + torch.tensor([0.0, 0.5]).reshape(2, 1, 1, 1)
+        draws = Draws.for_step(torch.device("cpu"), step, total=2, start=0, count=2)
+        before = {float(v) for v in pool.images[:, 0, 0, 0]}
+        shown = pool.exchange(made, draws, lambda t: t)
+        for i in range(2):
+            value = float(shown[i, 0, 0, 0])
+            if value != float(made[i, 0, 0, 0]):
+                exchanged += 1
+                assert step >= 2
+                assert value in before or value == float(made[0, 0, 0, 0])
+    assert 0.4 < exchanged / 396 < 0.6
+    assert pool.exchange(made, draws, lambda t: t).shape == made.shape
+
+
+def test_two_halves_of_a_batch_see_the_pool_that_one_would() -> None:
+    whole, first, second = (cyclegan.Pool(3, Shape(8, 8)) for _ in range(3))
+    for step in range(6):
+        made = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(step))
+        shown = whole.exchange(made, Draws.for_step(torch.device("cpu"), step, total=4, start=0, count=4), lambda t: t)
+        parts = []
+        for pool, start in ((first, 0), (second, 2)):
+            draws = Draws.for_step(torch.device("cpu"), step, total=4, start=start, count=2)
+            parts.append(pool.exchange(made[start : start + 2], draws, lambda t, whole_batch=made: whole_batch.clone()))
+        assert torch.equal(torch.cat(parts), shown)
+    assert torch.equal(first.images, whole.images)
+    assert torch.equal(second.images, whole.images)
+
+
+def test_coarse_to_fine_goes_through_its_stages() -> None:
+    torch.manual_seed(0)
+    config = pix2pixhd.Config(
+        features=8, downs=2, blocks=1, enhancer_blocks=1, discriminator_features=4, coarse_images=8, enhancer_images=8
+    )
+    recipe = pix2pixhd.Pix2PixHD(config, Shape(36, 52), 0, 3, True)
+    updater, moved = Updater(recipe), []
+    for step in range(3):
+        before = {k: v.detach().clone() for k, v in recipe.generator.named_parameters()}
+        updater.step([batch(recipe, step)], Progress(step, step * 8, 1, lambda t: t))
+        changed = {k for k, v in recipe.generator.named_parameters() if not torch.equal(v, before[k])}
+        moved.append({k.split(".")[0] + (".image" if ".image." in k else "") for k in changed})
+    assert moved[0] == {"coarse", "coarse.image"}
+    assert moved[1] == {"fine"}
+    assert moved[2] == {"coarse", "fine"}
+
+
+def test_any_size_is_made_from_maps_and_boundaries_count() -> None:
+    torch.manual_seed(0)
+    config = pix2pixhd.Config(
+        features=8, downs=3, blocks=1, enhancer_blocks=1, discriminator_features=4, coarse_images=0
+    )
+    recipe = pix2pixhd.Pix2PixHD(config, Shape(45, 61), 0, 4, True).eval()
+    maps = torch.randint(0, 2, (2, 2, 45, 61), dtype=torch.uint8)
+    planes = recipe.planes(maps)
+    assert planes.shape == (2, 5, 45, 61)
+    assert (planes[:, :4].sum(dim=1) == 1).all()
+    assert torch.equal(planes[:, 4], maps[:, 1].float())
+    made = recipe.sample([], Condition(torch.zeros(2, 0), map=maps), None)
+    assert made.shape == (2, 3, 45, 61)
+    other = maps.clone()
+    other[:, 1] = 0
+    assert not torch.equal(made, recipe.sample([], Condition(torch.zeros(2, 0), map=other), None))
+
+
+def test_a_residual_is_added_and_paste_keeps_what_is_outside_the_mask() -> None:
+    torch.manual_seed(0)
+    config = residual_translation.Config(features=4, blocks=1, discriminator_features=4, paste=True)
+    recipe = residual_translation.ResidualTranslation(config, Shape(32, 48), 2).eval()
+    image, mask = torch.rand(2, 3, 32, 48) * 2 - 1, torch.zeros(2, 1, 32, 48)
+    mask[:, :, 8:20, 10:30] = 1
+    made = recipe.sample([], Condition(torch.zeros(2, 2), image=image, mask=mask), None)
+    outside = mask.expand_as(image) == 0
+    assert torch.equal(made[outside], image[outside])
+    assert not torch.equal(made[~outside], image[~outside])
+    torch.nn.init.zeros_(recipe.generator.end[1].weight)
+    torch.testing.assert_close(recipe.generator(image, mask), image)
+
+
+def test_the_perceptual_term_needs_named_weights(tmp_path: Path) -> None:
+    shape = Shape(32, 32)
+    assert (
+        "none (no weights were named)" in pix2pixhd.Pix2PixHD(pix2pixhd.laptop(shape, 4), shape, 0, 2, False).notes()[0]
+    )
+    for place, text in (("vgg", "write timm:NAME=FILE"), (f"timm:vgg11={tmp_path / 'no.safetensors'}", "no such file")):
+        config = pix2pixhd.laptop(shape, 4).model_copy(update={"perceptual": place})
+        with pytest.raises(UserError, match=text):
+            pix2pixhd.Pix2PixHD(config, shape, 0, 2, False)
+
+
+def test_the_perceptual_term_sees_layers_and_is_no_part_of_a_checkpoint(tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm")
+    torch.manual_seed(0)
+    path = tmp_path / "resnet10t.safetensors"
+    save_file(timm.create_model("resnet10t", num_classes=0).state_dict(), path)
+    distance = PerceptualDistance(f"timm:resnet10t={path}")
+    assert not distance.state_dict()
+    assert not list(distance.parameters())
+    image = torch.rand(2, 3, 64, 64) * 2 - 1
+    other = (image + 0.3 * torch.randn_like(image)).requires_grad_(True)
+    assert distance(image, image).item() == 0
+    value = distance(image, other)
+    (gradient,) = torch.autograd.grad(value, other)
+    assert value > 0
+    assert gradient.abs().sum() > 0

@@ -40,6 +40,7 @@ VERBS = {
 }
 for name, text in LAYOUTS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
+data.command("dermsynth.cli.importing:edited_maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
 app.command(importing)

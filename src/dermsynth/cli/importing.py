@@ -186,6 +186,35 @@ def patches(
     print(f"{out}: {len(made.table):,} patches ({', '.join(f'{c} {made.count(c):,}' for c in made.classes)})")
 
 
+def edited_maps(
+    folder: Path,
+    *,
+    out: Out,
+    count: int,
+    split: str = "train",
+    superpixels: Annotated[bool, Parameter(negative="")] = False,
+    seed: int = 0,
+) -> None:
+    """Make new semantic maps by bending, mirroring and recombining those of a data set.
+
+    Parameters
+    ----------
+    folder
+        A data set with lesion masks, or with maps of its own.
+    count
+        How many maps.
+    split
+        Whose maps are used: train, validation, test or all.
+    superpixels
+        Bend the boundaries of superpixels along, for runs that take them.
+    """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.map_editing import edit_maps
+
+    made = edit_maps(open_data_set(folder), out, count, split=split, superpixels=superpixels, seed=seed)
+    print(f"{out}: {len(made.table):,} maps; next: dermsynth generate RUN --maps {out} --out DIR")
+
+
 def audit(folder: Path, *, out: Path | None = None) -> None:
     """Look at a data set before training: classes, sizes, duplicates, labels, artefact columns, leaks, splits.
 

@@ -1,0 +1,137 @@
+"""New semantic maps from those of training images: warped, mirrored, recombined, so that none belongs to a real lesion."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
+from dermsynth.data.maps import coloured, label_map, layers_of, superpixel_boundaries, with_maps
+from dermsynth.errors import UserError, require_seed
+from dermsynth.images import encode_png, read_image
+from dermsynth.progress import progress_bar
+from dermsynth.runs import replacing_folder, write_bytes
+
+Map = NDArray[np.uint8]
+LESION = 1
+ATTEMPTS = 20
+SMALLEST_SHARE, LARGEST_SHARE = 0.01, 0.8
+
+
+def edit_maps(
+    data_set: DataSet,
+    out: Path,
+    count: int,
+    *,
+    split: str = "train",
+    superpixels: bool = False,
+    seed: int = 0,
+    jobs: int = -1,
+) -> DataSet:
+    """Write `count` new maps made from those of one split.
+
+    Map k depends on seed + k and the data set alone: the lesion of one image, mirrored, turned, scaled and bent, with the
+    markers of another one laid into it. With `superpixels` the boundaries of the first image are bent alike.
+
+    Raises UserError when there are no masks in the split, or fewer than two images.
+    """
+    require_seed(seed)
+    refuse_filled(out)
+    if count < 1:
+        raise UserError(f"--count {count}: must be at least 1")
+    rows = with_maps(data_set)
+    if "split" in rows.table and split != "all":
+        rows = rows.select((rows.table["split"] == split).to_numpy())
+    if len(rows.table) < 2:
+        raise UserError(
+            f"{data_set.folder}: {len(rows.table)} images with masks in the split {split!r}, at least 2 are needed"
+        )
+    layers = layers_of(rows)
+    with replacing_folder(out) as work:
+        tasks = (delayed(_edit_one)(rows, work, layers, seed + k, superpixels) for k in range(count))
+        results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+        table = pd.DataFrame(list(progress_bar(results, total=count, label="maps", unit="map")))
+        facts = {
+            "synthetic": True,
+            "source": "semantic maps recombined by a program; no photographs",
+            "map_classes": list(layers),
+            "made_from": {"folder": str(data_set.folder), "content_hash": data_set.content_hash, "split": split},
+        }
+        step = {"command": "dermsynth data maps", "count": count, "seed": seed}
+        write_data_set(work, table, facts, step)
+    return open_data_set(out)
+
+
+def _edit_one(rows: DataSet, out: Path, layers: tuple[str, ...], seed: int, superpixels: bool) -> dict[str, object]:
+    random = np.random.default_rng(seed)
+    first, second = (int(i) for i in random.choice(len(rows.table), 2, replace=False))
+    maps = [_map_of(rows, index, layers) for index in (first, second)]
+    base, other = maps
+    for _ in range(ATTEMPTS):
+        field = bending(base.shape, random)
+        edited = bent(base, field)
+        if SMALLEST_SHARE < (edited > 0).mean() < LARGEST_SHARE:
+            break
+    else:
+        edited, field = base, identity(base.shape)
+    edited = with_markers(edited, bent(_resized(other, base.shape), bending(base.shape, random)))
+    name = f"map_{seed:06d}.png"
+    write_bytes(out / "maps" / name, encode_png(edited))
+    row: dict[str, object] = {"file_name": f"images/{name}", "map_file_name": f"maps/{name}"}
+    edges = np.zeros_like(edited)
+    if superpixels:
+        edges = bent(superpixel_boundaries(read_image(rows.paths[first])), field, reflect=True)
+        write_bytes(out / "boundaries" / name, encode_png(edges * 255))
+        row["boundary_file_name"] = f"boundaries/{name}"
+    picture = coloured(np.stack([edited, edges])[None])[0].transpose(1, 2, 0)
+    write_bytes(out / "images" / name, encode_png(np.ascontiguousarray(picture), synthetic=True))
+    source = [rows.table["file_name"].iloc[index] for index in (first, second)]
+    label = {"label": rows.table["label"].iloc[first]} if "label" in rows.table else {}
+    return {**row, **label, "lesion_from": source[0], "markers_from": source[1], "seed": seed, "synthetic": "true"}
+
+
+def _map_of(rows: DataSet, index: int, layers: tuple[str, ...]) -> Map:
+    row = {str(name): str(value) for name, value in rows.table.iloc[index].items()}
+    return label_map(rows, row, layers)
+
+
+def _resized(values: Map, shape: tuple[int, ...]) -> Map:
+    return np.asarray(cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST_EXACT))
+
+
+def identity(shape: tuple[int, ...]) -> NDArray[np.float32]:
+    """The field that changes nothing: for every pixel its own x and y, float32 [h, w, 2]."""
+    y, x = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+    return np.stack([x, y], axis=2)
+
+
+def bending(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
+    """Where each pixel of a bent map comes from: mirror, turn, scale, shift and a smooth random displacement."""
+    height, width = shape[:2]
+    centre = np.array([(width - 1) / 2, (height - 1) / 2], dtype=np.float32)
+    angle, scale = random.uniform(0, 2 * np.pi), np.exp(random.uniform(-0.25, 0.25))
+    mirror = np.array([random.choice([-1, 1]), 1.0])
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) * scale
+    shift = random.uniform(-0.08, 0.08, 2) * (width, height)
+    field = ((identity(shape) - centre) * mirror) @ turn.T + centre + shift
+    noise = random.standard_normal((height, width, 2)).astype(np.float32)
+    smooth = cv2.GaussianBlur(noise, (0, 0), max(height, width) / 12)
+    strength = 0.03 * max(height, width) / max(float(smooth.std()), 1e-6)
+    return np.asarray(field + smooth * strength, dtype=np.float32)
+
+
+def bent(values: Map, field: NDArray[np.float32], *, reflect: bool = False) -> Map:
+    """A map seen through a field, without new values; outside there is skin, or with `reflect` the map's mirror image."""
+    border = cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT
+    return np.asarray(cv2.remap(values, field, None, cv2.INTER_NEAREST, borderMode=border, borderValue=0))
+
+
+def with_markers(base: Map, other: Map) -> Map:
+    """The lesion of one map with the markers of another where they fall into it."""
+    lesion = np.where(base > 0, LESION, 0).astype(np.uint8)
+    markers = (other > LESION) & (base > 0)
+    lesion[markers] = other[markers]
+    return lesion
