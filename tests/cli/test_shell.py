@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.recipes import FAMILIES
 from dermsynth.training import checkpoints
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -85,6 +86,25 @@ def test_help_imports_nothing_heavy() -> None:
         ("phantom --out x --resolution 5x5", ["--resolution 5x5"]),
         ("phantom --out x --n 5 --seed -1", ["--seed -1"]),
         ("train stylegan2-ada --out x --images 1k --batch 0", ["--batch 0"]),
+        ("train dcgan --out x --images 1k --accumulate 2 --resolution 16", ["accumulate 2", "dcgan"]),
+        ("train dcgan --out x --images 1k --precision float16 --resolution 16", ["float16", "float32 or bfloat16"]),
+        ("train dcgan --out x --images 1k --from nevus --to melanoma", ["--from, --to", "does not translate"]),
+        ("train dcgan --out x --images 1k --superpixels", ["--superpixels", "takes no maps"]),
+        ("train multiscale --out x --images 1k --resolution 101", ["resolution 101", "multiples of"]),
+        ("train pix2pixhd --out x --images 1k --resolution 24", ["resolution 24", "at least 32"]),
+        ("train cyclegan --out x --images 1k", ["between two labels", "--from LABEL --to LABEL"]),
+        ("train cyclegan --out x --images 1k --from nevus --to nevus", ["'nevus'", "are the same"]),
+        ("train cyclegan --out x --images 1k --from nevus --to wart", ["'wart'", "melanoma, nevus"]),
+        (
+            "train residual-translation --out x --images 1k --resolution 30 --from nevus --to melanoma",
+            ["multiples of 4"],
+        ),
+        ("translate nowhere --input nowhere --out x", ["nowhere: not a run folder"]),
+        ("experiment bauer --out x", ["'bauer'", "lunagariya-curves"]),
+        ("experiment baur --out x --families cyclegan", ["cyclegan", "does not compare"]),
+        ("recipes --resolution big", ["'big'"]),
+        ("data patches nowhere --out x", ["nowhere: no such folder"]),
+        ("data maps nowhere --count 3 --out x", ["nowhere: no such folder"]),
         ("phantom --out /dev/null/x --n 2 --resolution 16", ["/dev/null/x: file exists"]),
     ],
 )
@@ -175,3 +195,68 @@ def test_no_network_is_touched_unless_asked(shell: Shell, tmp_path: Path) -> Non
     )
     shell("phantom", "--out", tmp_path / "d", "--n", "20", "--resolution", "16", PYTHONPATH=str(tmp_path))
     shell("audit", tmp_path / "d", PYTHONPATH=str(tmp_path))
+
+
+def test_every_family_is_listed_with_what_it_takes(shell: Shell) -> None:
+    text = shell("recipes").stdout
+    for name in FAMILIES:
+        assert f"{name} " in text
+    assert text.count("parameters") == len(FAMILIES)
+
+
+def test_from_photographs_to_patches_to_translations(shell: Shell, phantom: DataSet, tmp_path: Path) -> None:
+    """Cut, train both ways of a translation, translate, look at the report; and images of new maps: by the shell alone."""
+    photos, patches = tmp_path / "photos", tmp_path / "patches"
+    shell("phantom", "--out", photos, "--n", 40, "--resolution", "64")
+    said = shell("data", "patches", photos, "--out", patches, "--side", 16, "--stride", 8).stdout
+    assert "clean" in said
+    loop = ["--images", 32, "--resolution", 32, "--batch", 4]
+    small = ["--set", "features=4", "--set", "blocks=1", "--set", "discriminator_features=4"]
+    shell(
+        "train",
+        "residual-translation",
+        "--data",
+        patches,
+        "--from",
+        "clean",
+        "--to",
+        "lesion",
+        "--out",
+        tmp_path / "add",
+        *loop,
+        *small,
+    )
+    said = shell(
+        "translate",
+        tmp_path / "add",
+        "--input",
+        patches,
+        "--masks",
+        patches,
+        "--split",
+        "test",
+        "--out",
+        tmp_path / "added",
+    ).stdout
+    assert "change outside the masks:" in said
+    _line(
+        shell("generate", tmp_path / "add", "--count", 5, "--out", tmp_path / "no", status=1), "use dermsynth translate"
+    )
+    shell(
+        "train",
+        "pix2pixhd",
+        "--data",
+        photos,
+        "--superpixels",
+        "--out",
+        tmp_path / "maps",
+        *loop,
+        *small,
+        "--set",
+        "downs=2",
+    )
+    shell("data", "maps", photos, "--count", 6, "--superpixels", "--out", tmp_path / "new")
+    said = shell("generate", tmp_path / "maps", "--maps", tmp_path / "new", "--out", tmp_path / "made").stdout
+    assert "6 images" in said
+    shell("report", tmp_path / "maps")
+    assert (tmp_path / "maps" / "report.html").exists()

@@ -1,0 +1,124 @@
+"""Every experiment on a phantom, small enough to take seconds; what a person reads is in the files it writes."""
+
+import importlib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.experiments import (
+    EXPERIMENTS,
+    baur,
+    bissoto_maps,
+    furger_overfitting,
+    furger_truncation,
+    lunagariya_curves,
+)
+from dermsynth.experiments.steps import details, plan
+from dermsynth.images import read_image
+from dermsynth.networks.shapes import parse_shape
+from dermsynth.runs import read_json
+from dermsynth.training.plan import resolved
+from tests.conftest import SMALLER
+
+
+@pytest.fixture(scope="module")
+def data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    return write_phantom(tmp_path_factory.mktemp("experiments") / "set", 200, PhantomSettings(16, 16), jobs=1)
+
+
+@pytest.mark.parametrize("name", sorted(EXPERIMENTS))
+@pytest.mark.parametrize("size", ["laptop", "paper"])
+def test_every_configuration_is_complete_and_can_be_trained(name: str, size: str) -> None:
+    """Each plan resolves at its size: family, preset, choices and shape fit."""
+    module = importlib.import_module(EXPERIMENTS[name])
+    assert size in module.SIZES
+    setting = module.configuration(size)
+    for each in setting.plans.values():
+        resolved(replace(each, training={"images": setting.images, **each.training}), parse_shape(setting.resolution))
+    text = module.configuration.__doc__
+    assert f"dermsynth experiment {name}" in text
+    assert "CPU cores" in text
+
+
+def test_baurs_comparison_ranks_by_swd_and_states_floor_and_n(data_set: DataSet, tmp_path: Path) -> None:
+    plans = {"dcgan": plan("dcgan", choices={"features": 8}), "pgan": plan("pgan", choices=SMALLER["pgan"])}
+    setting = replace(baur.configuration("laptop"), resolution="16", images=96, plans=plans, generated=60)
+    result = baur.carry_out(setting, data_set, tmp_path / "out", "cpu")
+    metrics = {row["metric"] for row in result["measurements"]}
+    assert {"SWD mean", "SWD 16 px", "FID-embedded", "KID-embedded x 1000"} <= metrics
+    text = (tmp_path / "out" / "results.md").read_text().splitlines()
+    means = {row["run"]: row["value"] for row in result["measurements"] if row["metric"] == "SWD mean"}
+    assert [line.split("|")[1].strip() for line in text[2:4]] == sorted(means, key=means.__getitem__)
+    assert text[4].startswith("| real against real | ")
+    assert "60 synthetic against" in text[6]
+    for name, rows in (("samples.png", 3), ("details.png", 3), ("walks.png", 2)):
+        assert read_image(tmp_path / "out" / name).shape[0] == 2 * (rows * 16 + (rows - 1) * 2)
+    saved = read_json(tmp_path / "out" / "results.json")
+    assert set(saved["runs"]) == {"dcgan", "pgan"}
+    assert saved["runs"]["dcgan"]["training"]["images"] == 96
+    before = (
+        (tmp_path / "out" / "runs" / "dcgan" / "checkpoints" / "000000096" / "network.safetensors").stat().st_mtime_ns
+    )
+    again = baur.carry_out(setting, data_set, tmp_path / "out", "cpu")
+    assert again["measurements"] == result["measurements"]
+    after = (
+        (tmp_path / "out" / "runs" / "dcgan" / "checkpoints" / "000000096" / "network.safetensors").stat().st_mtime_ns
+    )
+    assert before == after, "a finished run is not trained again"
+
+
+def test_furgers_sweep_covers_every_threshold(data_set: DataSet, tmp_path: Path) -> None:
+    setting = replace(furger_truncation.configuration("laptop"), resolution="16", images=32, generated=60)
+    result = furger_truncation.carry_out(setting, data_set, tmp_path / "out", "cpu")
+    fid = {row["threshold"]: row["value"] for row in result["measurements"] if row["metric"].startswith("FID")}
+    assert set(fid) == {0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, None}
+    assert result["best_threshold"] == min(fid, key=fid.__getitem__)
+    assert (tmp_path / "out" / "fid.svg").read_text().startswith("<svg")
+    assert read_image(tmp_path / "out" / "thresholds.png").shape[0] == 10 * 18 - 2
+
+
+def test_furgers_neighbours_find_a_planted_copy(data_set: DataSet, tmp_path: Path) -> None:
+    setting = replace(furger_overfitting.configuration("laptop"), resolution="16", images=64, generated=4)
+    result = furger_overfitting.carry_out(setting, data_set, tmp_path / "out", "cpu")
+    assert set(result["confidence"]) >= {"D(training)", "D(held-out)", "D(generated)"}
+    assert len(result["ssim_of_nearest"]) == 4
+    random = np.random.default_rng(0)
+    real = random.integers(0, 255, (20, 3, 16, 16), np.uint8)
+    made = real[[7, 3]].astype(np.int16) + random.integers(-3, 4, (2, 3, 16, 16))
+    (by_ssim, score), (by_mse, _) = furger_overfitting.nearest(made.clip(0, 255).astype(np.uint8), real)
+    assert by_ssim.tolist() == by_mse.tolist() == [7, 3]
+    assert (score > 0.95).all()
+
+
+def test_bissotos_rows_stand_beside_their_maps(tmp_path: Path) -> None:
+    data = write_phantom(tmp_path / "set", 60, PhantomSettings(32, 32), jobs=1)
+    plans = {
+        "dcgan": plan("dcgan", choices={"features": 8}),
+        "semantic": plan("pix2pixhd", choices=SMALLER["pix2pixhd"]),
+        "semantic and instance": plan("pix2pixhd", choices=SMALLER["pix2pixhd"]),
+    }
+    setting = replace(bissoto_maps.configuration("laptop"), resolution="32", images=48, plans=plans)
+    result = bissoto_maps.carry_out(setting, data, tmp_path / "out", "cpu")
+    assert result["rows"] == ["dcgan", "semantic", "map", "real", "semantic and instance"]
+    assert read_json(tmp_path / "out" / "results.json")["runs"]["semantic and instance"]["data"]["superpixels"] is True
+    assert set(result["mean_absolute_difference_to_the_maps_image"]) == {"semantic", "semantic and instance"}
+
+
+def test_lunagariyas_curves_come_phase_by_phase(data_set: DataSet, tmp_path: Path) -> None:
+    plans = {"frozen-pggan": plan("frozen-pggan", choices={"phases": 2, "phase_images": 48, "features": 8})}
+    setting = replace(lunagariya_curves.configuration("laptop"), resolution="16", images=1024, plans=plans)
+    result = lunagariya_curves.carry_out(setting, data_set, tmp_path / "out", "cpu")
+    assert set(result["losses"]["frozen-pggan"]) == {"8", "16"}
+    assert (tmp_path / "out" / "frozen-pggan-8.svg").exists()
+    assert (tmp_path / "out" / "frozen-pggan-16.svg").exists()
+
+
+def test_details_are_the_middle_enlarged() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (2, 3, 16, 24), np.uint8)
+    found = details(images)
+    assert found.shape == images.shape
+    assert (found[:, :, ::2, ::2] == images[:, :, 4:12, 6:18]).all()
