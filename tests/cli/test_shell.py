@@ -211,7 +211,7 @@ def test_from_photographs_to_patches_to_translations(shell: Shell, phantom: Data
     said = shell("data", "patches", photos, "--out", patches, "--side", 16, "--stride", 8).stdout
     assert "clean" in said
     loop = ["--images", 32, "--resolution", 32, "--batch", 4]
-    small = ["--set", "features=4", "--set", "blocks=1", "--set", "discriminator_features=4"]
+    small = ["--set", "features=8", "--set", "blocks=1", "--set", "discriminator_features=4"]
     shell(
         "train",
         "residual-translation",
