@@ -11,6 +11,7 @@ from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
+from dermsynth.report.gallery import write_gallery
 from dermsynth.report.run_report import write_run_report
 from dermsynth.sampling.generate import Generator, generate, load_generator
 from dermsynth.sampling.translate import from_maps, outside_change, translate
@@ -152,3 +153,18 @@ def test_their_reports_show_inputs(made: Make, recipe: str, tmp_path: Path) -> N
     page = (tmp_path / "report.html").read_text()
     assert page.count("<img") >= 3
     assert recipe in page
+
+
+def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: Path, tmp_path: Path) -> None:
+    runs = [run, made("cyclegan").run, made("pix2pixhd").run]
+    size = write_gallery(runs, tmp_path / "gallery")
+    text = (tmp_path / "gallery" / "README.md").read_text()
+    pictures = {path.name: read_image(path) for path in (tmp_path / "gallery").glob("*.jpg")}
+    assert set(pictures) == {"run.jpg", "cyclegan.jpg", "pix2pixhd.jpg"}
+    assert size == sum(path.stat().st_size for path in (tmp_path / "gallery").glob("*.jpg"))
+    for name in pictures:
+        assert f"({name})" in text
+    assert text.count("Rows in pairs") == 2
+    assert pictures["cyclegan.jpg"].shape[0] == 4 * 34 - 2, "two directions, each below its input"
+    with pytest.raises(UserError, match="two runs of this name"):
+        write_gallery([run, run], tmp_path / "twice")

@@ -34,6 +34,7 @@ VERBS = {
     "translate": ("synthetic", "Change photographs: add a finding, remove it, or make another class of them."),
     "evaluate": ("synthetic", "FID, KID and SWD with floors and intervals."),
     "report": ("synthetic", "One HTML page on a run."),
+    "gallery": ("synthetic", "Contact sheets of several runs on one page."),
     "experiment": ("experiment", "Repeat a document's comparison: train, measure, draw its figures."),
     "demo": ("demo", "The whole chain on the phantom, in minutes."),
     "doctor": ("doctor", "Is this installation able to work?"),

@@ -165,3 +165,19 @@ def report(run: Path, *, out: Path | None = None) -> None:
     page = out or run / "report.html"
     write_run_report(run, page)
     print(f"report: {page}")
+
+
+def gallery(runs: Annotated[tuple[Path, ...], Parameter(negative="")], /, *, out: Path) -> None:
+    """Write contact sheets of several runs as small JPEGs and a Markdown page that shows them.
+
+    Parameters
+    ----------
+    runs
+        Folders of runs.
+    out
+        Folder for the page.
+    """
+    from dermsynth.report.gallery import write_gallery
+
+    size = write_gallery(runs, out)
+    print(f"{out / 'README.md'}: {len(runs)} runs, {size / 1e6:.2f} MB of pictures")

@@ -1,0 +1,69 @@
+"""A page of contact sheets, one a run: small JPEGs and a Markdown page that shows them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from dermsynth.errors import UserError
+from dermsynth.images import Pixels, encode_jpeg, grid
+from dermsynth.recipes import FAMILIES
+from dermsynth.recipes.sampler import beside_inputs, images_of
+from dermsynth.runs import count_text, read_json_lines, write_bytes, write_text
+from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.training.showing import same_images
+
+COLUMNS, ROWS = 12, 3
+QUALITY = 82
+
+
+def write_gallery(runs: Sequence[Path], out: Path) -> int:
+    """Write `README.md` and a JPEG a run into `out`; returns the bytes of all pictures.
+
+    Raises UserError for a folder that is no run, two runs of one name, or a run whose inputs are gone.
+    """
+    names = [run.resolve().name for run in runs]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name}: two runs of this name; rename one of the folders")
+    parts, total = (
+        ["# Gallery", "", "Seeds 0 and following, nothing picked, no truncation. Not photographs of patients.", ""],
+        0,
+    )
+    for name, run in zip(names, runs, strict=True):
+        generator = load_generator(run)
+        picture = encode_jpeg(sheet(generator), QUALITY)
+        write_bytes(out / f"{name}.jpg", picture)
+        parts += describe(name, generator)
+        total += len(picture)
+    write_text(out / "README.md", "\n".join(parts))
+    return total
+
+
+def sheet(generator: Generator) -> Pixels:
+    """Rows of images; every class its own rows, and above each image what it was made from."""
+    recipe, config = generator.recipe, generator.config
+    shown = None if recipe.takes == "images" else same_images(config.recipe, config.data)
+    rows = []
+    for number in recipe.targets():
+        count = COLUMNS * (ROWS if len(recipe.targets()) == 1 else 1)
+        inputs = None if shown is None else shown.inputs(range(count))
+        made = images_of(recipe, range(count), [number] * count, inputs=inputs)
+        rows.append(made if inputs is None else beside_inputs(made, [number] * count, inputs, COLUMNS))
+    return grid(np.concatenate(rows).transpose(0, 2, 3, 1), COLUMNS)
+
+
+def describe(name: str, generator: Generator) -> list[str]:
+    """What a reader must know of a picture."""
+    config, data = generator.config, generator.config.data
+    lines = [line for line in read_json_lines(generator.run / "log.jsonl") if "seconds" in line]
+    minutes = f", {lines[-1]['seconds'] / 60:.0f} min" if lines else ""
+    kinds = f"; {' and '.join(data.classes)}" if data.classes else ""
+    training, size = config.training, f"{data.width} x {data.height} pixels"
+    facts = (
+        f"{config.recipe} ({config.preset}), {size}{kinds}; {count_text(generator.checkpoint.images)} images shown{minutes}, "
+        f"batch {training.batch}, seed {training.seed}. {FAMILIES[config.recipe].paper}."
+    )
+    if generator.recipe.takes != "images":
+        facts += " Rows in pairs: what the images were made from, and the images."
+    return [f"## {name}", "", facts, "", f"![{name}]({name}.jpg)", ""]
