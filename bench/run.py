@@ -1,6 +1,6 @@
 """Measure both sides of every speed claim, alternating in one process, and write a table a part to `bench/results/`.
 
-usage: python -m bench.run [training] [generation] [pipeline] [features] [memory]      (default: all)
+usage: python -m bench.run [training] [generation] [families] [pipeline] [features] [memory]      (default: all)
 """
 
 import copy
@@ -224,9 +224,75 @@ def memory(rows: list[str]) -> None:
     print(rows[-2], flush=True)
 
 
+FAMILY = """
+import resource, sys, tempfile, time
+from pathlib import Path
+import torch
+from dermsynth.cli.training import Images, Loop, Model, configure
+from dermsynth.evaluation.watcher import usual_watchers
+from dermsynth.networks.shapes import parse_shape
+from dermsynth.recipes import family
+from dermsynth.training.loop import Trainer, train
+from dermsynth.training.updates import Updater
+name, side, images, data = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
+domains = {"source": "nevus", "target": "melanoma"} if family(name).takes == "domains" else {}
+shown = Images(data=data, resolution=side, unconditional=not domains, **domains)
+config, chosen = configure(name, str(images), shown, Model(), Loop(snapshot="4k"))
+inside, saving = 0.0, 0.0
+step, snapshot = Updater.step, Trainer._snapshot
+def timed_step(self, pieces, progress):
+    global inside
+    clock = time.perf_counter()
+    step(self, pieces, progress)
+    inside += time.perf_counter() - clock
+def timed_snapshot(self):
+    global saving
+    clock = time.perf_counter()
+    snapshot(self)
+    saving += time.perf_counter() - clock
+Updater.step, Trainer._snapshot = timed_step, timed_snapshot
+if name in ("pgan", "frozen-pggan", "pix2pixhd"):  # measured at full size, after all phases
+    small = {"pgan": {"fade_images": 1, "stable_images": 0}, "frozen-pggan": {"phase_images": 1},
+             "pix2pixhd": {"coarse_images": 0, "enhancer_images": 0}}[name]
+    config = config.model_copy(update={"model": {**config.model, **small}})
+with tempfile.TemporaryDirectory() as folder:
+    clock = time.perf_counter()
+    train(Path(folder) / "run", config, chosen, watchers=usual_watchers(config, chosen), device="cpu")
+    whole = time.perf_counter() - clock
+shown = -(-images // config.training.batch) * config.training.batch
+rest = max(whole - inside - saving, 0.0) * 1000 / shown
+print(config.training.batch, inside * 1000 / shown, rest, saving / 2, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
+"""
+
+
+def families(rows: list[str]) -> None:
+    """Every family's laptop preset through the whole trainer, in a process of its own."""
+    from dermsynth.data.phantom import PhantomSettings, write_phantom
+    from dermsynth.recipes import FAMILIES, family
+
+    rows += ["## Families", "", "`laptop` preset, unconditional, 640 images of a phantom, at the final size; wall seconds.", "",
+             "| family | pixels | batch | updates, s per 1,000 | all else but snapshots, s per 1,000 | a snapshot, s | share outside updates, "
+             "snapshot every 4k | peak, GiB |", "|--|--|--|--|--|--|--|--|"]  # fmt: skip
+    with tempfile.TemporaryDirectory() as folder:
+        data = {side: Path(folder) / str(side) for side in (64, 128)}
+        for side, path in data.items():
+            write_phantom(path, 600, PhantomSettings(side, side))
+        for name in FAMILIES:
+            side = 64 if family(name).takes == "images" else 128
+            command = [sys.executable, "-c", FAMILY, name, str(side), "640", str(data[side])]
+            result = subprocess.run(command, capture_output=True, text=True, check=True)
+            batch, updates, rest, saving, peak = map(float, result.stdout.split()[-5:])
+            share = (rest + saving / 4) / (updates + rest + saving / 4)
+            rows.append(
+                f"| {name} | {side} | {batch:.0f} | {updates:.1f} | {rest:.2f} | {saving:.1f} | {share:.0%} | {peak:.2f} |"
+            )
+            print(rows[-1], flush=True)
+    rows.append("")
+
+
 def main() -> None:
     keep_freed_memory()
-    parts = {f.__name__: f for f in (training, generation, pipeline, features, memory)}
+    parts = {f.__name__: f for f in (training, generation, families, pipeline, features, memory)}
     capability = torch.backends.cpu.get_cpu_capability()
     machine = (
         f"{platform.platform()}, {capability}, {torch.get_num_threads()} threads, torch {torch.__version__}, "

@@ -6,11 +6,13 @@ import torch
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.networks.shapes import parse_shape
+from dermsynth.recipes import FAMILIES
 from dermsynth.recipes.stylegan2_ada import Config, StyleGAN2ADA
 from dermsynth.training import checkpoints
 from dermsynth.training.loop import train
 from dermsynth.training.transfer import transfer
 from tests.conftest import TINY, tiny_config
+from tests.recipes.test_contract import make, steps
 
 
 def _save(
@@ -76,3 +78,19 @@ def test_frozen_layers_stay_as_they_were_loaded(run: Path, phantom: DataSet, tmp
 def test_too_many_frozen_blocks_are_refused() -> None:
     with pytest.raises(UserError, match="freeze_discriminator 9: the discriminator has 2 blocks"):
         _make("16", 0, freeze_discriminator=9)
+
+
+def test_every_family_transfers_and_none_mixes_up_classes(tmp_path: Path) -> None:
+    """The same classes: every weight; other ones: refused, unless the family knows which weights belong to a class."""
+    for name in FAMILIES:
+        old, new = make(name), make(name)
+        steps(old, 0, 2)
+        saved = _save(old, ["a", "b"], tmp_path / name, name)  # type: ignore[arg-type]
+        transfer(new, name, ["a", "b"], saved)
+        for key, value in old.named_parameters():
+            assert torch.equal(value, new.state_dict()[key]), (name, key)
+        for key in ("shown", "pool_target.filled"):
+            assert key not in new.state_dict() or int(new.state_dict()[key]) == 0
+        if not new.matches_classes:
+            with pytest.raises(UserError, match=r"classes a, b, now b, a; .* between the same classes"):
+                transfer(new, name, ["b", "a"], saved)

@@ -94,6 +94,8 @@ class Recipe(nn.Module, ABC):
 
     takes: ClassVar[Literal["images", "maps", "domains"]] = "images"
     """What it is trained on; families that take maps are also told how many values these have, and whether superpixels."""
+    matches_classes: ClassVar[bool] = False
+    """Whether its weights can be transferred between different lists of classes, because what is per class has a name."""
     masked: ClassVar[bool] = False
     """Whether a family that translates is told by a mask where to."""
     casts_itself: ClassVar[bool] = False

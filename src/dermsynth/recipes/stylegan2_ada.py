@@ -97,6 +97,7 @@ class StyleGAN2ADA(Recipe):
 
     config_type = Config
     casts_itself = True
+    matches_classes = True
     truncation = "psi between 0 (the mean image of the class) and 1.5; 1 is none"
     presets = MappingProxyType({"auto": auto, "laptop": laptop})
     batch_sizes = MappingProxyType({"auto": 32, "laptop": 8})

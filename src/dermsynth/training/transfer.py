@@ -9,8 +9,8 @@ from dermsynth.errors import UserError
 from dermsynth.recipes.contract import Recipe
 from dermsynth.training.checkpoints import Checkpoint
 
-STATISTICS = ("augmentation.",)
-"""Buffers that belong to the old data, not to the networks."""
+STATISTICS = ("augmentation.", "pool_", "shown")
+"""Buffers that belong to the old data and the old training, not to the networks."""
 
 
 def transfer(recipe: Recipe, name: str, classes: Sequence[str], checkpoint: Checkpoint) -> str:
@@ -20,11 +20,16 @@ def transfer(recipe: Recipe, name: str, classes: Sequence[str], checkpoint: Chec
     copied and the rest keeps its fresh start: a wider layer keeps what it knew. Rows and columns that belong to a
     class are matched by the class's name.
 
-    Raises UserError when the checkpoint is of another family.
+    Raises UserError when the checkpoint is of another family, or of other classes and the family cannot match them.
     """
     if checkpoint.state["recipe"] != name:
         raise UserError(f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, not of {name!r}")
     old_classes = list(checkpoint.state["classes"])
+    if old_classes and classes and old_classes != list(classes) and not recipe.matches_classes:
+        raise UserError(
+            f"{checkpoint.path}: classes {', '.join(old_classes)}, now {', '.join(classes)}; {name} transfers between the same "
+            "classes, or from and to an unconditional model"
+        )
     old, new = checkpoint.network(), recipe.state_dict()
     exact = partial = 0
     with torch.no_grad():
