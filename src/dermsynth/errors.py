@@ -13,3 +13,7 @@ def require_seed(seed: int) -> None:
 
 class DiskError(UserError):
     """The place to write to is full, closed or no folder; never a problem of one image among others."""
+
+
+class Stopped(Exception):
+    """Stopped by Ctrl-C or SIGTERM, and everything is saved: the message says how to go on."""

@@ -16,6 +16,7 @@ from dermsynth.data.maps import (
     decoded_maps,
     label_map,
     layers_of,
+    read_mask,
     superpixel_boundaries,
 )
 from dermsynth.data.paired_sets import domain_set, map_set
@@ -275,3 +276,53 @@ def test_an_empty_domain_and_a_mask_that_is_all_lesion(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither all images of 'clean' nor all of 'lesion' have masks"):
         domain_set(bare, Decoding(16, 16), "clean", "lesion", masks=True)
     assert open_data_set(tmp_path / "b").count("clean") == 12
+
+
+def test_map_values_mean_what_their_own_set_says(tmp_path: Path) -> None:
+    """The same number may have another name in another set; a name that the run does not know is refused."""
+    image, values = np.full((16, 16, 3), 200, np.uint8), np.zeros((16, 16), np.uint8)
+    values[4:8], values[8:12] = 1, 2
+    row = {"file_name": "images/a.png", "map_file_name": "maps/a.png"}
+    files = {"images/a.png": image, "maps/a.png": values}
+    data = write(tmp_path, [row], files, map_classes=["skin", "lesion", "globules"])
+    found = label_map(data, row, LAYERS)
+    assert (found[8:12] == LAYERS.index("globules")).all()
+    assert (found[4:8] == 1).all()
+    with pytest.raises(UserError, match="shows 'globules'; known are skin, lesion"):
+        label_map(data, row, ("skin", "lesion"))
+    with pytest.raises(UserError, match="maps without superpixels"):
+        decoded_maps(data, Decoding(16, 16), MapSettings(LAYERS, superpixels=True), jobs=1)
+
+
+def test_masks_of_zeros_and_ones_are_masks(tmp_path: Path) -> None:
+    (tmp_path / "m.png").write_bytes(encode_png(disc(16, 5) // 255))
+    assert (read_mask(tmp_path / "m.png") == (disc(16, 5) > 0)).all()
+    (tmp_path / "e.png").write_bytes(encode_png(np.zeros((16, 16), np.uint8)))
+    assert not read_mask(tmp_path / "e.png").any()
+
+
+def test_foreign_columns_that_end_in_mask_are_none_of_ours(tmp_path: Path) -> None:
+    row = {"file_name": "images/a.png", "mask_file_name": "masks/a.png", "has_mask": "1"}
+    image = np.full((32, 32, 3), 200, np.uint8)
+    data = write(tmp_path, [row], {"images/a.png": image, "masks/a.png": disc(32, 9)})
+    assert decoded_maps(data, Decoding(32, 32), MapSettings(("skin", "lesion"), superpixels=False), jobs=1)[:, 0].any()
+    (tmp_path / "masks" / "a.png").unlink()
+    with pytest.raises(UserError, match=r"masks/a.png: no such file, but the table names it"):
+        decoded_maps(data, Decoding(32, 32), MapSettings(("skin", "lesion"), superpixels=False), jobs=1)
+
+
+def test_the_larger_domain_is_cut_at_random_and_empty_masks_are_none(tmp_path: Path) -> None:
+    rows, files = [], {}
+    for i in range(60):
+        label = "clean" if i < 45 else "lesion"
+        files[f"images/{i}.png"] = np.full((16, 16, 3), 4 * i, np.uint8)
+        files[f"masks/{i}.png"] = disc(16, 4) if label == "lesion" else np.zeros((16, 16), np.uint8)
+        rows.append({"file_name": f"images/{i}.png", "label": label, "mask_file_name": f"masks/{i}.png"})
+    data = write(tmp_path, rows, files)
+    chosen = domain_set(data, Decoding(16, 16), "clean", "lesion", masks=True, split="all")
+    assert chosen.domains is not None
+    assert len(chosen.domains.source_kept) == len(chosen.domains.target_kept) == 15
+    assert chosen.domains.source_kept.max() > 25, "not the first fifteen"
+    shown = chosen.take(0, 15).domains
+    assert shown is not None
+    assert shown.mask.any(axis=(1, 2, 3)).all(), "the target's masks, because the source's are empty"

@@ -9,6 +9,7 @@ import pytest
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.errors import UserError
 from dermsynth.experiments import (
     EXPERIMENTS,
     baur,
@@ -17,9 +18,10 @@ from dermsynth.experiments import (
     furger_truncation,
     lunagariya_curves,
 )
-from dermsynth.experiments.steps import details, plan
+from dermsynth.experiments.steps import check, details, growing, plan
 from dermsynth.images import read_image
 from dermsynth.networks.shapes import parse_shape
+from dermsynth.recipes import pgan
 from dermsynth.runs import read_json
 from dermsynth.training.plan import resolved
 from tests.conftest import SMALLER
@@ -40,6 +42,13 @@ def test_every_configuration_is_complete_and_can_be_trained(name: str, size: str
     for each in setting.plans.values():
         resolved(replace(each, training={"images": setting.images, **each.training}), parse_shape(setting.resolution))
     text = module.configuration.__doc__
+    for each in setting.plans.values():
+        if each.recipe == "pgan":
+            grown = pgan.PGAN.phase
+            shape = parse_shape(setting.resolution)
+            phases = pgan.Config(**growing(setting.images, setting.resolution))
+            recipe = type("Grown", (), {"config": phases, "shape": shape})()
+            assert grown(recipe, setting.images * 3 // 4) == (shape.doublings, 1.0), "fully grown well before the end"
     assert f"dermsynth experiment {name}" in text
     assert "CPU cores" in text
 
@@ -122,3 +131,11 @@ def test_details_are_the_middle_enlarged() -> None:
     found = details(images)
     assert found.shape == images.shape
     assert (found[:, :, ::2, ::2] == images[:, :, 4:12, 6:18]).all()
+
+
+def test_what_is_missing_is_told_before_the_first_training(tmp_path: Path) -> None:
+    """Maps need masks: said before DCGAN and PGAN have been trained for hours."""
+    data = write_phantom(tmp_path / "set", 40, PhantomSettings(32, 32), jobs=1)
+    bare = DataSet(data.folder, data.table.drop(columns=["mask_file_name", "structures"]), data.description)
+    with pytest.raises(UserError, match="none of its images has a mask"):
+        check(replace(bissoto_maps.configuration("laptop"), resolution="32"), bare)

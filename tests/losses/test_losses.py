@@ -140,6 +140,6 @@ def test_features_are_matched_in_every_layer_but_the_last() -> None:
     ]
     fake = [[torch.full_like(part, i + 1.0, requires_grad=True) for i, part in enumerate(scale)] for scale in real]
     found = feature_matching(real, fake)
-    assert found.item() == pytest.approx((1 + 2 + 1 + 2) / 4)
+    assert found.item() == pytest.approx((1 + 2 + 1 + 2) / 2)
     gradient = torch.autograd.grad(found, fake[0][2], allow_unused=True)
     assert gradient == (None,)

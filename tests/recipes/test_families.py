@@ -29,7 +29,7 @@ from dermsynth.recipes import (
 from dermsynth.recipes.contract import Condition, Progress
 from dermsynth.recipes.latents import resampled
 from dermsynth.training.updates import Updater
-from tests.recipes.test_contract import batch
+from tests.recipes.test_contract import batch, steps
 
 
 @pytest.mark.parametrize(
@@ -306,8 +306,9 @@ def test_the_perceptual_term_needs_named_weights(tmp_path: Path) -> None:
     )
     for place, text in (("vgg", "write timm:NAME=FILE"), (f"timm:vgg11={tmp_path / 'no.safetensors'}", "no such file")):
         config = pix2pixhd.laptop(shape, 4).model_copy(update={"perceptual": place})
+        recipe = pix2pixhd.Pix2PixHD(config, shape, 0, 2, False)
         with pytest.raises(UserError, match=text):
-            pix2pixhd.Pix2PixHD(config, shape, 0, 2, False)
+            recipe.notes()
 
 
 def test_the_perceptual_term_sees_layers_and_is_no_part_of_a_checkpoint(tmp_path: Path) -> None:
@@ -325,3 +326,53 @@ def test_the_perceptual_term_sees_layers_and_is_no_part_of_a_checkpoint(tmp_path
     (gradient,) = torch.autograd.grad(value, other)
     assert value > 0
     assert gradient.abs().sum() > 0
+
+
+def test_at_the_end_of_a_phase_its_own_layers_are_sampled() -> None:
+    """A checkpoint at the boundary must not go through layers that no step has trained yet."""
+    config = frozen_pggan.Config(latent=8, features=8, features_max=16, phases=2, phase_images=8)
+    recipe = frozen_pggan.FrozenPGGAN(config, Shape(16, 16), 0)
+    steps(recipe, 0, 1)
+    assert int(recipe.shown) == 8
+    image = recipe.eval().sample([torch.randn(1, 8)], Condition(torch.zeros(1, 0)), None)
+    assert torch.equal(image[:, :, ::2, ::2], image[:, :, 1::2, 1::2]), "8 pixels, each doubled"
+    assert recipe.statistics() == {"phase": 1.0}
+    small = pix2pixhd.Config(
+        features=8, downs=1, blocks=1, enhancer_blocks=1, discriminator_features=4, coarse_images=8
+    )
+    translator = pix2pixhd.Pix2PixHD(small, Shape(32, 32), 0, 3, True)
+    steps(translator, 0, 1)
+    assert translator.statistics() == {"stage": 1.0}
+
+
+def test_levels_whose_turn_has_not_come_only_enlarge() -> None:
+    config = lapgan.Config(latent=8, levels=2, features=8, features_max=16, schedule="in-turn", level_images=16)
+    recipe = lapgan.LAPGAN(config, Shape(16, 16), 0)
+    steps(recipe, 0, 2)
+    noise = [torch.randn(1, *shape) for shape in recipe.noise_shapes()]
+    recipe.eval()
+    image = recipe.sample(noise, Condition(torch.zeros(1, 0)), None)
+    lowest = recipe.generators[0](noise[0], torch.zeros(1, 0))
+    torch.testing.assert_close(image, torch.nn.functional.interpolate(lowest, scale_factor=2, mode="bilinear"))
+
+
+def test_only_log_odds_are_called_confidence() -> None:
+    image, label = torch.randn(2, 3, 16, 16), torch.zeros(2, 0)
+    for game in ("bce", "minimax"):
+        assert make_dcgan(game).logits(image, label) is not None
+    for game in ("hinge", "wasserstein", "wasserstein-gp", "least-squares"):
+        assert make_dcgan(game).logits(image, label) is None
+
+
+def make_dcgan(game: str) -> dcgan.DCGAN:
+    return dcgan.DCGAN(dcgan.Config(latent=8, features=8, features_max=16, game=game), Shape(16, 16), 0)  # type: ignore[arg-type]
+
+
+def test_a_latent_of_one_length_cannot_be_truncated() -> None:
+    assert not pgan.PGAN.accepts_truncation(0.5)
+    assert dcgan.DCGAN.accepts_truncation(0.5)
+    recipe = pgan.PGAN(pgan.Config(latent=8, channel_base=64, channel_max=8), Shape(16, 16), 0)
+    z, label = torch.randn(2, 8), torch.zeros(2, 0)
+    torch.testing.assert_close(
+        recipe.generator(z, label, 1, 1.0), recipe.generator(z * 0.01, label, 1, 1.0), atol=1e-3, rtol=1e-3
+    )

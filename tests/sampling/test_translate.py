@@ -168,3 +168,33 @@ def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: P
     assert pictures["cyclegan.jpg"].shape[0] == 4 * 34 - 2, "two directions, each below its input"
     with pytest.raises(UserError, match="two runs of this name"):
         write_gallery([run, run], tmp_path / "twice")
+
+
+def test_maps_come_from_what_was_trained_on_and_rows_keep_split_and_group(
+    made: Make, phantom: DataSet, tmp_path: Path
+) -> None:
+    """Outlines of test lesions must not reach a training set by way of their maps."""
+    grouped = DataSet(phantom.folder, phantom.table.assign(group=phantom.table["file_name"]), phantom.description)
+    result = from_maps(made("pix2pixhd"), grouped, tmp_path / "maps")
+    assert set(result.table["split"]) == {"train"}
+    assert list(result.table["group"]) == list(result.table["source_map"])
+    everything = translate(made("residual-translation"), grouped, tmp_path / "all")
+    assert set(everything.table["split"]) == set(phantom.table["split"])
+
+
+def test_another_split_or_other_masks_need_another_folder(made: Make, phantom: DataSet, tmp_path: Path) -> None:
+    from_maps(made("pix2pixhd"), phantom, tmp_path / "a", split="test")
+    with pytest.raises(UserError, match="begun with maps_split 'test', now 'validation'"):
+        from_maps(made("pix2pixhd"), phantom, tmp_path / "a", split="validation")
+
+
+def test_images_of_one_name_in_two_folders_do_not_overwrite_each_other(made: Make, tmp_path: Path) -> None:
+    rows = []
+    for folder in ("a", "b"):
+        path = tmp_path / "set" / folder / "1.png"
+        path.parent.mkdir(parents=True)
+        path.write_bytes(encode_png(np.full((32, 32, 3), 90 + 40 * len(rows), np.uint8)))
+        rows.append({"file_name": f"{folder}/1.png", "label": "nevus"})
+    data = write_data_set(tmp_path / "set", pd.DataFrame(rows), {"synthetic": False}, {"command": "test"})
+    result = translate(made("cyclegan"), data, tmp_path / "out", to="melanoma")
+    assert result.table["file_name"].nunique() == len(list((tmp_path / "out" / "images").iterdir())) == 2

@@ -11,7 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.training_set import training_set
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
 from dermsynth.networks.shapes import Shape
@@ -237,3 +239,17 @@ def test_the_configuration_comes_back_complete(run: Path, phantom: DataSet) -> N
 def test_bfloat16_trains(phantom: DataSet, tmp_path: Path) -> None:
     config, chosen = tiny_config(phantom, images=32, precision="bfloat16")
     assert checkpoints.all_finite(train(tmp_path / "run", config, chosen, device="cpu").network()) is None
+
+
+def test_every_batch_that_will_come_must_divide(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, recipe="pgan", images=64, accumulate=2)
+    model = {**config.model, "minibatch": {16: 5}}
+    with pytest.raises(UserError, match="batch 5: not divisible"):
+        train(tmp_path / "run", config.model_copy(update={"model": model}), chosen, device="cpu")
+    assert not list((tmp_path / "run" / "checkpoints").glob("*"))
+
+
+def test_one_label_beside_unlabelled_images_trains_on_all(phantom: DataSet) -> None:
+    table = phantom.table.assign(label=["nevus" if i % 2 else "" for i in range(len(phantom.table))], split="train")
+    half = DataSet(phantom.folder, table, phantom.description)
+    assert len(training_set(half, Decoding(16, 16)).images) == len(table)

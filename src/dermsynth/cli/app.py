@@ -5,7 +5,7 @@ import sys
 from cyclopts import App, CycloptsError
 
 from dermsynth import __version__
-from dermsynth.errors import UserError
+from dermsynth.errors import Stopped, UserError
 
 app = App(
     name="dermsynth",
@@ -58,6 +58,8 @@ def main() -> None:
         _fail(" ".join(str(error).split()), 2)
     except UserError as error:
         _fail(str(error), 1)
+    except Stopped as stop:
+        _fail(str(stop), 130)
     except KeyboardInterrupt:
         _fail("stopped; repeat the command to go on", 130)
     except MemoryError:

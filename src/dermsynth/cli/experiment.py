@@ -53,7 +53,7 @@ def experiment(
     from dermsynth.data.phantom import default_phantom
     from dermsynth.errors import UserError
     from dermsynth.experiments import EXPERIMENTS
-    from dermsynth.experiments.steps import plan
+    from dermsynth.experiments.steps import check, plan
     from dermsynth.networks.shapes import parse_shape
     from dermsynth.recipes import family
     from dermsynth.runs import parse_count
@@ -77,4 +77,5 @@ def experiment(
     )
     shape = parse_shape(setting.resolution)
     data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width)
+    check(setting, data_set)
     module.carry_out(setting, data_set, out, device)

@@ -12,6 +12,7 @@ def generate(
     out: Path,
     count: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     maps: Path | None = None,
+    split: str = "",
     truncation: float | None = None,
     seed: int = 0,
     checkpoint: str = "last",
@@ -29,6 +30,8 @@ def generate(
         CLASS=NUMBER, may be repeated; one NUMBER for an unconditional generator, or for each class.
     maps
         For runs that take maps: a data set with lesion masks or maps, of each of which an image is made.
+    split
+        With --maps: train, validation, test or all; by default what the run was trained on, where the maps have splits.
     truncation
         Smaller values give more typical images: psi for stylegan2-ada (1 is none), elsewhere the largest magnitude that a
         component of the latent may have. None by default.
@@ -46,7 +49,7 @@ def generate(
 
     generator = load_generator(run, which=checkpoint, device=device)
     if maps is not None:
-        made = from_maps(generator, open_data_set(maps), out)
+        made = from_maps(generator, open_data_set(maps), out, split=split)
         print(f"{out}: {len(made.table):,} images")
         return
     if not count and generator.recipe.takes == "images":

@@ -106,16 +106,12 @@ def train(
     import sys
 
     from dermsynth.evaluation.watcher import usual_watchers
-    from dermsynth.training.loop import Interrupted
     from dermsynth.training.loop import train as run
     from dermsynth.training.updates import TrainingStopped
 
     config, chosen = configure(recipe, images, shown, model, loop)
     try:
         last = run(out, config, chosen, watchers=usual_watchers(config, chosen), device=device)
-    except Interrupted:
-        print(f"stopped and saved in {out}; repeat the command to go on", file=sys.stderr)
-        sys.exit(130)
     except TrainingStopped as error:
         print(f"dermsynth: training stopped: {error}; the last good checkpoint is in {out}", file=sys.stderr)
         sys.exit(3)

@@ -1,6 +1,7 @@
 """New semantic maps from those of training images: warped, mirrored, recombined, so that none belongs to a real lesion."""
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -9,7 +10,8 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
-from dermsynth.data.maps import coloured, label_map, layers_of, superpixel_boundaries, with_maps
+from dermsynth.data.maps import SEGMENT_COLUMN, boundaries, coloured, label_map, layers_of, with_maps
+from dermsynth.data.maps import superpixels as superpixels_of
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, read_image
 from dermsynth.progress import progress_bar
@@ -34,7 +36,7 @@ def edit_maps(
     """Write `count` new maps made from those of one split.
 
     Map k depends on seed + k and the data set alone: the lesion of one image, mirrored, turned, scaled and bent, with the
-    markers of another one laid into it. With `superpixels` the boundaries of the first image are bent alike.
+    markers of another one of the same label laid into it. With `superpixels` those of the first image are bent alike.
 
     Raises UserError when there are no masks in the split, or fewer than two images.
     """
@@ -67,7 +69,9 @@ def edit_maps(
 
 def _edit_one(rows: DataSet, out: Path, layers: tuple[str, ...], seed: int, superpixels: bool) -> dict[str, object]:
     random = np.random.default_rng(seed)
-    first, second = (int(i) for i in random.choice(len(rows.table), 2, replace=False))
+    first = int(random.integers(len(rows.table)))
+    alike = np.flatnonzero((rows.labels == rows.labels[first]) & (np.arange(len(rows.table)) != first))
+    second = int(random.choice(alike)) if len(alike) else first
     maps = [_map_of(rows, index, layers) for index in (first, second)]
     base, other = maps
     for _ in range(ATTEMPTS):
@@ -75,17 +79,16 @@ def _edit_one(rows: DataSet, out: Path, layers: tuple[str, ...], seed: int, supe
         edited = bent(base, field)
         if SMALLEST_SHARE < (edited > 0).mean() < LARGEST_SHARE:
             break
-    else:
-        edited, field = base, identity(base.shape)
     edited = with_markers(edited, bent(_resized(other, base.shape), bending(base.shape, random)))
     name = f"map_{seed:06d}.png"
     write_bytes(out / "maps" / name, encode_png(edited))
     row: dict[str, object] = {"file_name": f"images/{name}", "map_file_name": f"maps/{name}"}
     edges = np.zeros_like(edited)
     if superpixels:
-        edges = bent(superpixel_boundaries(read_image(rows.paths[first])), field, reflect=True)
-        write_bytes(out / "boundaries" / name, encode_png(edges * 255))
-        row["boundary_file_name"] = f"boundaries/{name}"
+        segments = bent(superpixels_of(read_image(rows.paths[first])), field, reflect=True)
+        write_bytes(out / "segments" / name, cv2.imencode(".png", segments)[1].tobytes())
+        row[SEGMENT_COLUMN] = f"segments/{name}"
+        edges = boundaries(segments)
     picture = coloured(np.stack([edited, edges])[None])[0].transpose(1, 2, 0)
     write_bytes(out / "images" / name, encode_png(np.ascontiguousarray(picture), synthetic=True))
     source = [rows.table["file_name"].iloc[index] for index in (first, second)]
@@ -123,7 +126,7 @@ def bending(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.f
     return np.asarray(field + smooth * strength, dtype=np.float32)
 
 
-def bent(values: Map, field: NDArray[np.float32], *, reflect: bool = False) -> Map:
+def bent(values: NDArray[Any], field: NDArray[np.float32], *, reflect: bool = False) -> NDArray[Any]:
     """A map seen through a field, without new values; outside there is skin, or with `reflect` the map's mirror image."""
     border = cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT
     return np.asarray(cv2.remap(values, field, None, cv2.INTER_NEAREST, borderMode=border, borderValue=0))

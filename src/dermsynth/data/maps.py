@@ -21,10 +21,12 @@ from dermsynth.images import fit, read_image
 from dermsynth.progress import progress_bar
 from dermsynth.runs import disk_errors
 
-VERSION = 1
+VERSION = 2
 LAYERS = ("skin", "lesion", *ATTRIBUTES)
 """Values 0, 1, 2, ... of a semantic map that is composed from masks; later ones lie on top."""
 SEGMENTS, COMPACTNESS = 200, 10.0
+SEGMENT_COLUMN = "segment_file_name"
+"""Column with 16-bit PNGs of superpixel numbers, where these do not follow from the image."""
 Map = NDArray[np.uint8]
 
 
@@ -78,13 +80,7 @@ def label_map(data_set: DataSet, row: Mapping[str, str], layers: tuple[str, ...]
     """
     folder = data_set.folder
     if row.get("map_file_name"):
-        path = inside(folder, row["map_file_name"])
-        values = _read_plain(path)
-        if int(values.max()) >= len(layers):
-            raise UserError(
-                f"{path}: value {int(values.max())}; known are 0 to {len(layers) - 1} ({', '.join(layers)})"
-            )
-        return values
+        return _named_values(inside(folder, row["map_file_name"]), layers_of(data_set), layers)
     if not row.get("mask_file_name"):
         raise UserError(f"{folder / row['file_name']}: has no lesion mask")
     lesion = read_mask(inside(folder, row["mask_file_name"]))
@@ -103,10 +99,22 @@ def label_map(data_set: DataSet, row: Mapping[str, str], layers: tuple[str, ...]
     return values
 
 
+def _named_values(path: Path, own: tuple[str, ...], layers: tuple[str, ...]) -> Map:
+    """A map whose values are positions in `own`, with those of the same names in `layers`."""
+    values = _read_plain(path)
+    if int(values.max()) >= len(own):
+        raise UserError(f"{path}: value {int(values.max())}; known are 0 to {len(own) - 1} ({', '.join(own)})")
+    unknown = [own[value] for value in np.unique(values) if own[value] not in layers]
+    if unknown:
+        raise UserError(f"{path}: shows {unknown[0]!r}; known are {', '.join(layers)}")
+    place = np.array([layers.index(name) if name in layers else 0 for name in own], np.uint8)
+    return np.asarray(place[values])
+
+
 def read_mask(path: Path) -> NDArray[np.bool_]:
     """A mask as bool [h, w]: above half of its largest value."""
     pixels = read_image(path).max(axis=2)
-    return np.asarray(pixels > max(int(pixels.max()) // 2, 1))
+    return np.asarray(pixels > int(pixels.max()) // 2)
 
 
 def _read_plain(path: Path) -> Map:
@@ -128,7 +136,7 @@ def _structures(data_set: DataSet, row: Mapping[str, str]) -> dict[str, NDArray[
     return {name: np.asarray((bits >> int(bit)) & 1, dtype=bool) for name, bit in named.items()}
 
 
-def boundaries(segments: NDArray[np.int64]) -> Map:
+def boundaries(segments: NDArray[Any]) -> Map:
     """1 where a pixel's object differs from one of its four neighbours' (Wang et al. 2018, section 3.3), else 0."""
     edge = np.zeros(segments.shape, dtype=bool)
     vertical, horizontal = segments[1:] != segments[:-1], segments[:, 1:] != segments[:, :-1]
@@ -139,11 +147,24 @@ def boundaries(segments: NDArray[np.int64]) -> Map:
     return edge.astype(np.uint8)
 
 
-def superpixel_boundaries(pixels: NDArray[np.uint8]) -> Map:
-    """Boundaries of SLIC superpixels (Achanta et al. 2012) of an image uint8 [h, w, 3]."""
+def superpixels(pixels: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    """Numbers of the SLIC superpixels (Achanta et al. 2012) of an image uint8 [h, w, 3]."""
     from skimage.segmentation import slic
 
-    return boundaries(slic(pixels, n_segments=SEGMENTS, compactness=COMPACTNESS, start_label=0))
+    return slic(pixels, n_segments=SEGMENTS, compactness=COMPACTNESS, start_label=0).astype(np.uint16)
+
+
+def superpixel_boundaries(pixels: NDArray[np.uint8]) -> Map:
+    """Boundaries of the superpixels of an image uint8 [h, w, 3]."""
+    return boundaries(superpixels(pixels))
+
+
+def read_segments(path: Path) -> NDArray[np.uint16]:
+    """Numbers of superpixels from a 16-bit PNG."""
+    values = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.ndim != 2:
+        raise UserError(f"{path}: not a grey PNG with numbers of superpixels")
+    return np.asarray(values, np.uint16)
 
 
 def decoded_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, *, jobs: int = -1) -> NDArray[np.uint8]:
@@ -151,9 +172,9 @@ def decoded_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, *
 
     Cropped and resized like the images, without new values. Built once, like the decoded images.
     """
-    columns = [c for c in data_set.table if c == "map_file_name" or str(c).endswith("mask") or c == "mask_file_name"]
-    names = data_set.table[[*columns, *(c for c in ("structures", "boundary_file_name") if c in data_set.table)]]
-    stats = [(data_set.folder / n).stat().st_mtime_ns for n in names.to_numpy().ravel() if n]
+    columns = ["map_file_name", "mask_file_name", "structures", SEGMENT_COLUMN, *(f"{n}_mask" for n in settings.layers)]
+    names = data_set.table[[c for c in columns if c in data_set.table]]
+    stats = [_changed(data_set.folder / n) for n in names.to_numpy().ravel() if n]
     key = hashlib.sha256(f"{VERSION}/{settings}/{names.to_csv()}/{stats}".encode()).hexdigest()[:16]
     images = cache_path(data_set, decoding)
     path = images.with_name(f"maps-{key}-{images.name}")
@@ -161,6 +182,12 @@ def decoded_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, *
         with disk_errors(path):
             _build(data_set, decoding, settings, path, jobs)
     return np.load(path, mmap_mode="r")
+
+
+def _changed(path: Path) -> int:
+    if not path.is_file():
+        raise UserError(f"{path}: no such file, but the table names it")
+    return path.stat().st_mtime_ns
 
 
 def _build(data_set: DataSet, decoding: Decoding, settings: MapSettings, path: Path, jobs: int) -> None:
@@ -186,13 +213,17 @@ def _only(data_set: DataSet, index: int) -> NDArray[np.bool_]:
 def _decode_one(data_set: DataSet, decoding: Decoding, settings: MapSettings) -> Map:
     row = {str(name): str(value) for name, value in data_set.table.iloc[0].items()}
 
-    def shaped(values: Map) -> Map:
+    def shaped(values: NDArray[Any]) -> NDArray[Any]:
         return fit(values, decoding.height, decoding.width, decoding.crop, "nearest")
 
     values = shaped(label_map(data_set, row, settings.layers))
     edges = np.zeros_like(values)
-    if settings.superpixels and row.get("boundary_file_name"):
-        edges = shaped((_read_plain(inside(data_set.folder, row["boundary_file_name"])) > 0).astype(np.uint8))
+    if settings.superpixels and row.get(SEGMENT_COLUMN):
+        edges = boundaries(shaped(read_segments(inside(data_set.folder, row[SEGMENT_COLUMN]))))
+    elif settings.superpixels and row.get("map_file_name"):
+        raise UserError(
+            f"{data_set.folder}: maps without superpixels, which this run was trained with; make them with them"
+        )
     elif settings.superpixels:
         pixels = fit(read_image(data_set.paths[0]), decoding.height, decoding.width, decoding.crop, decoding.filter)
         edges = superpixel_boundaries(pixels)

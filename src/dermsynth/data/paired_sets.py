@@ -52,9 +52,11 @@ def domain_set(
     if masks and found[0] is None and found[1] is None:
         raise UserError(f"{data_set.folder}: neither all images of {source!r} nor all of {target!r} have masks")
     kept = min(len(side) for side in images)
+    random = np.random.default_rng(seed)
+    some = [np.sort(random.permutation(len(side))[:kept]) for side in images]
     shown = [Order(np.zeros(kept, np.int64), seed=4 * seed + i) for i in range(2)]
     surplus = [Order(np.zeros(len(side), np.int64), seed=4 * seed + 2 + i) for i, side in enumerate(images)]
-    domains = Domains(images[0], images[1], shown[0], shown[1], surplus[0], surplus[1], found[0], found[1])
+    domains = Domains(*images, *some, *shown, *surplus, *found)  # type: ignore[arg-type]
     labels = np.ones(len(images[1]), np.int64)
     both = "".join(rows_hash(side) for side in sides)
     return TrainingSet(images[1], labels, (source, target), surplus[1], both, domains=domains)
@@ -74,12 +76,17 @@ def _side(data_set: DataSet, label: str, split: str) -> DataSet:
 
 
 def _masks(side: DataSet, decoding: Decoding) -> Images | None:
-    """Masks 0 / 1 as [n, 1, h, w], or None where an image has none."""
+    """Masks 0 / 1 as [n, 1, h, w], or None where an image has none, or all are empty."""
     if "mask_file_name" not in side.table or (side.table["mask_file_name"] == "").any():
         return None
     maps = decoded_maps(side, decoding, MapSettings(("skin", "lesion"), superpixels=False))[:, :1]
+    if not maps.any():
+        return None
     full = np.flatnonzero(np.asarray(maps.reshape(len(maps), -1).min(axis=1)) > 0)
     if len(full):
         name = side.table["mask_file_name"].iloc[int(full[0])]
-        raise UserError(f"{side.folder / name}: all lesion; nothing is left that must not change")
+        raise UserError(
+            f"{side.folder / name}: all lesion; nothing is left that must not change ({len(full)} such masks at this size and "
+            "crop); remove its row from metadata.csv, or use --crop pad"
+        )
     return maps

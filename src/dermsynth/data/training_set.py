@@ -24,12 +24,14 @@ Images = NDArray[np.uint8]
 class Domains:
     """Two sets of images between which a family translates, uint8 [n, 3, h, w], and masks of what differs, [n, 1, h, w].
 
-    Generators see equally many of either (the smaller number); what one domain has more is the *surplus* that trains its
-    discriminator alone (FURGER). `masks` belong to the source or to the target, whichever has them.
+    Generators see equally many of either, `kept` at random (the smaller number); what one domain has more is the *surplus* that
+    trains its discriminator alone (FURGER). `masks` belong to the source or to the target, whichever has them.
     """
 
     source: Images
     target: Images
+    source_kept: NDArray[np.int64]
+    target_kept: NDArray[np.int64]
     source_order: Order
     target_order: Order
     source_surplus: Order
@@ -104,7 +106,8 @@ class TrainingSet:
 
 
 def _shown_domains(domains: Domains, start: int, count: int) -> ShownDomains:
-    source, target = domains.source_order.take(start, count), domains.target_order.take(start, count)
+    source = domains.source_kept[domains.source_order.take(start, count)]
+    target = domains.target_kept[domains.target_order.take(start, count)]
     real_source, real_target = domains.source_surplus.take(start, count), domains.target_surplus.take(start, count)
     return ShownDomains(
         domains.source[source],
@@ -161,9 +164,10 @@ def training_set(
 
     Raises UserError when too few images, or too few of one class, are left.
     """
-    rows = chosen_rows(data_set, selection)
-    classes = tuple(rows.classes)
+    classes = tuple(label for label in data_set.classes if label not in selection.exclude)
     conditional = len(classes) >= 2 if selection.conditional is None else selection.conditional
+    rows = chosen_rows(data_set, replace(selection, conditional=conditional))
+    classes = tuple(rows.classes)
     if conditional:
         _check_classes(rows, selection.split)
     if len(rows.table) < SMALLEST_SET:

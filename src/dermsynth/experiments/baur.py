@@ -68,9 +68,7 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
         )
     floors = [cells[order[0], metric] for metric in metrics]
     lines.append("| real against real | " + " | ".join(f"{c['floor']:.2f} (n = {c['half']})" for c in floors) + " |")
-    first = floors[0]
-    lines += [
-        "",
-        f"{first['synthetic']} synthetic against {first['real']} real images, seed {first['seed']}; 95 % intervals.",
-    ]
+    first, swd = floors[0], cells[order[0], "SWD mean"]
+    text = f"{first['synthetic']} synthetic against {first['real']} training images ({swd['real']} a side for SWD)"
+    lines += ["", f"{text}, seed {first['seed']}; 95 % intervals."]
     return lines

@@ -52,6 +52,9 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     }
     result = {"rows": list(rows), "mean_absolute_difference_to_the_maps_image": error}
     text = ["rows from above: " + ", ".join(rows)]
-    text += [f"{name}: {value:.1f} grey levels from its map's image (n = {COLUMNS})" for name, value in error.items()]
+    text += [
+        f"{name}: {value:.1f} grey levels from its map's training image (n = {COLUMNS})"
+        for name, value in error.items()
+    ]
     conclude(out, "bissoto-maps", setting, result, text)
     return result

@@ -8,6 +8,7 @@ import numpy as np
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import TrainingSet
+from dermsynth.errors import UserError
 from dermsynth.evaluation.comparison import feature_measurements
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
 from dermsynth.networks.features import load_extractor
@@ -39,6 +40,8 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     """Train, sweep the thresholds, and draw the curve and a row of images a threshold."""
     name = next(iter(setting.plans))
     generator, shown = trained(setting, name, data_set, out, device)
+    if not generator.recipe.accepts_truncation(1.0):
+        raise UserError(f"experiment furger-truncation: {name} takes {generator.recipe.truncation}")
     rows = sweep(setting, generator, shown)
     pictures = [images_of(generator.recipe, range(COLUMNS), [0] * COLUMNS, threshold) for threshold in THRESHOLDS]
     rows_picture(out / "thresholds.png", pictures)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
-from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection, TrainingSet
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.watcher import usual_watchers
@@ -22,7 +22,7 @@ from dermsynth.runs import write_bytes, write_json, write_text
 from dermsynth.sampling.generate import Generator, generate, load_generator
 from dermsynth.training.loop import train
 from dermsynth.training.plan import Plan, configured
-from dermsynth.training.settings import read_config
+from dermsynth.training.settings import RunConfig, read_config
 from dermsynth.training.showing import Wanted
 
 Pixels = NDArray[np.uint8]
@@ -50,19 +50,36 @@ def plan(
     return Plan(recipe, preset, choices or {}, {} if batch is None else {"batch": batch})
 
 
-def trained(setting: Setting, name: str, data_set: DataSet, out: Path, device: str) -> tuple[Generator, TrainingSet]:
-    """Train one run of an experiment, or go on with it where it stopped."""
-    shape = parse_shape(setting.resolution)
+def growing(images: int, resolution: str) -> dict[str, int]:
+    """Phases of a PGAN that is fully grown after two thirds of a training."""
+    shape = parse_shape(resolution)
+    phase = max(images * 2 // 3 // (2 * shape.doublings + 1), 1)
+    return {"fade_images": phase, "stable_images": phase}
+
+
+def check(setting: Setting, data_set: DataSet) -> None:
+    """Resolve every run before the first is trained: what is missing is told now, not after hours."""
+    for name in setting.plans:
+        _configured(setting, name, data_set)
+
+
+def _configured(setting: Setting, name: str, data_set: DataSet) -> tuple[RunConfig, TrainingSet]:
+    shape, asked = parse_shape(setting.resolution), setting.plans[name]
     wanted = Wanted(
         Decoding(shape.height, shape.width),
         Selection(setting.split, setting.exclude, conditional=False),
         superpixels=setting.superpixels.get(name, False),
     )
-    asked = setting.plans[name]
+    choices = {**(growing(setting.images, setting.resolution) if asked.recipe == "pgan" else {}), **asked.choices}
     loop = {"images": setting.images, "seed": setting.seed, "snapshot": max(setting.images // 8, 1), **asked.training}
-    config, shown = configured(Plan(asked.recipe, asked.preset, asked.choices, loop), data_set, wanted)
+    return configured(Plan(asked.recipe, asked.preset, choices, loop), data_set, wanted)
+
+
+def trained(setting: Setting, name: str, data_set: DataSet, out: Path, device: str) -> tuple[Generator, TrainingSet]:
+    """Train one run of an experiment, or go on with it where it stopped."""
+    config, shown = _configured(setting, name, data_set)
     run = out / "runs" / name
-    print(f"{name}: {asked.recipe} ({asked.preset})", flush=True)
+    print(f"{name}: {config.recipe} ({config.preset})", flush=True)
     train(run, config, shown, watchers=usual_watchers(config, shown), device=device)
     return load_generator(run, device=device), shown
 
@@ -70,14 +87,12 @@ def trained(setting: Setting, name: str, data_set: DataSet, out: Path, device: s
 def measured(
     setting: Setting, name: str, generator: Generator, data_set: DataSet, out: Path, *, truncation: float | None = None
 ) -> list[dict[str, Any]]:
-    """Generate a set from a run, unless it is there, and measure FID, KID and SWD against the training images."""
+    """Generate a set from a run, or what is missing of it, and measure FID, KID and SWD against the training images."""
     folder = out / "synthetic" / name
-    done = (folder / "dataset.json").exists()
-    made = (
-        open_data_set(folder) if done else generate(generator, {"": setting.generated}, folder, truncation=truncation)
-    )
+    made = generate(generator, {"": setting.generated}, folder, truncation=truncation)
     extractor = load_extractor(setting.extractor)
-    result = evaluate(made, data_set, extractor, split=setting.split, seed=setting.seed)
+    split = setting.split if "split" in data_set.table else "all"
+    result = evaluate(made, data_set, extractor, split=split, seed=setting.seed)
     return [row | {"run": name} for row in result["measurements"]]
 
 
@@ -90,9 +105,9 @@ def samples(generator: Generator, count: int, shown: TrainingSet, first_seed: in
 def real_images(data_set: DataSet, setting: Setting, count: int) -> Pixels:
     """Random training images as uint8 [n, 3, h, w]."""
     shape = parse_shape(setting.resolution)
-    rows = data_set
+    rows = data_set.select(~np.isin(data_set.labels.astype(str), setting.exclude))
     if setting.split != "all" and "split" in data_set.table:
-        rows = data_set.select((data_set.table["split"] == setting.split).to_numpy())
+        rows = rows.select((rows.table["split"] == setting.split).to_numpy())
     images = decoded(rows, Decoding(shape.height, shape.width))
     chosen = np.sort(np.random.default_rng(setting.seed).permutation(len(images))[:count])
     return np.asarray(images[chosen])

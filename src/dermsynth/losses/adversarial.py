@@ -39,6 +39,11 @@ def squares_fake(logits: Tensor) -> Tensor:
     return logits.square().mean() / 2
 
 
+def squares_generator(logits: Tensor) -> Tensor:
+    """(D(G(z)) - 1)^2, as patch-based translation weighs it (Zhu et al. 2017, section 7.1)."""
+    return (logits - 1).square().mean()
+
+
 def critic_real(logits: Tensor) -> Tensor:
     """-D(x) (Arjovsky et al. 2017, equation 2)."""
     return -logits.mean()
@@ -70,6 +75,8 @@ class Game:
 
 _LOGISTIC = Game(logistic_real, logistic_fake, logistic_real)
 _CRITIC = Game(critic_real, critic_fake, critic_real)
+LOGISTIC = ("bce", "non-saturating", "minimax")
+"""Games whose discriminator's output is a log-odds."""
 GAMES: Mapping[GameName, Game] = MappingProxyType(
     {
         "bce": _LOGISTIC,  # binary cross-entropy with target 1 for the generator is the non-saturating game

@@ -1,5 +1,6 @@
 """Terms that tie an image to the one it was made from or stands for."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -20,14 +21,12 @@ def cycle(image: Tensor, reconstruction: Tensor, norm: str) -> Tensor:
 def feature_matching(real: list[list[Tensor]], fake: list[list[Tensor]]) -> Tensor:
     """Mean absolute difference of every discriminator layer's output but the last (Wang et al. 2018, equation 4).
 
-    Lists of scales of layers; averaged over layers and scales. The real outputs get no gradient.
+    Lists of scales of layers; summed over layers, averaged over scales like the adversarial term. The real outputs get no
+    gradient.
     """
     terms = [
         F.l1_loss(b, a.detach())
         for real_scale, fake_scale in zip(real, fake, strict=True)
         for a, b in zip(real_scale[:-1], fake_scale[:-1], strict=True)
     ]
-    total = terms[0]
-    for term in terms[1:]:
-        total = total + term
-    return total / len(terms)
+    return torch.stack(terms).sum() / len(real)

@@ -56,12 +56,13 @@ class BatchNorm(nn.Module):
         """[n, features, h, w] -> the same shape."""
         if not (self.training and dist.is_initialized()):
             return F.batch_norm(x, self.running_mean, self.running_var, self.weight, self.bias, self.training, MOMENTUM)
+        kind, x = x.dtype, x.float()
         mean, variance, count = self._moments(x)
         with torch.no_grad():
             self.running_mean.lerp_(mean, MOMENTUM)
             self.running_var.lerp_(variance * (count / (count - 1)), MOMENTUM)
         scale = self.weight * (variance + 1e-5).rsqrt()
-        return x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
+        return (x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]).to(kind)
 
     def _moments(self, x: Tensor) -> tuple[Tensor, Tensor, float]:
         """Mean and variance over all processes, and of how many values."""

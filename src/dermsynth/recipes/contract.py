@@ -152,7 +152,7 @@ class Recipe(nn.Module, ABC):
         return batch
 
     def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
-        """What the discriminator says of images [n, 3, h, w]: logits [n] that they are real; None where it has none."""
+        """The discriminator's log-odds [n] that images [n, 3, h, w] are real; None where its outputs are no log-odds."""
         return None
 
     def augmentation_strength(self) -> float | None:

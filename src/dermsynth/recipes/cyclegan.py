@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import l1_loss
 
 from dermsynth.draws import Draws
-from dermsynth.losses.adversarial import GAMES
+from dermsynth.losses.adversarial import GAMES, LOGISTIC, Game, squares_fake, squares_generator, squares_real
 from dermsynth.losses.pairing import cycle
 from dermsynth.networks.shapes import Shape
 from dermsynth.networks.translation import MultiScaleDiscriminator, ResidualUNet
@@ -52,6 +52,12 @@ def zhu(shape: Shape, batch: int) -> Config:
 def laptop(shape: Shape, batch: int) -> Config:
     """Narrow layers, and a rate for trainings of some ten thousand images."""
     return Config(features=16, discriminator_features=16, learning_rate=0.0004, cycle_norm="l1")
+
+
+TRANSLATION = {
+    "non-saturating": GAMES["non-saturating"],
+    "least-squares": Game(squares_real, squares_fake, squares_generator),
+}
 
 
 class Pool(torch.nn.Module):
@@ -131,7 +137,7 @@ class CycleGAN(Recipe):
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         """Generators with cycles in both directions, then either discriminator on real images and on the pool."""
-        config, domains, game = self.config, batch.domains, GAMES[self.config.game]
+        config, domains, game = self.config, batch.domains, TRANSLATION[self.config.game]
         assert domains is not None
         target, source = self.to_target(domains.source), self.to_source(domains.target)
         terms = {
@@ -175,7 +181,9 @@ class CycleGAN(Recipe):
         return made.clamp(-1, 1)
 
     @torch.no_grad()
-    def logits(self, image: Tensor, label: Tensor) -> Tensor:
+    def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
         """What the discriminator of the image's own domain says."""
+        if self.config.game not in LOGISTIC:
+            return None
         of_target, of_source = (mean_logits(judge.logits(image)) for judge in (self.judge_target, self.judge_source))
         return torch.where(label[:, 1] > 0.5, of_target, of_source)

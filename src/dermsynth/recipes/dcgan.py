@@ -7,7 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dermsynth.losses.adversarial import GAMES, GameName
+from dermsynth.losses.adversarial import GAMES, LOGISTIC, GameName
 from dermsynth.losses.penalties import gradient_penalty
 from dermsynth.networks.dcgan import Discriminator, Generator
 from dermsynth.networks.shapes import Shape
@@ -108,6 +108,8 @@ class DCGAN(Recipe):
         return self.generator(resampled(noise[0], truncation), condition.label)
 
     @torch.no_grad()
-    def logits(self, image: Tensor, label: Tensor) -> Tensor:
+    def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
         """The discriminator's."""
+        if self.config.game not in LOGISTIC:
+            return None
         return self.discriminator(image, label)

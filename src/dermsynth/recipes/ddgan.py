@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.losses.adversarial import GAMES
+from dermsynth.losses.adversarial import GAMES, LOGISTIC
 from dermsynth.networks.dcgan import Discriminator, Generator, widths
 from dermsynth.networks.resample import halved
 from dermsynth.networks.shapes import Shape
@@ -112,6 +112,8 @@ class DDGAN(Recipe):
         return self.generator(resampled(noise[0], truncation), condition.label)
 
     @torch.no_grad()
-    def logits(self, image: Tensor, label: Tensor) -> Tensor:
+    def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
         """Those of the full resolution."""
+        if self.config.game not in LOGISTIC:
+            return None
         return self.discriminators[0](image, label)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.losses.adversarial import GAMES
+from dermsynth.losses.adversarial import GAMES, LOGISTIC
 from dermsynth.networks.convolutional import down, draw_weights, with_label
 from dermsynth.networks.dcgan import Discriminator, Generator, widths
 from dermsynth.networks.resample import doubled, halved
@@ -124,7 +124,7 @@ class FrozenPGGAN(Recipe):
         real = game.real(self._judged(phase, self._shrunk(batch.image, phase), label))
         yield f"discriminator {size}", {"real": real, "fake": game.fake(self._judged(phase, fake.detach(), label))}
         yield f"generator {size}", {"adversarial": game.generator(self._judged(phase, fake, label))}
-        self.shown.fill_(progress.images + len(label) * progress.processes)
+        self.shown.fill_(progress.images + batch.draws.total)
 
     def _made(self, phase: int, z: Tensor, label: Tensor) -> Tensor:
         image: Tensor = self._output(phase)(self.generator.features(z, label, self._depth(phase))[-1])
@@ -145,18 +145,20 @@ class FrozenPGGAN(Recipe):
     @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the phase reached, enlarged to the full size."""
-        phase = self.phase(int(self.shown))
+        phase = self.phase(max(int(self.shown) - 1, 0))
         image = self._made(phase, resampled(noise[0], truncation), condition.label)
         for _ in range(self.config.phases - 1 - phase):
             image = doubled(image)
         return image
 
     @torch.no_grad()
-    def logits(self, image: Tensor, label: Tensor) -> Tensor:
+    def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
         """Those of the phase reached."""
-        phase = self.phase(int(self.shown))
+        if self.config.game not in LOGISTIC:
+            return None
+        phase = self.phase(max(int(self.shown) - 1, 0))
         return self._judged(phase, self._shrunk(image, phase), label)
 
     def statistics(self) -> dict[str, float]:
         """The phase, counted from 1."""
-        return {"phase": float(self.phase(int(self.shown)) + 1)}
+        return {"phase": float(self.phase(max(int(self.shown) - 1, 0)) + 1)}

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.losses.adversarial import GAMES
+from dermsynth.losses.adversarial import GAMES, LOGISTIC
 from dermsynth.networks.dcgan import Discriminator, Generator
 from dermsynth.networks.pyramid import ResidualGenerator
 from dermsynth.networks.resample import enlarged, halved
@@ -65,6 +65,8 @@ class LAPGAN(Recipe):
         self.discriminators = nn.ModuleList(
             Discriminator(size, classes, config.features, config.features_max) for size in self.shapes
         )
+        self.register_buffer("shown", torch.zeros((), dtype=torch.int64))
+        self.shown: Tensor
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
@@ -94,6 +96,7 @@ class LAPGAN(Recipe):
             real, generated = discriminator(pyramid[level], label), discriminator(fake.detach(), label)
             yield f"discriminator {size}", {"real": game.real(real), "fake": game.fake(generated)}
             yield f"generator {size}", {"adversarial": game.generator(discriminator(fake, label))}
+        self.shown.fill_(progress.images + batch.draws.total)
 
     def _active(self, images: int) -> list[int]:
         """The levels that train when `images` were shown."""
@@ -122,13 +125,19 @@ class LAPGAN(Recipe):
 
     @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
-        """From the lowest level upwards; the latent is truncated, the planes of noise are not."""
+        """From the lowest level upwards; the latent is truncated, the planes of noise are not.
+
+        Levels whose turn has not come only enlarge.
+        """
+        reached = self._active(max(int(self.shown) - 1, 0))[-1]
         image = self._made(0, None, resampled(noise[0], truncation), condition.label)
         for level in range(1, self.config.levels):
-            image = self._made(level, image, noise[level], condition.label)
+            image = self._made(level, image, noise[level], condition.label) if level <= reached else enlarged(image)
         return image.clamp(-1, 1)
 
     @torch.no_grad()
-    def logits(self, image: Tensor, label: Tensor) -> Tensor:
+    def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
         """Those of the full size."""
+        if self.config.game not in LOGISTIC:
+            return None
         return self.discriminators[-1](image, label)

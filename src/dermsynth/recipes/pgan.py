@@ -14,7 +14,6 @@ from dermsynth.networks.progressive import GrowingDiscriminator, GrowingGenerato
 from dermsynth.networks.resample import doubled, halved
 from dermsynth.networks.shapes import Shape
 from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
-from dermsynth.recipes.latents import TRUNCATION, resampled
 
 
 class Config(BaseModel):
@@ -49,7 +48,13 @@ def baur(shape: Shape, batch: int) -> Config:
 def laptop(shape: Shape, batch: int) -> Config:
     """Narrow layers, a latent of 128, and phases short enough for trainings of some ten thousand images."""
     return Config(
-        latent=128, channel_base=2048, channel_max=128, fade_images=1_500, stable_images=1_500, ema_beta=0.997
+        latent=128,
+        channel_base=2048,
+        channel_max=128,
+        fade_images=1_000,
+        stable_images=1_000,
+        learning_rate=0.003,
+        ema_beta=0.99,
     )
 
 
@@ -57,9 +62,9 @@ class PGAN(Recipe):
     """A generator and a discriminator that grow together, and the generator's moving average."""
 
     config_type = Config
-    truncation = TRUNCATION
+    truncation = "none: its latents are scaled to one length before they are used"
     presets = MappingProxyType({"paper": paper, "baur": baur, "laptop": laptop})
-    batch_sizes = MappingProxyType({"paper": 16, "baur": 16, "laptop": 16})
+    batch_sizes = MappingProxyType({"paper": 16, "baur": 16, "laptop": 8})
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
@@ -85,6 +90,11 @@ class PGAN(Recipe):
         """The minibatch falls as the resolution grows."""
         resolution = self.shape.levels[self.phase(images)[0]]
         return min([batch, *(size for start, size in self.config.minibatch.items() if resolution >= start)])
+
+    @classmethod
+    def accepts_truncation(cls, value: float) -> bool:
+        """Never: only the direction of a latent counts (section 4.2)."""
+        return False
 
     def players(self) -> dict[str, Player]:
         """Generator and discriminator; the parts that have not grown yet get no gradient."""
@@ -116,8 +126,9 @@ class PGAN(Recipe):
             },
         )
         yield "generator", {"adversarial": critic_real(critic(fake))}
-        move_average(self.average, self.generator, config.ema_beta)
-        self.shown.fill_(progress.images + len(label) * progress.processes)
+        share = len(label) * progress.processes / draws.total  # below 1 where a batch is computed in pieces
+        move_average(self.average, self.generator, config.ema_beta**share)
+        self.shown.fill_(progress.images + draws.total)
 
     def shrunk(self, image: Tensor, level: int, alpha: float) -> Tensor:
         """Real images at a level; while it is faded in, between its resolution and the one below (section 2)."""
@@ -133,16 +144,10 @@ class PGAN(Recipe):
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator at the level reached, enlarged to the full size."""
         level, alpha = self.phase(int(self.shown))
-        image = self.average(resampled(noise[0], truncation), condition.label, level, alpha)
+        image = self.average(noise[0], condition.label, level, alpha)
         for _ in range(self.shape.doublings - level):
             image = doubled(image)
         return image.clamp(-1, 1)
-
-    @torch.no_grad()
-    def logits(self, image: Tensor, label: Tensor) -> Tensor:
-        """The critic's, at the level reached."""
-        level, alpha = self.phase(int(self.shown))
-        return self.discriminator(self.shrunk(image, level, alpha), label, level, alpha)
 
     def statistics(self) -> dict[str, float]:
         """Resolution and share of the newest block."""

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.losses.adversarial import squares_fake, squares_real
+from dermsynth.losses.adversarial import squares_fake, squares_generator, squares_real
 from dermsynth.losses.pairing import feature_matching
 from dermsynth.networks.perceptual import PerceptualDistance
 from dermsynth.networks.pix2pixhd import CoarseToFineGenerator
@@ -85,15 +85,19 @@ class Pix2PixHD(Recipe):
         self.discriminator = MultiScaleDiscriminator(
             channels + 3, config.discriminator_features, config.discriminator_layers, config.scales
         )
-        self.perceptual = PerceptualDistance(config.perceptual) if config.perceptual else None
+        self._perceptual: list[PerceptualDistance] = []
         self.register_buffer("shown", torch.zeros((), dtype=torch.int64))
         self.shown: Tensor
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
         """Any size that leaves something to the discriminators."""
-        if min(shape.height, shape.width) < SMALLEST:
-            raise UserError(f"resolution {shape}: a side must have at least {SMALLEST} pixels")
+        assert isinstance(config, Config)
+        smallest = max(SMALLEST, 2 ** (config.downs + 2))
+        if min(shape.height, shape.width) < smallest:
+            raise UserError(
+                f"resolution {shape}: with {config.downs} downs a side must have at least {smallest} pixels"
+            )
 
     @classmethod
     def accepts_truncation(cls, value: float) -> bool:
@@ -101,7 +105,9 @@ class Pix2PixHD(Recipe):
         return False
 
     def notes(self) -> list[str]:
-        """Whether there is a perceptual term."""
+        """Whether there is a perceptual term; training with one needs its weights from the start."""
+        if self.config.perceptual:
+            self.perceptual()
         return [f"perceptual term: {self.config.perceptual or 'none (no weights were named)'}"]
 
     def stage(self, images: int) -> int:
@@ -136,13 +142,19 @@ class Pix2PixHD(Recipe):
         )
         real, fake = self._outputs(maps, image), self._outputs(maps, made)
         terms = {
-            "adversarial": over_scales(squares_real, [scale[-1] for scale in fake]),
+            "adversarial": over_scales(squares_generator, [scale[-1] for scale in fake]),
             "feature_matching": self.config.feature_weight * feature_matching(real, fake),
         }
-        if self.perceptual is not None:
-            terms["perceptual"] = self.config.perceptual_weight * self.perceptual(image, made)
+        if self.config.perceptual:
+            terms["perceptual"] = self.config.perceptual_weight * self.perceptual()(image, made)
         yield "generator", terms
-        self.shown.fill_(progress.images + len(image) * progress.processes)
+        self.shown.fill_(progress.images + batch.draws.total)
+
+    def perceptual(self) -> PerceptualDistance:
+        """Loaded when it is first needed: a finished run makes images without the weights."""
+        if not self._perceptual:
+            self._perceptual.append(PerceptualDistance(self.config.perceptual))
+        return self._perceptual[0]
 
     def planes(self, maps: Tensor) -> Tensor:
         """uint8 [n, 2, h, w] -> one-hot planes of the classes, and the boundary plane if there is one: [n, channels, h, w]."""
@@ -165,11 +177,11 @@ class Pix2PixHD(Recipe):
         """Images of the maps; enlarged while only the global generator is trained."""
         assert condition.map is not None
         maps = self.planes(condition.map)
-        if self.stage(int(self.shown)) > 1:
+        if self.stage(max(int(self.shown) - 1, 0)) > 1:
             return self.generator(maps)
         size = (self.shape.height, self.shape.width)
         return torch.nn.functional.interpolate(self.generator.at_half_size(maps), size, mode="bilinear")
 
     def statistics(self) -> dict[str, float]:
         """The stage."""
-        return {"stage": float(self.stage(int(self.shown)))}
+        return {"stage": float(self.stage(max(int(self.shown) - 1, 0)))}

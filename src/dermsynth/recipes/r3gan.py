@@ -135,11 +135,6 @@ class R3GAN(Recipe):
         """Images of the averaged generator from truncated latents."""
         return self.average(resampled(noise[0], truncation), condition.label)
 
-    @torch.no_grad()
-    def logits(self, image: Tensor, label: Tensor) -> Tensor:
-        """The discriminator's, without augmentation."""
-        return self.discriminator(image, label)
-
     def augmentation_strength(self) -> float:
         """p."""
         return float(self.augmentation.p)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, inside, write_data_set
-from dermsynth.data.maps import MapSettings, decoded_maps, layers_of, read_mask, with_maps
+from dermsynth.data.maps import MapSettings, decoded_maps, read_mask, with_maps
 from dermsynth.data.training_set import Shown, ShownDomains
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, fit
@@ -50,9 +50,10 @@ def translate(
     images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
     places = _mask_places(rows, masks) if recipe.masked else [None] * len(images)
     facts = {"translated_to": data.classes[target], "source": str(source.folder), "source_hash": source.content_hash}
+    facts |= {"source_split": split, "masks": "" if masks is None else masks.content_hash}
     job = _job(generator, facts)
     claim(out, job)
-    table = []
+    table, names = [], _names(rows)
     for part in _chunks(len(images), generator):
         mask = _read_masks([places[i] for i in part], generator)
         batch = np.asarray(images[part])
@@ -60,42 +61,64 @@ def translate(
         made = images_of(recipe, [0] * len(part), [target] * len(part), inputs=shown)
         changes = outside_change(batch, made, mask) if recipe.masked else [None] * len(part)
         for i, image, change in zip(part, made, changes, strict=True):
-            name = Path(rows.table["file_name"].iloc[int(i)]).stem
-            row = {"source_image": rows.table["file_name"].iloc[int(i)]}
+            row = {"source_image": rows.table["file_name"].iloc[int(i)], **_kept(rows, int(i))}
             if places[i] is not None:
                 row |= {"source_mask": str(places[i]), "change_outside_mask": f"{change:.3f}"}
-            table.append(_write(out, name, image, data.classes[target], generator, row))
+            table.append(_write(out, names[int(i)], image, data.classes[target], generator, row))
     return _finish(out, table, job, "dermsynth translate")
 
 
-def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "all") -> DataSet:
-    """Make an image of every map of a data set, or of every lesion mask with its markers.
+def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "") -> DataSet:
+    """Make an image of every map of a split, or of every lesion mask with its markers.
+
+    Without `split` it is the one the generator was trained on, where the data set has splits: maps of test lesions would
+    carry their outlines into whatever is trained on the result (BISSOTO uses maps of training images only). Every row keeps
+    split and group of its source.
 
     Raises UserError when the run takes no maps, or the maps' values have other names than in training.
     """
     recipe, data = generator.recipe, generator.config.data
     if recipe.takes != "maps":
         raise UserError(f"{generator.run}: {generator.config.recipe} takes no maps; leave --maps out")
+    splits = set(source.table.get("split", []))
+    split = split or (data.split if data.split in splits else "all")
     rows = with_maps(_of_split(source, split))
-    unknown = [name for name in layers_of(rows) if name not in data.map_layers]
-    if unknown:
-        raise UserError(f"{source.folder}: map value {unknown[0]!r}; the run knows {', '.join(data.map_layers)}")
     decoding = Decoding(data.height, data.width, data.crop, data.filter)
     maps = decoded_maps(rows, decoding, MapSettings(data.map_layers, data.superpixels))
-    job = _job(generator, {"maps": str(source.folder), "maps_hash": source.content_hash})
+    job = _job(generator, {"maps": str(source.folder), "maps_hash": source.content_hash, "maps_split": split})
     claim(out, job)
-    table = []
+    table, names = [], _names(rows)
     for part in _chunks(len(maps), generator):
         batch = np.asarray(maps[part])
         shown = Shown(np.zeros((len(part), 3, *batch.shape[2:]), np.uint8), np.zeros(len(part), np.int64), batch)
         made = images_of(recipe, [0] * len(part), [0] * len(part), inputs=shown)
         for i, image, one in zip(part, made, batch, strict=True):
-            source_row = rows.table.iloc[int(i)]
-            name = Path(source_row["file_name"]).stem
+            source_row, name = rows.table.iloc[int(i)], names[int(i)]
             write_bytes(out / "masks" / f"{name}.png", encode_png(np.where(one[0] > 0, 255, 0).astype(np.uint8)))
-            row = {"mask_file_name": f"masks/{name}.png", "source_map": source_row["file_name"]}
+            row = {"mask_file_name": f"masks/{name}.png", "source_map": source_row["file_name"], **_kept(rows, int(i))}
             table.append(_write(out, name, image, str(source_row.get("label", "")), generator, row))
     return _finish(out, table, job, "dermsynth generate --maps")
+
+
+def _names(rows: DataSet) -> list[str]:
+    """A name a row: the file's, numbered where two folders have the same."""
+    found: list[str] = []
+    used: set[str] = set()
+    for file_name in rows.table["file_name"]:
+        stem = name = Path(file_name).stem
+        number = 1
+        while name.casefold() in used:
+            number += 1
+            name = f"{stem}_{number}"
+        used.add(name.casefold())
+        found.append(name)
+    return found
+
+
+def _kept(rows: DataSet, index: int) -> dict[str, str]:
+    """Split and group of a source image: what is made of a test image stays on the test side."""
+    row = rows.table.iloc[index]
+    return {column: str(row[column]) for column in ("group", "split") if column in rows.table}
 
 
 def _target(generator: Generator, to: str) -> int:

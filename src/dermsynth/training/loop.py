@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.draws import Draws, seed_of
-from dermsynth.errors import UserError
+from dermsynth.errors import Stopped, UserError
 from dermsynth.images import encode_png, grid
 from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
@@ -60,7 +60,7 @@ The first figure of the first watcher decides which checkpoint is the best: lowe
 """
 
 
-class Interrupted(Exception):
+class Interrupted(Stopped):
     """Ctrl-C or SIGTERM: everything is saved."""
 
 
@@ -159,7 +159,7 @@ class Trainer:
             if processes.agree(self.stop_requested, self.device) and not last:
                 if not due:
                     self._save()
-                raise Interrupted
+                raise Interrupted(f"stopped and saved in {self.run}; repeat the command to go on")
         self.display.close()
         return checkpoints.find(self.run)
 
@@ -279,6 +279,7 @@ def train(
         _check_abilities(config)
         _claim(run, config)
         trainer = Trainer(run, config, data, watchers, device)
+        _check_batches(trainer.recipe, config)
         trainer.prepare()
         with _stopping(trainer.request_stop):
             return trainer.train()
@@ -304,6 +305,14 @@ def _check_batch(batch: int, accumulate: int) -> None:
     parts = processes.count() * accumulate
     if batch % parts:
         raise UserError(f"batch {batch}: not divisible by processes x accumulate = {parts}")
+
+
+def _check_batches(recipe: Recipe, config: RunConfig) -> None:
+    """Every batch size that will come must be divisible, not only the first."""
+    settings = config.training
+    moments = np.unique(np.linspace(0, settings.images - 1, 1000).astype(int))
+    for size in sorted({recipe.batch_at(int(images), settings.batch) for images in moments}):
+        _check_batch(size, settings.accumulate)
 
 
 def _check_abilities(config: RunConfig) -> None:
