@@ -99,6 +99,8 @@ def test_help_imports_nothing_heavy() -> None:
             "train residual-translation --out x --images 1k --resolution 30 --from nevus --to melanoma",
             ["multiples of 4"],
         ),
+        ("train cyclegan --out x --images 1k --from nevus --to melanoma --exclude wart", ["--exclude", "leave it out"]),
+        ("train pix2pixhd --out x --images 1k --resolution 32 --balance 0.5", ["--balance", "leave it out"]),
         ("translate nowhere --input nowhere --out x", ["nowhere: not a run folder"]),
         ("experiment bauer --out x", ["'bauer'", "lunagariya-curves"]),
         ("experiment baur --out x --families cyclegan", ["cyclegan", "does not compare"]),
