@@ -260,5 +260,13 @@ def test_from_photographs_to_patches_to_translations(shell: Shell, phantom: Data
     shell("data", "maps", photos, "--count", 6, "--superpixels", "--out", tmp_path / "new")
     said = shell("generate", tmp_path / "maps", "--maps", tmp_path / "new", "--out", tmp_path / "made").stdout
     assert "6 images" in said
+    alone = ["generate", tmp_path / "maps", "--out", tmp_path / "no"]
+    _line(shell(*alone, "--split", "test", status=1), "--split test: goes with --maps")
+    for useless in (["--count", 5], ["--seed", 1], ["--truncation", 0.5]):
+        _line(shell(*alone, "--maps", tmp_path / "new", *useless, status=1), f"{useless[0]}: of no use with --maps")
+    page = tmp_path / "maps" / "report.html"
     shell("report", tmp_path / "maps")
-    assert (tmp_path / "maps" / "report.html").exists()
+    assert "Training images are not shown" not in page.read_text()
+    photos.rename(tmp_path / "elsewhere")
+    shell("report", tmp_path / "maps")
+    assert f"Training images are not shown: {photos}: no such folder" in page.read_text()

@@ -171,6 +171,17 @@ def test_patches_against_a_literal_count(tmp_path: Path) -> None:
         assert bool(record["mask_file_name"]) == (record["label"] == "lesion")
 
 
+def test_photographs_of_one_name_in_two_folders_are_both_cut(tmp_path: Path) -> None:
+    image, mask = np.full((32, 32, 3), 200, np.uint8), np.zeros((32, 32), np.uint8)
+    mask[:8, :16] = 255
+    rows = [{"file_name": f"images/{f}/a.png", "mask_file_name": f"masks/{f}.png"} for f in "xy"]
+    files = {str(row["file_name"]): image for row in rows} | {str(row["mask_file_name"]): mask for row in rows}
+    made = write_patches(write(tmp_path / "photos", rows, files), tmp_path / "out", PatchSettings(16, 16), jobs=1)
+    assert len(made.table) == len({*made.table["file_name"]}) == 2 * 4
+    assert {*made.table["source"]} == {"images/x/a.png", "images/y/a.png"}
+    assert all(path.exists() for path in made.paths)
+
+
 def test_skin_masks_leave_out_what_is_neither() -> None:
     lesion, skin = np.zeros((10, 10), bool), np.ones((10, 10), bool)
     skin[:3] = False

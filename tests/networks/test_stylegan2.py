@@ -129,6 +129,13 @@ def test_minibatch_deviation_is_that_of_consecutive_groups() -> None:
     assert torch.allclose(found[4:], minibatch_deviation(x[4:], 4))
 
 
+@pytest.mark.parametrize(("images", "groups"), [(7, 1), (3, 1), (6, 1), (10, 2), (12, 3)])
+def test_no_image_is_a_group_of_its_own(images: int, groups: int) -> None:
+    found = minibatch_deviation(torch.randn(images, 3, 4, 4), 4)[:, 3, 0, 0]
+    assert len(found.unique()) == groups
+    assert found.min() > 0.1
+
+
 def test_normalised_rows_have_unit_mean_square_and_dense_keeps_variance() -> None:
     x = torch.randn(500, 64) * 7
     assert torch.allclose(normalise_second_moment(x).square().mean(1), torch.ones(500), atol=1e-4)

@@ -8,6 +8,7 @@ from dermsynth.data.audit import audit
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.report.audit_report import write_audit_report
+from dermsynth.report.page import curves
 from dermsynth.report.run_report import write_run_report
 
 
@@ -45,6 +46,11 @@ def test_the_report_of_a_run_is_one_file(run: Path, phantom: DataSet, tmp_path: 
         assert expected in text
     assert len(re.findall(r"<img ", text)) >= 2 * 3 + 3
     assert "<svg" in text
+
+
+def test_every_series_is_drawn_however_many() -> None:
+    names = [f"loss {i}" for i in range(17)]
+    assert all(name in curves({name: ([0, 1], [1, 2]) for name in names}, title="all") for name in names)
 
 
 def test_a_report_needs_a_run_with_a_checkpoint(tmp_path: Path) -> None:

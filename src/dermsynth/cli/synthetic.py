@@ -49,9 +49,15 @@ def generate(
 
     generator = load_generator(run, which=checkpoint, device=device)
     if maps is not None:
+        given = {"--count": count, "--seed": seed, "--truncation": truncation is not None}
+        useless = ", ".join(name for name, value in given.items() if value)
+        if useless:
+            raise UserError(f"{useless}: of no use with --maps, where every map makes one image; leave it out")
         made = from_maps(generator, open_data_set(maps), out, split=split)
         print(f"{out}: {len(made.table):,} images")
         return
+    if split:
+        raise UserError(f"--split {split}: goes with --maps; leave it out")
     if not count and generator.recipe.takes == "images":
         raise UserError("--count is missing: write --count CLASS=NUMBER, or one NUMBER")
     counts: dict[str, int] = {}

@@ -1,6 +1,7 @@
 """A data set on disk: the ImageFolder convention of Hugging Face, with a description beside it."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,21 @@ def inside(folder: Path, name: str) -> Path:
     if not path.is_relative_to(folder.resolve()):
         raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder")
     return path
+
+
+def unique_stems(file_names: Iterable[str]) -> list[str]:
+    """The files' names without folder and ending, numbered where two are alike."""
+    found: list[str] = []
+    used: set[str] = set()
+    for file_name in file_names:
+        stem = name = Path(file_name).stem
+        number = 1
+        while name.casefold() in used:
+            number += 1
+            name = f"{stem}_{number}"
+        used.add(name.casefold())
+        found.append(name)
+    return found
 
 
 def refuse_filled(out: Path) -> None:

@@ -9,7 +9,15 @@ import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, require_columns, write_data_set
+from dermsynth.data.dataset import (
+    DataSet,
+    inside,
+    open_data_set,
+    refuse_filled,
+    require_columns,
+    unique_stems,
+    write_data_set,
+)
 from dermsynth.data.maps import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
@@ -48,7 +56,8 @@ def write_patches(
         raise UserError(f"{data_set.folder}: no lesion masks to cut patches by")
     if settings.skin_column:
         require_columns(data_set.table, [settings.skin_column], data_set.folder / "metadata.csv")
-    rows = data_set.table[data_set.table["mask_file_name"] != ""].to_dict("records")
+    table = data_set.table[data_set.table["mask_file_name"] != ""]
+    rows = table.assign(stem=unique_stems(table["file_name"])).to_dict("records")
     with replacing_folder(out) as work:
         tasks = (delayed(_cut_one)(data_set.folder, work, row, settings) for row in rows)
         results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
@@ -99,13 +108,13 @@ def _cut_one(folder: Path, out: Path, row: dict[str, str], settings: PatchSettin
     skin = np.ones(lesion.shape, dtype=bool)
     if settings.skin_column and row[settings.skin_column]:
         skin = read_mask(inside(folder, row[settings.skin_column]))
-    found, stem = [], Path(row["file_name"]).stem
+    found = []
     for top, left in _squares(lesion.shape[0], lesion.shape[1], settings):
         window = slice(top, top + settings.side), slice(left, left + settings.side)
         label = patch_label(lesion[window], skin[window], settings)
         if not label:
             continue
-        name = f"{stem}_{top}_{left}.png"
+        name = f"{row['stem']}_{top}_{left}.png"
         write_bytes(out / "images" / name, encode_png(pixels[window]))
         mask = ""
         if label == LESION:
@@ -116,7 +125,7 @@ def _cut_one(folder: Path, out: Path, row: dict[str, str], settings: PatchSettin
                 "file_name": f"images/{name}",
                 "label": label,
                 "mask_file_name": mask,
-                "group": row.get("group") or stem,
+                "group": row.get("group") or row["stem"],
                 "split": row.get("split", "train"),
                 "source": row["file_name"],
                 "top": top,

@@ -91,18 +91,27 @@ class TrainingSet:
         return Shown(self.images[index], self.labels[index], maps, domains)
 
     def inputs(self, seeds: Sequence[int]) -> Shown | None:
-        """What images are made from, for any seeds: maps, or source images with masks; None where from noise alone."""
+        """What images are made from, for any seeds: maps, or source images with masks; None where from noise alone.
+
+        In an order drawn once, for neighbours in a table are often of one photograph.
+        """
         if self.maps is None and self.domains is None:
             return None
-        index = np.array([seed % len(self.images) for seed in seeds])
+        index = _scattered(seeds, len(self.images))
         if self.maps is not None:
             return Shown(self.images[index], self.labels[index], self.maps[index])
         assert self.domains is not None
         source, target = self.domains.source, self.domains.target
-        left, right = (np.array([seed % len(side) for seed in seeds]) for side in (source, target))
+        left, right = (_scattered(seeds, len(side)) for side in (source, target))
         mask = _masks(self.domains, left, right)
         shown = ShownDomains(source[left], target[right], source[left], target[right], mask)
         return Shown(target[right], np.ones(len(left), np.int64), None, shown)
+
+
+def _scattered(seeds: Sequence[int], count: int) -> NDArray[np.int64]:
+    order = np.random.default_rng(0).permutation(count)
+    found: NDArray[np.int64] = order[np.asarray(seeds) % count]
+    return found
 
 
 def _shown_domains(domains: Domains, start: int, count: int) -> ShownDomains:

@@ -71,11 +71,11 @@ class Convolution(nn.Module):
 def minibatch_deviation(x: Tensor, group: int) -> Tensor:
     """One more feature map: the standard deviation over a group of images (Karras et al. 2018, section 3).
 
-    `x` is [n, c, h, w] with n a multiple of the group or smaller than it; groups are *consecutive* images, so that a
-    batch split over processes in multiples of the group gives the same value. Returns [n, c + 1, h, w].
+    `x` is [n, c, h, w]. Groups are *consecutive* images, so that a batch split over processes in multiples of the group
+    gives the same value; where `group` does not divide n, they are of the next size that does. Returns [n, c + 1, h, w].
     """
     n, c, h, w = x.shape
-    size = math.gcd(n, group)
+    size = next((size for size in range(group, n) if n % size == 0), n)
     y = x.float().reshape(n // size, size, c, h, w)
     deviation = (y.var(dim=1, correction=0) + 1e-8).sqrt().mean(dim=(1, 2, 3))
     plane = deviation.repeat_interleave(size).to(x.dtype).reshape(n, 1, 1, 1).expand(n, 1, h, w)

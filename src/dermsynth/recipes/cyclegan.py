@@ -39,7 +39,7 @@ class Config(BaseModel):
 
 def untargeted(shape: Shape, batch: int) -> Config:
     """FURGER: MSE cycle of weight 10, the networks of the targeted model, Adam 5e-5 with betas 0.9 and 0.999."""
-    return Config(game="non-saturating", learning_rate=0.00005, beta1=0.9, discriminator_features=256)
+    return Config(features=256, game="non-saturating", learning_rate=0.00005, beta1=0.9, discriminator_features=256)
 
 
 def zhu(shape: Shape, batch: int) -> Config:

@@ -51,7 +51,7 @@ def paper(shape: Shape, batch: int) -> Config:
 def laptop(shape: Shape, batch: int) -> Config:
     """Narrow layers, and schedules for trainings of some ten thousand images."""
     return Config(
-        channel_base=2048,
+        channel_base=1024,
         channel_max=128,
         burn_in=20_000,
         learning_rate=(0.001, 0.0005),

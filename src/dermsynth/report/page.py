@@ -3,6 +3,7 @@
 import base64
 import io
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -57,7 +58,7 @@ def curves(
         {"svg.fonttype": "none", "svg.hashsalt": "dermsynth", "font.family": "sans-serif", "font.size": 9}
     ):
         figure, axes = pyplot.subplots(figsize=(5.2, 2.6), layout="constrained")
-        for colour, (name, (x, y)) in zip(COLOURS * 3, series.items(), strict=False):
+        for colour, (name, (x, y)) in zip(cycle(COLOURS), series.items(), strict=False):
             axes.plot(np.asarray(x) / 1000, y, color=colour, label=name, linewidth=1.2)
         axes.set(title=title, xlabel=xlabel)
         if logarithmic and min(min(y) for _, y in series.values()) > 0:

@@ -20,6 +20,12 @@ from dermsynth.training.showing import same_images
 
 COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
+MADE_OF = {
+    "images": f"generated: seeds 0 to {COLUMNS * ROWS - 1}, no truncation, none picked",
+    "maps": f"the maps of {COLUMNS * ROWS} training images, and what was made of each; none picked",
+    "domains": f"{COLUMNS * ROWS} training images, and what was made of each; none picked",
+}
+"""What the pictures of a run show, by what its family takes."""
 Series = dict[str, tuple[list[float], list[float]]]
 """Name -> images shown, values."""
 
@@ -32,6 +38,7 @@ def write_run_report(run: Path, path: Path) -> None:
     config = read_config(run)
     generator = load_generator(run)
     log = read_json_lines(run / "log.jsonl")
+    shown, missing = _shown(config)
     last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
     write_page(
         path,
@@ -43,7 +50,9 @@ def write_run_report(run: Path, path: Path) -> None:
             "seconds": last.get("seconds", 0),
             "rate": last["images"] / last["seconds"] if last.get("seconds") else 0,
             "memory": max((line.get("memory_gib", 0) for line in log), default=0),
-            "comparison": _comparison(generator, config),
+            "comparison": _comparison(generator, config, shown),
+            "missing": missing,
+            "made_of": MADE_OF[generator.recipe.takes],
             "plots": _plots(log),
             "snapshots": _snapshots(run),
             "evaluations": _evaluations(run),
@@ -55,9 +64,11 @@ def write_run_report(run: Path, path: Path) -> None:
     )
 
 
-def _comparison(generator: Generator, config: RunConfig) -> list[tuple[str, Markup, Markup | None]]:
+def _comparison(
+    generator: Generator, config: RunConfig, shown: TrainingSet | None
+) -> list[tuple[str, Markup, Markup | None]]:
     """For every class that is made: generated images (below what they are made from), and real ones where these are there."""
-    recipe, shown, found = generator.recipe, _shown(config), []
+    recipe, found = generator.recipe, []
     if shown is None and recipe.takes != "images":
         return []
     inputs = None if shown is None else shown.inputs(range(COLUMNS * ROWS))
@@ -77,12 +88,12 @@ def _sheet(images: Pixels, description: str) -> Markup:
     return picture(grid(images.transpose(0, 2, 3, 1), COLUMNS), description, scale=scale)
 
 
-def _shown(config: RunConfig) -> TrainingSet | None:
-    """The training images, if the folder still holds them."""
+def _shown(config: RunConfig) -> tuple[TrainingSet | None, str]:
+    """The training images, or why they cannot be shown."""
     try:
-        return same_images(config.recipe, config.data)
-    except (UserError, FileNotFoundError):
-        return None
+        return same_images(config.recipe, config.data), ""
+    except (UserError, FileNotFoundError) as error:
+        return None, f"Training images are not shown: {error}"
 
 
 def _some(shown: TrainingSet, number: int) -> Pixels | None:

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
-from dermsynth.data.dataset import DataSet, inside, write_data_set
+from dermsynth.data.dataset import DataSet, inside, unique_stems, write_data_set
 from dermsynth.data.maps import MapSettings, decoded_maps, read_mask, with_maps
 from dermsynth.data.training_set import Shown, ShownDomains
 from dermsynth.errors import UserError
@@ -53,7 +53,7 @@ def translate(
     facts |= {"source_split": split, "masks": "" if masks is None else masks.content_hash}
     job = _job(generator, facts)
     claim(out, job)
-    table, names = [], _names(rows)
+    table, names = [], unique_stems(rows.table["file_name"])
     for part in _chunks(len(images), generator):
         mask = _read_masks([places[i] for i in part], generator)
         batch = np.asarray(images[part])
@@ -87,7 +87,7 @@ def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = 
     maps = decoded_maps(rows, decoding, MapSettings(data.map_layers, data.superpixels))
     job = _job(generator, {"maps": str(source.folder), "maps_hash": source.content_hash, "maps_split": split})
     claim(out, job)
-    table, names = [], _names(rows)
+    table, names = [], unique_stems(rows.table["file_name"])
     for part in _chunks(len(maps), generator):
         batch = np.asarray(maps[part])
         shown = Shown(np.zeros((len(part), 3, *batch.shape[2:]), np.uint8), np.zeros(len(part), np.int64), batch)
@@ -98,21 +98,6 @@ def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = 
             row = {"mask_file_name": f"masks/{name}.png", "source_map": source_row["file_name"], **_kept(rows, int(i))}
             table.append(_write(out, name, image, str(source_row.get("label", "")), generator, row))
     return _finish(out, table, job, "dermsynth generate --maps")
-
-
-def _names(rows: DataSet) -> list[str]:
-    """A name a row: the file's, numbered where two folders have the same."""
-    found: list[str] = []
-    used: set[str] = set()
-    for file_name in rows.table["file_name"]:
-        stem = name = Path(file_name).stem
-        number = 1
-        while name.casefold() in used:
-            number += 1
-            name = f"{stem}_{number}"
-        used.add(name.casefold())
-        found.append(name)
-    return found
 
 
 def _kept(rows: DataSet, index: int) -> dict[str, str]:
