@@ -299,6 +299,33 @@ def test_a_residual_is_added_and_paste_keeps_what_is_outside_the_mask() -> None:
     torch.testing.assert_close(recipe.generator(image, mask), image)
 
 
+@pytest.mark.parametrize("gamma", [0.0, 3.0])
+def test_the_translations_r1_is_that_of_its_mean_logit_on_real_targets(gamma: float) -> None:
+    torch.manual_seed(0)
+    config = residual_translation.Config(features=4, blocks=1, discriminator_features=4, r1_gamma=gamma)
+    recipe = residual_translation.ResidualTranslation(config, Shape(32, 32), 2)
+    shown = batch(recipe, 0)
+    _, terms = next(iter(recipe.step(shown, Progress(0, 0, 1, lambda t: t))))
+    assert ("r1" in terms) == (gamma > 0)
+    if gamma:
+        assert shown.domains is not None
+        expected = []
+        for image in shown.domains.real_target.clone():
+            image = image[None].requires_grad_()
+            maps = recipe.discriminator.logits(image)
+            (slope,) = torch.autograd.grad(sum(part.mean() for part in maps) / len(maps), image)
+            expected.append(slope.square().sum())
+        torch.testing.assert_close(terms["r1"], gamma / 2 * torch.stack(expected).mean())
+
+
+def test_furgers_translations_are_as_wide_as_the_table_says() -> None:
+    for kind, preset in ((residual_translation.ResidualTranslation, "targeted"), (cyclegan.CycleGAN, "untargeted")):
+        config = kind.presets[preset](Shape(128, 128), 16)
+        assert 4 * config.features == 1024  # type: ignore[attr-defined]
+        assert config.discriminator_features == 256  # type: ignore[attr-defined]
+        assert config.blocks == 4  # type: ignore[attr-defined]
+
+
 def test_the_perceptual_term_needs_named_weights(tmp_path: Path) -> None:
     shape = Shape(32, 32)
     assert (

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from dermsynth.losses.adversarial import logistic_fake, logistic_real
 from dermsynth.losses.pairing import relevancy
+from dermsynth.losses.penalties import r1_penalty
 from dermsynth.networks.shapes import Shape
 from dermsynth.networks.translation import MultiScaleDiscriminator, ResidualUNet
 from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
@@ -26,6 +27,7 @@ class Config(BaseModel):
     discriminator_layers: int = Field(4, ge=2, description="convolutions of each discriminator")
     scales: int = Field(2, ge=1, description="discriminators, each of the image halved once more")
     relevancy_weight: float = Field(10.0, ge=0, description="weight of what changes outside the mask")
+    r1_gamma: float = Field(0.0, ge=0, description="weight of R1 on the mean logit, which keeps the discriminator weak")
     paste: bool = Field(False, description="whether a result takes its pixels outside the mask from the input")
     learning_rate: float = Field(0.0001, gt=0)
     beta1: float = Field(0.5, ge=0, lt=1)
@@ -37,8 +39,12 @@ def targeted(shape: Shape, batch: int) -> Config:
 
 
 def laptop(shape: Shape, batch: int) -> Config:
-    """Narrow layers, and a rate for trainings of some ten thousand images."""
-    return Config(features=16, discriminator_features=16, learning_rate=0.0004)
+    """Narrow layers, and a rate for trainings of some ten thousand images.
+
+    The larger relevancy weight holds the change outside the mask below two grey levels, and R1 keeps the discriminator
+    from telling domains apart by the skin that the generator may then no longer touch.
+    """
+    return Config(features=16, discriminator_features=16, learning_rate=0.0004, relevancy_weight=100.0, r1_gamma=1.0)
 
 
 class ResidualTranslation(Recipe):
@@ -86,17 +92,19 @@ class ResidualTranslation(Recipe):
         }
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
-        """The non-saturating logistic game on every scale, and the relevancy loss."""
+        """The non-saturating logistic game on every scale, the relevancy loss, and R1 if wanted."""
         domains = batch.domains
         assert domains is not None
         made = self.generator(domains.source, domains.mask)
-        yield (
-            "discriminator",
-            {
-                "real": over_scales(logistic_real, self.discriminator.logits(domains.real_target)),
-                "fake": over_scales(logistic_fake, self.discriminator.logits(made.detach())),
-            },
-        )
+        real = domains.real_target.detach().requires_grad_(self.config.r1_gamma > 0)
+        logits = self.discriminator.logits(real)
+        terms = {
+            "real": over_scales(logistic_real, logits),
+            "fake": over_scales(logistic_fake, self.discriminator.logits(made.detach())),
+        }
+        if self.config.r1_gamma > 0:
+            terms["r1"] = self.config.r1_gamma / 2 * r1_penalty(mean_logits(logits), real)
+        yield "discriminator", terms
         yield (
             "generator",
             {
