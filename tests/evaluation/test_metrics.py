@@ -10,9 +10,15 @@ from scipy import ndimage
 from dermsynth.errors import UserError
 from dermsynth.evaluation import comparison
 from dermsynth.evaluation.comparison import MINIMUM, feature_measurements, halves, swd_measurements
-from dermsynth.evaluation.frechet import frechet_distance
+from dermsynth.evaluation.frechet import frechet_distance, frechet_infinity
 from dermsynth.evaluation.intervals import bootstrap
-from dermsynth.evaluation.kernel import cubic_kernel, kernel_distance, weighted_distance
+from dermsynth.evaluation.kernel import (
+    cubic_kernel,
+    gaussian_kernel,
+    kernel_distance,
+    median_distance,
+    weighted_distance,
+)
 from dermsynth.evaluation.sliced_wasserstein import (
     descriptors,
     laplacian_pyramid,
@@ -214,3 +220,23 @@ def test_a_second_real_half_scores_like_the_floor(monkeypatch: pytest.MonkeyPatc
     swd = swd_measurements(_pictures(60, 16, 0), _pictures(60, 16, 1), "all", 0)
     assert [m.metric for m in swd] == ["SWD mean", "SWD 16 px"]
     assert swd[0].matched == pytest.approx(swd[0].floor, rel=0.6)
+
+
+def test_frechet_infinity_takes_the_bias_of_few_images_out() -> None:
+    x, y = _features(200, 16, 10), _features(20_000, 16, 11)
+    biased, found = frechet_distance(x, y), frechet_infinity(x, y, seed=0)
+    scale = np.trace(np.cov(y.T))
+    assert biased > 0.01 * scale
+    assert abs(found) < 0.4 * biased
+    shifted = _features(4000, 16, 12, 2.0)
+    assert frechet_infinity(shifted, y, seed=0) == pytest.approx(4 * 16, rel=0.1)
+
+
+def test_a_gaussian_kernel_is_that_of_its_equation_and_of_scikit_learn() -> None:
+    from sklearn.metrics.pairwise import rbf_kernel
+
+    x, y = _features(20, 6, 13), _features(30, 6, 14)
+    bandwidth = median_distance(x)
+    pairs = [np.linalg.norm(a.astype(float) - b) for i, a in enumerate(x) for b in x[:i]]
+    assert bandwidth == pytest.approx(np.median(pairs))
+    np.testing.assert_allclose(gaussian_kernel(x, y, bandwidth), rbf_kernel(x.astype(float), y, 1 / (2 * bandwidth**2)))

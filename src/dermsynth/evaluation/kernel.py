@@ -1,15 +1,29 @@
-"""Kernel distance: unbiased squared maximum mean discrepancy with a cubic kernel (Binkowski et al. 2018)."""
+"""Unbiased squared maximum mean discrepancies: KID with a cubic kernel (Binkowski et al. 2018), MMD with a Gaussian one."""
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.distance import pdist
 
 Array = NDArray[np.float64]
+MEDIAN_OF = 1000
 
 
 def cubic_kernel(x: NDArray[np.floating], y: NDArray[np.floating]) -> Array:
     """k(x, y) = (x'y / d + 1)^3 (Binkowski et al. 2018, section 4): [n, d], [m, d] -> [n, m]."""
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def gaussian_kernel(x: NDArray[np.floating], y: NDArray[np.floating], bandwidth: float) -> Array:
+    """exp(-|x - y|^2 / (2 s^2)) (Jayasumana et al. 2024, equation 5): [n, d], [m, d] -> [n, m]."""
+    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
+    squares = (x**2).sum(axis=1)[:, None] + (y**2).sum(axis=1) - 2 * x @ y.T
+    return np.exp(-np.clip(squares, 0, None) / (2 * bandwidth**2))
+
+
+def median_distance(x: NDArray[np.floating]) -> float:
+    """Median distance between two images of a set [n, d]: the bandwidth that suits features of any scale."""
+    return float(np.median(pdist(np.asarray(x[:MEDIAN_OF], dtype=np.float64))))
 
 
 def kernel_distance(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:

@@ -44,7 +44,7 @@ def laptop(shape: Shape, batch: int) -> Config:
     The larger relevancy weight holds the change outside the mask below two grey levels, and R1 keeps the discriminator
     from telling domains apart by the skin that the generator may then no longer touch.
     """
-    return Config(features=16, discriminator_features=16, learning_rate=0.0004, relevancy_weight=100.0, r1_gamma=1.0)
+    return Config(features=16, discriminator_features=16, learning_rate=0.0004, relevancy_weight=60.0, r1_gamma=50.0)
 
 
 class ResidualTranslation(Recipe):

@@ -1,0 +1,144 @@
+"""Features a dermatologist has names for: ABCD, skin tone and texture of one image with its lesion mask."""
+
+from dataclasses import dataclass, fields
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from skimage.feature import graycomatrix, graycoprops
+
+from dermsynth.evaluation.structural import Images
+
+Pixels = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+TURNS = 12
+"""Axes tried for asymmetry."""
+COLOURS = {
+    "white": (255, 255, 255),
+    "red": (204, 51, 51),
+    "light brown": (153, 102, 0),
+    "dark brown": (51, 0, 0),
+    "blue-grey": (51, 153, 255),
+    "black": (0, 0, 0),
+}
+"""The six colours of the ABCD rule (Stolz et al. 1994), with RGB values as used by Celebi et al. 2013."""
+COLOUR_SHARE = 0.05
+SMALLEST_LESION, SMALLEST_SKIN = 30, 30
+ITA_CLASSES = ((55.0, "very light"), (41.0, "light"), (28.0, "intermediate"), (10.0, "tan"), (-30.0, "brown"))
+"""Lower bounds in degrees of the skin-tone classes (Chardon et al. 1991); below the last: dark."""
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """Features of one image; shares and indices without unit, ITA in degrees, differences in CIELAB units."""
+
+    asymmetry: float
+    border_irregularity: float
+    colour_variegation: float
+    colours: float
+    diameter_share: float
+    lesion_lightness: float
+    lesion_redness: float
+    lesion_yellowness: float
+    contrast: float
+    skin_tone: float
+    texture_contrast: float
+    texture_homogeneity: float
+
+
+NAMES = tuple(field.name for field in fields(Appearance))
+
+
+def appearance(image: Pixels, lesion: Mask) -> Appearance | None:
+    """Features of an RGB image uint8 [h, w, 3] and its lesion mask; None where lesion or skin is too small to measure."""
+    skin = ~cv2.dilate(lesion.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~dark_frame(image)
+    if lesion.sum() < SMALLEST_LESION or skin.sum() < SMALLEST_SKIN:
+        return None
+    lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)
+    inside, outside = lab[lesion].astype(np.float64), lab[skin].astype(np.float64)
+    texture = _texture(lab[..., 0], lesion)
+    lightness, redness, yellowness = np.median(inside, axis=0)
+    return Appearance(
+        asymmetry=asymmetry(lesion),
+        border_irregularity=border_irregularity(lesion),
+        colour_variegation=float(np.sqrt(inside.var(axis=0).sum())),
+        colours=float(colour_count(image[lesion])),
+        diameter_share=float(2 * np.sqrt(lesion.sum() / np.pi) / min(lesion.shape)),
+        lesion_lightness=float(lightness),
+        lesion_redness=float(redness),
+        lesion_yellowness=float(yellowness),
+        contrast=float(np.linalg.norm(np.median(outside, axis=0) - np.median(inside, axis=0))),
+        skin_tone=typology_angle(outside),
+        texture_contrast=texture[0],
+        texture_homogeneity=texture[1],
+    )
+
+
+def dark_frame(image: Pixels) -> Mask:
+    """Pixels of a black frame or corner: dark, and joined to the border."""
+    dark = (image.max(axis=2) < 40).astype(np.uint8)
+    _, parts = cv2.connectedComponents(dark)
+    border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
+    return np.isin(parts, border[border > 0])
+
+
+def typology_angle(lab: NDArray[np.floating]) -> float:
+    """Individual typology angle of skin's CIELAB [n, 3]: arctan((L* - 50) / b*) of medians, degrees (Chardon et al. 1991)."""
+    lightness, _, yellowness = np.median(lab, axis=0)
+    return float(np.degrees(np.arctan2(lightness - 50, max(float(yellowness), 1e-6))))
+
+
+def skin_tone_class(angle: float) -> str:
+    """Name of a skin tone: above 55 degrees very light, then light, intermediate, tan, brown; dark up to -30."""
+    return next((name for bound, name in ITA_CLASSES if angle > bound), "dark")
+
+
+def asymmetry(lesion: Mask) -> float:
+    """Least share of the lesion that does not meet its mirror image, over axes through the centroid: 0 for a disc."""
+    rows, columns = np.nonzero(lesion)
+    centre, area = (float(columns.mean()), float(rows.mean())), len(rows)
+    side = 2 * int(np.ceil(np.hypot(*lesion.shape))) + 1
+    best = 1.0
+    for angle in np.arange(TURNS) * 180.0 / TURNS:
+        turn = cv2.getRotationMatrix2D(centre, float(angle), 1.0)
+        turn[:, 2] += side // 2 - np.array(centre)
+        turned = cv2.warpAffine(lesion.astype(np.uint8), turn, (side, side), flags=cv2.INTER_NEAREST)
+        best = min(best, float((turned != turned[::-1]).sum()) / (2 * area))
+    return best
+
+
+def border_irregularity(lesion: Mask) -> float:
+    """1 - 4 pi A / P^2 of the largest part: 0 for a disc, towards 1 for a ragged border."""
+    contours, _ = cv2.findContours(lesion.astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    largest = max(contours, key=cv2.contourArea)
+    perimeter = cv2.arcLength(largest, closed=True)
+    area = cv2.contourArea(largest)
+    return float(max(0.0, 1 - 4 * np.pi * area / perimeter**2)) if perimeter > 0 else 0.0
+
+
+def colour_count(pixels: Pixels) -> int:
+    """How many of the six colours of the ABCD rule at least 5 % of the lesion's pixels [n, 3] are nearest to."""
+    names = np.array(list(COLOURS.values()), np.float64)
+    distances = ((pixels[:, None].astype(np.float64) - names) ** 2).sum(axis=2)
+    shares = np.bincount(distances.argmin(axis=1), minlength=len(names)) / len(pixels)
+    return int((shares >= COLOUR_SHARE).sum())
+
+
+def _texture(lightness: NDArray[np.floating], lesion: Mask) -> tuple[float, float]:
+    """Contrast and homogeneity of the co-occurrence of 16 levels of lightness in neighbours within the lesion (Haralick 1973)."""
+    levels = np.clip(lightness / 100 * 15, 0, 14.999).astype(np.uint8) + 1
+    levels[~lesion] = 0
+    matrix = graycomatrix(levels, [1], [0, np.pi / 4, np.pi / 2, 3 * np.pi / 4], levels=16, symmetric=True)[1:, 1:]
+    matrix = matrix / np.maximum(matrix.sum(axis=(0, 1), keepdims=True), 1)
+    return tuple(float(graycoprops(matrix, p).mean()) for p in ("contrast", "homogeneity"))  # type: ignore[return-value]
+
+
+def appearances(images: Images, lesions: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Features [m, 12] of images uint8 [n, 3, h, w] with masks [n, h, w], and which of the n could be measured."""
+    found, kept = [], []
+    for index, (image, lesion) in enumerate(zip(images, lesions, strict=True)):
+        features = appearance(np.ascontiguousarray(image.transpose(1, 2, 0)), lesion)
+        if features is not None:
+            found.append([getattr(features, name) for name in NAMES])
+            kept.append(index)
+    return np.array(found, np.float64).reshape(-1, len(NAMES)), np.array(kept, np.int64)
