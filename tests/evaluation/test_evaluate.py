@@ -4,7 +4,7 @@ import pytest
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation import comparison
+from dermsynth.evaluation import fidelity
 from dermsynth.evaluation.evaluate import as_text, evaluate
 from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
 from dermsynth.networks.features import load_extractor
@@ -21,7 +21,7 @@ def synthetic(run: Path, tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FID_RESAMPLES", "SWD_RESAMPLES"):
-        monkeypatch.setattr(comparison, name, 10)
+        monkeypatch.setattr(fidelity, name, 10)
 
 
 def test_everything_stands_beside_the_numbers(synthetic: DataSet, phantom: DataSet, run: Path) -> None:

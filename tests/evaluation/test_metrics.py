@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from dermsynth.errors import UserError
-from dermsynth.evaluation import comparison
-from dermsynth.evaluation.comparison import MINIMUM, feature_measurements, halves, swd_measurements
+from dermsynth.evaluation import fidelity
+from dermsynth.evaluation.comparison import MINIMUM, halves
+from dermsynth.evaluation.fidelity import feature_measurements, swd_measurements
 from dermsynth.evaluation.frechet import frechet_distance, frechet_infinity
 from dermsynth.evaluation.intervals import bootstrap
 from dermsynth.evaluation.kernel import (
@@ -198,7 +199,7 @@ def test_too_few_images_are_refused_with_the_number_needed() -> None:
 
 
 def test_floor_and_matched_use_the_same_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(comparison, "FID_RESAMPLES", 10)
+    monkeypatch.setattr(fidelity, "FID_RESAMPLES", 10)
     real, fake = _features(120, 6, 0), _features(90, 6, 1, 3.0)
     fid = feature_measurements(fake, real, "all", "", 5)[0]
     first, second = halves(120, 5)
@@ -213,7 +214,7 @@ def test_floor_and_matched_use_the_same_half(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_second_real_half_scores_like_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
     """Property: images from the real distribution itself are not told apart."""
-    monkeypatch.setattr(comparison, "FID_RESAMPLES", 50)
+    monkeypatch.setattr(fidelity, "FID_RESAMPLES", 50)
     everything = _features(400, 6, 0)
     kid = feature_measurements(everything[:200], everything[200:], "all", "", 0)[1]
     assert kid.low <= 0 <= kid.high

@@ -11,7 +11,8 @@ from PIL import Image
 from dermsynth.data.cache import Decoding, cache_path, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
-from dermsynth.evaluation.comparison import Measurement, as_rows, feature_measurements, require, swd_measurements
+from dermsynth.evaluation.comparison import Measurement, as_rows, require
+from dermsynth.evaluation.fidelity import feature_measurements, swd_measurements
 from dermsynth.networks.features import Extractor
 from dermsynth.progress import progress_bar
 from dermsynth.runs import environment, replacing, write_json

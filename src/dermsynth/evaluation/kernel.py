@@ -1,10 +1,13 @@
 """Unbiased squared maximum mean discrepancies: KID with a cubic kernel (Binkowski et al. 2018), MMD with a Gaussian one."""
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 Array = NDArray[np.float64]
+Kernel = Callable[[NDArray[np.floating], NDArray[np.floating]], Array]
 MEDIAN_OF = 1000
 
 
@@ -26,13 +29,13 @@ def median_distance(x: NDArray[np.floating]) -> float:
     return float(np.median(pdist(np.asarray(x[:MEDIAN_OF], dtype=np.float64))))
 
 
-def kernel_distance(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
+def kernel_distance(x: NDArray[np.floating], y: NDArray[np.floating], kernel: Kernel = cubic_kernel) -> float:
     """Unbiased estimate of the squared MMD from all pairs (Gretton et al. 2012, equation 3).
 
     Unlike the average over subsets it has no free parameter; being unbiased it can be negative.
     """
     weights_x, weights_y = np.ones(len(x)), np.ones(len(y))
-    return weighted_distance(cubic_kernel(x, x), cubic_kernel(y, y), cubic_kernel(x, y), weights_x, weights_y)
+    return weighted_distance(kernel(x, x), kernel(y, y), kernel(x, y), weights_x, weights_y)
 
 
 def weighted_distance(xx: Array, yy: Array, xy: Array, weights_x: Array, weights_y: Array) -> float:

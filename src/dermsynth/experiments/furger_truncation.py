@@ -9,7 +9,7 @@ import numpy as np
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.comparison import feature_measurements
+from dermsynth.evaluation.fidelity import feature_measurements
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
 from dermsynth.networks.features import load_extractor
 from dermsynth.progress import progress_bar

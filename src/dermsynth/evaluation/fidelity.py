@@ -1,0 +1,202 @@
+"""Whole families of figures between a synthetic and a real set: of features, pyramids, colours, and named features."""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.evaluation.colour import histogram_wasserstein, jensen_shannon
+from dermsynth.evaluation.comparison import Measurement, Sides, halves, require, require_both
+from dermsynth.evaluation.dermatology import NAMES
+from dermsynth.evaluation.frechet import frechet_distance, frechet_infinity
+from dermsynth.evaluation.intervals import LEVEL, bootstrap, jackknife, multiplicities
+from dermsynth.evaluation.kernel import (
+    cubic_kernel,
+    gaussian_kernel,
+    kernel_distance,
+    median_distance,
+    weighted_distance,
+)
+from dermsynth.evaluation.manifold import manifold
+from dermsynth.evaluation.sliced_wasserstein import descriptors, projected_distance, resampled_distances
+from dermsynth.evaluation.structural import Images, multi_scale_ssim
+
+FID_RESAMPLES, KID_RESAMPLES, SWD_RESAMPLES, SWD_DIRECTIONS = 100, 1000, 50, 32
+HISTOGRAM_RESAMPLES, FEATURE_RESAMPLES = 200, 500
+SWD_MAXIMUM, PAIRS = 2000, 500
+
+Array = NDArray[np.float64]
+Features = NDArray[np.floating]
+
+
+def feature_measurements(synthetic: Features, real: Features, group: str, suffix: str, seed: int) -> list[Measurement]:
+    """FID and KID of features [n, d] against [m, d]; `suffix` tells which features they are."""
+    require_both(synthetic, real, group)
+    sides = Sides(synthetic, real, group, seed)
+    fid = frechet_distance(synthetic, real)
+    fid_interval = bootstrap(sides.resampled(frechet_distance), sides.sizes, fid, resamples=FID_RESAMPLES, seed=seed)
+    fid_interval = (max(fid_interval[0], 0.0), max(fid_interval[1], 0.0))
+    kid = kernel_distance(synthetic, real)
+    kid_interval = _kernel_interval(synthetic, real, kid, cubic_kernel, seed)
+    return [
+        sides.measurement(f"FID{suffix}", fid, fid_interval, frechet_distance),
+        sides.measurement(f"KID{suffix} x 1000", kid, kid_interval, kernel_distance, scale=1000),
+    ]
+
+
+Kernel = Callable[[Features, Features], Array]
+
+
+def _kernel_interval(
+    synthetic: Features, real: Features, value: float, kernel: Kernel, seed: int
+) -> tuple[float, float]:
+    xx, yy, xy = kernel(synthetic, synthetic), kernel(real, real), kernel(synthetic, real)
+
+    def resampled(i: NDArray[np.int64], j: NDArray[np.int64]) -> float:
+        return weighted_distance(xx, yy, xy, multiplicities(i, len(xx)), multiplicities(j, len(yy)))
+
+    return bootstrap(resampled, (len(synthetic), len(real)), value, resamples=KID_RESAMPLES, seed=seed)
+
+
+def further_measurements(synthetic: Features, real: Features, group: str, suffix: str, seed: int) -> list[Measurement]:
+    """FID at infinity, MMD with a Gaussian kernel, precision, recall, density, coverage of features [n, d] and [m, d]."""
+    require_both(synthetic, real, group)
+    sides = Sides(synthetic, real, group, seed)
+    bandwidth = median_distance(real)
+
+    def gauss(x: Features, y: Features) -> Array:
+        return gaussian_kernel(x, y, bandwidth)
+
+    def infinity(x: Features, y: Features) -> float:
+        return frechet_infinity(x, y, seed=seed)
+
+    def mmd(x: Features, y: Features) -> float:
+        return kernel_distance(x, y, gauss)
+
+    limit, distance = infinity(synthetic, real), mmd(synthetic, real)
+    limits = jackknife(sides.resampled(infinity), sides.sizes, limit, seed=seed)
+    found = [
+        sides.measurement(f"FID{suffix} at infinity", limit, limits, infinity),
+        sides.measurement(
+            f"MMD{suffix} x 1000", distance, _kernel_interval(synthetic, real, distance, gauss, seed), mmd, scale=1000
+        ),
+    ]
+    for name in ("precision", "recall", "density", "coverage"):
+
+        def share(x: Features, y: Features, name: str = name) -> float:
+            return float(getattr(manifold(x, y), name))
+
+        value = share(synthetic, real)
+        interval = jackknife(sides.resampled(share), sides.sizes, value, seed=seed)
+        found.append(sides.measurement(f"{name}{suffix}", value, _within(interval, name), share))
+    return found
+
+
+def _within(interval: tuple[float, float], name: str) -> tuple[float, float]:
+    top = np.inf if name == "density" else 1.0
+    return float(np.clip(interval[0], 0, top)), float(np.clip(interval[1], 0, top))
+
+
+def colour_measurements(
+    synthetic: dict[str, Array], real: dict[str, Array], group: str, seed: int
+) -> list[Measurement]:
+    """Jensen-Shannon divergence and Wasserstein distance x 1000 of every channel's histograms [n, b] and [m, b]."""
+    found = []
+    for channel in synthetic:
+        require_both(synthetic[channel], real[channel], group)
+        sides = Sides(synthetic[channel], real[channel], group, seed)
+        for name, distance in (("JSD", jensen_shannon), ("Wasserstein", histogram_wasserstein)):
+            value = distance(sides.synthetic, sides.real)
+            low, high = bootstrap(
+                sides.resampled(distance), sides.sizes, value, resamples=HISTOGRAM_RESAMPLES, seed=seed
+            )
+            found.append(
+                sides.measurement(f"{name} x 1000 {channel}", value, (max(low, 0), max(high, 0)), distance, 1000)
+            )
+    return found
+
+
+def appearance_measurements(synthetic: Array, real: Array, group: str, seed: int) -> list[Measurement]:
+    """Frechet distance of named features [n, 12] in units of the real set's deviations, then every feature alone.
+
+    Alone a feature's figure is the standardised difference of means, synthetic minus real (Cohen 1988, with the real
+    deviation): its sign tells which way the synthetic set is off.
+    """
+    require_both(synthetic, real, group)
+    centre, scale = real.mean(axis=0), np.maximum(real.std(axis=0), 1e-9)
+    sides = Sides((synthetic - centre) / scale, (real - centre) / scale, group, seed)
+    value = frechet_distance(sides.synthetic, sides.real)
+    low, high = bootstrap(sides.resampled(frechet_distance), sides.sizes, value, resamples=FEATURE_RESAMPLES, seed=seed)
+    found = [sides.measurement("Frechet distance, dermatology", value, (max(low, 0), max(high, 0)), frechet_distance)]
+    for column, name in enumerate(NAMES):
+
+        def shift(x: Array, y: Array, column: int = column) -> float:
+            return float(x[:, column].mean() - y[:, column].mean())
+
+        value = shift(sides.synthetic, sides.real)
+        interval = bootstrap(sides.resampled(shift), sides.sizes, value, resamples=FEATURE_RESAMPLES, seed=seed)
+        found.append(sides.measurement(f"difference of {name.replace('_', ' ')}", value, interval, shift))
+    return found
+
+
+def diversity_measurement(synthetic: Images, real: Images, group: str, seed: int) -> Measurement:
+    """Mean MS-SSIM of random pairs within the synthetic set; the floor is that within the real one (Odena et al. 2017).
+
+    Higher than the floor means that the synthetic images are more alike than real ones are.
+    """
+    require(len(synthetic), "synthetic", group)
+    require(len(real), "real", group)
+    made, kept = (_pair_similarities(images, seed) for images in (synthetic, real))
+    value = float(made.mean())
+    low, high = bootstrap(
+        lambda i, j: float(made[i].mean()), (len(made), len(kept)), value, resamples=FEATURE_RESAMPLES, seed=seed
+    )
+    sizes = len(synthetic), len(real)
+    return Measurement("MS-SSIM of pairs", group, value, low, high, *sizes, float(kept.mean()), value, min(sizes), seed)
+
+
+def _pair_similarities(images: Images, seed: int) -> Array:
+    random = np.random.default_rng(seed)
+    first = random.integers(0, len(images), PAIRS)
+    second = (first + random.integers(1, len(images), PAIRS)) % len(images)
+    return multi_scale_ssim(np.asarray(images[first]), np.asarray(images[second]))
+
+
+def swd_measurements(synthetic: Images, real: Images, group: str, seed: int) -> list[Measurement]:
+    """SWD by BAUR's protocol on equally many images, at most 2,000 a side: mean over levels, then every level."""
+    require(len(synthetic), "synthetic", group)
+    require(len(real), "real", group)
+    count = min(len(synthetic), len(real), SWD_MAXIMUM)
+    generator = np.random.default_rng(seed)
+    chosen = [side[generator.permutation(len(side))[:count]] for side in (synthetic, real)]
+    first, second = halves(len(real), seed)
+    half = min(len(first), SWD_MAXIMUM, len(synthetic))
+    floor = _levels(real[second[:half]], real[first[:half]], seed)
+    matched = _levels(synthetic[generator.permutation(len(synthetic))[:half]], real[first[:half]], seed)
+    side = min(synthetic.shape[2:])
+
+    def measured(name: str, value: float, estimate: float, draws: NDArray[np.float32], levels: slice) -> Measurement:
+        low, high = _pivotal(value, estimate, draws)
+        limits = float(np.mean(floor[levels])), float(np.mean(matched[levels]))
+        return Measurement(f"SWD {name}", group, value, low, high, count, count, *limits, half, seed)
+
+    found, intervals = [], []
+    for level, (x, y) in enumerate(zip(descriptors(chosen[0], seed), descriptors(chosen[1], seed + 1), strict=True)):
+        value = projected_distance(x, y, seed)
+        estimate, draws = resampled_distances(x, y, directions=SWD_DIRECTIONS, resamples=SWD_RESAMPLES, seed=seed)
+        intervals.append((value, estimate, draws))
+        found.append(measured(f"{side // 2**level} px", value, estimate, draws, slice(level, level + 1)))
+    value, estimate = (float(np.mean([i[k] for i in intervals])) for k in (0, 1))
+    draws = np.mean([i[2] for i in intervals], axis=0)
+    return [measured("mean", value, estimate, draws, slice(None)), *found]
+
+
+def _levels(x: Images, y: Images, seed: int) -> list[float]:
+    pairs = zip(descriptors(x, seed), descriptors(y, seed + 1), strict=True)
+    return [projected_distance(a, b, seed) for a, b in pairs]
+
+
+def _pivotal(value: float, estimate: float, draws: NDArray[np.float32]) -> tuple[float, float]:
+    tail = (1 - LEVEL) / 2
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return max(float(value + estimate - high), 0.0), max(float(value + estimate - low), 0.0)

@@ -1,0 +1,126 @@
+"""The copy gate: images that lie closer to a training image than real images never trained on do."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.errors import UserError
+from dermsynth.evaluation.nearest import nearest
+from dermsynth.evaluation.structural import Images, lying
+
+Array = NDArray[np.float64]
+FALSE_ALARMS = 0.01
+FEWEST_HELD_OUT = 100
+NOISE = 4.0
+"""Variance of grey levels below which a place counts as flat."""
+
+
+class View(NamedTuple):
+    """A way to look at an image: at `side` pixels, structure finer than `spread` of them, with or without hue."""
+
+    side: int
+    spread: float
+    channel: str
+
+    def of(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """The image uint8 [3, h, w] as a unit vector: local contrast, brightness and its slow changes taken out."""
+        x = cv2.resize(_channel(image, self.channel), (self.side, self.side), interpolation=cv2.INTER_AREA)
+        mean = cv2.GaussianBlur(x, (0, 0), self.spread)
+        spread = cv2.GaussianBlur((x - mean) ** 2, (0, 0), 2 * self.spread)
+        x = (x - mean) / np.sqrt(spread + NOISE)
+        x = x - x.mean()
+        unit: NDArray[np.float32] = (x / max(float(np.linalg.norm(x)), 1e-6)).ravel()
+        return unit
+
+
+VIEWS = (View(32, 3, "luma"), View(32, 3, "value"), View(12, 4, "luma"))
+"""Luma sees through compression, the largest channel through changes of hue, few pixels through noise."""
+
+
+def _channel(image: NDArray[np.uint8], channel: str) -> NDArray[np.float32]:
+    if channel == "value":
+        return image.max(axis=0).astype(np.float32)
+    red, green, blue = image.astype(np.float32)
+    luma: NDArray[np.float32] = 0.299 * red + 0.587 * green + 0.114 * blue
+    return luma
+
+
+def looked_at(images: Images, view: View) -> NDArray[np.float32]:
+    """Unit vectors [n, side^2] of images uint8 [n, 3, h, w]."""
+    return np.stack([view.of(image) for image in images])
+
+
+@dataclass(frozen=True)
+class Found:
+    """For every image: its score (1: as close as the closest hundredth of held-out images), its training image, how that lies."""
+
+    score: Array
+    index: NDArray[np.int64]
+    lying: Sequence[str]
+
+
+@dataclass(frozen=True)
+class CopyGate:
+    """Views of the training images, what distance is usual in each, and the score below which an image is flagged.
+
+    A score is the least distance over views and over the eight ways a square can lie, each divided by the distance that
+    `false_alarms` of the held-out images fall below. Shifts by more than a hundredth of the side are not seen.
+    """
+
+    training: Sequence[NDArray[np.float32]]
+    usual: Sequence[float]
+    threshold: float
+    false_alarms: float
+    held_out: int
+
+    @classmethod
+    def fitted(cls, training: Images, held_out: Images, false_alarms: float = FALSE_ALARMS) -> "CopyGate":
+        """Set the threshold so that `false_alarms` of the held-out real images are flagged.
+
+        Raises UserError with fewer than 100 held-out images: their closest hundredth would be no image.
+        """
+        if len(held_out) < FEWEST_HELD_OUT:
+            raise UserError(
+                f"copy gate: {len(held_out)} held-out images, at least {FEWEST_HELD_OUT} are needed for a threshold"
+            )
+        views = [looked_at(training, view) for view in VIEWS]
+        distances = _distances(views, held_out)
+        usual = [max(float(np.quantile(d, false_alarms)), 1e-6) for d in distances.min(axis=0)]
+        score = (distances / np.array(usual)[:, None]).min(axis=(0, 1))
+        threshold = float(np.quantile(score, false_alarms, method="lower"))
+        return cls(views, usual, threshold, false_alarms, len(held_out))
+
+    def check(self, images: Images) -> Found:
+        """Scores of images uint8 [n, 3, h, w]; those below the threshold are copies, or too close to tell."""
+        best = np.full(len(images), np.inf)
+        index, ways = np.zeros(len(images), np.int64), np.zeros(len(images), object)
+        for name, view, distance, found in _searched(self.training, images):
+            score = distance / self.usual[view]
+            closer = score < best
+            best[closer], index[closer], ways[closer] = score[closer], found[closer], name
+        return Found(best, index, [str(way) for way in ways])
+
+    def flags(self, found: Found) -> NDArray[np.bool_]:
+        """Which images lie below the threshold."""
+        flagged: NDArray[np.bool_] = found.score < self.threshold
+        return flagged
+
+
+def _searched(
+    training: Sequence[NDArray[np.float32]], images: Images
+) -> Iterator[tuple[str, int, Array, NDArray[np.int64]]]:
+    """For every way to lie and every view: distance to the nearest training image, and which it is."""
+    for name, turned in lying(images):
+        for number, view in enumerate(VIEWS):
+            distance, index = nearest(looked_at(turned, view), training[number])
+            yield name, number, distance[:, 0], index[:, 0]
+
+
+def _distances(training: Sequence[NDArray[np.float32]], images: Images) -> Array:
+    """[ways, views, n]."""
+    found = [distance for _, _, distance, _ in _searched(training, images)]
+    return np.stack(found).reshape(-1, len(VIEWS), len(images))
