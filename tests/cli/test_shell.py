@@ -177,6 +177,9 @@ def test_the_whole_chain_on_a_phantom(shell: Shell, tmp_path: Path) -> None:
     text = shell("evaluate", made, "--against", data).stdout
     assert "FID-embedded" in text
     assert "SWD mean" in text
+    assert "fidelity" in text
+    assert "copying     not measured  copy gate: 30 held-out images" in text
+    assert "<svg" in (made / "evaluation.html").read_text()
     shell("report", folder)
     page = (folder / "report.html").read_text()
     assert "FID-embedded" in page

@@ -1,14 +1,20 @@
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
-from dermsynth.data.dataset import DataSet
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
-from dermsynth.evaluation import fidelity
-from dermsynth.evaluation.evaluate import as_text, evaluate
+from dermsynth.evaluation import fidelity, gate
+from dermsynth.evaluation.copies import check_copies, judge_of, sources
+from dermsynth.evaluation.evaluate import as_text, evaluate, evaluate_fully
+from dermsynth.evaluation.verdict import verdict
 from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
+from dermsynth.images import encode_png, fit, read_image
 from dermsynth.networks.features import load_extractor
-from dermsynth.runs import read_json
+from dermsynth.report.evaluation_report import write_evaluation_report
+from dermsynth.runs import read_json, write_bytes
 from dermsynth.sampling.generate import generate, load_generator
 
 
@@ -38,6 +44,79 @@ def test_everything_stands_beside_the_numbers(synthetic: DataSet, phantom: DataS
     assert "the generator was trained on" in text
     assert read_json(synthetic.folder / "evaluation.json") == result
     assert read_json(run / "evaluations" / f"{synthetic.folder.name}.json") == result
+
+
+def test_the_whole_evaluation_has_every_part(
+    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "FEWEST_HELD_OUT", 20)
+    monkeypatch.setattr(fidelity, "PAIRS", 20)
+    made = generate(load_generator(run, device="cpu"), {"melanoma": 55, "nevus": 60}, tmp_path / "made")
+    judge = judge_of(made)
+    assert judge is not None
+    result = evaluate_fully(made, phantom, load_extractor("embedded"), judge=judge)
+    rows = pd.DataFrame(result["measurements"])
+    for name in ("FID-embedded at infinity", "MMD-embedded x 1000", "precision-embedded", "coverage-embedded",
+                 "JSD x 1000 CIELAB L*", "Wasserstein x 1000 HSV S", "MS-SSIM of pairs", "Frechet distance, dermatology",
+                 "difference of skin tone"):  # fmt: skip
+        assert {"all classes", "melanoma", "nevus"} <= {*rows[rows["metric"] == name]["group"]}, name
+    assert np.isfinite(rows[["value", "low", "high", "floor", "matched"]].to_numpy(float)).all()
+    assert (rows["low"] <= rows["high"]).all()
+    figures = {row["metric"]: row for row in result["copying"]}
+    assert {"authenticity-embedded", "distance ratio-embedded", "membership by discriminator, AUC"} <= {*figures}
+    assert all(row["low"] <= row["value"] <= row["high"] for row in figures.values())
+    again = open_data_set(made.folder)
+    assert (again.table["copy_flag"] == "true").sum() == result["copy_gate"]["flagged"]
+    assert {*again.table["copy_of"]} <= {*phantom.table[phantom.table["split"] == "train"]["file_name"]}
+    questions = {line["question"]: line["light"] for line in result["verdict"]}
+    assert list(questions) == ["fidelity", "diversity", "copying", "usefulness", "fairness"]
+    assert questions["fidelity"] == "red"  # the generator of these tests has hardly been trained
+    write_evaluation_report(again, phantom, result, "dermsynth evaluate made")
+    page = (made.folder / "evaluation.html").read_text()
+    assert "closest to a training image" in page
+    assert page.count("<figure>") >= 24
+
+
+def test_planted_copies_turn_the_light_red(
+    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "FEWEST_HELD_OUT", 20)
+    made = generate(load_generator(run, device="cpu"), {"melanoma": 20, "nevus": 40}, tmp_path / "made")
+    training = phantom.select((phantom.table["split"] == "train").to_numpy())
+    for mine, theirs in zip(made.paths[:15], training.paths[:15], strict=True):
+        image = fit(read_image(theirs), *read_image(mine).shape[:2], "centre", "area")
+        write_bytes(mine, encode_png(np.ascontiguousarray(image[:, ::-1])))
+    said = check_copies(open_data_set(made.folder))
+    flagged = open_data_set(made.folder).table["copy_flag"] == "true"
+    assert flagged[:15].all()
+    assert said.startswith(f"{flagged.sum()} of 60 images flagged")
+    line = verdict({"measurements": [], "copy_gate": open_data_set(made.folder).description["copy_gate"]})[2]
+    assert line["light"] == "red"
+
+
+def test_copies_are_not_looked_for_where_nothing_is_held_out(
+    synthetic: DataSet, phantom: DataSet, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match="all of it was trained on"):
+        sources(synthetic, DataSet(phantom.folder, phantom.table.drop(columns="split"), phantom.description))
+    other = DataSet(phantom.folder, phantom.table, {**phantom.description, "content_hash": "0"})
+    with pytest.raises(UserError, match="not the set that the generator was trained on"):
+        sources(synthetic, other)
+    with pytest.raises(UserError, match="says nothing of its generator"):
+        sources(DataSet(synthetic.folder, synthetic.table, {"synthetic": True}), phantom)
+
+
+def test_a_column_that_one_side_lacks_is_refused(synthetic: DataSet, phantom: DataSet) -> None:
+    with pytest.raises(UserError, match="--by 'age': no such column"):
+        evaluate_fully(synthetic, phantom, load_extractor("embedded"), columns=["age"])
+
+
+def test_features_that_are_no_numbers_are_refused() -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    broken = rows.copy()
+    broken[3, 2] = np.nan
+    with pytest.raises(UserError, match="synthetic features hold NaN"):
+        fidelity.feature_measurements(broken, rows, "all classes", "", 0)
 
 
 def test_a_second_evaluation_gives_the_same_numbers(synthetic: DataSet, phantom: DataSet) -> None:

@@ -42,6 +42,7 @@ def generate(
     """
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
+    from dermsynth.evaluation.copies import check_copies
     from dermsynth.runs import parse_count
     from dermsynth.sampling.generate import generate as make
     from dermsynth.sampling.generate import load_generator
@@ -67,6 +68,7 @@ def generate(
         counts |= {name: parse_count(number) for name in labels}
     made = make(generator, counts, out, truncation=truncation, first_seed=seed)
     print(f"{out}: {len(made.table):,} images; next: dermsynth evaluate {out} --against {generator.config.data.folder}")
+    print(f"  copy gate: {check_copies(made)}")
 
 
 def translate(
@@ -121,9 +123,14 @@ def evaluate(
     extractor: str = "embedded",
     resizer: Literal["tensorflow", "antialiased"] = "tensorflow",
     split: str = "all",
+    by: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    brief: bool = False,
     seed: int = 0,
 ) -> None:
-    """Measure FID, KID and SWD, per class, each with its real-against-real floor and interval.
+    """Say whether a synthetic set is faithful, diverse and not copied: evaluation.json and evaluation.html in its folder.
+
+    Every figure comes with its interval, its real-against-real floor and the number of images; overall, per class and per
+    skin tone. Images that lie too close to a training image are flagged in the set's metadata.csv.
 
     Parameters
     ----------
@@ -137,14 +144,24 @@ def evaluate(
         How images reach the extractor's size.
     split
         Part of the real set to compare with: all, train, validation or test.
+    by
+        A column of both sets' metadata.csv whose values are compared apart; may be repeated.
+    brief
+        FID, KID and SWD only, and no page.
     """
+    import shlex
+    import sys
+
     from PIL import Image
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.data.phantom import default_phantom
-    from dermsynth.evaluation.evaluate import as_text
+    from dermsynth.evaluation.copies import judge_of
+    from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate_fully
     from dermsynth.evaluation.evaluate import evaluate as measure
+    from dermsynth.evaluation.groups import EVERYTHING
     from dermsynth.networks.features import load_extractor
+    from dermsynth.report.evaluation_report import PAGE, write_evaluation_report
     from dermsynth.training.processes import keep_freed_memory
 
     keep_freed_memory()
@@ -154,9 +171,14 @@ def evaluate(
             real = default_phantom(image.height, image.width)
     else:
         real = open_data_set(against)
-    result = measure(made, real, load_extractor(extractor, resizer=resizer), split=split, seed=seed)
-    print(as_text(result))
-    print(f"\n{synthetic / 'evaluation.json'}")
+    chosen = load_extractor(extractor, resizer=resizer)
+    if brief:
+        print(as_text(measure(made, real, chosen, split=split, seed=seed)))
+        print(f"\n{synthetic / 'evaluation.json'}")
+        return
+    result = evaluate_fully(made, real, chosen, split=split, columns=by, judge=judge_of(made), seed=seed)
+    write_evaluation_report(open_data_set(synthetic), real, result, shlex.join(["dermsynth", *sys.argv[1:]]))
+    print(as_text(result, EVERYTHING), as_lights(result), synthetic / PAGE, sep="\n\n")
 
 
 def report(run: Path, *, out: Path | None = None) -> None:

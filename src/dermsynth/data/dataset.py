@@ -1,7 +1,7 @@
 """A data set on disk: the ImageFolder convention of Hugging Face, with a description beside it."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -168,6 +168,13 @@ def write_table(folder: Path, table: pd.DataFrame) -> None:
     ordered = table[first + [column for column in table.columns if column not in first]]
     with replacing(folder / METADATA) as temporary:
         ordered.to_csv(temporary, index=False)
+
+
+def amended(data_set: DataSet, columns: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> DataSet:
+    """Add columns to a set's table, or replace them, and facts to its description; images stay as they are."""
+    write_table(data_set.folder, data_set.table.assign(**columns))
+    write_json(data_set.folder / DESCRIPTION, {**data_set.description, **facts})
+    return open_data_set(data_set.folder)
 
 
 def write_data_set(folder: Path, table: pd.DataFrame, facts: dict[str, Any], step: dict[str, Any]) -> DataSet:

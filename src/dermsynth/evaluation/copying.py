@@ -27,14 +27,15 @@ def authenticity(synthetic: Features, training: Features) -> float:
     return float((distance[:, 0] >= own[index[:, 0]]).mean())
 
 
-def distance_ratio(synthetic: Features, training: Features, held_out: Features) -> float:
+def distance_ratio(synthetic: Features, training: Features, held_out: Features, *, seed: int) -> float:
     """Median distance of synthetic images to the nearest training image, over that to the nearest held-out one.
 
-    Both real sets are brought to one size, for the nearest of more images is nearer. 1 where the generator knows nothing
-    about single training images; below 1 it has come closer to them than to others of the same kind.
+    Both real sets are brought to one size by drawing, for the nearest of more images is nearer. 1 where the generator
+    knows nothing about single training images; below 1 it has come closer to them than to others of the same kind.
     """
     count = min(len(training), len(held_out))
-    seen, unseen = nearest(synthetic, training[:count])[0], nearest(synthetic, held_out[:count])[0]
+    random = np.random.default_rng(seed)
+    seen, unseen = (nearest(synthetic, side[random.permutation(len(side))[:count]])[0] for side in (training, held_out))
     return float(np.median(seen) / np.median(unseen))
 
 

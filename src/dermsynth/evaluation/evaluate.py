@@ -1,25 +1,37 @@
-"""Evaluate a synthetic data set on disk against a real one, overall and per class."""
+"""Evaluate a synthetic data set on disk against a real one: overall, per class, per skin tone, per column."""
 
-import hashlib
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
-from dermsynth.data.cache import Decoding, cache_path, decoded
+from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.comparison import Measurement, as_rows, require
-from dermsynth.evaluation.fidelity import feature_measurements, swd_measurements
+from dermsynth.evaluation.copies import Judge, copy_section
+from dermsynth.evaluation.fidelity import (
+    appearance_measurements,
+    colour_measurements,
+    diversity_measurement,
+    feature_measurements,
+    further_measurements,
+    swd_measurements,
+)
+from dermsynth.evaluation.groups import EVERYTHING, Group, groups, skin_tone_groups, tone_shares
+from dermsynth.evaluation.rows import appearances, decoding_of, features, histograms
+from dermsynth.evaluation.verdict import verdict
 from dermsynth.networks.features import Extractor
 from dermsynth.progress import progress_bar
-from dermsynth.runs import environment, replacing, write_json
+from dermsynth.runs import environment, write_json
 from dermsynth.training.checkpoints import checkpoints
 
 RESULT = "evaluation.json"
-EVERYTHING = "all classes"
+SCHEMA = 2
+Measure = Callable[[Group], list[Measurement]]
 
 
 def evaluate(
@@ -32,31 +44,137 @@ def evaluate(
 
     Raises UserError when either set is not what it should be or too small.
     """
-    require_seed(seed)
-    _check_sides(synthetic, real)
-    chosen = _real_rows(synthetic, real, split)
-    decoding = _decoding(synthetic)
-    groups = _groups(synthetic, chosen)
-    fake_images, real_images = decoded(synthetic, decoding), decoded(chosen, decoding)
-    fake_features = features(synthetic, fake_images, decoding, extractor)
-    real_features = features(chosen, real_images, decoding, extractor)
+    compared = Compared(synthetic, real, extractor, split, seed)
+    found, refused = _measured(groups(synthetic, compared.real), [compared.distances, compared.pyramids])
+    return compared.written({"measurements": as_rows(found), "refused": refused})
+
+
+def evaluate_fully(
+    synthetic: DataSet,
+    real: DataSet,
+    extractor: Extractor,
+    *,
+    split: str = "all",
+    columns: Sequence[str] = (),
+    judge: Judge | None = None,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Everything of `evaluate`, and manifolds, colours, named features, diversity, skin tones, copies, and a verdict.
+
+    Marks in the synthetic set's `metadata.csv` which images pass the copy gate. `columns` are compared value by value;
+    `judge` gives the discriminator's confidence for membership inference.
+
+    Raises UserError as `evaluate` does, and for a column that either set lacks.
+    """
+    compared = Compared(synthetic, real, extractor, split, seed)
+    every = [compared.distances, compared.further, compared.pyramids, compared.colours, compared.looks, compared.pairs]
+    found, refused = _measured(groups(synthetic, compared.real, columns), every)
+    tones, missing = _measured(
+        skin_tone_groups(*compared.appearances), [compared.distances, compared.further, compared.looks]
+    )
+    copies = copy_section(synthetic, real, compared.decoding, extractor, judge, seed)
+    result = {
+        "measurements": as_rows([*found, *tones]),
+        "refused": [*refused, *missing],
+        "skin_tones": tone_shares(*compared.appearances),
+        **copies,
+    }
+    return compared.written({**result, "verdict": verdict(result)})
+
+
+def _measured(parts: Sequence[Group], measures: Sequence[Measure]) -> tuple[list[Measurement], list[str]]:
+    """The figures of every part, and why some parts have none; all images together must have them."""
     found: list[Measurement] = []
     refused: list[str] = []
-    for group, mine, theirs in progress_bar(groups, total=len(groups), label="measuring", unit="group"):
-        try:
-            found += feature_measurements(fake_features[mine], real_features[theirs], group, extractor.suffix, seed)
-            found += swd_measurements(np.asarray(fake_images[mine]), np.asarray(real_images[theirs]), group, seed)
-        except UserError as error:
-            if group == EVERYTHING:
-                raise
-            refused.append(str(error))
-    result = _result(synthetic, real, chosen, extractor, decoding, split) | {
-        "measurements": as_rows(found),
-        "refused": refused,
-    }
-    write_json(synthetic.folder / RESULT, result)
-    _copy_to_run(synthetic, result)
-    return result
+    for part in progress_bar(parts, total=len(parts), label="measuring", unit="group"):
+        for measure in measures:
+            try:
+                found += measure(part)
+            except UserError as error:
+                if part.name == EVERYTHING:
+                    raise
+                refused += [str(error)] if str(error) not in refused else []
+    return found, refused
+
+
+class Compared:
+    """A synthetic set and the real images it is compared with, decoded alike; rows of numbers are made when asked for."""
+
+    def __init__(self, synthetic: DataSet, real: DataSet, extractor: Extractor, split: str, seed: int) -> None:
+        require_seed(seed)
+        _check_sides(synthetic, real)
+        self.synthetic, self.whole, self.extractor, self.split, self.seed = synthetic, real, extractor, split, seed
+        self.real = _real_rows(synthetic, real, split)
+        self.decoding = decoding_of(synthetic)
+
+    @cached_property
+    def images(self) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """Both sides' images, uint8 [n, 3, h, w]."""
+        return decoded(self.synthetic, self.decoding), decoded(self.real, self.decoding)
+
+    @cached_property
+    def features(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Both sides' features."""
+        made, kept = self.images
+        return (
+            features(self.synthetic, made, self.decoding, self.extractor),
+            features(self.real, kept, self.decoding, self.extractor),
+        )
+
+    @cached_property
+    def histograms(self) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
+        """Both sides' colours."""
+        made, kept = self.images
+        return histograms(self.synthetic, made, self.decoding), histograms(self.real, kept, self.decoding)
+
+    @cached_property
+    def appearances(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Both sides' named features; NaN where an image could not be measured."""
+        made, kept = self.images
+        return appearances(self.synthetic, made, self.decoding), appearances(self.real, kept, self.decoding)
+
+    def distances(self, part: Group) -> list[Measurement]:
+        """FID and KID."""
+        made, kept = self.features
+        return feature_measurements(made[part.synthetic], kept[part.real], part.name, self.extractor.suffix, self.seed)
+
+    def further(self, part: Group) -> list[Measurement]:
+        """FID at infinity, MMD, precision, recall, density, coverage."""
+        made, kept = self.features
+        return further_measurements(made[part.synthetic], kept[part.real], part.name, self.extractor.suffix, self.seed)
+
+    def pyramids(self, part: Group) -> list[Measurement]:
+        """SWD a level."""
+        made, kept = self.images
+        return swd_measurements(np.asarray(made[part.synthetic]), np.asarray(kept[part.real]), part.name, self.seed)
+
+    def pairs(self, part: Group) -> list[Measurement]:
+        """MS-SSIM within the set."""
+        made, kept = self.images
+        return [diversity_measurement(made[part.synthetic], kept[part.real], part.name, self.seed)]
+
+    def colours(self, part: Group) -> list[Measurement]:
+        """Distances of colour histograms."""
+        made, kept = self.histograms
+        return colour_measurements(
+            {name: rows[part.synthetic] for name, rows in made.items()},
+            {name: rows[part.real] for name, rows in kept.items()},
+            part.name,
+            self.seed,
+        )
+
+    def looks(self, part: Group) -> list[Measurement]:
+        """Named features, of the images that could be measured."""
+        made, kept = (side[rows] for side, rows in zip(self.appearances, (part.synthetic, part.real), strict=True))
+        made, kept = (side[np.isfinite(side).all(axis=1)] for side in (made, kept))
+        return appearance_measurements(made, kept, part.name, self.seed)
+
+    def written(self, result: dict[str, Any]) -> dict[str, Any]:
+        """The result with everything that must stand beside it, in the synthetic set and in the generator's run."""
+        result = _facts(self) | result
+        write_json(self.synthetic.folder / RESULT, result)
+        _copy_to_run(self.synthetic, result)
+        return result
 
 
 def _check_sides(synthetic: DataSet, real: DataSet) -> None:
@@ -83,42 +201,9 @@ def _real_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
     return chosen
 
 
-def _decoding(synthetic: DataSet) -> Decoding:
-    with Image.open(synthetic.paths[0]) as image:
-        width, height = image.size
-    generator = synthetic.description.get("generator", {})
-    return Decoding(height, width, generator.get("crop", "centre"), generator.get("filter", "area"))
-
-
-def _groups(synthetic: DataSet, real: DataSet) -> list[tuple[str, NDArray[np.int64], NDArray[np.int64]]]:
-    """All images, and each class."""
-    everything = (EVERYTHING, np.arange(len(synthetic.table)), np.arange(len(real.table)))
-    classes = [c for c in synthetic.classes if c in real.classes]
-    each = [(c, np.flatnonzero(synthetic.labels == c), np.flatnonzero(real.labels == c)) for c in classes]
-    return [everything, *each]
-
-
-def features(
-    data_set: DataSet, images: NDArray[np.uint8], decoding: Decoding, extractor: Extractor
-) -> NDArray[np.float32]:
-    """Features [n, d], cached by the images' content, the decoding and the extractor's identity."""
-    source = cache_path(data_set, decoding)
-    key = hashlib.sha256(f"{source.stem}/{extractor.identity}/{extractor.resizer}".encode()).hexdigest()[:16]
-    path = source.with_name(f"{source.stem}.features-{key}.npy")
-    if path.exists():
-        return np.load(path)
-    size = 64
-    starts = range(0, len(images), size)
-    bar = progress_bar(starts, total=len(starts), label=f"features of {data_set.folder.name}", unit=f"x{size} img")
-    found = np.concatenate([extractor(np.asarray(images[start : start + size])) for start in bar])
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, found)
-    return found
-
-
-def _result(
-    synthetic: DataSet, real: DataSet, chosen: DataSet, extractor: Extractor, decoding: Decoding, split: str
-) -> dict[str, Any]:
+def _facts(compared: Compared) -> dict[str, Any]:
+    synthetic, real, chosen = compared.synthetic, compared.whole, compared.real
+    extractor, decoding = compared.extractor, compared.decoding
     generator = synthetic.description.get("generator", {})
     same = generator.get("data_hash") == real.content_hash
     seen = 0
@@ -129,12 +214,18 @@ def _result(
         )
         seen = len(chosen.table) if trained_on == "all" else int(np.sum(in_training))
     return {
-        "schema": 1,
-        "synthetic": {"folder": synthetic.folder.name, "images": len(synthetic.table), "generator": generator},
+        "schema": SCHEMA,
+        "synthetic": {
+            "folder": synthetic.folder.name,
+            "images": len(synthetic.table),
+            "content_hash": synthetic.content_hash,
+            "generator": generator,
+        },
         "real": {
             "folder": real.folder.name,
+            "content_hash": real.content_hash,
             "images": len(chosen.table),
-            "split": split,
+            "split": compared.split,
             "trained_on": seen,
             "training_set_known": same,
         },
@@ -161,8 +252,8 @@ def _copy_to_run(synthetic: DataSet, result: dict[str, Any]) -> None:
         write_json(run / "evaluations" / f"{synthetic.folder.name}.json", result)
 
 
-def as_text(result: dict[str, Any]) -> str:
-    """The table a person reads in the terminal."""
+def as_text(result: dict[str, Any], group: str = "") -> str:
+    """The table a person reads in the terminal: of every group, or of one."""
     extractor, real = result["extractor"], result["real"]
     lines = [f"features: {extractor['name']}, resized {extractor['resizer']}"]
     if not extractor["comparable_with_published_fid"]:
@@ -171,14 +262,21 @@ def as_text(result: dict[str, Any]) -> str:
         lines.append(f"  the generator was trained on {real['trained_on']} of the {real['images']} real images")
     elif not real["training_set_known"]:
         lines.append("  unknown whether the generator was trained on these real images")
-    header = f"{'group':<22}{'metric':<24}{'value':>9}  {'95 % interval':<19}{'n':>11}"
+    header = f"{'group':<22}{'metric':<34}{'value':>9}  {'95 % interval':<19}{'n':>11}"
     header += f"   {'real-real':>9} {'synth-real':>10} {'n':>6}"
     lines += [header, "-" * len(header)]
     for row in result["measurements"]:
+        if group not in ("", row["group"]):
+            continue
         interval = f"{row['low']:.2f} ... {row['high']:.2f}"
         lines.append(
-            f"{row['group']:<22}{row['metric']:<24}{row['value']:>9.2f}  {interval:<19}"
+            f"{row['group']:<22}{row['metric']:<34}{row['value']:>9.2f}  {interval:<19}"
             f"{row['synthetic']:>5}/{row['real']:<5}   {row['floor']:>9.2f} {row['matched']:>10.2f} {row['half']:>6}"
         )
     lines += [f"refused: {line}" for line in result["refused"]]
     return "\n".join(lines)
+
+
+def as_lights(result: dict[str, Any]) -> str:
+    """The verdict, a line a question."""
+    return "\n".join(f"{line['question']:<12}{line['light']:<14}{line['says']}" for line in result["verdict"])

@@ -12,6 +12,7 @@ from torch.nn.functional import l1_loss
 from dermsynth.draws import Draws
 from dermsynth.losses.adversarial import GAMES, LOGISTIC, Game, squares_fake, squares_generator, squares_real
 from dermsynth.losses.pairing import cycle
+from dermsynth.losses.penalties import r1_penalty
 from dermsynth.networks.shapes import Shape
 from dermsynth.networks.translation import MultiScaleDiscriminator, ResidualUNet
 from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
@@ -32,6 +33,7 @@ class Config(BaseModel):
     cycle_weight: float = Field(10.0, ge=0)
     cycle_norm: Literal["mse", "l1"] = Field("mse", description="mse as FURGER, l1 as Zhu et al.")
     identity_weight: float = Field(0.0, ge=0, description="weight of leaving an image of the target domain alone")
+    r1_gamma: float = Field(0.0, ge=0, description="weight of R1 on the mean logit, which keeps discriminators weak")
     pool: int = Field(50, ge=0, description="earlier translations that the discriminators go on seeing; 0: none")
     learning_rate: float = Field(0.0002, gt=0)
     beta1: float = Field(0.5, ge=0, lt=1)
@@ -50,8 +52,16 @@ def zhu(shape: Shape, batch: int) -> Config:
 
 
 def laptop(shape: Shape, batch: int) -> Config:
-    """Narrow layers, and a rate for trainings of some ten thousand images."""
-    return Config(features=16, discriminator_features=16, learning_rate=0.0004, cycle_norm="l1")
+    """Narrow layers, a rate for trainings of some ten thousand images, and R1 against discriminators that win at once."""
+    return Config(
+        features=16,
+        discriminator_features=16,
+        learning_rate=0.0004,
+        game="non-saturating",
+        cycle_norm="l1",
+        cycle_weight=5.0,
+        r1_gamma=50.0,
+    )
 
 
 TRANSLATION = {
@@ -152,21 +162,18 @@ class CycleGAN(Recipe):
             terms["identity"] = config.identity_weight * kept
         yield "generators", terms
         shown = self.pool_target.exchange(target.detach(), batch.draws, progress.sum)
-        yield (
-            "discriminator target",
-            {
-                "real": over_scales(game.real, self.judge_target.logits(domains.real_target)),
-                "fake": over_scales(game.fake, self.judge_target.logits(shown)),
-            },
-        )
+        yield "discriminator target", self._judged(self.judge_target, domains.real_target, shown)
         shown = self.pool_source.exchange(source.detach(), batch.draws, progress.sum)
-        yield (
-            "discriminator source",
-            {
-                "real": over_scales(game.real, self.judge_source.logits(domains.real_source)),
-                "fake": over_scales(game.fake, self.judge_source.logits(shown)),
-            },
-        )
+        yield "discriminator source", self._judged(self.judge_source, domains.real_source, shown)
+
+    def _judged(self, judge: MultiScaleDiscriminator, real: Tensor, made: Tensor) -> dict[str, Tensor]:
+        game, gamma = TRANSLATION[self.config.game], self.config.r1_gamma
+        real = real.detach().requires_grad_(gamma > 0)
+        logits = judge.logits(real)
+        terms = {"real": over_scales(game.real, logits), "fake": over_scales(game.fake, judge.logits(made))}
+        if gamma > 0:
+            terms["r1"] = gamma / 2 * r1_penalty(mean_logits(logits), real)
+        return terms
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
         """None: the result is a function of the photograph."""

@@ -45,7 +45,7 @@ def confidence_of(recipe: Recipe, images: NDArray[np.uint8], labels: Sequence[in
     recipe.eval()
     with torch.no_grad():
         for start in range(0, len(images), CHUNK):
-            part = from_bytes(np.asarray(images[start : start + CHUNK]), device)
+            part = from_bytes(np.array(images[start : start + CHUNK]), device)
             logits = recipe.logits(part, one_hot(labels[start : start + CHUNK], recipe.classes, device))
             found.append(logits)
     recipe.train(training)

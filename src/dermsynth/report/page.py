@@ -2,7 +2,8 @@
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,42 @@ def thumbnails(paths: Sequence[Path], side: int = THUMBNAIL) -> Pixels:
     return np.stack([fit(read_image(path), side, side, "centre", "area") for path in paths])
 
 
+@contextmanager
+def drawing(width: float, height: float) -> Iterator[tuple[Any, Any]]:
+    """A matplotlib figure and its axes in the pages' style; closed afterwards."""
+    mpl.use("Agg")
+    from matplotlib import pyplot
+
+    with mpl.rc_context(
+        {"svg.fonttype": "none", "svg.hashsalt": "dermsynth", "font.family": "sans-serif", "font.size": 9}
+    ):
+        figure, axes = pyplot.subplots(figsize=(width, height), layout="constrained")
+        yield figure, axes
+        pyplot.close(figure)
+
+
+def as_svg(figure: Any) -> Markup:
+    """A figure as SVG for a page."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", metadata={"Date": None})
+    text = buffer.getvalue()
+    return Markup(text[text.index("<svg") :])
+
+
+def bars(
+    names: Sequence[str], values: Sequence[float], low: Sequence[float], high: Sequence[float], *, title: str
+) -> Markup:
+    """Horizontal bars with intervals, as SVG, first name on top."""
+    with drawing(6.4, 0.28 * len(names) + 0.8) as (figure, axes):
+        reach = np.abs(np.stack([np.asarray(values) - low, np.asarray(high) - values]))
+        axes.barh(np.arange(len(names)), values, xerr=reach, color=COLOURS[0], height=0.6, ecolor="#1a202c")
+        axes.set(title=title, yticks=np.arange(len(names)), yticklabels=names)
+        axes.invert_yaxis()
+        axes.axvline(0, color="#1a202c", linewidth=0.8)
+        axes.spines[["top", "right"]].set_visible(False)
+        return as_svg(figure)
+
+
 def curves(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     *,
@@ -51,13 +88,7 @@ def curves(
     xlabel: str = "thousand images shown",
 ) -> Markup:
     """Lines over thousands of x, as SVG: name -> (x, y); a logarithmic scale turns linear near zero where values reach it."""
-    mpl.use("Agg")
-    from matplotlib import pyplot
-
-    with mpl.rc_context(
-        {"svg.fonttype": "none", "svg.hashsalt": "dermsynth", "font.family": "sans-serif", "font.size": 9}
-    ):
-        figure, axes = pyplot.subplots(figsize=(5.2, 2.6), layout="constrained")
+    with drawing(5.2, 2.6) as (figure, axes):
         for colour, (name, (x, y)) in zip(cycle(COLOURS), series.items(), strict=False):
             axes.plot(np.asarray(x) / 1000, y, color=colour, label=name, linewidth=1.2)
         axes.set(title=title, xlabel=xlabel)
@@ -69,8 +100,4 @@ def curves(
             axes.legend(frameon=False, fontsize=8)
         axes.spines[["top", "right"]].set_visible(False)
         axes.grid(alpha=0.25)
-        buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-        pyplot.close(figure)
-    text = buffer.getvalue()
-    return Markup(text[text.index("<svg") :])
+        return as_svg(figure)

@@ -1,0 +1,212 @@
+"""What a synthetic set has copied of the images its generator was trained on, against images it has never seen."""
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import DataSet, amended, open_data_set
+from dermsynth.errors import UserError
+from dermsynth.evaluation.copying import (
+    authenticity,
+    closeness,
+    copy_test,
+    distance_ratio,
+    membership_auc,
+    resampled,
+)
+from dermsynth.evaluation.gate import FALSE_ALARMS, CopyGate
+from dermsynth.evaluation.intervals import jackknife
+from dermsynth.evaluation.rows import decoding_of, features
+from dermsynth.networks.features import Extractor
+from dermsynth.recipes.sampler import confidence_of
+from dermsynth.sampling.generate import load_generator
+from dermsynth.training.checkpoints import checkpoints
+from dermsynth.training.settings import read_config
+
+COLUMNS = ("copy_score", "copy_of", "copy_lying", "copy_flag")
+RESAMPLES = 500
+
+Array = NDArray[np.float64]
+Features = NDArray[np.floating]
+Judge = Callable[[DataSet, NDArray[np.uint8]], Array]
+
+
+class Sources(NamedTuple):
+    """The training images of a generator, and real images of the same kind that it has not seen; rows of the real set."""
+
+    training: DataSet
+    held_out: DataSet
+
+
+def sources(synthetic: DataSet, real: DataSet) -> Sources:
+    """Divide the real set by what the generator was trained on.
+
+    Raises UserError when the real set is not the one trained on, or all of it was.
+    """
+    generator = synthetic.description.get("generator", {})
+    if not generator:
+        raise UserError(f"{synthetic.folder}: says nothing of its generator; copies cannot be looked for")
+    if generator.get("data_hash") != real.content_hash:
+        raise UserError(f"{real.folder}: not the set that the generator was trained on; copies cannot be looked for")
+    if "split" not in real.table or generator.get("split", "train") == "all":
+        raise UserError(f"{real.folder}: all of it was trained on; without held-out images 'close' has no scale")
+    wanted = np.ones(len(real.table), dtype=bool)
+    if generator.get("classes"):
+        wanted &= np.isin(real.labels.astype(str), generator["classes"])
+    wanted &= ~np.isin(real.labels.astype(str), generator.get("exclude", []))
+    trained = (real.table["split"] == generator.get("split", "train")).to_numpy()
+    return Sources(real.select(wanted & trained), real.select(wanted & ~trained))
+
+
+def flag_copies(synthetic: DataSet, known: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS) -> DataSet:
+    """Give every image its copy score, the training image it is closest to, and a flag where it is too close.
+
+    Raises UserError when too few held-out images are there.
+    """
+    images = [np.asarray(decoded(side, decoding)) for side in (known.training, known.held_out, synthetic)]
+    gate = CopyGate.fitted(images[0], images[1], false_alarms)
+    found = gate.check(images[2])
+    names = known.training.table["file_name"].to_numpy()[found.index]
+    flagged = gate.flags(found)
+    values = (np.round(found.score, 4), names, np.array(found.lying), np.where(flagged, "true", "false"))
+    facts = {
+        "flagged": int(flagged.sum()),
+        "of": len(flagged),
+        "threshold": round(gate.threshold, 4),
+        "false_alarms": false_alarms,
+        "held_out": gate.held_out,
+        "training": len(known.training.table),
+    }
+    return amended(synthetic, dict(zip(COLUMNS, values, strict=True)), {"copy_gate": facts})
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of copying; `without` is what it would be if the generator knew nothing of single training images."""
+
+    metric: str
+    value: float
+    low: float
+    high: float
+    without: float
+    synthetic: int
+    training: int
+    held_out: int
+    seed: int
+
+
+def copy_figures(synthetic: Features, training: Features, held_out: Features, suffix: str, seed: int) -> list[Figure]:
+    """Authenticity, distance ratio, C_T and membership by distance, from features of the three sets."""
+    counts = len(synthetic), len(training), len(held_out)
+
+    def figure(metric: str, value: float, interval: tuple[float, float], without: float) -> Figure:
+        return Figure(f"{metric}{suffix}", value, *interval, without, *counts, seed)
+
+    found = [
+        figure(
+            "authenticity",
+            authenticity(synthetic, training),
+            _jackknifed(lambda x, y: authenticity(x, y), synthetic, training, seed),
+            authenticity(held_out, training),
+        ),
+        figure(
+            "distance ratio",
+            distance_ratio(synthetic, training, held_out, seed=seed),
+            _jackknifed(lambda x, y: distance_ratio(x, y, held_out, seed=seed), synthetic, training, seed),
+            1.0,
+        ),
+    ]
+    near, far = closeness(training, synthetic), closeness(held_out, synthetic)
+    found.append(
+        figure(
+            "membership by distance, AUC",
+            membership_auc(near, far),
+            resampled(membership_auc, near, far, resamples=RESAMPLES, seed=seed),
+            0.5,
+        )
+    )
+    try:
+        test = copy_test(synthetic, training, held_out, seed=seed)
+        found.append(figure(f"C_T in {test.cells} cells", test.value, (test.value - 1.96, test.value + 1.96), 0.0))
+    except ValueError:
+        pass  # too few images for cells: there is no such figure
+    return found
+
+
+def judged_figure(judge: Judge, known: Sources, decoding: Decoding, synthetic: int, seed: int) -> Figure:
+    """Membership by the discriminator's confidence: how well it tells training images from held-out ones."""
+    scores = [judge(side, np.asarray(decoded(side, decoding))) for side in (known.training, known.held_out)]
+    interval = resampled(membership_auc, scores[0], scores[1], resamples=RESAMPLES, seed=seed)
+    return Figure(
+        "membership by discriminator, AUC", membership_auc(scores[0], scores[1]), *interval, 0.5, synthetic,
+        len(scores[0]), len(scores[1]), seed,
+    )  # fmt: skip
+
+
+def judge_of(synthetic: DataSet) -> Judge | None:
+    """The discriminator that a set's generator was trained against, if its run is there and the family has one of images."""
+    origin = synthetic.description.get("generator", {})
+    run, hashed = Path(str(origin.get("run", ""))), origin.get("checkpoint")
+    same = [c for c in checkpoints(run) if c.hash == hashed]
+    if not same:
+        return None
+    generator = load_generator(run, which=str(same[0].images))
+    classes = generator.config.data.classes
+    probe = np.zeros((1, 3, generator.recipe.shape.height, generator.recipe.shape.width), np.uint8)
+    if confidence_of(generator.recipe, probe, [0]) is None:
+        return None
+
+    def judge(rows: DataSet, images: NDArray[np.uint8]) -> Array:
+        labels = [classes.index(str(label)) if label in classes else 0 for label in rows.labels]
+        scores = confidence_of(generator.recipe, images, labels)
+        assert scores is not None
+        return scores
+
+    return judge
+
+
+def _jackknifed(
+    statistic: Callable[[Features, Features], float], x: Features, y: Features, seed: int
+) -> tuple[float, float]:
+    value = statistic(x, y)
+    return jackknife(lambda i, j: statistic(x[i], y[j]), (len(x), len(y)), value, seed=seed)
+
+
+def as_rows(figures: list[Figure]) -> list[dict[str, Any]]:
+    """Plain dictionaries for JSON."""
+    return [asdict(figure) for figure in figures]
+
+
+def check_copies(synthetic: DataSet) -> str:
+    """Flag copies in a set that was just generated, if the images trained on are where they were; say what was found."""
+    run = Path(str(synthetic.description.get("generator", {}).get("run", "")))
+    try:
+        real = open_data_set(Path(read_config(run).data.folder))
+        flagged = flag_copies(synthetic, sources(synthetic, real), decoding_of(synthetic))
+    except UserError as error:
+        return f"not checked ({error})"
+    facts = flagged.description["copy_gate"]
+    return f"{facts['flagged']} of {facts['of']} images flagged, {facts['false_alarms'] * facts['of']:.0f} expected by chance"
+
+
+def copy_section(
+    synthetic: DataSet, real: DataSet, decoding: Decoding, extractor: Extractor, judge: Judge | None, seed: int
+) -> dict[str, Any]:
+    """Flags, figures and nearest neighbours for the result; or why there are none."""
+    try:
+        known = sources(synthetic, real)
+        flagged = flag_copies(synthetic, known, decoding)
+    except UserError as error:
+        return {"copying": None, "copying_refused": str(error)}
+    made, trained, unseen = (
+        features(side, decoded(side, decoding), decoding, extractor) for side in (synthetic, *known)
+    )
+    figures = copy_figures(made, trained, unseen, extractor.suffix, seed)
+    if judge is not None:
+        figures.append(judged_figure(judge, known, decoding, len(synthetic.table), seed))
+    return {"copying": as_rows(figures), "copy_gate": flagged.description["copy_gate"], "copying_refused": ""}

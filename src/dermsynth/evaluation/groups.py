@@ -1,0 +1,65 @@
+"""The parts of both sets that are compared apart: everything, classes, skin tones, values of columns."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
+from dermsynth.evaluation.dermatology import NAMES, skin_tone_class
+
+EVERYTHING = "all classes"
+TONE = NAMES.index("skin_tone")
+
+
+class Group(NamedTuple):
+    """A name, and the rows of either set that belong to it."""
+
+    name: str
+    synthetic: NDArray[np.int64]
+    real: NDArray[np.int64]
+
+
+def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[Group]:
+    """All images, each class, and each value of the columns, which both sets must have.
+
+    Raises UserError when a column is missing.
+    """
+    found = [Group(EVERYTHING, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
+    if synthetic.classes:
+        found += _by_value(synthetic.labels, real.labels, "")
+    for column in columns:
+        for side in (synthetic, real):
+            if column not in side.table:
+                there = ", ".join(str(name) for name in side.table.columns)
+                raise UserError(f"--by {column!r}: no such column in {side.folder}; there are: {there}")
+        found += _by_value(synthetic.table[column].to_numpy(), real.table[column].to_numpy(), f"{column}: ")
+    return found
+
+
+def skin_tone_groups(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> list[Group]:
+    """A group a skin tone, from the named features of both sets; images that could not be measured are in none."""
+    return _by_value(_tones(synthetic), _tones(real), "skin tone: ")
+
+
+def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, dict[str, float]]:
+    """Skin tone -> its share of the measurable images of either set."""
+    found: dict[str, dict[str, float]] = {}
+    for side, angles in (("synthetic", synthetic), ("real", real)):
+        tones = [tone for tone in _tones(angles) if tone]
+        for tone in tones:
+            found.setdefault(str(tone), {"synthetic": 0.0, "real": 0.0})[side] += 1 / len(tones)
+    return {tone: {side: round(share, 4) for side, share in shares.items()} for tone, shares in found.items()}
+
+
+def _tones(rows: NDArray[np.float64]) -> NDArray[np.str_]:
+    return np.array(["" if np.isnan(angle) else skin_tone_class(angle) for angle in rows[:, TONE]])
+
+
+def _by_value(mine: NDArray[np.str_], theirs: NDArray[np.str_], prefix: str) -> list[Group]:
+    values = sorted({str(v) for v in mine if v} & {str(v) for v in theirs if v})
+    return [
+        Group(f"{prefix}{value}", np.flatnonzero(mine == value), np.flatnonzero(theirs == value)) for value in values
+    ]

@@ -1,0 +1,88 @@
+"""Traffic lights: what the figures say, each by a rule that is printed with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from scipy.stats import binom
+
+from dermsynth.evaluation.groups import EVERYTHING
+
+Light = Literal["green", "amber", "red", "not measured"]
+GOOD, FAIR = 0.9, 0.7
+"""Shares of what real images reach against each other, from which a figure is green or amber."""
+COMMON = 0.02
+"""Share of the real images from which on a skin tone must not be missing."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table on top of a report."""
+
+    question: str
+    light: Light
+    says: str
+    rule: str
+
+
+def verdict(result: Mapping[str, Any]) -> list[dict[str, str]]:
+    """Fidelity, diversity, copying, fairness from the figures of a result; usefulness is answered by `dermsynth utility`."""
+    useful = Line("usefulness", "not measured", "run dermsynth utility", "a classifier gains from the synthetic images")
+    lines = [_share(result, "fidelity", "precision"), _diversity(result), _copying(result), useful, _fairness(result)]
+    return [asdict(line) for line in lines]
+
+
+def _row(result: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
+    rows: Sequence[Mapping[str, Any]] = result["measurements"]
+    return next((r for r in rows if r["group"] == EVERYTHING and r["metric"].split("-")[0] == name), None)
+
+
+def _light(ratio: float) -> Light:
+    return "green" if ratio >= GOOD else "amber" if ratio >= FAIR else "red"
+
+
+def _share(result: Mapping[str, Any], question: str, name: str) -> Line:
+    rule = f"{name} at equal n over that of real images: green from {GOOD}, amber from {FAIR}"
+    row = _row(result, name)
+    if row is None or row["floor"] <= 0:
+        return Line(question, "not measured", "", rule)
+    ratio = row["matched"] / row["floor"]
+    says = f"{row['metric']} {row['matched']:.2f}, real images {row['floor']:.2f} (n = {row['half']})"
+    return Line(question, _light(ratio), says, rule)
+
+
+def _diversity(result: Mapping[str, Any]) -> Line:
+    """The worse of recall and coverage."""
+    order: list[Light] = ["red", "amber", "green", "not measured"]
+    lines = [_share(result, "diversity", name) for name in ("recall", "coverage")]
+    worst = min(lines, key=lambda line: order.index(line.light))
+    return Line("diversity", worst.light, "; ".join(line.says for line in lines if line.says), worst.rule)
+
+
+def _copying(result: Mapping[str, Any]) -> Line:
+    rule = (
+        "flagged by the copy gate: green where chance explains as many (p > 0.05), red from five times the false alarms"
+    )
+    gate = result.get("copy_gate")
+    if not gate:
+        return Line("copying", "not measured", str(result.get("copying_refused", "")), rule)
+    flagged, of, rate = gate["flagged"], gate["of"], gate["false_alarms"]
+    chance = float(binom.sf(flagged - 1, of, rate))
+    light: Light = "green" if chance > 0.05 else "red" if flagged > 5 * rate * of else "amber"
+    return Line("copying", light, f"{flagged} of {of} flagged, {rate * of:.0f} expected of real images", rule)
+
+
+def _fairness(result: Mapping[str, Any]) -> Line:
+    rule = f"least ratio of a skin tone's shares, synthetic over real, tones of at least {COMMON:.0%}: as above from 0.5, 0.25"
+    shares = {t: s for t, s in result.get("skin_tones", {}).items() if s["real"] >= COMMON}
+    if not shares:
+        return Line("fairness", "not measured", "", rule)
+    tone, worst = min(shares.items(), key=lambda item: item[1]["synthetic"] / item[1]["real"])
+    ratio = worst["synthetic"] / worst["real"]
+    light: Light = "green" if ratio >= 0.5 else "amber" if ratio >= 0.25 else "red"
+    return Line(
+        "fairness",
+        light,
+        f"{tone} skin: {worst['synthetic']:.1%} of synthetic, {worst['real']:.1%} of real images",
+        rule,
+    )

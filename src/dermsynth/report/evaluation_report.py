@@ -1,0 +1,71 @@
+"""An evaluation as a page: lights on top, then every figure, the nearest training images, and what it was made with."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.images import grid
+from dermsynth.report.page import bars, picture, thumbnails, write_page
+
+NEIGHBOURS, EXAMPLES, COLUMNS = 24, 30, 10
+PAGE = "evaluation.html"
+SECTIONS = (
+    ("Distances of distributions", ("FID", "KID", "MMD", "SWD")),
+    ("Fidelity and diversity apart", ("precision", "recall", "density", "coverage", "MS-SSIM")),
+    ("Colours", ("JSD", "Wasserstein")),
+    ("Features with names", ("Frechet distance, dermatology", "difference of")),
+)
+
+
+def write_evaluation_report(synthetic: DataSet, real: DataSet, result: Mapping[str, Any], command: str) -> None:
+    """Write `evaluation.html` into the synthetic set, whose table has the copy gate's columns if it was run."""
+    table = pd.DataFrame(result["measurements"])
+    sections = [(title, table[table["metric"].str.startswith(names)].to_dict("records")) for title, names in SECTIONS]
+    write_page(
+        synthetic.folder / PAGE,
+        "evaluation.html",
+        {
+            "name": synthetic.folder.name,
+            "result": result,
+            "command": command,
+            "lights": result["verdict"],
+            "sections": [(title, rows) for title, rows in sections if rows],
+            "differences": _differences(table),
+            "examples": [("synthetic", _some(synthetic)), ("real", _some(real))],
+            "neighbours": _neighbours(synthetic, real),
+        },
+    )
+
+
+def _some(data_set: DataSet) -> str:
+    chosen = np.sort(np.random.default_rng(0).permutation(len(data_set.table))[:EXAMPLES])
+    paths = [data_set.paths[index] for index in chosen]
+    return picture(grid(thumbnails(paths, 96), COLUMNS), f"random images of {data_set.folder.name}")
+
+
+def _differences(table: pd.DataFrame) -> str:
+    """Standardised differences of the named features over all images, as bars with intervals."""
+    rows = table[table["metric"].str.startswith("difference of") & (table["group"] == table["group"].iloc[0])]
+    if rows.empty:
+        return ""
+    names = [str(name).removeprefix("difference of ") for name in rows["metric"]]
+    return bars(
+        names, rows["value"].to_numpy(), rows["low"].to_numpy(), rows["high"].to_numpy(),
+        title="Synthetic minus real, in the real set's standard deviations",
+    )  # fmt: skip
+
+
+def _neighbours(synthetic: DataSet, real: DataSet) -> list[dict[str, Any]]:
+    """The synthetic images closest to a training image, each beside it."""
+    if "copy_score" not in synthetic.table:
+        return []
+    table = synthetic.table.assign(score=pd.to_numeric(synthetic.table["copy_score"])).sort_values("score")
+    found = []
+    for row in table.head(NEIGHBOURS).to_dict("records"):
+        paths = [synthetic.folder / row["file_name"], real.folder / row["copy_of"]]
+        sheet = picture(grid(thumbnails(paths, 128), 2), f"{row['file_name']} and {row['copy_of']}")
+        found.append({**{str(key): value for key, value in row.items()}, "picture": sheet})
+    return found
