@@ -43,6 +43,13 @@ def test_the_least_error_is_that_of_skimages_loop() -> None:
     np.testing.assert_allclose(values, expected.min(axis=1), rtol=1e-6)
 
 
+def test_a_noisy_copy_is_found() -> None:
+    y = images(20, 4)
+    made = (y[[7, 3]].astype(np.int16) + np.random.default_rng(0).integers(-3, 4, (2, *y.shape[1:]))).clip(0, 255)
+    for measure in (most_similar, least_squared_error):
+        assert measure(made.astype(np.uint8), y)[1].tolist() == [7, 3]
+
+
 def test_an_image_is_nearest_to_itself_by_every_measure() -> None:
     y = images(20, 2)
     for measure, perfect in ((most_similar, 1.0), (least_squared_error, 0.0), (nearest_hash, 0.0)):

@@ -181,6 +181,28 @@ def evaluate(
     print(as_text(result, EVERYTHING), as_lights(result), synthetic / PAGE, sep="\n\n")
 
 
+def export(synthetic: Path, *, out: Path, with_flagged: bool = False) -> None:
+    """Copy a synthetic set without the images flagged as copies, and write a data card for it.
+
+    Parameters
+    ----------
+    synthetic
+        A set made by: dermsynth generate, and checked by dermsynth evaluate.
+    out
+        The new folder.
+    with_flagged
+        Leave the flagged images in.
+    """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.report.export import CARD
+    from dermsynth.report.export import export as write
+
+    source = open_data_set(synthetic)
+    made = write(source, out, with_flagged=with_flagged)
+    left_out = len(source.table) - len(made.table)
+    print(f"{out}: {len(made.table):,} images, {left_out} flagged ones left out; {out / CARD}")
+
+
 def report(run: Path, *, out: Path | None = None) -> None:
     """Write the report of a run: one HTML file that needs nothing else.
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import graycomatrix, graycoprops
 
-from dermsynth.evaluation.structural import Images
+from dermsynth.evaluation.segmentation import dark_frame, lesion_mask
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -74,14 +74,6 @@ def appearance(image: Pixels, lesion: Mask) -> Appearance | None:
     )
 
 
-def dark_frame(image: Pixels) -> Mask:
-    """Pixels of a black frame or corner: dark, and joined to the border."""
-    dark = (image.max(axis=2) < 40).astype(np.uint8)
-    _, parts = cv2.connectedComponents(dark)
-    border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    return np.isin(parts, border[border > 0])
-
-
 def typology_angle(lab: NDArray[np.floating]) -> float:
     """Individual typology angle of skin's CIELAB [n, 3]: arctan((L* - 50) / b*) of medians, degrees (Chardon et al. 1991)."""
     lightness, _, yellowness = np.median(lab, axis=0)
@@ -133,12 +125,8 @@ def _texture(lightness: NDArray[np.floating], lesion: Mask) -> tuple[float, floa
     return tuple(float(graycoprops(matrix, p).mean()) for p in ("contrast", "homogeneity"))  # type: ignore[return-value]
 
 
-def appearances(images: Images, lesions: NDArray[np.bool_]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-    """Features [m, 12] of images uint8 [n, 3, h, w] with masks [n, h, w], and which of the n could be measured."""
-    found, kept = [], []
-    for index, (image, lesion) in enumerate(zip(images, lesions, strict=True)):
-        features = appearance(np.ascontiguousarray(image.transpose(1, 2, 0)), lesion)
-        if features is not None:
-            found.append([getattr(features, name) for name in NAMES])
-            kept.append(index)
-    return np.array(found, np.float64).reshape(-1, len(NAMES)), np.array(kept, np.int64)
+def appearance_found(image: Pixels) -> list[float]:
+    """The features as a row, of an image uint8 [3, h, w] whose lesion is found by its colour; NaN where that fails."""
+    pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
+    found = appearance(pixels, lesion_mask(pixels))
+    return [np.nan] * len(NAMES) if found is None else [getattr(found, name) for name in NAMES]

@@ -11,8 +11,7 @@ from PIL import Image
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
 from dermsynth.evaluation.colour import colour_histograms
-from dermsynth.evaluation.dermatology import NAMES, appearance
-from dermsynth.evaluation.segmentation import lesion_mask
+from dermsynth.evaluation.dermatology import NAMES, appearance_found
 from dermsynth.networks.features import Extractor
 from dermsynth.progress import progress_bar
 from dermsynth.runs import replacing
@@ -57,14 +56,8 @@ def appearances(data_set: DataSet, images: Images, decoding: Decoding) -> NDArra
 
 
 def _appearances_of(images: Images) -> NDArray[np.float64]:
-    tasks = (delayed(_appearance_of)(image) for image in images)
+    tasks = (delayed(appearance_found)(image) for image in images)
     return np.array(Parallel(n_jobs=-1)(tasks), np.float64)
-
-
-def _appearance_of(image: NDArray[np.uint8]) -> list[float]:
-    pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
-    found = appearance(pixels, lesion_mask(pixels))
-    return [np.nan] * len(NAMES) if found is None else [getattr(found, name) for name in NAMES]
 
 
 def _kept(

@@ -1,6 +1,7 @@
 """Structural similarity (Wang et al. 2004), over scales (Wang et al. 2003), and the most similar image of another set."""
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,8 +19,8 @@ EIGHT = ("as it is", "turned 90", "turned 180", "turned 270", "mirrored", "mirro
 """The eight ways in which a square can lie."""
 
 
-def ssim(x: Images, y: Images) -> NDArray[np.float64]:
-    """Mean structural similarity of pairs uint8 [n, c, h, w], a channel at a time, Gaussian window of 11: [n] (equation 13)."""
+def ssim(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
+    """Mean structural similarity (equation 13) of pairs [n, c, h, w] of 0 to 255, a channel at a time, window of 11: [n]."""
     a, b = _floats(x), _floats(y)
     return _maps(a, b)[0].flatten(1).mean(dim=1).double().numpy()
 
@@ -41,7 +42,7 @@ def multi_scale_ssim(x: Images, y: Images) -> NDArray[np.float64]:
     return found.mean(dim=1).numpy()
 
 
-def _floats(x: Images) -> Tensor:
+def _floats(x: NDArray[Any]) -> Tensor:
     return torch.from_numpy(np.asarray(x)).float()
 
 
