@@ -66,6 +66,14 @@ def inception_weights() -> Path:
 
 
 @pytest.fixture(scope="session")
+def mobilenet_weights() -> Path:
+    path = SHARED / "weights" / "mobilenet_v2_onnxzoo_mxnet_gluon_f32.safetensors"
+    if not path.is_file():
+        pytest.skip(f"no MobileNetV2 weights at {path}; set DERMSYNTH_SHARED")
+    return path
+
+
+@pytest.fixture(scope="session")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     return write_phantom(tmp_path_factory.mktemp("phantom") / "set", 240, PhantomSettings(16, 16), jobs=1)
 
