@@ -106,3 +106,13 @@ def test_bad_weights_are_one_line(tmp_path: Path) -> None:
         assert "\n" not in str(caught.value)
     with pytest.raises(UserError, match="--extractor"):
         load_extractor("vgg")
+
+
+def test_mobilenets_features_tell_images_apart(mobilenet_weights: Path) -> None:
+    extractor = load_extractor(f"mobilenet={mobilenet_weights}")
+    images = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32)).astype(np.uint8)
+    found = extractor(images)
+    assert found.shape == (2, 1280)
+    assert not extractor.comparable
+    np.testing.assert_allclose(extractor(images[1:]), found[1:], rtol=1e-3, atol=1e-4)
+    assert np.abs(found[0] - found[1]).max() > 0.1

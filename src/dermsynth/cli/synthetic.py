@@ -139,7 +139,8 @@ def evaluate(
     against
         The real data set; without it the phantom.
     extractor
-        embedded, inception=FILE (weights of the FID Inception-v3), inception=download, or timm:NAME=FILE.
+        embedded, inception=FILE (weights of the FID Inception-v3), inception=download, mobilenet=FILE, or
+        timm:NAME=FILE.
     resizer
         How images reach the extractor's size.
     split

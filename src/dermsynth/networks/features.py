@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from dermsynth.errors import UserError
 from dermsynth.networks.downloads import INCEPTION, obtain
 from dermsynth.networks.inception import SIZE, load_inception
+from dermsynth.networks.mobilenet import IMAGENET_DEVIATION, IMAGENET_MEAN, load_mobilenet
 from dermsynth.runs import file_hash
 
 Resizer = Literal["tensorflow", "antialiased"]
@@ -112,8 +113,8 @@ class RandomFeatures(nn.Module):
 def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Extractor:
     """Make an extractor from its specification.
 
-    `embedded`; `inception=FILE` (weights of the FID Inception-v3) or `inception=download`; `timm:NAME=FILE`, or
-    `timm:NAME` to download its pretrained weights.
+    `embedded`; `inception=FILE` (weights of the FID Inception-v3) or `inception=download`; `mobilenet=FILE`;
+    `timm:NAME=FILE`, or `timm:NAME` to download its pretrained weights.
 
     Raises UserError when the name or the file is not understood.
     """
@@ -124,9 +125,11 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         )
     if kind == "inception":
         return _inception(obtain(INCEPTION) if rest == "download" else Path(rest), resizer)
+    if kind == "mobilenet":
+        return _mobilenet(Path(rest))
     if kind.startswith("timm:"):
         return _timm(kind.removeprefix("timm:"), Path(rest) if rest else None)
-    raise UserError(f"--extractor {specification!r}: write embedded, inception=FILE or timm:NAME=FILE")
+    raise UserError(f"--extractor {specification!r}: write embedded, inception=FILE, mobilenet=FILE or timm:NAME=FILE")
 
 
 def _weights(path: Path) -> Path:
@@ -149,12 +152,12 @@ def _inception(path: Path, resizer: Resizer) -> Extractor:
     return Extractor(f"inception-v3 ({network.dimensions})", suffix, resizer, file_hash(path), network, SIZE)
 
 
-def timm_network(name: str, path: Path | None, asked_by: str) -> nn.Module:
-    """A timm backbone without its classifier, with the weights of a file, or without one its pretrained ones.
+def timm_network(name: str, weights: Path | Literal["download", "none"], asked_by: str) -> nn.Module:
+    """A timm backbone without its classifier, with the weights of a file, downloaded pretrained ones, or none yet.
 
     Raises UserError, which names the option that asked, when timm, the model or the weights are missing.
     """
-    if path is not None:
+    if weights != "download":
         os.environ.setdefault("HF_HUB_OFFLINE", "1")
     try:
         import timm
@@ -164,23 +167,32 @@ def timm_network(name: str, path: Path | None, asked_by: str) -> nn.Module:
         near = ", ".join(timm.list_models(f"*{name.split('.')[0][:12]}*")[:3])
         raise UserError(f"{asked_by} timm:{name}: no such model{'; near: ' + near if near else ''}")
     try:
-        network: nn.Module = timm.create_model(name, pretrained=path is None, num_classes=0)
+        network: nn.Module = timm.create_model(name, pretrained=weights == "download", num_classes=0)
     except Exception as error:  # the hub's client raises many kinds
         raise UserError(
             f"{asked_by} timm:{name}: no pretrained weights ({type(error).__name__}); name a file"
         ) from error
-    if path is not None:
+    if isinstance(weights, Path):
         try:
-            missing = network.load_state_dict(load_file(_weights(path)), strict=False).missing_keys
+            missing = network.load_state_dict(load_file(_weights(weights)), strict=False).missing_keys
         except (SafetensorError, RuntimeError) as error:
-            raise UserError(f"{path}: not safetensors of {name} ({type(error).__name__})") from error
+            raise UserError(f"{weights}: not safetensors of {name} ({type(error).__name__})") from error
         if missing:
-            raise UserError(f"{path}: no weights of {name} ({len(missing)} missing, first {missing[0]})")
+            raise UserError(f"{weights}: no weights of {name} ({len(missing)} missing, first {missing[0]})")
     return network.eval()
 
 
+def _mobilenet(path: Path) -> Extractor:
+    network = load_mobilenet(path).eval()
+    mean, deviation = (torch.tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    return Extractor(
+        "mobilenet_v2", "-mobilenet", "antialiased", f"mobilenet:{file_hash(path)}",
+        lambda x: network((x / 255 - mean) / deviation), 224,
+    )  # fmt: skip
+
+
 def _timm(name: str, path: Path | None) -> Extractor:
-    network = timm_network(name, path, "--extractor")
+    network = timm_network(name, path or "download", "--extractor")
     import timm
 
     setting = timm.data.resolve_data_config({}, model=network)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from dermsynth.errors import UserError
 
 FEATURES, STEM = 1280, 32
+IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 BLOCKS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
 """Expansion, features, repetitions, stride of every row of table 2."""
 

@@ -8,8 +8,7 @@ from torch import Tensor, nn
 
 from dermsynth.errors import UserError
 from dermsynth.networks.features import timm_network
-
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from dermsynth.networks.mobilenet import IMAGENET_DEVIATION, IMAGENET_MEAN
 
 
 class PerceptualDistance(nn.Module):
@@ -44,5 +43,5 @@ class PerceptualDistance(nn.Module):
 
 
 def _normalised(image: Tensor) -> Tensor:
-    mean, deviation = (image.new_tensor(v).reshape(1, 3, 1, 1) for v in (MEAN, DEVIATION))
+    mean, deviation = (image.new_tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     return ((image + 1) / 2 - mean) / deviation

@@ -1,0 +1,179 @@
+"""A classifier of two classes: backbone, training measured in images shown, scores."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from dermsynth.errors import UserError
+from dermsynth.networks.features import timm_network
+from dermsynth.networks.mobilenet import FEATURES, IMAGENET_DEVIATION, IMAGENET_MEAN, load_mobilenet
+from dermsynth.utility.statistics import Array, auc
+
+Images = NDArray[np.uint8]
+CHUNK = 64
+CHECKS = 4
+"""Times during a training at which the validation images are scored; the best state is kept."""
+
+
+@dataclass(frozen=True)
+class Training:
+    """How classifiers are trained; `images` counts images shown, of whatever kind."""
+
+    backbone: str = "small"
+    images: int = 8_000
+    batch: int = 32
+    learning_rate: float = 0.0003
+    weight_decay: float = 0.01
+
+
+class Small(nn.Module):
+    """Four strided convolutions with batch norm: needs no weights; a plain baseline."""
+
+    width = 128
+
+    def __init__(self) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for inputs, outputs in ((3, 16), (16, 32), (32, 64), (64, self.width)):
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[n, 3, h, w] -> [n, 128]."""
+        found: Tensor = self.layers(image).mean(dim=(2, 3))
+        return found
+
+
+def backbone(place: str) -> tuple[nn.Module, int]:
+    """A network from images to features and how many these are: `small`, `mobilenet=FILE`, `timm:NAME` or `timm:NAME=FILE`.
+
+    timm's networks start untrained where no file is given: nothing is downloaded.
+
+    Raises UserError when the place is not understood or its weights are not what they should be.
+    """
+    kind, _, path = place.partition("=")
+    if kind == "small":
+        return Small(), Small.width
+    if kind == "mobilenet" and path:
+        return load_mobilenet(Path(path)), FEATURES
+    if kind.startswith("timm:"):
+        network = timm_network(kind.removeprefix("timm:"), Path(path) if path else "none", "--model")
+        return network, int(network.num_features)  # type: ignore[arg-type]
+    raise UserError(f"--model {place!r}: write small, mobilenet=FILE, timm:NAME or timm:NAME=FILE")
+
+
+class Classifier(nn.Module):
+    """A backbone and one linear layer to the log-odds of the positive class."""
+
+    def __init__(self, place: str, seed: int) -> None:
+        super().__init__()
+        with torch.random.fork_rng():
+            torch.manual_seed(seed)
+            self.backbone, width = backbone(place)
+            self.head = nn.Linear(width, 1)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[n, 3, h, w], normalised -> [n]."""
+        found: Tensor = self.head(self.backbone(image)).squeeze(1)
+        return found
+
+    def probabilities(self, images: Images) -> Array:
+        """Of the positive class, for uint8 [n, 3, h, w]."""
+        self.eval()
+        found = []
+        with torch.inference_mode():
+            for start in range(0, len(images), CHUNK):
+                found.append(self(normalised(images[start : start + CHUNK])).double().sigmoid().numpy())
+        return np.concatenate(found)
+
+
+def normalised(images: Images) -> Tensor:
+    """uint8 [n, 3, h, w] as ImageNet's networks are used to them."""
+    x = torch.from_numpy(np.array(images)).float().div_(255).contiguous(memory_format=torch.channels_last)
+    mean, deviation = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    return (x - mean) / deviation
+
+
+Augment = Callable[[Images, np.random.Generator], Images]
+
+
+def mirrored(images: Images, random: np.random.Generator) -> Images:
+    """Every image mirrored or not, turned by a quarter or not: what a skin image may always undergo."""
+    found = images.copy()
+    for i, (flip, turn) in enumerate(
+        zip(random.random(len(images)) < 0.5, random.integers(0, 4, len(images)), strict=True)
+    ):
+        image = images[i, :, :, ::-1] if flip else images[i]
+        quarter = int(turn) if image.shape[1] == image.shape[2] else 2 * (int(turn) % 2)
+        found[i] = np.rot90(image, quarter, axes=(1, 2))
+    return found
+
+
+def classical(images: Images, random: np.random.Generator) -> Images:
+    """Mirrored, and turned, scaled, shifted, brighter or darker, more or less colourful: classical augmentation."""
+    found = mirrored(images, random)
+    height, width = images.shape[2:]
+    for i in range(len(found)):
+        turn = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-45, 45), random.uniform(0.85, 1.2))
+        turn[:, 2] += random.uniform(-0.08, 0.08, 2) * (width, height)
+        pixels = np.ascontiguousarray(found[i].transpose(1, 2, 0))
+        pixels = cv2.warpAffine(pixels, turn, (width, height), borderMode=cv2.BORDER_REFLECT).astype(np.float32)
+        grey = pixels.mean(axis=2, keepdims=True)
+        pixels = grey + (pixels - grey) * random.uniform(0.7, 1.3)
+        pixels = (pixels - 128) * random.uniform(0.8, 1.2) + 128 + random.uniform(-20, 20)
+        found[i] = np.clip(pixels, 0, 255).astype(np.uint8).transpose(2, 0, 1)
+    return found
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Images uint8 [n, 3, h, w] and which of them are of the positive class; `weights` say how often each is drawn."""
+
+    images: Images
+    truth: NDArray[np.bool_]
+    weights: Array | None = None
+
+    def drawn(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
+        """Indices drawn with replacement, both classes equally often, within a class by weight."""
+        weights = np.ones(len(self.truth)) if self.weights is None else self.weights.astype(float).copy()
+        for side in (self.truth, ~self.truth):
+            weights[side] /= max(weights[side].sum(), 1e-12)
+        return random.choice(len(weights), count, p=weights / weights.sum())
+
+
+def trained(
+    shown: Examples, validation: Examples, training: Training, augment: Augment, *, seed: int
+) -> tuple[Classifier, Mapping[str, float]]:
+    """Train on as many images as asked for and keep the state with the highest validation AUC; says which that was.
+
+    AdamW with half a cosine of learning rate (Loshchilov & Hutter 2017), batches in which both classes are equally frequent.
+    """
+    random = np.random.default_rng(seed)
+    model = Classifier(training.backbone, seed)
+    steps = max(training.images // training.batch, CHECKS)
+    optimiser = torch.optim.AdamW(model.parameters(), training.learning_rate, weight_decay=training.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    best: tuple[float, int, dict[str, Tensor]] = (-1.0, 0, {})
+    for step in range(1, steps + 1):
+        model.train()
+        index = shown.drawn(training.batch, random)
+        logits = model(normalised(augment(np.asarray(shown.images[index]), random)))
+        loss = F.binary_cross_entropy_with_logits(logits, torch.from_numpy(shown.truth[index]).float())
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        if step * CHECKS % steps < CHECKS:
+            value = auc(validation.truth, model.probabilities(validation.images))
+            if value > best[0]:
+                best = (value, step * training.batch, {k: v.clone() for k, v in model.state_dict().items()})
+    model.load_state_dict(best[2])
+    return model, {"validation_auc": best[0], "images": float(best[1])}
