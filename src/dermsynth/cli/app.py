@@ -33,6 +33,7 @@ VERBS = {
     "generate": ("synthetic", "Make a labelled synthetic data set."),
     "translate": ("synthetic", "Change photographs: add a finding, remove it, or make another class of them."),
     "evaluate": ("synthetic", "Is a synthetic set faithful, diverse, and not copied? Figures, verdict, page."),
+    "utility": ("utility", "Do the synthetic images help a classifier? Arms, repeats, tests, verdict."),
     "export": ("synthetic", "A synthetic set to hand on: without copies, with a data card."),
     "report": ("synthetic", "One HTML page on a run."),
     "gallery": ("synthetic", "Contact sheets of several runs on one page."),

@@ -80,6 +80,20 @@ def bars(
         return as_svg(figure)
 
 
+def paths(
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, title: str, xlabel: str, ylabel: str
+) -> Markup:
+    """Lines within the unit square with its diagonal, as SVG: ROC and reliability curves."""
+    with drawing(4.2, 4.0) as (figure, axes):
+        axes.plot([0, 1], [0, 1], color="#a0aec0", linewidth=0.8)
+        for colour, (name, (x, y)) in zip(cycle(COLOURS), series.items(), strict=False):
+            axes.plot(x, y, color=colour, label=name, linewidth=1.2)
+        axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.legend(frameon=False, fontsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+        return as_svg(figure)
+
+
 def curves(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     *,

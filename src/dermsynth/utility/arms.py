@@ -1,0 +1,68 @@
+"""What a classifier is shown: real images, synthetic ones, both, and the controls that tell more images from better ones."""
+
+from dataclasses import dataclass
+
+from dermsynth.errors import UserError
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One way to train.
+
+    `real` is the share of the real training images, `synthetic` how many synthetic images there are for each real one of the
+    whole training set (all there are: None), `length` how many images are shown, in the experiment's own number.
+    """
+
+    name: str
+    real: float = 1.0
+    synthetic: float | None = 0.0
+    length: float = 1.0
+    classical: bool = False
+
+
+def mixed(ratio: float) -> Arm:
+    """Real and synthetic images, with as many more shown that every real one is seen as often as without."""
+    return Arm(f"mixed 1:{ratio:g}", synthetic=ratio, length=1 + ratio)
+
+
+REAL = Arm("real")
+OVERSAMPLED = Arm("real, shown twice as long", length=2.0)
+CLASSICAL = Arm("real, classical augmentation", length=2.0, classical=True)
+SYNTHETIC = Arm("synthetic", real=0.0, synthetic=None)
+ARMS = (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC, mixed(0.5), mixed(1))
+"""The usual arms. Mixed arms are judged against both real ones: what is won by showing images longer is no merit of theirs."""
+
+
+def curve(shares: tuple[float, ...]) -> tuple[Arm, ...]:
+    """Real images alone, fewer and fewer of them: the scale on which a synthetic set's worth is read."""
+    return tuple(Arm(f"real, {share:.0%} of the images", real=share) for share in shares)
+
+
+def arms_of(names: tuple[str, ...]) -> tuple[Arm, ...]:
+    """Arms by name: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`; without names the usual ones.
+
+    Raises UserError for a name or number that means nothing.
+    """
+    known = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC}
+    found = []
+    for name in names:
+        kind, equals, text = name.partition("=")
+        number = _number(text) if equals else None
+        if not equals and kind in known:
+            found.append(known[kind])
+        elif kind == "mixed" and number is not None and 0 < number <= 100:
+            found.append(mixed(number))
+        elif kind == "real" and number is not None and 0 < number < 1:
+            found += curve((number,))
+        else:
+            raise UserError(f"--arms {name!r}: write {', '.join(known)}, mixed=RATIO or real=SHARE (below 1)")
+    if found and REAL not in found:
+        found.insert(0, REAL)
+    return tuple(dict.fromkeys(found)) or ARMS
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None

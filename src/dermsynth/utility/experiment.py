@@ -1,0 +1,131 @@
+"""Arms against one another: the same test images for all, several seeds each, every score kept."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dermsynth.errors import UserError, require_seed
+from dermsynth.progress import progress_bar
+from dermsynth.runs import environment, read_json, replacing, write_json
+from dermsynth.utility.arms import REAL, Arm
+from dermsynth.utility.classifier import Training, classical, mirrored, trained
+from dermsynth.utility.figures import Scored, comparisons, figures_of
+from dermsynth.utility.material import HeldOut, Material
+from dermsynth.utility.statistics import Array, auc, best_threshold
+from dermsynth.utility.verdict import verdict, worth
+
+RESULT, SETTINGS = "utility.json", "settings.json"
+VALIDATION, MADE = "(validation)", "(synthetic)"
+"""Names under which the scores of images that are no test set are kept."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is compared, how often, and how classifiers are trained."""
+
+    arms: Sequence[Arm]
+    repeats: int = 5
+    training: Training = field(default_factory=Training)
+    seed: int = 0
+
+
+def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
+    """Train every arm `repeats` times and write scores, figures and verdict into `out`. Repeated, it goes on.
+
+    Raises UserError when `out` holds an experiment with other settings.
+    """
+    require_seed(plan.seed)
+    _claim(material, plan, out)
+    jobs = [(arm, repeat) for repeat in range(plan.repeats) for arm in plan.arms]
+    for arm, repeat in progress_bar(jobs, total=len(jobs), label="training classifiers", unit="model"):
+        path = _scores_path(out, arm, repeat)
+        if not path.exists():
+            _train_one(material, plan, arm, repeat, path)
+    found = [_scored(material, plan, arm, test, out) for test in material.tests for arm in plan.arms]
+    result = {
+        "schema": 1,
+        "settings": read_json(out / SETTINGS),
+        "figures": [figures_of(one, plan.seed) for one in found],
+        "comparisons": [
+            c for test in material.tests for c in comparisons([f for f in found if f.test is test], plan.seed)
+        ],
+        "environment": environment(),
+    }
+    result["verdict"] = verdict(result, material.tests[0].name)
+    result["worth"] = worth(result, len(material.training.table), material.tests[0].name)
+    if REAL in plan.arms:
+        truth = material.classes.truth(material.synthetic)
+        areas = [auc(truth, scores) for scores in _kept(plan, REAL, MADE, out)]
+        result["trained_on_real_tested_on_synthetic"] = {"auc": float(np.mean(areas)), "images": len(truth)}
+    write_json(out / RESULT, result)
+    return result
+
+
+def _claim(material: Material, plan: Plan, out: Path) -> None:
+    settings = {
+        "arms": [asdict(arm) for arm in plan.arms],
+        "repeats": plan.repeats,
+        "training": asdict(plan.training),
+        "seed": plan.seed,
+        "positive": material.classes.positive,
+        "negative": list(material.classes.negative),
+        "real": {"content_hash": material.training.content_hash, "training_images": len(material.training.table)},
+        "validation_images": len(material.validation.truth),
+        "synthetic": {"content_hash": material.synthetic.content_hash, "images": len(material.synthetic.table)},
+        "tests": [
+            {"name": t.name, "images": len(t.truth), "positive": int(t.truth.sum()), "hash": t.rows.content_hash}
+            for t in material.tests
+        ],
+    }
+    settings = json.loads(json.dumps(settings))
+    path = out / SETTINGS
+    if path.exists():
+        earlier = read_json(path)
+        changed = [key for key in settings if key not in ("arms", "repeats") and earlier.get(key) != settings[key]]
+        if changed:
+            raise UserError(f"{out}: begun with another {changed[0]}; choose another --out")
+    elif out.exists() and any(out.iterdir()):
+        raise UserError(f"{out}: not empty and no utility experiment; choose another --out")
+    write_json(path, settings)
+
+
+def _scores_path(out: Path, arm: Arm, repeat: int) -> Path:
+    key = hashlib.sha256(json.dumps(asdict(arm)).encode()).hexdigest()[:12]
+    return out / "scores" / f"{key}-{repeat}.csv"
+
+
+def _train_one(material: Material, plan: Plan, arm: Arm, repeat: int, path: Path) -> None:
+    seed = plan.seed + repeat
+    shown = material.shown(arm, seed)
+    length = max(round(plan.training.images * arm.length), plan.training.batch)
+    training = Training(**{**asdict(plan.training), "images": length})
+    model, _ = trained(shown, material.validation, training, classical if arm.classical else mirrored, seed=seed)
+    rows = [
+        pd.DataFrame(
+            {"test": test.name, "file_name": test.rows.table["file_name"], "score": model.probabilities(test.images)}
+        )
+        for test in material.tests
+    ]
+    validation = pd.DataFrame({"test": VALIDATION, "score": model.probabilities(material.validation.images)})
+    if arm == REAL:  # train on real, test on synthetic: what of the classes the synthetic images show
+        made = model.probabilities(material.synthetic_images)
+        rows.append(pd.DataFrame({"test": MADE, "file_name": material.synthetic.table["file_name"], "score": made}))
+    with replacing(path) as temporary:
+        pd.concat([*rows, validation]).to_csv(temporary, index=False)
+
+
+def _scored(material: Material, plan: Plan, arm: Arm, test: HeldOut, out: Path) -> Scored:
+    chosen = best_threshold(material.validation.truth, _kept(plan, arm, VALIDATION, out).mean(axis=0))
+    return Scored(arm, test, _kept(plan, arm, test.name, out), chosen)
+
+
+def _kept(plan: Plan, arm: Arm, name: str, out: Path) -> Array:
+    """Probabilities of every repeat for one set of images: [repeats, n]."""
+    tables = [pd.read_csv(_scores_path(out, arm, repeat), keep_default_na=False) for repeat in range(plan.repeats)]
+    return np.stack([table.loc[table["test"] == name, "score"].to_numpy(float) for table in tables])

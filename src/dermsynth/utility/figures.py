@@ -1,0 +1,141 @@
+"""Figures of arms on test sets, and of arms against one another."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+from dermsynth.utility.arms import Arm
+from dermsynth.utility.material import HeldOut
+from dermsynth.utility.statistics import (
+    Array,
+    auc,
+    balanced_accuracy,
+    bootstrap_interval,
+    calibration,
+    delong_difference,
+    delong_interval,
+    holm,
+    sensitivity_at,
+    specificity_at,
+)
+
+FIXED = 0.9
+"""Specificity, and sensitivity, at which the other is reported."""
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Probabilities of one arm on one test set, [repeats, n], and the threshold that the validation images choose for it."""
+
+    arm: Arm
+    test: HeldOut
+    scores: Array
+    threshold: float
+
+    @property
+    def mean(self) -> Array:
+        """The repeats' mean probability: what an ensemble of them says."""
+        found: Array = self.scores.mean(axis=0)
+        return found
+
+    @property
+    def areas(self) -> list[float]:
+        """AUC of every repeat."""
+        return [auc(self.test.truth, scores) for scores in self.scores]
+
+
+def figures_of(one: Scored, seed: int) -> dict[str, Any]:
+    """Every figure of an arm on a test set: the mean over repeats, and intervals over test images of the ensemble."""
+    truth, mean = one.test.truth, one.mean
+    areas = one.areas
+    ensemble, low, high = delong_interval(truth, mean)
+    called = mean >= one.threshold
+    error, bins = calibration(truth, mean)
+    return {
+        "arm": one.arm.name,
+        "test": one.test.name,
+        "images": len(truth),
+        "positive": int(truth.sum()),
+        "repeats": len(areas),
+        "auc": float(np.mean(areas)),
+        "auc_deviation": float(np.std(areas, ddof=1)) if len(areas) > 1 else 0.0,
+        "auc_repeats": [round(area, 5) for area in areas],
+        "ensemble_auc": ensemble,
+        "delong": [low, high],
+        "bootstrap": list(bootstrap_interval(auc, truth, mean, resamples=RESAMPLES // 4, seed=seed)),
+        "balanced_accuracy": balanced_accuracy(truth, called),
+        "threshold": one.threshold,
+        "confusion": {
+            "true_positive": int((called & truth).sum()),
+            "false_negative": int((~called & truth).sum()),
+            "false_positive": int((called & ~truth).sum()),
+            "true_negative": int((~called & ~truth).sum()),
+        },
+        "sensitivity_at_90_specificity": sensitivity_at(truth, mean, FIXED),
+        "specificity_at_90_sensitivity": specificity_at(truth, mean, FIXED),
+        "calibration_error": error,
+        "calibration": [list(row) for row in bins],
+        "roc": _roc(truth, mean),
+    }
+
+
+def _roc(truth: NDArray[np.bool_], scores: Array) -> list[list[float]]:
+    """False positive rates and true positive rates of all thresholds where the curve turns."""
+    false_positive, true_positive, _ = roc_curve(truth, scores)
+    return [[round(float(v), 5) for v in side] for side in (false_positive, true_positive)]
+
+
+def comparisons(found: Sequence[Scored], seed: int) -> list[dict[str, Any]]:
+    """Every arm against the first: images and repeats drawn anew for the mean, DeLong for ensembles; p after Holm."""
+    baseline = found[0]
+    rows: list[dict[str, Any]] = []
+    for other in found[1:]:
+        low, high, p = paired_bootstrap(baseline, other, seed)
+        rows.append(
+            {
+                "test": other.test.name,
+                "arm": other.arm.name,
+                "against": baseline.arm.name,
+                "difference": float(np.mean(other.areas) - np.mean(baseline.areas)),
+                "low": low,
+                "high": high,
+                "p": p,
+                "delong": asdict(delong_difference(baseline.test.truth, baseline.mean, other.mean)),
+            }
+        )
+    adjusted = holm([float(row["p"]) for row in rows])
+    return [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
+
+
+def paired_bootstrap(
+    first: Scored, second: Scored, seed: int, resamples: int = RESAMPLES
+) -> tuple[float, float, float]:
+    """95 % interval and two-sided p of the difference of mean AUCs: test images and repeats are both drawn anew."""
+    random, truth = np.random.default_rng(seed), first.test.truth
+    positive, negative = np.flatnonzero(truth), np.flatnonzero(~truth)
+    often = [_multiplicities(random, resamples, len(side)) for side in (positive, negative)]
+    values = [
+        np.einsum("kn,kn->k", often[0] @ (_wins(b, positive, negative) - _wins(a, positive, negative)), often[1])
+        for a, b in zip(first.scores, second.scores, strict=True)
+    ]
+    repeats = _multiplicities(random, resamples, len(values))
+    draws = (repeats * np.stack(values, axis=1)).sum(axis=1)
+    low, high = np.quantile(draws, [0.025, 0.975])
+    tail = min((draws <= 0).sum(), (draws >= 0).sum())
+    return float(low), float(high), float(min(1.0, 2 * (tail + 1) / (resamples + 1)))
+
+
+def _multiplicities(random: np.random.Generator, resamples: int, count: int) -> Array:
+    """How often each of `count` items is drawn, as shares, in every resample: [resamples, count]."""
+    return random.multinomial(count, np.full(count, 1 / count), resamples) / count
+
+
+def _wins(scores: Array, positive: NDArray[np.int64], negative: NDArray[np.int64]) -> Array:
+    """1 where a positive scores above a negative, one half for ties: [positives, negatives]; its mean is the AUC."""
+    difference = scores[positive][:, None] - scores[negative]
+    return (np.sign(difference) + 1) / 2

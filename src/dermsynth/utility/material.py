@@ -1,0 +1,199 @@
+"""The images of a utility experiment: trained on, chosen by, tested on; and the proof that these are apart."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.duplicates import fingerprints, near_duplicates
+from dermsynth.errors import UserError
+from dermsynth.evaluation.rows import decoding_of
+from dermsynth.utility.arms import Arm
+from dermsynth.utility.classifier import Examples
+
+FEWEST = 10
+"""Images a class below which nothing is trained or tested."""
+
+
+@dataclass(frozen=True)
+class Classes:
+    """The positive label and those that are negative; other images are left out."""
+
+    positive: str
+    negative: tuple[str, ...]
+
+    def of(self, data_set: DataSet, what: str) -> DataSet:
+        """The rows with one of the labels.
+
+        Raises UserError when either side has too few.
+        """
+        keep = np.isin(data_set.labels.astype(str), [self.positive, *self.negative])
+        rows = data_set.select(keep)
+        for side, labels in (("positive", (self.positive,)), ("negative", self.negative)):
+            count = int(np.isin(rows.labels.astype(str), labels).sum())
+            if count < FEWEST:
+                raise UserError(
+                    f"{what}: {count} {side} images ({', '.join(labels)}), at least {FEWEST} are needed; there are: "
+                    f"{', '.join(data_set.classes) or 'no labels'}"
+                )
+        return rows
+
+    def truth(self, rows: DataSet) -> NDArray[np.bool_]:
+        """Which rows are positive."""
+        found: NDArray[np.bool_] = rows.labels.astype(str) == self.positive
+        return found
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """Images that no generator and no classifier has seen."""
+
+    name: str
+    rows: DataSet
+    images: NDArray[np.uint8]
+    truth: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything an experiment uses, decoded to one size."""
+
+    training: DataSet
+    training_images: NDArray[np.uint8]
+    synthetic: DataSet
+    synthetic_images: NDArray[np.uint8]
+    validation: Examples
+    tests: Sequence[HeldOut]
+    classes: Classes
+
+    def shown(self, arm: Arm, seed: int) -> Examples:
+        """The images of an arm; fewer real ones are whole groups drawn by `seed`, synthetic ones are drawn by class."""
+        random = np.random.default_rng(seed)
+        real = _share(self.training, arm.real, random)
+        there = len(self.synthetic.table)
+        wanted = there if arm.synthetic is None else min(round(arm.synthetic * len(self.training.table)), there)
+        made = _each_class(self.classes.truth(self.synthetic), wanted, random)
+        truth = np.concatenate([self.classes.truth(self.training)[real], self.classes.truth(self.synthetic)[made]])
+        images = np.concatenate([self.training_images[real], self.synthetic_images[made]])
+        synthetic_ones = np.arange(len(truth)) >= len(real)
+        weights = np.ones(len(truth))
+        for side in (
+            truth,
+            ~truth,
+        ):  # with synthetic ones beside, real images are shown as often as they would be alone
+            weights[side & ~synthetic_ones] = 1 / max((side & ~synthetic_ones).sum(), 1)
+            weights[side & synthetic_ones] = (arm.length - 1 or 1.0) / max((side & synthetic_ones).sum(), 1)
+        return Examples(images, truth, weights)
+
+
+def gathered(
+    real: DataSet, synthetic: DataSet, classes: Classes, external: Sequence[DataSet] = (), *, drop_overlap: bool = False
+) -> Material:
+    """Divide the real set by its splits, check where the synthetic set comes from, and add external test sets.
+
+    Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups lie in two
+    splits, or an external image is one of the real set's (which `drop_overlap` leaves out instead).
+    """
+    check_origin(synthetic, real)
+    decoding = decoding_of(synthetic)
+    parts = {
+        name: classes.of(_split(real, name), f"{real.folder}, split {name}") for name in ("train", "validation", "test")
+    }
+    check_groups(parts)
+    made = classes.of(synthetic, str(synthetic.folder))
+    tests = [_test(f"{real.folder.name} (held out)", parts["test"], decoding, classes)]
+    for other in external:
+        rows = apart(classes.of(other, str(other.folder)), real, drop=drop_overlap)
+        tests.append(_test(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes))
+    validation = Examples(_images(parts["validation"], decoding), classes.truth(parts["validation"]))
+    return Material(
+        parts["train"], _images(parts["train"], decoding), made, _images(made, decoding), validation, tests, classes
+    )
+
+
+def check_origin(synthetic: DataSet, real: DataSet) -> None:
+    """The generator must have seen the training split of this real set and nothing else."""
+    generator = synthetic.description.get("generator", {})
+    if not synthetic.synthetic or not generator:
+        raise UserError(f"{synthetic.folder}: says nothing of its generator; a set from dermsynth generate is needed")
+    if generator.get("data_hash") != real.content_hash:
+        raise UserError(
+            f"{synthetic.folder}: its generator was trained on another set than {real.folder}; it may have seen the test images"
+        )
+    if generator.get("split") != "train":
+        raise UserError(
+            f"{synthetic.folder}: its generator was trained on the split {generator.get('split')!r}, test images included; "
+            "train one with --split train"
+        )
+
+
+def check_groups(parts: dict[str, DataSet]) -> None:
+    """No patient or lesion may be trained on and tested."""
+    seen: dict[str, str] = {}
+    for name, rows in parts.items():
+        for group in set(rows.table.get("group", [])) - {""}:
+            if seen.setdefault(str(group), name) != name:
+                raise UserError(f"group {group!r}: in the splits {seen[str(group)]} and {name}; divide the set anew")
+
+
+def _split(real: DataSet, name: str) -> DataSet:
+    if "split" not in real.table:
+        raise UserError(f"{real.folder}: no column split; import the set with one")
+    return real.select((real.table["split"] == name).to_numpy())
+
+
+def apart(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
+    """An external set without photographs of the real one.
+
+    Raises UserError, with examples, when there are any and they are not to be dropped.
+    """
+    mine, theirs = (fingerprints(side.paths, jobs=-1) for side in (other, real))
+    hashes, thumbnails = (np.concatenate([a, b]) for a, b in zip(mine, theirs, strict=True))
+    pairs = near_duplicates(hashes, thumbnails)
+    across = pairs[(pairs[:, 0] < len(mine[0])) & (pairs[:, 1] >= len(mine[0]))]
+    if len(across) == 0:
+        return other
+    same = np.unique(across[:, 0])
+    if not drop:
+        first, second = across[0]
+        raise UserError(
+            f"{other.folder}: {len(same)} images are also in {real.folder}, for example "
+            f"{other.table['file_name'].iloc[first]} and {real.table['file_name'].iloc[second - len(mine[0])]}; "
+            "leave them out with --drop-overlap"
+        )
+    return other.select(~np.isin(np.arange(len(other.table)), same))
+
+
+def _test(name: str, rows: DataSet, decoding: Decoding, classes: Classes) -> HeldOut:
+    return HeldOut(name, rows, _images(rows, decoding), classes.truth(rows))
+
+
+def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
+    return np.asarray(decoded(rows, decoding))
+
+
+def _share(rows: DataSet, share: float, random: np.random.Generator) -> NDArray[np.int64]:
+    """Indices of about this share of the images, whole groups of them, of each label alike."""
+    if share >= 1:
+        return np.arange(len(rows.table))
+    groups = rows.table["group"].to_numpy() if "group" in rows.table else rows.table["file_name"].to_numpy()
+    chosen: list[int] = []
+    for label in rows.classes:
+        mine = np.flatnonzero(rows.labels == label)
+        names = random.permutation(np.unique(groups[mine]))
+        kept: list[int] = []
+        for name in names:
+            if len(kept) >= round(share * len(mine)):
+                break
+            kept += list(mine[groups[mine] == name])
+        chosen += kept
+    return np.sort(np.array(chosen, np.int64))
+
+
+def _each_class(truth: NDArray[np.bool_], count: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """Indices of `count` images, each class in its share of the set."""
+    sides = [random.permutation(np.flatnonzero(truth == value)) for value in (True, False)]
+    return np.sort(np.concatenate([side[: round(count * len(side) / len(truth))] for side in sides]))

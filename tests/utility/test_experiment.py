@@ -1,0 +1,225 @@
+"""Who is shown what, what is refused, and whether the verdict follows from what was planted."""
+
+import html
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.typing import NDArray
+
+from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.errors import UserError
+from dermsynth.images import encode_png
+from dermsynth.report.utility_report import write_utility_report
+from dermsynth.runs import read_json, write_bytes
+from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm, arms_of, mixed
+from dermsynth.utility.classifier import Training
+from dermsynth.utility.experiment import Plan, carry_out
+from dermsynth.utility.figures import Scored, comparisons, figures_of, paired_bootstrap
+from dermsynth.utility.material import Classes, HeldOut, gathered
+from dermsynth.utility.statistics import auc
+from dermsynth.utility.verdict import verdict, worth
+
+CLASSES = Classes("melanoma", ("nevus",))
+QUICK = Training(images=320, batch=16, learning_rate=0.003)
+
+
+def image(positive: bool, random: np.random.Generator, signal: float = 70) -> NDArray[np.uint8]:
+    pixels = random.integers(40, 150, (16, 16, 3)).astype(np.float32)
+    pixels[..., 0] += signal * positive
+    return pixels.clip(0, 255).astype(np.uint8)
+
+
+def folder(
+    path: Path, counts: dict[str, int], seed: int, facts: dict[str, object], splits: bool = True, signal: float = 70
+) -> DataSet:
+    random, rows = np.random.default_rng(seed), []
+    for label, count in counts.items():
+        for i in range(count):
+            name = f"images/{label}{i}.png"
+            write_bytes(path / name, encode_png(image(label == "melanoma", random, signal)))
+            row = {"file_name": name, "label": label}
+            rows.append(
+                row
+                | ({"split": ("train", "train", "validation", "test")[i % 4], "group": f"{label}{i}"} if splits else {})
+            )
+    return write_data_set(path, pd.DataFrame(rows), {"synthetic": False, **facts}, {"command": "test"})
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> DataSet:
+    return folder(tmp_path / "real", {"melanoma": 48, "nevus": 80, "wart": 5}, 0, {})
+
+
+@pytest.fixture
+def synthetic(real: DataSet, tmp_path: Path) -> DataSet:
+    origin = {"synthetic": True, "generator": {"data_hash": real.content_hash, "split": "train"}}
+    return folder(tmp_path / "made", {"melanoma": 60, "nevus": 60}, 1, origin, splits=False)
+
+
+def test_arms_are_named_and_wrong_names_are_refused() -> None:
+    assert arms_of(()) == ARMS
+    assert arms_of(("mixed=0.5", "real=0.25", "mixed=0.5")) == (
+        REAL,
+        mixed(0.5),
+        Arm("real, 25% of the images", real=0.25),
+    )
+    assert arms_of(("real", "oversampled", "classical", "synthetic")) == (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC)
+    for name in ("fake", "mixed", "mixed=-1", "real=2", "mixed=many"):
+        with pytest.raises(UserError, match="write real, oversampled"):
+            arms_of((name,))
+
+
+def test_every_arm_sees_what_its_name_says(real: DataSet, synthetic: DataSet) -> None:
+    material = gathered(real, synthetic, CLASSES)
+    count = len(material.training.table)
+    assert count == 24 + 40
+    for arm, made in ((REAL, 0), (SYNTHETIC, 120), (mixed(0.5), 32), (mixed(1), 64)):
+        shown = material.shown(arm, 0)
+        assert len(shown.images) == (0 if arm == SYNTHETIC else count) + made
+        drawn = shown.drawn(40_000, np.random.default_rng(0))
+        assert shown.truth[drawn].mean() == pytest.approx(0.5, abs=0.02)
+        if arm.synthetic and arm.real:
+            assert (drawn < count).mean() == pytest.approx(1 / arm.length, abs=0.02)
+    fewer = material.shown(Arm("fewer", real=0.25), 0)
+    assert (fewer.truth.sum(), (~fewer.truth).sum()) == (6, 10)
+    assert not np.array_equal(fewer.images, material.shown(Arm("fewer", real=0.25), 1).images)
+
+
+def test_test_images_were_seen_by_nobody(real: DataSet, synthetic: DataSet) -> None:
+    material = gathered(real, synthetic, CLASSES)
+    parts = [material.training.table, material.tests[0].rows.table]
+    assert not {*parts[0]["file_name"]} & {*parts[1]["file_name"]}
+    assert {*parts[1]["split"]} == {"test"}
+
+
+def described(data_set: DataSet, **generator: object) -> DataSet:
+    return DataSet(data_set.folder, data_set.table, {**data_set.description, "generator": generator})
+
+
+def test_generators_that_may_have_seen_test_images_are_refused(real: DataSet, synthetic: DataSet) -> None:
+    with pytest.raises(UserError, match="trained on another set"):
+        gathered(real, described(synthetic, data_hash="0", split="train"), CLASSES)
+    with pytest.raises(UserError, match="split 'all', test images included"):
+        gathered(real, described(synthetic, data_hash=real.content_hash, split="all"), CLASSES)
+    with pytest.raises(UserError, match="says nothing of its generator"):
+        gathered(real, described(synthetic), CLASSES)
+    with pytest.raises(UserError, match="no column split"):
+        gathered(DataSet(real.folder, real.table.drop(columns="split"), real.description), synthetic, CLASSES)
+
+
+def test_groups_and_classes_are_checked(real: DataSet, synthetic: DataSet) -> None:
+    table = real.table.copy()
+    table.loc[table["file_name"] == "images/melanoma3.png", "group"] = "melanoma0"
+    with pytest.raises(UserError, match=r"group 'melanoma0': in the splits train and test"):
+        gathered(DataSet(real.folder, table, real.description), synthetic, CLASSES)
+    with pytest.raises(UserError, match=r"3 negative images \(wart\), at least 10"):
+        gathered(real, synthetic, Classes("melanoma", ("wart",)))
+    with pytest.raises(UserError, match=r"0 positive images \(mole\)"):
+        gathered(real, synthetic, Classes("mole", ("nevus",)))
+
+
+def test_photographs_of_the_real_set_are_found_in_an_external_one(
+    real: DataSet, synthetic: DataSet, tmp_path: Path
+) -> None:
+    other = folder(tmp_path / "other", {"melanoma": 14, "nevus": 14}, 7, {}, splits=False)
+    assert len(gathered(real, synthetic, CLASSES, [other]).tests[1].truth) == 28
+    for name in ("melanoma0.png", "nevus1.png"):
+        (other.folder / "images" / name).write_bytes((real.folder / "images" / name).read_bytes())
+    with pytest.raises(
+        UserError, match=r"2 images are also in .*, for example images/melanoma0.png and images/melanoma0.png"
+    ):
+        gathered(real, synthetic, CLASSES, [open_data_set(other.folder)])
+    kept = gathered(real, synthetic, CLASSES, [open_data_set(other.folder)], drop_overlap=True)
+    assert len(kept.tests[1].truth) == 26
+
+
+def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
+    material = gathered(real, synthetic, CLASSES)
+    plan = Plan((REAL, SYNTHETIC, mixed(1), Arm("real, 25% of the images", real=0.25)), 2, QUICK)
+    first = carry_out(material, plan, tmp_path / "out")
+    assert len(list((tmp_path / "out" / "scores").glob("*.csv"))) == 8
+    assert read_json(tmp_path / "out" / "utility.json") == first
+    assert {f["arm"] for f in first["figures"]} == {arm.name for arm in plan.arms}
+    assert all(f["auc"] > 0.8 for f in first["figures"] if f["arm"] != "real, 25% of the images")
+    assert "real images of which 12 are positive" in first["verdict"]
+    assert "real images (AUC" in first["worth"]
+    assert first["trained_on_real_tested_on_synthetic"]["auc"] > 0.8
+    assert first["trained_on_real_tested_on_synthetic"]["images"] == 120
+    write_utility_report(tmp_path / "out", first, "dermsynth utility made")
+    page = (tmp_path / "out" / "utility.html").read_text()
+    assert first["verdict"] in html.unescape(page)
+    assert page.count("<svg") == 3
+    again = carry_out(material, plan, tmp_path / "again")
+    assert [f["auc_repeats"] for f in again["figures"]] == [f["auc_repeats"] for f in first["figures"]]
+    kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "scores").glob("*.csv")}
+    more = carry_out(material, replace(plan, arms=(*plan.arms, OVERSAMPLED)), tmp_path / "out")
+    assert all(p.stat().st_mtime_ns == t for p, t in kept.items())
+    assert len(more["figures"]) == 5
+    with pytest.raises(UserError, match="begun with another seed"):
+        carry_out(material, replace(plan, seed=5), tmp_path / "out")
+
+
+def scored(arm: Arm, shift: float, seed: int, n: int = 300, repeats: int = 4) -> Scored:
+    random = np.random.default_rng(0)
+    truth = np.arange(n) < n // 4
+    common = random.normal(size=n)
+    noise = np.random.default_rng(seed).normal(size=(repeats, n))
+    scores = 1 / (1 + np.exp(-(common + shift * truth + 0.5 * noise)))
+    rows = DataSet(Path("t"), pd.DataFrame({"file_name": [str(i) for i in range(n)]}), {})
+    return Scored(arm, HeldOut("held out", rows, np.zeros((n, 3, 2, 2), np.uint8), truth), scores, 0.5)
+
+
+def told(shift: float, control: float = 1.0) -> tuple[str, str]:
+    rows = [
+        scored(REAL, 1.0, 1),
+        scored(OVERSAMPLED, control, 2),
+        scored(SYNTHETIC, 0.5, 4),
+        scored(mixed(1), shift, 3),
+    ]
+    fewer = [
+        scored(Arm(f"real, {share:.0%} of the images", real=share), at, 5) for share, at in ((0.1, 0.2), (0.5, 0.8))
+    ]
+    result = {
+        "figures": [figures_of(one, 0) for one in (*rows, *fewer)],
+        "comparisons": comparisons(rows, 0),
+        "settings": {"arms": [{"name": r.arm.name, "real": r.arm.real, "synthetic": r.arm.synthetic, "length": r.arm.length}
+                              for r in (*rows, *fewer)]},
+    }  # fmt: skip
+    return verdict(result, "held out"), worth(result, 1000, "held out")
+
+
+def test_the_verdict_says_what_was_planted() -> None:
+    assert told(1.0)[0].startswith("No evidence that the synthetic images help or hurt: mixed 1:1")
+    assert told(2.0)[0].startswith("The synthetic images help: mixed 1:1")
+    assert told(0.0)[0].startswith("The synthetic images hurt: mixed 1:1")
+    assert told(2.0, control=2.5)[0].startswith("No evidence that the synthetic images help: showing real ones longer")
+    assert "on 300 real images of which 75 are positive" in told(2.0)[0]
+
+
+def test_the_worth_is_read_off_the_curve() -> None:
+    text = told(1.0)[1]
+    assert text.startswith("Alone they are worth about ")
+    assert 100 < float(text.split("about ")[1].split()[0]) < 500
+
+
+def test_the_paired_bootstrap_is_fair_and_sees_a_difference() -> None:
+    base = scored(REAL, 1.0, 1)
+    low, high, p = paired_bootstrap(base, scored(mixed(1), 1.0, 2), 0, resamples=400)
+    assert low < 0 < high
+    assert p > 0.05
+    low, high, p = paired_bootstrap(base, scored(mixed(1), 2.0, 2), 0, resamples=400)
+    assert low > 0
+    assert p < 0.02
+
+
+def test_figures_of_an_arm_are_those_of_its_scores() -> None:
+    one = scored(REAL, 1.0, 1)
+    found = figures_of(one, 0)
+    assert found["auc"] == pytest.approx(np.mean([auc(one.test.truth, s) for s in one.scores]))
+    assert found["delong"][0] < found["ensemble_auc"] < found["delong"][1]
+    confusion = found["confusion"]
+    assert sum(confusion.values()) == 300
+    assert confusion["true_positive"] + confusion["false_negative"] == 75
