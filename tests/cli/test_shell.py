@@ -2,6 +2,7 @@
 
 import json
 import pickle
+import re
 import shutil
 import subprocess
 import sys
@@ -178,7 +179,7 @@ def test_the_whole_chain_on_a_phantom(shell: Shell, tmp_path: Path) -> None:
     assert "FID-embedded" in text
     assert "SWD mean" in text
     assert "fidelity" in text
-    assert "copying     not measured  copy gate: 30 held-out images" in text
+    assert re.search(r"copying +not measured +copy gate: \d+ held-out images, at least 100", text)
     assert "<svg" in (made / "evaluation.html").read_text()
     shell("report", folder)
     page = (folder / "report.html").read_text()
