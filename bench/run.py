@@ -1,6 +1,6 @@
 """Measure both sides of every speed claim, alternating in one process, and write a table a part to `bench/results/`.
 
-usage: python -m bench.run [training] [generation] [families] [pipeline] [features] [memory]      (default: all)
+usage: python -m bench.run [training] [generation] [families] [pipeline] [features] [metrics] [memory]      (default: all)
 """
 
 import copy
@@ -204,6 +204,100 @@ def features(rows: list[str]) -> None:
     print(rows[-2], flush=True)
 
 
+def literal_swd(x: np.ndarray, y: np.ndarray, projections: list[np.ndarray], places: np.ndarray) -> float:
+    """Karras et al. 2018, section 5, step by step in numpy and SciPy: mean over levels, times 1000."""
+    from scipy import ndimage
+
+    line = np.array([1, 4, 6, 4, 1]) / 16
+    kernel = np.outer(line, line)[None, None]
+
+    def halved(image: np.ndarray) -> np.ndarray:
+        return ndimage.convolve(image, kernel, mode="mirror")[:, :, ::2, ::2]
+
+    def doubled(image: np.ndarray) -> np.ndarray:
+        wide = np.zeros((*image.shape[:2], image.shape[2] * 2, image.shape[3] * 2), np.float32)
+        wide[:, :, ::2, ::2] = image
+        return ndimage.convolve(wide, 4 * kernel, mode="mirror")
+
+    def pyramid(images: np.ndarray) -> list[np.ndarray]:
+        levels, current = [], images.astype(np.float32)
+        while current.shape[2] > 16:
+            smaller = halved(current)
+            levels.append(current - doubled(smaller))
+            current = smaller
+        return [*levels, current]
+
+    found = []
+    for a, b in zip(pyramid(x), pyramid(y), strict=True):
+        descriptors = []
+        for side in (a, b):
+            height = side.shape[2] - 6
+            rows = (places[..., 0] * height).astype(int), (places[..., 1] * height).astype(int)
+            patches = np.stack(
+                [
+                    side[i, :, r : r + 7, c : c + 7]
+                    for i in range(len(side))
+                    for r, c in zip(rows[0][i], rows[1][i], strict=True)
+                ]
+            )
+            mean, deviation = patches.mean(axis=(0, 2, 3), keepdims=True), patches.std(axis=(0, 2, 3), keepdims=True)
+            descriptors.append(((patches - mean) / deviation).reshape(len(patches), -1))
+        for directions in projections:
+            one, other = (np.sort(d @ directions, axis=0) for d in descriptors)
+            found.append(np.abs(one - other).mean())
+    return float(np.mean(found)) * 1000
+
+
+def timed(function: Callable[[], object]) -> float:
+    clock = time.perf_counter()
+    function()
+    return time.perf_counter() - clock
+
+
+def metrics(rows: list[str]) -> None:
+    """Metrics at the sizes at which they are used: wall seconds, both sides in turn."""
+    import resource
+
+    from skimage.metrics import structural_similarity
+
+    from dermsynth.evaluation.manifold import manifold
+    from dermsynth.evaluation.neighbours import luma, most_similar
+    from dermsynth.evaluation.sliced_wasserstein import sliced_wasserstein
+
+    random = np.random.default_rng(0)
+    x, y = (random.integers(0, 256, (2000, 3, 128, 128)).astype(np.uint8) for _ in range(2))
+    projections = [random.standard_normal((147, 128)).astype(np.float32) for _ in range(4)]
+    projections = [d / np.linalg.norm(d, axis=0) for d in projections]
+    places = random.random((2000, 128, 2))
+    book, ours = [], []
+    for _ in range(2):
+        ours.append(timed(lambda: sliced_wasserstein(x, y, seed=0)))
+        book.append(timed(lambda: literal_swd(x, y, projections, places)))
+    rows += ["## Metrics", "", "| what | straightforward, s | ours, s | ratio |", "|--|--|--|--|",
+             f"| SWD, BAUR's protocol, 2 x 2,000 images of 128 px, 2 repeats | {min(book):.1f} (numpy, SciPy) | {min(ours):.1f} | {min(book) / min(ours):.1f} |"]  # fmt: skip
+    print(rows[-1], flush=True)
+    planes = luma(x[:1])[0], luma(y[:200])
+    loop = timed(
+        lambda: [
+            structural_similarity(
+                planes[0], other, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
+            )
+            for other in planes[1]
+        ]
+    ) * (1000 * 2000 / 200)
+    found = timed(lambda: most_similar(x[:1000], y))
+    rows.append(
+        f"| most similar of 2,000 by SSIM for each of 1,000, 128 px | {loop:.0f} (scikit-image's loop, from 200 pairs, 1 thread) | {found:.1f} | {loop / found:.0f} |"
+    )
+    print(rows[-1], flush=True)
+    a, b = (random.standard_normal((10_000, 768)).astype(np.float32) for _ in range(2))
+    near = timed(lambda: manifold(a, b))
+    rows.append(f"| precision, recall, density, coverage, 10,000 x 10,000 x 768 | - | {near:.1f} | - |")
+    print(rows[-1], flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    rows += ["", f"Peak of this process, both sides and all sets of images included: {peak:.1f} GiB.", ""]
+
+
 MEMORY = """
 import resource, tempfile
 from pathlib import Path
@@ -292,7 +386,7 @@ def families(rows: list[str]) -> None:
 
 def main() -> None:
     keep_freed_memory()
-    parts = {f.__name__: f for f in (training, generation, families, pipeline, features, memory)}
+    parts = {f.__name__: f for f in (training, generation, families, pipeline, features, metrics, memory)}
     capability = torch.backends.cpu.get_cpu_capability()
     machine = (
         f"{platform.platform()}, {capability}, {torch.get_num_threads()} threads, torch {torch.__version__}, "

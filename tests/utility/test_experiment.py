@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from dermsynth.cli.utility import utility
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png
@@ -160,6 +161,19 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     assert len(more["figures"]) == 5
     with pytest.raises(UserError, match="begun with another seed"):
         carry_out(material, replace(plan, seed=5), tmp_path / "out")
+
+
+def test_the_verb_trains_tests_and_writes_a_page(
+    real: DataSet, synthetic: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    utility(
+        synthetic.folder, real=real.folder, out=tmp_path / "out", positive="melanoma", negative=("nevus",),
+        arms=("real", "mixed=1"), repeats=2, images="320", batch=16, learning_rate=0.003,
+    )  # fmt: skip
+    said = capsys.readouterr().out
+    assert "mixed 1:1" in said
+    assert "real images of which 12 are positive" in said
+    assert (tmp_path / "out" / "utility.html").exists()
 
 
 def scored(arm: Arm, shift: float, seed: int, n: int = 300, repeats: int = 4) -> Scored:
