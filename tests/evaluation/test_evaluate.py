@@ -74,6 +74,12 @@ def test_the_whole_evaluation_has_every_part(
     write_evaluation_report(again, phantom, result, "dermsynth evaluate made")
     page = (made.folder / "evaluation.html").read_text()
     assert "closest to a training image" in page
+    assert all(f"Closest by {measure}" in page for measure in result["closest"])
+    neighbours = pd.read_csv(made.folder / "neighbours.csv")
+    assert len(neighbours) == 115
+    best = result["closest"]["SSIM"][0]
+    assert best["value"] == pytest.approx(neighbours["SSIM"].max(), abs=1e-5)
+    assert best["of"] == neighbours.loc[neighbours["SSIM"].idxmax(), "SSIM: of"]
     assert page.count("<figure>") >= 24
 
 

@@ -3,8 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 from skimage.metrics import mean_squared_error, structural_similarity
+from sklearn.metrics.pairwise import cosine_similarity
 
-from dermsynth.evaluation.neighbours import least_squared_error, luma, most_similar, nearest_hash
+from dermsynth.evaluation.neighbours import highest_cosine, least_squared_error, luma, most_similar, nearest_hash
 
 
 def images(n: int, seed: int, side: int = 40) -> NDArray[np.uint8]:
@@ -41,6 +42,15 @@ def test_the_least_error_is_that_of_skimages_loop() -> None:
     expected = np.array([[mean_squared_error(a, b) for b in y] for a in x])
     assert (index == expected.argmin(axis=1)).all()
     np.testing.assert_allclose(values, expected.min(axis=1), rtol=1e-6)
+
+
+def test_the_highest_cosine_is_that_of_scikit_learn() -> None:
+    random = np.random.default_rng(0)
+    x, y = random.normal(size=(9, 20)), random.normal(size=(40, 20))
+    values, index = highest_cosine(x, y)
+    expected = cosine_similarity(x, y)
+    assert (index == expected.argmax(axis=1)).all()
+    np.testing.assert_allclose(values, expected.max(axis=1), atol=1e-5)
 
 
 def test_a_noisy_copy_is_found() -> None:

@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 from dermsynth.cli.utility import utility
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
 from dermsynth.errors import UserError
+from dermsynth.evaluation.evaluate import _usefulness
+from dermsynth.evaluation.verdict import verdict as evaluation_verdict
 from dermsynth.images import encode_png
 from dermsynth.report.utility_report import write_utility_report
 from dermsynth.runs import read_json, write_bytes
@@ -148,6 +150,11 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     assert "real images of which 12 are positive" in first["verdict"]
     assert "real images (AUC" in first["worth"]
     assert first["trained_on_real_tested_on_synthetic"]["auc"] > 0.8
+    told = _usefulness(open_data_set(synthetic.folder))
+    assert told is not None
+    line = evaluation_verdict({"measurements": [], "usefulness": told})[3]
+    assert line["says"] == first["verdict"]
+    assert line["light"] == {"helps": "green", "no evidence": "amber", "hurts": "red"}[first["outcome"]]
     assert first["trained_on_real_tested_on_synthetic"]["images"] == 120
     write_utility_report(tmp_path / "out", first, "dermsynth utility made")
     page = (tmp_path / "out" / "utility.html").read_text()
@@ -202,14 +209,14 @@ def told(shift: float, control: float = 1.0) -> tuple[str, str]:
         "settings": {"arms": [{"name": r.arm.name, "real": r.arm.real, "synthetic": r.arm.synthetic, "length": r.arm.length}
                               for r in (*rows, *fewer)]},
     }  # fmt: skip
-    return verdict(result, "held out"), worth(result, 1000, "held out")
+    return verdict(result, "held out")[1], worth(result, 1000, "held out")
 
 
 def test_the_verdict_says_what_was_planted() -> None:
     assert told(1.0)[0].startswith("No evidence that the synthetic images help or hurt: mixed 1:1")
     assert told(2.0)[0].startswith("The synthetic images help: mixed 1:1")
     assert told(0.0)[0].startswith("The synthetic images hurt: mixed 1:1")
-    assert told(2.0, control=2.5)[0].startswith("No evidence that the synthetic images help: showing real ones longer")
+    assert told(2.0, control=2.5)[0].startswith("No evidence that the synthetic images help more than showing")
     assert "on 300 real images of which 75 are positive" in told(2.0)[0]
 
 

@@ -21,15 +21,18 @@ from dermsynth.evaluation.copying import (
 )
 from dermsynth.evaluation.gate import FALSE_ALARMS, CopyGate
 from dermsynth.evaluation.intervals import jackknife
+from dermsynth.evaluation.neighbours import highest_cosine, least_squared_error, most_similar, nearest_hash
 from dermsynth.evaluation.rows import decoding_of, features
 from dermsynth.networks.features import Extractor
 from dermsynth.recipes.sampler import confidence_of
+from dermsynth.runs import replacing
 from dermsynth.sampling.generate import load_generator
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.settings import read_config
 
 COLUMNS = ("copy_score", "copy_of", "copy_lying", "copy_flag")
-RESAMPLES = 500
+RESAMPLES, CLOSEST = 500, 12
+NEIGHBOURS = "neighbours.csv"
 
 Array = NDArray[np.float64]
 Features = NDArray[np.floating]
@@ -194,6 +197,38 @@ def check_copies(synthetic: DataSet) -> str:
     return f"{facts['flagged']} of {facts['of']} images flagged, {facts['false_alarms'] * facts['of']:.0f} expected by chance"
 
 
+def nearest_images(
+    synthetic: DataSet, known: Sources, decoding: Decoding, features_of: tuple[Features, Features]
+) -> dict[str, list[dict[str, Any]]]:
+    """The training image nearest to each synthetic one by four measures: all in `neighbours.csv`, the closest returned.
+
+    By structure (SSIM of brightness), squared error, perceptual hash and cosine of features; as the images lie, not mirrored.
+    """
+    made, real = (np.asarray(decoded(side, decoding)) for side in (synthetic, known.training))
+    measures = {
+        "SSIM": (most_similar(made, real), -1),
+        "squared error": (least_squared_error(made, real), 1),
+        "bits of the hash": (nearest_hash(made, real), 1),
+        "cosine of features": (highest_cosine(*features_of), -1),
+    }
+    names, table = known.training.table["file_name"].to_numpy(), synthetic.table[["file_name"]].copy()
+    closest = {}
+    for measure, ((values, index), sign) in measures.items():
+        table[measure], table[f"{measure}: of"] = np.round(values, 5), names[index]
+        order = np.argsort(sign * values, kind="stable")[:CLOSEST]
+        closest[measure] = [
+            {
+                "file_name": str(synthetic.table["file_name"].iloc[i]),
+                "of": str(names[index[i]]),
+                "value": float(values[i]),
+            }
+            for i in order
+        ]
+    with replacing(synthetic.folder / NEIGHBOURS) as temporary:
+        table.to_csv(temporary, index=False)
+    return closest
+
+
 def copy_section(
     synthetic: DataSet, real: DataSet, decoding: Decoding, extractor: Extractor, judge: Judge | None, seed: int
 ) -> dict[str, Any]:
@@ -209,4 +244,6 @@ def copy_section(
     figures = copy_figures(made, trained, unseen, extractor.suffix, seed)
     if judge is not None:
         figures.append(judged_figure(judge, known, decoding, len(synthetic.table), seed))
-    return {"copying": as_rows(figures), "copy_gate": flagged.description["copy_gate"], "copying_refused": ""}
+    closest = nearest_images(synthetic, known, decoding, (made, trained))
+    facts = flagged.description["copy_gate"]
+    return {"copying": as_rows(figures), "copy_gate": facts, "copying_refused": "", "closest": closest}

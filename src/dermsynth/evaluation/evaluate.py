@@ -23,10 +23,10 @@ from dermsynth.evaluation.fidelity import (
 )
 from dermsynth.evaluation.groups import EVERYTHING, Group, groups, skin_tone_groups, tone_shares
 from dermsynth.evaluation.rows import appearances, decoding_of, features, histograms
-from dermsynth.evaluation.verdict import verdict
+from dermsynth.evaluation.verdict import USEFULNESS, verdict
 from dermsynth.networks.features import Extractor
 from dermsynth.progress import progress_bar
-from dermsynth.runs import environment, write_json
+from dermsynth.runs import environment, read_json, write_json
 from dermsynth.training.checkpoints import checkpoints
 
 RESULT = "evaluation.json"
@@ -77,9 +77,17 @@ def evaluate_fully(
         "measurements": as_rows([*found, *tones]),
         "refused": [*refused, *missing],
         "skin_tones": tone_shares(*compared.appearances),
+        "usefulness": _usefulness(synthetic),
         **copies,
     }
     return compared.written({**result, "verdict": verdict(result)})
+
+
+def _usefulness(synthetic: DataSet) -> dict[str, Any] | None:
+    """What a utility experiment has found of exactly these images."""
+    path = synthetic.folder / USEFULNESS
+    told: dict[str, Any] | None = read_json(path) if path.exists() else None
+    return told if told is not None and told["content_hash"] == synthetic.content_hash else None
 
 
 def _measured(parts: Sequence[Group], measures: Sequence[Measure]) -> tuple[list[Measurement], list[str]]:

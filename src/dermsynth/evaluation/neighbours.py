@@ -93,6 +93,13 @@ def _similarities(mine: Sequence[_Windows], others: Sequence[_Windows]) -> Value
     return values
 
 
+def highest_cosine(x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[Values, Indices]:
+    """Highest cosine of each row of features x [n, d] with one of y [m, d], and which one: both [n]."""
+    left, right = (side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-12) for side in (x, y))
+    distance, index = nearest(left, right)
+    return 1 - distance[:, 0] ** 2 / 2, index[:, 0]
+
+
 def least_squared_error(x: Images, y: Images) -> tuple[Values, Indices]:
     """Least mean squared error in grey levels squared of each image of x with one of y, and which one: both [n]."""
     pixels = x.shape[1] * x.shape[2] * x.shape[3]

@@ -11,6 +11,8 @@ from dermsynth.evaluation.groups import EVERYTHING
 Light = Literal["green", "amber", "red", "not measured"]
 GOOD, FAIR = 0.9, 0.7
 """Shares of what real images reach against each other, from which a figure is green or amber."""
+USEFULNESS = "usefulness.json"
+"""Where a utility experiment leaves its outcome in the synthetic set."""
 COMMON = 0.02
 """Share of the real images from which on a skin tone must not be missing."""
 
@@ -26,9 +28,14 @@ class Line:
 
 
 def verdict(result: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Fidelity, diversity, copying, fairness from the figures of a result; usefulness is answered by `dermsynth utility`."""
-    useful = Line("usefulness", "not measured", "run dermsynth utility", "a classifier gains from the synthetic images")
-    lines = [_share(result, "fidelity", "precision"), _diversity(result), _copying(result), useful, _fairness(result)]
+    """Fidelity, diversity, copying, fairness from the figures of a result, and what a utility experiment has left."""
+    lines = [
+        _share(result, "fidelity", "precision"),
+        _diversity(result),
+        _copying(result),
+        _useful(result),
+        _fairness(result),
+    ]
     return [asdict(line) for line in lines]
 
 
@@ -70,6 +77,15 @@ def _copying(result: Mapping[str, Any]) -> Line:
     chance = float(binom.sf(flagged - 1, of, rate))
     light: Light = "green" if chance > 0.05 else "red" if flagged > 5 * rate * of else "amber"
     return Line("copying", light, f"{flagged} of {of} flagged, {rate * of:.0f} expected of real images", rule)
+
+
+def _useful(result: Mapping[str, Any]) -> Line:
+    rule = "dermsynth utility: green helps, amber no evidence, red hurts"
+    told = result.get("usefulness")
+    if not told:
+        return Line("usefulness", "not measured", "run dermsynth utility", rule)
+    lights: dict[str, Light] = {"helps": "green", "no evidence": "amber", "hurts": "red"}
+    return Line("usefulness", lights.get(told["outcome"], "not measured"), told["verdict"], rule)
 
 
 def _fairness(result: Mapping[str, Any]) -> Line:

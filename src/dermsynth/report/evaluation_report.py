@@ -36,6 +36,7 @@ def write_evaluation_report(synthetic: DataSet, real: DataSet, result: Mapping[s
             "differences": _differences(table),
             "examples": [("synthetic", _some(synthetic)), ("real", _some(real))],
             "neighbours": _neighbours(synthetic, real),
+            "closest": _closest(synthetic, real, result.get("closest", {})),
         },
     )
 
@@ -58,6 +59,19 @@ def _differences(table: pd.DataFrame) -> str:
     )  # fmt: skip
 
 
+def _closest(synthetic: DataSet, real: DataSet, closest: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """Pairs of pictures for every measure, the closest first."""
+    return {
+        measure: [row | {"picture": _beside(synthetic, row["file_name"], real, row["of"])} for row in rows]
+        for measure, rows in closest.items()
+    }
+
+
+def _beside(synthetic: DataSet, made: str, real: DataSet, source: str) -> str:
+    pair = thumbnails([synthetic.folder / made, real.folder / source], 96)
+    return picture(grid(pair, 2), f"{made} and {source}")
+
+
 def _neighbours(synthetic: DataSet, real: DataSet) -> list[dict[str, Any]]:
     """The synthetic images closest to a training image, each beside it."""
     if "copy_score" not in synthetic.table:
@@ -65,7 +79,6 @@ def _neighbours(synthetic: DataSet, real: DataSet) -> list[dict[str, Any]]:
     table = synthetic.table.assign(score=pd.to_numeric(synthetic.table["copy_score"])).sort_values("score")
     found = []
     for row in table.head(NEIGHBOURS).to_dict("records"):
-        paths = [synthetic.folder / row["file_name"], real.folder / row["copy_of"]]
-        sheet = picture(grid(thumbnails(paths, 128), 2), f"{row['file_name']} and {row['copy_of']}")
+        sheet = _beside(synthetic, row["file_name"], real, row["copy_of"])
         found.append({**{str(key): value for key, value in row.items()}, "picture": sheet})
     return found

@@ -30,6 +30,7 @@ def _plots(rows: list[Any], comparisons: list[Any]) -> list[str]:
     reliability = {row["arm"]: ([b[0] for b in row["calibration"]], [b[1] for b in row["calibration"]]) for row in rows}
     found: list[str] = []
     if comparisons:
+        comparisons = [c for c in comparisons if c["against"] == comparisons[0]["against"]]
         values = ([c[key] for c in comparisons] for key in ("difference", "low", "high"))
         title = f"Difference of mean AUC to: {comparisons[0]['against']}"
         found.append(bars([c["arm"] for c in comparisons], *values, title=title))

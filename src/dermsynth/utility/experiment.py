@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from dermsynth.errors import UserError, require_seed
+from dermsynth.evaluation.verdict import USEFULNESS
 from dermsynth.progress import progress_bar
 from dermsynth.runs import environment, read_json, replacing, write_json
 from dermsynth.utility.arms import REAL, Arm
@@ -57,13 +58,15 @@ def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
         ],
         "environment": environment(),
     }
-    result["verdict"] = verdict(result, material.tests[0].name)
+    result["outcome"], result["verdict"] = verdict(result, material.tests[0].name)
     result["worth"] = worth(result, len(material.training.table), material.tests[0].name)
     if REAL in plan.arms:
         truth = material.classes.truth(material.synthetic)
         areas = [auc(truth, scores) for scores in _kept(plan, REAL, MADE, out)]
         result["trained_on_real_tested_on_synthetic"] = {"auc": float(np.mean(areas)), "images": len(truth)}
     write_json(out / RESULT, result)
+    told = {"outcome": result["outcome"], "verdict": result["verdict"], "content_hash": material.synthetic.content_hash}
+    write_json(material.synthetic.folder / USEFULNESS, told)
     return result
 
 

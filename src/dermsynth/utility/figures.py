@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from dermsynth.utility.arms import Arm
+from dermsynth.utility.arms import OVERSAMPLED, Arm
 from dermsynth.utility.material import HeldOut
 from dermsynth.utility.statistics import (
     Array,
@@ -91,25 +91,30 @@ def _roc(truth: NDArray[np.bool_], scores: Array) -> list[list[float]]:
 
 
 def comparisons(found: Sequence[Scored], seed: int) -> list[dict[str, Any]]:
-    """Every arm against the first: images and repeats drawn anew for the mean, DeLong for ensembles; p after Holm."""
-    baseline = found[0]
-    rows: list[dict[str, Any]] = []
-    for other in found[1:]:
-        low, high, p = paired_bootstrap(baseline, other, seed)
-        rows.append(
-            {
-                "test": other.test.name,
-                "arm": other.arm.name,
-                "against": baseline.arm.name,
-                "difference": float(np.mean(other.areas) - np.mean(baseline.areas)),
-                "low": low,
-                "high": high,
-                "p": p,
-                "delong": asdict(delong_difference(baseline.test.truth, baseline.mean, other.mean)),
-            }
-        )
+    """Every arm against the first, and mixed arms against real images shown longer too; p after Holm over all of them.
+
+    Of means: images and repeats drawn anew. Of ensembles: DeLong.
+    """
+    longer = [one for one in found if one.arm == OVERSAMPLED]
+    pairs = [(found[0], other) for other in found[1:]]
+    pairs += [(control, other) for control in longer for other in found if other.arm.real and other.arm.synthetic]
+    rows = [_comparison(baseline, other, seed) for baseline, other in pairs]
     adjusted = holm([float(row["p"]) for row in rows])
     return [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
+
+
+def _comparison(baseline: Scored, other: Scored, seed: int) -> dict[str, Any]:
+    low, high, p = paired_bootstrap(baseline, other, seed)
+    return {
+        "test": other.test.name,
+        "arm": other.arm.name,
+        "against": baseline.arm.name,
+        "difference": float(np.mean(other.areas) - np.mean(baseline.areas)),
+        "low": low,
+        "high": high,
+        "p": p,
+        "delong": asdict(delong_difference(baseline.test.truth, baseline.mean, other.mean)),
+    }
 
 
 def paired_bootstrap(
