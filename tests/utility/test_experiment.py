@@ -190,7 +190,18 @@ def scored(arm: Arm, shift: float, seed: int, n: int = 300, repeats: int = 4) ->
     noise = np.random.default_rng(seed).normal(size=(repeats, n))
     scores = 1 / (1 + np.exp(-(common + shift * truth + 0.5 * noise)))
     rows = DataSet(Path("t"), pd.DataFrame({"file_name": [str(i) for i in range(n)]}), {})
-    return Scored(arm, HeldOut("held out", rows, np.zeros((n, 3, 2, 2), np.uint8), truth), scores, 0.5)
+    return Scored(
+        arm,
+        HeldOut(
+            "held out",
+            rows,
+            np.zeros((n, 3, 2, 2), np.uint8),
+            truth,
+            {"site: arm": np.arange(n) % 2 == 0, "site: rare": np.arange(n) < 5},
+        ),
+        scores,
+        0.5,
+    )
 
 
 def told(shift: float, control: float = 1.0) -> tuple[str, str]:
@@ -241,6 +252,9 @@ def test_figures_of_an_arm_are_those_of_its_scores() -> None:
     found = figures_of(one, 0)
     assert found["auc"] == pytest.approx(np.mean([auc(one.test.truth, s) for s in one.scores]))
     assert found["delong"][0] < found["ensemble_auc"] < found["delong"][1]
+    (part,) = found["strata"]  # the rare one has too few images
+    assert (part["stratum"], part["images"], part["positive"]) == ("site: arm", 150, 38)
+    assert part["auc"] == pytest.approx(auc(one.test.truth[::2], one.mean[::2]))
     confusion = found["confusion"]
     assert sum(confusion.values()) == 300
     assert confusion["true_positive"] + confusion["false_negative"] == 75

@@ -23,6 +23,7 @@ def utility(
     learning_rate: float = 0.0003,
     test: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     drop_overlap: bool = False,
+    by: Several = (),
     seed: int = 0,
 ) -> None:
     """Train classifiers with and without synthetic images and test them on real images that nobody has seen.
@@ -54,6 +55,8 @@ def utility(
         A further real data set to test on; may be repeated.
     drop_overlap
         Leave photographs out of further test sets that the real set holds too, instead of stopping.
+    by
+        A column of the test sets (an artefact, a body site) by whose values results are given apart too; may be repeated.
     """
     import shlex
     import sys
@@ -77,8 +80,9 @@ def utility(
     plan = Plan(arms_of(arms), repeats, Training(model, parse_count(images), batch, learning_rate), seed)
     external = [open_data_set(folder) for folder in test]
     material = gathered(
-        open_data_set(real), open_data_set(synthetic), Classes(positive, negative), external, drop_overlap=drop_overlap
-    )
+        open_data_set(real), open_data_set(synthetic), Classes(positive, negative), external,
+        drop_overlap=drop_overlap, columns=by,
+    )  # fmt: skip
     result = carry_out(material, plan, out)
     write_utility_report(out, result, shlex.join(["dermsynth", *sys.argv[1:]]))
     print(f"{'arm':<34}{'test':<34}{'mean AUC':>9}{'+-':>7}  {'95 % (ensemble)':<17}{'n':>6}{'positive':>9}")

@@ -41,20 +41,21 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
 
 def skin_tone_groups(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> list[Group]:
     """A group a skin tone, from the named features of both sets; images that could not be measured are in none."""
-    return _by_value(_tones(synthetic), _tones(real), "skin tone: ")
+    return _by_value(tones_of(synthetic), tones_of(real), "skin tone: ")
 
 
 def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, dict[str, float]]:
     """Skin tone -> its share of the measurable images of either set."""
     found: dict[str, dict[str, float]] = {}
     for side, angles in (("synthetic", synthetic), ("real", real)):
-        tones = [tone for tone in _tones(angles) if tone]
+        tones = [tone for tone in tones_of(angles) if tone]
         for tone in tones:
             found.setdefault(str(tone), {"synthetic": 0.0, "real": 0.0})[side] += 1 / len(tones)
     return {tone: {side: round(share, 4) for side, share in shares.items()} for tone, shares in found.items()}
 
 
-def _tones(rows: NDArray[np.float64]) -> NDArray[np.str_]:
+def tones_of(rows: NDArray[np.float64]) -> NDArray[np.str_]:
+    """Skin-tone class of every image from its named features [n, 12]; empty where it could not be measured."""
     return np.array(["" if np.isnan(angle) else skin_tone_class(angle) for angle in rows[:, TONE]])
 
 

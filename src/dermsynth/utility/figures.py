@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
 from dermsynth.utility.arms import OVERSAMPLED, Arm
-from dermsynth.utility.material import HeldOut
+from dermsynth.utility.material import FEWEST, HeldOut
 from dermsynth.utility.statistics import (
     Array,
     auc,
@@ -81,7 +81,28 @@ def figures_of(one: Scored, seed: int) -> dict[str, Any]:
         "calibration_error": error,
         "calibration": [list(row) for row in bins],
         "roc": _roc(truth, mean),
+        "strata": _strata(one),
     }
+
+
+def _strata(one: Scored) -> list[dict[str, Any]]:
+    """AUC of the ensemble in parts of the test set that have enough images of either class."""
+    found = []
+    for name, rows in one.test.strata.items():
+        truth = one.test.truth[rows]
+        if min(truth.sum(), (~truth).sum()) >= FEWEST:
+            value, low, high = delong_interval(truth, one.mean[rows])
+            found.append(
+                {
+                    "stratum": name,
+                    "images": len(truth),
+                    "positive": int(truth.sum()),
+                    "auc": value,
+                    "low": low,
+                    "high": high,
+                }
+            )
+    return found
 
 
 def _roc(truth: NDArray[np.bool_], scores: Array) -> list[list[float]]:

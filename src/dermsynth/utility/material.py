@@ -1,6 +1,6 @@
 """The images of a utility experiment: trained on, chosen by, tested on; and the proof that these are apart."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,7 +10,8 @@ from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.errors import UserError
-from dermsynth.evaluation.rows import decoding_of
+from dermsynth.evaluation.groups import tones_of
+from dermsynth.evaluation.rows import appearances, decoding_of
 from dermsynth.utility.arms import Arm
 from dermsynth.utility.classifier import Examples
 
@@ -55,6 +56,7 @@ class HeldOut:
     rows: DataSet
     images: NDArray[np.uint8]
     truth: NDArray[np.bool_]
+    strata: Mapping[str, NDArray[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -90,9 +92,17 @@ class Material:
 
 
 def gathered(
-    real: DataSet, synthetic: DataSet, classes: Classes, external: Sequence[DataSet] = (), *, drop_overlap: bool = False
+    real: DataSet,
+    synthetic: DataSet,
+    classes: Classes,
+    external: Sequence[DataSet] = (),
+    *,
+    drop_overlap: bool = False,
+    columns: Sequence[str] = (),
 ) -> Material:
     """Divide the real set by its splits, check where the synthetic set comes from, and add external test sets.
+
+    Test images are also looked at apart by skin tone, and by the values of the columns where their table has them.
 
     Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups lie in two
     splits, or an external image is one of the real set's (which `drop_overlap` leaves out instead).
@@ -104,10 +114,10 @@ def gathered(
     }
     check_groups(parts)
     made = classes.of(synthetic, str(synthetic.folder))
-    tests = [_test(f"{real.folder.name} (held out)", parts["test"], decoding, classes)]
+    tests = [_test(f"{real.folder.name} (held out)", parts["test"], decoding, classes, columns)]
     for other in external:
         rows = apart(classes.of(other, str(other.folder)), real, drop=drop_overlap)
-        tests.append(_test(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes))
+        tests.append(_test(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns))
     validation = Examples(_images(parts["validation"], decoding), classes.truth(parts["validation"]))
     return Material(
         parts["train"], _images(parts["train"], decoding), made, _images(made, decoding), validation, tests, classes
@@ -167,8 +177,14 @@ def apart(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
     return other.select(~np.isin(np.arange(len(other.table)), same))
 
 
-def _test(name: str, rows: DataSet, decoding: Decoding, classes: Classes) -> HeldOut:
-    return HeldOut(name, rows, _images(rows, decoding), classes.truth(rows))
+def _test(name: str, rows: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str]) -> HeldOut:
+    images = _images(rows, decoding)
+    tones = tones_of(appearances(rows, images, decoding))
+    strata = {f"skin tone: {tone}": tones == tone for tone in np.unique(tones) if tone}
+    for column in columns:
+        values = rows.table[column].to_numpy() if column in rows.table else np.array([])
+        strata |= {f"{column}: {value}": values == value for value in np.unique(values) if value}
+    return HeldOut(name, rows, images, classes.truth(rows), strata)
 
 
 def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
