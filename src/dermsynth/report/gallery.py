@@ -1,5 +1,6 @@
 """A page of contact sheets, one a run: small JPEGs and a Markdown page that shows them."""
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,7 +23,7 @@ def write_gallery(runs: Sequence[Path], out: Path) -> int:
 
     Raises UserError for a folder that is no run, two runs of one name, or a run whose inputs are gone.
     """
-    names = [run.resolve().name for run in runs]
+    names = [Path(os.path.abspath(run)).name for run in runs]  # a link keeps its own name
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{name}: two runs of this name; rename one of the folders")
