@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 
 from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.evaluation import fidelity, gate
-from dermsynth.evaluation.copies import check_copies, judge_of, sources
+from dermsynth.evaluation.copies import Sources, check_copies, judge_of, sources, without_relatives
 from dermsynth.evaluation.evaluate import as_text, evaluate, evaluate_fully
 from dermsynth.evaluation.verdict import verdict
 from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
@@ -98,6 +99,62 @@ def test_planted_copies_turn_the_light_red(
     assert said.startswith(f"{flagged.sum()} of 60 images flagged")
     line = verdict({"measurements": [], "copy_gate": open_data_set(made.folder).description["copy_gate"]})[2]
     assert line["light"] == "red"
+
+
+def test_twins_of_training_images_set_no_threshold(phantom: DataSet) -> None:
+    split = (phantom.table["split"] == "train").to_numpy()
+    plain = phantom.table.drop(columns="group") if "group" in phantom.table else phantom.table
+    rows = DataSet(phantom.folder, plain, phantom.description)
+    known = Sources(rows.select(split), rows.select(~split))
+    count = len(without_relatives(known).table)
+    twins = pd.concat([known.held_out.table, known.training.table.head(3)], ignore_index=True)
+    more = Sources(known.training, DataSet(phantom.folder, twins, phantom.description))
+    assert len(without_relatives(more).table) == count
+    related = known.held_out.table.assign(group=["family"] * 2 + [""] * (len(known.held_out.table) - 2))
+    one = Sources(
+        DataSet(phantom.folder, known.training.table.assign(group="family"), phantom.description),
+        DataSet(phantom.folder, related, phantom.description),
+    )
+    assert len(without_relatives(one).table) in (count - 2, count - 1, count)
+    assert "family" not in set(without_relatives(one).table["group"])
+
+
+def test_sets_whose_lesions_cannot_be_found_still_have_figures(
+    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fidelity, "PAIRS", 20)
+    made = generate(load_generator(run, device="cpu"), {"nevus": 55}, tmp_path / "made")
+    for number, path in enumerate(made.paths):
+        write_bytes(path, encode_png(np.full((16, 16, 3), 100 + number, np.uint8)))
+    result = evaluate_fully(open_data_set(made.folder), phantom, load_extractor("embedded"))
+    assert any(row["metric"] == "FID-embedded" for row in result["measurements"])
+    assert any("lesions were found in 0 of 55 synthetic" in line for line in result["refused"])
+
+
+def test_a_page_on_another_real_set_shows_no_neighbours(
+    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate, "FEWEST_HELD_OUT", 20)
+    monkeypatch.setattr(fidelity, "PAIRS", 20)
+    made = generate(load_generator(run, device="cpu"), {"nevus": 55}, tmp_path / "made")
+    check_copies(made)
+    other = write_phantom(tmp_path / "other", 120, PhantomSettings(16, 16), seed=9, jobs=1)
+    made = open_data_set(made.folder)
+    result = evaluate_fully(made, other, load_extractor("embedded"))
+    assert "not the set that the generator was trained on" in result["copying_refused"]
+    write_evaluation_report(made, other, result, "")
+    assert "closest to a training image" not in (made.folder / "evaluation.html").read_text()
+
+
+def test_the_copying_light_allows_for_a_threshold_from_few_images() -> None:
+    def light(flagged: int, held_out: int) -> str:
+        facts = {"flagged": flagged, "of": 2000, "false_alarms": 0.01, "held_out": held_out}
+        return verdict({"measurements": [], "copy_gate": facts})[2]["light"]
+
+    assert light(20, 100) == light(20, 10_000) == "green"
+    assert light(40, 100) == "green"
+    assert light(40, 10_000) == "amber"
+    assert light(300, 100) == "red"
 
 
 def test_copies_are_not_looked_for_where_nothing_is_held_out(

@@ -70,6 +70,14 @@ def test_too_few_held_out_images_set_no_threshold() -> None:
         CopyGate.fitted(images, images[:99])
 
 
+def test_held_out_images_that_are_copies_themselves_set_no_threshold() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (150, 3, 16, 16)).astype(np.uint8)
+    others = np.random.default_rng(1).integers(0, 255, (120, 3, 16, 16)).astype(np.uint8)
+    others[:4] = images[:4]
+    with pytest.raises(UserError, match="themselves copies of training images"):
+        CopyGate.fitted(images, others)
+
+
 def test_constant_images_break_nothing() -> None:
     images = np.random.default_rng(0).integers(0, 255, (150, 3, 16, 24)).astype(np.uint8)
     gate = CopyGate.fitted(images, np.random.default_rng(1).integers(0, 255, (150, 3, 16, 24)).astype(np.uint8))

@@ -39,6 +39,8 @@ def test_flagged_images_stay_behind_and_the_card_counts_them(synthetic: DataSet,
     assert "| melanoma | 1 |" in card
     assert "**Nothing yet**" in card
     assert made.content_hash != checked.content_hash
+    assert "run" in checked.description["generator"]
+    assert "run" not in made.description["generator"]
     assert made.description["history"][-1]["left_out"] == 3
     whole = export(checked, tmp_path / "whole", with_flagged=True)
     assert len(whole.table) == 10

@@ -69,6 +69,7 @@ def test_arms_are_named_and_wrong_names_are_refused() -> None:
         mixed(0.5),
         Arm("real, 25% of the images", real=0.25),
     )
+    assert arms_of(("mixed=1", "real"))[0] == REAL
     assert arms_of(("real", "oversampled", "classical", "synthetic")) == (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC)
     for name in ("fake", "mixed", "mixed=-1", "real=2", "mixed=many"):
         with pytest.raises(UserError, match="write real, oversampled"):
@@ -124,6 +125,37 @@ def test_groups_and_classes_are_checked(real: DataSet, synthetic: DataSet) -> No
         gathered(real, synthetic, Classes("mole", ("nevus",)))
 
 
+def test_images_made_from_test_images_are_refused(real: DataSet, synthetic: DataSet) -> None:
+    known = {"data_hash": real.content_hash, "split": "train"}
+    with pytest.raises(UserError, match="made from images of the split 'test'"):
+        gathered(real, described(synthetic, **known, source_split="test"), CLASSES)
+    with pytest.raises(UserError, match="made from photographs of another set"):
+        gathered(real, described(synthetic, **known, source_split="train", source_hash="0"), CLASSES)
+    rows = DataSet(synthetic.folder, synthetic.table.assign(split="validation"), synthetic.description)
+    with pytest.raises(UserError, match="holds images made from the splits validation"):
+        gathered(real, rows, CLASSES)
+
+
+def test_a_patient_is_in_one_split_whatever_the_label(real: DataSet, synthetic: DataSet) -> None:
+    table = real.table.copy()
+    table.loc[table["file_name"] == "images/wart0.png", "group"] = "melanoma3"
+    with pytest.raises(UserError, match="group 'melanoma3': in the splits train and test"):
+        gathered(DataSet(real.folder, table, real.description), synthetic, CLASSES)
+
+
+def test_images_without_a_group_are_groups_of_their_own(real: DataSet, synthetic: DataSet) -> None:
+    table = real.table.assign(group=["" if i % 5 else str(i) for i in range(len(real.table))])
+    material = gathered(DataSet(real.folder, table, real.description), synthetic, CLASSES)
+    assert len(material.shown(Arm("fewer", real=0.25), 0).images) == 16
+
+
+def test_more_synthetic_images_than_there_are_cannot_be_shown(real: DataSet, synthetic: DataSet) -> None:
+    with pytest.raises(UserError, match="arm 'mixed 1:2': needs 128 synthetic images, there are 120"):
+        gathered(real, synthetic, CLASSES).shown(mixed(2), 0)
+    with pytest.raises(UserError, match="needs another label beside it"):
+        Classes("melanoma", ("melanoma",))
+
+
 def test_photographs_of_the_real_set_are_found_in_an_external_one(
     real: DataSet, synthetic: DataSet, tmp_path: Path
 ) -> None:
@@ -163,9 +195,13 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     again = carry_out(material, plan, tmp_path / "again")
     assert [f["auc_repeats"] for f in again["figures"]] == [f["auc_repeats"] for f in first["figures"]]
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "scores").glob("*.csv")}
-    more = carry_out(material, replace(plan, arms=(*plan.arms, OVERSAMPLED)), tmp_path / "out")
+    more = carry_out(material, replace(plan, arms=(REAL, OVERSAMPLED), repeats=1), tmp_path / "out")
     assert all(p.stat().st_mtime_ns == t for p, t in kept.items())
-    assert len(more["figures"]) == 5
+    assert [f["arm"] for f in more["figures"]] == [*(arm.name for arm in plan.arms), OVERSAMPLED.name]
+    assert all(f["repeats"] == 2 for f in more["figures"])
+    swapped = replace(material, validation_rows=material.tests[0].rows)
+    with pytest.raises(UserError, match="begun with another validation_rows"):
+        carry_out(swapped, plan, tmp_path / "out")
     with pytest.raises(UserError, match="begun with another seed"):
         carry_out(material, replace(plan, seed=5), tmp_path / "out")
 

@@ -1,7 +1,7 @@
 """What a synthetic set has copied of the images its generator was trained on, against images it has never seen."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, amended, open_data_set
+from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copying import (
     authenticity,
@@ -27,11 +28,13 @@ from dermsynth.networks.features import Extractor
 from dermsynth.recipes.sampler import confidence_of
 from dermsynth.runs import replacing
 from dermsynth.sampling.generate import load_generator
-from dermsynth.training.checkpoints import checkpoints
+from dermsynth.training.checkpoints import NETWORK, checkpoints
 from dermsynth.training.settings import read_config
 
 COLUMNS = ("copy_score", "copy_of", "copy_lying", "copy_flag")
 RESAMPLES, CLOSEST = 500, 12
+COMPARED, SIDE = 1000, 64
+"""Images, and pixels of their smaller side, for which nearest neighbours are shown."""
 NEIGHBOURS = "neighbours.csv"
 
 Array = NDArray[np.float64]
@@ -66,12 +69,26 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
     return Sources(real.select(wanted & trained), real.select(wanted & ~trained))
 
 
+def without_relatives(known: Sources) -> DataSet:
+    """The held-out images that are no twin of a training image and not of one of its groups: these alone give 'close' a scale."""
+    held_out, training = known.held_out, known.training
+    related = np.zeros(len(held_out.table), dtype=bool)
+    if "group" in training.table:
+        related |= held_out.table["group"].isin(set(training.table["group"]) - {""}).to_numpy()
+    both = [fingerprints(side.paths, jobs=-1) for side in (held_out, training)]
+    pairs = near_duplicates(*(np.concatenate([a, b]) for a, b in zip(*both, strict=True)))
+    count = len(held_out.table)
+    related[pairs[(pairs[:, 0] < count) & (pairs[:, 1] >= count), 0]] = True
+    return held_out.select(~related)
+
+
 def flag_copies(synthetic: DataSet, known: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS) -> DataSet:
     """Give every image its copy score, the training image it is closest to, and a flag where it is too close.
 
     Raises UserError when too few held-out images are there.
     """
-    images = [np.asarray(decoded(side, decoding)) for side in (known.training, known.held_out, synthetic)]
+    strangers = without_relatives(known)
+    images = [np.asarray(decoded(side, decoding)) for side in (known.training, strangers, synthetic)]
     gate = CopyGate.fitted(images[0], images[1], false_alarms)
     found = gate.check(images[2])
     names = known.training.table["file_name"].to_numpy()[found.index]
@@ -83,6 +100,7 @@ def flag_copies(synthetic: DataSet, known: Sources, decoding: Decoding, false_al
         "threshold": round(gate.threshold, 4),
         "false_alarms": false_alarms,
         "held_out": gate.held_out,
+        "held_out_relatives": len(known.held_out.table) - gate.held_out,
         "training": len(known.training.table),
     }
     return amended(synthetic, dict(zip(COLUMNS, values, strict=True)), {"copy_gate": facts})
@@ -155,7 +173,7 @@ def judge_of(synthetic: DataSet) -> Judge | None:
     """The discriminator that a set's generator was trained against, if its run is there and the family has one of images."""
     origin = synthetic.description.get("generator", {})
     run, hashed = Path(str(origin.get("run", ""))), origin.get("checkpoint")
-    same = [c for c in checkpoints(run) if c.hash == hashed]
+    same = [c for c in checkpoints(run) if c.state.get("hashes", {}).get(NETWORK) == hashed]
     if not same:
         return None
     generator = load_generator(run, which=str(same[0].images))
@@ -197,14 +215,25 @@ def check_copies(synthetic: DataSet) -> str:
     return f"{facts['flagged']} of {facts['of']} images flagged, {facts['false_alarms'] * facts['of']:.0f} expected by chance"
 
 
+def reduced(decoding: Decoding) -> Decoding:
+    """The same with a smaller side of at most 64 pixels."""
+    scale = min(1.0, SIDE / min(decoding.height, decoding.width))
+    return replace(decoding, height=round(decoding.height * scale), width=round(decoding.width * scale))
+
+
 def nearest_images(
     synthetic: DataSet, known: Sources, decoding: Decoding, features_of: tuple[Features, Features]
 ) -> dict[str, list[dict[str, Any]]]:
     """The training image nearest to each synthetic one by four measures: all in `neighbours.csv`, the closest returned.
 
-    By structure (SSIM of brightness), squared error, perceptual hash and cosine of features; as the images lie, not mirrored.
+    By structure (SSIM of brightness), squared error, perceptual hash and cosine of features; as the images lie, not mirrored;
+    for at most 1,000 synthetic images, drawn by lot, and at no more than 64 pixels.
     """
-    made, real = (np.asarray(decoded(side, decoding)) for side in (synthetic, known.training))
+    some = np.sort(np.random.default_rng(0).permutation(len(synthetic.table))[:COMPARED])
+    synthetic = synthetic.select(np.isin(np.arange(len(synthetic.table)), some))
+    features_of = features_of[0][some], features_of[1]
+    small = reduced(decoding)
+    made, real = (np.asarray(decoded(side, small)) for side in (synthetic, known.training))
     measures = {
         "SSIM": (most_similar(made, real), -1),
         "squared error": (least_squared_error(made, real), 1),

@@ -1,6 +1,7 @@
 """Whole families of figures between a synthetic and a real set: of features, pyramids, colours, and named features."""
 
 from collections.abc import Callable
+from dataclasses import astuple, fields
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +10,7 @@ from dermsynth.evaluation.colour import histogram_wasserstein, jensen_shannon
 from dermsynth.evaluation.comparison import Measurement, Sides, halves, require, require_both
 from dermsynth.evaluation.dermatology import NAMES
 from dermsynth.evaluation.frechet import frechet_distance, frechet_infinity
-from dermsynth.evaluation.intervals import LEVEL, bootstrap, jackknife, multiplicities
+from dermsynth.evaluation.intervals import LEVEL, bootstrap, jackknife, jackknife_reach, left_out, multiplicities
 from dermsynth.evaluation.kernel import (
     cubic_kernel,
     gaussian_kernel,
@@ -17,7 +18,7 @@ from dermsynth.evaluation.kernel import (
     median_distance,
     weighted_distance,
 )
-from dermsynth.evaluation.manifold import manifold
+from dermsynth.evaluation.manifold import Manifold, manifold
 from dermsynth.evaluation.sliced_wasserstein import descriptors, projected_distance, resampled_distances
 from dermsynth.evaluation.structural import Images, multi_scale_ssim
 
@@ -81,20 +82,31 @@ def further_measurements(synthetic: Features, real: Features, group: str, suffix
             f"MMD{suffix} x 1000", distance, _kernel_interval(synthetic, real, distance, gauss, seed), mmd, scale=1000
         ),
     ]
-    for name in ("precision", "recall", "density", "coverage"):
+    return found + _manifold_measurements(sides, suffix)
 
-        def share(x: Features, y: Features, name: str = name) -> float:
-            return float(getattr(manifold(x, y), name))
 
-        value = share(synthetic, real)
-        interval = jackknife(sides.resampled(share), sides.sizes, value, seed=seed)
-        found.append(sides.measurement(f"{name}{suffix}", value, _within(interval, name), share))
+def _manifold_measurements(sides: Sides, suffix: str) -> list[Measurement]:
+    """Precision, recall, density and coverage, which are computed together."""
+
+    def four(x: Features, y: Features) -> Array:
+        return np.array(astuple(manifold(x, y)))
+
+    first, second, some = sides.parts
+    values = four(sides.synthetic, sides.real)
+    floor, matched = (four(rows, sides.real[first]) for rows in (sides.real[second], sides.synthetic[some]))
+    reach = jackknife_reach(
+        np.stack([four(sides.synthetic[i], sides.real[j]) for i, j in left_out(sides.sizes, seed=sides.seed)])
+    )
+    tops = np.array([np.inf if field.name == "density" else 1.0 for field in fields(Manifold)])
+    low, high = (np.clip(values + sign * reach, 0, tops) for sign in (-1, 1))
+    found = []
+    for k, field in enumerate(fields(Manifold)):
+        value, lowest, highest, real, equal = (float(side[k]) for side in (values, low, high, floor, matched))
+        name, sizes = f"{field.name}{suffix}", sides.sizes
+        found.append(
+            Measurement(name, sides.group, value, lowest, highest, *sizes, real, equal, len(first), sides.seed)
+        )
     return found
-
-
-def _within(interval: tuple[float, float], name: str) -> tuple[float, float]:
-    top = np.inf if name == "density" else 1.0
-    return float(np.clip(interval[0], 0, top)), float(np.clip(interval[1], 0, top))
 
 
 def colour_measurements(
@@ -123,7 +135,8 @@ def appearance_measurements(synthetic: Array, real: Array, group: str, seed: int
     deviation): its sign tells which way the synthetic set is off.
     """
     require_both(synthetic, real, group)
-    centre, scale = real.mean(axis=0), np.maximum(real.std(axis=0), 1e-9)
+    centre, scale = real.mean(axis=0), real.std(axis=0)
+    scale = np.where(scale > 1e-6, scale, np.inf)  # a feature that does not vary tells nothing
     sides = Sides((synthetic - centre) / scale, (real - centre) / scale, group, seed)
     value = frechet_distance(sides.synthetic, sides.real)
     low, high = bootstrap(sides.resampled(frechet_distance), sides.sizes, value, resamples=FEATURE_RESAMPLES, seed=seed)

@@ -15,6 +15,8 @@ from dermsynth.evaluation.structural import Images, lying
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.01
 FEWEST_HELD_OUT = 100
+SMALLEST = 0.02
+"""Distance of unit vectors, and score, below which images are the same: no threshold can be there."""
 NOISE = 4.0
 """Variance of grey levels below which a place counts as flat."""
 
@@ -92,6 +94,8 @@ class CopyGate:
         usual = [max(float(np.quantile(d, false_alarms)), 1e-6) for d in distances.min(axis=0)]
         score = (distances / np.array(usual)[:, None]).min(axis=(0, 1))
         threshold = float(np.quantile(score, false_alarms, method="lower"))
+        if min(threshold, *usual) < SMALLEST:
+            raise UserError("copy gate: held-out images are themselves copies of training images; divide the set anew")
         return cls(views, usual, threshold, false_alarms, len(held_out))
 
     def check(self, images: Images) -> Found:

@@ -1,6 +1,6 @@
 """Intervals of two-sample statistics: bootstrap (Efron & Tibshirani 1993), and a jackknife where images must not repeat."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import scipy.stats
@@ -46,14 +46,24 @@ def jackknife(
 ) -> tuple[float, float]:
     """95 % interval from leaving out one random group of both samples at a time (Shao & Tu 1995, section 2.3).
 
-    For statistics of nearest neighbours, which images drawn twice would falsify. The deviation is that of `groups` values
-    times (groups - 1) / groups summed, the quantile that of Student's t.
+    For statistics of nearest neighbours, which images drawn twice would falsify.
     """
+    values = np.array([statistic(i, j) for i, j in left_out(sizes, groups=groups, seed=seed)])
+    reach = float(jackknife_reach(values))
+    return estimate - reach, estimate + reach
+
+
+def left_out(sizes: tuple[int, int], *, groups: int = GROUPS, seed: int) -> Iterator[tuple[Indices, Indices]]:
+    """What is left of both samples without one random group each, a group at a time."""
     random = np.random.default_rng(seed)
     places = [random.permutation(size) % groups for size in sizes]
-    values = np.array(
-        [statistic(np.flatnonzero(places[0] != group), np.flatnonzero(places[1] != group)) for group in range(groups)]
-    )
-    deviation = np.sqrt((groups - 1) / groups * ((values - values.mean()) ** 2).sum())
-    reach = float(scipy.stats.t.ppf((1 + LEVEL) / 2, groups - 1) * deviation)
-    return estimate - reach, estimate + reach
+    for group in range(groups):
+        yield np.flatnonzero(places[0] != group), np.flatnonzero(places[1] != group)
+
+
+def jackknife_reach(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Half the width of the 95 % interval from the values without each group, along the first axis; Student's quantile."""
+    groups = len(values)
+    deviation = np.sqrt((groups - 1) / groups * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
+    reach: NDArray[np.float64] = scipy.stats.t.ppf((1 + LEVEL) / 2, groups - 1) * deviation
+    return reach

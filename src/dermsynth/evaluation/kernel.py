@@ -26,7 +26,8 @@ def gaussian_kernel(x: NDArray[np.floating], y: NDArray[np.floating], bandwidth:
 
 def median_distance(x: NDArray[np.floating]) -> float:
     """Median distance between two images of a set [n, d]: the bandwidth that suits features of any scale."""
-    return float(np.median(pdist(np.asarray(x[:MEDIAN_OF], dtype=np.float64))))
+    some = np.random.default_rng(0).permutation(len(x))[:MEDIAN_OF]
+    return max(float(np.median(pdist(np.asarray(x[np.sort(some)], dtype=np.float64)))), 1e-12)
 
 
 def kernel_distance(x: NDArray[np.floating], y: NDArray[np.floating], kernel: Kernel = cubic_kernel) -> float:

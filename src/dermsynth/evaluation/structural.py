@@ -31,7 +31,11 @@ def multi_scale_ssim(x: Images, y: Images) -> NDArray[np.float64]:
     Five scales where the smaller side has at least 176 pixels; of fewer, the published exponents are scaled to sum to 1.
     Negative terms count as zero.
     """
-    a, b = _floats(x), _floats(y)
+    starts = range(0, len(x), BLOCK)
+    return np.concatenate([_multi_scale(_floats(x[s : s + BLOCK]), _floats(y[s : s + BLOCK])) for s in starts])
+
+
+def _multi_scale(a: Tensor, b: Tensor) -> NDArray[np.float64]:
     levels = min(len(EXPONENTS), int(np.log2(min(a.shape[2:]) / WINDOW)) + 1)
     weights = np.array(EXPONENTS[:levels]) / sum(EXPONENTS[:levels])
     found = torch.ones(a.shape[:2], dtype=torch.float64)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from scipy.stats import binom
+from scipy.stats import betabinom
 
 from dermsynth.evaluation.groups import EVERYTHING
 
@@ -74,7 +74,11 @@ def _copying(result: Mapping[str, Any]) -> Line:
     if not gate:
         return Line("copying", "not measured", str(result.get("copying_refused", "")), rule)
     flagged, of, rate = gate["flagged"], gate["of"], gate["false_alarms"]
-    chance = float(binom.sf(flagged - 1, of, rate))
+    held_out = gate["held_out"]
+    below = (
+        int(rate * (held_out - 1)) + 1
+    )  # held-out images at or below the threshold: the true rate is known that well
+    chance = float(betabinom.sf(flagged - 1, of, below, held_out + 1 - below))
     light: Light = "green" if chance > 0.05 else "red" if flagged > 5 * rate * of else "amber"
     return Line("copying", light, f"{flagged} of {of} flagged, {rate * of:.0f} expected of real images", rule)
 

@@ -35,7 +35,7 @@ def write_evaluation_report(synthetic: DataSet, real: DataSet, result: Mapping[s
             "sections": [(title, rows) for title, rows in sections if rows],
             "differences": _differences(table),
             "examples": [("synthetic", _some(synthetic)), ("real", _some(real))],
-            "neighbours": _neighbours(synthetic, real),
+            "neighbours": _neighbours(synthetic, real) if result.get("copy_gate") else [],
             "closest": _closest(synthetic, real, result.get("closest", {})),
         },
     )
@@ -74,8 +74,6 @@ def _beside(synthetic: DataSet, made: str, real: DataSet, source: str) -> str:
 
 def _neighbours(synthetic: DataSet, real: DataSet) -> list[dict[str, Any]]:
     """The synthetic images closest to a training image, each beside it."""
-    if "copy_score" not in synthetic.table:
-        return []
     table = synthetic.table.assign(score=pd.to_numeric(synthetic.table["copy_score"])).sort_values("score")
     found = []
     for row in table.head(NEIGHBOURS).to_dict("records"):

@@ -14,6 +14,9 @@ from dermsynth.runs import read_json, replacing_folder, write_text
 CARD = "README.md"
 COUNTED = ("schema", "program", "images", "classes", "content_hash")
 """Facts of a description that are of the folder they stand in."""
+PLACES = ("run", "source", "maps")
+ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map")
+"""What names files and folders of the private side: it stays behind."""
 SHOWN = ("FID", "KID", "precision", "recall", "density", "coverage", "SWD mean", "Frechet distance, dermatology")
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -39,7 +42,9 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False) -> DataS
                     shutil.copyfile(inside(data_set.folder, name), work / name)
         step = {"command": "dermsynth export", "left_out": left_out, "with_flagged": with_flagged}
         facts = {key: value for key, value in data_set.description.items() if key not in COUNTED}
-        written = write_data_set(work, chosen.table, facts, step)
+        generator = {k: v for k, v in facts.get("generator", {}).items() if k not in PLACES}
+        table = chosen.table.drop(columns=[column for column in ORIGINS if column in chosen.table])
+        written = write_data_set(work, table, {**facts, "generator": generator}, step)
         write_text(work / CARD, card(written, _evaluation(data_set), out.name, left_out, with_flagged))
     return open_data_set(out)
 

@@ -35,7 +35,7 @@ ARMS = (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC, mixed(0.5), mixed(1))
 
 def curve(shares: tuple[float, ...]) -> tuple[Arm, ...]:
     """Real images alone, fewer and fewer of them: the scale on which a synthetic set's worth is read."""
-    return tuple(Arm(f"real, {share:.0%} of the images", real=share) for share in shares)
+    return tuple(Arm(f"real, {100 * share:g}% of the images", real=share) for share in shares)
 
 
 def arms_of(names: tuple[str, ...]) -> tuple[Arm, ...]:
@@ -56,9 +56,7 @@ def arms_of(names: tuple[str, ...]) -> tuple[Arm, ...]:
             found += curve((number,))
         else:
             raise UserError(f"--arms {name!r}: write {', '.join(known)}, mixed=RATIO or real=SHARE (below 1)")
-    if found and REAL not in found:
-        found.insert(0, REAL)
-    return tuple(dict.fromkeys(found)) or ARMS
+    return tuple(dict.fromkeys([REAL, *found])) if found else ARMS
 
 
 def _number(text: str) -> float | None:

@@ -172,8 +172,11 @@ def trained(
         optimiser.step()
         schedule.step()
         if step * CHECKS % steps < CHECKS:
-            value = auc(validation.truth, model.probabilities(validation.images))
-            if value > best[0]:
+            scores = model.probabilities(validation.images)
+            value = auc(validation.truth, scores)
+            if np.isfinite(scores).all() and value > best[0]:
                 best = (value, step * training.batch, {k: v.clone() for k, v in model.state_dict().items()})
+    if not best[2]:
+        raise UserError(f"classifier: no finite score in {training.images} images; use a smaller --learning-rate")
     model.load_state_dict(best[2])
     return model, {"validation_auc": best[0], "images": float(best[1])}

@@ -3,13 +3,14 @@
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.verdict import USEFULNESS
 from dermsynth.progress import progress_bar
@@ -42,6 +43,7 @@ def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
     Raises UserError when `out` holds an experiment with other settings.
     """
     require_seed(plan.seed)
+    plan = _with_earlier(plan, out)
     _claim(material, plan, out)
     jobs = [(arm, repeat) for repeat in range(plan.repeats) for arm in plan.arms]
     for arm, repeat in progress_bar(jobs, total=len(jobs), label="training classifiers", unit="model"):
@@ -70,6 +72,15 @@ def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
     return result
 
 
+def _with_earlier(plan: Plan, out: Path) -> Plan:
+    """The plan with the arms and repeats that are there already: all are in one table, and in one correction of p."""
+    if not (out / SETTINGS).exists():
+        return plan
+    earlier = read_json(out / SETTINGS)
+    arms = dict.fromkeys([*(Arm(**arm) for arm in earlier["arms"]), *plan.arms])
+    return replace(plan, arms=tuple(arms), repeats=max(plan.repeats, int(earlier["repeats"])))
+
+
 def _claim(material: Material, plan: Plan, out: Path) -> None:
     settings = {
         "arms": [asdict(arm) for arm in plan.arms],
@@ -78,11 +89,16 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
         "seed": plan.seed,
         "positive": material.classes.positive,
         "negative": list(material.classes.negative),
-        "real": {"content_hash": material.training.content_hash, "training_images": len(material.training.table)},
+        "real": {
+            "content_hash": material.training.content_hash,
+            "training_images": len(material.training.table),
+            "rows": _rows_hash(material.training),
+        },
         "validation_images": len(material.validation.truth),
+        "validation_rows": _rows_hash(material.validation_rows),
         "synthetic": {"content_hash": material.synthetic.content_hash, "images": len(material.synthetic.table)},
         "tests": [
-            {"name": t.name, "images": len(t.truth), "positive": int(t.truth.sum()), "hash": t.rows.content_hash}
+            {"name": t.name, "images": len(t.truth), "positive": int(t.truth.sum()), "rows": _rows_hash(t.rows)}
             for t in material.tests
         ],
     }
@@ -132,3 +148,8 @@ def _kept(plan: Plan, arm: Arm, name: str, out: Path) -> Array:
     """Probabilities of every repeat for one set of images: [repeats, n]."""
     tables = [pd.read_csv(_scores_path(out, arm, repeat), keep_default_na=False) for repeat in range(plan.repeats)]
     return np.stack([table.loc[table["test"] == name, "score"].to_numpy(float) for table in tables])
+
+
+def _rows_hash(rows: DataSet) -> str:
+    """Of which images, and which labels, in which order."""
+    return hashlib.sha256(rows.table[["file_name", "label"]].to_csv(index=False).encode()).hexdigest()[:16]

@@ -26,6 +26,10 @@ class Classes:
     positive: str
     negative: tuple[str, ...]
 
+    def __post_init__(self) -> None:
+        if not self.negative or self.positive in self.negative:
+            raise UserError(f"--positive {self.positive!r}: needs another label beside it: --negative LABEL")
+
     def of(self, data_set: DataSet, what: str) -> DataSet:
         """The rows with one of the labels.
 
@@ -68,6 +72,7 @@ class Material:
     synthetic: DataSet
     synthetic_images: NDArray[np.uint8]
     validation: Examples
+    validation_rows: DataSet
     tests: Sequence[HeldOut]
     classes: Classes
 
@@ -76,7 +81,9 @@ class Material:
         random = np.random.default_rng(seed)
         real = _share(self.training, arm.real, random)
         there = len(self.synthetic.table)
-        wanted = there if arm.synthetic is None else min(round(arm.synthetic * len(self.training.table)), there)
+        wanted = there if arm.synthetic is None else round(arm.synthetic * len(self.training.table))
+        if wanted > there:
+            raise UserError(f"arm {arm.name!r}: needs {wanted} synthetic images, there are {there}; generate more")
         made = _each_class(self.classes.truth(self.synthetic), wanted, random)
         truth = np.concatenate([self.classes.truth(self.training)[real], self.classes.truth(self.synthetic)[made]])
         images = np.concatenate([self.training_images[real], self.synthetic_images[made]])
@@ -108,11 +115,15 @@ def gathered(
     splits, or an external image is one of the real set's (which `drop_overlap` leaves out instead).
     """
     check_origin(synthetic, real)
+    check_sources(synthetic, real)
+    names = [real.folder.name, *(other.folder.name for other in external)]
+    if len(set(names)) < len(names):
+        raise UserError(f"--test: two sets named {max(names, key=names.count)!r}; rename a folder")
     decoding = decoding_of(synthetic)
     parts = {
         name: classes.of(_split(real, name), f"{real.folder}, split {name}") for name in ("train", "validation", "test")
     }
-    check_groups(parts)
+    check_groups({name: _split(real, name) for name in parts})
     made = classes.of(synthetic, str(synthetic.folder))
     tests = [_test(f"{real.folder.name} (held out)", parts["test"], decoding, classes, columns)]
     for other in external:
@@ -120,7 +131,14 @@ def gathered(
         tests.append(_test(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns))
     validation = Examples(_images(parts["validation"], decoding), classes.truth(parts["validation"]))
     return Material(
-        parts["train"], _images(parts["train"], decoding), made, _images(made, decoding), validation, tests, classes
+        parts["train"],
+        _images(parts["train"], decoding),
+        made,
+        _images(made, decoding),
+        validation,
+        parts["validation"],
+        tests,
+        classes,
     )
 
 
@@ -138,6 +156,22 @@ def check_origin(synthetic: DataSet, real: DataSet) -> None:
             f"{synthetic.folder}: its generator was trained on the split {generator.get('split')!r}, test images included; "
             "train one with --split train"
         )
+
+
+def check_sources(synthetic: DataSet, real: DataSet) -> None:
+    """Translated images, and images of maps, must come from training images of the real set."""
+    generator = synthetic.description.get("generator", {})
+    for key in ("source_split", "maps_split"):
+        if generator.get(key, "train") not in ("train", ""):
+            raise UserError(
+                f"{synthetic.folder}: made from images of the split {generator[key]!r}, test images included; make it with "
+                "--split train"
+            )
+    if generator.get("source_hash", real.content_hash) != real.content_hash:
+        raise UserError(f"{synthetic.folder}: made from photographs of another set than {real.folder}")
+    others = set(synthetic.table.get("split", [])) - {"", "train"}
+    if others:
+        raise UserError(f"{synthetic.folder}: holds images made from the splits {', '.join(sorted(others))}")
 
 
 def check_groups(parts: dict[str, DataSet]) -> None:
@@ -195,13 +229,13 @@ def _share(rows: DataSet, share: float, random: np.random.Generator) -> NDArray[
     """Indices of about this share of the images, whole groups of them, of each label alike."""
     if share >= 1:
         return np.arange(len(rows.table))
-    groups = rows.table["group"].to_numpy() if "group" in rows.table else rows.table["file_name"].to_numpy()
+    names = rows.table["file_name"].to_numpy()
+    groups = np.where(rows.table["group"] == "", names, rows.table["group"]) if "group" in rows.table else names
     chosen: list[int] = []
     for label in rows.classes:
         mine = np.flatnonzero(rows.labels == label)
-        names = random.permutation(np.unique(groups[mine]))
         kept: list[int] = []
-        for name in names:
+        for name in random.permutation(np.unique(groups[mine])):
             if len(kept) >= round(share * len(mine)):
                 break
             kept += list(mine[groups[mine] == name])
