@@ -23,6 +23,12 @@ train residual-translation-add residual-translation --data "$work/patches" --fro
 train residual-translation-remove residual-translation --data "$work/patches" --from lesion --to clean --images 14k
 train cyclegan cyclegan --data "$work/patches" --from clean --to lesion --images 8k
 
+# families that make images from images are shown drawn skin, lesions and masks: no photograph is in the page
+[ -d "$work/drawn" ] || dermsynth phantom --out "$work/drawn" --n 160 --resolution 256 --seed 3
+cut -d, -f1-3 "$work/drawn/metadata.csv" > "$work/drawn/masks.csv"
+[ -d "$work/masks" ] || dermsynth import csv "$work/drawn/masks.csv" --image file_name --label label --mask mask_file_name --out "$work/masks"
+[ -d "$work/drawn-patches" ] || dermsynth data patches "$work/drawn" --side 64 --stride 32 --out "$work/drawn-patches"
 cd "$work/runs"
 dermsynth gallery dcgan lapgan ddgan frozen-pggan multiscale pgan stylegan2-ada r3gan pix2pixhd \
-  residual-translation-add residual-translation-remove cyclegan --out "$OLDPWD/docs/gallery"
+  residual-translation-add residual-translation-remove cyclegan \
+  --inputs ../masks --inputs ../drawn-patches --out "$OLDPWD/docs/gallery"

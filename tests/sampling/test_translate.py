@@ -9,6 +9,7 @@ import pytest
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.report.gallery import write_gallery
@@ -166,6 +167,16 @@ def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: P
         assert f"({name})" in text
     assert text.count("Rows in pairs") == 2
     assert pictures["cyclegan.jpg"].shape[0] == 4 * 34 - 2, "two directions, each below its input"
+    other = write_phantom(tmp_path / "other", 60, PhantomSettings(32, 32), seed=5, jobs=1)
+    write_gallery(runs, tmp_path / "others", [other])
+    drawn = (read_image(tmp_path / "others" / "cyclegan.jpg")[:32, :32], pictures["cyclegan.jpg"][:32, :32])
+    first = decoded(other.select(other.labels == "melanoma"), Decoding(32, 32)).transpose(0, 2, 3, 1).astype(int)
+    errors = [np.abs(first - one.astype(int)).mean(axis=(1, 2, 3)).min() for one in drawn]
+    assert errors[0] < 0.6 * errors[1], f"the other set's image, but for compression; not those trained on: {errors}"
+    assert "of another set than the one trained on" in (tmp_path / "others" / "README.md").read_text()
+    bare = DataSet(other.folder, other.table.drop(columns="mask_file_name"), other.description)
+    with pytest.raises(UserError, match=r"no --inputs suit it: .*none of its images has a mask"):
+        write_gallery(runs[2:], tmp_path / "bare", [bare])
     with pytest.raises(UserError, match="two runs of this name"):
         write_gallery([run, run], tmp_path / "twice")
 

@@ -221,7 +221,13 @@ def report(run: Path, *, out: Path | None = None) -> None:
     print(f"report: {page}")
 
 
-def gallery(runs: Annotated[tuple[Path, ...], Parameter(negative="")], /, *, out: Path) -> None:
+def gallery(
+    runs: Annotated[tuple[Path, ...], Parameter(negative="")],
+    /,
+    *,
+    out: Path,
+    inputs: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+) -> None:
     """Write contact sheets of several runs as small JPEGs and a Markdown page that shows them.
 
     Parameters
@@ -230,8 +236,12 @@ def gallery(runs: Annotated[tuple[Path, ...], Parameter(negative="")], /, *, out
         Folders of runs.
     out
         Folder for the page.
+    inputs
+        Data sets for families that make images from images, so that no photograph they were trained on is in the page; for
+        example a phantom and patches cut from it. May be repeated.
     """
+    from dermsynth.data.dataset import open_data_set
     from dermsynth.report.gallery import write_gallery
 
-    size = write_gallery(runs, out)
+    size = write_gallery(runs, out, [open_data_set(folder) for folder in inputs])
     print(f"{out / 'README.md'}: {len(runs)} runs, {size / 1e6:.2f} MB of pictures")

@@ -6,20 +6,25 @@ from pathlib import Path
 
 import numpy as np
 
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_jpeg, grid
 from dermsynth.recipes import FAMILIES
 from dermsynth.recipes.sampler import beside_inputs, images_of
 from dermsynth.runs import count_text, read_json_lines, write_bytes, write_text
 from dermsynth.sampling.generate import Generator, load_generator
-from dermsynth.training.showing import same_images
+from dermsynth.training.showing import same_images, similar_images
 
 COLUMNS, ROWS = 12, 3
 QUALITY = 82
 
 
-def write_gallery(runs: Sequence[Path], out: Path) -> int:
+def write_gallery(runs: Sequence[Path], out: Path, inputs: Sequence[DataSet] = ()) -> int:
     """Write `README.md` and a JPEG a run into `out`; returns the bytes of all pictures.
+
+    Families that make images from images are given those of the first of `inputs` that has what they take, and none of the
+    photographs they were trained on.
 
     Raises UserError for a folder that is no run, two runs of one name, or a run whose inputs are gone.
     """
@@ -33,18 +38,18 @@ def write_gallery(runs: Sequence[Path], out: Path) -> int:
     )
     for name, run in zip(names, runs, strict=True):
         generator = load_generator(run)
-        picture = encode_jpeg(sheet(generator), QUALITY)
+        picture = encode_jpeg(sheet(generator, inputs), QUALITY)
         write_bytes(out / f"{name}.jpg", picture)
-        parts += describe(name, generator)
+        parts += describe(name, generator, foreign=bool(inputs))
         total += len(picture)
     write_text(out / "README.md", "\n".join(parts))
     return total
 
 
-def sheet(generator: Generator) -> Pixels:
+def sheet(generator: Generator, others: Sequence[DataSet] = ()) -> Pixels:
     """Rows of images; every class its own rows, and above each image what it was made from."""
-    recipe, config = generator.recipe, generator.config
-    shown = None if recipe.takes == "images" else same_images(config.recipe, config.data)
+    recipe = generator.recipe
+    shown = None if recipe.takes == "images" else _shown(generator, others)
     rows = []
     for number in recipe.targets():
         count = COLUMNS * (ROWS if len(recipe.targets()) == 1 else 1)
@@ -54,7 +59,22 @@ def sheet(generator: Generator) -> Pixels:
     return grid(np.concatenate(rows).transpose(0, 2, 3, 1), COLUMNS)
 
 
-def describe(name: str, generator: Generator) -> list[str]:
+def _shown(generator: Generator, others: Sequence[DataSet]) -> TrainingSet:
+    config = generator.config
+    if not others:
+        return same_images(config.recipe, config.data)
+    refused = []
+    for data_set in others:
+        try:
+            return similar_images(
+                config.recipe, config.data.model_copy(update={"split": "all", "exclude": ()}), data_set
+            )
+        except UserError as error:
+            refused.append(str(error))
+    raise UserError(f"{generator.run}: no --inputs suit it: {'; '.join(refused)}")
+
+
+def describe(name: str, generator: Generator, *, foreign: bool) -> list[str]:
     """What a reader must know of a picture."""
     config, data = generator.config, generator.config.data
     lines = [line for line in read_json_lines(generator.run / "log.jsonl") if "seconds" in line]
@@ -67,4 +87,5 @@ def describe(name: str, generator: Generator) -> list[str]:
     )
     if generator.recipe.takes != "images":
         facts += " Rows in pairs: what the images were made from, and the images."
+        facts += " The former are of another set than the one trained on." if foreign else ""
     return [f"## {name}", "", facts, "", f"![{name}]({name}.jpg)", ""]

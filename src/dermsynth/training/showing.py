@@ -79,7 +79,20 @@ def same_images(recipe: str, settings: DataSettings, seed: int = 0) -> TrainingS
     data_set = open_data_set(Path(settings.folder))
     if data_set.content_hash != settings.content_hash:
         raise UserError(f"{settings.folder}: no longer holds the images that were trained on")
-    return shown_images(recipe, data_set, _wanted(recipe, settings), seed)[1]
+    return similar_images(recipe, settings, data_set, seed)
+
+
+def similar_images(recipe: str, settings: DataSettings, data_set: DataSet, seed: int = 0) -> TrainingSet:
+    """Images of another data set, chosen and decoded as those were that a run was shown.
+
+    Raises UserError when it has not the labels, masks or map values that the family takes.
+    """
+    found, chosen = shown_images(recipe, data_set, _wanted(recipe, settings), seed)
+    if found.map_layers != settings.map_layers:
+        raise UserError(
+            f"{data_set.folder}: maps of {', '.join(found.map_layers)}; the run knows {', '.join(settings.map_layers)}"
+        )
+    return chosen
 
 
 def unseen_images(recipe: str, settings: DataSettings) -> TrainingSet | None:
