@@ -25,8 +25,7 @@ train cyclegan cyclegan --data "$work/patches" --from clean --to lesion --images
 
 # families that make images from images are shown drawn skin, lesions and masks: no photograph is in the page
 [ -d "$work/drawn" ] || dermsynth phantom --out "$work/drawn" --n 160 --resolution 256 --seed 3
-cut -d, -f1-3 "$work/drawn/metadata.csv" > "$work/drawn/masks.csv"
-[ -d "$work/masks" ] || dermsynth import csv "$work/drawn/masks.csv" --image file_name --label label --mask mask_file_name --out "$work/masks"
+[ -d "$work/masks" ] || dermsynth import csv "$work/drawn/metadata.csv" --image file_name --label label --mask mask_file_name --out "$work/masks"
 [ -d "$work/drawn-patches" ] || dermsynth data patches "$work/drawn" --side 64 --stride 32 --out "$work/drawn-patches"
 cd "$work/runs"
 dermsynth gallery dcgan lapgan ddgan frozen-pggan multiscale pgan stylegan2-ada r3gan pix2pixhd \

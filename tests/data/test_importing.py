@@ -18,6 +18,7 @@ from dermsynth.data.importers import (
     from_siim2020,
 )
 from dermsynth.data.importing import Source, SourceRow, import_source
+from dermsynth.data.maps import layers_of
 from dermsynth.errors import UserError
 from tests.test_images import bomb
 
@@ -136,6 +137,14 @@ def test_splits_keep_groups_and_twins_together(tmp_path: Path) -> None:
     assert splits.groupby("group")["split"].nunique().max() == 1
     assert splits.loc[40, "split"] == splits.loc[41, "split"]
     assert set(splits["split"]) == {"train", "validation", "test"}
+
+
+def test_a_phantom_imported_as_photographs_names_no_file_that_was_left_behind(phantom: DataSet, tmp_path: Path) -> None:
+    source = from_csv(phantom.folder / "metadata.csv", image="file_name", label="label", mask="mask_file_name")
+    made = import_source(source, tmp_path / "set", jobs=1)
+    assert "structures" not in made.table
+    assert {*made.table["source_structures"]} == {*phantom.table["structures"]}
+    assert layers_of(made) == ("skin", "lesion")
 
 
 def test_a_split_given_by_the_source_is_kept(tmp_path: Path) -> None:

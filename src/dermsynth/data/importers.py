@@ -62,7 +62,8 @@ def from_csv(
     return Source(folder, rows, _licence_facts(table, table_path.name), _command("csv", table_path))
 
 
-RESERVED = ("file_name", "label", "mask_file_name", "group", "split", "width", "height")
+RESERVED = ("file_name", "label", "mask_file_name", "group", "split", "width", "height",
+            "structures", "map_file_name", "segment_file_name")  # fmt: skip
 
 
 def _column_name(column: str) -> str:
