@@ -20,7 +20,7 @@ from dermsynth.runs import read_json, write_bytes
 from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm, arms_of, mixed
 from dermsynth.utility.classifier import Training
 from dermsynth.utility.experiment import Plan, carry_out
-from dermsynth.utility.figures import Scored, comparisons, figures_of, paired_bootstrap
+from dermsynth.utility.figures import Scored, comparisons, figures_of, paired_difference
 from dermsynth.utility.material import Classes, HeldOut, gathered
 from dermsynth.utility.statistics import auc
 from dermsynth.utility.verdict import verdict, worth
@@ -273,14 +273,19 @@ def test_the_worth_is_read_off_the_curve() -> None:
     assert 100 < float(text.split("about ")[1].split()[0]) < 500
 
 
-def test_the_paired_bootstrap_is_fair_and_sees_a_difference() -> None:
+def test_the_paired_difference_is_fair_and_sees_a_difference() -> None:
     base = scored(REAL, 1.0, 1)
-    low, high, p = paired_bootstrap(base, scored(mixed(1), 1.0, 2), 0, resamples=400)
-    assert low < 0 < high
-    assert p > 0.05
-    low, high, p = paired_bootstrap(base, scored(mixed(1), 2.0, 2), 0, resamples=400)
+    low, high, p = paired_difference(base, scored(mixed(1), 2.0, 2), 0)
     assert low > 0
     assert p < 0.02
+    found = []
+    for k in range(60):  # nothing but the noise of seeds tells the arms apart
+        low, high, p = paired_difference(scored(REAL, 1.0, 100 + k), scored(mixed(1), 1.0, 500 + k), 0, resamples=200)
+        assert low <= high
+        found.append(p < 0.05)
+    assert np.mean(found) <= 0.1
+    one = scored(REAL, 1.0, 1, repeats=1), scored(mixed(1), 3.0, 2, repeats=1)
+    assert paired_difference(*one, 0)[2] == 1
 
 
 def test_figures_of_an_arm_are_those_of_its_scores() -> None:

@@ -9,8 +9,16 @@ from numpy.typing import NDArray
 from dermsynth.evaluation.colour import histogram_wasserstein, jensen_shannon
 from dermsynth.evaluation.comparison import Measurement, Sides, halves, require, require_both
 from dermsynth.evaluation.dermatology import NAMES
-from dermsynth.evaluation.frechet import frechet_distance, frechet_infinity
-from dermsynth.evaluation.intervals import LEVEL, bootstrap, jackknife, jackknife_reach, left_out, multiplicities
+from dermsynth.evaluation.frechet import IMAGES_A_DIMENSION, frechet_distance, frechet_infinity
+from dermsynth.evaluation.intervals import (
+    GROUPS,
+    LEVEL,
+    bootstrap,
+    jackknife,
+    jackknife_reach,
+    left_out,
+    multiplicities,
+)
 from dermsynth.evaluation.kernel import (
     cubic_kernel,
     gaussian_kernel,
@@ -60,29 +68,34 @@ def _kernel_interval(
 
 
 def further_measurements(synthetic: Features, real: Features, group: str, suffix: str, seed: int) -> list[Measurement]:
-    """FID at infinity, MMD with a Gaussian kernel, precision, recall, density, coverage of features [n, d] and [m, d]."""
+    """MMD with a Gaussian kernel, precision, recall, density, coverage of features [n, d] and [m, d]; FID at infinity.
+
+    The last only where both halves of the real set have images enough for its line.
+    """
     require_both(synthetic, real, group)
-    sides = Sides(synthetic, real, group, seed)
+    random = np.random.default_rng(seed)
+    sides = Sides(synthetic[random.permutation(len(synthetic))], real[random.permutation(len(real))], group, seed)
     bandwidth = median_distance(real)
 
     def gauss(x: Features, y: Features) -> Array:
         return gaussian_kernel(x, y, bandwidth)
 
-    def infinity(x: Features, y: Features) -> float:
-        return frechet_infinity(x, y, seed=seed)
-
     def mmd(x: Features, y: Features) -> float:
         return kernel_distance(x, y, gauss)
 
-    limit, distance = infinity(synthetic, real), mmd(synthetic, real)
-    limits = jackknife(sides.resampled(infinity), sides.sizes, limit, seed=seed)
-    found = [
-        sides.measurement(f"FID{suffix} at infinity", limit, limits, infinity),
-        sides.measurement(
-            f"MMD{suffix} x 1000", distance, _kernel_interval(synthetic, real, distance, gauss, seed), mmd, scale=1000
-        ),
-    ]
-    return found + _manifold_measurements(sides, suffix)
+    value = mmd(sides.synthetic, sides.real)
+    interval = _kernel_interval(sides.synthetic, sides.real, value, gauss, seed)
+    found = [sides.measurement(f"MMD{suffix} x 1000", value, interval, mmd, scale=1000)]
+    return _infinity(sides, suffix) + found + _manifold_measurements(sides, suffix)
+
+
+def _infinity(sides: Sides, suffix: str) -> list[Measurement]:
+    smallest = min(len(part) for part in sides.parts) * (GROUPS - 1) // GROUPS
+    if smallest < IMAGES_A_DIMENSION * sides.real.shape[1]:
+        return []
+    value = frechet_infinity(sides.synthetic, sides.real)
+    interval = jackknife(sides.resampled(frechet_infinity), sides.sizes, value, seed=sides.seed)
+    return [sides.measurement(f"FID{suffix} at infinity", value, interval, frechet_infinity)]
 
 
 def _manifold_measurements(sides: Sides, suffix: str) -> list[Measurement]:

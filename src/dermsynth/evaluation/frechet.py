@@ -31,16 +31,21 @@ def _root_trace(a: Array, b: Array) -> float:
     return float(np.sqrt(np.clip(inner, 0, None)).sum())
 
 
-POINTS, SMALLEST_SHARE = 15, 0.1
+POINTS, SMALLEST_SHARE, IMAGES_A_DIMENSION = 10, 0.5, 4
+"""Subsets, the least of them, and images for each dimension below which the line is no line."""
 
 
-def frechet_infinity(x: NDArray[np.floating], y: NDArray[np.floating], *, seed: int) -> float:
+def frechet_infinity(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
     """The Frechet distance of infinitely many synthetic images (Chong & Forsyth 2020, section 4).
 
-    Distances of random subsets of x [n, d], from a tenth of it to all, to y [m, d] fall with 1 / n; the straight line
-    through them is read off at 1 / n = 0. The images of y are as many as they are: their share of the bias stays.
+    Distances to y [m, d] of the first rows of x [n, d], which must lie in random order, from half of them to all, fall with
+    1 / n; the straight line through them is read off at 1 / n = 0. The images of y are as many as they are: their share of
+    the bias stays.
+
+    Raises ValueError with fewer than four images for each dimension.
     """
-    sizes = np.linspace(max(len(x) * SMALLEST_SHARE, 2), len(x), POINTS).astype(int)
-    random = np.random.default_rng(seed)
-    values = [frechet_distance(x[random.permutation(len(x))[:size]], y) for size in sizes]
+    if len(x) < IMAGES_A_DIMENSION * x.shape[1]:
+        raise ValueError(f"{len(x)} images for {x.shape[1]} dimensions; {IMAGES_A_DIMENSION} times as many are needed")
+    sizes = np.linspace(len(x) * SMALLEST_SHARE, len(x), POINTS).astype(int)
+    values = [frechet_distance(x[:size], y) for size in sizes]
     return float(np.polynomial.Polynomial.fit(1 / sizes, values, 1)(0.0))

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import scipy.stats
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
@@ -114,7 +115,7 @@ def _roc(truth: NDArray[np.bool_], scores: Array) -> list[list[float]]:
 def comparisons(found: Sequence[Scored], seed: int) -> list[dict[str, Any]]:
     """Every arm against the first, and mixed arms against real images shown longer too; p after Holm over all of them.
 
-    Of means: images and repeats drawn anew. Of ensembles: DeLong.
+    Of means: for other images and other seeds. Of ensembles: DeLong.
     """
     longer = [one for one in found if one.arm == OVERSAMPLED]
     pairs = [(found[0], other) for other in found[1:]]
@@ -125,7 +126,7 @@ def comparisons(found: Sequence[Scored], seed: int) -> list[dict[str, Any]]:
 
 
 def _comparison(baseline: Scored, other: Scored, seed: int) -> dict[str, Any]:
-    low, high, p = paired_bootstrap(baseline, other, seed)
+    low, high, p = paired_difference(baseline, other, seed)
     return {
         "test": other.test.name,
         "arm": other.arm.name,
@@ -138,22 +139,29 @@ def _comparison(baseline: Scored, other: Scored, seed: int) -> dict[str, Any]:
     }
 
 
-def paired_bootstrap(
+def paired_difference(
     first: Scored, second: Scored, seed: int, resamples: int = RESAMPLES
 ) -> tuple[float, float, float]:
-    """95 % interval and two-sided p of the difference of mean AUCs: test images and repeats are both drawn anew."""
+    """95 % interval and two-sided p of the difference of mean AUCs, for other test images and other seeds of training.
+
+    The variance is that of the mean difference over test images drawn anew, plus s^2 / k over the k repeats; the quantile is
+    Student's with k - 1 degrees of freedom, for with few repeats s^2 is hardly known. One repeat tells nothing of seeds.
+    """
     random, truth = np.random.default_rng(seed), first.test.truth
     positive, negative = np.flatnonzero(truth), np.flatnonzero(~truth)
     often = [_multiplicities(random, resamples, len(side)) for side in (positive, negative)]
-    values = [
-        np.einsum("kn,kn->k", often[0] @ (_wins(b, positive, negative) - _wins(a, positive, negative)), often[1])
+    wins = [
+        _wins(b, positive, negative) - _wins(a, positive, negative)
         for a, b in zip(first.scores, second.scores, strict=True)
     ]
-    repeats = _multiplicities(random, resamples, len(values))
-    draws = (repeats * np.stack(values, axis=1)).sum(axis=1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    tail = min((draws <= 0).sum(), (draws >= 0).sum())
-    return float(low), float(high), float(min(1.0, 2 * (tail + 1) / (resamples + 1)))
+    repeats, differences = len(wins), np.array([w.mean() for w in wins])
+    draws = np.einsum("kn,kn->k", often[0] @ np.mean(wins, axis=0), often[1])
+    if repeats < 2:
+        return float(differences[0]), float(differences[0]), 1.0
+    deviation = float(np.sqrt(draws.var() + differences.var(ddof=1) / repeats))
+    mean, reach = float(differences.mean()), float(scipy.stats.t.ppf(0.975, repeats - 1)) * deviation
+    p = 1.0 if deviation == 0 else float(2 * scipy.stats.t.sf(abs(mean) / deviation, repeats - 1))
+    return mean - reach, mean + reach, p
 
 
 def _multiplicities(random: np.random.Generator, resamples: int, count: int) -> Array:
