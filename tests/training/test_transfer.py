@@ -10,6 +10,7 @@ from dermsynth.recipes import FAMILIES
 from dermsynth.recipes.stylegan2_ada import Config, StyleGAN2ADA
 from dermsynth.training import checkpoints
 from dermsynth.training.loop import train
+from dermsynth.training.settings import earlier_data, read_config
 from dermsynth.training.transfer import transfer
 from tests.conftest import TINY, tiny_config
 from tests.recipes.test_contract import make, steps
@@ -94,3 +95,14 @@ def test_every_family_transfers_and_none_mixes_up_classes(tmp_path: Path) -> Non
         if not new.matches_classes:
             with pytest.raises(UserError, match=r"classes a, b, now b, a; .* between the same classes"):
                 transfer(new, name, ["b", "a"], saved)
+
+
+def test_a_run_names_the_data_of_the_runs_it_began_with(run: Path) -> None:
+    config = read_config(run)
+    assert earlier_data(config) == []
+    checkpoint = next((run / "checkpoints").iterdir())
+    for place in (run, checkpoint):
+        later = config.model_copy(update={"training": config.training.model_copy(update={"initial": str(place)})})
+        assert earlier_data(later) == [{"run": run.name, "data_hash": config.data.content_hash, "split": "train"}]
+    gone = config.model_copy(update={"training": config.training.model_copy(update={"initial": "/nowhere/ben"})})
+    assert earlier_data(gone) == [{"run": "ben", "data_hash": "", "split": ""}]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dermsynth.cli.utility import utility
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import _usefulness
 from dermsynth.evaluation.verdict import verdict as evaluation_verdict
@@ -134,6 +135,28 @@ def test_images_made_from_test_images_are_refused(real: DataSet, synthetic: Data
     rows = DataSet(synthetic.folder, synthetic.table.assign(split="validation"), synthetic.description)
     with pytest.raises(UserError, match="holds images made from the splits validation"):
         gathered(real, rows, CLASSES)
+
+
+def test_a_set_divided_anew_and_foreign_first_weights_are_refused(real: DataSet, synthetic: DataSet) -> None:
+    rows = rows_hash(chosen_rows(real, Selection("train", (), conditional=True)))
+    known = {
+        "data_hash": real.content_hash,
+        "split": "train",
+        "recipe": "dcgan",
+        "classes": ["melanoma", "nevus", "wart"],
+    }
+    made = described(synthetic, **known, rows_hash=rows)
+    gathered(real, made, CLASSES)
+    table = real.table.copy()
+    table["split"] = table["split"].replace({"validation": "test", "test": "validation"})
+    gathered(DataSet(real.folder, table, real.description), made, CLASSES)
+    table.loc[table.index[:8], "split"] = ["test", "test", "train", "train"] * 2
+    with pytest.raises(UserError, match="divided or labelled in another way since"):
+        gathered(DataSet(real.folder, table, real.description), made, CLASSES)
+    for earlier in ({"run": "ben", "data_hash": "0", "split": "train"},
+                    {"run": "ben", "data_hash": real.content_hash, "split": "all"}):  # fmt: skip
+        with pytest.raises(UserError, match="began with the weights of 'ben'"):
+            gathered(real, described(synthetic, **known, earlier=[earlier]), CLASSES)
 
 
 def test_a_patient_is_in_one_split_whatever_the_label(real: DataSet, synthetic: DataSet) -> None:

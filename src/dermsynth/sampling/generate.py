@@ -17,7 +17,7 @@ from dermsynth.recipes.sampler import CHUNK, images_of
 from dermsynth.runs import disk_errors, read_json, write_bytes, write_json
 from dermsynth.training import checkpoints, processes
 from dermsynth.training.loop import build
-from dermsynth.training.settings import RunConfig, read_config
+from dermsynth.training.settings import RunConfig, earlier_data, read_config
 
 JOB = ".generating.json"
 SEEDS_A_CLASS = 1_000_000_000
@@ -43,6 +43,8 @@ class Generator:
             "truncation": truncation,
             "classes": list(data.classes),
             "data_hash": data.content_hash,
+            "rows_hash": data.rows_hash,
+            "earlier": earlier_data(self.config),
             "split": data.split,
             "exclude": list(data.exclude),
             "crop": data.crop,

@@ -9,6 +9,7 @@ from dermsynth.errors import UserError
 from dermsynth.runs import read_json
 
 CONFIG = "config.json"
+LONGEST_CHAIN = 100
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -70,6 +71,21 @@ def read_config(run: Path) -> RunConfig:
     if not (run / CONFIG).exists():
         raise UserError(f"{run}: not a run folder (no {CONFIG}); train one with: dermsynth train")
     return validated(RunConfig, read_json(run / CONFIG), str(run / CONFIG))
+
+
+def earlier_data(config: RunConfig) -> list[dict[str, str]]:
+    """What the runs were trained on from which a run's first weights came, the nearest first; blank where a run is gone."""
+    found: list[dict[str, str]] = []
+    place = config.training.initial
+    while place and len(found) < LONGEST_CHAIN:
+        folder = Path(place)
+        run = next((path for path in (folder, *folder.parents) if (path / CONFIG).exists()), None)
+        if run is None:
+            return [*found, {"run": folder.name, "data_hash": "", "split": ""}]
+        earlier = read_config(run)
+        found.append({"run": run.name, "data_hash": earlier.data.content_hash, "split": earlier.data.split})
+        place = earlier.training.initial
+    return found
 
 
 M = TypeVar("M", bound=BaseModel)

@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import fingerprints, near_duplicates
+from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
 from dermsynth.evaluation.groups import tones_of
 from dermsynth.evaluation.rows import appearances, decoding_of
+from dermsynth.recipes import family
 from dermsynth.utility.arms import Arm
 from dermsynth.utility.classifier import Examples
 
@@ -116,6 +118,7 @@ def gathered(
     """
     check_origin(synthetic, real)
     check_sources(synthetic, real)
+    check_history(synthetic, real)
     names = [real.folder.name, *(other.folder.name for other in external)]
     if len(set(names)) < len(names):
         raise UserError(f"--test: two sets named {max(names, key=names.count)!r}; rename a folder")
@@ -155,6 +158,24 @@ def check_origin(synthetic: DataSet, real: DataSet) -> None:
         raise UserError(
             f"{synthetic.folder}: its generator was trained on the split {generator.get('split')!r}, test images included; "
             "train one with --split train"
+        )
+
+
+def check_history(synthetic: DataSet, real: DataSet) -> None:
+    """The split must still be the one that was trained on, and so must that of the runs whose weights training began with."""
+    generator = synthetic.description.get("generator", {})
+    for earlier in generator.get("earlier", []):
+        if (earlier["data_hash"], earlier["split"]) != (real.content_hash, "train"):
+            raise UserError(
+                f"{synthetic.folder}: its generator began with the weights of {earlier['run']!r}, which was not trained on the "
+                f"training split of {real.folder}; it may have seen the test images"
+            )
+    if "rows_hash" not in generator or family(str(generator.get("recipe"))).takes != "images":
+        return
+    shown = Selection("train", tuple(generator.get("exclude", ())), bool(generator.get("classes")))
+    if rows_hash(chosen_rows(real, shown)) != generator["rows_hash"]:
+        raise UserError(
+            f"{real.folder}: divided or labelled in another way since {synthetic.folder}'s generator was trained"
         )
 
 
