@@ -1,6 +1,6 @@
 """One figure of a synthetic set against a real one, with what it takes to believe it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -100,6 +100,6 @@ class Sides:
         )  # fmt: skip
 
 
-def as_rows(measurements: list[Measurement]) -> list[dict[str, Any]]:
-    """Plain dictionaries for JSON."""
+def as_rows(measurements: Sequence[Any]) -> list[dict[str, Any]]:
+    """Measurements, or other dataclasses of figures, as plain dictionaries for JSON."""
     return [asdict(m) for m in measurements]

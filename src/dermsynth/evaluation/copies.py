@@ -1,7 +1,7 @@
 """What a synthetic set has copied of the images its generator was trained on, against images it has never seen."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,6 +12,7 @@ from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, amended, open_data_set
 from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.errors import UserError
+from dermsynth.evaluation.comparison import as_rows
 from dermsynth.evaluation.copying import (
     authenticity,
     closeness,
@@ -196,11 +197,6 @@ def _jackknifed(
 ) -> tuple[float, float]:
     value = statistic(x, y)
     return jackknife(lambda i, j: statistic(x[i], y[j]), (len(x), len(y)), value, seed=seed)
-
-
-def as_rows(figures: list[Figure]) -> list[dict[str, Any]]:
-    """Plain dictionaries for JSON."""
-    return [asdict(figure) for figure in figures]
 
 
 def check_copies(synthetic: DataSet) -> str:

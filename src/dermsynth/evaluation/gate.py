@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.errors import UserError
+from dermsynth.evaluation.copying import gate_threshold
 from dermsynth.evaluation.nearest import nearest
 from dermsynth.evaluation.structural import Images, lying
 
@@ -93,7 +94,7 @@ class CopyGate:
         distances = _distances(views, held_out)
         usual = [max(float(np.quantile(d, false_alarms)), 1e-6) for d in distances.min(axis=0)]
         score = (distances / np.array(usual)[:, None]).min(axis=(0, 1))
-        threshold = float(np.quantile(score, false_alarms, method="lower"))
+        threshold = gate_threshold(score, false_alarms)
         if min(threshold, *usual) < SMALLEST:
             raise UserError("copy gate: held-out images are themselves copies of training images; divide the set anew")
         return cls(views, usual, threshold, false_alarms, len(held_out))

@@ -50,7 +50,8 @@ def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
         path = _scores_path(out, arm, repeat)
         if not path.exists():
             _train_one(material, plan, arm, repeat, path)
-    found = [_scored(material, plan, arm, test, out) for test in material.tests for arm in plan.arms]
+    tables = {arm: _tables(plan, arm, out) for arm in plan.arms}
+    found = [_scored(material, arm, test, tables[arm]) for test in material.tests for arm in plan.arms]
     result = {
         "schema": 1,
         "settings": read_json(out / SETTINGS),
@@ -64,7 +65,7 @@ def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
     result["worth"] = worth(result, len(material.training.table), material.tests[0].name)
     if REAL in plan.arms:
         truth = material.classes.truth(material.synthetic)
-        areas = [auc(truth, scores) for scores in _kept(plan, REAL, MADE, out)]
+        areas = [auc(truth, scores) for scores in _kept(tables[REAL], MADE)]
         result["trained_on_real_tested_on_synthetic"] = {"auc": float(np.mean(areas)), "images": len(truth)}
     write_json(out / RESULT, result)
     told = {"outcome": result["outcome"], "verdict": result["verdict"], "content_hash": material.synthetic.content_hash}
@@ -139,14 +140,18 @@ def _train_one(material: Material, plan: Plan, arm: Arm, repeat: int, path: Path
         pd.concat([*rows, validation]).to_csv(temporary, index=False)
 
 
-def _scored(material: Material, plan: Plan, arm: Arm, test: HeldOut, out: Path) -> Scored:
-    chosen = best_threshold(material.validation.truth, _kept(plan, arm, VALIDATION, out).mean(axis=0))
-    return Scored(arm, test, _kept(plan, arm, test.name, out), chosen)
+def _tables(plan: Plan, arm: Arm, out: Path) -> list[pd.DataFrame]:
+    """What every repeat of an arm has left."""
+    return [pd.read_csv(_scores_path(out, arm, repeat), keep_default_na=False) for repeat in range(plan.repeats)]
 
 
-def _kept(plan: Plan, arm: Arm, name: str, out: Path) -> Array:
+def _scored(material: Material, arm: Arm, test: HeldOut, tables: Sequence[pd.DataFrame]) -> Scored:
+    chosen = best_threshold(material.validation.truth, _kept(tables, VALIDATION).mean(axis=0))
+    return Scored(arm, test, _kept(tables, test.name), chosen)
+
+
+def _kept(tables: Sequence[pd.DataFrame], name: str) -> Array:
     """Probabilities of every repeat for one set of images: [repeats, n]."""
-    tables = [pd.read_csv(_scores_path(out, arm, repeat), keep_default_na=False) for repeat in range(plan.repeats)]
     return np.stack([table.loc[table["test"] == name, "score"].to_numpy(float) for table in tables])
 
 
