@@ -25,6 +25,14 @@ def _fingerprint(path: Path) -> tuple[np.uint64, NDArray[np.float32]]:
     return thumbnail_hash(read_image(path))
 
 
+def twins_between(paths: list[Path], others: list[Path]) -> NDArray[np.int64]:
+    """Pairs [k, 2] of a file and one of the others that show the same photograph, as positions in either list."""
+    both = [fingerprints(side, jobs=-1) for side in (paths, others)]
+    pairs = near_duplicates(*(np.concatenate([a, b]) for a, b in zip(*both, strict=True)))
+    across = pairs[(pairs[:, 0] < len(paths)) & (pairs[:, 1] >= len(paths))]
+    return across - np.array([0, len(paths)])
+
+
 def near_duplicates(hashes: NDArray[np.uint64], thumbnails: NDArray[np.float32]) -> NDArray[np.int64]:
     """Pairs [k, 2] of images that show the same photograph: near in hash and in thumbnail."""
     pairs = []

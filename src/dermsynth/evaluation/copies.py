@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, amended, open_data_set
-from dermsynth.data.duplicates import fingerprints, near_duplicates
+from dermsynth.data.duplicates import twins_between
 from dermsynth.errors import UserError
 from dermsynth.evaluation.comparison import as_rows
 from dermsynth.evaluation.copying import (
@@ -76,10 +76,7 @@ def without_relatives(known: Sources) -> DataSet:
     related = np.zeros(len(held_out.table), dtype=bool)
     if "group" in training.table:
         related |= held_out.table["group"].isin(set(training.table["group"]) - {""}).to_numpy()
-    both = [fingerprints(side.paths, jobs=-1) for side in (held_out, training)]
-    pairs = near_duplicates(*(np.concatenate([a, b]) for a, b in zip(*both, strict=True)))
-    count = len(held_out.table)
-    related[pairs[(pairs[:, 0] < count) & (pairs[:, 1] >= count), 0]] = True
+    related[twins_between(held_out.paths, training.paths)[:, 0]] = True
     return held_out.select(~related)
 
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.duplicates import fingerprints, near_duplicates
+from dermsynth.data.duplicates import twins_between
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
 from dermsynth.evaluation.groups import tones_of
@@ -215,10 +215,7 @@ def apart(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
 
     Raises UserError, with examples, when there are any and they are not to be dropped.
     """
-    mine, theirs = (fingerprints(side.paths, jobs=-1) for side in (other, real))
-    hashes, thumbnails = (np.concatenate([a, b]) for a, b in zip(mine, theirs, strict=True))
-    pairs = near_duplicates(hashes, thumbnails)
-    across = pairs[(pairs[:, 0] < len(mine[0])) & (pairs[:, 1] >= len(mine[0]))]
+    across = twins_between(other.paths, real.paths)
     if len(across) == 0:
         return other
     same = np.unique(across[:, 0])
@@ -226,7 +223,7 @@ def apart(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
         first, second = across[0]
         raise UserError(
             f"{other.folder}: {len(same)} images are also in {real.folder}, for example "
-            f"{other.table['file_name'].iloc[first]} and {real.table['file_name'].iloc[second - len(mine[0])]}; "
+            f"{other.table['file_name'].iloc[first]} and {real.table['file_name'].iloc[second]}; "
             "leave them out with --drop-overlap"
         )
     return other.select(~np.isin(np.arange(len(other.table)), same))
