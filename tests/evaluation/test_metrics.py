@@ -18,7 +18,7 @@ from dermsynth.evaluation.kernel import (
     gaussian_kernel,
     kernel_distance,
     median_distance,
-    weighted_distance,
+    weighted_distances,
 )
 from dermsynth.evaluation.sliced_wasserstein import (
     descriptors,
@@ -104,13 +104,14 @@ def test_kernel_distance_is_unbiased() -> None:
 def test_multiplicities_equal_repeated_rows_without_pairs_of_a_row_with_itself() -> None:
     x, y = _features(6, 4, 0), _features(5, 4, 1)
     wx, wy = np.array([2.0, 0, 1, 1, 1, 1]), np.ones(5)
-    found = weighted_distance(cubic_kernel(x, x), cubic_kernel(y, y), cubic_kernel(x, y), wx, wy)
+    found, plain = weighted_distances(x, y, np.stack([wx, np.ones(6)]), np.stack([wy, wy]))
     index = [0, 0, 2, 3, 4, 5]
     kxx, kyy, kxy = cubic_kernel(x, x), cubic_kernel(y, y), cubic_kernel(x, y)
     pairs = [(i, j) for a, i in enumerate(index) for b, j in enumerate(index) if a != b and i != j]
     within = sum(kxx[i, j] for i, j in pairs) / len(pairs)
     other = (kyy.sum() - np.trace(kyy)) / 20
     assert found == pytest.approx(within + other - 2 * kxy[index].mean(), rel=1e-9)
+    assert plain == pytest.approx(kernel_distance(x, y))
 
 
 def _pictures(n: int, side: int, seed: int) -> np.ndarray:  # type: ignore[type-arg]

@@ -194,6 +194,37 @@ def test_photographs_of_the_real_set_are_found_in_an_external_one(
     assert len(kept.tests[1].truth) == 26
 
 
+def test_twins_of_training_images_are_not_tested_on(real: DataSet, synthetic: DataSet) -> None:
+    (real.folder / "images" / "nevus3.png").write_bytes((real.folder / "images" / "nevus1.png").read_bytes())
+    with pytest.raises(UserError, match=r"1 photographs of the split test are in the split train too, .*nevus3.png"):
+        gathered(real, synthetic, CLASSES)
+
+
+def test_further_test_sets_are_real_and_columns_exist(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
+    other = folder(tmp_path / "other", {"melanoma": 14, "nevus": 14}, 7, {"synthetic": True}, splits=False)
+    with pytest.raises(UserError, match=r"--test .*: a synthetic set"):
+        gathered(real, synthetic, CLASSES, [other])
+    with pytest.raises(UserError, match=r"--by 'hare': no such column in any test set; .* file_name, label"):
+        gathered(real, synthetic, CLASSES, columns=("hare",))
+    sites = real.table.assign(site=["arm"] * 30 + ["leg"] * 103)
+    rows = DataSet(real.folder, sites, real.description)
+    assert {"site: arm", "site: leg"} <= {*gathered(rows, synthetic, CLASSES, columns=("site",)).tests[0].strata}
+
+
+def test_a_rare_class_alone_may_be_synthetic(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
+    rare = synthetic.select(synthetic.labels == "melanoma")
+    material = gathered(real, rare, CLASSES)
+    shown = material.shown(mixed(0.5), 0)
+    assert (shown.truth.sum(), (~shown.truth).sum()) == (24 + 32, 40)
+    drawn = shown.drawn(40_000, np.random.default_rng(0))
+    assert shown.truth[drawn].mean() == pytest.approx(0.5, abs=0.02)
+    with pytest.raises(UserError, match=r"arm 'synthetic': needs both labels, .* has melanoma"):
+        carry_out(material, Plan((REAL, SYNTHETIC), 1, QUICK), tmp_path / "alone")
+    assert not (tmp_path / "alone").exists()
+    result = carry_out(material, Plan((REAL, mixed(0.5)), 1, QUICK), tmp_path / "out")
+    assert "trained_on_real_tested_on_synthetic" not in result
+
+
 def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     material = gathered(real, synthetic, CLASSES)
     plan = Plan((REAL, SYNTHETIC, mixed(1), Arm("real, 25% of the images", real=0.25)), 2, QUICK)
@@ -214,7 +245,7 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     write_utility_report(tmp_path / "out", first, "dermsynth utility made")
     page = (tmp_path / "out" / "utility.html").read_text()
     assert first["verdict"] in html.unescape(page)
-    assert page.count("<svg") == 3
+    assert page.count("<svg") == 5  # differences, ROC, reliability, precision and recall, worth in real images
     again = carry_out(material, plan, tmp_path / "again")
     assert [f["auc_repeats"] for f in again["figures"]] == [f["auc_repeats"] for f in first["figures"]]
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "scores").glob("*.csv")}
@@ -259,6 +290,7 @@ def scored(arm: Arm, shift: float, seed: int, n: int = 300, repeats: int = 4) ->
             {"site: arm": np.arange(n) % 2 == 0, "site: rare": np.arange(n) < 5},
         ),
         scores,
+        0.5,
         0.5,
     )
 

@@ -6,15 +6,16 @@ import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
+from scipy.special import expit
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from dermsynth.utility.statistics import (
+    at_prevalence,
     auc,
+    auc_interval,
     balanced_accuracy,
     best_threshold,
-    bootstrap_interval,
     calibration,
-    corrected_resampled_t,
     delong_covariance,
     delong_difference,
     delong_interval,
@@ -99,16 +100,6 @@ def test_holms_correction_is_that_of_statsmodels() -> None:
     assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
 
 
-def test_the_corrected_t_is_more_careful_than_the_plain_one() -> None:
-    differences = np.array([0.02, 0.03, 0.01, 0.025, 0.015])
-    mean, p = corrected_resampled_t(differences, 0.25)
-    plain = scipy.stats.ttest_1samp(differences, 0).pvalue
-    assert mean == pytest.approx(0.02)
-    assert corrected_resampled_t(differences, 0.0)[1] == pytest.approx(plain)
-    assert p > plain
-    assert corrected_resampled_t(np.zeros(4), 0.1) == (0, 1)
-
-
 def test_operating_points_are_those_of_all_thresholds() -> None:
     truth, scores, _ = sample(3)
     thresholds = np.concatenate([scores, [np.inf]])
@@ -131,11 +122,22 @@ def test_calibration_is_nothing_for_true_probabilities_and_all_for_wrong_ones() 
     assert calibration(np.array([False] * 5), np.ones(5))[0] == 1
 
 
+def test_probabilities_of_balanced_training_are_moved_to_the_share_that_is_met() -> None:
+    random = np.random.default_rng(1)
+    truth = random.random(40_000) < 0.1
+    x = random.normal(truth * 1.5)
+    balanced = expit(1.5 * x - 1.5**2 / 2)  # the posterior where both classes are equally frequent
+    assert calibration(truth, balanced)[0] > 0.1
+    assert calibration(truth, at_prevalence(balanced, 0.1))[0] < 0.01
+    assert at_prevalence(balanced, 0.5) == pytest.approx(balanced)
+    assert np.isfinite(at_prevalence(np.array([0.0, 1.0]), 0.2)).all()
+
+
 def test_the_bootstrap_never_loses_a_side_and_agrees_with_delong() -> None:
     truth, scores, _ = sample(5, n=300)
-    low, high = bootstrap_interval(auc, truth, scores, resamples=500, seed=0)
+    low, high = auc_interval(truth, scores, resamples=500, seed=0)
     _, delong_low, delong_high = delong_interval(truth, scores)
     assert low == pytest.approx(delong_low, abs=0.02)
     assert high == pytest.approx(delong_high, abs=0.02)
     few = np.array([True, True, False, False, False, False])
-    assert bootstrap_interval(auc, few, np.arange(6.0), resamples=50, seed=0) == (0, 0)
+    assert auc_interval(few, np.arange(6.0), resamples=50, seed=0) == (0, 0)

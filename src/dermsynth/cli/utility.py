@@ -77,13 +77,15 @@ def utility(
         raise UserError(f"--batch {batch} --learning-rate {learning_rate}: must be at least 2, and above 0")
     keep_freed_memory()
     backbone(model)  # a wrong name or file is told now, not after the images were read
-    plan = Plan(arms_of(arms), repeats, Training(model, parse_count(images), batch, learning_rate), seed)
+    chosen, training = arms_of(arms), Training(model, parse_count(images), batch, learning_rate)
     external = [open_data_set(folder) for folder in test]
     material = gathered(
         open_data_set(real), open_data_set(synthetic), Classes(positive, negative), external,
         drop_overlap=drop_overlap, columns=by,
     )  # fmt: skip
-    result = carry_out(material, plan, out)
+    if not arms and not material.both_made:
+        chosen = tuple(arm for arm in chosen if arm.real)
+    result = carry_out(material, Plan(chosen, repeats, training, seed), out)
     write_utility_report(out, result, shlex.join(["dermsynth", *sys.argv[1:]]))
     print(f"{'arm':<34}{'test':<34}{'mean AUC':>9}{'+-':>7}  {'95 % (ensemble)':<17}{'n':>6}{'positive':>9}")
     for row in result["figures"]:

@@ -19,10 +19,9 @@ from dermsynth.evaluation.copying import (
     copy_test,
     distance_ratio,
     membership_auc,
-    resampled,
 )
 from dermsynth.evaluation.gate import FALSE_ALARMS, CopyGate
-from dermsynth.evaluation.intervals import jackknife
+from dermsynth.evaluation.intervals import jackknife, percentile_bootstrap
 from dermsynth.evaluation.neighbours import highest_cosine, least_squared_error, most_similar, nearest_hash
 from dermsynth.evaluation.rows import decoding_of, features
 from dermsynth.networks.features import Extractor
@@ -145,13 +144,13 @@ def copy_figures(synthetic: Features, training: Features, held_out: Features, su
         figure(
             "membership by distance, AUC",
             membership_auc(near, far),
-            resampled(membership_auc, near, far, resamples=RESAMPLES, seed=seed),
+            percentile_bootstrap(membership_auc, near, far, resamples=RESAMPLES, seed=seed),
             0.5,
         )
     )
     try:
         test = copy_test(synthetic, training, held_out, seed=seed)
-        found.append(figure(f"C_T in {test.cells} cells", test.value, (test.value - 1.96, test.value + 1.96), 0.0))
+        found.append(figure(f"C_T in {test.cells} cells", test.value, (test.low, test.high), 0.0))
     except ValueError:
         pass  # too few images for cells: there is no such figure
     return found
@@ -160,7 +159,7 @@ def copy_figures(synthetic: Features, training: Features, held_out: Features, su
 def judged_figure(judge: Judge, known: Sources, decoding: Decoding, synthetic: int, seed: int) -> Figure:
     """Membership by the discriminator's confidence: how well it tells training images from held-out ones."""
     scores = [judge(side, np.asarray(decoded(side, decoding))) for side in (known.training, known.held_out)]
-    interval = resampled(membership_auc, scores[0], scores[1], resamples=RESAMPLES, seed=seed)
+    interval = percentile_bootstrap(membership_auc, scores[0], scores[1], resamples=RESAMPLES, seed=seed)
     return Figure(
         "membership by discriminator, AUC", membership_auc(scores[0], scores[1]), *interval, 0.5, synthetic,
         len(scores[0]), len(scores[1]), seed,

@@ -1,6 +1,5 @@
 """Whether a generator copies its training images: every figure against real images that it has never seen."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,11 +8,12 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 from sklearn.metrics import roc_auc_score
 
+from dermsynth.evaluation.intervals import Indices, bootstrap
 from dermsynth.evaluation.nearest import nearest
 
 Features = NDArray[np.floating]
 Array = NDArray[np.float64]
-CELLS, FEWEST_IN_CELL = 5, 20
+CELLS, FEWEST_IN_CELL, RESAMPLES = 5, 20, 200
 
 
 def authenticity(synthetic: Features, training: Features) -> float:
@@ -41,9 +41,14 @@ def distance_ratio(synthetic: Features, training: Features, held_out: Features, 
 
 @dataclass(frozen=True)
 class CopyTest:
-    """C_T: below zero synthetic images lie closer to the training images than held-out ones do; `cells` were large enough."""
+    """C_T and its interval: below zero synthetic images lie closer to the training images than held-out ones do.
+
+    `cells` were large enough to count.
+    """
 
     value: float
+    low: float
+    high: float
     cells: int
 
 
@@ -54,22 +59,24 @@ def copy_test(
 
     C_T = sum over cells of P_n(cell) Z_U(L(Q_m), L(P_n)) / sum of P_n(cell), L the distance to the nearest training image
     (equation 4); cells with fewer than 20 images of either kind are left out. Under the null about N(0, 1) for one cell;
-    below -3 the paper speaks of copying, above 5 of underfitting.
+    below -3 the paper speaks of copying, above 5 of underfitting. The interval is a basic bootstrap over both sides' images.
 
     Raises ValueError when no cell has enough of both.
     """
     regions = KMeans(cells, n_init=4, random_state=seed).fit(np.asarray(training, np.float64))
-    distances = [nearest(side, training)[0][:, 0] for side in (synthetic, held_out)]
-    places = [regions.predict(np.asarray(side, np.float64)) for side in (synthetic, held_out)]
-    scores, weights = [], []
-    for cell in range(cells):
-        made, kept = (d[p == cell] for d, p in zip(distances, places, strict=True))
-        if min(len(made), len(kept)) >= FEWEST_IN_CELL:
-            scores.append(z_statistic(made, kept))
-            weights.append(len(kept) / len(held_out))
-    if not scores:
+    made, kept = (nearest(side, training)[0][:, 0] for side in (synthetic, held_out))
+    places, others = (regions.predict(np.asarray(side, np.float64)) for side in (synthetic, held_out))
+    used = [c for c in range(cells) if min((places == c).sum(), (others == c).sum()) >= FEWEST_IN_CELL]
+    if not used:
         raise ValueError(f"no cell of {cells} has {FEWEST_IN_CELL} synthetic and {FEWEST_IN_CELL} held-out images")
-    return CopyTest(float(np.average(scores, weights=weights)), len(scores))
+
+    def averaged(i: Indices, j: Indices) -> float:
+        scores = [z_statistic(made[i][places[i] == c], kept[j][others[j] == c]) for c in used]
+        return float(np.average(scores, weights=[np.sum(others[j] == c) for c in used]))
+
+    sizes = len(made), len(kept)
+    value = averaged(*map(np.arange, sizes))
+    return CopyTest(value, *bootstrap(averaged, sizes, value, resamples=RESAMPLES, seed=seed), len(used))
 
 
 def z_statistic(made: Array, kept: Array) -> float:
@@ -96,16 +103,3 @@ def closeness(real: Features, synthetic: Features) -> Array:
 def gate_threshold(held_out_distances: Array, false_alarms: float) -> float:
     """The distance to the nearest training image that a share `false_alarms` of held-out real images falls below."""
     return float(np.quantile(held_out_distances, false_alarms, method="lower"))
-
-
-def resampled(
-    statistic: Callable[[Array, Array], float], a: Array, b: Array, *, resamples: int, seed: int
-) -> tuple[float, float]:
-    """95 % percentile bootstrap of a statistic of two samples of scores."""
-    random = np.random.default_rng(seed)
-    draws = [
-        statistic(a[random.integers(0, len(a), len(a))], b[random.integers(0, len(b), len(b))])
-        for _ in range(resamples)
-    ]
-    low, high = np.quantile(draws, [0.025, 0.975])
-    return float(low), float(high)

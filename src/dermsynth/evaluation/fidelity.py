@@ -12,19 +12,20 @@ from dermsynth.evaluation.dermatology import NAMES
 from dermsynth.evaluation.frechet import IMAGES_A_DIMENSION, frechet_distance, frechet_infinity
 from dermsynth.evaluation.intervals import (
     GROUPS,
-    LEVEL,
+    TAILS,
     bootstrap,
     jackknife,
     jackknife_reach,
     left_out,
     multiplicities,
+    pivotal,
 )
 from dermsynth.evaluation.kernel import (
     cubic_kernel,
     gaussian_kernel,
     kernel_distance,
     median_distance,
-    weighted_distance,
+    weighted_distances,
 )
 from dermsynth.evaluation.manifold import Manifold, manifold
 from dermsynth.evaluation.sliced_wasserstein import descriptors, projected_distance, resampled_distances
@@ -59,12 +60,8 @@ Kernel = Callable[[Features, Features], Array]
 def _kernel_interval(
     synthetic: Features, real: Features, value: float, kernel: Kernel, seed: int
 ) -> tuple[float, float]:
-    xx, yy, xy = kernel(synthetic, synthetic), kernel(real, real), kernel(synthetic, real)
-
-    def resampled(i: NDArray[np.int64], j: NDArray[np.int64]) -> float:
-        return weighted_distance(xx, yy, xy, multiplicities(i, len(xx)), multiplicities(j, len(yy)))
-
-    return bootstrap(resampled, (len(synthetic), len(real)), value, resamples=KID_RESAMPLES, seed=seed)
+    weights = multiplicities((len(synthetic), len(real)), KID_RESAMPLES, seed)
+    return pivotal(value, weighted_distances(synthetic, real, *weights, kernel))
 
 
 def further_measurements(synthetic: Features, real: Features, group: str, suffix: str, seed: int) -> list[Measurement]:
@@ -223,6 +220,6 @@ def _levels(x: Images, y: Images, seed: int) -> list[float]:
 
 
 def _pivotal(value: float, estimate: float, draws: NDArray[np.float32]) -> tuple[float, float]:
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(draws, [tail, 1 - tail])
+    """Draws made on fewer projections, moved to the value of all of them."""
+    low, high = np.quantile(draws, TAILS)
     return max(float(value + estimate - high), 0.0), max(float(value + estimate - low), 0.0)

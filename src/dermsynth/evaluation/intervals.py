@@ -7,9 +7,11 @@ import scipy.stats
 from numpy.typing import NDArray
 
 LEVEL = 0.95
+TAILS = ((1 - LEVEL) / 2, (1 + LEVEL) / 2)
 GROUPS = 10
 
 Indices = NDArray[np.int64]
+Values = NDArray[np.float64]
 Statistic = Callable[[Indices, Indices], float]
 
 
@@ -21,24 +23,41 @@ def bootstrap(
     resamples: int,
     seed: int,
 ) -> tuple[float, float]:
-    """Basic (pivotal) 95 % interval of a two-sample statistic.
+    """Basic (pivotal) 95 % interval of a two-sample statistic, which gets two arrays of indices drawn with replacement."""
+    return pivotal(estimate, np.array([statistic(i, j) for i, j in redrawn(sizes, resamples, seed)]))
 
-    `statistic` gets two arrays of indices drawn with replacement. The interval 2 e - q_97.5 ... 2 e - q_2.5 reflects
-    the resamples about the estimate e, which takes out the upward bias that repeated images give to a distance.
+
+def redrawn(sizes: tuple[int, int], resamples: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
+    """Indices of both samples drawn with replacement, `resamples` times."""
+    random = np.random.default_rng(seed)
+    for _ in range(resamples):
+        yield random.integers(0, sizes[0], sizes[0]), random.integers(0, sizes[1], sizes[1])
+
+
+def pivotal(estimate: float, draws: NDArray[np.floating]) -> tuple[float, float]:
+    """The interval 2 e - q_97.5 ... 2 e - q_2.5 of draws about the estimate e.
+
+    Reflecting them takes out the upward bias that repeated images give to a distance.
     """
-    generator = np.random.default_rng(seed)
-    values = [
-        statistic(generator.integers(0, sizes[0], sizes[0]), generator.integers(0, sizes[1], sizes[1]))
-        for _ in range(resamples)
-    ]
-    tail = (1 - LEVEL) / 2
-    low, high = np.quantile(values, [tail, 1 - tail])
+    low, high = np.quantile(draws, TAILS)
     return float(2 * estimate - high), float(2 * estimate - low)
 
 
-def multiplicities(indices: Indices, count: int) -> NDArray[np.float64]:
-    """How often each of `count` items was drawn."""
-    return np.bincount(indices, minlength=count).astype(np.float64)
+def percentile_bootstrap(
+    statistic: Callable[[Values, Values], float], a: Values, b: Values, *, resamples: int, seed: int
+) -> tuple[float, float]:
+    """95 % percentile interval of a statistic of two samples of scores, each drawn within itself."""
+    draws = [statistic(a[i], b[j]) for i, j in redrawn((len(a), len(b)), resamples, seed)]
+    low, high = np.quantile(draws, TAILS)
+    return float(low), float(high)
+
+
+def multiplicities(sizes: tuple[int, int], resamples: int, seed: int) -> tuple[Values, Values]:
+    """How often each item of both samples is drawn: [resamples, n] and [resamples, m]."""
+    draws = redrawn(sizes, resamples, seed)
+    counts = [[np.bincount(side, minlength=size) for side, size in zip(both, sizes, strict=True)] for both in draws]
+    left, right = (np.array(side, dtype=np.float64) for side in zip(*counts, strict=True))
+    return left, right
 
 
 def jackknife(

@@ -8,7 +8,7 @@ from scipy.spatial.distance import pdist
 
 Array = NDArray[np.float64]
 Kernel = Callable[[NDArray[np.floating], NDArray[np.floating]], Array]
-MEDIAN_OF = 1000
+MEDIAN_OF, BLOCK = 1000, 512
 
 
 def cubic_kernel(x: NDArray[np.floating], y: NDArray[np.floating]) -> Array:
@@ -35,17 +35,36 @@ def kernel_distance(x: NDArray[np.floating], y: NDArray[np.floating], kernel: Ke
 
     Unlike the average over subsets it has no free parameter; being unbiased it can be negative.
     """
-    weights_x, weights_y = np.ones(len(x)), np.ones(len(y))
-    return weighted_distance(kernel(x, x), kernel(y, y), kernel(x, y), weights_x, weights_y)
+    return float(weighted_distances(x, y, np.ones((1, len(x))), np.ones((1, len(y))), kernel)[0])
 
 
-def weighted_distance(xx: Array, yy: Array, xy: Array, weights_x: Array, weights_y: Array) -> float:
-    """The same with multiplicities: pairs of one image with itself never count, so a bootstrap stays unbiased."""
+def weighted_distances(
+    x: NDArray[np.floating], y: NDArray[np.floating], weights_x: Array, weights_y: Array, kernel: Kernel = cubic_kernel
+) -> Array:
+    """The same with multiplicities [r, n] and [r, m], r times: [r].
 
-    def within(kernel: Array, weights: Array) -> float:
-        squares = weights**2
-        total = weights @ kernel @ weights - squares @ np.diag(kernel)
-        return float(total / (weights.sum() ** 2 - squares.sum()))
+    Pairs of one image with itself never count, so a bootstrap stays unbiased. No n x m matrix is ever held.
+    """
+    within = [_within(side, weights, kernel) for side, weights in ((x, weights_x), (y, weights_y))]
+    across = _pairs(x, y, weights_x, weights_y, kernel) / (weights_x.sum(axis=1) * weights_y.sum(axis=1))
+    found: Array = within[0] + within[1] - 2 * across
+    return found
 
-    across = weights_x @ xy @ weights_y / (weights_x.sum() * weights_y.sum())
-    return within(xx, weights_x) + within(yy, weights_y) - 2 * float(across)
+
+def _within(x: NDArray[np.floating], weights: Array, kernel: Kernel) -> Array:
+    own = np.array([kernel(row[None], row[None])[0, 0] for row in x])
+    squares = weights**2
+    total = _pairs(x, x, weights, weights, kernel) - squares @ own
+    found: Array = total / (weights.sum(axis=1) ** 2 - squares.sum(axis=1))
+    return found
+
+
+def _pairs(
+    x: NDArray[np.floating], y: NDArray[np.floating], weights_x: Array, weights_y: Array, kernel: Kernel
+) -> Array:
+    """Sum over all pairs of weight times weight times kernel, for every row of weights, block by block."""
+    total = np.zeros(len(weights_x))
+    for start in range(0, len(x), BLOCK):
+        rows = slice(start, start + BLOCK)
+        total += np.einsum("rm,rm->r", weights_x[:, rows] @ kernel(x[rows], y), weights_y)
+    return total

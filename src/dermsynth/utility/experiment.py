@@ -44,6 +44,8 @@ def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
     """
     require_seed(plan.seed)
     plan = _with_earlier(plan, out)
+    for arm in plan.arms:
+        material.shown(arm, plan.seed)  # an arm that cannot be made is told now
     _claim(material, plan, out)
     jobs = [(arm, repeat) for repeat in range(plan.repeats) for arm in plan.arms]
     for arm, repeat in progress_bar(jobs, total=len(jobs), label="training classifiers", unit="model"):
@@ -63,7 +65,7 @@ def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
     }
     result["outcome"], result["verdict"] = verdict(result, material.tests[0].name)
     result["worth"] = worth(result, len(material.training.table), material.tests[0].name)
-    if REAL in plan.arms:
+    if REAL in plan.arms and material.both_made:
         truth = material.classes.truth(material.synthetic)
         areas = [auc(truth, scores) for scores in _kept(tables[REAL], MADE)]
         result["trained_on_real_tested_on_synthetic"] = {"auc": float(np.mean(areas)), "images": len(truth)}
@@ -146,8 +148,9 @@ def _tables(plan: Plan, arm: Arm, out: Path) -> list[pd.DataFrame]:
 
 
 def _scored(material: Material, arm: Arm, test: HeldOut, tables: Sequence[pd.DataFrame]) -> Scored:
-    chosen = best_threshold(material.validation.truth, _kept(tables, VALIDATION).mean(axis=0))
-    return Scored(arm, test, _kept(tables, test.name), chosen)
+    truth = material.validation.truth
+    chosen = best_threshold(truth, _kept(tables, VALIDATION).mean(axis=0))
+    return Scored(arm, test, _kept(tables, test.name), chosen, float(truth.mean()))
 
 
 def _kept(tables: Sequence[pd.DataFrame], name: str) -> Array:

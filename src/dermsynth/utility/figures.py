@@ -7,15 +7,16 @@ from typing import Any
 import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
-from sklearn.metrics import roc_curve
+from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from dermsynth.utility.arms import OVERSAMPLED, Arm
 from dermsynth.utility.material import FEWEST, HeldOut
 from dermsynth.utility.statistics import (
     Array,
+    at_prevalence,
     auc,
+    auc_interval,
     balanced_accuracy,
-    bootstrap_interval,
     calibration,
     delong_difference,
     delong_interval,
@@ -31,12 +32,16 @@ RESAMPLES = 2000
 
 @dataclass(frozen=True)
 class Scored:
-    """Probabilities of one arm on one test set, [repeats, n], and the threshold that the validation images choose for it."""
+    """Probabilities of one arm on one test set, [repeats, n], and what the validation images say of it.
+
+    That is the threshold, and the share of positives that probabilities are to expect.
+    """
 
     arm: Arm
     test: HeldOut
     scores: Array
     threshold: float
+    prevalence: float
 
     @property
     def mean(self) -> Array:
@@ -56,7 +61,7 @@ def figures_of(one: Scored, seed: int) -> dict[str, Any]:
     areas = one.areas
     ensemble, low, high = delong_interval(truth, mean)
     called = mean >= one.threshold
-    error, bins = calibration(truth, mean)
+    error, bins = calibration(truth, at_prevalence(mean, one.prevalence))
     return {
         "arm": one.arm.name,
         "test": one.test.name,
@@ -68,7 +73,7 @@ def figures_of(one: Scored, seed: int) -> dict[str, Any]:
         "auc_repeats": [round(area, 5) for area in areas],
         "ensemble_auc": ensemble,
         "delong": [low, high],
-        "bootstrap": list(bootstrap_interval(auc, truth, mean, resamples=RESAMPLES // 4, seed=seed)),
+        "bootstrap": list(auc_interval(truth, mean, resamples=RESAMPLES // 4, seed=seed)),
         "balanced_accuracy": balanced_accuracy(truth, called),
         "threshold": one.threshold,
         "confusion": {
@@ -81,7 +86,9 @@ def figures_of(one: Scored, seed: int) -> dict[str, Any]:
         "specificity_at_90_sensitivity": specificity_at(truth, mean, FIXED),
         "calibration_error": error,
         "calibration": [list(row) for row in bins],
+        "average_precision": float(average_precision_score(truth, mean)),
         "roc": _roc(truth, mean),
+        "precision_recall": _precision_recall(truth, mean),
         "strata": _strata(one),
     }
 
@@ -110,6 +117,12 @@ def _roc(truth: NDArray[np.bool_], scores: Array) -> list[list[float]]:
     """False positive rates and true positive rates of all thresholds where the curve turns."""
     false_positive, true_positive, _ = roc_curve(truth, scores)
     return [[round(float(v), 5) for v in side] for side in (false_positive, true_positive)]
+
+
+def _precision_recall(truth: NDArray[np.bool_], scores: Array) -> list[list[float]]:
+    """Sensitivities and positive predictive values of all thresholds."""
+    precision, recall, _ = precision_recall_curve(truth, scores, drop_intermediate=True)
+    return [[round(float(v), 5) for v in side] for side in (recall, precision)]
 
 
 def comparisons(found: Sequence[Scored], seed: int) -> list[dict[str, Any]]:

@@ -32,16 +32,16 @@ class Classes:
         if not self.negative or self.positive in self.negative:
             raise UserError(f"--positive {self.positive!r}: needs another label beside it: --negative LABEL")
 
-    def of(self, data_set: DataSet, what: str) -> DataSet:
+    def of(self, data_set: DataSet, what: str, *, both: bool = True) -> DataSet:
         """The rows with one of the labels.
 
-        Raises UserError when either side has too few.
+        Raises UserError when either side has too few; where not both are needed, a side may have none.
         """
         keep = np.isin(data_set.labels.astype(str), [self.positive, *self.negative])
         rows = data_set.select(keep)
         for side, labels in (("positive", (self.positive,)), ("negative", self.negative)):
             count = int(np.isin(rows.labels.astype(str), labels).sum())
-            if count < FEWEST:
+            if count < FEWEST and (both or count or rows.table.empty):
                 raise UserError(
                     f"{what}: {count} {side} images ({', '.join(labels)}), at least {FEWEST} are needed; there are: "
                     f"{', '.join(data_set.classes) or 'no labels'}"
@@ -78,6 +78,11 @@ class Material:
     tests: Sequence[HeldOut]
     classes: Classes
 
+    @property
+    def both_made(self) -> bool:
+        """Whether there are synthetic images of either side, not of a rare one alone."""
+        return len(np.unique(self.classes.truth(self.synthetic))) == 2
+
     def shown(self, arm: Arm, seed: int) -> Examples:
         """The images of an arm; fewer real ones are whole groups drawn by `seed`, synthetic ones are drawn by class."""
         random = np.random.default_rng(seed)
@@ -86,6 +91,10 @@ class Material:
         wanted = there if arm.synthetic is None else round(arm.synthetic * len(self.training.table))
         if wanted > there:
             raise UserError(f"arm {arm.name!r}: needs {wanted} synthetic images, there are {there}; generate more")
+        if not arm.real and not self.both_made:
+            raise UserError(
+                f"arm {arm.name!r}: needs both labels, {self.synthetic.folder} has {self.synthetic.classes[0]}"
+            )
         made = _each_class(self.classes.truth(self.synthetic), wanted, random)
         truth = np.concatenate([self.classes.truth(self.training)[real], self.classes.truth(self.synthetic)[made]])
         images = np.concatenate([self.training_images[real], self.synthetic_images[made]])
@@ -113,8 +122,9 @@ def gathered(
 
     Test images are also looked at apart by skin tone, and by the values of the columns where their table has them.
 
-    Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups lie in two
-    splits, or an external image is one of the real set's (which `drop_overlap` leaves out instead).
+    Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups or twins lie
+    in two splits, an external image is one of the real set's (which `drop_overlap` leaves out instead), or no test set has a
+    column.
     """
     check_origin(synthetic, real)
     check_sources(synthetic, real)
@@ -127,11 +137,18 @@ def gathered(
         name: classes.of(_split(real, name), f"{real.folder}, split {name}") for name in ("train", "validation", "test")
     }
     check_groups({name: _split(real, name) for name in parts})
-    made = classes.of(synthetic, str(synthetic.folder))
+    check_twins(parts)
+    made = classes.of(synthetic, str(synthetic.folder), both=False)
     tests = [_test(f"{real.folder.name} (held out)", parts["test"], decoding, classes, columns)]
     for other in external:
+        if other.synthetic:
+            raise UserError(f"--test {other.folder}: a synthetic set; usefulness is tested on real images")
         rows = apart(classes.of(other, str(other.folder)), real, drop=drop_overlap)
         tests.append(_test(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns))
+    for column in columns:
+        if not any(column in test.rows.table for test in tests):
+            there = ", ".join(str(name) for name in tests[0].rows.table.columns)
+            raise UserError(f"--by {column!r}: no such column in any test set; {real.folder} has: {there}")
     validation = Examples(_images(parts["validation"], decoding), classes.truth(parts["validation"]))
     return Material(
         parts["train"],
@@ -202,6 +219,19 @@ def check_groups(parts: dict[str, DataSet]) -> None:
         for group in set(rows.table.get("group", [])) - {""}:
             if seen.setdefault(str(group), name) != name:
                 raise UserError(f"group {group!r}: in the splits {seen[str(group)]} and {name}; divide the set anew")
+
+
+def check_twins(parts: Mapping[str, DataSet]) -> None:
+    """No photograph of another part may be in the training split once more, as a file of its own."""
+    for name in ("validation", "test"):
+        twins = twins_between(parts[name].paths, parts["train"].paths)
+        if len(twins):
+            first, second = twins[0]
+            raise UserError(
+                f"{parts[name].folder}: {len(twins)} photographs of the split {name} are in the split train too, for example "
+                f"{parts[name].table['file_name'].iloc[first]} and {parts['train'].table['file_name'].iloc[second]}; "
+                "give them one group and import the set anew"
+            )
 
 
 def _split(real: DataSet, name: str) -> DataSet:

@@ -1,16 +1,18 @@
 """Statistics of classifiers: AUC with DeLong's variance, paired tests, operating points, calibration."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import scipy.special
 import scipy.stats
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
+from dermsynth.evaluation.intervals import LEVEL, percentile_bootstrap
+
 Array = NDArray[np.float64]
 Truth = NDArray[np.bool_]
-LEVEL = 0.95
 BINS = 10
 
 
@@ -31,6 +33,16 @@ def placements(truth: Truth, scores: Array) -> tuple[Array, Array]:
 def auc(truth: Truth, scores: Array) -> float:
     """Area under the receiver operating characteristic: the chance that a positive scores above a negative."""
     return float(placements(truth, scores)[0].mean())
+
+
+def auc_interval(truth: Truth, scores: Array, *, resamples: int, seed: int) -> tuple[float, float]:
+    """95 % percentile interval; positives and negatives are drawn apart, so that none is ever without either."""
+
+    def area(positive: Array, negative: Array) -> float:
+        both = np.concatenate([positive, negative])
+        return auc(np.arange(len(both)) < len(positive), both)
+
+    return percentile_bootstrap(area, scores[truth], scores[~truth], resamples=resamples, seed=seed)
 
 
 def delong_covariance(truth: Truth, scores: Sequence[Array]) -> NDArray[np.float64]:
@@ -85,19 +97,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return [float(p) for p in adjusted]
 
 
-def corrected_resampled_t(differences: Array, share: float) -> tuple[float, float]:
-    """Mean difference over repeats and two-sided p, with the variance corrected for repeats that share images.
-
-    Nadeau & Bengio 2003: the variance of a mean over k repeats is (1 / k + share) s^2, `share` the ratio of test to
-    training images.
-    """
-    k, mean = len(differences), float(np.mean(differences))
-    deviation = float(np.sqrt((1 / k + share) * np.var(differences, ddof=1)))
-    if deviation == 0:
-        return mean, 1.0 if mean == 0 else 0.0
-    return mean, float(2 * scipy.stats.t.sf(abs(mean) / deviation, k - 1))
-
-
 def sensitivity_at(truth: Truth, scores: Array, specificity: float) -> float:
     """Highest sensitivity of a threshold whose specificity is at least this."""
     false_positive, true_positive, _ = roc_curve(truth, scores, drop_intermediate=False)
@@ -121,6 +120,16 @@ def balanced_accuracy(truth: Truth, called: Truth) -> float:
     return float((called[truth].mean() + (~called[~truth]).mean()) / 2)
 
 
+def at_prevalence(probabilities: Array, prevalence: float) -> Array:
+    """Probabilities of a classifier trained on equally many of either class, where positives are this frequent.
+
+    The odds are multiplied by those of the prevalence (Saerens et al. 2002, equation 4).
+    """
+    limited = np.clip(probabilities, 1e-12, 1 - 1e-12)
+    found: Array = scipy.special.expit(scipy.special.logit(limited) + scipy.special.logit(prevalence))
+    return found
+
+
 def calibration(truth: Truth, probabilities: Array, bins: int = BINS) -> tuple[float, list[tuple[float, float, int]]]:
     """Expected calibration error (Guo et al. 2017, equation 3), and mean probability, share of positives, n of every bin."""
     places = np.minimum((probabilities * bins).astype(int), bins - 1)
@@ -131,17 +140,3 @@ def calibration(truth: Truth, probabilities: Array, bins: int = BINS) -> tuple[f
     ]
     error = sum(n * abs(share - mean) for mean, share, n in rows) / len(truth)
     return float(error), rows
-
-
-def bootstrap_interval(
-    statistic: Callable[[Truth, Array], float], truth: Truth, scores: Array, *, resamples: int = 1000, seed: int
-) -> tuple[float, float]:
-    """95 % percentile interval; positives and negatives are drawn apart, so that none is ever without either."""
-    random = np.random.default_rng(seed)
-    sides = np.flatnonzero(truth), np.flatnonzero(~truth)
-    draws = []
-    for _ in range(resamples):
-        index = np.concatenate([random.choice(side, len(side)) for side in sides])
-        draws.append(statistic(truth[index], scores[index]))
-    low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
