@@ -3,17 +3,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.evaluation import fidelity, gate
-from dermsynth.evaluation.copies import Sources, check_copies, judge_of, sources, without_relatives
+from dermsynth.evaluation.copies import Sources, check_copies, sources, without_relatives
+from dermsynth.evaluation.embedding import SHOWN
 from dermsynth.evaluation.evaluate import as_text, evaluate, evaluate_fully
+from dermsynth.evaluation.origin import PATH_SEED, judge_of, path_figures
+from dermsynth.evaluation.path_length import trimmed_mean
 from dermsynth.evaluation.verdict import verdict
 from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
 from dermsynth.images import encode_png, fit, read_image
 from dermsynth.networks.features import load_extractor
+from dermsynth.networks.lpips import load_perceptual
+from dermsynth.recipes.sampler import noise_of, one_hot
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.runs import read_json, write_bytes
 from dermsynth.sampling.generate import generate, load_generator
@@ -82,6 +88,77 @@ def test_the_whole_evaluation_has_every_part(
     assert best["value"] == pytest.approx(neighbours["SSIM"].max(), abs=1e-5)
     assert best["of"] == neighbours.loc[neighbours["SSIM"].idxmax(), "SSIM: of"]
     assert page.count("<figure>") >= 24
+
+
+def test_a_brief_evaluation_does_not_replace_a_whole_one(
+    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fidelity, "PAIRS", 20)
+    made = generate(load_generator(run, device="cpu"), {"melanoma": 50, "nevus": 50}, tmp_path / "made")
+    evaluate(made, phantom, load_extractor("embedded"))
+    whole = evaluate_fully(made, phantom, load_extractor("embedded"))
+    assert "measurements" in evaluate(open_data_set(made.folder), phantom, load_extractor("embedded"))
+    assert read_json(made.folder / "evaluation.json") == whole
+
+
+def test_perceptual_figures_paths_and_a_view_of_features(
+    phantom: DataSet, run: Path, tmp_path: Path, mobilenet_weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fidelity, "PAIRS", 20)
+    monkeypatch.setattr(gate, "FEWEST_HELD_OUT", 20)
+    made = generate(load_generator(run, device="cpu"), {"melanoma": 50, "nevus": 50}, tmp_path / "made")
+    space = load_perceptual(f"mobilenet={mobilenet_weights}")
+    result = evaluate_fully(made, phantom, load_extractor("embedded"), perceptual=space, paths=20)
+    rows = {(row["metric"], row["group"]): row for row in result["measurements"]}
+    row = rows["perceptual distance, mobilenet_v2, of pairs", "nevus"]
+    assert 0 < row["low"] < row["value"] < row["high"]
+    assert row["floor"] > 0
+    assert result["closest"]["perceptual distance, mobilenet_v2"][0]["value"] > 0
+    found = {(row["space"], row["path"]): row for row in result["path_lengths"]}
+    assert {*found} == {("Z", "full"), ("Z", "end"), ("W", "full"), ("W", "end")}
+    assert all(row["low"] <= row["value"] <= row["high"] and row["paths"] == 20 for row in found.values())
+    (view,) = (v for v in result["embedding"] if v["method"] == "PCA")
+    assert len(view["points"]) == 100 + min(result["real"]["images"], SHOWN)
+    assert all(0 <= p["x"] <= 1 and 0 <= p["y"] <= 1 for p in view["points"])
+    write_evaluation_report(open_data_set(made.folder), phantom, result, "")
+    assert "Where the images lie" in (made.folder / "evaluation.html").read_text()
+    with pytest.raises(UserError, match="--path-lengths: needs a distance"):
+        evaluate_fully(made, phantom, load_extractor("embedded"), paths=20)
+
+
+def test_path_lengths_are_those_of_differences_along_the_path(run: Path, mobilenet_weights: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    space = load_perceptual(f"mobilenet={mobilenet_weights}")
+    figures = path_figures(generator, space, 16, 3)
+    again = path_figures(generator, space, 16, 3)
+    assert figures == again
+    recipe, lengths = generator.recipe, []
+    ends = [[noise_of(PATH_SEED + 2 * (3 + k) + e, recipe.noise_shapes()) for k in range(16)] for e in (0, 1)]
+    for k, (a, b) in enumerate(zip(*ends, strict=True)):
+        label = one_hot([k % recipe.classes], recipe.classes, torch.device("cpu"))
+        w = [recipe.style(side[0][None], label, None) for side in (a, b)]
+        with torch.no_grad():
+            images = [recipe.of_style(torch.lerp(*w, t), [n[None] for n in a[1:]]) for t in (0.0, 1e-4)]
+            lengths.append(float(space.distance(*images)[0]) / 1e-8)
+    expected = trimmed_mean(np.array(lengths))
+    (figure,) = (f for f in figures if (f.space, f.path) == ("W", "end"))
+    assert figure.value == pytest.approx(expected, rel=0.05)  # float32: the step is a ten-thousandth
+
+
+def test_what_was_translated_counts_as_known(synthetic: DataSet, phantom: DataSet) -> None:
+    held_out = phantom.table["file_name"][phantom.table["split"] == "test"].tolist()[:5]
+    table = synthetic.table.assign(source_image=(held_out * 40)[: len(synthetic.table)])
+    generator = {**synthetic.description["generator"], "source_hash": phantom.content_hash}
+    made = DataSet(synthetic.folder, table, {**synthetic.description, "generator": generator})
+    plain, known = sources(synthetic, phantom), sources(made, phantom)
+    assert {*known.training.table["file_name"]} == {*plain.training.table["file_name"], *held_out}
+    assert not {*known.held_out.table["file_name"]} & {*held_out}
+    foreign = DataSet(made.folder, table, {**made.description, "generator": {**generator, "source_hash": "0"}})
+    with pytest.raises(UserError, match="made from photographs of another set"):
+        sources(foreign, phantom)
+    divided = phantom.table.assign(split=np.roll(phantom.table["split"].to_numpy(), 7))
+    with pytest.raises(UserError, match="divided or labelled in another way"):
+        sources(synthetic, DataSet(phantom.folder, divided, phantom.description))
 
 
 def test_planted_copies_turn_the_light_red(

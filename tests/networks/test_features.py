@@ -59,6 +59,21 @@ def test_features_equal_torch_fidelity(reference, dimensions: int) -> None:  # t
     assert (found - expected).norm() / expected.norm() < 1e-5
 
 
+def test_probabilities_equal_torch_fidelitys(reference, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    network, path = reference
+    assert load_extractor(f"inception={path}").head is None  # that file ends before the classes
+    state = {k: v.contiguous() for k, v in network.state_dict().items()}
+    save_file(state, tmp_path / "whole.safetensors")
+    extractor = load_extractor(f"inception={tmp_path / 'whole.safetensors'}")
+    images = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8)
+    features = extractor(images.numpy())
+    assert extractor.head is not None
+    found = extractor.head(features)
+    logits = torch.from_numpy(features).mm(network.fc.weight.T)  # "logits_unbiased" of torch-fidelity
+    np.testing.assert_allclose(found, logits.double().softmax(dim=1).numpy(), rtol=1e-4)
+    assert found.shape == (3, 1008)
+
+
 def test_the_deepest_layer_names_the_metric(reference, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     network, path = reference
     assert load_extractor(f"inception={path}").comparable
@@ -91,6 +106,15 @@ def test_a_timm_backbone_from_a_file(tmp_path: Path) -> None:
     assert extractor(np.zeros((2, 3, 32, 32), np.uint8)).shape == (2, model.num_features)
     with pytest.raises(UserError, match="no such model"):
         load_extractor("timm:resnet5000")
+
+
+@pytest.mark.parametrize(("name", "width"), [("vit_small_patch14_dinov2", 384), ("vit_base_patch32_clip_224", 768)])
+def test_dinov2_and_clip_are_backbones_of_timm(name: str, width: int, tmp_path: Path) -> None:
+    timm = pytest.importorskip("timm", reason="needs timm")
+    save_file(timm.create_model(name, pretrained=False, num_classes=0).state_dict(), tmp_path / "w.safetensors")
+    extractor = load_extractor(f"timm:{name}={tmp_path / 'w.safetensors'}")
+    assert extractor(np.zeros((1, 3, 64, 64), np.uint8)).shape == (1, width)
+    assert extractor.suffix == f"-{name}"
 
 
 def test_bad_weights_are_one_line(tmp_path: Path) -> None:

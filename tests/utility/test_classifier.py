@@ -75,6 +75,11 @@ def test_images_are_normalised_like_imagenets() -> None:
 def test_backbones_are_named_and_wrong_names_are_refused(tmp_path: Path, mobilenet_weights: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (3, 3, 64, 64)).astype(np.uint8)
     assert Classifier(f"mobilenet={mobilenet_weights}", 0).probabilities(image).shape == (3,)
+    pytest.importorskip("timm", reason="needs timm")
+    for name, width in (("efficientnet_b2", 1408), ("inception_v4", 1536)):  # ROSEN's and BISSOTO's
+        model = Classifier(f"timm:{name}", 0)
+        assert model.head.in_features == width
+        assert model.probabilities(np.zeros((2, 3, 96, 96), np.uint8)).shape == (2,)
     for place in ("resnet", "mobilenet", "timm"):
         with pytest.raises(UserError, match="write small, mobilenet=FILE"):
             Classifier(place, 0)

@@ -19,8 +19,8 @@ from dermsynth.images import encode_png
 from dermsynth.report.utility_report import write_utility_report
 from dermsynth.runs import read_json, write_bytes
 from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm, arms_of, mixed
-from dermsynth.utility.classifier import Training
-from dermsynth.utility.experiment import Plan, carry_out
+from dermsynth.utility.classifier import Training, load_extractor
+from dermsynth.utility.experiment import Plan, _scores_path, carry_out
 from dermsynth.utility.figures import Scored, comparisons, figures_of, paired_difference
 from dermsynth.utility.material import Classes, HeldOut, gathered
 from dermsynth.utility.statistics import auc
@@ -34,6 +34,10 @@ def image(positive: bool, random: np.random.Generator, signal: float = 70) -> ND
     pixels = random.integers(40, 150, (16, 16, 3)).astype(np.float32)
     pixels[..., 0] += signal * positive
     return pixels.clip(0, 255).astype(np.uint8)
+
+
+def _key(arm: Arm) -> str:
+    return _scores_path(Path(), arm, 0).stem.removesuffix("-0")
 
 
 def folder(
@@ -246,6 +250,14 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     page = (tmp_path / "out" / "utility.html").read_text()
     assert first["verdict"] in html.unescape(page)
     assert page.count("<svg") == 5  # differences, ROC, reliability, precision and recall, worth in real images
+    extractor = load_extractor(f"classifier={tmp_path / 'out'}")
+    test = material.tests[0]
+    assert extractor.head is not None
+    kept = pd.read_csv(next((tmp_path / "out" / "scores").glob(f"{_key(REAL)}-0.csv")), keep_default_na=False)
+    scores = kept.loc[kept["test"] == test.name, "score"].to_numpy(float)
+    assert extractor.head(extractor(test.images))[:, 1] == pytest.approx(scores, abs=1e-5)
+    with pytest.raises(UserError, match="takes a folder of dermsynth utility"):
+        load_extractor("classifier=nowhere")
     again = carry_out(material, plan, tmp_path / "again")
     assert [f["auc_repeats"] for f in again["figures"]] == [f["auc_repeats"] for f in first["figures"]]
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "scores").glob("*.csv")}

@@ -124,6 +124,8 @@ def evaluate(
     resizer: Literal["tensorflow", "antialiased"] = "tensorflow",
     split: str = "all",
     by: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    perceptual: str = "",
+    path_lengths: int = 0,
     brief: bool = False,
     seed: int = 0,
 ) -> None:
@@ -139,16 +141,20 @@ def evaluate(
     against
         The real data set; without it the phantom.
     extractor
-        embedded, inception=FILE (weights of the FID Inception-v3), inception=download, mobilenet=FILE, or
-        timm:NAME=FILE.
+        embedded, inception=FILE (weights of the FID Inception-v3), inception=download, mobilenet=FILE, timm:NAME=FILE
+        (DINOv2, CLIP and others), or classifier=DIR (a folder of dermsynth utility).
     resizer
         How images reach the extractor's size.
     split
         Part of the real set to compare with: all, train, validation or test.
     by
         A column of both sets' metadata.csv whose values are compared apart; may be repeated.
+    perceptual
+        lpips=FILE or mobilenet=FILE: a perceptual distance for pairs of images and for the nearest training images.
+    path_lengths
+        So many walks through the generator's latents, whose perceptual lengths are measured; needs --perceptual and the run.
     brief
-        FID, KID and SWD only, and no page.
+        FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is.
     """
     import shlex
     import sys
@@ -157,15 +163,19 @@ def evaluate(
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.data.phantom import default_phantom
-    from dermsynth.evaluation.copies import judge_of
+    from dermsynth.errors import UserError
     from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate_fully
     from dermsynth.evaluation.evaluate import evaluate as measure
     from dermsynth.evaluation.groups import EVERYTHING
-    from dermsynth.networks.features import load_extractor
+    from dermsynth.evaluation.origin import judge_of
+    from dermsynth.networks.lpips import load_perceptual
     from dermsynth.report.evaluation_report import PAGE, write_evaluation_report
     from dermsynth.training.processes import keep_freed_memory
+    from dermsynth.utility.classifier import load_extractor
 
     keep_freed_memory()
+    if path_lengths < 0:
+        raise UserError(f"--path-lengths {path_lengths}: must be at least 0")
     made = open_data_set(synthetic)
     if against is None:
         with Image.open(made.paths[0]) as image:
@@ -177,8 +187,20 @@ def evaluate(
         print(as_text(measure(made, real, chosen, split=split, seed=seed)))
         print(f"\n{synthetic / 'evaluation.json'}")
         return
-    result = evaluate_fully(made, real, chosen, split=split, columns=by, judge=judge_of(made), seed=seed)
-    write_evaluation_report(open_data_set(synthetic), real, result, shlex.join(["dermsynth", *sys.argv[1:]]))
+    space = load_perceptual(perceptual) if perceptual else None
+    result = evaluate_fully(
+        made,
+        real,
+        chosen,
+        split=split,
+        columns=by,
+        judge=judge_of(made),
+        perceptual=space,
+        paths=path_lengths,
+        seed=seed,
+    )
+    command = shlex.join(["dermsynth", *sys.argv[1:]])
+    write_evaluation_report(open_data_set(synthetic), real, result, command)
     print(as_text(result, EVERYTHING), as_lights(result), synthetic / PAGE, sep="\n\n")
 
 

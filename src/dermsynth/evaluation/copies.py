@@ -1,9 +1,9 @@
 """What a synthetic set has copied of the images its generator was trained on, against images it has never seen."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +22,13 @@ from dermsynth.evaluation.copying import (
 )
 from dermsynth.evaluation.gate import FALSE_ALARMS, CopyGate
 from dermsynth.evaluation.intervals import jackknife, percentile_bootstrap
+from dermsynth.evaluation.nearest import nearest
 from dermsynth.evaluation.neighbours import highest_cosine, least_squared_error, most_similar, nearest_hash
-from dermsynth.evaluation.rows import decoding_of, features
+from dermsynth.evaluation.origin import Judge, divided_as_trained
+from dermsynth.evaluation.rows import decoding_of
 from dermsynth.networks.features import Extractor
-from dermsynth.recipes.sampler import confidence_of
+from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.runs import replacing
-from dermsynth.sampling.generate import load_generator
-from dermsynth.training.checkpoints import NETWORK, checkpoints
 from dermsynth.training.settings import read_config
 
 COLUMNS = ("copy_score", "copy_of", "copy_lying", "copy_flag")
@@ -36,10 +36,11 @@ RESAMPLES, CLOSEST = 500, 12
 COMPARED, SIDE = 1000, 64
 """Images, and pixels of their smaller side, for which nearest neighbours are shown."""
 NEIGHBOURS = "neighbours.csv"
+TRANSLATED = "source_image"
+"""Column of sets that were made from photographs."""
 
 Array = NDArray[np.float64]
 Features = NDArray[np.floating]
-Judge = Callable[[DataSet, NDArray[np.uint8]], Array]
 
 
 class Sources(NamedTuple):
@@ -50,23 +51,38 @@ class Sources(NamedTuple):
 
 
 def sources(synthetic: DataSet, real: DataSet) -> Sources:
-    """Divide the real set by what the generator was trained on.
+    """Divide the real set by what the generator was trained on, or was given to translate.
 
-    Raises UserError when the real set is not the one trained on, or all of it was.
+    Raises UserError when the real set is not the one trained on or translated, was divided anew since, or all of it was used.
     """
     generator = synthetic.description.get("generator", {})
-    if not generator:
-        raise UserError(f"{synthetic.folder}: says nothing of its generator; copies cannot be looked for")
-    if generator.get("data_hash") != real.content_hash:
-        raise UserError(f"{real.folder}: not the set that the generator was trained on; copies cannot be looked for")
-    if "split" not in real.table or generator.get("split", "train") == "all":
-        raise UserError(f"{real.folder}: all of it was trained on; without held-out images 'close' has no scale")
+    _check_comparable(synthetic, real, generator)
     wanted = np.ones(len(real.table), dtype=bool)
     if generator.get("classes"):
         wanted &= np.isin(real.labels.astype(str), generator["classes"])
     wanted &= ~np.isin(real.labels.astype(str), generator.get("exclude", []))
-    trained = (real.table["split"] == generator.get("split", "train")).to_numpy()
-    return Sources(real.select(wanted & trained), real.select(wanted & ~trained))
+    used = (real.table["split"] == generator.get("split", "train")).to_numpy()
+    if TRANSLATED in synthetic.table:
+        given = np.isin(real.table["file_name"].to_numpy(str), synthetic.table[TRANSLATED].to_numpy(str))
+        wanted, used = wanted | given, used | given
+    return Sources(real.select(wanted & used), real.select(wanted & ~used))
+
+
+def _check_comparable(synthetic: DataSet, real: DataSet, generator: Mapping[str, Any]) -> None:
+    """Raise UserError where nothing can be said of copies, with the reason."""
+    reason = ""
+    if not generator:
+        reason = f"{synthetic.folder}: says nothing of its generator"
+    elif generator.get("data_hash") != real.content_hash:
+        reason = f"{real.folder}: not the set that the generator was trained on"
+    elif "split" not in real.table or generator.get("split", "train") == "all":
+        reason = f"{real.folder}: all of it was trained on; without held-out images 'close' has no scale"
+    elif not divided_as_trained(synthetic, real):
+        reason = f"{real.folder}: divided or labelled in another way since the generator was trained"
+    elif TRANSLATED in synthetic.table and generator.get("source_hash") != real.content_hash:
+        reason = f"{synthetic.folder}: made from photographs of another set than {real.folder}"
+    if reason:
+        raise UserError(f"{reason}; copies cannot be looked for")
 
 
 def without_relatives(known: Sources) -> DataSet:
@@ -166,28 +182,6 @@ def judged_figure(judge: Judge, known: Sources, decoding: Decoding, synthetic: i
     )  # fmt: skip
 
 
-def judge_of(synthetic: DataSet) -> Judge | None:
-    """The discriminator that a set's generator was trained against, if its run is there and the family has one of images."""
-    origin = synthetic.description.get("generator", {})
-    run, hashed = Path(str(origin.get("run", ""))), origin.get("checkpoint")
-    same = [c for c in checkpoints(run) if c.state.get("hashes", {}).get(NETWORK) == hashed]
-    if not same:
-        return None
-    generator = load_generator(run, which=str(same[0].images))
-    classes = generator.config.data.classes
-    probe = np.zeros((1, 3, generator.recipe.shape.height, generator.recipe.shape.width), np.uint8)
-    if confidence_of(generator.recipe, probe, [0]) is None:
-        return None
-
-    def judge(rows: DataSet, images: NDArray[np.uint8]) -> Array:
-        labels = [classes.index(str(label)) if label in classes else 0 for label in rows.labels]
-        scores = confidence_of(generator.recipe, images, labels)
-        assert scores is not None
-        return scores
-
-    return judge
-
-
 def _jackknifed(
     statistic: Callable[[Features, Features], float], x: Features, y: Features, seed: int
 ) -> tuple[float, float]:
@@ -214,11 +208,16 @@ def reduced(decoding: Decoding) -> Decoding:
 
 
 def nearest_images(
-    synthetic: DataSet, known: Sources, decoding: Decoding, features_of: tuple[Features, Features]
+    synthetic: DataSet,
+    known: Sources,
+    decoding: Decoding,
+    features_of: tuple[Features, Features],
+    perceptual: PerceptualSpace | None = None,
 ) -> dict[str, list[dict[str, Any]]]:
     """The training image nearest to each synthetic one by four measures: all in `neighbours.csv`, the closest returned.
 
-    By structure (SSIM of brightness), squared error, perceptual hash and cosine of features; as the images lie, not mirrored;
+    By structure (SSIM of brightness), squared error, perceptual hash, cosine of features, and a perceptual distance where there
+    is one; as the images lie, not mirrored;
     for at most 1,000 synthetic images, drawn by lot, and at no more than 64 pixels.
     """
     some = np.sort(np.random.default_rng(0).permutation(len(synthetic.table))[:COMPARED])
@@ -232,6 +231,9 @@ def nearest_images(
         "bits of the hash": (nearest_hash(made, real), 1),
         "cosine of features": (highest_cosine(*features_of), -1),
     }
+    if perceptual is not None:
+        distance, index = nearest(perceptual(made), perceptual(real))
+        measures[perceptual.name] = ((distance[:, 0] ** 2, index[:, 0]), 1)
     names, table = known.training.table["file_name"].to_numpy(), synthetic.table[["file_name"]].copy()
     closest = {}
     for measure, ((values, index), sign) in measures.items():
@@ -250,8 +252,22 @@ def nearest_images(
     return closest
 
 
+class Looked(Protocol):
+    """What is known of both sets' images."""
+
+    extractor: Extractor
+    perceptual: PerceptualSpace | None
+
+    @property
+    def features(self) -> tuple[Features, Features]:
+        """Of the synthetic images, and of the real ones they are compared with."""
+
+    def features_of(self, rows: DataSet) -> Features:
+        """Of real images."""
+
+
 def copy_section(
-    synthetic: DataSet, real: DataSet, decoding: Decoding, extractor: Extractor, judge: Judge | None, seed: int
+    synthetic: DataSet, real: DataSet, decoding: Decoding, looked: Looked, judge: Judge | None, seed: int
 ) -> dict[str, Any]:
     """Flags, figures and nearest neighbours for the result; or why there are none."""
     try:
@@ -259,12 +275,10 @@ def copy_section(
         flagged = flag_copies(synthetic, known, decoding)
     except UserError as error:
         return {"copying": None, "copying_refused": str(error)}
-    made, trained, unseen = (
-        features(side, decoded(side, decoding), decoding, extractor) for side in (synthetic, *known)
-    )
-    figures = copy_figures(made, trained, unseen, extractor.suffix, seed)
+    made, (trained, unseen) = looked.features[0], map(looked.features_of, known)
+    figures = copy_figures(made, trained, unseen, looked.extractor.suffix, seed)
     if judge is not None:
         figures.append(judged_figure(judge, known, decoding, len(synthetic.table), seed))
-    closest = nearest_images(synthetic, known, decoding, (made, trained))
+    closest = nearest_images(synthetic, known, decoding, (made, trained), looked.perceptual)
     facts = flagged.description["copy_gate"]
     return {"copying": as_rows(figures), "copy_gate": facts, "copying_refused": "", "closest": closest}

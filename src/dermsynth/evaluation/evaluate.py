@@ -12,19 +12,23 @@ from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.comparison import Measurement, as_rows, require
-from dermsynth.evaluation.copies import Judge, copy_section
+from dermsynth.evaluation.copies import copy_section
+from dermsynth.evaluation.embedding import embedding_view
 from dermsynth.evaluation.fidelity import (
     appearance_measurements,
     colour_measurements,
-    diversity_measurement,
     feature_measurements,
     further_measurements,
+    pair_measurements,
+    score_measurement,
     swd_measurements,
 )
 from dermsynth.evaluation.groups import EVERYTHING, Group, groups, skin_tone_groups, tone_shares
+from dermsynth.evaluation.origin import Judge, generator_of, path_figures
 from dermsynth.evaluation.rows import appearances, decoding_of, features, histograms
 from dermsynth.evaluation.verdict import USEFULNESS, verdict
 from dermsynth.networks.features import Extractor
+from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.progress import progress_bar
 from dermsynth.runs import environment, read_json, write_json
 from dermsynth.training.checkpoints import checkpoints
@@ -57,30 +61,47 @@ def evaluate_fully(
     split: str = "all",
     columns: Sequence[str] = (),
     judge: Judge | None = None,
+    perceptual: PerceptualSpace | None = None,
+    paths: int = 0,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Everything of `evaluate`, and manifolds, colours, named features, diversity, skin tones, copies, and a verdict.
 
     Marks in the synthetic set's `metadata.csv` which images pass the copy gate. `columns` are compared value by value;
-    `judge` gives the discriminator's confidence for membership inference.
+    `judge` gives the discriminator's confidence for membership inference, `perceptual` a distance for pairs, neighbours, and the
+    lengths of `paths` walks through the generator's latents.
 
-    Raises UserError as `evaluate` does, and for a column that either set lacks.
+    Raises UserError as `evaluate` does, for a column that either set lacks, and for paths without a generator or a distance.
     """
-    compared = Compared(synthetic, real, extractor, split, seed)
+    compared = Compared(synthetic, real, extractor, split, seed, perceptual)
+    walks = _walks(synthetic, perceptual, paths, seed)
     every = [compared.distances, compared.further, compared.pyramids, compared.colours, compared.looks, compared.pairs]
     found, refused = _measured(groups(synthetic, compared.real, columns), every)
     tones, missing = _measured(
         skin_tone_groups(*compared.appearances), [compared.distances, compared.further, compared.looks]
     )
-    copies = copy_section(synthetic, real, compared.decoding, extractor, judge, seed)
+    copies = copy_section(synthetic, real, compared.decoding, compared, judge, seed)
     result = {
         "measurements": as_rows([*found, *tones]),
         "refused": [*refused, *missing],
         "skin_tones": tone_shares(*compared.appearances),
+        "path_lengths": walks,
+        "embedding": embedding_view(synthetic, compared.real, compared.features, seed),
         "usefulness": _usefulness(synthetic),
         **copies,
     }
     return compared.written({**result, "verdict": verdict(result)})
+
+
+def _walks(synthetic: DataSet, perceptual: PerceptualSpace | None, paths: int, seed: int) -> list[dict[str, Any]]:
+    if not paths:
+        return []
+    if perceptual is None:
+        raise UserError("--path-lengths: needs a distance; add --perceptual lpips=FILE or mobilenet=FILE")
+    generator = generator_of(synthetic)
+    if generator is None:
+        raise UserError(f"--path-lengths: the run that made {synthetic.folder} is not where it was; leave it out")
+    return as_rows(path_figures(generator, perceptual, paths, seed))
 
 
 def _usefulness(synthetic: DataSet) -> dict[str, Any] | None:
@@ -108,10 +129,14 @@ def _measured(parts: Sequence[Group], measures: Sequence[Measure]) -> tuple[list
 class Compared:
     """A synthetic set and the real images it is compared with, decoded alike; rows of numbers are made when asked for."""
 
-    def __init__(self, synthetic: DataSet, real: DataSet, extractor: Extractor, split: str, seed: int) -> None:
+    def __init__(
+        self, synthetic: DataSet, real: DataSet, extractor: Extractor, split: str, seed: int,
+        perceptual: PerceptualSpace | None = None,
+    ) -> None:  # fmt: skip
         require_seed(seed)
         _check_sides(synthetic, real)
         self.synthetic, self.whole, self.extractor, self.split, self.seed = synthetic, real, extractor, split, seed
+        self.perceptual = perceptual
         self.real = _real_rows(synthetic, real, split)
         self.decoding = decoding_of(synthetic)
 
@@ -128,6 +153,14 @@ class Compared:
             features(self.synthetic, made, self.decoding, self.extractor),
             features(self.real, kept, self.decoding, self.extractor),
         )
+
+    def features_of(self, rows: DataSet) -> NDArray[np.float32]:
+        """Features of some of the real images: those at hand, or made for images that are not compared."""
+        places = {name: index for index, name in enumerate(self.real.table["file_name"])}
+        wanted = [places.get(name, -1) for name in rows.table["file_name"]]
+        if -1 not in wanted:
+            return self.features[1][wanted]
+        return features(rows, decoded(rows, self.decoding), self.decoding, self.extractor)
 
     @cached_property
     def histograms(self) -> tuple[dict[str, NDArray[np.float64]], dict[str, NDArray[np.float64]]]:
@@ -148,8 +181,10 @@ class Compared:
 
     def further(self, part: Group) -> list[Measurement]:
         """FID at infinity, MMD, precision, recall, density, coverage."""
-        made, kept = self.features
-        return further_measurements(made[part.synthetic], kept[part.real], part.name, self.extractor.suffix, self.seed)
+        made, kept = (side[rows] for side, rows in zip(self.features, (part.synthetic, part.real), strict=True))
+        suffix, head = self.extractor.suffix, self.extractor.head
+        found = further_measurements(made, kept, part.name, suffix, self.seed)
+        return [*found, score_measurement(head(made), head(kept), part.name, suffix, self.seed)] if head else found
 
     def pyramids(self, part: Group) -> list[Measurement]:
         """SWD a level."""
@@ -157,9 +192,9 @@ class Compared:
         return swd_measurements(np.asarray(made[part.synthetic]), np.asarray(kept[part.real]), part.name, self.seed)
 
     def pairs(self, part: Group) -> list[Measurement]:
-        """MS-SSIM within the set."""
+        """MS-SSIM and perceptual distance within the set."""
         made, kept = self.images
-        return [diversity_measurement(made[part.synthetic], kept[part.real], part.name, self.seed)]
+        return pair_measurements(made[part.synthetic], kept[part.real], part.name, self.perceptual, self.seed)
 
     def colours(self, part: Group) -> list[Measurement]:
         """Distances of colour histograms."""
@@ -182,11 +217,22 @@ class Compared:
             raise UserError(f"{error} (lesions were found in {seen})") from error
 
     def written(self, result: dict[str, Any]) -> dict[str, Any]:
-        """The result with everything that must stand beside it, in the synthetic set and in the generator's run."""
+        """The result with everything that must stand beside it, in the synthetic set and in the generator's run.
+
+        A whole evaluation of these images is not replaced by a brief one.
+        """
         result = _facts(self) | result
+        if "verdict" not in result and _whole(self.synthetic):
+            return result
         write_json(self.synthetic.folder / RESULT, result)
         _copy_to_run(self.synthetic, result)
         return result
+
+
+def _whole(synthetic: DataSet) -> bool:
+    path = synthetic.folder / RESULT
+    earlier = read_json(path) if path.exists() else {}
+    return "verdict" in earlier and earlier["synthetic"]["content_hash"] == synthetic.content_hash
 
 
 def _check_sides(synthetic: DataSet, real: DataSet) -> None:

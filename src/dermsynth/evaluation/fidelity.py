@@ -10,6 +10,7 @@ from dermsynth.evaluation.colour import histogram_wasserstein, jensen_shannon
 from dermsynth.evaluation.comparison import Measurement, Sides, halves, require, require_both
 from dermsynth.evaluation.dermatology import NAMES
 from dermsynth.evaluation.frechet import IMAGES_A_DIMENSION, frechet_distance, frechet_infinity
+from dermsynth.evaluation.inception_score import inception_score
 from dermsynth.evaluation.intervals import (
     GROUPS,
     TAILS,
@@ -30,10 +31,11 @@ from dermsynth.evaluation.kernel import (
 from dermsynth.evaluation.manifold import Manifold, manifold
 from dermsynth.evaluation.sliced_wasserstein import descriptors, projected_distance, resampled_distances
 from dermsynth.evaluation.structural import Images, multi_scale_ssim
+from dermsynth.networks.lpips import PerceptualSpace
 
 FID_RESAMPLES, KID_RESAMPLES, SWD_RESAMPLES, SWD_DIRECTIONS = 100, 1000, 50, 32
 HISTOGRAM_RESAMPLES, FEATURE_RESAMPLES = 200, 500
-SWD_MAXIMUM, PAIRS = 2000, 500
+SWD_MAXIMUM, PAIRS, PAIRS_AT_ONCE = 2000, 500, 32
 
 Array = NDArray[np.float64]
 Features = NDArray[np.floating]
@@ -162,27 +164,59 @@ def appearance_measurements(synthetic: Array, real: Array, group: str, seed: int
     return found
 
 
-def diversity_measurement(synthetic: Images, real: Images, group: str, seed: int) -> Measurement:
-    """Mean MS-SSIM of random pairs within the synthetic set; the floor is that within the real one (Odena et al. 2017).
+def pair_measurements(
+    synthetic: Images, real: Images, group: str, perceptual: PerceptualSpace | None, seed: int
+) -> list[Measurement]:
+    """Mean MS-SSIM, and perceptual distance, of random pairs within the synthetic set; the floor is that within the real one.
 
-    Higher than the floor means that the synthetic images are more alike than real ones are.
+    MS-SSIM higher, or a perceptual distance lower, than the floor means that the synthetic images are more alike than real ones
+    are (Odena et al. 2017, Zhang et al. 2018).
     """
     require(len(synthetic), "synthetic", group)
     require(len(real), "real", group)
-    made, kept = (_pair_similarities(images, seed) for images in (synthetic, real))
-    value = float(made.mean())
-    low, high = bootstrap(
-        lambda i, j: float(made[i].mean()), (len(made), len(kept)), value, resamples=FEATURE_RESAMPLES, seed=seed
-    )
-    sizes = len(synthetic), len(real)
-    return Measurement("MS-SSIM of pairs", group, value, low, high, *sizes, float(kept.mean()), value, min(sizes), seed)
+    measures: dict[str, Callable[[Images, Images], Array]] = {"MS-SSIM of pairs": multi_scale_ssim}
+    if perceptual is not None:
+        measures[f"{perceptual.name}, of pairs"] = _perceptual_distances(perceptual)
+    found = []
+    for name, measure in measures.items():
+        made, kept = (_of_pairs(images, measure, seed) for images in (synthetic, real))
+        value = float(made.mean())
+        interval = bootstrap(
+            lambda i, _, made=made: float(made[i].mean()),  # type: ignore[misc]
+            (len(made), len(made)), value, resamples=FEATURE_RESAMPLES, seed=seed,
+        )  # fmt: skip
+        sizes = len(synthetic), len(real)
+        found.append(Measurement(name, group, value, *interval, *sizes, float(kept.mean()), value, min(sizes), seed))
+    return found
 
 
-def _pair_similarities(images: Images, seed: int) -> Array:
+def _perceptual_distances(space: PerceptualSpace) -> Callable[[Images, Images], Array]:
+    def distances(x: Images, y: Images) -> Array:
+        starts = range(0, len(x), PAIRS_AT_ONCE)
+        parts = ((x[i : i + PAIRS_AT_ONCE], y[i : i + PAIRS_AT_ONCE]) for i in starts)
+        return np.concatenate([np.square(space(a) - space(b), dtype=np.float64).sum(axis=1) for a, b in parts])
+
+    return distances
+
+
+def _of_pairs(images: Images, measure: Callable[[Images, Images], Array], seed: int) -> Array:
     random = np.random.default_rng(seed)
     first = random.integers(0, len(images), PAIRS)
     second = (first + random.integers(1, len(images), PAIRS)) % len(images)
-    return multi_scale_ssim(np.asarray(images[first]), np.asarray(images[second]))
+    return measure(np.asarray(images[first]), np.asarray(images[second]))
+
+
+def score_measurement(synthetic: Array, real: Array, group: str, suffix: str, seed: int) -> Measurement:
+    """Inception score from class probabilities [n, classes] of both sets; the floor is that of half the real images."""
+    require_both(synthetic, real, group)
+    sides = Sides(synthetic, real, group, seed)
+
+    def score(x: Array, _: Array) -> float:
+        return inception_score(x)
+
+    value = inception_score(synthetic)
+    interval = bootstrap(sides.resampled(score), sides.sizes, value, resamples=FID_RESAMPLES, seed=seed)
+    return sides.measurement(f"Inception score{suffix}", value, interval, score)
 
 
 def swd_measurements(synthetic: Images, real: Images, group: str, seed: int) -> list[Measurement]:

@@ -39,7 +39,10 @@ class Extractor:
     resizer: str
     identity: str
     network: Callable[[Tensor], Tensor]
-    size: int
+    size: int | None
+    """Side to which images are brought; None: they are taken as they are."""
+    head: Callable[[NDArray[np.float32]], NDArray[np.float64]] | None = None
+    """From features to class probabilities [n, classes], where the weights hold a classifier."""
 
     @property
     def comparable(self) -> bool:
@@ -52,7 +55,8 @@ class Extractor:
         with torch.inference_mode():
             for start in range(0, len(images), BATCH):
                 batch = torch.from_numpy(images[start : start + BATCH].astype(np.float32))
-                results.append(self.network(resize(batch, self.size, self.resizer)).numpy())
+                sized = batch if self.size is None else resize(batch, self.size, self.resizer)
+                results.append(self.network(sized).numpy())
         return np.concatenate(results)
 
 
@@ -129,7 +133,9 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         return _mobilenet(Path(rest))
     if kind.startswith("timm:"):
         return _timm(kind.removeprefix("timm:"), Path(rest) if rest else None)
-    raise UserError(f"--extractor {specification!r}: write embedded, inception=FILE, mobilenet=FILE or timm:NAME=FILE")
+    raise UserError(
+        f"--extractor {specification!r}: write embedded, inception=FILE, mobilenet=FILE, timm:NAME=FILE or classifier=DIR"
+    )
 
 
 def _weights(path: Path) -> Path:
@@ -149,7 +155,8 @@ def _inception(path: Path, resizer: Resizer) -> Extractor:
         raise UserError(f"{path}: a pickle with code in it; convert it to safetensors first") from error
     suffix = "" if network.dimensions == 2048 and resizer == "tensorflow" else f"-{network.dimensions}"
     suffix += "" if resizer == "tensorflow" else "-clean"
-    return Extractor(f"inception-v3 ({network.dimensions})", suffix, resizer, file_hash(path), network, SIZE)
+    name = f"inception-v3 ({network.dimensions})"
+    return Extractor(name, suffix, resizer, file_hash(path), network, SIZE, network.probabilities)
 
 
 def timm_network(name: str, weights: Path | Literal["download", "none"], asked_by: str) -> nn.Module:

@@ -3,10 +3,14 @@
 Batch norm is folded into the convolutions; everything runs channels-last.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import scipy.special
 import torch
 import torch.nn.functional as F
+from numpy.typing import NDArray
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -46,6 +50,7 @@ class Inception(nn.Module):
     def __init__(self, state: dict[str, Tensor], dimensions: int) -> None:
         super().__init__()
         self.dimensions = dimensions
+        self.classes = state.get("fc.weight") if dimensions == max(DEPTHS) else None
         self._names: dict[str, str] = {}
         for key in state:
             if key.endswith(".conv.weight"):
@@ -119,6 +124,22 @@ class Inception(nn.Module):
             if name == last and self.dimensions > 192:
                 break
         return x.mean(dim=(2, 3)).float()
+
+    @property
+    def probabilities(self) -> Callable[[NDArray[np.float32]], NDArray[np.float64]] | None:
+        """Features [n, 2048] -> probabilities of the 1,008 classes, without the bias as in the Inception score's own code.
+
+        None where the weights end earlier.
+        """
+        if self.classes is None:
+            return None
+        weight = self.classes.double().numpy()
+
+        def head(features: NDArray[np.float32]) -> NDArray[np.float64]:
+            found: NDArray[np.float64] = scipy.special.softmax(features.astype(np.float64) @ weight.T, axis=1)
+            return found
+
+        return head
 
 
 def _folded(state: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:

@@ -155,6 +155,14 @@ class Recipe(nn.Module, ABC):
         """The discriminator's log-odds [n] that images [n, 3, h, w] are real; None where its outputs are no log-odds."""
         return None
 
+    def style(self, z: Tensor, label: Tensor, truncation: float | None) -> Tensor | None:
+        """The intermediate latent w of a latent [n, d], or None where the family has none."""
+        return None
+
+    def of_style(self, w: Tensor, noise: list[Tensor]) -> Tensor:
+        """Images of intermediate latents, [n, d] or one a layer [n, layers, d], and the noise shapes after the first."""
+        raise NotImplementedError
+
     def augmentation_strength(self) -> float | None:
         """Probability of augmentation now, or None where the family has none."""
         return None

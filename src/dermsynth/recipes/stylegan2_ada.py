@@ -222,7 +222,18 @@ class StyleGAN2ADA(Recipe):
     @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator, truncated towards the mean w of the class."""
-        return self.average(noise[0], condition.label, noise[1:], psi=1.0 if truncation is None else truncation)
+        return self.of_style(self.style(noise[0], condition.label, truncation), noise[1:])
+
+    @torch.no_grad()
+    def style(self, z: Tensor, label: Tensor, truncation: float | None) -> Tensor:
+        """w, truncated towards the mean w of the class."""
+        mapping = self.average.mapping
+        w = mapping(z, label)
+        return w if truncation is None else mapping.truncated(w, label, truncation)
+
+    def of_style(self, w: Tensor, noise: list[Tensor]) -> Tensor:
+        """Images of the averaged generator."""
+        return self.average.synthesis(w if w.ndim == 3 else self.average.broadcast(w), noise)
 
     @classmethod
     def accepts_truncation(cls, value: float) -> bool:

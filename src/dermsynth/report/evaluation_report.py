@@ -8,13 +8,16 @@ import pandas as pd
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.images import grid
-from dermsynth.report.page import bars, picture, thumbnails, write_page
+from dermsynth.report.page import COLOURS, bars, picture, thumbnails, write_page
 
 NEIGHBOURS, EXAMPLES, COLUMNS = 24, 30, 10
+SPRITE, SPRITES = 48, 20
+"""Pixels of an image in the view of features, and images a row of their common picture."""
 PAGE = "evaluation.html"
 SECTIONS = (
     ("Distances of distributions", ("FID", "KID", "MMD", "SWD")),
-    ("Fidelity and diversity apart", ("precision", "recall", "density", "coverage", "MS-SSIM")),
+    ("Fidelity and diversity apart", ("precision", "recall", "density", "coverage")),
+    ("Diversity without real images", ("MS-SSIM", "LPIPS", "perceptual", "Inception")),
     ("Colours", ("JSD", "Wasserstein")),
     ("Features with names", ("Frechet distance, dermatology", "difference of")),
 )
@@ -36,9 +39,28 @@ def write_evaluation_report(synthetic: DataSet, real: DataSet, result: Mapping[s
             "differences": _differences(table),
             "examples": [("synthetic", _some(synthetic)), ("real", _some(real))],
             "neighbours": _neighbours(synthetic, real) if result.get("copy_gate") else [],
+            "embeddings": [_embedding(synthetic, real, view) for view in result.get("embedding", [])],
             "closest": _closest(synthetic, real, result.get("closest", {})),
         },
     )
+
+
+def _embedding(synthetic: DataSet, real: DataSet, view: Mapping[str, Any]) -> dict[str, Any]:
+    """Points for the page's script, [x, y, real or not, label, file name], and one picture that holds all their images."""
+    points, folders = view["points"], {"synthetic": synthetic.folder, "real": real.folder}
+    labels = sorted({point["label"] for point in points})
+    sprite = thumbnails([folders[point["side"]] / point["file_name"] for point in points], SPRITE)
+    rows = [
+        [p["x"], p["y"], int(p["side"] == "real"), labels.index(p["label"]), p["file_name"]] for p in points
+    ]  # fmt: skip
+    data = {"points": rows, "labels": labels, "colours": COLOURS, "side": SPRITE, "columns": SPRITES}
+    return {
+        "method": view["method"],
+        "note": view["note"],
+        "points": len(points),
+        "data": data,
+        "sprite": picture(grid(sprite, SPRITES), ""),
+    }
 
 
 def _some(data_set: DataSet) -> str:

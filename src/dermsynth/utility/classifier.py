@@ -6,18 +6,23 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import scipy.special
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.networks.features import timm_network
-from dermsynth.networks.mobilenet import FEATURES, IMAGENET_DEVIATION, IMAGENET_MEAN, load_mobilenet
+from dermsynth.networks import features
+from dermsynth.networks.features import Extractor, Resizer, timm_network
+from dermsynth.networks.mobilenet import FEATURES, IMAGENET_DEVIATION, IMAGENET_MEAN, MobileNetV2, load_mobilenet
+from dermsynth.runs import file_hash, replacing
 from dermsynth.utility.statistics import Array, auc
 
 Images = NDArray[np.uint8]
-CHUNK = 64
+CHUNK, WEIGHTS = 64, "classifier.safetensors"
 CHECKS = 4
 """Times during a training at which the validation images are scored; the best state is kept."""
 
@@ -51,8 +56,10 @@ class Small(nn.Module):
         return found
 
 
-def backbone(place: str) -> tuple[nn.Module, int]:
+def backbone(place: str, *, trained: bool = True) -> tuple[nn.Module, int]:
     """A network from images to features and how many these are: `small`, `mobilenet=FILE`, `timm:NAME` or `timm:NAME=FILE`.
+
+    Where it need not be trained, no file is needed.
 
     timm's networks start untrained where no file is given: nothing is downloaded.
 
@@ -61,6 +68,8 @@ def backbone(place: str) -> tuple[nn.Module, int]:
     kind, _, path = place.partition("=")
     if kind == "small":
         return Small(), Small.width
+    if kind == "mobilenet" and not trained:
+        return MobileNetV2(), FEATURES
     if kind == "mobilenet" and path:
         return load_mobilenet(Path(path)), FEATURES
     if kind.startswith("timm:"):
@@ -72,11 +81,11 @@ def backbone(place: str) -> tuple[nn.Module, int]:
 class Classifier(nn.Module):
     """A backbone and one linear layer to the log-odds of the positive class."""
 
-    def __init__(self, place: str, seed: int) -> None:
+    def __init__(self, place: str, seed: int, *, trained: bool = True) -> None:
         super().__init__()
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.backbone, width = backbone(place)
+            self.backbone, width = backbone(place, trained=trained)
             self.head = nn.Linear(width, 1)
         self.to(memory_format=torch.channels_last)
 
@@ -95,11 +104,56 @@ class Classifier(nn.Module):
         return np.concatenate(found)
 
 
+def write_classifier(folder: Path, model: Classifier, training: Training) -> None:
+    """Keep a trained classifier, so that its features can be asked for."""
+    weights = {key: value.contiguous() for key, value in model.state_dict().items()}
+    with replacing(folder / WEIGHTS) as temporary:
+        save_file(weights, temporary, {"backbone": training.backbone.partition("=")[0]})
+
+
+def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Extractor:
+    """As `networks.features.load_extractor`, and `classifier=DIR`: the classifier of real images of a utility experiment.
+
+    Raises UserError when the name or the file is not understood.
+    """
+    kind, _, place = specification.partition("=")
+    if kind != "classifier":
+        return features.load_extractor(specification, resizer=resizer)
+    path = Path(place) / WEIGHTS
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; --extractor classifier=DIR takes a folder of dermsynth utility")
+    try:
+        with safe_open(path, "pt") as file:
+            name = str((file.metadata() or {}).get("backbone", ""))
+        model = Classifier(name, 0, trained=False)
+        model.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise UserError(f"{path}: not a classifier of dermsynth utility ({type(error).__name__})") from error
+    model.eval()
+    weight, bias = (v.detach().double().numpy() for v in (model.head.weight[0], model.head.bias[0]))
+
+    def head(rows: NDArray[np.float32]) -> NDArray[np.float64]:
+        positive = scipy.special.expit(rows.astype(np.float64) @ weight + bias)
+        return np.stack([1 - positive, positive], axis=1)
+
+    def network(images: Tensor) -> Tensor:
+        found: Tensor = model.backbone(_standardised(images.contiguous(memory_format=torch.channels_last)))
+        return found
+
+    return Extractor(
+        f"classifier ({name})", "-classifier", "none", f"classifier:{file_hash(path)}", network, None, head
+    )
+
+
 def normalised(images: Images) -> Tensor:
     """uint8 [n, 3, h, w] as ImageNet's networks are used to them."""
-    x = torch.from_numpy(np.array(images)).float().div_(255).contiguous(memory_format=torch.channels_last)
+    return _standardised(torch.from_numpy(np.array(images)).float().contiguous(memory_format=torch.channels_last))
+
+
+def _standardised(x: Tensor) -> Tensor:
+    """Float [n, 3, h, w] of 0 to 255, by ImageNet's mean and deviation."""
     mean, deviation = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
-    return (x - mean) / deviation
+    return (x / 255 - mean) / deviation
 
 
 Augment = Callable[[Images, np.random.Generator], Images]

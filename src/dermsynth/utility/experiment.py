@@ -16,7 +16,7 @@ from dermsynth.evaluation.verdict import USEFULNESS
 from dermsynth.progress import progress_bar
 from dermsynth.runs import environment, read_json, replacing, write_json
 from dermsynth.utility.arms import REAL, Arm
-from dermsynth.utility.classifier import Training, classical, mirrored, trained
+from dermsynth.utility.classifier import Training, classical, mirrored, trained, write_classifier
 from dermsynth.utility.figures import Scored, comparisons, figures_of
 from dermsynth.utility.material import HeldOut, Material
 from dermsynth.utility.statistics import Array, auc, best_threshold
@@ -128,6 +128,8 @@ def _train_one(material: Material, plan: Plan, arm: Arm, repeat: int, path: Path
     length = max(round(plan.training.images * arm.length), plan.training.batch)
     training = Training(**{**asdict(plan.training), "images": length})
     model, _ = trained(shown, material.validation, training, classical if arm.classical else mirrored, seed=seed)
+    if arm == REAL and repeat == 0:
+        write_classifier(path.parent.parent, model, training)
     rows = [
         pd.DataFrame(
             {"test": test.name, "file_name": test.rows.table["file_name"], "score": model.probabilities(test.images)}

@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import twins_between
-from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
 from dermsynth.evaluation.groups import tones_of
+from dermsynth.evaluation.origin import divided_as_trained
 from dermsynth.evaluation.rows import appearances, decoding_of
-from dermsynth.recipes import family
 from dermsynth.utility.arms import Arm
 from dermsynth.utility.classifier import Examples
 
@@ -187,10 +186,7 @@ def check_history(synthetic: DataSet, real: DataSet) -> None:
                 f"{synthetic.folder}: its generator began with the weights of {earlier['run']!r}, which was not trained on the "
                 f"training split of {real.folder}; it may have seen the test images"
             )
-    if "rows_hash" not in generator or family(str(generator.get("recipe"))).takes != "images":
-        return
-    shown = Selection("train", tuple(generator.get("exclude", ())), bool(generator.get("classes")))
-    if rows_hash(chosen_rows(real, shown)) != generator["rows_hash"]:
+    if not divided_as_trained(synthetic, real):
         raise UserError(
             f"{real.folder}: divided or labelled in another way since {synthetic.folder}'s generator was trained"
         )

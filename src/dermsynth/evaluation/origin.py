@@ -1,0 +1,145 @@
+"""What a synthetic set's generator can tell while its run is at hand: the discriminator's confidence, lengths of paths."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
+from dermsynth.evaluation.intervals import percentile_bootstrap
+from dermsynth.evaluation.path_length import lerp, perceptual_path_lengths, slerp, trimmed_mean
+from dermsynth.networks.lpips import PerceptualSpace
+from dermsynth.progress import progress_bar
+from dermsynth.recipes import family
+from dermsynth.recipes.contract import Condition
+from dermsynth.recipes.sampler import CHUNK, confidence_of, noise_of, one_hot
+from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.training.checkpoints import NETWORK, checkpoints
+
+Array = NDArray[np.float64]
+Judge = Callable[[DataSet, NDArray[np.uint8]], Array]
+Ends = Literal["full", "end"]
+RESAMPLES = 500
+PATH_SEED = 500_000_000
+"""Latents of paths are those of seeds from here on: not those of usual images."""
+
+
+def generator_of(synthetic: DataSet) -> Generator | None:
+    """The generator of a set, from the checkpoint that made it, if its run is still there."""
+    origin = synthetic.description.get("generator", {})
+    run, hashed = Path(str(origin.get("run", ""))), origin.get("checkpoint")
+    same = [c for c in checkpoints(run) if c.state.get("hashes", {}).get(NETWORK) == hashed]
+    return load_generator(run, which=str(same[0].images)) if same else None
+
+
+def judge_of(synthetic: DataSet) -> Judge | None:
+    """The discriminator that a set's generator was trained against, if its run is there and the family has one of images."""
+    generator = generator_of(synthetic)
+    if generator is None:
+        return None
+    classes = generator.config.data.classes
+    probe = np.zeros((1, 3, generator.recipe.shape.height, generator.recipe.shape.width), np.uint8)
+    if confidence_of(generator.recipe, probe, [0]) is None:
+        return None
+
+    def judge(rows: DataSet, images: NDArray[np.uint8]) -> Array:
+        labels = [classes.index(str(label)) if label in classes else 0 for label in rows.labels]
+        scores = confidence_of(generator.recipe, images, labels)
+        assert scores is not None
+        return scores
+
+    return judge
+
+
+def divided_as_trained(synthetic: DataSet, real: DataSet) -> bool:
+    """Whether splits and labels of a real set are still those that the set's generator was trained on.
+
+    Told for families trained on images; of others the rows are known in another way.
+    """
+    generator = synthetic.description.get("generator", {})
+    if "rows_hash" not in generator or family(str(generator.get("recipe"))).takes != "images":
+        return True
+    shown = Selection(
+        generator.get("split", "train"), tuple(generator.get("exclude", ())), bool(generator.get("classes"))
+    )
+    return bool(rows_hash(chosen_rows(real, shown)) == generator["rows_hash"])
+
+
+@dataclass(frozen=True)
+class PathFigure:
+    """Mean perceptual path length without the extreme hundredths, its interval, and how many paths it is of."""
+
+    space: str
+    path: str
+    value: float
+    low: float
+    high: float
+    paths: int
+    distance: str
+    seed: int
+
+
+def path_figures(generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int) -> list[PathFigure]:
+    """Path lengths in Z, and in W where the family has one, over whole paths and at their ends; classes in turn.
+
+    Noise other than the latent is that of the path's first seed. Families without a latent have no figures.
+    """
+    if not generator.recipe.noise_shapes():
+        return []
+    found = []
+    for space in ("Z", "W") if _has_style(generator) else ("Z",):
+        for path in ("full", "end"):
+            lengths = _lengths(generator, perceptual, paths, seed, space, path)
+            interval = percentile_bootstrap(
+                lambda x, _: trimmed_mean(x), lengths, lengths, resamples=RESAMPLES, seed=seed
+            )
+            found.append(PathFigure(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
+    return found
+
+
+def _has_style(generator: Generator) -> bool:
+    recipe = generator.recipe
+    z = torch.zeros(1, *recipe.noise_shapes()[0])
+    return recipe.style(z, one_hot([0], recipe.classes, z.device), None) is not None
+
+
+def _lengths(generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int, space: str, path: Ends) -> Array:
+    starts = range(0, paths, CHUNK)
+    random = torch.Generator().manual_seed(seed)
+    bar = progress_bar(starts, total=len(starts), label=f"path length, {space}, {path}", unit=f"x{CHUNK} paths")
+    chunks = (range(start, min(start + CHUNK, paths)) for start in bar)
+    return np.concatenate([_chunk(generator, perceptual, seed, chunk, space, path, random) for chunk in chunks])
+
+
+def _chunk(
+    generator: Generator, perceptual: PerceptualSpace, seed: int, chunk: range, space: str, path: Ends,
+    random: torch.Generator,
+) -> Array:  # fmt: skip
+    recipe = generator.recipe
+    label = one_hot([k % max(recipe.classes, 1) for k in chunk], recipe.classes, torch.device("cpu"))
+    first, second = (_noise(generator, [PATH_SEED + 2 * (seed + k) + end for k in chunk]) for end in (0, 1))
+
+    def of_style(w: Tensor) -> Tensor:
+        return recipe.of_style(w, first[1:])
+
+    def of_latent(z: Tensor) -> Tensor:
+        length = z[0].numel() ** 0.5  # of normal numbers
+        return recipe.sample([(z * length).reshape(first[0].shape), *first[1:]], Condition(label), None)
+
+    ends = [recipe.style(side[0], label, None) if space == "W" else side[0].flatten(1) for side in (first, second)]
+    start, end = (side for side in ends if side is not None)
+    return perceptual_path_lengths(
+        of_style if space == "W" else of_latent, start, end, perceptual.distance,
+        between=lerp if space == "W" else slerp, path=path, generator=random,
+    )  # fmt: skip
+
+
+def _noise(generator: Generator, seeds: list[int]) -> list[Tensor]:
+    drawn = [noise_of(seed, generator.recipe.noise_shapes()) for seed in seeds]
+    return [torch.stack(arrays) for arrays in zip(*drawn, strict=True)]
