@@ -261,7 +261,7 @@ def metrics(rows: list[str]) -> None:
     from skimage.metrics import structural_similarity
 
     from dermsynth.evaluation.manifold import manifold
-    from dermsynth.evaluation.neighbours import luma, most_similar
+    from dermsynth.evaluation.similar import luma, most_similar
     from dermsynth.evaluation.sliced_wasserstein import sliced_wasserstein
 
     random = np.random.default_rng(0)

@@ -5,7 +5,8 @@ from numpy.typing import NDArray
 from skimage.metrics import mean_squared_error, structural_similarity
 from sklearn.metrics.pairwise import cosine_similarity
 
-from dermsynth.evaluation.neighbours import highest_cosine, least_squared_error, luma, most_similar, nearest_hash
+from dermsynth.evaluation.neighbours import highest_cosine, least_squared_error, nearest_hash
+from dermsynth.evaluation.similar import luma, most_similar
 
 
 def images(n: int, seed: int, side: int = 40) -> NDArray[np.uint8]:

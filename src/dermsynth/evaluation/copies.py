@@ -23,9 +23,10 @@ from dermsynth.evaluation.copying import (
 from dermsynth.evaluation.gate import FALSE_ALARMS, CopyGate
 from dermsynth.evaluation.intervals import jackknife, percentile_bootstrap
 from dermsynth.evaluation.nearest import nearest
-from dermsynth.evaluation.neighbours import highest_cosine, least_squared_error, most_similar, nearest_hash
+from dermsynth.evaluation.neighbours import highest_cosine, least_squared_error, nearest_hash
 from dermsynth.evaluation.origin import Judge, divided_as_trained
 from dermsynth.evaluation.rows import decoding_of
+from dermsynth.evaluation.similar import most_similar
 from dermsynth.networks.features import Extractor
 from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.runs import replacing

@@ -29,8 +29,9 @@ from dermsynth.evaluation.kernel import (
     weighted_distances,
 )
 from dermsynth.evaluation.manifold import Manifold, manifold
+from dermsynth.evaluation.similar import Images
 from dermsynth.evaluation.sliced_wasserstein import descriptors, projected_distance, resampled_distances
-from dermsynth.evaluation.structural import Images, multi_scale_ssim
+from dermsynth.evaluation.structural import multi_scale_ssim
 from dermsynth.networks.lpips import PerceptualSpace
 
 FID_RESAMPLES, KID_RESAMPLES, SWD_RESAMPLES, SWD_DIRECTIONS = 100, 1000, 50, 32

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copying import gate_threshold
 from dermsynth.evaluation.nearest import nearest
-from dermsynth.evaluation.structural import Images, lying
+from dermsynth.evaluation.similar import Images
+from dermsynth.evaluation.structural import lying
 
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.01

@@ -9,9 +9,8 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
-Images = NDArray[np.uint8]
-WINDOW, SIGMA = 11, 1.5
-C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+from dermsynth.evaluation.similar import C1, C2, SIGMA, WINDOW, Images
+
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 BLOCK = 64
 EIGHT = ("as it is", "turned 90", "turned 180", "turned 270", "mirrored", "mirrored, turned 90", "mirrored, turned 180",

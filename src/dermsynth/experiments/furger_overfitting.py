@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.evaluation.neighbours import least_squared_error, luma, most_similar
+from dermsynth.evaluation.neighbours import least_squared_error
+from dermsynth.evaluation.similar import luma, most_similar
 from dermsynth.evaluation.structural import ssim
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, samples, trained
 from dermsynth.report.page import curves
