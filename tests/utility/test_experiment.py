@@ -229,6 +229,31 @@ def test_a_rare_class_alone_may_be_synthetic(real: DataSet, synthetic: DataSet, 
     assert "trained_on_real_tested_on_synthetic" not in result
 
 
+def test_variants_are_arms_of_their_own(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
+    origin = {"synthetic": True, "generator": synthetic.description["generator"]}
+    edited = folder(tmp_path / "edited", {"melanoma": 40, "nevus": 40}, 9, origin, splits=False, signal=0)
+    arms = arms_of(("synthetic", "synthetic@edited", "mixed=1@edited"), {"edited"})
+    assert [arm.name for arm in arms] == ["real", "synthetic", "synthetic, edited", "mixed 1:1, edited"]
+    assert [arm.name for arm in arms_of((), ("edited",))][-2:] == ["synthetic, edited", "mixed 1:1, edited"]
+    for name in ("synthetic@other", "real@edited"):
+        with pytest.raises(UserError, match="after @ comes a name given with --variant"):
+            arms_of((name,), {"edited"})
+    material = gathered(real, synthetic, CLASSES, variants={"edited": edited})
+    assert len(material.shown(arms[2], 0).images) == 80
+    result = carry_out(material, Plan(arms[:3], 1, QUICK), tmp_path / "out")
+    areas = {row["arm"]: row["auc"] for row in result["figures"]}
+    assert areas["synthetic"] > 0.8 > areas["synthetic, edited"]  # the edited images show no difference
+    with pytest.raises(UserError, match="variant 'edited': missing; add --variant"):
+        carry_out(gathered(real, synthetic, CLASSES), Plan((REAL,), 1, QUICK), tmp_path / "out")
+    with pytest.raises(UserError, match="begun with another variant edited"):
+        carry_out(
+            gathered(real, synthetic, CLASSES, variants={"edited": synthetic}), Plan((REAL,), 1), tmp_path / "out"
+        )
+    foreign = described(edited, data_hash="0", split="train")
+    with pytest.raises(UserError, match="trained on another set"):
+        gathered(real, synthetic, CLASSES, variants={"edited": foreign})
+
+
 def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     material = gathered(real, synthetic, CLASSES)
     plan = Plan((REAL, SYNTHETIC, mixed(1), Arm("real, 25% of the images", real=0.25)), 2, QUICK)

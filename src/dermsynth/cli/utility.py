@@ -23,6 +23,7 @@ def utility(
     learning_rate: float = 0.0003,
     test: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     drop_overlap: bool = False,
+    variant: Several = (),
     by: Several = (),
     seed: int = 0,
 ) -> None:
@@ -46,7 +47,7 @@ def utility(
         small (no weights needed), mobilenet=FILE, timm:NAME (untrained) or timm:NAME=FILE.
     arms
         real, oversampled, classical, synthetic, mixed=RATIO, real=SHARE; may be repeated. By default the first four,
-        mixed=0.5 and mixed=1.
+        mixed=0.5 and mixed=1. synthetic@NAME and mixed=RATIO@NAME are of a variant.
     repeats
         Trainings an arm, from consecutive seeds.
     images
@@ -55,6 +56,8 @@ def utility(
         A further real data set to test on; may be repeated.
     drop_overlap
         Leave photographs out of further test sets that the real set holds too, instead of stopping.
+    variant
+        NAME=DIR, another synthetic set, for example edited or without artefacts, that arms are made of; may be repeated.
     by
         A column of the test sets (an artefact, a body site) by whose values results are given apart too; may be repeated.
     """
@@ -66,7 +69,7 @@ def utility(
     from dermsynth.report.utility_report import PAGE, write_utility_report
     from dermsynth.runs import parse_count
     from dermsynth.training.processes import keep_freed_memory
-    from dermsynth.utility.arms import arms_of
+    from dermsynth.utility.arms import arms_of, named
     from dermsynth.utility.classifier import Training, backbone
     from dermsynth.utility.experiment import Plan, carry_out
     from dermsynth.utility.material import Classes, gathered
@@ -77,11 +80,12 @@ def utility(
         raise UserError(f"--batch {batch} --learning-rate {learning_rate}: must be at least 2, and above 0")
     keep_freed_memory()
     backbone(model)  # a wrong name or file is told now, not after the images were read
-    chosen, training = arms_of(arms), Training(model, parse_count(images), batch, learning_rate)
+    further = {name: open_data_set(Path(place)) for name, place in map(named, variant)}
+    chosen, training = arms_of(arms, further), Training(model, parse_count(images), batch, learning_rate)
     external = [open_data_set(folder) for folder in test]
     material = gathered(
         open_data_set(real), open_data_set(synthetic), Classes(positive, negative), external,
-        drop_overlap=drop_overlap, columns=by,
+        drop_overlap=drop_overlap, columns=by, variants=further,
     )  # fmt: skip
     if not arms and not material.both_made:
         chosen = tuple(arm for arm in chosen if arm.real)

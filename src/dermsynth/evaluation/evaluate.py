@@ -74,9 +74,10 @@ def evaluate_fully(
     Raises UserError as `evaluate` does, for a column that either set lacks, and for paths without a generator or a distance.
     """
     compared = Compared(synthetic, real, extractor, split, seed, perceptual)
+    parts = groups(synthetic, compared.real, columns)
     walks = _walks(synthetic, perceptual, paths, seed)
     every = [compared.distances, compared.further, compared.pyramids, compared.colours, compared.looks, compared.pairs]
-    found, refused = _measured(groups(synthetic, compared.real, columns), every)
+    found, refused = _measured(parts, every)
     tones, missing = _measured(
         skin_tone_groups(*compared.appearances), [compared.distances, compared.further, compared.looks]
     )

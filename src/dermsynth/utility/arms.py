@@ -1,6 +1,7 @@
 """What a classifier is shown: real images, synthetic ones, both, and the controls that tell more images from better ones."""
 
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import dataclass, replace
 
 from dermsynth.errors import UserError
 
@@ -10,7 +11,8 @@ class Arm:
     """One way to train.
 
     `real` is the share of the real training images, `synthetic` how many synthetic images there are for each real one of the
-    whole training set (all there are: None), `length` how many images are shown, in the experiment's own number.
+    whole training set (all there are: None), `length` how many images are shown, in the experiment's own number. `variant` names
+    another synthetic set than the experiment's: edited, or without artefacts.
     """
 
     name: str
@@ -18,6 +20,7 @@ class Arm:
     synthetic: float | None = 0.0
     length: float = 1.0
     classical: bool = False
+    variant: str = ""
 
 
 def mixed(ratio: float) -> Arm:
@@ -38,14 +41,22 @@ def curve(shares: tuple[float, ...]) -> tuple[Arm, ...]:
     return tuple(Arm(f"real, {100 * share:g}% of the images", real=share) for share in shares)
 
 
-def arms_of(names: tuple[str, ...]) -> tuple[Arm, ...]:
+def arms_of(names: tuple[str, ...], variants: Collection[str] = ()) -> tuple[Arm, ...]:
     """Arms by name: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`; without names the usual ones.
 
-    Raises UserError for a name or number that means nothing.
+    `synthetic@NAME` and `mixed=RATIO@NAME` are of a variant; without names every variant has both, the latter at 1.
+
+    Raises UserError for a name, number or variant that means nothing.
     """
+    usual = [*ARMS, *(_of_variant(arm, name) for name in variants for arm in (SYNTHETIC, mixed(1)))]
     known = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC}
     found = []
-    for name in names:
+    for whole in names:
+        name, at, variant = whole.partition("@")
+        if at and (variant not in variants or not name.startswith(("synthetic", "mixed"))):
+            raise UserError(
+                f"--arms {whole!r}: after @ comes a name given with --variant, after synthetic or mixed=RATIO"
+            )
         kind, equals, text = name.partition("=")
         number = _number(text) if equals else None
         if not equals and kind in known:
@@ -56,7 +67,23 @@ def arms_of(names: tuple[str, ...]) -> tuple[Arm, ...]:
             found += curve((number,))
         else:
             raise UserError(f"--arms {name!r}: write {', '.join(known)}, mixed=RATIO or real=SHARE (below 1)")
-    return tuple(dict.fromkeys([REAL, *found])) if found else ARMS
+        found[-1] = _of_variant(found[-1], variant) if variant else found[-1]
+    return tuple(dict.fromkeys([REAL, *found] if found else usual))
+
+
+def _of_variant(arm: Arm, variant: str) -> Arm:
+    return replace(arm, name=f"{arm.name}, {variant}", variant=variant)
+
+
+def named(text: str) -> tuple[str, str]:
+    """Name and folder of a variant.
+
+    Raises UserError where either is missing.
+    """
+    name, _, place = text.partition("=")
+    if not name or not place:
+        raise UserError(f"--variant {text!r}: write NAME=DIR")
+    return name, place
 
 
 def _number(text: str) -> float | None:

@@ -22,6 +22,8 @@ from dermsynth.utility.material import HeldOut, Material
 from dermsynth.utility.statistics import Array, auc, best_threshold
 from dermsynth.utility.verdict import verdict, worth
 
+GROWING = ("arms", "repeats", "variants")
+"""Settings of which an experiment may be given more."""
 RESULT, SETTINGS = "utility.json", "settings.json"
 VALIDATION, MADE = "(validation)", "(synthetic)"
 """Names under which the scores of images that are no test set are kept."""
@@ -100,6 +102,10 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
         "validation_images": len(material.validation.truth),
         "validation_rows": _rows_hash(material.validation_rows),
         "synthetic": {"content_hash": material.synthetic.content_hash, "images": len(material.synthetic.table)},
+        "variants": {
+            name: {"content_hash": rows.content_hash, "images": len(rows.table)}
+            for name, (rows, _) in material.variants.items()
+        },
         "tests": [
             {"name": t.name, "images": len(t.truth), "positive": int(t.truth.sum()), "rows": _rows_hash(t.rows)}
             for t in material.tests
@@ -109,7 +115,9 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
     path = out / SETTINGS
     if path.exists():
         earlier = read_json(path)
-        changed = [key for key in settings if key not in ("arms", "repeats") and earlier.get(key) != settings[key]]
+        changed = [key for key in settings if key not in GROWING and earlier.get(key) != settings[key]]
+        known = earlier.get("variants", {})
+        changed += [f"variant {name}" for name in known if settings["variants"].get(name) != known[name]]
         if changed:
             raise UserError(f"{out}: begun with another {changed[0]}; choose another --out")
     elif out.exists() and any(out.iterdir()):
@@ -118,7 +126,8 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
 
 
 def _scores_path(out: Path, arm: Arm, repeat: int) -> Path:
-    key = hashlib.sha256(json.dumps(asdict(arm)).encode()).hexdigest()[:12]
+    told = {name: value for name, value in asdict(arm).items() if name != "variant" or value}
+    key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
     return out / "scores" / f"{key}-{repeat}.csv"
 
 

@@ -1,7 +1,8 @@
 """The images of a utility experiment: trained on, chosen by, tested on; and the proof that these are apart."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,6 +65,13 @@ class HeldOut:
     strata: Mapping[str, NDArray[np.bool_]]
 
 
+class Made(NamedTuple):
+    """A synthetic set and its images uint8 [n, 3, h, w]."""
+
+    rows: DataSet
+    images: NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
 class Material:
     """Everything an experiment uses, decoded to one size."""
@@ -76,6 +84,16 @@ class Material:
     validation_rows: DataSet
     tests: Sequence[HeldOut]
     classes: Classes
+    variants: Mapping[str, Made] = field(default_factory=dict)
+
+    def made(self, variant: str) -> Made:
+        """The synthetic images of an arm: the experiment's, or those of a variant.
+
+        Raises UserError for a variant that was not given.
+        """
+        if variant and variant not in self.variants:
+            raise UserError(f"variant {variant!r}: missing; add --variant {variant}=DIR")
+        return self.variants[variant] if variant else Made(self.synthetic, self.synthetic_images)
 
     @property
     def both_made(self) -> bool:
@@ -86,17 +104,16 @@ class Material:
         """The images of an arm; fewer real ones are whole groups drawn by `seed`, synthetic ones are drawn by class."""
         random = np.random.default_rng(seed)
         real = _share(self.training, arm.real, random)
-        there = len(self.synthetic.table)
+        rows, pixels = self.made(arm.variant)
+        there, sides = len(rows.table), self.classes.truth(rows)
         wanted = there if arm.synthetic is None else round(arm.synthetic * len(self.training.table))
         if wanted > there:
             raise UserError(f"arm {arm.name!r}: needs {wanted} synthetic images, there are {there}; generate more")
-        if not arm.real and not self.both_made:
-            raise UserError(
-                f"arm {arm.name!r}: needs both labels, {self.synthetic.folder} has {self.synthetic.classes[0]}"
-            )
-        made = _each_class(self.classes.truth(self.synthetic), wanted, random)
-        truth = np.concatenate([self.classes.truth(self.training)[real], self.classes.truth(self.synthetic)[made]])
-        images = np.concatenate([self.training_images[real], self.synthetic_images[made]])
+        if not arm.real and len(np.unique(sides)) < 2:
+            raise UserError(f"arm {arm.name!r}: needs both labels, {rows.folder} has {rows.labels[0]}")
+        made = _each_class(sides, wanted, random)
+        truth = np.concatenate([self.classes.truth(self.training)[real], sides[made]])
+        images = np.concatenate([self.training_images[real], pixels[made]])
         synthetic_ones = np.arange(len(truth)) >= len(real)
         weights = np.ones(len(truth))
         for side in (
@@ -116,18 +133,21 @@ def gathered(
     *,
     drop_overlap: bool = False,
     columns: Sequence[str] = (),
+    variants: Mapping[str, DataSet] | None = None,
 ) -> Material:
     """Divide the real set by its splits, check where the synthetic set comes from, and add external test sets.
 
+    `variants` are further synthetic sets of the same generator's kind, checked in the same way: edited, or without artefacts.
     Test images are also looked at apart by skin tone, and by the values of the columns where their table has them.
 
     Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups or twins lie
     in two splits, an external image is one of the real set's (which `drop_overlap` leaves out instead), or no test set has a
     column.
     """
-    check_origin(synthetic, real)
-    check_sources(synthetic, real)
-    check_history(synthetic, real)
+    for one in (synthetic, *(variants or {}).values()):
+        check_origin(one, real)
+        check_sources(one, real)
+        check_history(one, real)
     names = [real.folder.name, *(other.folder.name for other in external)]
     if len(set(names)) < len(names):
         raise UserError(f"--test: two sets named {max(names, key=names.count)!r}; rename a folder")
@@ -158,7 +178,13 @@ def gathered(
         parts["validation"],
         tests,
         classes,
+        {name: _made(rows, decoding, classes) for name, rows in (variants or {}).items()},
     )
+
+
+def _made(data_set: DataSet, decoding: Decoding, classes: Classes) -> Made:
+    rows = classes.of(data_set, str(data_set.folder), both=False)
+    return Made(rows, _images(rows, decoding))
 
 
 def check_origin(synthetic: DataSet, real: DataSet) -> None:

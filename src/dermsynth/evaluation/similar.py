@@ -1,0 +1,99 @@
+"""The structurally most similar image of another set: every pair computed, every core at work.
+
+Nothing heavy is imported here: the processes that share the work start with this file.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from dermsynth.progress import progress_bar
+
+Images = NDArray[np.uint8]
+Indices = NDArray[np.int64]
+Values = NDArray[np.float64]
+Planes = NDArray[np.float32]
+WINDOW, SIGMA = 11, 1.5
+C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+HALF_C1, HALF_C2 = np.float32(C1 / 2), np.float32(C2 / 2)
+"""Window and constants of the structural similarity (Wang et al. 2004, section III C)."""
+TILE = 8
+
+
+def luma(images: Images) -> Planes:
+    """Brightness of uint8 [n, 3, h, w] (ITU-R BT.601): float32 [n, h, w]."""
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    return np.ascontiguousarray(np.einsum("nchw,c->nhw", images, weights, optimize=True))
+
+
+def most_similar(x: Images, y: Images) -> tuple[Values, Indices]:
+    """Highest mean SSIM of each image of x with one of y, in brightness, and which one: both [n].
+
+    x [n, 3, h, w] and y [m, 3, h, w] uint8. Means and variances of all windows are computed once an image; of a pair only
+    its covariance is left. Every core takes images of x, as a process of its own: the steps of a pair are too short for threads.
+    """
+    others = _windows(luma(y))
+    starts = range(0, len(x), TILE)
+    tasks = (delayed(_similarities)(_windows(luma(x[start : start + TILE])), others) for start in starts)
+    found = Parallel(n_jobs=-1, return_as="generator")(tasks)
+    bar = progress_bar(found, total=len(starts), label="structural similarity", unit=f"x{TILE} img")
+    table = np.concatenate(list(bar))
+    index = table.argmax(axis=1)
+    return table[np.arange(len(table)), index], index.astype(np.int64)
+
+
+class _Windows(NamedTuple):
+    """Images [n, h, w], and the moments of all their windows with half the constants of the equation."""
+
+    planes: Planes
+    means: Planes
+    luminances: Planes
+    contrasts: Planes
+
+
+def _windows(planes: Planes) -> _Windows:
+    means = np.stack([_blurred(plane) for plane in planes])
+    variances = np.stack([_blurred(plane * plane) for plane in planes]) - means * means
+    return _Windows(planes, means, means * means + HALF_C1, variances + HALF_C2)
+
+
+KERNEL = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_32F)
+EDGE = WINDOW // 2
+
+
+def _blurred(plane: Planes) -> Planes:
+    """Weighted means of all windows that lie inside."""
+    found: Planes = cv2.sepFilter2D(plane, -1, KERNEL, KERNEL)[EDGE:-EDGE, EDGE:-EDGE]
+    return found
+
+
+def _similarities(mine: _Windows, others: _Windows) -> Values:
+    """Mean SSIM of every pair, [n, m], tile by tile, so that windows are still in the processor's cache.
+
+    With A = mu_x mu_y + C1 / 2 and F = E[x y] + C1 / 2 + C2 / 2 a window's similarity is 4 A (F - A) over the product of
+    mu_x^2 + mu_y^2 + C1 and the sum of both variances and C2.
+    """
+    cv2.setNumThreads(1)
+    values = np.empty((len(mine.planes), len(others.planes)))
+    product, smooth = np.empty_like(mine.planes[0]), np.empty_like(mine.planes[0])
+    upper, lower, share = (np.empty_like(mine.means[0]) for _ in range(3))
+    inside, ones = smooth[EDGE:-EDGE, EDGE:-EDGE], np.ones(share.size, np.float32)
+    for start in range(0, len(others.planes), TILE):
+        for row, one in enumerate(zip(*mine, strict=True)):
+            plane, mean, luminance, contrast = one
+            for column in range(start, min(start + TILE, len(others.planes))):
+                np.multiply(plane, others.planes[column], out=product)
+                cv2.sepFilter2D(product, -1, KERNEL, KERNEL, dst=smooth, delta=float(HALF_C1 + HALF_C2))
+                np.multiply(mean, others.means[column], out=upper)
+                upper += HALF_C1
+                np.subtract(inside, upper, out=share)
+                share *= upper
+                np.add(luminance, others.luminances[column], out=upper)
+                np.add(contrast, others.contrasts[column], out=lower)
+                upper *= lower
+                share /= upper
+                values[row, column] = 4 * np.dot(share.ravel(), ones) / share.size
+    return values
