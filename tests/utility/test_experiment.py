@@ -247,7 +247,9 @@ def test_variants_are_arms_of_their_own(real: DataSet, synthetic: DataSet, tmp_p
         carry_out(gathered(real, synthetic, CLASSES), Plan((REAL,), 1, QUICK), tmp_path / "out")
     with pytest.raises(UserError, match="begun with another variant edited"):
         carry_out(
-            gathered(real, synthetic, CLASSES, variants={"edited": synthetic}), Plan((REAL,), 1), tmp_path / "out"
+            gathered(real, synthetic, CLASSES, variants={"edited": synthetic}),
+            Plan((REAL,), 1, QUICK),
+            tmp_path / "out",
         )
     foreign = described(edited, data_hash="0", split="train")
     with pytest.raises(UserError, match="trained on another set"):
