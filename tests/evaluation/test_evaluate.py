@@ -324,3 +324,12 @@ def test_the_discriminators_knowledge_by_heart_is_a_difference(phantom: DataSet)
     }
     assert watch(Glimpse(0, make, lambda images, labels: None)) == {}
     assert held_out(phantom, decoding, Selection(split="all"), shown.classes) is None
+
+
+def test_features_of_colour_and_texture_alone_never_give_a_green_light() -> None:
+    row = {"group": "all classes", "metric": "precision-x", "matched": 0.9, "floor": 0.91, "half": 99}
+    lights = {
+        name: verdict({"measurements": [row], "extractor": {"name": name}})[0]["light"]
+        for name in ("embedded", "inception-v3 (2048)")
+    }
+    assert lights == {"embedded": "amber", "inception-v3 (2048)": "green"}

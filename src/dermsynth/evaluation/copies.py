@@ -146,7 +146,7 @@ def copy_figures(synthetic: Features, training: Features, held_out: Features, su
         figure(
             "authenticity",
             authenticity(synthetic, training),
-            _jackknifed(lambda x, y: authenticity(x, y), synthetic, training, seed),
+            _jackknifed(authenticity, synthetic, training, seed, highest=1.0),
             authenticity(held_out, training),
         ),
         figure(
@@ -184,10 +184,11 @@ def judged_figure(judge: Judge, known: Sources, decoding: Decoding, synthetic: i
 
 
 def _jackknifed(
-    statistic: Callable[[Features, Features], float], x: Features, y: Features, seed: int
+    statistic: Callable[[Features, Features], float], x: Features, y: Features, seed: int, highest: float = np.inf
 ) -> tuple[float, float]:
     value = statistic(x, y)
-    return jackknife(lambda i, j: statistic(x[i], y[j]), (len(x), len(y)), value, seed=seed)
+    low, high = jackknife(lambda i, j: statistic(x[i], y[j]), (len(x), len(y)), value, seed=seed)
+    return max(low, 0.0), min(high, highest)
 
 
 def check_copies(synthetic: DataSet) -> str:

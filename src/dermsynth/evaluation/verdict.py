@@ -7,6 +7,7 @@ from typing import Any, Literal
 from scipy.stats import betabinom
 
 from dermsynth.evaluation.groups import EVERYTHING
+from dermsynth.networks.features import EMBEDDED
 
 Light = Literal["green", "amber", "red", "not measured"]
 GOOD, FAIR = 0.9, 0.7
@@ -53,9 +54,11 @@ def _share(result: Mapping[str, Any], question: str, name: str) -> Line:
     row = _row(result, name)
     if row is None or row["floor"] <= 0:
         return Line(question, "not measured", "", rule)
-    ratio = row["matched"] / row["floor"]
+    light = _light(row["matched"] / row["floor"])
     says = f"{row['metric']} {row['matched']:.2f}, real images {row['floor']:.2f} (n = {row['half']})"
-    return Line(question, _light(ratio), says, rule)
+    if light == "green" and result["extractor"]["name"] == EMBEDDED:
+        return Line(question, "amber", f"{says}, in colour and texture alone; meaning needs another --extractor", rule)
+    return Line(question, light, says, rule)
 
 
 def _diversity(result: Mapping[str, Any]) -> Line:
@@ -63,7 +66,10 @@ def _diversity(result: Mapping[str, Any]) -> Line:
     order: list[Light] = ["red", "amber", "green", "not measured"]
     lines = [_share(result, "diversity", name) for name in ("recall", "coverage")]
     worst = min(lines, key=lambda line: order.index(line.light))
-    return Line("diversity", worst.light, "; ".join(line.says for line in lines if line.says), worst.rule)
+    rule = (
+        f"the worse of recall and coverage at equal n over those of real images: green from {GOOD}, amber from {FAIR}"
+    )
+    return Line("diversity", worst.light, "; ".join(line.says for line in lines if line.says), rule)
 
 
 def _copying(result: Mapping[str, Any]) -> Line:

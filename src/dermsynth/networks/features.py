@@ -24,7 +24,7 @@ from dermsynth.runs import file_hash
 
 Resizer = Literal["tensorflow", "antialiased"]
 BATCH = 32
-EMBEDDED_SIZE, EMBEDDED_SEED = 64, 20180901
+EMBEDDED, EMBEDDED_SIZE, EMBEDDED_SEED = "embedded", 64, 20180901
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
     Raises UserError when the name or the file is not understood.
     """
     kind, _, rest = specification.partition("=")
-    if kind == "embedded":
+    if kind == EMBEDDED:
         return Extractor(
-            "embedded", "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), EMBEDDED_SIZE
+            EMBEDDED, "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), EMBEDDED_SIZE
         )
     if kind == "inception":
         return _inception(obtain(INCEPTION) if rest == "download" else Path(rest), resizer)

@@ -59,7 +59,7 @@ def _embedding(synthetic: DataSet, real: DataSet, view: Mapping[str, Any]) -> di
         "note": view["note"],
         "points": len(points),
         "data": data,
-        "sprite": picture(grid(sprite, SPRITES), ""),
+        "sprite": picture(grid(sprite, SPRITES, gap=0), ""),
     }
 
 
