@@ -23,6 +23,7 @@ from dermsynth.evaluation.kernel import (
 from dermsynth.evaluation.sliced_wasserstein import (
     descriptors,
     laplacian_pyramid,
+    line_distance,
     projected_distance,
     resampled_distances,
     sliced_wasserstein,
@@ -168,6 +169,15 @@ def test_the_distance_is_zero_on_itself_and_larger_for_others() -> None:
     assert sliced_wasserstein(_pictures(40, 32, 0), noise)["mean"] > 2 * near
     with pytest.raises(ValueError, match="equal shapes"):
         sliced_wasserstein(x[:4], x[:3])
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.01, 3.0])
+def test_the_area_between_distribution_functions_is_the_mean_difference_of_sorted_values(shift: float) -> None:
+    random = np.random.default_rng(0)
+    a, b = (random.standard_t(4, 20_000).astype(np.float32) + np.float32(s) for s in (0.0, shift))
+    assert line_distance(a, b) == pytest.approx(np.abs(np.sort(a) - np.sort(b)).mean(dtype=np.float64), rel=1e-3)
+    assert line_distance(a, a[::-1]) == 0
+    assert line_distance(np.ones(5, np.float32), np.ones(5, np.float32)) == 0
 
 
 def test_resampling_with_every_image_once_is_the_distance_itself() -> None:

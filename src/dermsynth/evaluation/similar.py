@@ -20,7 +20,9 @@ WINDOW, SIGMA = 11, 1.5
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 HALF_C1, HALF_C2 = np.float32(C1 / 2), np.float32(C2 / 2)
 """Window and constants of the structural similarity (Wang et al. 2004, section III C)."""
-TILE = 8
+TILE = 4
+"""Images whose windows fit into a core's cache."""
+TASK = 8
 
 
 def luma(images: Images) -> Planes:
@@ -36,10 +38,10 @@ def most_similar(x: Images, y: Images) -> tuple[Values, Indices]:
     its covariance is left. Every core takes images of x, as a process of its own: the steps of a pair are too short for threads.
     """
     others = _windows(luma(y))
-    starts = range(0, len(x), TILE)
-    tasks = (delayed(_similarities)(_windows(luma(x[start : start + TILE])), others) for start in starts)
+    starts = range(0, len(x), TASK)
+    tasks = (delayed(_similarities)(_windows(luma(x[start : start + TASK])), others) for start in starts)
     found = Parallel(n_jobs=-1, return_as="generator")(tasks)
-    bar = progress_bar(found, total=len(starts), label="structural similarity", unit=f"x{TILE} img")
+    bar = progress_bar(found, total=len(starts), label="structural similarity", unit=f"x{TASK} img")
     table = np.concatenate(list(bar))
     index = table.argmax(axis=1)
     return table[np.arange(len(table)), index], index.astype(np.int64)
@@ -71,29 +73,36 @@ def _blurred(plane: Planes) -> Planes:
 
 
 def _similarities(mine: _Windows, others: _Windows) -> Values:
-    """Mean SSIM of every pair, [n, m], tile by tile, so that windows are still in the processor's cache.
+    """Mean SSIM of every pair, [n, m], some of the others at a time, so that windows are still in the processor's cache.
 
     With A = mu_x mu_y + C1 / 2 and F = E[x y] + C1 / 2 + C2 / 2 a window's similarity is 4 A (F - A) over the product of
     mu_x^2 + mu_y^2 + C1 and the sum of both variances and C2.
     """
     cv2.setNumThreads(1)
     values = np.empty((len(mine.planes), len(others.planes)))
-    product, smooth = np.empty_like(mine.planes[0]), np.empty_like(mine.planes[0])
-    upper, lower, share = (np.empty_like(mine.means[0]) for _ in range(3))
-    inside, ones = smooth[EDGE:-EDGE, EDGE:-EDGE], np.ones(share.size, np.float32)
+    room = [np.empty((TILE, *side.shape[1:]), np.float32) for side in (mine.planes, *[mine.means] * 3)]
     for start in range(0, len(others.planes), TILE):
+        some = _Windows(*(side[start : start + TILE] for side in others))
+        buffers = [buffer[: len(some.planes)] for buffer in room]
         for row, one in enumerate(zip(*mine, strict=True)):
-            plane, mean, luminance, contrast = one
-            for column in range(start, min(start + TILE, len(others.planes))):
-                np.multiply(plane, others.planes[column], out=product)
-                cv2.sepFilter2D(product, -1, KERNEL, KERNEL, dst=smooth, delta=float(HALF_C1 + HALF_C2))
-                np.multiply(mean, others.means[column], out=upper)
-                upper += HALF_C1
-                np.subtract(inside, upper, out=share)
-                share *= upper
-                np.add(luminance, others.luminances[column], out=upper)
-                np.add(contrast, others.contrasts[column], out=lower)
-                upper *= lower
-                share /= upper
-                values[row, column] = 4 * np.dot(share.ravel(), ones) / share.size
+            values[row, start : start + TILE] = _of_one(_Windows(*one), some, *buffers)
     return values
+
+
+def _of_one(one: _Windows, some: _Windows, product: Planes, *room: Planes) -> Values:
+    """Of one image [h, w] with some others [k, h, w]; all arithmetic is done in the room given."""
+    upper, lower, share = room
+    np.multiply(one.planes, some.planes, out=product)
+    sheet = product.reshape(-1, product.shape[2])  # one below the other: the windows that two of them share are cut off
+    smooth = cv2.sepFilter2D(sheet, -1, KERNEL, KERNEL, delta=float(HALF_C1 + HALF_C2)).reshape(product.shape)
+    np.multiply(one.means, some.means, out=upper)
+    upper += HALF_C1
+    np.subtract(smooth[:, EDGE:-EDGE, EDGE:-EDGE], upper, out=share)
+    share *= upper
+    np.add(one.luminances, some.luminances, out=upper)
+    np.add(one.contrasts, some.contrasts, out=lower)
+    upper *= lower
+    share /= upper
+    windows = share[0].size
+    found: Values = 4 / windows * (share.reshape(len(share), windows) @ np.ones(windows, np.float32)).astype(np.float64)
+    return found

