@@ -13,6 +13,7 @@ app = App(
     help="From a folder of skin images to a synthetic data set that can be trusted.",
 )
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
+study = App(name="study", help="Let doctors tell real from generated images: design, run, analyse.")
 data = App(name="data", help="Obtain and prepare images.")
 
 LAYOUTS = {
@@ -41,12 +42,23 @@ VERBS = {
     "demo": ("demo", "The whole chain on the phantom, in minutes."),
     "doctor": ("doctor", "Is this installation able to work?"),
 }
+STUDY = {
+    "plan": "How many raters and images a wanted precision takes.",
+    "create": "Choose images by a protocol and put them into a study.",
+    "invite": "Make invitation links.",
+    "serve": "Show the study to raters.",
+    "report": "Analyse answers: figures, page.",
+    "forget": "Delete one rater's data.",
+}
 for name, text in LAYOUTS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
 data.command("dermsynth.cli.importing:edited_maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
+for name, text in STUDY.items():
+    study.command(f"dermsynth.cli.study:{name}", name=name, help=text)
 app.command(importing)
+app.command(study)
 app.command(data)
 for name, (module, text) in VERBS.items():
     app.command(f"dermsynth.cli.{module}:{name}", name=name, help=text)

@@ -39,6 +39,7 @@ def analyse(answers: Answers, seed: int = 0) -> dict[str, Any]:
             for row in _agreement(first, group, kind, seed)
         ],
         "images": _images(first),
+        "matrix": _matrix(first),
         "certainty": _certainty(first),
         "diagnosis": _diagnosis(first, seed),
     }
@@ -159,6 +160,13 @@ def _images(first: Answers) -> dict[str, Any]:
     fooled = [row["item"] for row in rows if row["right"] == 0 and row["raters"] >= 2]
     nobody = [row["item"] for row in rows if row["right"] == row["raters"] and row["raters"] >= 2]
     return {"rows": rows, "fooled_all": fooled, "fooled_none": nobody}
+
+
+def _matrix(first: Answers) -> dict[str, Any]:
+    """Right (1) or wrong (0) of every rater about every image, None where there is no answer."""
+    right, answers, raters, items = first.matrix()
+    rows = [[int(r > 0) if a else None for r, a in zip(*row, strict=True)] for row in zip(right, answers, strict=True)]
+    return {"raters": raters, "items": items, "right": rows}
 
 
 def _certainty(first: Answers) -> list[dict[str, Any]]:

@@ -37,13 +37,13 @@ class PanelFit:
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
         """Of the accuracy, with Student's quantile."""
-        reach = float(scipy.stats.t.ppf((1 + level) / 2, self._freedom)) * self.error
+        reach = float(scipy.stats.t.ppf((1 + level) / 2, self.freedom)) * self.error
         return self._marginal(self.log_odds - reach), self._marginal(self.log_odds + reach)
 
     @property
     def p(self) -> float:
         """Two-sided, of this or more if log-odds were those of tossing."""
-        return float(2 * scipy.stats.t.sf(abs(self.log_odds) / self.error, self._freedom))
+        return float(2 * scipy.stats.t.sf(abs(self.log_odds) / self.error, self.freedom))
 
     @property
     def equivalent(self) -> bool:
@@ -52,7 +52,7 @@ class PanelFit:
         return low >= CHANCE - MARGIN and high <= CHANCE + MARGIN
 
     @property
-    def _freedom(self) -> float:
+    def freedom(self) -> float:
         """Degrees of freedom of the error (Satterthwaite 1946): few raters, or images, tell little of their deviation."""
         sides = ((self.raters_deviation, self.raters), (self.images_deviation, self.images))
         return float(self.error**4 / sum((deviation**2 / n) ** 2 / (n - 1) for deviation, n in sides))

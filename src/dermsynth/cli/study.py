@@ -1,0 +1,196 @@
+"""The verbs of the reader study."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from cyclopts import Parameter
+
+
+def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: int = 0) -> None:
+    """Choose real and generated images by a protocol and put them into a new study.
+
+    Parameters
+    ----------
+    real
+        A real data set.
+    synthetic
+        A set made by dermsynth generate.
+    protocol
+        baur, furger, rosen, or a TOML file.
+    out
+        The study's folder.
+    """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.study.create import create_study
+
+    study = create_study(protocol, open_data_set(real), open_data_set(synthetic), out, seed)
+    for row in study.items.groupby(["role", "truth"]).size().reset_index().itertuples(index=False):
+        print(f"{row[0]:<10}{row[1]:<11}{row[2]}")
+    print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: dermsynth study serve {out}")
+
+
+def plan(
+    *,
+    raters: Annotated[tuple[int, ...], Parameter(negative="")] = (3, 5, 8, 12, 20, 40),
+    images: Annotated[tuple[int, ...], Parameter(negative="")] = (50, 80, 100, 200, 400),
+    raters_deviation: float = 0.3,
+    images_deviation: float = 0.7,
+) -> None:
+    """How precise the panel's accuracy becomes with so many raters and images, and whether it can show equivalence.
+
+    Parameters
+    ----------
+    raters
+        Numbers of raters; may be repeated.
+    images
+        Numbers of images; may be repeated.
+    raters_deviation
+        Deviation between raters, on the logit scale.
+    images_deviation
+        Deviation between images, on the logit scale.
+    """
+    from dermsynth.errors import UserError
+    from dermsynth.study.planning import planned
+
+    if min(raters) < 2 or min(images) < 2 or min(raters_deviation, images_deviation) < 0:
+        raise UserError("--raters and --images must be at least 2, deviations at least 0")
+    print(f"{'raters':>7}{'images':>8}{'half the 95 % interval':>25}{'power to show 50 +- 5 %':>26}")
+    for r in raters:
+        for i in images:
+            one = planned(r, i, raters_deviation, images_deviation)
+            print(f"{r:>7}{i:>8}{one.half_width:>25.1%}{one.equivalence_power:>26.0%}")
+
+
+def invite(
+    study: Path, *, count: int = 1, cap: int = 1, note: str = "", base_url: str = "http://127.0.0.1:8000",
+    database: str = "",
+) -> None:  # fmt: skip
+    """Make invitation links; they are printed once and not stored.
+
+    Parameters
+    ----------
+    study
+        The study's folder.
+    count
+        How many links.
+    cap
+        Persons a link is for.
+    note
+        A remark stored with the links.
+    base_url
+        Where the study is served.
+    database
+        URL of the database, if it is not in the study's folder.
+    """
+    from dermsynth.errors import UserError
+    from dermsynth.study import service
+    from dermsynth.study.serve import running
+
+    if not 1 <= count <= 10_000 or not 1 <= cap <= 100_000:
+        raise UserError(f"--count {count} --cap {cap}: must be 1 to 10000 and 1 to 100000")
+    for token in service.invite(running(study, database), count, cap, note):
+        print(f"{base_url.rstrip('/')}/i/{token}")
+
+
+def serve(
+    study: Path, *, host: str = "127.0.0.1", port: int = 8000, prefix: str = "", database: str = "", days: int = 90
+) -> None:
+    """Show the study to raters, until Ctrl-C.
+
+    Parameters
+    ----------
+    study
+        The study's folder.
+    host
+        Address to listen on; others than this machine's need an organiser's token in the environment.
+    port
+        Port to listen on.
+    prefix
+        Path under which a reverse proxy shows the study.
+    database
+        URL of a database (PostgreSQL), if it is not to be in the study's folder; also DERMSYNTH_STUDY_DATABASE.
+    days
+        After how many days links expire.
+    """
+    from dermsynth.study.serve import serve as run
+
+    run(study, host=host, port=port, prefix=prefix, database=database, days=days)
+
+
+def forget(study: Path, rater: str, *, database: str = "") -> None:
+    """Delete everything that is stored of one rater.
+
+    Parameters
+    ----------
+    study
+        The study's folder.
+    rater
+        Name as in the organiser's page and the export.
+    database
+        URL of the database, if it is not in the study's folder.
+    """
+    from dermsynth.errors import UserError
+    from dermsynth.study import service
+    from dermsynth.study.serve import running
+
+    if not service.forget(running(study, database), rater):
+        raise UserError(f"{rater}: no such rater in {study}")
+    print(f"{rater}: deleted")
+
+
+def report(
+    study: Path,
+    *,
+    positive: Literal["real", "synthetic", ""] = "",
+    out: Path | None = None,
+    database: str = "",
+    seed: int = 0,
+) -> None:
+    """Analyse a study, or any CSV of answers: study.json and study.html.
+
+    Parameters
+    ----------
+    study
+        The study's folder, or a CSV with the columns rater, item, truth, answer, and what else there is of group, condition,
+        label, diagnosis, certainty, seconds, repeat.
+    positive
+        The kind that counts as positive; by default the protocol's, and real for a CSV.
+    out
+        Folder for both files; by default the study's, or the CSV's.
+    database
+        URL of the database, if it is not in the study's folder.
+    """
+    import shlex
+    import sys
+
+    from dermsynth.report.study_report import write_study_report
+    from dermsynth.study.analysis import analyse
+    from dermsynth.study.answers import Answers, read_answers
+    from dermsynth.study.export import study_answers
+    from dermsynth.study.serve import running
+
+    images = None
+    if study.is_dir():
+        found = running(study, database)
+        answers, left_out = study_answers(found)
+        answers = Answers(answers.table, positive) if positive else answers
+        images = found.study
+    else:
+        answers, left_out = read_answers(study, positive or "real"), {}
+    folder = out or (study if study.is_dir() else study.parent)
+    result = {**analyse(answers, seed), "left_out": left_out}
+    page = write_study_report(folder, result, shlex.join(["dermsynth", *sys.argv[1:]]), images)
+    for group in result["groups"]:
+        print(f"{group['group']}: {group['raters']} raters, {_said(group)}")
+    print(page)
+
+
+def _said(group: Mapping[str, Any]) -> str:
+    """The panel's accuracy in a sentence."""
+    panel = group["panel"]
+    if panel is None:
+        return f"no figure for the panel: {group['panel_refused']}"
+    interval = f"95 % {panel['low']:.1%} to {panel['high']:.1%}, p against chance {panel['p']:.3g}"
+    equivalent = "equivalent" if panel["equivalent"] else "not shown to be equivalent"
+    return f"accuracy {panel['accuracy']:.1%} ({interval}); {equivalent} to tossing (50 +- 5 %)"

@@ -1,0 +1,66 @@
+"""The answers of a study as a table: what the organiser downloads and what is analysed."""
+
+from typing import Any
+
+import pandas as pd
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from dermsynth.errors import UserError
+from dermsynth.study.answers import Answers, answers_of
+from dermsynth.study.service import MEASURED, Running
+from dermsynth.study.store import Rater, Trial
+
+COLUMNS = [
+    "rater",
+    "group",
+    "years",
+    "excluded",
+    "finished",
+    "item",
+    "truth",
+    "label",
+    "condition",
+    "position",
+    "repeat",
+]
+
+
+def answers_table(running: Running) -> pd.DataFrame:
+    """One row a trial with an answer, the last one given; attention checks have `attention` set to what was asked."""
+    with Session(running.engine) as session:
+        chosen = select(Rater).order_by(Rater.id).options(selectinload(Rater.trials).selectinload(Trial.answers))
+        rows = [
+            _row(running, rater, trial) for rater in session.scalars(chosen) for trial in rater.trials if trial.answers
+        ]
+    return pd.DataFrame(rows, columns=None if rows else [*COLUMNS, "answer", "seconds"])
+
+
+def _row(running: Running, rater: Rater, trial: Trial) -> dict[str, Any]:
+    item, last = running.study.by_item[trial.item], trial.answers[-1]
+    kind = running.study.protocol.kind_question
+    given, times = dict(last.values), last.times
+    known = "shown_ms" in times and "answered_ms" in times
+    return {
+        "rater": rater.name, "group": rater.group, "years": rater.years, "excluded": rater.excluded,
+        "finished": rater.finished, "item": trial.item, "truth": item["truth"], "label": item["label"],
+        "condition": item["condition"], "position": trial.position, "repeat": trial.repeat, "attention": trial.asked,
+        "answer": given.pop(kind), **given,
+        "seconds": round((times["answered_ms"] - times["shown_ms"]) / 1000, 3) if known else "",
+        **{name: times.get(name, "") for name in MEASURED},
+        "views": trial.views, "revisions": len(trial.answers) - 1, "received": last.received,
+    }  # fmt: skip
+
+
+def study_answers(running: Running) -> tuple[Answers, dict[str, int]]:
+    """What is analysed, and how many answers were left out for what reason.
+
+    Raises UserError when nothing is left.
+    """
+    table = answers_table(running)
+    excluded, checks = table["excluded"] != "", table.get("attention", pd.Series("", table.index)) != ""
+    kept = table[~excluded & ~checks].reset_index(drop=True)
+    if kept.empty:
+        raise UserError(f"{running.study.folder}: no answers yet")
+    left_out = {"of excluded raters": int(excluded.sum()), "attention checks": int((checks & ~excluded).sum())}
+    return answers_of(kept.astype({"repeat": str}), running.study.protocol.positive, running.study.folder), left_out

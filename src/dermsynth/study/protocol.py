@@ -1,0 +1,175 @@
+"""What raters are shown and asked: a small file, checked when it is read."""
+
+import tomllib
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from dermsynth.errors import UserError
+from dermsynth.study.answers import REAL, SYNTHETIC
+from dermsynth.study.texts import LANGUAGES
+
+BUILT_IN = ("baur", "furger", "rosen")
+Kind = Literal["real", "synthetic"]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
+
+
+class Strict(BaseModel):
+    """Unknown keys are mistakes."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Images(Strict):
+    """How many images of a kind, and which.
+
+    `label` asks for one class; `each_label` for as many of every class. `where` and `exclude` name columns of `metadata.csv`
+    and a value. `selection` is `random`, `similar` (those that look most like another class) or `listed` (the file names in
+    `names`).
+    """
+
+    kind: Kind
+    count: int = Field(gt=0, le=5000)
+    label: str = ""
+    each_label: bool = False
+    where: dict[str, str] = {}
+    exclude: dict[str, str] = {}
+    selection: Literal["random", "similar", "listed"] = "random"
+    names: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _listed(self) -> Self:
+        if (self.selection == "listed") != bool(self.names):
+            raise ValueError("`names` goes with selection = 'listed'")
+        if self.label and self.each_label:
+            raise ValueError("`label` and `each_label` exclude each other")
+        return self
+
+
+class Condition(Strict):
+    """A set of images; `per_label` makes one such set of every class, as FURGER's four."""
+
+    name: Name
+    images: tuple[Images, ...] = Field(min_length=1)
+    per_label: bool = False
+
+
+class Question(Strict):
+    """One question an image: `kind` (real or synthetic), `choice` from options, `scale` from low to high, or `text`."""
+
+    name: Name
+    type: Literal["kind", "choice", "scale", "text"]
+    text: dict[str, str] = {}
+    options: tuple[str, ...] = ()
+    option_texts: dict[str, dict[str, str]] = {}
+    low: int = 1
+    high: int = 5
+    required: bool = True
+
+    @model_validator(mode="after")
+    def _options(self) -> Self:
+        if (self.type == "choice") != bool(self.options):
+            raise ValueError("`options` goes with type = 'choice'")
+        if self.type == "scale" and not 0 <= self.low < self.high <= 10:
+            raise ValueError(f"a scale from {self.low} to {self.high}: write 0 <= low < high <= 10")
+        if self.type in ("choice", "text", "scale") and not set(LANGUAGES) & set(self.text) and self.name not in KNOWN:
+            raise ValueError(f"question {self.name!r} has no `text` in {' or '.join(LANGUAGES)}")
+        return self
+
+    def accepts(self, value: str) -> bool:
+        """Whether a submitted value is one of the answers."""
+        if self.type == "kind":
+            return value in (REAL, SYNTHETIC)
+        if self.type == "choice":
+            return value in self.options
+        if self.type == "scale":
+            return value.isascii() and value.isdigit() and self.low <= int(value) <= self.high
+        return len(value) <= LONGEST_TEXT
+
+
+KNOWN = ("kind", "diagnosis", "certainty", "quality", "remark")
+"""Questions whose words are in the catalogue."""
+LONGEST_TEXT = 2000
+
+
+class Protocol(Strict):
+    """A reader study.
+
+    `positive` is the kind whose recognition counts as a hit. `exposure_ms` hides an image after so long (0: never). `repeats`
+    images are shown to a rater a second time, `attention` trials ask for a given answer, `examples` of either kind are
+    shown with the truth before the start. A rater sees `conditions_each` of the conditions, in random order where
+    `order` is `random`, one condition after the other where it is `blocked`.
+    """
+
+    title: dict[str, str]
+    positive: Kind
+    conditions: tuple[Condition, ...] = Field(min_length=1)
+    questions: tuple[Question, ...] = Field(min_length=1)
+    groups: tuple[Name, ...] = Field(min_length=1)
+    group_texts: dict[str, dict[str, str]] = {}
+    languages: tuple[Literal["en", "de"], ...] = ("en", "de")
+    order: Literal["random", "blocked"] = "random"
+    conditions_each: int = Field(default=1, ge=1)
+    exposure_ms: int = Field(default=0, ge=0, le=60_000)
+    back: bool = False
+    feedback: bool = False
+    repeats: int = Field(default=0, ge=0, le=100)
+    attention: int = Field(default=0, ge=0, le=10)
+    examples: int = Field(default=0, ge=0, le=20)
+    comments: bool = True
+    consent: dict[str, str] = {}
+    size: int = Field(default=0, ge=0, le=2048)
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        if [q.type for q in self.questions].count("kind") != 1:
+            raise ValueError("exactly one question must have the type 'kind'")
+        names = [q.name for q in self.questions]
+        if len(set(names)) < len(names):
+            raise ValueError("two questions have one name")
+        if self.exposure_ms and self.back:
+            raise ValueError("an image that is hidden after a while cannot be gone back to: exposure_ms or back")
+        for text in (self.title, self.consent, *(q.text for q in self.questions if q.text)):
+            missing = [language for language in self.languages if text and language not in text]
+            if missing:
+                raise ValueError(f"a text is missing in {', '.join(missing)}: {next(iter(text.values()))[:40]!r}")
+        return self
+
+    @property
+    def kind_question(self) -> str:
+        """Name of the question that asks for real or synthetic."""
+        return next(q.name for q in self.questions if q.type == "kind")
+
+
+def read_protocol(place: str) -> Protocol:
+    """A protocol by name (baur, furger, rosen) or from a TOML file.
+
+    Raises UserError with the place in the file and what is wrong there.
+    """
+    return parse_protocol(protocol_text(place), place)
+
+
+def protocol_text(place: str) -> str:
+    """The text of a protocol by name or of a file."""
+    if place in BUILT_IN:
+        return (files("dermsynth.study") / "protocols" / f"{place}.toml").read_text(encoding="utf-8")
+    try:
+        return Path(place).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--protocol {place!r}: neither {', '.join(BUILT_IN)} nor a readable file") from error
+
+
+def parse_protocol(text: str, place: str) -> Protocol:
+    """A protocol from its text."""
+    try:
+        return Protocol.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise UserError(f"{place}: not TOML ({error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise UserError(
+            f"{place}: {where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
+        ) from error

@@ -1,0 +1,157 @@
+"""Which images a study shows: drawn from a real and a synthetic set by the protocol's rules."""
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
+from dermsynth.evaluation.dermatology import appearance_found
+from dermsynth.images import read_image
+from dermsynth.progress import progress_bar
+from dermsynth.study.answers import REAL, SYNTHETIC
+from dermsynth.study.protocol import Condition, Images, Protocol
+
+TRIAL, EXAMPLE, ATTENTION = "trial", "example", "attention"
+
+
+class Chosen(NamedTuple):
+    """A row of a set, and the part it plays."""
+
+    kind: str
+    row: int
+    role: str
+    condition: str
+    label: str
+
+
+def chosen_images(protocol: Protocol, sides: Mapping[str, DataSet], seed: int) -> list[Chosen]:
+    """The images of all conditions, then examples and attention checks; no image plays two parts.
+
+    Raises UserError when a set has too few, or lacks a label, column or file that is asked for.
+    """
+    random = np.random.default_rng(seed)
+    taken: dict[str, set[int]] = {REAL: set(), SYNTHETIC: set()}
+    labels = _labels(protocol, sides)
+    found: list[Chosen] = []
+    for name, condition, only in _conditions(protocol, labels):
+        for wanted in condition.images:
+            for label in labels if wanted.each_label and not only else [only or wanted.label]:
+                rows = _draw(wanted, sides, label, taken[wanted.kind], random)
+                found += [_chosen(sides, wanted.kind, row, TRIAL, name) for row in rows]
+    for role, count in ((EXAMPLE, protocol.examples), (ATTENTION, (protocol.attention + 1) // 2)):
+        for kind in (REAL, SYNTHETIC) if count else ():
+            rows = _draw(Images(kind=kind, count=count), sides, "", taken[kind], random)
+            found += [_chosen(sides, kind, row, role, "") for row in rows]
+    extra = [one for one in found if one.role == ATTENTION][protocol.attention :]
+    return [one for one in found if one not in extra]
+
+
+def _labels(protocol: Protocol, sides: Mapping[str, DataSet]) -> list[str]:
+    """Labels that both sets have, and that may be answered if there is a question of diagnosis."""
+    both = [label for label in sides[REAL].classes if label in sides[SYNTHETIC].classes]
+    options = [o for q in protocol.questions if q.name == "diagnosis" for o in q.options]
+    found = [label for label in both if not options or label in options]
+    needed = any(c.per_label or any(i.each_label for i in c.images) for c in protocol.conditions)
+    if needed and not found:
+        there = {kind: ", ".join(side.classes) or "none" for kind, side in sides.items()}
+        raise UserError(
+            f"the protocol needs labels that both sets have{' and that it asks for' if options else ''}; real: {there[REAL]}; "
+            f"synthetic: {there[SYNTHETIC]}"
+        )
+    return found
+
+
+def _conditions(protocol: Protocol, labels: list[str]) -> list[tuple[str, Condition, str]]:
+    """Name, rules and the one label of every condition."""
+    found = []
+    for condition in protocol.conditions:
+        if condition.per_label:
+            found += [(f"{condition.name}: {label}", condition, label) for label in labels]
+        else:
+            found.append((condition.name, condition, ""))
+    return found
+
+
+def _chosen(sides: Mapping[str, DataSet], kind: str, row: int, role: str, condition: str) -> Chosen:
+    return Chosen(kind, row, role, condition, str(sides[kind].labels[row]))
+
+
+def _draw(
+    wanted: Images, sides: Mapping[str, DataSet], label: str, taken: set[int], random: np.random.Generator
+) -> list[int]:
+    side = sides[wanted.kind]
+    possible = _possible(wanted, side, label) - taken
+    if len(possible) < wanted.count:
+        what = f"{wanted.kind} images{f' of {label}' if label else ''}{' that fit' if wanted.where or wanted.exclude else ''}"
+        raise UserError(f"{side.folder}: {len(possible)} {what} are left, the protocol takes {wanted.count}")
+    rows = np.array(sorted(possible))
+    order = random.permutation(len(rows))
+    if wanted.selection == "similar":
+        order = np.argsort(-_likeness(side, rows, label, sides[REAL]), kind="stable")
+    chosen = [int(row) for row in rows[order[: wanted.count]]]
+    taken.update(chosen)
+    return chosen
+
+
+def _possible(wanted: Images, side: DataSet, label: str) -> set[int]:
+    keep = np.ones(len(side.table), bool)
+    if label:
+        keep &= side.labels.astype(str) == label
+    for rule, equal in ((wanted.where, True), (wanted.exclude, False)):
+        for column, value in rule.items():
+            if column not in side.table:
+                raise UserError(f"{side.folder}: no column {column!r}, which the protocol asks for")
+            keep &= (side.table[column] == value).to_numpy() == equal
+    if wanted.names:
+        missing = set(wanted.names) - set(side.table["file_name"])
+        if missing:
+            raise UserError(f"{side.folder}: no image {sorted(missing)[0]!r}, which the protocol lists")
+        keep &= side.table["file_name"].isin(wanted.names).to_numpy()
+    return {int(row) for row in np.flatnonzero(keep)}
+
+
+def _likeness(side: DataSet, rows: NDArray[np.int64], label: str, real: DataSet) -> NDArray[np.float64]:
+    """How much nearer images lie to another class than to their own: named features in the real set's deviations.
+
+    Images whose lesion cannot be measured come last.
+    """
+    features = _features(real)
+    centre, scale = np.nanmean(features, axis=0), np.maximum(np.nanstd(features, axis=0), 1e-6)
+    means = {name: np.nanmean((features[real.labels == name] - centre) / scale, axis=0) for name in real.classes}
+    mine = (_features(side, rows) - centre) / scale
+    own = np.array([str(side.labels[row]) for row in rows])
+    found = np.full(len(rows), -np.inf)
+    for index, (row, name) in enumerate(zip(mine, own, strict=True)):
+        others = [np.linalg.norm(row - mean) for other, mean in means.items() if other != name]
+        if name in means and others and np.isfinite(row).all():
+            found[index] = np.linalg.norm(row - means[name]) - min(others)
+    return found
+
+
+def _features(side: DataSet, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
+    paths = side.paths if rows is None else [side.paths[row] for row in rows]
+    found = Parallel(n_jobs=-1, return_as="generator")(delayed(_appearance)(path) for path in paths)
+    return np.array(list(progress_bar(found, total=len(paths), label="looking at lesions", unit="img")), np.float64)
+
+
+def _appearance(path: object) -> list[float]:
+    return appearance_found(read_image(path).transpose(2, 0, 1))  # type: ignore[arg-type]
+
+
+def table_of(chosen: list[Chosen], sides: Mapping[str, DataSet], identifiers: list[str]) -> pd.DataFrame:
+    """One row an image: its random name, what it is, and where it came from. This is the truth."""
+    return pd.DataFrame(
+        {
+            "item": identifiers,
+            "role": [one.role for one in chosen],
+            "condition": [one.condition for one in chosen],
+            "truth": [one.kind for one in chosen],
+            "label": [one.label for one in chosen],
+            "source": [str(sides[one.kind].table["file_name"].iloc[one.row]) for one in chosen],
+        }
+    )

@@ -1,0 +1,50 @@
+"""In which order a rater sees which images."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from dermsynth.study.answers import REAL, SYNTHETIC
+from dermsynth.study.create import Study
+from dermsynth.study.selection import ATTENTION, TRIAL
+
+
+class Place(NamedTuple):
+    """One place of a sequence."""
+
+    item: str
+    repeat: bool = False
+    asked: str = ""
+
+
+def conditions_for(study: Study, earlier: Sequence[str], random: np.random.Generator) -> list[str]:
+    """The conditions of the next rater: those that fewest raters had so far, by lot among equals, in random order."""
+    trials = study.items[study.items["role"] == TRIAL]
+    names = list(dict.fromkeys(trials["condition"]))
+    counts = Counter(earlier)
+    ranked = sorted(names, key=lambda name: (counts[name], random.random()))
+    chosen = ranked[: study.protocol.conditions_each]
+    return [chosen[i] for i in random.permutation(len(chosen))]
+
+
+def sequence(study: Study, conditions: Sequence[str], random: np.random.Generator) -> list[Place]:
+    """The images of the conditions in random order, or condition by condition; then repeats and attention checks put in.
+
+    A repeat comes at the earliest a quarter of the sequence after the first time.
+    """
+    trials = study.items[study.items["role"] == TRIAL]
+    blocks = [[str(item) for item in trials.loc[trials["condition"] == name, "item"]] for name in conditions]
+    if study.protocol.order == "random":
+        blocks = [[item for block in blocks for item in block]]
+    places = [Place(block[i]) for block in blocks for i in random.permutation(len(block))]
+    distance = max(len(places) // 4, 1)
+    again = random.permutation(len(places) - distance)[: study.protocol.repeats]
+    for item in [places[i].item for i in again]:
+        first = next(i for i, place in enumerate(places) if place.item == item)
+        places.insert(int(random.integers(first + distance, len(places) + 1)), Place(item, repeat=True))
+    for item in study.items.loc[study.items["role"] == ATTENTION, "item"]:
+        asked = (REAL, SYNTHETIC)[int(random.integers(2))]
+        places.insert(int(random.integers(0, len(places) + 1)), Place(str(item), asked=asked))
+    return places

@@ -1,0 +1,232 @@
+"""What raters and organisers can do, each one transaction: the pages only call these."""
+
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine, func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session, selectinload
+
+from dermsynth.study.create import Study
+from dermsynth.study.links import Links
+from dermsynth.study.sequence import conditions_for, sequence
+from dermsynth.study.store import (
+    Answer,
+    Invitation,
+    Rater,
+    Trial,
+    change_setting,
+    now,
+    setting,
+    writing,
+)
+
+OPEN, PAUSED, CLOSED = "open", "paused", "closed"
+MEASURED = ("shown_ms", "hidden_ms", "answered_ms", "window_width", "window_height", "zoom", "pixel_ratio")
+"""What the browser reports with an answer: milliseconds since the page was there, pixels, ratios."""
+LARGEST = 1e9
+
+
+@dataclass(frozen=True)
+class Running:
+    """A study with its database and its links."""
+
+    study: Study
+    engine: Engine
+    links: Links
+
+
+def state(running: Running) -> str:
+    """Open, paused or closed."""
+    with Session(running.engine) as session:
+        return setting(session, "state", OPEN)
+
+
+def set_state(running: Running, value: str) -> None:
+    """Open, pause or close the study."""
+    with writing(running.engine) as session:
+        change_setting(session, "state", value)
+        session.commit()
+
+
+def invite(running: Running, count: int, cap: int = 1, note: str = "") -> list[str]:
+    """Tokens of new invitations, each for `cap` persons. They are not kept: show them now."""
+    tokens = [running.links.new() for _ in range(count)]
+    with writing(running.engine) as session:
+        for token in tokens:
+            identity = running.links.identity(token)
+            assert identity is not None
+            session.add(Invitation(token_hash=identity, cap=cap, used=0, note=note[:200], created=now()))
+        session.commit()
+    return tokens
+
+
+def invitation_open(running: Running, token: str) -> bool:
+    """Whether an invitation is ours, valid, and not used up (one for a single person stays open to that person)."""
+    identity = running.links.identity(token)
+    with Session(running.engine) as session:
+        row = session.scalar(select(Invitation).where(Invitation.token_hash == identity))
+        return row is not None and (row.cap == 1 or row.used < row.cap)
+
+
+def join(running: Running, token: str, language: str) -> str | None:
+    """The personal token of a new rater, or of the one whom a link for one person already made; None if it is used up."""
+    identity = running.links.identity(token)
+    with writing(running.engine) as session:
+        row = session.scalar(select(Invitation).where(Invitation.token_hash == identity))
+        if row is None or (row.cap > 1 and row.used >= row.cap):
+            return None
+        number = 1 if row.cap == 1 else row.used + 1
+        personal = running.links.personal(row.token_hash, number)
+        if row.cap == 1 and row.used:
+            return personal
+        row.used += 1
+        session.add(_new_rater(running, session, row, personal, language))
+        session.commit()
+        return personal
+
+
+def _new_rater(running: Running, session: Session, invitation: Invitation, personal: str, language: str) -> Rater:
+    random = np.random.default_rng(secrets.randbits(128))
+    earlier = _conditions_given(running, session)
+    places = sequence(running.study, conditions_for(running.study, earlier, random), random)
+    identity = running.links.identity(personal)
+    assert identity is not None
+    return Rater(
+        token_hash=identity, invitation_id=invitation.id, name=f"r{secrets.token_hex(4)}", language=language,
+        consented=now(),
+        trials=[Trial(position=i, item=p.item, repeat=p.repeat, asked=p.asked) for i, p in enumerate(places)],
+    )  # fmt: skip
+
+
+def _conditions_given(running: Running, session: Session) -> list[str]:
+    """The conditions that earlier raters had, one entry a rater and condition."""
+    pairs = session.execute(select(Trial.rater_id, Trial.item).where(~Trial.repeat, Trial.asked == "")).all()
+    return [name for _, name in {(rater, running.study.by_item[item]["condition"]) for rater, item in pairs}]
+
+
+def rater_of(session: Session, running: Running, token: str) -> Rater | None:
+    """The rater of a personal token; withdrawn ones are gone."""
+    identity = running.links.identity(token)
+    if identity is None:
+        return None
+    chosen = select(Rater).where(Rater.token_hash == identity)
+    return session.scalar(chosen.options(selectinload(Rater.trials).selectinload(Trial.answers)))
+
+
+def next_position(rater: Rater) -> int:
+    """The first place without an answer; as many as there are places when all have one."""
+    return next((trial.position for trial in rater.trials if not trial.answers), len(rater.trials))
+
+
+def describe(running: Running, token: str, group: str, years: str) -> None:
+    """Store a rater's background."""
+    _change(running, token, group=group, years=years)
+
+
+def instruct(running: Running, token: str) -> None:
+    """Store that a rater has read the instructions."""
+    _change(running, token, instructed=now())
+
+
+def finish(running: Running, token: str, comments: str) -> None:
+    """Store comments and the end; afterwards nothing can be changed."""
+    _change(running, token, comments=comments, finished=now())
+
+
+def _change(running: Running, token: str, **values: str) -> None:
+    with writing(running.engine) as session:
+        rater = rater_of(session, running, token)
+        if rater is not None and not rater.finished:
+            for name, value in values.items():
+                setattr(rater, name, value)
+        session.commit()
+
+
+def seen(running: Running, trial_id: int) -> None:
+    """Count that a page with an image for a limited time was opened."""
+    with writing(running.engine) as session:
+        trial = session.get(Trial, trial_id)
+        if trial is not None:
+            trial.views += 1
+        session.commit()
+
+
+def answer(
+    running: Running, token: str, position: int, nonce: str, given: Mapping[str, str], measured: Mapping[str, float]
+) -> bool:
+    """Store an answer and say whether it counts: not for another's trial, out of turn, twice, or after the end."""
+    identity = running.links.identity(token)
+    with writing(running.engine) as session:
+        trial = session.scalar(
+            select(Trial).join(Rater).where(Rater.token_hash == identity, Trial.position == position)
+            .options(selectinload(Trial.answers), selectinload(Trial.rater))
+        )  # fmt: skip
+        if trial is None or trial.rater.finished or setting(session, "state", OPEN) != OPEN:
+            return False
+        if any(one.nonce == nonce for one in trial.answers):
+            return True
+        if trial.answers and not running.study.protocol.back:
+            return False
+        if not trial.answers and _earlier_open(session, trial):
+            return False
+        session.add(
+            Answer(
+                trial_id=trial.id, nonce=nonce, given=json.dumps(dict(given)), measured=json.dumps(dict(measured)),
+                received=now(),
+            )
+        )  # fmt: skip
+        try:
+            session.commit()
+        except IntegrityError:  # the same submission a moment ago, through another connection
+            session.rollback()
+        return True
+
+
+def _earlier_open(session: Session, trial: Trial) -> bool:
+    """Whether an earlier place has no answer yet."""
+    earlier = select(func.count()).select_from(Trial).where(
+        Trial.rater_id == trial.rater_id, Trial.position < trial.position, ~Trial.answers.any()
+    )  # fmt: skip
+    return bool(session.scalar(earlier))
+
+
+def exclude(running: Running, name: str, reason: str) -> None:
+    """Leave a rater out of the analysis, with a reason; an empty one takes that back."""
+    with writing(running.engine) as session:
+        rater = session.scalar(select(Rater).where(Rater.name == name))
+        if rater is not None:
+            rater.excluded = reason[:500]
+        session.commit()
+
+
+def forget(running: Running, name: str) -> bool:
+    """Delete everything of one rater."""
+    with writing(running.engine) as session:
+        rater = session.scalar(select(Rater).where(Rater.name == name))
+        if rater is not None:
+            session.delete(rater)
+        session.commit()
+        return rater is not None
+
+
+def overview(running: Running) -> list[dict[str, Any]]:
+    """Every rater: how far, since when, excluded or not, and how many attention checks were missed."""
+    with Session(running.engine) as session:
+        chosen = select(Rater).order_by(Rater.id).options(selectinload(Rater.trials).selectinload(Trial.answers))
+        return [_row(running, rater) for rater in session.scalars(chosen)]
+
+
+def _row(running: Running, rater: Rater) -> dict[str, Any]:
+    answered = [trial for trial in rater.trials if trial.answers]
+    kind = running.study.protocol.kind_question
+    missed = sum(t.answers[-1].values.get(kind) != t.asked for t in answered if t.asked)
+    return {
+        "rater": rater.name, "group": rater.group, "language": rater.language, "consented": rater.consented,
+        "answered": len(answered), "trials": len(rater.trials), "finished": rater.finished, "attention_missed": missed,
+        "excluded": rater.excluded, "comments": rater.comments,
+    }  # fmt: skip

@@ -1,0 +1,181 @@
+"""What is stored of a study: invitations, raters, their trials, and every answer ever given."""
+
+import json
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import (
+    Engine,
+    ForeignKey,
+    String,
+    Text,
+    UniqueConstraint,
+    create_engine,
+    event,
+)
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+from dermsynth.errors import UserError
+
+DATABASE = "study.sqlite"
+BUSY_MS = 20_000
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+
+class Setting(Base):
+    """A fact about the whole study: whether it is open, paused or closed, and when it was."""
+
+    __tablename__ = "setting"
+    name: Mapped[str] = mapped_column(String(40), primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class Invitation(Base):
+    """A link for one person (cap 1) or for several; only the hash of its token is kept."""
+
+    __tablename__ = "invitation"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    cap: Mapped[int]
+    used: Mapped[int] = mapped_column(default=0)
+    note: Mapped[str] = mapped_column(Text, default="")
+    created: Mapped[str] = mapped_column(String(32))
+
+
+class Rater(Base):
+    """A person who agreed to take part; nothing here names them."""
+
+    __tablename__ = "rater"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    invitation_id: Mapped[int] = mapped_column(ForeignKey("invitation.id"))
+    name: Mapped[str] = mapped_column(String(16), unique=True)
+    language: Mapped[str] = mapped_column(String(8))
+    consented: Mapped[str] = mapped_column(String(32))
+    group: Mapped[str] = mapped_column(String(40), default="")
+    years: Mapped[str] = mapped_column(String(8), default="")
+    instructed: Mapped[str] = mapped_column(String(32), default="")
+    finished: Mapped[str] = mapped_column(String(32), default="")
+    comments: Mapped[str] = mapped_column(Text, default="")
+    excluded: Mapped[str] = mapped_column(Text, default="")
+    trials: Mapped[list["Trial"]] = relationship(
+        back_populates="rater", cascade="all, delete-orphan", order_by="Trial.position"
+    )
+
+
+class Trial(Base):
+    """One image at one place of a rater's sequence; `asked` is the answer an attention check wants.
+
+    `views` counts how often its page was opened where images are shown for a limited time: to reload is to see it again.
+    """
+
+    __tablename__ = "trial"
+    __table_args__ = (UniqueConstraint("rater_id", "position"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    rater_id: Mapped[int] = mapped_column(ForeignKey("rater.id", ondelete="CASCADE"), index=True)
+    position: Mapped[int]
+    item: Mapped[str] = mapped_column(String(16))
+    repeat: Mapped[bool] = mapped_column(default=False)
+    asked: Mapped[str] = mapped_column(String(16), default="")
+    views: Mapped[int] = mapped_column(default=0)
+    rater: Mapped[Rater] = relationship(back_populates="trials")
+    answers: Mapped[list["Answer"]] = relationship(
+        back_populates="trial", cascade="all, delete-orphan", order_by="Answer.id"
+    )
+
+
+class Answer(Base):
+    """An answer; the last one of a trial counts. `nonce` makes a repeated submission the same answer."""
+
+    __tablename__ = "answer"
+    __table_args__ = (UniqueConstraint("trial_id", "nonce"),)
+    id: Mapped[int] = mapped_column(primary_key=True)
+    trial_id: Mapped[int] = mapped_column(ForeignKey("trial.id", ondelete="CASCADE"), index=True)
+    nonce: Mapped[str] = mapped_column(String(32))
+    given: Mapped[str] = mapped_column(Text)
+    measured: Mapped[str] = mapped_column(Text)
+    received: Mapped[str] = mapped_column(String(32))
+    trial: Mapped[Trial] = relationship(back_populates="answers")
+
+    @property
+    def values(self) -> dict[str, str]:
+        """Question -> what was answered."""
+        found: dict[str, str] = json.loads(self.given)
+        return found
+
+    @property
+    def times(self) -> dict[str, float]:
+        """What the browser measured: milliseconds from showing to hiding and answering, window, zoom, pixel ratio."""
+        found: dict[str, float] = json.loads(self.measured)
+        return found
+
+
+def now() -> str:
+    """The time, to be stored."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
+
+
+def open_store(folder: Path, url: str = "") -> Engine:
+    """The study's database, brought to the newest layout: SQLite in its folder, or any other by URL.
+
+    Raises UserError when it cannot be opened.
+    """
+    place = url or f"sqlite:///{(folder / DATABASE).resolve()}"
+    try:
+        engine = create_engine(place, pool_pre_ping=not place.startswith("sqlite"), pool_size=10, max_overflow=10)
+        if engine.dialect.name == "sqlite":
+            event.listen(engine, "connect", _careful)
+        _migrate(engine)
+    except ArgumentError as error:
+        raise UserError(f"--database: not a URL of a database ({type(error).__name__})") from error
+    except (SQLAlchemyError, ImportError) as error:
+        raise UserError(f"{_shown(place)}: cannot be opened ({type(error).__name__})") from error
+    return engine
+
+
+def _shown(place: str) -> str:
+    """A URL without its password."""
+    return make_url(place).render_as_string(hide_password=True)
+
+
+def _careful(connection: Any, _: object) -> None:
+    """What is acknowledged has been written to the disk; readers never wait for the one who writes."""
+    connection.isolation_level = None
+    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+        connection.execute(f"PRAGMA {setting}")
+
+
+def _migrate(engine: Engine) -> None:
+    with engine.begin() as connection:
+        config = Config()
+        config.set_main_option("script_location", str(files("dermsynth.study") / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def writing(engine: Engine) -> Session:
+    """A session whose transaction takes the right to write at once, so that it never fails in the middle for want of it."""
+    session = Session(engine, expire_on_commit=False)
+    if engine.dialect.name == "sqlite":
+        session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+    return session
+
+
+def setting(session: Session, name: str, otherwise: str) -> str:
+    """A fact about the study."""
+    row = session.get(Setting, name)
+    return row.value if row is not None else otherwise
+
+
+def change_setting(session: Session, name: str, value: str) -> None:
+    """Set a fact about the study."""
+    session.merge(Setting(name=name, value=value))

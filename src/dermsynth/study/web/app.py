@@ -1,0 +1,100 @@
+"""The application: everything a study's server is made of, put together."""
+
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+from jinja2 import Environment, PackageLoader, select_autoescape
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from starlette.exceptions import HTTPException
+
+from dermsynth.study.protocol import Question
+from dermsynth.study.service import Running
+from dermsynth.study.texts import words, words_or
+from dermsynth.study.web.guard import Guard, Limits
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running study, its templates and limits, and the hash of the organiser's token."""
+
+    running: Running
+    organiser: str
+    limits: Limits = field(default_factory=Limits)
+    templates: Environment = field(
+        default_factory=lambda: Environment(
+            loader=PackageLoader("dermsynth.study.web"),
+            autoescape=select_autoescape(),
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+    )
+
+    def page(self, request: Request, template: str, language: str, status: int = 200, **values: object) -> HTMLResponse:
+        """A page in a language."""
+        protocol = self.running.study.protocol
+        text = self.templates.get_template(template).render(
+            base=request.scope.get("root_path", ""),
+            request_base=str(request.base_url).rstrip("/"),
+            language=language,
+            title=protocol.title.get(language, next(iter(protocol.title.values()))),
+            t=lambda key, **put: words(key, language, **put),
+            question_text=lambda question: question_text(question, language),
+            option_text=lambda question, option: option_text(question, option, language),
+            **values,
+        )
+        return HTMLResponse(text, status)
+
+    def message(self, request: Request, key: str, status: int) -> HTMLResponse:
+        """A page that only says something: `unknown`, `closed`, `full`, `busy`."""
+        language = preferred(request, self.running.study.protocol.languages)
+        return self.page(request, "message.html", language, status, heading=f"{key}_heading", text=f"{key}_text")
+
+
+def question_text(question: Question, language: str) -> str:
+    """What a question asks."""
+    return question.text.get(language) or words(question.name, language, high=question.high)
+
+
+def option_text(question: Question, option: str, language: str) -> str:
+    """What an option says."""
+    own = question.option_texts.get(option, {}).get(language)
+    return own or words_or(f"{question.name}_{option}", language, option.replace("_", " "))
+
+
+def preferred(request: Request, languages: tuple[str, ...]) -> str:
+    """The language asked for by the page, or by the browser, or the first."""
+    asked = [request.query_params.get("language", "")]
+    asked += [part.split(";")[0].strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
+    return next((language for language in asked if language in languages), languages[0])
+
+
+def application(site: Site, prefix: str = "") -> FastAPI:
+    """The whole site; `prefix` is the path under which a proxy shows it."""
+    from dermsynth.study.web.organiser import organiser_pages
+    from dermsynth.study.web.pages import rater_pages
+
+    app = FastAPI(title="dermsynth reader study", root_path=prefix, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Guard)
+    app.mount("/static", StaticFiles(directory=Path(str(files("dermsynth.study.web") / "static"))), name="static")
+    app.include_router(rater_pages(site))
+    app.include_router(organiser_pages(site))
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(SQLAlchemyError)
+    def storage(request: Request, error: Exception) -> Response:
+        """The database cannot store: nothing is acknowledged, and a person is told so."""
+        return site.message(request, "full", 503)
+
+    @app.exception_handler(HTTPException)
+    @app.exception_handler(RequestValidationError)
+    def unknown(request: Request, error: Exception) -> Response:
+        """One answer for everything that is not there, malformed, or not yours."""
+        status = error.status_code if isinstance(error, HTTPException) and error.status_code in (405, 429) else 404
+        return site.message(request, "busy" if status == 429 else "unknown", status)
+
+    return app

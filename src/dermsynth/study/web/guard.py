@@ -1,0 +1,100 @@
+"""What stands before every page: bounded bodies, limits of rate, headers that forbid everything not needed."""
+
+from collections.abc import Iterable
+
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
+from limits.storage import MemoryStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LARGEST_BODY = 64 * 1024
+POLICY = (
+    "default-src 'none'; img-src 'self'; style-src 'self'; script-src 'self'; form-action 'self'; base-uri 'none'; "
+    "frame-ancestors 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), interest-cohort=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Robots-Tag": "noindex, nofollow",
+}
+A_PERSON, GUESSES = RateLimitItemPerSecond(30), RateLimitItemPerMinute(60)
+
+
+class Limits:
+    """How often one link may be used, and how often one address may try links that are not known."""
+
+    def __init__(self) -> None:
+        self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
+
+    def person(self, identity: str) -> bool:
+        """Whether a known link may be used once more."""
+        return self._limiter.hit(A_PERSON, identity)
+
+    def guess(self, address: str) -> bool:
+        """Whether an address may try once more."""
+        return self._limiter.hit(GUESSES, address)
+
+    def guessed_out(self, address: str) -> bool:
+        """Whether an address has tried too often."""
+        return not self._limiter.test(GUESSES, address)
+
+
+class TooLarge(Exception):
+    """A body without end."""
+
+
+class Guard:
+    """Refuses large bodies before they are read, and adds the headers to every answer."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers.setdefault(name, value)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdigit() or int(length) > LARGEST_BODY:
+            await PlainTextResponse("too large", 413)(scope, receive, guarded)
+            return
+        try:
+            await self.app(scope, _bounded(receive), guarded)
+        except TooLarge:
+            await PlainTextResponse("too large", 413)(scope, receive, guarded)
+
+
+def _bounded(receive: Receive) -> Receive:
+    """Counts what comes where no length was announced."""
+    seen = 0
+
+    async def counting() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > LARGEST_BODY:
+            raise TooLarge
+        return message
+
+    return counting
+
+
+def same_site(fetch_site: str | None, allowed: Iterable[str] = ("same-origin", "none")) -> bool:
+    """Whether a form was sent from our own page, by what browsers say (others say nothing)."""
+    return fetch_site is None or fetch_site in allowed

@@ -1,0 +1,153 @@
+"""A small study of drawn images, and its server as a real process."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
+from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.runs import read_json, write_json
+from dermsynth.study.create import Study, create_study
+from dermsynth.study.serve import running
+from dermsynth.study.service import Running, invite
+
+PROTOCOL = """
+positive = "synthetic"
+groups = ["dermatologist", "lay_person"]
+examples = 1
+repeats = 2
+attention = 1
+back = {back}
+feedback = {feedback}
+exposure_ms = {exposure}
+
+[title]
+en = "A small study"
+de = "Eine kleine Studie"
+
+[[conditions]]
+name = "all"
+images = [{{ kind = "real", count = 4 }}, {{ kind = "synthetic", count = 4 }}]
+
+[[questions]]
+name = "kind"
+type = "kind"
+
+[[questions]]
+name = "certainty"
+type = "scale"
+
+[[questions]]
+name = "remark"
+type = "text"
+required = false
+"""
+TOKEN = "an organiser's long token"
+
+
+def small_protocol(folder: Path, *, back: bool = False, feedback: bool = False, exposure: int = 0) -> str:
+    path = folder / "protocol.toml"
+    text = PROTOCOL.format(back=str(back).lower(), feedback=str(feedback).lower(), exposure=exposure)
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.fixture(scope="session")
+def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataSet, DataSet]:
+    """A real set and one that calls itself synthetic, both drawn."""
+    found = []
+    for number, synthetic in enumerate((False, True)):
+        folder = tmp_path_factory.mktemp("sides") / ("synthetic" if synthetic else "real")
+        write_phantom(folder, 320, PhantomSettings(64, 64), seed=1000 * number, jobs=1)
+        facts = {**read_json(folder / DESCRIPTION), "synthetic": synthetic}
+        write_json(folder / DESCRIPTION, facts)
+        found.append(open_data_set(folder))
+    return found[0], found[1]
+
+
+@pytest.fixture
+def small(sides: tuple[DataSet, DataSet], tmp_path: Path) -> Study:
+    return create_study(small_protocol(tmp_path), *sides, tmp_path / "study", 0)
+
+
+@dataclass(frozen=True)
+class Server:
+    """A server process and where it listens."""
+
+    process: subprocess.Popen[bytes]
+    url: str
+    folder: Path
+
+    def links(self, count: int = 1, cap: int = 1) -> list[str]:
+        return [f"{self.url}/i/{token}" for token in invite(self.running, count, cap)]
+
+    @property
+    def running(self) -> Running:
+        return running(self.folder)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        self.process.wait(20)
+
+
+def started(folder: Path, *arguments: str, port: int = 0, **environment: str) -> Server:
+    if not port:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+    command = [
+        sys.executable,
+        "-m",
+        "dermsynth.cli.app",
+        "study",
+        "serve",
+        str(folder),
+        "--port",
+        str(port),
+        *arguments,
+    ]
+    prefix = arguments[arguments.index("--prefix") + 1] if "--prefix" in arguments else ""
+    process = subprocess.Popen(command, env={**os.environ, "DERMSYNTH_STUDY_TOKEN": TOKEN, **environment})
+    url = f"http://127.0.0.1:{port}{prefix}"
+    deadline = time.monotonic() + 60
+    while time.monotonic() < deadline:
+        try:
+            httpx.get(f"{url}/organise")
+            return Server(process, url, folder)
+        except httpx.TransportError:
+            assert process.poll() is None, "the server ended"
+            time.sleep(0.1)
+    raise AssertionError("the server does not answer")
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Server]]:
+    servers: list[Server] = []
+
+    def start(folder: Path, *arguments: str, **values: object) -> Server:
+        servers.append(started(folder, *arguments, **values))  # type: ignore[arg-type]
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        if server.process.poll() is None:
+            server.stop()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of Debian's browser."""
+    pytest.importorskip("playwright", reason="needs playwright")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    return path

@@ -1,0 +1,227 @@
+"""The study in a real browser: from invitation to thanks, on a desk and on a phone, with the keyboard alone, in time."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.study import service
+from dermsynth.study.create import Study, create_study
+from dermsynth.study.export import answers_table
+from tests.study.conftest import Server, small_protocol
+
+playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+SIZES = {"desk": (1280, 900), "phone": (390, 780)}
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    with playwright.sync_playwright() as started:
+        found = started.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield found
+        found.close()
+
+
+def page_of(browser: Any, size: str = "desk", **options: Any) -> Any:
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height}, has_touch=size == "phone", **options)
+    page = context.new_page()
+    page.problems = []
+    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    return page
+
+
+def checked(page: Any) -> None:
+    """No violation of WCAG 2.1 AA, nothing wider than the window, no error in the console."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    found = axe.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.problems == []
+
+
+def begin(page: Any, link: str, group: str = "dermatologist", look: Callable[[Any], None] = checked) -> None:
+    page.goto(link)
+    look(page)
+    page.check("input[name=agree]")
+    page.click("button[type=submit]")
+    look(page)
+    page.check(f"input[name=group][value={group}]")
+    page.fill("input[name=years]", "7")
+    page.click("button[type=submit]")
+    look(page)
+    page.click("button[type=submit]")
+
+
+def answer(page: Any, values: dict[str, str]) -> None:
+    for name in page.locator("fieldset input").evaluate_all("all => [...new Set(all.map(i => i.name))]"):
+        options = page.locator(f"input[name={name}]").evaluate_all("all => all.map(i => i.value)")
+        page.check(f'input[name={name}][value="{values.get(name, options[-1])}"]')
+    page.click("#answers button[type=submit]")
+
+
+QUICK = [("baur", "desk"), ("furger", "phone")]
+SLOW = [("baur", "phone"), ("furger", "desk"), ("rosen", "desk"), ("rosen", "phone")]
+
+
+@pytest.mark.parametrize(("place", "size"), [*QUICK, *(pytest.param(*one, marks=pytest.mark.slow) for one in SLOW)])
+def test_every_built_in_protocol_from_invitation_to_thanks(
+    place: str, size: str, sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server], browser: Any,
+) -> None:  # fmt: skip
+    study = create_study(place, *sides, tmp_path / "study", 0)
+    server = serve(study.folder)
+    page = page_of(browser, size)
+    begin(page, server.links()[0], study.protocol.groups[0])
+    count = 0
+    while "/trial/" in page.url:
+        if page.locator("#reveal").count():
+            page.click("#reveal")
+        if count < 2:
+            checked(page)
+        answer(page, {"kind": "real" if count % 2 else "synthetic"})
+        count += 1
+        assert count <= 200
+    checked(page)
+    page.fill("textarea", "Danke <b>&")
+    page.click("button[type=submit]")
+    checked(page)
+    assert "/thanks" in page.url
+    table = answers_table(server.running)
+    assert len(table) == count == {"baur": 80, "furger": 20, "rosen": 200}[place]
+    assert set(table["finished"]) != {""}
+    assert (table["seconds"].astype(float) > 0).all()
+    assert (table["zoom"].astype(float) >= 1).all()
+    page.context.close()
+
+
+def test_the_keyboard_alone_is_enough(
+    sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server], browser: Any
+) -> None:
+    study = create_study(small_protocol(tmp_path, back=True, feedback=True), *sides, tmp_path / "study", 0)
+    page = page_of(browser)
+    server = serve(study.folder)
+    page.goto(server.links()[0])
+
+    def tab_to(selector: str) -> None:
+        for _ in range(30):
+            page.keyboard.press("Tab")
+            if page.evaluate("s => document.activeElement.matches(s)", selector):
+                return
+        raise AssertionError(f"{selector} cannot be reached with Tab on {page.url}")
+
+    tab_to("input[name=agree]")
+    page.keyboard.press("Space")
+    tab_to("button")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/background")
+    tab_to("input[name=group]")
+    page.keyboard.press("Space")
+    tab_to("button")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/instructions")
+    tab_to("button")
+    page.keyboard.press("Enter")
+    for position in range(11):
+        page.wait_for_url(f"**/trial/{position}")
+        page.wait_for_function("document.querySelector('#answers [name=shown_ms]').value")
+        for key in ("a", "3"):
+            page.keyboard.press(key)
+        page.keyboard.press("Enter")
+    page.wait_for_url("**/comments")
+    tab_to("button")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/thanks")
+    assert "of 8 pictures correctly" in page.inner_text("main")
+    table = answers_table(server.running)
+    assert set(table["answer"]) == {"real"}
+    assert set(table["certainty"]) == {"3"}
+    assert table["repeat"].sum() == 2
+    page.context.close()
+
+
+def test_images_are_shown_as_long_as_the_protocol_says(
+    sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server], browser: Any
+) -> None:
+    study = create_study(small_protocol(tmp_path, exposure=600), *sides, tmp_path / "study", 0)
+    server = serve(study.folder)
+    page = page_of(browser)
+    begin(page, server.links()[0], look=lambda page: None)
+    for _ in range(11):
+        assert not page.is_visible("#picture")
+        page.click("#reveal")
+        page.wait_for_selector("#hidden-note:not([hidden])")
+        assert not page.is_visible("#picture")
+        answer(page, {})
+    table = answers_table(server.running)
+    shown = table["hidden_ms"].astype(float) - table["shown_ms"].astype(float)
+    assert shown.between(550, 650).all(), shown.tolist()
+    assert (table["views"] == 1).all()
+    page.context.close()
+
+
+def test_back_reload_two_tabs_and_another_device(
+    sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server], browser: Any
+) -> None:
+    study = create_study(small_protocol(tmp_path, back=True), *sides, tmp_path / "study", 0)
+    server = serve(study.folder)
+    page = page_of(browser)
+    link = server.links()[0]
+    begin(page, link, look=lambda page: None)
+    answer(page, {"kind": "real", "certainty": "2"})
+    page.reload()
+    assert page.url.endswith("/trial/1")
+    page.go_back()
+    answer(page, {"kind": "synthetic", "certainty": "4"})  # the page of the first trial, from the browser's history
+    page.wait_for_url("**/trial/1")
+    second = page_of(browser, "phone", locale="de-DE")
+    second.goto(link)  # the same invitation on another device goes on where the first is
+    second.check("input[name=agree]")
+    second.click("button[type=submit]")
+    second.wait_for_url("**/trial/1")
+    answer(second, {"kind": "real"})
+    answer(page, {"kind": "synthetic"})  # the other tab still showed that trial
+    table = answers_table(server.running)
+    assert len(table) == 2
+    assert table["answer"].tolist() == ["synthetic", "synthetic"]
+    assert table["revisions"].tolist() == [1, 1]
+    assert len(service.overview(server.running)) == 1
+    page.context.close()
+    second.context.close()
+
+
+def test_the_organisers_page_works_and_is_accessible(small: Study, serve: Callable[..., Server], browser: Any) -> None:
+    server = serve(small.folder)
+    rater = page_of(browser)
+    begin(rater, server.links()[0], look=lambda page: None)
+    answer(rater, {})
+    page = page_of(browser)
+    page.goto(f"{server.url}/organise")
+    checked(page)
+    page.fill("input[name=token]", "wrong")
+    page.click("button")
+    assert "not the token" in page.inner_text("main")
+    page.problems.clear()  # the browser reports the refusal itself
+    page.fill("input[name=token]", "an organiser's long token")
+    page.click("button")
+    checked(page)
+    assert "1 raters, 0 finished, 1 answers" in page.inner_text("main")
+    page.click("text=Pause")
+    rater.reload()
+    assert "not open" in rater.inner_text("h1")
+    page.click("button:text('Open')")
+    page.fill("input[name=reason]", "tested the pages")
+    page.click("text=Set")
+    assert answers_table(server.running)["excluded"].tolist() == ["tested the pages"]
+    page.click("text=Make links")
+    assert f"{server.url}/i/" in page.inner_text("pre")
+    page.check("input[name=sure]")
+    page.click("button:text('Delete')")
+    assert service.overview(server.running) == []
+    rater.reload()
+    assert "not found" in rater.inner_text("h1")
+    page.context.close()
+    rater.context.close()

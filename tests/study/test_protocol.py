@@ -1,0 +1,75 @@
+"""Protocols: what the built-in ones say, and what a wrong file is told."""
+
+from pathlib import Path
+
+import pytest
+
+from dermsynth.errors import UserError
+from dermsynth.study.protocol import BUILT_IN, Question, parse_protocol, protocol_text, read_protocol
+from dermsynth.study.texts import LANGUAGES, catalogue
+
+
+def test_the_documents_protocols_are_built_in() -> None:
+    found = {name: read_protocol(name) for name in BUILT_IN}
+    counts = {name: {i.kind: i.count for i in p.conditions[0].images} for name, p in found.items() if name != "rosen"}
+    assert counts == {"baur": {"real": 50, "synthetic": 30}, "furger": {"real": 10, "synthetic": 10}}
+    assert (found["baur"].positive, found["rosen"].positive) == ("real", "synthetic")
+    assert found["baur"].back
+    assert 2000 <= found["furger"].exposure_ms <= 3000
+    assert found["furger"].conditions[0].per_label
+    assert [q.type for q in found["rosen"].questions] == ["choice", "kind", "scale"]
+    assert all(set(p.title) == {"en", "de"} for p in found.values())
+
+
+def test_every_word_is_there_in_every_language() -> None:
+    for key, texts in catalogue().items():
+        assert set(texts) == set(LANGUAGES), key
+        places = [sorted(part.split("}")[0] for part in text.split("{")[1:]) for text in texts.values()]
+        assert places[0] == places[1], key
+    for name in BUILT_IN:
+        assert all(f"group_{group}" in catalogue() for group in read_protocol(name).groups)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("back = true", "back = true\nshoes = 3"), "shoes"),
+        (("count = 50", "count = 0"), "conditions.0.images.0.count"),
+        (('kind = "real"', 'kind = "painted"'), "conditions.0.images.0.kind"),
+        (('type = "kind"', 'type = "text"\ntext = { en = "a", de = "b" }'), "exactly one question must have the type 'kind'"),
+        (("back = true", "back = true\nexposure_ms = 900"), "exposure_ms or back"),
+        (('de = "Echt oder erzeugt?"', ""), "a text is missing in de"),
+        (('[[questions]]', '[[questions]]\nname = "kind"\ntype = "scale"\n[[questions]]'), "two questions have one name"),
+        (("count = 30", 'count = 30, selection = "listed"'), "`names` goes with selection"),
+        (("positive", "= positive"), "not TOML"),
+    ],
+)  # fmt: skip
+def test_a_wrong_protocol_is_told_in_one_line(change: tuple[str, str], said: str) -> None:
+    text = protocol_text("baur")
+    assert change[0] in text
+    with pytest.raises(UserError) as caught:
+        parse_protocol(text.replace(*change), "mine.toml")
+    message = str(caught.value)
+    assert message.startswith("mine.toml: ")
+    assert said in message
+    assert "\n" not in message
+
+
+def test_unreadable_files_are_named(tmp_path: Path) -> None:
+    for place in ("nowhere.toml", str(tmp_path)):
+        with pytest.raises(UserError, match="neither baur, furger, rosen nor a readable file"):
+            read_protocol(place)
+
+
+def test_answers_are_checked() -> None:
+    scale = Question(name="certainty", type="scale")
+    assert [v for v in ("0", "1", "5", "6", "٣", "", "1.0", "-1") if scale.accepts(v)] == ["1", "5"]
+    kind = Question(name="kind", type="kind")
+    assert kind.accepts("real")
+    assert not kind.accepts("Real")
+    choice = Question(name="diagnosis", type="choice", options=("melanoma",))
+    assert choice.accepts("melanoma")
+    assert not choice.accepts("nevus")
+    text = Question(name="remark", type="text", required=False)
+    assert text.accepts("x" * 2000)
+    assert not text.accepts("x" * 2001)
