@@ -170,7 +170,10 @@ def grid(images: Pixels, columns: int, gap: int = 2) -> Pixels:
 def encode_png(
     pixels: Pixels, *, text: dict[str, str] | None = None, synthetic: bool = False, compression: int = 6
 ) -> bytes:
-    """PNG bytes, `compression` from 0 (none) to 9; with `synthetic` marked in XMP as made by a trained algorithm (IPTC digital source type)."""
+    """PNG bytes, `compression` from 0 (none) to 9.
+
+    With `synthetic` marked in XMP as made by a trained algorithm (IPTC digital source type).
+    """
     info = PngImagePlugin.PngInfo()
     for key, value in (text or {}).items():
         info.add_text(key, value)

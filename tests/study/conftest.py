@@ -1,6 +1,7 @@
 """A small study of drawn images, and its server as a real process."""
 
 import os
+import resource
 import shutil
 import socket
 import subprocess
@@ -99,7 +100,7 @@ class Server:
         self.process.wait(20)
 
 
-def started(folder: Path, *arguments: str, port: int = 0, **environment: str) -> Server:
+def started(folder: Path, *arguments: str, port: int = 0, largest_file: int = 0, **environment: str) -> Server:
     if not port:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
@@ -116,7 +117,13 @@ def started(folder: Path, *arguments: str, port: int = 0, **environment: str) ->
         *arguments,
     ]
     prefix = arguments[arguments.index("--prefix") + 1] if "--prefix" in arguments else ""
-    process = subprocess.Popen(command, env={**os.environ, "DERMSYNTH_STUDY_TOKEN": TOKEN, **environment})
+
+    def limited() -> None:
+        if largest_file:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
+
+    environment = {**os.environ, "DERMSYNTH_STUDY_TOKEN": TOKEN, **environment}
+    process = subprocess.Popen(command, env=environment, preexec_fn=limited)
     url = f"http://127.0.0.1:{port}{prefix}"
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:

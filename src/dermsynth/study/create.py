@@ -79,7 +79,7 @@ def create_study(place: str, real: DataSet, synthetic: DataSet, out: Path, seed:
             encode_png(sized, compression=0)
         )  # files of one length: compressed, generated images are shorter
     with replacing_folder(out) as work:
-        for name, data in zip(names, encoded, strict=True):
+        for name, data in sorted(zip(names, encoded, strict=True)):  # written in the order of random names
             write_bytes(work / "images" / f"{name}.png", data)
         write_text(work / PROTOCOL, text)
         with replacing(work / ITEMS) as temporary:

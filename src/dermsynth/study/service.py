@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, Exists, exists, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
@@ -109,18 +109,44 @@ def _conditions_given(running: Running, session: Session) -> list[str]:
     return [name for _, name in {(rater, running.study.by_item[item]["condition"]) for rater, item in pairs}]
 
 
-def rater_of(session: Session, running: Running, token: str) -> Rater | None:
-    """The rater of a personal token; withdrawn ones are gone."""
+@dataclass(frozen=True)
+class Seat:
+    """A rater, how many trials there are, and the first without an answer (as many as there are when all have one)."""
+
+    rater: Rater
+    trials: int
+    following: int
+
+
+def seat_of(running: Running, token: str) -> Seat | None:
+    """The seat of a personal token; withdrawn raters have none."""
     identity = running.links.identity(token)
     if identity is None:
         return None
-    chosen = select(Rater).where(Rater.token_hash == identity)
-    return session.scalar(chosen.options(selectinload(Rater.trials).selectinload(Trial.answers)))
+    mine = Trial.rater_id == Rater.id
+    count = select(func.count()).select_from(Trial).where(mine).scalar_subquery()
+    following = select(func.min(Trial.position)).where(mine, ~_answered()).scalar_subquery()
+    with Session(running.engine) as session:
+        row = session.execute(select(Rater, count, following).where(Rater.token_hash == identity)).one_or_none()
+    return None if row is None else Seat(row[0], row[1], row[1] if row[2] is None else row[2])
 
 
-def next_position(rater: Rater) -> int:
-    """The first place without an answer; as many as there are places when all have one."""
-    return next((trial.position for trial in rater.trials if not trial.answers), len(rater.trials))
+def _answered() -> Exists:
+    return exists().where(Answer.trial_id == Trial.id)
+
+
+def trial_at(running: Running, seat: Seat, position: int) -> Trial | None:
+    """A rater's trial with its answers."""
+    chosen = select(Trial).where(Trial.rater_id == seat.rater.id, Trial.position == position)
+    with Session(running.engine) as session:
+        return session.scalar(chosen.options(selectinload(Trial.answers)))
+
+
+def all_trials(running: Running, seat: Seat) -> list[Trial]:
+    """All of a rater's trials with their answers."""
+    chosen = select(Trial).where(Trial.rater_id == seat.rater.id).order_by(Trial.position)
+    with Session(running.engine) as session:
+        return list(session.scalars(chosen.options(selectinload(Trial.answers))))
 
 
 def describe(running: Running, token: str, group: str, years: str) -> None:
@@ -139,8 +165,9 @@ def finish(running: Running, token: str, comments: str) -> None:
 
 
 def _change(running: Running, token: str, **values: str) -> None:
+    identity = running.links.identity(token)
     with writing(running.engine) as session:
-        rater = rater_of(session, running, token)
+        rater = session.scalar(select(Rater).where(Rater.token_hash == identity))
         if rater is not None and not rater.finished:
             for name, value in values.items():
                 setattr(rater, name, value)
@@ -182,17 +209,18 @@ def answer(
         )  # fmt: skip
         try:
             session.commit()
-        except IntegrityError:  # the same submission a moment ago, through another connection
+        except IntegrityError:
             session.rollback()
+            same = exists().where(Answer.trial_id == trial.id, Answer.nonce == nonce)
+            if not session.scalar(select(same)):  # not the same submission a moment ago, through another connection
+                raise
         return True
 
 
 def _earlier_open(session: Session, trial: Trial) -> bool:
     """Whether an earlier place has no answer yet."""
-    earlier = select(func.count()).select_from(Trial).where(
-        Trial.rater_id == trial.rater_id, Trial.position < trial.position, ~Trial.answers.any()
-    )  # fmt: skip
-    return bool(session.scalar(earlier))
+    earlier = exists().where(Trial.rater_id == trial.rater_id, Trial.position < trial.position, ~_answered())
+    return bool(session.scalar(select(earlier)))
 
 
 def exclude(running: Running, name: str, reason: str) -> None:

@@ -1,12 +1,16 @@
-"""The pages of a rater: consent, background, instructions, trials, comments, thanks."""
+"""The pages of a rater: consent, background, instructions, trials, comments, thanks.
+
+What only reads is answered in the event loop, for readers never wait for the one who writes; what writes has a thread.
+"""
 
 import secrets
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
-from fastapi.responses import FileResponse, RedirectResponse, Response
-from sqlalchemy.orm import Session
+from fastapi.responses import RedirectResponse, Response
+from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
@@ -14,7 +18,8 @@ from dermsynth.study import service
 from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.protocol import Question
 from dermsynth.study.selection import EXAMPLE
-from dermsynth.study.store import Rater, Trial
+from dermsynth.study.service import Seat
+from dermsynth.study.store import Trial
 from dermsynth.study.web.app import Site, preferred
 from dermsynth.study.web.guard import same_site
 
@@ -36,21 +41,20 @@ def rater_pages(site: Site) -> APIRouter:
         site.limits.guess(address(request))
         return HTTPException(404)
 
-    def invited(request: Request, token: str) -> str:
+    async def invited(request: Request, token: str) -> str:
         if site.limits.guessed_out(address(request)):
             raise HTTPException(429)
         if not service.invitation_open(running, token):
             raise refuse(request)
         return token
 
-    def rater(request: Request, token: str) -> Rater:
+    async def seat(request: Request, token: str) -> Seat:
         if site.limits.guessed_out(address(request)):
             raise HTTPException(429)
-        with Session(running.engine) as session:
-            found = service.rater_of(session, running, token)
+        found = service.seat_of(running, token)
         if found is None:
             raise refuse(request)
-        if not site.limits.person(found.token_hash):
+        if not site.limits.person(found.rater.token_hash):
             raise HTTPException(429)
         return found
 
@@ -63,34 +67,33 @@ def rater_pages(site: Site) -> APIRouter:
             raise HTTPException(404)
         return data
 
-    Known = Annotated[Rater, Depends(rater)]
+    Known = Annotated[Seat, Depends(seat)]
     Invited = Annotated[str, Depends(invited)]
     Sent = Annotated[FormData, Depends(form)]
 
     def go(request: Request, path: str) -> Response:
         return RedirectResponse(f"{request.scope.get('root_path', '')}{path}", 303)
 
-    def place(one: Rater, token: str) -> str:
+    def place(one: Seat, token: str) -> str:
         """Where a rater has to go on."""
-        if one.finished:
+        if one.rater.finished:
             return f"/r/{token}/thanks"
-        if not one.group:
+        if not one.rater.group:
             return f"/r/{token}/background"
-        if not one.instructed:
+        if not one.rater.instructed:
             return f"/r/{token}/instructions"
-        position = service.next_position(one)
-        return f"/r/{token}/trial/{position}" if position < len(one.trials) else f"/r/{token}/comments"
+        return f"/r/{token}/trial/{one.following}" if one.following < one.trials else f"/r/{token}/comments"
 
-    def show(request: Request, one: Rater, token: str, template: str, status: int = 200, **values: Any) -> Response:
-        if not one.finished and service.state(running) != service.OPEN:
+    def show(request: Request, one: Seat, token: str, template: str, status: int = 200, **values: Any) -> Response:
+        if not one.rater.finished and service.state(running) != service.OPEN:
             return site.message(request, "closed", 403)
         return site.page(
-            request, template, one.language, status, token=token, form=running.links.form(token), rater=one,
+            request, template, one.rater.language, status, token=token, form=running.links.form(token),
             protocol=protocol, **values,
         )  # fmt: skip
 
     @router.get("/i/{token}")
-    def consent(request: Request, token: Invited) -> Response:
+    async def consent(request: Request, token: Invited) -> Response:
         if service.state(running) != service.OPEN:
             return site.message(request, "closed", 403)
         language = preferred(request, protocol.languages)
@@ -112,12 +115,12 @@ def rater_pages(site: Site) -> APIRouter:
         return go(request, f"/r/{personal}")
 
     @router.get("/r/{token}")
-    def resume(request: Request, token: str, one: Known) -> Response:
+    async def resume(request: Request, token: str, one: Known) -> Response:
         return go(request, place(one, token))
 
     @router.get("/r/{token}/background")
-    def background(request: Request, token: str, one: Known) -> Response:
-        return show(request, one, token, "background.html") if not one.group else go(request, place(one, token))
+    async def background(request: Request, token: str, one: Known) -> Response:
+        return show(request, one, token, "background.html") if not one.rater.group else go(request, place(one, token))
 
     @router.post("/r/{token}/background")
     def describe(request: Request, token: str, one: Known, sent: Sent) -> Response:
@@ -130,49 +133,48 @@ def rater_pages(site: Site) -> APIRouter:
         return go(request, f"/r/{token}")
 
     @router.get("/r/{token}/instructions")
-    def instructions(request: Request, token: str, one: Known) -> Response:
-        if not one.group:
+    async def instructions(request: Request, token: str, one: Known) -> Response:
+        if not one.rater.group:
             return go(request, place(one, token))
         rows = study.items[study.items["role"] == EXAMPLE].to_dict("records")
         examples = {kind: [r["item"] for r in rows if r["truth"] == kind] for kind in (REAL, SYNTHETIC)}
-        return show(request, one, token, "instructions.html", examples=examples, count=len(one.trials), size=study.size)
+        return show(request, one, token, "instructions.html", examples=examples, count=one.trials, size=study.size)
 
     @router.post("/r/{token}/instructions")
     def instruct(request: Request, token: str, one: Known, sent: Sent) -> Response:
         service.instruct(running, token)
         return go(request, f"/r/{token}")
 
-    def trial_of(one: Rater, position: int) -> Trial | None:
+    def trial_of(one: Seat, position: int) -> Trial | None:
         """The trial that may be shown: the next one, or an earlier one where going back is allowed."""
-        following = service.next_position(one)
-        allowed = position == following or (protocol.back and 0 <= position < following)
-        return one.trials[position] if allowed and position < len(one.trials) and not one.finished else None
+        allowed = position == one.following or (protocol.back and 0 <= position < one.following)
+        return service.trial_at(running, one, position) if allowed and not one.rater.finished else None
 
     @router.get("/r/{token}/trial/{position}")
-    def trial(request: Request, token: str, position: int, one: Known) -> Response:
+    async def trial(request: Request, token: str, position: int, one: Known) -> Response:
         current = trial_of(one, position)
-        if current is None or not one.instructed:
+        if current is None or not one.rater.instructed:
             return go(request, place(one, token))
         if protocol.exposure_ms:
-            service.seen(running, current.id)
+            await run_in_threadpool(service.seen, running, current.id)
         given = current.answers[-1].values if current.answers else {}
         return _trial_page(request, token, one, current, given, 200)
 
     def _trial_page(
-        request: Request, token: str, one: Rater, current: Trial, given: Mapping[str, str], status: int
+        request: Request, token: str, one: Seat, current: Trial, given: Mapping[str, str], status: int
     ) -> Response:
-        following = position if (position := current.position + 1) < len(one.trials) else None
+        following = position if (position := current.position + 1) < one.trials else None
         return show(
             request, one, token, "trial.html", status, trial=current, given=given, nonce=secrets.token_hex(8),
-            keys=_keys(protocol.questions), following=following, size=study.size, count=len(one.trials), missing=status == 422,
+            keys=_keys(protocol.questions), following=following, size=study.size, count=one.trials, missing=status == 422,
         )  # fmt: skip
 
     @router.post("/r/{token}/trial/{position}")
     def submit(request: Request, token: str, position: int, one: Known, sent: Sent) -> Response:
         if service.state(running) != service.OPEN:
             return site.message(request, "closed", 403)
-        current = one.trials[position] if 0 <= position < len(one.trials) else None
-        if current is None or one.finished:
+        current = service.trial_at(running, one, position)
+        if current is None or one.rater.finished:
             return go(request, place(one, token))
         given = {q.name: str(sent.get(q.name, ""))[: 10 * 1024] for q in protocol.questions}
         wrong = [q for q in protocol.questions if (given[q.name] or q.required) and not q.accepts(given[q.name])]
@@ -180,43 +182,43 @@ def rater_pages(site: Site) -> APIRouter:
             return _trial_page(request, token, one, current, given, 422)
         nonce = str(sent.get("nonce", ""))[:32] or secrets.token_hex(8)
         service.answer(running, token, position, nonce, given, _measured(sent))
-        if protocol.back and position + 1 < len(one.trials):
+        if protocol.back and position + 1 < one.trials:
             return go(request, f"/r/{token}/trial/{position + 1}")
         return go(request, f"/r/{token}")
 
     @router.get("/r/{token}/image/{position}")
-    def image(request: Request, token: str, position: int, one: Known) -> Response:
+    async def image(request: Request, token: str, position: int, one: Known) -> Response:
         """The image of a trial that may be shown, or of the one after it, which is fetched ahead."""
-        following = service.next_position(one)
-        allowed = range(0 if protocol.back else following, min(following + 2, len(one.trials)))
-        if position not in allowed or not one.instructed or one.finished:
+        allowed = range(0 if protocol.back else one.following, one.following + 2)
+        found = service.trial_at(running, one, position) if position in allowed else None
+        if found is None or not one.rater.instructed or one.rater.finished:
             raise HTTPException(404)
-        return FileResponse(study.image(one.trials[position].item), media_type="image/png", headers=_IMAGE_HEADERS)
+        return _picture(study.image(found.item))
 
     @router.get("/r/{token}/example/{item}")
-    def example(request: Request, token: str, item: str, one: Known) -> Response:
+    async def example(request: Request, token: str, item: str, one: Known) -> Response:
         row = study.by_item.get(item)
         if row is None or row["role"] != EXAMPLE:
             raise HTTPException(404)
-        return FileResponse(study.image(item), media_type="image/png", headers=_IMAGE_HEADERS)
+        return _picture(study.image(item))
 
     @router.get("/r/{token}/comments")
-    def comments(request: Request, token: str, one: Known) -> Response:
-        if one.finished or service.next_position(one) < len(one.trials):
+    async def comments(request: Request, token: str, one: Known) -> Response:
+        if one.rater.finished or one.following < one.trials:
             return go(request, place(one, token))
-        return show(request, one, token, "comments.html", last=len(one.trials) - 1)
+        return show(request, one, token, "comments.html", last=one.trials - 1)
 
     @router.post("/r/{token}/comments")
     def finish(request: Request, token: str, one: Known, sent: Sent) -> Response:
         if service.state(running) != service.OPEN:
             return site.message(request, "closed", 403)
-        if one.instructed and service.next_position(one) == len(one.trials):
+        if one.rater.instructed and one.following == one.trials:
             service.finish(running, token, str(sent.get("comments", ""))[:5000])
         return go(request, f"/r/{token}")
 
     @router.get("/r/{token}/thanks")
-    def thanks(request: Request, token: str, one: Known) -> Response:
-        if not one.finished:
+    async def thanks(request: Request, token: str, one: Known) -> Response:
+        if not one.rater.finished:
             return go(request, place(one, token))
         result = _result(site, one) if protocol.feedback else None
         return show(request, one, token, "thanks.html", result=result)
@@ -224,10 +226,9 @@ def rater_pages(site: Site) -> APIRouter:
     return router
 
 
-_IMAGE_HEADERS = {
-    "Cache-Control": "private, max-age=600", "Last-Modified": "Thu, 01 Jan 1970 00:00:00 GMT", "ETag": '"image"',
-}  # fmt: skip
-"""The same for all images: times of files tell nothing."""
+def _picture(path: Path) -> Response:
+    """An image, with the same headers for all: times of files tell nothing."""
+    return Response(path.read_bytes(), media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
 
 
 def _keys(questions: tuple[Question, ...]) -> dict[str, dict[str, str]]:
@@ -255,10 +256,11 @@ def _measured(sent: FormData) -> dict[str, float]:
     return found
 
 
-def _result(site: Site, one: Rater) -> dict[str, int]:
+def _result(site: Site, one: Seat) -> dict[str, int]:
     """How many images a rater told rightly, without repeats and checks."""
     study = site.running.study
-    trials = [t for t in one.trials if t.answers and not t.repeat and not t.asked]
+    everything = service.all_trials(site.running, one)
+    trials = [t for t in everything if t.answers and not t.repeat and not t.asked]
     kind = study.protocol.kind_question
     right = sum(t.answers[-1].values.get(kind) == study.by_item[t.item]["truth"] for t in trials)
     return {"right": right, "count": len(trials)}

@@ -1,0 +1,172 @@
+"""What raters can do, as the pages call it: one answer a submission, nobody else's trials, links that end."""
+
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
+from dermsynth.study import service
+from dermsynth.study.create import Study, create_study
+from dermsynth.study.export import answers_table, study_answers
+from dermsynth.study.links import Links
+from dermsynth.study.serve import organiser_token, running, serve
+from dermsynth.study.service import Running
+from dermsynth.study.store import DATABASE, open_store
+from tests.study.conftest import small_protocol
+
+GIVEN = {"kind": "real", "certainty": "3", "remark": ""}
+
+
+@pytest.fixture
+def found(small: Study) -> Running:
+    return running(small.folder)
+
+
+def joined(found: Running, cap: int = 1) -> str:
+    token = service.join(found, service.invite(found, 1, cap)[0], "en")
+    assert token is not None
+    service.describe(found, token, "lay_person", "")
+    service.instruct(found, token)
+    return token
+
+
+def seat(found: Running, token: str) -> service.Seat:
+    one = service.seat_of(found, token)
+    assert one is not None
+    return one
+
+
+def test_answers_are_taken_in_turn_once(found: Running) -> None:
+    token = joined(found)
+    assert not service.answer(found, token, 1, "a", GIVEN, {})  # the first has no answer yet
+    assert service.answer(found, token, 0, "a", GIVEN, {"shown_ms": 1.0})
+    assert service.answer(found, token, 0, "a", GIVEN, {})  # the same submission again: stored already
+    assert not service.answer(found, token, 0, "b", {**GIVEN, "kind": "synthetic"}, {})  # no going back here
+    assert seat(found, token).following == 1
+    table = answers_table(found)
+    assert table["answer"].tolist() == ["real"]
+    assert not service.answer(found, token, 99, "c", GIVEN, {})
+    assert not service.answer(found, "nobody", 1, "c", GIVEN, {})
+
+
+def test_revisions_are_kept_and_the_last_counts(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
+    found = running(create_study(small_protocol(tmp_path, back=True), *sides, tmp_path / "study", 0).folder)
+    token = joined(found)
+    for nonce, kind in (("a", "real"), ("b", "synthetic")):
+        assert service.answer(found, token, 0, nonce, {**GIVEN, "kind": kind}, {})
+    assert answers_table(found)["answer"].tolist() == ["synthetic"]
+    assert answers_table(found)["revisions"].tolist() == [1]
+    assert [one.values["kind"] for one in service.all_trials(found, seat(found, token))[0].answers] == [
+        "real",
+        "synthetic",
+    ]
+
+
+def test_nothing_is_taken_after_the_end_or_while_paused(found: Running) -> None:
+    token = joined(found)
+    service.set_state(found, service.PAUSED)
+    assert not service.answer(found, token, 0, "a", GIVEN, {})
+    service.set_state(found, service.OPEN)
+    for position in range(seat(found, token).trials):
+        assert service.answer(found, token, position, "a", GIVEN, {})
+    service.finish(found, token, "bye")
+    service.finish(found, token, "again")
+    assert seat(found, token).rater.comments == "bye"
+    assert not service.answer(found, token, 0, "z", GIVEN, {})
+
+
+def test_invitations_are_for_as_many_as_they_say(found: Running) -> None:
+    one, three = service.invite(found, 1)[0], service.invite(found, 1, cap=3)[0]
+    first, again = service.join(found, one, "en"), service.join(found, one, "de")
+    assert found.links.identity(first or "") == found.links.identity(again or "")  # the same person, on any device
+    people = [service.join(found, three, "en") for _ in range(4)]
+    assert people[3] is None
+    assert len({found.links.identity(p) for p in people if p}) == 3
+    assert service.invitation_open(found, one)
+    assert not service.invitation_open(found, three)
+    assert not service.invitation_open(found, "nonsense")
+    assert len(service.overview(found)) == 4
+
+
+def test_links_are_signed_and_expire(monkeypatch: pytest.MonkeyPatch) -> None:
+    links, others = Links(b"a" * 32, days=1), Links(b"b" * 32, days=1)
+    token = links.new()
+    assert links.identity(token)
+    assert others.identity(token) is None
+    assert links.identity(token[:-1] + ("A" if token[-1] != "A" else "B")) is None
+    assert links.identity("") is None
+    later = time.time() + 2 * 86_400
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert links.identity(token) is None
+    assert links.check_form("x", links.form("x"))
+    assert not links.check_form("x", links.form("y"))
+
+
+def test_only_hashes_are_stored(found: Running) -> None:
+    token = joined(found)
+    data = b"".join(path.read_bytes() for path in found.study.folder.glob(f"{DATABASE}*"))
+    assert token.split(".")[0].encode() not in data
+    assert found.links.identity(token)[:20].encode() in data  # type: ignore[index]
+
+
+def test_a_rater_can_be_forgotten(found: Running) -> None:
+    token, other = joined(found), joined(found)
+    for one in (token, other):
+        service.answer(found, one, 0, "a", GIVEN, {})
+    name = seat(found, token).rater.name
+    assert service.forget(found, name)
+    assert not service.forget(found, name)
+    with found.engine.connect() as connection:
+        rows = connection.execute(text("select count(*) from answer")).scalar_one()
+        trials = connection.execute(text("select count(*) from trial")).scalar_one()
+    assert (rows, trials) == (1, 11)
+    assert [row["rater"] for row in service.overview(found)] == [seat(found, other).rater.name]
+
+
+def test_checks_repeats_and_excluded_raters_are_left_out_of_the_analysis(found: Running) -> None:
+    tokens = [joined(found), joined(found)]
+    for token in tokens:
+        for trial in service.all_trials(found, seat(found, token)):
+            service.answer(found, token, trial.position, "a", {**GIVEN, "kind": trial.asked or "real"}, {})
+    answers, left_out = study_answers(found)
+    assert len(answers.table) == 2 * 10
+    assert left_out == {"of excluded raters": 0, "attention checks": 2}
+    assert len(answers.first.table) == 2 * 8
+    assert [row["attention_missed"] for row in service.overview(found)] == [0, 0]
+    service.exclude(found, seat(found, tokens[0]).rater.name, "a test")
+    answers, left_out = study_answers(found)
+    assert len(answers.raters) == 1
+    assert left_out == {"of excluded raters": 11, "attention checks": 1}
+    service.exclude(found, seat(found, tokens[0]).rater.name, "")
+    assert len(study_answers(found)[0].raters) == 2
+
+
+def test_a_study_without_answers_says_so(found: Running) -> None:
+    with pytest.raises(UserError, match="no answers yet"):
+        study_answers(found)
+
+
+def test_databases_that_cannot_be_opened_are_named_without_their_password(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        open_store(tmp_path, "postgresql+psycopg://me:secret@127.0.0.1:1/none")
+    assert "secret" not in str(caught.value)
+    assert "cannot be opened" in str(caught.value)
+    with pytest.raises(UserError, match="not a URL of a database"):
+        open_store(tmp_path, "no such thing")
+
+
+def test_others_are_let_in_only_with_a_chosen_token(small: Study, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("DERMSYNTH_STUDY_TOKEN", raising=False)
+    with pytest.raises(UserError, match=r"--host 0.0.0.0: others can reach this server; choose"):
+        organiser_token(small, "0.0.0.0")
+    made = organiser_token(small, "127.0.0.1")
+    assert organiser_token(small, "127.0.0.1") == made
+    assert (small.folder / "organiser.token").stat().st_mode & 0o777 == 0o600
+    monkeypatch.setenv("DERMSYNTH_STUDY_TOKEN", "short")
+    with pytest.raises(UserError, match="5 characters; at least 16"):
+        organiser_token(small, "127.0.0.1")
+    with pytest.raises(UserError, match=r"--prefix 'x/': write it as /study"):
+        serve(small.folder, host="127.0.0.1", port=1, prefix="x/", database="", days=1)
