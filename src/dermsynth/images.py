@@ -38,6 +38,15 @@ def read_image(path: Path) -> Pixels:
     return decode_image(_read_bytes(path), str(path))
 
 
+def image_size(path: Path) -> tuple[int, int]:
+    """Width and height of an image file.
+
+    Raises BadImage as `read_image` does.
+    """
+    pixels = read_image(path)
+    return pixels.shape[1], pixels.shape[0]
+
+
 def _read_bytes(path: Path) -> bytes:
     try:
         size = path.stat().st_size

@@ -55,7 +55,7 @@ def replacing_folder(path: Path) -> Iterator[Path]:
 
 
 _FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-_CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM)
+_CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT)
 _MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP)
 
 
@@ -158,7 +158,7 @@ def parse_count(text: str | int) -> int:
     cleaned = str(text).strip().lower()
     factor = {"k": 1_000, "m": 1_000_000}.get(cleaned[-1:], 1)
     try:
-        value = round(float(cleaned.rstrip("km")) * factor)
+        value = round(float(cleaned if factor == 1 else cleaned[:-1]) * factor)
     except (ValueError, OverflowError) as error:
         raise UserError(f"{text!r}: write an amount of images as 500, 12k or 1.5M") from error
     if value < 1:

@@ -12,7 +12,7 @@ from dermsynth.evaluation import fidelity, gate
 from dermsynth.evaluation.copies import Sources, check_copies, sources, without_relatives
 from dermsynth.evaluation.embedding import SHOWN
 from dermsynth.evaluation.evaluate import as_text, evaluate, evaluate_fully
-from dermsynth.evaluation.origin import PATH_SEED, judge_of, path_figures
+from dermsynth.evaluation.origin import PATH_SEED, judge_of, path_figures, trained_on
 from dermsynth.evaluation.path_length import trimmed_mean
 from dermsynth.evaluation.verdict import verdict
 from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
@@ -333,3 +333,30 @@ def test_features_of_colour_and_texture_alone_never_give_a_green_light() -> None
         for name in ("embedded", "inception-v3 (2048)")
     }
     assert lights == {"embedded": "amber", "inception-v3 (2048)": "green"}
+
+
+def test_a_green_light_is_written_too(
+    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A synthetic set of real images is as faithful as can be: nothing on the way to its light may fail."""
+    monkeypatch.setattr(fidelity, "PAIRS", 20)
+    made = generate(load_generator(run, device="cpu"), {"melanoma": 50, "nevus": 60}, tmp_path / "made")
+    for mine, theirs in zip(made.paths, phantom.paths, strict=False):
+        write_bytes(mine, encode_png(fit(read_image(theirs), *read_image(mine).shape[:2], "centre", "area")))
+    result = evaluate_fully(open_data_set(made.folder), phantom, load_extractor("embedded"))
+    assert {line["question"]: line["light"] for line in result["verdict"]}["fidelity"] == "amber"
+    assert "in colour and texture alone" in result["verdict"][0]["says"]
+
+
+def test_a_set_knows_what_it_was_trained_on(synthetic: DataSet, phantom: DataSet) -> None:
+    assert trained_on(synthetic).resolve() == phantom.folder.resolve()
+    lost = DataSet(synthetic.folder, synthetic.table, {**synthetic.description, "generator": {"run": "gone"}})
+    with pytest.raises(UserError, match="name the real set with --against DIR"):
+        trained_on(lost)
+
+
+def test_a_missing_image_is_one_line(phantom: DataSet, run: Path, tmp_path: Path) -> None:
+    made = generate(load_generator(run, device="cpu"), {"nevus": 50}, tmp_path / "made")
+    made.paths[0].unlink()
+    with pytest.raises(UserError, match="no such file"):
+        evaluate(made, phantom, load_extractor("embedded"))

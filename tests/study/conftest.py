@@ -6,6 +6,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -82,18 +83,19 @@ def small(sides: tuple[DataSet, DataSet], tmp_path: Path) -> Study:
 
 @dataclass(frozen=True)
 class Server:
-    """A server process and where it listens."""
+    """A server process, where it listens, and its database if that is not in the study's folder."""
 
     process: subprocess.Popen[bytes]
     url: str
     folder: Path
+    database: str = ""
 
     def links(self, count: int = 1, cap: int = 1) -> list[str]:
         return [f"{self.url}/i/{token}" for token in invite(self.running, count, cap)]
 
     @property
     def running(self) -> Running:
-        return running(self.folder)
+        return running(self.folder, self.database)
 
     def stop(self) -> None:
         self.process.terminate()
@@ -129,7 +131,7 @@ def started(folder: Path, *arguments: str, port: int = 0, largest_file: int = 0,
     while time.monotonic() < deadline:
         try:
             httpx.get(f"{url}/organise")
-            return Server(process, url, folder)
+            return Server(process, url, folder, environment.get("DERMSYNTH_STUDY_DATABASE", ""))
         except httpx.TransportError:
             assert process.poll() is None, "the server ended"
             time.sleep(0.1)
@@ -158,3 +160,35 @@ def chromium() -> str:
     if path is None:
         pytest.skip("no chromium: apt-get install chromium")
     return path
+
+
+@pytest.fixture(scope="session")
+def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URL of a fresh PostgreSQL server, started for the tests as a user that is not root."""
+    pytest.importorskip("psycopg", reason="needs psycopg")
+    programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    if not programs:
+        pytest.skip("no PostgreSQL server: apt-get install postgresql")
+    other = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+    folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: the path of a socket has at most 107 letters
+    if other:
+        shutil.chown(folder, "postgres")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    binary = programs[-1].parent
+    options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
+    steps = [
+        [binary / "initdb", "-D", folder / "data", "-U", "dermsynth", "-A", "trust", "-E", "UTF8"],
+        [binary / "pg_ctl", "-D", folder / "data", "-l", folder / "log", "-o", options, "-w", "start"],
+    ]
+    for step in steps:
+        done = subprocess.run([*other, *map(str, step)], capture_output=True, text=True, cwd="/", check=False)
+        if done.returncode:
+            shutil.rmtree(folder, ignore_errors=True)
+            pytest.skip(f"PostgreSQL does not start: {(done.stderr or done.stdout).strip()[:200]}")
+    yield f"postgresql+psycopg://dermsynth@127.0.0.1:{port}/postgres"
+    subprocess.run(
+        [*other, str(binary / "pg_ctl"), "-D", str(folder / "data"), "-m", "immediate", "stop"], check=False, cwd="/"
+    )
+    shutil.rmtree(folder, ignore_errors=True)

@@ -304,6 +304,19 @@ def survives(study: Study, serve: Callable[..., Server], *, kills: int, raters: 
     assert (stored == 11).all()
 
 
+def test_postgresql_serves_as_well(small: Study, serve: Callable[..., Server], postgresql: str) -> None:
+    server = serve(small.folder, DERMSYNTH_STUDY_DATABASE=postgresql)
+    seen = panel([*server.links(9), *server.links(1, cap=3) * 3], 11, (0.05, 0.15))
+    table = answers_table(server.running)
+    assert len(table) == 12 * 11
+    assert not table.duplicated(["rater", "position"]).any()
+    assert all(len(positions) == 11 for positions in seen.acknowledged.values())
+    assert not (small.folder / "study.sqlite").exists()
+    name = str(table["rater"].iloc[0])
+    assert service.forget(server.running, name)
+    assert len(answers_table(server.running)) == 11 * 11
+
+
 @pytest.mark.slow
 def test_two_hundred_raters_are_answered_quickly(
     sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server]

@@ -139,7 +139,7 @@ def evaluate(
     synthetic
         A set made by: dermsynth generate.
     against
-        The real data set; without it the phantom.
+        The real data set; by default the one that the generator was trained on.
     extractor
         embedded, inception=FILE (weights of the FID Inception-v3), inception=download, mobilenet=FILE, timm:NAME=FILE
         (DINOv2, CLIP and others), or classifier=DIR (a folder of dermsynth utility).
@@ -159,15 +159,12 @@ def evaluate(
     import shlex
     import sys
 
-    from PIL import Image
-
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.data.phantom import default_phantom
     from dermsynth.errors import UserError
     from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate_fully
     from dermsynth.evaluation.evaluate import evaluate as measure
     from dermsynth.evaluation.groups import EVERYTHING
-    from dermsynth.evaluation.origin import judge_of
+    from dermsynth.evaluation.origin import judge_of, trained_on
     from dermsynth.networks.lpips import load_perceptual
     from dermsynth.report.evaluation_report import PAGE, write_evaluation_report
     from dermsynth.training.processes import keep_freed_memory
@@ -177,11 +174,7 @@ def evaluate(
     if path_lengths < 0:
         raise UserError(f"--path-lengths {path_lengths}: must be at least 0")
     made = open_data_set(synthetic)
-    if against is None:
-        with Image.open(made.paths[0]) as image:
-            real = default_phantom(image.height, image.width)
-    else:
-        real = open_data_set(against)
+    real = open_data_set(against or trained_on(made))
     chosen = load_extractor(extractor, resizer=resizer)
     if brief:
         print(as_text(measure(made, real, chosen, split=split, seed=seed)))

@@ -76,8 +76,10 @@ def utility(
 
     if not 1 <= repeats <= 1000:
         raise UserError(f"--repeats {repeats}: must be 1 to 1000")
-    if batch < 2 or learning_rate <= 0:
-        raise UserError(f"--batch {batch} --learning-rate {learning_rate}: must be at least 2, and above 0")
+    if batch < 2:
+        raise UserError(f"--batch {batch}: must be at least 2")
+    if learning_rate <= 0:
+        raise UserError(f"--learning-rate {learning_rate}: must be above 0")
     keep_freed_memory()
     backbone(model)  # a wrong name or file is told now, not after the images were read
     further = {name: open_data_set(Path(place)) for name, place in map(named, variant)}

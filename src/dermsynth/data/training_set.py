@@ -211,6 +211,10 @@ def rows_hash(rows: DataSet) -> str:
 
 def _check_classes(rows: DataSet, split: str) -> None:
     """Refuse classes that cannot be learned, and say what can be done."""
+    if rows.table.empty:
+        raise UserError(
+            f"--split {split!r}: no images of this split in {rows.folder}; usual are train, validation, test, all"
+        )
     if len(rows.classes) < 2:
         raise UserError(f"{rows.folder}: conditional training needs two labels; it has {len(rows.classes)}")
     for label in rows.classes:

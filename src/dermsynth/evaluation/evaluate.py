@@ -91,7 +91,7 @@ def evaluate_fully(
         "usefulness": _usefulness(synthetic),
         **copies,
     }
-    return compared.written({**result, "verdict": verdict(result)})
+    return compared.written({**result, "verdict": verdict(_facts(compared) | result)})
 
 
 def _walks(synthetic: DataSet, perceptual: PerceptualSpace | None, paths: int, seed: int) -> list[dict[str, Any]]:
@@ -248,7 +248,8 @@ def _real_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
     keep = np.ones(len(real.table), dtype=bool)
     if split != "all":
         if "split" not in real.table or split not in set(real.table["split"]):
-            raise UserError(f"--split {split!r}: no such split in {real.folder}")
+            there = ", ".join(sorted({*real.table.get("split", []), "all"} - {""}))
+            raise UserError(f"--split {split!r}: no such split in {real.folder}; there are: {there}")
         keep &= (real.table["split"] == split).to_numpy()
     generator = synthetic.description.get("generator", {})
     if synthetic.classes:

@@ -89,7 +89,7 @@ class CopyGate:
         """
         if len(held_out) < FEWEST_HELD_OUT:
             raise UserError(
-                f"copy gate: {len(held_out)} held-out images, at least {FEWEST_HELD_OUT} are needed for a threshold"
+                f"{len(held_out)} held-out images, at least {FEWEST_HELD_OUT} are needed for the copy gate: hold more images out"
             )
         views = [looked_at(training, view) for view in VIEWS]
         distances = _distances(views, held_out)

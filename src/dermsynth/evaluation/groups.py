@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet
+from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.dermatology import NAMES, skin_tone_class
 
@@ -33,8 +33,11 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
     for column in columns:
         for side in (synthetic, real):
             if column not in side.table:
-                there = ", ".join(str(name) for name in side.table.columns)
-                raise UserError(f"--by {column!r}: no such column in {side.folder}; there are: {there}")
+                both = [
+                    str(name) for name in synthetic.table.columns if name in real.table and name not in TEXT_COLUMNS
+                ]
+                there = ", ".join(both) or "none"
+                raise UserError(f"--by {column!r}: no such column in {side.folder}; columns of both sets: {there}")
         found += _by_value(synthetic.table[column].to_numpy(), real.table[column].to_numpy(), f"{column}: ")
     return found
 
@@ -45,13 +48,14 @@ def skin_tone_groups(synthetic: NDArray[np.float64], real: NDArray[np.float64]) 
 
 
 def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, dict[str, float]]:
-    """Skin tone -> its share of the measurable images of either set."""
+    """Skin tone -> its share of the measurable images of either set, the most frequent first."""
     found: dict[str, dict[str, float]] = {}
     for side, angles in (("synthetic", synthetic), ("real", real)):
         tones = [tone for tone in tones_of(angles) if tone]
         for tone in tones:
             found.setdefault(str(tone), {"synthetic": 0.0, "real": 0.0})[side] += 1 / len(tones)
-    return {tone: {side: round(share, 4) for side, share in shares.items()} for tone, shares in found.items()}
+    order = sorted(found, key=lambda tone: -found[tone]["real"])
+    return {tone: {side: round(share, 4) for side, share in found[tone].items()} for tone in order}
 
 
 def tones_of(rows: NDArray[np.float64]) -> NDArray[np.str_]:

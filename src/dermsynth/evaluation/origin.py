@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
+from dermsynth.errors import UserError
 from dermsynth.evaluation.intervals import percentile_bootstrap
 from dermsynth.evaluation.path_length import lerp, perceptual_path_lengths, slerp, trimmed_mean
 from dermsynth.networks.lpips import PerceptualSpace
@@ -21,6 +22,7 @@ from dermsynth.recipes.contract import Condition
 from dermsynth.recipes.sampler import CHUNK, confidence_of, noise_of, one_hot
 from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.training.checkpoints import NETWORK, checkpoints
+from dermsynth.training.settings import read_config
 
 Array = NDArray[np.float64]
 Judge = Callable[[DataSet, NDArray[np.uint8]], Array]
@@ -36,6 +38,19 @@ def generator_of(synthetic: DataSet) -> Generator | None:
     run, hashed = Path(str(origin.get("run", ""))), origin.get("checkpoint")
     same = [c for c in checkpoints(run) if c.state.get("hashes", {}).get(NETWORK) == hashed]
     return load_generator(run, which=str(same[0].images)) if same else None
+
+
+def trained_on(synthetic: DataSet) -> Path:
+    """The folder of the data set that a set's generator was trained on.
+
+    Raises UserError when the run is not where it was, or the set says nothing of it.
+    """
+    run = Path(str(synthetic.description.get("generator", {}).get("run", "")))
+    try:
+        return Path(read_config(run).data.folder)
+    except UserError as error:
+        reason = "the run that made it is not at hand; name the real set with --against DIR"
+        raise UserError(f"{synthetic.folder}: {reason}") from error
 
 
 def judge_of(synthetic: DataSet) -> Judge | None:

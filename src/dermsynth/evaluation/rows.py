@@ -6,12 +6,12 @@ from collections.abc import Callable
 import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
-from PIL import Image
 
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
 from dermsynth.evaluation.colour import colour_histograms
 from dermsynth.evaluation.dermatology import NAMES, appearance_found
+from dermsynth.images import image_size
 from dermsynth.networks.features import Extractor
 from dermsynth.progress import progress_bar
 from dermsynth.runs import replacing
@@ -24,8 +24,7 @@ VERSION = 1
 
 def decoding_of(synthetic: DataSet) -> Decoding:
     """The size of a synthetic set's images, and how its generator's training images came to it."""
-    with Image.open(synthetic.paths[0]) as image:
-        width, height = image.size
+    width, height = image_size(synthetic.paths[0])
     generator = synthetic.description.get("generator", {})
     return Decoding(height, width, generator.get("crop", "centre"), generator.get("filter", "area"))
 

@@ -52,12 +52,18 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False) -> DataS
 def _without_flagged(data_set: DataSet) -> DataSet:
     if "copy_flag" not in data_set.table:
         raise UserError(
-            f"{data_set.folder}: never checked for copies; run dermsynth evaluate first, or export --with-flagged"
+            f"{data_set.folder}: not checked for copies ({_why(data_set)}); --with-flagged exports every image"
         )
     kept = data_set.select((data_set.table["copy_flag"] != "true").to_numpy())
     if kept.table.empty:
         raise UserError(f"{data_set.folder}: every image is flagged as a copy; nothing is left to export")
     return kept
+
+
+def _why(data_set: DataSet) -> str:
+    """Why the copy gate has not seen a set."""
+    evaluation = _evaluation(data_set)
+    return str((evaluation or {}).get("copying_refused", "")) or "run dermsynth evaluate first"
 
 
 def _evaluation(data_set: DataSet) -> dict[str, Any] | None:
@@ -87,6 +93,7 @@ def card(data_set: DataSet, evaluation: dict[str, Any] | None, name: str, left_o
         evaluation=evaluation,
         left_out=left_out,
         checked="copy_gate" in data_set.description,
+        why=(evaluation or {}).get("copying_refused", ""),
         gate=data_set.description.get("copy_gate", {}),
         with_flagged=with_flagged,
         tones={} if evaluation is None else evaluation.get("skin_tones", {}),

@@ -81,11 +81,17 @@ def bars(
 
 
 def paths(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, title: str, xlabel: str, ylabel: str
+    series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    *,
+    title: str,
+    xlabel: str,
+    ylabel: str,
+    diagonal: bool = True,
 ) -> Markup:
-    """Lines within the unit square with its diagonal, as SVG: ROC and reliability curves."""
+    """Lines within the unit square, as SVG: ROC and reliability curves with the diagonal, precision and recall without."""
     with drawing(4.2, 4.0) as (figure, axes):
-        axes.plot([0, 1], [0, 1], color="#a0aec0", linewidth=0.8)
+        if diagonal:
+            axes.plot([0, 1], [0, 1], color="#a0aec0", linewidth=0.8)
         for colour, (name, (x, y)) in zip(cycle(COLOURS), series.items(), strict=False):
             axes.plot(x, y, color=colour, label=name, linewidth=1.2)
         axes.set(title=title, xlabel=xlabel, ylabel=ylabel, xlim=(0, 1), ylim=(0, 1), aspect="equal")

@@ -12,7 +12,7 @@ import pandas as pd
 from dermsynth import __version__
 from dermsynth.data.dataset import DataSet, read_table, refuse_filled
 from dermsynth.errors import UserError, require_seed
-from dermsynth.images import encode_png, fit, read_image
+from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.progress import progress_bar
 from dermsynth.runs import read_json, replacing, replacing_folder, write_bytes, write_json, write_text
 from dermsynth.study.answers import REAL, SYNTHETIC
@@ -109,8 +109,7 @@ def open_study(folder: Path) -> Study:
 def _size(protocol: Protocol, synthetic: DataSet) -> tuple[int, int]:
     if protocol.size:
         return protocol.size, protocol.size
-    pixels = read_image(synthetic.paths[0])
-    return pixels.shape[1], pixels.shape[0]
+    return image_size(synthetic.paths[0])
 
 
 def _facts(

@@ -77,7 +77,7 @@ def join(running: Running, token: str, language: str) -> str | None:
     """The personal token of a new rater, or of the one whom a link for one person already made; None if it is used up."""
     identity = running.links.identity(token)
     with writing(running.engine) as session:
-        row = session.scalar(select(Invitation).where(Invitation.token_hash == identity))
+        row = session.scalar(select(Invitation).where(Invitation.token_hash == identity).with_for_update())
         if row is None or (row.cap > 1 and row.used >= row.cap):
             return None
         number = 1 if row.cap == 1 else row.used + 1
@@ -191,7 +191,7 @@ def answer(
     with writing(running.engine) as session:
         trial = session.scalar(
             select(Trial).join(Rater).where(Rater.token_hash == identity, Trial.position == position)
-            .options(selectinload(Trial.answers), selectinload(Trial.rater))
+            .options(selectinload(Trial.answers), selectinload(Trial.rater)).with_for_update(of=Trial)
         )  # fmt: skip
         if trial is None or trial.rater.finished or setting(session, "state", OPEN) != OPEN:
             return False

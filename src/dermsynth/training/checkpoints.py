@@ -175,6 +175,8 @@ def _find_in_run(run: Path, which: str) -> Checkpoint:
         found, problems = last_whole(run)
         if found is None:
             raise UserError(f"{run}: no whole checkpoint{''.join(f' ({p})' for p in problems[:1])}")
+        if problems:  # an older one would be another generator than the one asked for
+            raise UserError(f"{problems[0]}; choose the one before with --checkpoint {found.images}, or train on")
         return found
     for checkpoint in checkpoints(run):
         if which.isdigit() and checkpoint.images == int(which):

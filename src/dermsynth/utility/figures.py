@@ -174,7 +174,7 @@ def paired_difference(
     deviation = float(np.sqrt(draws.var() + differences.var(ddof=1) / repeats))
     mean, reach = float(differences.mean()), float(scipy.stats.t.ppf(0.975, repeats - 1)) * deviation
     p = 1.0 if deviation == 0 else float(2 * scipy.stats.t.sf(abs(mean) / deviation, repeats - 1))
-    return mean - reach, mean + reach, p
+    return max(mean - reach, -1.0), min(mean + reach, 1.0), p
 
 
 def _multiplicities(random: np.random.Generator, resamples: int, count: int) -> Array:

@@ -108,7 +108,10 @@ class Material:
         there, sides = len(rows.table), self.classes.truth(rows)
         wanted = there if arm.synthetic is None else round(arm.synthetic * len(self.training.table))
         if wanted > there:
-            raise UserError(f"arm {arm.name!r}: needs {wanted} synthetic images, there are {there}; generate more")
+            raise UserError(
+                f"arm {arm.name!r}: needs {wanted} synthetic images, {rows.folder} has {there}; generate more "
+                "(dermsynth generate --count LABEL=NUMBER), or name --arms without it"
+            )
         if not arm.real and len(np.unique(sides)) < 2:
             raise UserError(f"arm {arm.name!r}: needs both labels, {rows.folder} has {rows.labels[0]}")
         made = _each_class(sides, wanted, random)
@@ -144,6 +147,8 @@ def gathered(
     in two splits, an external image is one of the real set's (which `drop_overlap` leaves out instead), or no test set has a
     column.
     """
+    if real.synthetic:
+        raise UserError(f"--real {real.folder}: a synthetic set; it takes the set that the generator was trained on")
     for one in (synthetic, *(variants or {}).values()):
         check_origin(one, real)
         check_sources(one, real)
@@ -162,6 +167,8 @@ def gathered(
     for other in external:
         if other.synthetic:
             raise UserError(f"--test {other.folder}: a synthetic set; usefulness is tested on real images")
+        if other.content_hash == real.content_hash:
+            raise UserError(f"--test {other.folder}: the same images as --real, whose test split is used already")
         rows = apart(classes.of(other, str(other.folder)), real, drop=drop_overlap)
         tests.append(_test(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns))
     for column in columns:
