@@ -15,7 +15,7 @@ def test_counts_are_read(text: str | int, value: int) -> None:
     assert parse_count(count_text(value)) == value
 
 
-@pytest.mark.parametrize("text", ["", "k", "-3", "0", "12q", "nan", "inf"])
+@pytest.mark.parametrize("text", ["", "k", "-3", "0", "12q", "nan", "inf", "2kk", "2mk"])
 def test_other_counts_are_refused(text: str) -> None:
     with pytest.raises(UserError, match="amount of images"):
         parse_count(text)

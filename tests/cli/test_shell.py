@@ -216,6 +216,7 @@ def test_every_family_is_listed_with_what_it_takes(shell: Shell) -> None:
     assert text.count("parameters") == len(FAMILIES)
 
 
+@pytest.mark.slow
 def test_from_photographs_to_patches_to_translations(shell: Shell, phantom: DataSet, tmp_path: Path) -> None:
     """Cut, train both ways of a translation, translate, look at the report; and images of new maps: by the shell alone."""
     photos, patches = tmp_path / "photos", tmp_path / "patches"

@@ -63,17 +63,22 @@ def small_protocol(folder: Path, *, back: bool = False, feedback: bool = False, 
     return str(path)
 
 
+def drawn_sides(out: Path) -> tuple[DataSet, DataSet]:
+    """Two phantoms of 320 images, of which the second says that it is synthetic."""
+    found = []
+    for number, synthetic in enumerate((False, True)):
+        folder = out / ("synthetic" if synthetic else "real")
+        if not folder.exists():
+            write_phantom(folder, 320, PhantomSettings(64, 64), seed=1000 * number, jobs=1)
+            write_json(folder / DESCRIPTION, {**read_json(folder / DESCRIPTION), "synthetic": synthetic})
+        found.append(open_data_set(folder))
+    return found[0], found[1]
+
+
 @pytest.fixture(scope="session")
 def sides(tmp_path_factory: pytest.TempPathFactory) -> tuple[DataSet, DataSet]:
     """A real set and one that calls itself synthetic, both drawn."""
-    found = []
-    for number, synthetic in enumerate((False, True)):
-        folder = tmp_path_factory.mktemp("sides") / ("synthetic" if synthetic else "real")
-        write_phantom(folder, 320, PhantomSettings(64, 64), seed=1000 * number, jobs=1)
-        facts = {**read_json(folder / DESCRIPTION), "synthetic": synthetic}
-        write_json(folder / DESCRIPTION, facts)
-        found.append(open_data_set(folder))
-    return found[0], found[1]
+    return drawn_sides(tmp_path_factory.mktemp("sides"))
 
 
 @pytest.fixture

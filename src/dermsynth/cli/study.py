@@ -147,7 +147,7 @@ def report(
     database: str = "",
     seed: int = 0,
 ) -> None:
-    """Analyse a study, or any CSV of answers: study.json and study.html.
+    """Analyse a study, or any CSV of answers: report.json and study.html.
 
     Parameters
     ----------

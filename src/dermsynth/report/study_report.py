@@ -13,12 +13,12 @@ from dermsynth.report.page import COLOURS, as_svg, drawing, picture, thumbnails,
 from dermsynth.runs import write_json
 from dermsynth.study.create import Study
 
-PAGE, RESULT = "study.html", "study.json"
+PAGE, RESULT = "study.html", "report.json"
 SHOWN, COLUMNS = 40, 10
 
 
 def write_study_report(folder: Path, result: Mapping[str, Any], command: str, study: Study | None = None) -> Path:
-    """Write `study.json` and `study.html`; with the study's folder at hand the images are shown."""
+    """Write `report.json` and `study.html`; with the study's folder at hand the images are shown."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / RESULT, result)
     rows = result["images"]["rows"]

@@ -44,15 +44,8 @@ def _plots(rows: list[Any], comparisons: list[Any]) -> list[str]:
     found.append(paths(roc, title="ROC, repeats averaged", xlabel="1 - specificity", ylabel="sensitivity"))
     found.append(paths(reliability, title="Reliability", xlabel="probability given", ylabel="share of positives"))
     found_at = {row["arm"]: (row["precision_recall"][0], row["precision_recall"][1]) for row in rows}
-    found.append(
-        paths(
-            found_at,
-            title="Precision and recall, repeats averaged",
-            xlabel="recall",
-            ylabel="precision",
-            diagonal=False,
-        )
-    )
+    title = "Precision and recall, repeats averaged"
+    found.append(paths(found_at, title=title, xlabel="recall", ylabel="precision", diagonal=False))
     return found
 
 

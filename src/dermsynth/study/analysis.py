@@ -21,7 +21,7 @@ RESAMPLES = 2000
 
 
 def analyse(answers: Answers, seed: int = 0) -> dict[str, Any]:
-    """Everything that `study.json` holds; repeats count only for the agreement of raters with themselves."""
+    """Everything that `report.json` holds; repeats count only for the agreement of raters with themselves."""
     first = answers.first
     return {
         "schema": 1,

@@ -74,7 +74,7 @@ def fit_panel(right: Array, answers: Array) -> PanelFit:
     """
     raters, images = right.shape
     if min(raters, images) < 2:
-        raise ValueError(f"{raters} raters and {images} images; at least two of each are needed")
+        raise ValueError(f"raters: {raters}, images: {images}; at least two of each are needed")
     if right.sum() in (0, answers.sum()):
         raise ValueError("all answers are right, or all are wrong: no log-odds")
     start = np.zeros(1 + raters + images)

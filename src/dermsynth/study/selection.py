@@ -1,6 +1,8 @@
 """Which images a study shows: drawn from a real and a synthetic set by the protocol's rules."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -29,6 +31,36 @@ class Chosen(NamedTuple):
     label: str
 
 
+class Looks:
+    """The real set's named features, measured when they are first needed, and how like them other images are."""
+
+    def __init__(self, real: DataSet) -> None:
+        self.real = real
+
+    @cached_property
+    def features(self) -> NDArray[np.float64]:
+        """Of all real images; NaN where no lesion could be measured."""
+        return _features(self.real.paths)
+
+    def likeness(self, side: DataSet, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+        """How much nearer images lie to another class than to their own, in the real set's deviations.
+
+        Images whose lesion cannot be measured come last.
+        """
+        centre, scale = np.nanmean(self.features, axis=0), np.maximum(np.nanstd(self.features, axis=0), 1e-6)
+        labels = self.real.labels.astype(str)
+        means = {
+            name: np.nanmean((self.features[labels == name] - centre) / scale, axis=0) for name in self.real.classes
+        }
+        mine = (_features([side.paths[row] for row in rows]) - centre) / scale
+        found = np.full(len(rows), -np.inf)
+        for index, (features, own) in enumerate(zip(mine, side.labels[rows], strict=True)):
+            others = [np.linalg.norm(features - mean) for other, mean in means.items() if other != own]
+            if own in means and others and np.isfinite(features).all():
+                found[index] = np.linalg.norm(features - means[str(own)]) - min(others)
+        return found
+
+
 def chosen_images(protocol: Protocol, sides: Mapping[str, DataSet], seed: int) -> list[Chosen]:
     """The images of all conditions, then examples and attention checks; no image plays two parts.
 
@@ -36,16 +68,16 @@ def chosen_images(protocol: Protocol, sides: Mapping[str, DataSet], seed: int) -
     """
     random = np.random.default_rng(seed)
     taken: dict[str, set[int]] = {REAL: set(), SYNTHETIC: set()}
-    labels = _labels(protocol, sides)
+    labels, looks = _labels(protocol, sides), Looks(sides[REAL])
     found: list[Chosen] = []
     for name, condition, only in _conditions(protocol, labels):
         for wanted in condition.images:
             for label in labels if wanted.each_label and not only else [only or wanted.label]:
-                rows = _draw(wanted, sides, label, taken[wanted.kind], random)
+                rows = _draw(wanted, sides, label, taken[wanted.kind], random, looks)
                 found += [_chosen(sides, wanted.kind, row, TRIAL, name) for row in rows]
     for role, count in ((EXAMPLE, protocol.examples), (ATTENTION, (protocol.attention + 1) // 2)):
         for kind in (REAL, SYNTHETIC) if count else ():
-            rows = _draw(Images(kind=kind, count=count), sides, "", taken[kind], random)
+            rows = _draw(Images(kind=kind, count=count), sides, "", taken[kind], random, looks)
             found += [_chosen(sides, kind, row, role, "") for row in rows]
     extra = [one for one in found if one.role == ATTENTION][protocol.attention :]
     return [one for one in found if one not in extra]
@@ -82,7 +114,7 @@ def _chosen(sides: Mapping[str, DataSet], kind: str, row: int, role: str, condit
 
 
 def _draw(
-    wanted: Images, sides: Mapping[str, DataSet], label: str, taken: set[int], random: np.random.Generator
+    wanted: Images, sides: Mapping[str, DataSet], label: str, taken: set[int], random: np.random.Generator, looks: Looks
 ) -> list[int]:
     side = sides[wanted.kind]
     possible = _possible(wanted, side, label) - taken
@@ -92,7 +124,7 @@ def _draw(
     rows = np.array(sorted(possible))
     order = random.permutation(len(rows))
     if wanted.selection == "similar":
-        order = np.argsort(-_likeness(side, rows, label, sides[REAL]), kind="stable")
+        order = np.argsort(-looks.likeness(side, rows), kind="stable")
     chosen = [int(row) for row in rows[order[: wanted.count]]]
     taken.update(chosen)
     return chosen
@@ -115,32 +147,13 @@ def _possible(wanted: Images, side: DataSet, label: str) -> set[int]:
     return {int(row) for row in np.flatnonzero(keep)}
 
 
-def _likeness(side: DataSet, rows: NDArray[np.int64], label: str, real: DataSet) -> NDArray[np.float64]:
-    """How much nearer images lie to another class than to their own: named features in the real set's deviations.
-
-    Images whose lesion cannot be measured come last.
-    """
-    features = _features(real)
-    centre, scale = np.nanmean(features, axis=0), np.maximum(np.nanstd(features, axis=0), 1e-6)
-    means = {name: np.nanmean((features[real.labels == name] - centre) / scale, axis=0) for name in real.classes}
-    mine = (_features(side, rows) - centre) / scale
-    own = np.array([str(side.labels[row]) for row in rows])
-    found = np.full(len(rows), -np.inf)
-    for index, (row, name) in enumerate(zip(mine, own, strict=True)):
-        others = [np.linalg.norm(row - mean) for other, mean in means.items() if other != name]
-        if name in means and others and np.isfinite(row).all():
-            found[index] = np.linalg.norm(row - means[name]) - min(others)
-    return found
-
-
-def _features(side: DataSet, rows: NDArray[np.int64] | None = None) -> NDArray[np.float64]:
-    paths = side.paths if rows is None else [side.paths[row] for row in rows]
+def _features(paths: Sequence[Path]) -> NDArray[np.float64]:
     found = Parallel(n_jobs=-1, return_as="generator")(delayed(_appearance)(path) for path in paths)
     return np.array(list(progress_bar(found, total=len(paths), label="looking at lesions", unit="img")), np.float64)
 
 
-def _appearance(path: object) -> list[float]:
-    return appearance_found(read_image(path).transpose(2, 0, 1))  # type: ignore[arg-type]
+def _appearance(path: Path) -> list[float]:
+    return appearance_found(read_image(path).transpose(2, 0, 1))
 
 
 def table_of(chosen: list[Chosen], sides: Mapping[str, DataSet], identifiers: list[str]) -> pd.DataFrame:

@@ -1,0 +1,96 @@
+"""A whole study in under two minutes: images, server, three simulated raters in a real browser, report."""
+
+import argparse
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+from playwright.sync_api import Page, sync_playwright
+
+from dermsynth.cli.study import report
+from dermsynth.data.dataset import open_data_set
+from dermsynth.study import service
+from dermsynth.study.create import create_study, open_study
+from tests.study.conftest import Server, drawn_sides, started
+
+ABILITIES = {"dermatologist": 0.75, "deep_learning_expert": 0.6, "other": 0.5}
+"""Who takes part, and how often they are right."""
+
+
+def takes_part(page: Page, server: Server, group: str, ability: float, random: np.random.Generator) -> int:
+    """One rater from invitation to thanks, who knows the truth as often as their ability says."""
+    page.goto(server.links()[0])
+    page.check("input[name=agree]")
+    page.click("button[type=submit]")
+    groups = server.running.study.protocol.groups
+    page.check(f"input[name=group][value={group if group in groups else groups[0]}]")
+    page.click("button[type=submit]")
+    token = page.url.split("/r/")[1].split("/")[0]
+    page.click("button[type=submit]")
+    seat = service.seat_of(server.running, token)
+    assert seat is not None
+    trials = service.all_trials(server.running, seat)
+    for trial in trials:
+        page.wait_for_url(f"**/trial/{trial.position}")
+        if page.locator("#reveal").count():
+            page.click("#reveal")
+        row = server.running.study.by_item[trial.item]
+        knows = random.random() < ability
+        other = {"real": "synthetic", "synthetic": "real"}[row["truth"]]
+        wanted = {
+            "kind": row["truth"] if knows else other,
+            "certainty": str(random.integers(3, 6) if knows else random.integers(1, 5)),
+        }
+        for name in page.locator("fieldset input").evaluate_all("all => [...new Set(all.map(i => i.name))]"):
+            options = page.locator(f"input[name={name}]").evaluate_all("all => all.map(i => i.value)")
+            answer = wanted.get(name) or (
+                row["label"] if row["label"] in options and knows else str(random.choice(options))
+            )
+            page.check(f'input[name={name}][value="{answer}"]')
+        page.click("#answers button[type=submit]")
+    page.wait_for_url("**/comments")
+    page.click("button[type=submit]")
+    page.wait_for_url("**/thanks")
+    return len(trials)
+
+
+def main() -> None:
+    """Run the demonstration into a folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("study-demo"))
+    parser.add_argument("--real", type=Path)
+    parser.add_argument("--synthetic", type=Path)
+    parser.add_argument("--protocol", default="baur")
+    wanted = parser.parse_args()
+    clock = time.perf_counter()
+    drawn = wanted.real is None or wanted.synthetic is None
+    sides = drawn_sides(wanted.out) if drawn else (open_data_set(wanted.real), open_data_set(wanted.synthetic))
+    study = wanted.out / "study"
+    if not study.exists():
+        create_study(wanted.protocol, *sides, study, 0)
+    server = started(open_study(study).folder)
+    random = np.random.default_rng(0)
+    try:
+        with sync_playwright() as playwright:
+            path = shutil.which("chromium") or shutil.which("chromium-browser")
+            browser = playwright.chromium.launch(
+                executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
+            )
+            for group, ability in ABILITIES.items():
+                page = browser.new_page()
+                count = takes_part(page, server, group, ability, random)
+                print(
+                    f"{group}: {count} images, right with a chance of {ability:.0%} ({time.perf_counter() - clock:.0f} s)",
+                    flush=True,
+                )
+                page.close()
+            browser.close()
+    finally:
+        server.stop()
+    report(study)
+    print(f"{time.perf_counter() - clock:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

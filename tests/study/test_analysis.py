@@ -1,0 +1,135 @@
+"""The analysis of any CSV: its figures against plain pandas, its page, and what a wrong table is told."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import cohen_kappa_score, confusion_matrix
+
+from dermsynth.errors import UserError
+from dermsynth.report.study_report import write_study_report
+from dermsynth.runs import read_json
+from dermsynth.study.analysis import _difference, analyse
+from dermsynth.study.answers import answers_of, read_answers
+
+
+def answers_table(seed: int = 0, raters: int = 4, images: int = 30) -> pd.DataFrame:
+    random, rows = np.random.default_rng(seed), []
+    for r in range(raters):
+        for i in [*range(images), 0, 1, 2]:
+            truth = "real" if i < images // 2 else "synthetic"
+            right = random.random() < 0.55 + 0.1 * (r % 2)
+            rows.append(
+                {
+                    "rater": f"r{r}", "group": "doctors" if r % 2 else "others", "item": f"i{i}", "truth": truth,
+                    "answer": truth if right else {"real": "synthetic", "synthetic": "real"}[truth],
+                    "label": "melanoma" if i % 2 else "nevus",
+                    "diagnosis": "melanoma" if (i + (random.random() < 0.3 + 0.3 * (truth == "synthetic"))) % 2 else "nevus",
+                    "certainty": str(random.integers(3, 6) if right else random.integers(1, 4)),
+                    "seconds": f"{random.exponential(4):.2f}", "repeat": "true" if len(rows) % 33 >= images else "false",
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def test_figures_are_those_of_the_table() -> None:
+    table = answers_table()
+    result = analyse(answers_of(table, "synthetic", Path("x.csv")))
+    first = table[table["repeat"] == "false"]
+    for rater in result["raters"]:
+        mine = first[first["rater"] == rater["rater"]]
+        tn, fp, fn, tp = confusion_matrix(mine["truth"], mine["answer"], labels=["real", "synthetic"]).ravel()
+        assert rater["counts"] == {"tp": tp, "fp": fp, "fn": fn, "tn": tn}
+        assert rater["rates"]["accuracy"]["value"] == pytest.approx((mine["truth"] == mine["answer"]).mean())
+        again = table[(table["rater"] == rater["rater"]) & (table["repeat"] == "true")]
+        before = mine.set_index("item").loc[again["item"], "answer"].to_numpy()
+        assert rater["self_agreement"]["share"]["value"] == pytest.approx((before == again["answer"].to_numpy()).mean())
+        if rater["self_agreement"]["kappa"] is not None:
+            assert rater["self_agreement"]["kappa"] == pytest.approx(cohen_kappa_score(before, again["answer"]))
+    assert [group["group"] for group in result["groups"]] == ["doctors", "others", "all raters"]
+    assert len(result["agreement"]) == 3 * 3 * 2
+    for image in result["images"]["rows"]:
+        mine = first[first["item"] == image["item"]]
+        assert image["right"] == (mine["truth"] == mine["answer"]).sum()
+    shares = [row["value"] for row in result["certainty"]]
+    assert shares[-1] > shares[0]  # the surer, the more often right
+    real = first[first["truth"] == "real"]
+    assert result["diagnosis"]["real"]["accuracy"]["value"] == pytest.approx(
+        (real["label"] == real["diagnosis"]).mean()
+    )
+    assert result["diagnosis"]["difference"]["real_minus_synthetic"] > 0.1
+    assert result["diagnosis"]["difference"]["p"] < 0.05
+
+
+def test_positive_swaps_sides_and_nothing_else() -> None:
+    table = answers_table()
+    one, two = (analyse(answers_of(table, positive, Path("x.csv"))) for positive in ("real", "synthetic"))
+    for a, b in zip(one["raters"], two["raters"], strict=True):
+        assert (a["counts"]["tp"], a["counts"]["fp"]) == (b["counts"]["tn"], b["counts"]["fn"])
+        assert a["detection"]["sensitivity_index"] == pytest.approx(b["detection"]["sensitivity_index"])
+        assert a["detection"]["criterion"] == pytest.approx(-b["detection"]["criterion"])
+    assert one["groups"][2]["panel"] == two["groups"][2]["panel"]
+    assert one["agreement"] == two["agreement"]
+
+
+def test_no_difference_of_diagnoses_is_found_where_there_is_none() -> None:
+    found = []
+    for seed in range(40):
+        table = answers_table(seed, raters=3, images=20)
+        random = np.random.default_rng(seed + 999)
+        table["diagnosis"] = np.where(random.random(len(table)) < 0.3, "melanoma", "nevus")
+        table["label"] = "nevus"
+        answers = answers_of(table, "real", Path("x")).first
+        difference = _difference(answers.table, seed)
+        assert difference is not None
+        found.append(difference["p"] < 0.05)
+    assert np.mean(found) <= 0.125
+
+
+def test_the_page_shows_what_the_table_says(
+    tmp_path: Path, shell: Callable[..., "subprocess.CompletedProcess[str]"]
+) -> None:
+    answers_table().to_csv(tmp_path / "answers.csv", index=False)
+    said = shell("study", "report", tmp_path / "answers.csv", "--out", tmp_path / "out").stdout
+    assert "doctors: 2 raters, accuracy" in said
+    result = read_json(tmp_path / "out" / "report.json")
+    assert result["answers"] == 132
+    page = (tmp_path / "out" / "study.html").read_text()
+    for heading in ("Groups", "Raters", "Agreement between raters", "Images", "Diagnosis"):
+        assert f"<h2>{heading}" in page
+    assert page.count("<svg") == 5
+    assert "http://" not in page.replace("http://www.w3.org", "").replace("http://purl.org", "").replace(
+        "http://creativecommons.org", ""
+    )
+
+
+def test_the_least_table_is_enough(tmp_path: Path) -> None:
+    rows = [("a", "1", "real", "real"), ("a", "2", "synthetic", "real")]
+    table = pd.DataFrame(rows, columns=["rater", "item", "truth", "answer"])
+    result = analyse(answers_of(table, "real", Path("x")))
+    assert result["groups"][0]["panel"] is None
+    assert "at least two of each" in result["groups"][0]["panel_refused"]
+    assert result["diagnosis"] is None
+    assert write_study_report(tmp_path, {**result, "left_out": {}}, "").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("rater,item,truth\na,1,real\n", "no column 'answer'"),
+        ("rater,item,truth,answer\na,1,real,fake\n", "line 2: answer 'fake'; it must be real or synthetic"),
+        ("rater,item,truth,answer,seconds\na,1,real,real,soon\n", "line 2: seconds 'soon' is no number"),
+        ("rater,item,truth,answer\n", "no answers yet"),
+        ("", "not a CSV table"),
+    ],
+)
+def test_a_wrong_table_is_one_line(text: str, said: str, tmp_path: Path) -> None:
+    path = tmp_path / "answers.csv"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said):
+        read_answers(path, "real")
+    with pytest.raises(UserError, match="--positive 'fake': write real or synthetic"):
+        answers_of(answers_table(), "fake", path)
