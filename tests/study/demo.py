@@ -10,6 +10,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from dermsynth.cli.study import report
 from dermsynth.data.dataset import open_data_set
+from dermsynth.runs import read_json
 from dermsynth.study import service
 from dermsynth.study.create import create_study, open_study
 from tests.study.conftest import Server, drawn_sides, started
@@ -18,8 +19,8 @@ ABILITIES = {"dermatologist": 0.75, "deep_learning_expert": 0.6, "other": 0.5}
 """Who takes part, and how often they are right."""
 
 
-def takes_part(page: Page, server: Server, group: str, ability: float, random: np.random.Generator) -> int:
-    """One rater from invitation to thanks, who knows the truth as often as their ability says."""
+def takes_part(page: Page, server: Server, group: str, ability: float, random: np.random.Generator) -> tuple[int, int]:
+    """One rater from invitation to thanks: how many images, and of how many the truth was known."""
     page.goto(server.links()[0])
     page.check("input[name=agree]")
     page.click("button[type=submit]")
@@ -30,13 +31,14 @@ def takes_part(page: Page, server: Server, group: str, ability: float, random: n
     page.click("button[type=submit]")
     seat = service.seat_of(server.running, token)
     assert seat is not None
-    trials = service.all_trials(server.running, seat)
+    trials, known = service.all_trials(server.running, seat), 0
     for trial in trials:
         page.wait_for_url(f"**/trial/{trial.position}")
         if page.locator("#reveal").count():
             page.click("#reveal")
         row = server.running.study.by_item[trial.item]
         knows = random.random() < ability
+        known += knows
         other = {"real": "synthetic", "synthetic": "real"}[row["truth"]]
         wanted = {
             "kind": row["truth"] if knows else other,
@@ -52,7 +54,7 @@ def takes_part(page: Page, server: Server, group: str, ability: float, random: n
     page.wait_for_url("**/comments")
     page.click("button[type=submit]")
     page.wait_for_url("**/thanks")
-    return len(trials)
+    return len(trials), known
 
 
 def main() -> None:
@@ -70,7 +72,7 @@ def main() -> None:
     if not study.exists():
         create_study(wanted.protocol, *sides, study, 0)
     server = started(open_study(study).folder)
-    random = np.random.default_rng(0)
+    random, right = np.random.default_rng(0), list[int]()
     try:
         with sync_playwright() as playwright:
             path = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -79,16 +81,16 @@ def main() -> None:
             )
             for group, ability in ABILITIES.items():
                 page = browser.new_page()
-                count = takes_part(page, server, group, ability, random)
-                print(
-                    f"{group}: {count} images, right with a chance of {ability:.0%} ({time.perf_counter() - clock:.0f} s)",
-                    flush=True,
-                )
+                count, known = takes_part(page, server, group, ability, random)
+                right.append(known)
+                print(f"{group}: {count} images, {known} right ({time.perf_counter() - clock:.0f} s)", flush=True)
                 page.close()
             browser.close()
     finally:
         server.stop()
     report(study)
+    told = [r["counts"]["tp"] + r["counts"]["tn"] for r in read_json(study / "report.json")["raters"]][-len(right) :]
+    assert told == right, f"the report counts {told} right answers, the raters gave {right}"
     print(f"{time.perf_counter() - clock:.0f} s")
 
 

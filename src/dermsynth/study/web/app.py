@@ -55,6 +55,12 @@ class Site:
         return self.page(request, "message.html", language, status, heading=f"{key}_heading", text=f"{key}_text")
 
 
+def site_of(request: Request) -> Site:
+    """The site that a request came to."""
+    found: Site = request.app.state.site
+    return found
+
+
 def question_text(question: Question, language: str) -> str:
     """What a question asks."""
     return question.text.get(language) or words(question.name, language, high=question.high)
@@ -75,14 +81,14 @@ def preferred(request: Request, languages: tuple[str, ...]) -> str:
 
 def application(site: Site, prefix: str = "") -> FastAPI:
     """The whole site; `prefix` is the path under which a proxy shows it."""
-    from dermsynth.study.web.organiser import organiser_pages
-    from dermsynth.study.web.pages import rater_pages
+    from dermsynth.study.web import organiser, pages
 
     app = FastAPI(title="dermsynth reader study", root_path=prefix, docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(Guard)
     app.mount("/static", StaticFiles(directory=Path(str(files("dermsynth.study.web") / "static"))), name="static")
-    app.include_router(rater_pages(site))
-    app.include_router(organiser_pages(site))
+    app.state.site = site
+    app.include_router(pages.router)
+    app.include_router(organiser.router)
 
     @app.exception_handler(OperationalError)
     @app.exception_handler(SQLAlchemyError)

@@ -5,6 +5,7 @@ What only reads is answered in the event loop, for readers never wait for the on
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,214 +17,294 @@ from starlette.exceptions import HTTPException
 
 from dermsynth.study import service
 from dermsynth.study.answers import REAL, SYNTHETIC
-from dermsynth.study.protocol import Question
+from dermsynth.study.create import Study
+from dermsynth.study.protocol import Protocol, Question
 from dermsynth.study.selection import EXAMPLE
-from dermsynth.study.service import Seat
+from dermsynth.study.service import Running, Seat
 from dermsynth.study.store import Trial
-from dermsynth.study.web.app import Site, preferred
+from dermsynth.study.web.app import Site, preferred, site_of
 from dermsynth.study.web.guard import same_site
 
 KEYS = ("asdfg", "qwert", "zxcvb")
 """Keys of the options of the first, second and third question that is no scale; scales take the numbers."""
+router = APIRouter()
 
 
-def rater_pages(site: Site) -> APIRouter:
-    """All routes under invitations (/i/) and personal links (/r/)."""
-    router = APIRouter()
-    running, study = site.running, site.running.study
-    protocol = study.protocol
+@dataclass(frozen=True)
+class Arrival:
+    """Somebody with a link that is known."""
 
-    def address(request: Request) -> str:
-        return request.client.host if request.client else ""
+    request: Request
+    site: Site
+    token: str
 
-    def refuse(request: Request) -> HTTPException:
-        """Unknown, expired, used up or malformed: always the same page."""
-        site.limits.guess(address(request))
-        return HTTPException(404)
+    @property
+    def running(self) -> Running:
+        """The study and its database."""
+        return self.site.running
 
-    async def invited(request: Request, token: str) -> str:
-        if site.limits.guessed_out(address(request)):
-            raise HTTPException(429)
-        if not service.invitation_open(running, token):
-            raise refuse(request)
-        return token
+    @property
+    def study(self) -> Study:
+        """The study on disk."""
+        return self.running.study
 
-    async def seat(request: Request, token: str) -> Seat:
-        if site.limits.guessed_out(address(request)):
-            raise HTTPException(429)
-        found = service.seat_of(running, token)
-        if found is None:
-            raise refuse(request)
-        if not site.limits.person(found.rater.token_hash):
-            raise HTTPException(429)
-        return found
+    @property
+    def protocol(self) -> Protocol:
+        """What raters are shown and asked."""
+        return self.study.protocol
 
-    async def form(request: Request, token: str) -> FormData:
-        """What was sent, if it came from a page of ours under the same link."""
-        data = await request.form(max_fields=40, max_files=0)
-        if not same_site(request.headers.get("sec-fetch-site")) or not running.links.check_form(
-            token, str(data.get("form", ""))
-        ):
-            raise HTTPException(404)
-        return data
+    @property
+    def open(self) -> bool:
+        """Whether answers are taken."""
+        return service.state(self.running) == service.OPEN
 
-    Known = Annotated[Seat, Depends(seat)]
-    Invited = Annotated[str, Depends(invited)]
-    Sent = Annotated[FormData, Depends(form)]
+    def go(self, path: str) -> Response:
+        """To another page."""
+        return RedirectResponse(f"{self.request.scope.get('root_path', '')}{path}", 303)
 
-    def go(request: Request, path: str) -> Response:
-        return RedirectResponse(f"{request.scope.get('root_path', '')}{path}", 303)
+    def closed(self) -> Response:
+        """The study is paused or has ended."""
+        return self.site.message(self.request, "closed", 403)
 
-    def place(one: Seat, token: str) -> str:
-        """Where a rater has to go on."""
-        if one.rater.finished:
-            return f"/r/{token}/thanks"
-        if not one.rater.group:
-            return f"/r/{token}/background"
-        if not one.rater.instructed:
-            return f"/r/{token}/instructions"
-        return f"/r/{token}/trial/{one.following}" if one.following < one.trials else f"/r/{token}/comments"
+    def page(self, template: str, language: str, status: int = 200, **values: Any) -> Response:
+        """A page with the form value of this link."""
+        form = self.running.links.form(self.token)
+        return self.site.page(
+            self.request, template, language, status, token=self.token, form=form, protocol=self.protocol, **values
+        )
 
-    def show(request: Request, one: Seat, token: str, template: str, status: int = 200, **values: Any) -> Response:
-        if not one.rater.finished and service.state(running) != service.OPEN:
-            return site.message(request, "closed", 403)
-        return site.page(
-            request, template, one.rater.language, status, token=token, form=running.links.form(token),
-            protocol=protocol, **values,
-        )  # fmt: skip
 
-    @router.get("/i/{token}")
-    async def consent(request: Request, token: Invited) -> Response:
-        if service.state(running) != service.OPEN:
-            return site.message(request, "closed", 403)
-        language = preferred(request, protocol.languages)
-        return site.page(
-            request, "consent.html", language, token=token, form=running.links.form(token), protocol=protocol,
-            own=protocol.consent.get(language, ""),
-        )  # fmt: skip
+@dataclass(frozen=True)
+class Visit(Arrival):
+    """A rater, who comes by a personal link."""
 
-    @router.post("/i/{token}")
-    def agree(request: Request, token: Invited, sent: Sent) -> Response:
-        if service.state(running) != service.OPEN:
-            return site.message(request, "closed", 403)
-        if sent.get("agree") != "yes":
-            return go(request, f"/i/{token}")
-        language = str(sent.get("language", ""))
-        personal = service.join(running, token, language if language in protocol.languages else protocol.languages[0])
-        if personal is None:
-            raise HTTPException(404)
-        return go(request, f"/r/{personal}")
+    seat: Seat
 
-    @router.get("/r/{token}")
-    async def resume(request: Request, token: str, one: Known) -> Response:
-        return go(request, place(one, token))
+    @property
+    def place(self) -> str:
+        """Where the rater has to go on."""
+        rater, home = self.seat.rater, f"/r/{self.token}"
+        if rater.finished:
+            return f"{home}/thanks"
+        if not rater.group:
+            return f"{home}/background"
+        if not rater.instructed:
+            return f"{home}/instructions"
+        return f"{home}/trial/{self.seat.following}" if self.seat.following < self.seat.trials else f"{home}/comments"
 
-    @router.get("/r/{token}/background")
-    async def background(request: Request, token: str, one: Known) -> Response:
-        return show(request, one, token, "background.html") if not one.rater.group else go(request, place(one, token))
+    def show(self, template: str, status: int = 200, **values: Any) -> Response:
+        """A page in the rater's language, while the study is open."""
+        if not self.seat.rater.finished and not self.open:
+            return self.closed()
+        return self.page(template, self.seat.rater.language, status, **values)
 
-    @router.post("/r/{token}/background")
-    def describe(request: Request, token: str, one: Known, sent: Sent) -> Response:
-        group, years = str(sent.get("group", "")), str(sent.get("years", ""))
-        if group not in protocol.groups or not (
-            years == "" or (years.isascii() and years.isdigit() and int(years[:4]) <= 80)
-        ):
-            return show(request, one, token, "background.html", 422, missing=True)
-        service.describe(running, token, group, years)
-        return go(request, f"/r/{token}")
+    def onward(self) -> Response:
+        """To where the rater has to go on."""
+        return self.go(self.place)
 
-    @router.get("/r/{token}/instructions")
-    async def instructions(request: Request, token: str, one: Known) -> Response:
-        if not one.rater.group:
-            return go(request, place(one, token))
-        rows = study.items[study.items["role"] == EXAMPLE].to_dict("records")
-        examples = {kind: [r["item"] for r in rows if r["truth"] == kind] for kind in (REAL, SYNTHETIC)}
-        return show(request, one, token, "instructions.html", examples=examples, count=one.trials, size=study.size)
-
-    @router.post("/r/{token}/instructions")
-    def instruct(request: Request, token: str, one: Known, sent: Sent) -> Response:
-        service.instruct(running, token)
-        return go(request, f"/r/{token}")
-
-    def trial_of(one: Seat, position: int) -> Trial | None:
+    def trial(self, position: int) -> Trial | None:
         """The trial that may be shown: the next one, or an earlier one where going back is allowed."""
-        allowed = position == one.following or (protocol.back and 0 <= position < one.following)
-        return service.trial_at(running, one, position) if allowed and not one.rater.finished else None
+        following = self.seat.following
+        allowed = position == following or (self.protocol.back and 0 <= position < following)
+        busy = self.seat.rater.instructed and not self.seat.rater.finished
+        return service.trial_at(self.running, self.seat, position) if allowed and busy else None
 
-    @router.get("/r/{token}/trial/{position}")
-    async def trial(request: Request, token: str, position: int, one: Known) -> Response:
-        current = trial_of(one, position)
-        if current is None or not one.rater.instructed:
-            return go(request, place(one, token))
-        if protocol.exposure_ms:
-            await run_in_threadpool(service.seen, running, current.id)
-        given = current.answers[-1].values if current.answers else {}
-        return _trial_page(request, token, one, current, given, 200)
 
-    def _trial_page(
-        request: Request, token: str, one: Seat, current: Trial, given: Mapping[str, str], status: int
-    ) -> Response:
-        following = position if (position := current.position + 1) < one.trials else None
-        return show(
-            request, one, token, "trial.html", status, trial=current, given=given, nonce=secrets.token_hex(8),
-            keys=_keys(protocol.questions), following=following, size=study.size, count=one.trials, missing=status == 422,
-        )  # fmt: skip
+def _address(request: Request) -> str:
+    return request.client.host if request.client else ""
 
-    @router.post("/r/{token}/trial/{position}")
-    def submit(request: Request, token: str, position: int, one: Known, sent: Sent) -> Response:
-        if service.state(running) != service.OPEN:
-            return site.message(request, "closed", 403)
-        current = service.trial_at(running, one, position)
-        if current is None or one.rater.finished:
-            return go(request, place(one, token))
-        given = {q.name: str(sent.get(q.name, ""))[: 10 * 1024] for q in protocol.questions}
-        wrong = [q for q in protocol.questions if (given[q.name] or q.required) and not q.accepts(given[q.name])]
-        if wrong:
-            return _trial_page(request, token, one, current, given, 422)
-        nonce = str(sent.get("nonce", ""))[:32] or secrets.token_hex(8)
-        service.answer(running, token, position, nonce, given, _measured(sent))
-        if protocol.back and position + 1 < one.trials:
-            return go(request, f"/r/{token}/trial/{position + 1}")
-        return go(request, f"/r/{token}")
 
-    @router.get("/r/{token}/image/{position}")
-    async def image(request: Request, token: str, position: int, one: Known) -> Response:
-        """The image of a trial that may be shown, or of the one after it, which is fetched ahead."""
-        allowed = range(0 if protocol.back else one.following, one.following + 2)
-        found = service.trial_at(running, one, position) if position in allowed else None
-        if found is None or not one.rater.instructed or one.rater.finished:
-            raise HTTPException(404)
-        return _picture(study.image(found.item))
+def _refused(request: Request) -> HTTPException:
+    """Unknown, expired, used up or malformed: always the same page."""
+    site_of(request).limits.guess(_address(request))
+    return HTTPException(404)
 
-    @router.get("/r/{token}/example/{item}")
-    async def example(request: Request, token: str, item: str, one: Known) -> Response:
-        row = study.by_item.get(item)
-        if row is None or row["role"] != EXAMPLE:
-            raise HTTPException(404)
-        return _picture(study.image(item))
 
-    @router.get("/r/{token}/comments")
-    async def comments(request: Request, token: str, one: Known) -> Response:
-        if one.rater.finished or one.following < one.trials:
-            return go(request, place(one, token))
-        return show(request, one, token, "comments.html", last=one.trials - 1)
+def _slow_down(request: Request) -> None:
+    if site_of(request).limits.guessed_out(_address(request)):
+        raise HTTPException(429)
 
-    @router.post("/r/{token}/comments")
-    def finish(request: Request, token: str, one: Known, sent: Sent) -> Response:
-        if service.state(running) != service.OPEN:
-            return site.message(request, "closed", 403)
-        if one.rater.instructed and one.following == one.trials:
-            service.finish(running, token, str(sent.get("comments", ""))[:5000])
-        return go(request, f"/r/{token}")
 
-    @router.get("/r/{token}/thanks")
-    async def thanks(request: Request, token: str, one: Known) -> Response:
-        if not one.rater.finished:
-            return go(request, place(one, token))
-        result = _result(site, one) if protocol.feedback else None
-        return show(request, one, token, "thanks.html", result=result)
+async def arrival(request: Request, token: str) -> Arrival:
+    """Somebody with an invitation."""
+    _slow_down(request)
+    site = site_of(request)
+    if not service.invitation_open(site.running, token):
+        raise _refused(request)
+    return Arrival(request, site, token)
 
-    return router
+
+async def visit(request: Request, token: str) -> Visit:
+    """A rater."""
+    _slow_down(request)
+    site = site_of(request)
+    seat = service.seat_of(site.running, token)
+    if seat is None:
+        raise _refused(request)
+    if not site.limits.person(seat.rater.token_hash):
+        raise HTTPException(429)
+    return Visit(request, site, token, seat)
+
+
+async def form(request: Request, token: str) -> FormData:
+    """What was sent, if it came from a page of ours under the same link."""
+    data = await request.form(max_fields=40, max_files=0)
+    ours = same_site(request.headers.get("sec-fetch-site"))
+    if not ours or not site_of(request).running.links.check_form(token, str(data.get("form", ""))):
+        raise HTTPException(404)
+    return data
+
+
+Invited = Annotated[Arrival, Depends(arrival)]
+Known = Annotated[Visit, Depends(visit)]
+Sent = Annotated[FormData, Depends(form)]
+
+
+@router.get("/i/{token}")
+async def consent(one: Invited) -> Response:
+    """What taking part means."""
+    if not one.open:
+        return one.closed()
+    language = preferred(one.request, one.protocol.languages)
+    return one.page("consent.html", language, own=one.protocol.consent.get(language, ""))
+
+
+@router.post("/i/{token}")
+def agree(one: Invited, sent: Sent) -> Response:
+    """A person becomes a rater."""
+    if not one.open:
+        return one.closed()
+    if sent.get("agree") != "yes":
+        return one.go(f"/i/{one.token}")
+    language, languages = str(sent.get("language", "")), one.protocol.languages
+    personal = service.join(one.running, one.token, language if language in languages else languages[0])
+    if personal is None:
+        raise HTTPException(404)
+    return one.go(f"/r/{personal}")
+
+
+@router.get("/r/{token}")
+async def resume(one: Known) -> Response:
+    """The personal link."""
+    return one.onward()
+
+
+@router.get("/r/{token}/background")
+async def background(one: Known) -> Response:
+    """Who the rater is."""
+    return one.onward() if one.seat.rater.group else one.show("background.html")
+
+
+@router.post("/r/{token}/background")
+def describe(one: Known, sent: Sent) -> Response:
+    """Store who the rater is."""
+    group, years = str(sent.get("group", "")), str(sent.get("years", ""))
+    sensible = years == "" or (years.isascii() and years.isdigit() and int(years[:4]) <= 80)
+    if group not in one.protocol.groups or not sensible:
+        return one.show("background.html", 422, missing=True)
+    service.describe(one.running, one.token, group, years)
+    return one.go(f"/r/{one.token}")
+
+
+@router.get("/r/{token}/instructions")
+async def instructions(one: Known) -> Response:
+    """How it works, with examples."""
+    if not one.seat.rater.group:
+        return one.onward()
+    rows = one.study.items[one.study.items["role"] == EXAMPLE].to_dict("records")
+    examples = {kind: [r["item"] for r in rows if r["truth"] == kind] for kind in (REAL, SYNTHETIC)}
+    return one.show("instructions.html", examples=examples, count=one.seat.trials, size=one.study.size)
+
+
+@router.post("/r/{token}/instructions")
+def instruct(one: Known, sent: Sent) -> Response:
+    """Store that the instructions were read."""
+    service.instruct(one.running, one.token)
+    return one.go(f"/r/{one.token}")
+
+
+@router.get("/r/{token}/trial/{position}")
+async def trial(one: Known, position: int) -> Response:
+    """One image and its questions."""
+    current = one.trial(position)
+    if current is None:
+        return one.onward()
+    if one.protocol.exposure_ms:
+        await run_in_threadpool(service.seen, one.running, current.id)
+    return _trial_page(one, current, current.answers[-1].values if current.answers else {})
+
+
+def _trial_page(one: Visit, current: Trial, given: Mapping[str, str], status: int = 200) -> Response:
+    following = current.position + 1
+    return one.show(
+        "trial.html", status, trial=current, given=given, nonce=secrets.token_hex(8), keys=_keys(one.protocol.questions),
+        following=following if following < one.seat.trials else None, size=one.study.size, count=one.seat.trials,
+        missing=status == 422,
+    )  # fmt: skip
+
+
+@router.post("/r/{token}/trial/{position}")
+def submit(one: Known, position: int, sent: Sent) -> Response:
+    """Store an answer; a trial that is not the rater's turn changes nothing."""
+    if not one.open:
+        return one.closed()
+    questions = one.protocol.questions
+    given = {q.name: str(sent.get(q.name, ""))[: 10 * 1024] for q in questions}
+    if any((given[q.name] or q.required) and not q.accepts(given[q.name]) for q in questions):
+        current = one.trial(position)
+        return one.onward() if current is None else _trial_page(one, current, given, 422)
+    nonce = str(sent.get("nonce", ""))[:32] or secrets.token_hex(8)
+    taken = service.answer(one.running, one.token, position, nonce, given, _measured(sent))
+    if not taken:
+        return one.onward()
+    if one.protocol.back and position + 1 < one.seat.trials:
+        return one.go(f"/r/{one.token}/trial/{position + 1}")
+    return one.go(f"/r/{one.token}")
+
+
+@router.get("/r/{token}/image/{position}")
+async def image(one: Known, position: int) -> Response:
+    """The image of a trial that may be shown, or of the one after it, which is fetched ahead."""
+    allowed = range(0 if one.protocol.back else one.seat.following, one.seat.following + 2)
+    found = service.trial_at(one.running, one.seat, position) if position in allowed else None
+    if found is None or not one.seat.rater.instructed or one.seat.rater.finished:
+        raise HTTPException(404)
+    return _picture(one.study.image(found.item))
+
+
+@router.get("/r/{token}/example/{item}")
+async def example(one: Known, item: str) -> Response:
+    """An image whose truth is told."""
+    row = one.study.by_item.get(item)
+    if row is None or row["role"] != EXAMPLE:
+        raise HTTPException(404)
+    return _picture(one.study.image(item))
+
+
+@router.get("/r/{token}/comments")
+async def comments(one: Known) -> Response:
+    """Before the end."""
+    if one.seat.rater.finished or one.seat.following < one.seat.trials:
+        return one.onward()
+    return one.show("comments.html", last=one.seat.trials - 1)
+
+
+@router.post("/r/{token}/comments")
+def finish(one: Known, sent: Sent) -> Response:
+    """The end, if every trial has an answer."""
+    if not one.open:
+        return one.closed()
+    if one.seat.rater.instructed and one.seat.following == one.seat.trials:
+        service.finish(one.running, one.token, str(sent.get("comments", ""))[:5000])
+    return one.go(f"/r/{one.token}")
+
+
+@router.get("/r/{token}/thanks")
+async def thanks(one: Known) -> Response:
+    """After the end, with what was right if the protocol says so."""
+    if not one.seat.rater.finished:
+        return one.onward()
+    return one.show("thanks.html", result=_result(one) if one.protocol.feedback else None)
 
 
 def _picture(path: Path) -> Response:
@@ -256,10 +337,10 @@ def _measured(sent: FormData) -> dict[str, float]:
     return found
 
 
-def _result(site: Site, one: Seat) -> dict[str, int]:
+def _result(visit: Visit) -> dict[str, int]:
     """How many images a rater told rightly, without repeats and checks."""
-    study = site.running.study
-    everything = service.all_trials(site.running, one)
+    study = visit.study
+    everything = service.all_trials(visit.running, visit.seat)
     trials = [t for t in everything if t.answers and not t.repeat and not t.asked]
     kind = study.protocol.kind_question
     right = sum(t.answers[-1].values.get(kind) == study.by_item[t.item]["truth"] for t in trials)
