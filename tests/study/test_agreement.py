@@ -61,6 +61,16 @@ def test_kappa_is_fleiss_example_and_statsmodels() -> None:
         fleiss_kappa(np.array([[1.0, 0]]))
 
 
+def test_images_with_more_answers_weigh_more() -> None:
+    """Fleiss, Levin & Paik 2003, section 18.3, for two categories: 1 - sum x (n - x) / n over N (mean n - 1) p q."""
+    random = np.random.default_rng(0)
+    n = random.integers(2, 10, 30)
+    x = random.binomial(n, random.choice([0.2, 0.8], 30))
+    p = x.sum() / n.sum()
+    expected = 1 - (x * (n - x) / n).sum() / (30 * (n.mean() - 1) * p * (1 - p))
+    assert fleiss_kappa(np.stack([x, n - x], axis=1).astype(float)) == pytest.approx(expected)
+
+
 def test_intervals_over_images_hold_the_value() -> None:
     low, high = bootstrap_images(lambda i: fleiss_kappa(FLEISS[i]), len(FLEISS), 0)
     assert low < 0.210 < high

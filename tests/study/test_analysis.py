@@ -75,6 +75,21 @@ def test_positive_swaps_sides_and_nothing_else() -> None:
     assert one["agreement"] == two["agreement"]
 
 
+def test_a_habit_of_answering_is_not_taken_for_skill() -> None:
+    """Five of eight images are real, and raters who know nothing call seven of ten real."""
+    random = np.random.default_rng(0)
+    rows = [
+        {"rater": f"r{r}", "item": f"i{i}", "truth": "real" if i < 50 else "synthetic",
+         "answer": "real" if random.random() < 0.7 else "synthetic"}
+        for r in range(20) for i in range(80)
+    ]  # fmt: skip
+    result = analyse(answers_of(pd.DataFrame(rows), "real", Path("x")))
+    group = result["groups"][0]
+    assert (group["panel"]["p"], group["panel"]["equivalent"]) == (None, None)
+    assert group["detection"]["low"] < 0 < group["detection"]["high"]
+    assert np.mean([rater["p_against_chance"] < 0.05 for rater in result["raters"]]) <= 0.15
+
+
 def test_no_difference_of_diagnoses_is_found_where_there_is_none() -> None:
     found = []
     for seed in range(40):

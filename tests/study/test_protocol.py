@@ -7,6 +7,7 @@ import pytest
 from dermsynth.errors import UserError
 from dermsynth.study.protocol import BUILT_IN, Question, parse_protocol, protocol_text, read_protocol
 from dermsynth.study.texts import LANGUAGES, catalogue
+from dermsynth.study.web.pages import _keys
 
 
 def test_the_documents_protocols_are_built_in() -> None:
@@ -42,6 +43,9 @@ def test_every_word_is_there_in_every_language() -> None:
         (('[[questions]]', '[[questions]]\nname = "kind"\ntype = "scale"\n[[questions]]'), "two questions have one name"),
         (("count = 30", 'count = 30, selection = "listed"'), "`names` goes with selection"),
         (("positive", "= positive"), "not TOML"),
+        (('name = "kind"', 'name = "label"'), "a question cannot be named 'label'"),
+        (('name = "kind"', 'name = "real_or_not"'), "has no `text`"),
+        (('"other_doctor"', '"wizard"'), "group 'wizard' has no words"),
     ],
 )  # fmt: skip
 def test_a_wrong_protocol_is_told_in_one_line(change: tuple[str, str], said: str) -> None:
@@ -59,6 +63,15 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     for place in ("nowhere.toml", str(tmp_path)):
         with pytest.raises(UserError, match="neither baur, furger, rosen nor a readable file"):
             read_protocol(place)
+
+
+def test_every_option_is_there_whether_it_has_a_key_or_not() -> None:
+    options = tuple(f"d{i}" for i in range(8))
+    questions = [Question(name=f"q{n}", type="choice", options=options, text={"en": "?", "de": "?"}) for n in range(5)]
+    keys = _keys(tuple(questions))
+    assert all(tuple(found) == options for found in keys.values())
+    assert [found["d0"] for found in keys.values()] == ["a", "q", "z", "", ""]
+    assert keys["q0"]["d7"] == ""
 
 
 def test_answers_are_checked() -> None:

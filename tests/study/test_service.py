@@ -9,6 +9,8 @@ from sqlalchemy import text
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.study import service
+from dermsynth.study.analysis import analyse
+from dermsynth.study.answers import read_answers
 from dermsynth.study.create import Study, create_study
 from dermsynth.study.export import answers_table, study_answers
 from dermsynth.study.links import Links
@@ -59,6 +61,18 @@ def test_revisions_are_kept_and_the_last_counts(sides: tuple[DataSet, DataSet], 
         assert service.answer(found, token, 0, nonce, {**GIVEN, "kind": kind}, {})
     assert answers_table(found)["answer"].tolist() == ["synthetic"]
     assert answers_table(found)["revisions"].tolist() == [1]
+    assert [one.values["kind"] for one in service.all_trials(found, seat(found, token))[0].answers] == [
+        "real",
+        "synthetic",
+    ]
+
+
+def test_the_same_page_answered_otherwise_is_a_revision(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
+    """A browser may show a page from its memory, with the value that marks repeated submissions."""
+    found = running(create_study(small_protocol(tmp_path, back=True), *sides, tmp_path / "study", 0).folder)
+    token = joined(found)
+    for kind in ("real", "real", "synthetic"):
+        assert service.answer(found, token, 0, "same", {**GIVEN, "kind": kind}, {})
     assert [one.values["kind"] for one in service.all_trials(found, seat(found, token))[0].answers] == [
         "real",
         "synthetic",
@@ -122,7 +136,8 @@ def test_a_rater_can_be_forgotten(found: Running) -> None:
     with found.engine.connect() as connection:
         rows = connection.execute(text("select count(*) from answer")).scalar_one()
         trials = connection.execute(text("select count(*) from trial")).scalar_one()
-    assert (rows, trials) == (1, 11)
+        notes = connection.execute(text("select count(*) from invitation")).scalar_one()
+    assert (rows, trials, notes) == (1, 11, 1)
     assert [row["rater"] for row in service.overview(found)] == [seat(found, other).rater.name]
 
 
@@ -142,6 +157,20 @@ def test_checks_repeats_and_excluded_raters_are_left_out_of_the_analysis(found: 
     assert left_out == {"of excluded raters": 11, "attention checks": 1}
     service.exclude(found, seat(found, tokens[0]).rater.name, "")
     assert len(study_answers(found)[0].raters) == 2
+
+
+def test_an_exported_table_gives_the_figures_of_the_study(found: Running, tmp_path: Path) -> None:
+    for number in range(3):
+        token = joined(found)
+        for trial in service.all_trials(found, seat(found, token)):
+            kind = ("real", "synthetic")[(trial.position + number) % 2]
+            service.answer(found, token, trial.position, "a", {**GIVEN, "kind": kind}, {})
+    service.exclude(found, seat(found, token).rater.name, "left out")
+    answers_table(found).to_csv(tmp_path / "answers.csv", index=False)
+    (ours, left_out), (theirs, same) = study_answers(found), read_answers(tmp_path / "answers.csv")
+    assert (left_out, ours.positive) == (same, theirs.positive)
+    assert analyse(ours)["groups"] == analyse(theirs)["groups"]
+    assert len(theirs.raters) == 2
 
 
 def test_a_study_without_answers_says_so(found: Running) -> None:

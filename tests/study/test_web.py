@@ -218,8 +218,21 @@ def test_the_organisers_pages_are_closed_to_others(server: Server) -> None:
     client = organised(server)
     assert client.post(f"{server.url}/organise/state", data={"state": "closed"}).status_code == 404  # no form value
     assert service.state(server.running) == service.OPEN
-    assert client.get(f"{server.url}/organise/answers.csv").text.startswith("rater,group,years,excluded")
+    assert client.get(f"{server.url}/organise/answers.csv").text.startswith("rater,positive,group,years,excluded")
     assert client.get(f"{server.url}/organise/answers.parquet").content[:4] == b"PAR1"
+
+
+def test_guesses_of_others_keep_nobody_with_a_good_link_out(
+    sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    server = serve(create_study(small_protocol(tmp_path), *sides, tmp_path / "study", 0).folder)
+    person, link = Person(server), server.links()[0]
+    for _ in range(70):
+        last = httpx.get(f"{server.url}/r/guess")
+    assert last.status_code == 429
+    assert person.answer(0).status_code == 303
+    assert httpx.get(link).status_code == 200
+    assert person.client.post(f"{person.url}/trial/1", data={"form": "é"}).status_code == 404
 
 
 def test_a_path_prefix_is_kept_in_every_link(
@@ -314,15 +327,23 @@ def test_postgresql_serves_as_well(small: Study, serve: Callable[..., Server], p
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_two_hundred_raters_are_answered_quickly(
-    sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server]
+    database: str,
+    sides: tuple[DataSet, DataSet],
+    tmp_path: Path,
+    serve: Callable[..., Server],
+    request: pytest.FixtureRequest,
 ) -> None:
+    """Each thinks three to seven seconds about each of 50 images."""
     path = Path(small_protocol(tmp_path))
     path.write_text(path.read_text().replace("count = 4", "count = 30"))
-    server = serve(create_study(str(path), *sides, tmp_path / "study", 0).folder)
+    study = create_study(str(path), *sides, tmp_path / "study", 0)
+    place = {"DERMSYNTH_STUDY_DATABASE": request.getfixturevalue("postgresql")} if database == "postgresql" else {}
+    server = serve(study.folder, **place)
     seen = panel(server.links(200), 50, (3.0, 7.0))
     table = answers_table(server.running)
-    print(f"{len(seen.seconds)} requests, p50 {seen.quantile(0.5):.3f} s, p95 {seen.quantile(0.95):.3f} s")
+    print(f"{database}: {len(seen.seconds)} requests, p50 {seen.quantile(0.5):.3f} s, p95 {seen.quantile(0.95):.3f} s")
     assert len(table) == 200 * 50
     assert not table.duplicated(["rater", "position"]).any()
     assert seen.quantile(0.95) < 0.1

@@ -155,7 +155,7 @@ def report(
         The study's folder, or a CSV with the columns rater, item, truth, answer, and what else there is of group, condition,
         label, diagnosis, certainty, seconds, repeat.
     positive
-        The kind that counts as positive; by default the protocol's, and real for a CSV.
+        The kind that counts as positive; by default the protocol's, or what an exported CSV says, or real.
     out
         Folder for both files; by default the study's, or the CSV's.
     database
@@ -177,10 +177,13 @@ def report(
         answers = Answers(answers.table, positive) if positive else answers
         images = found.study
     else:
-        answers, left_out = read_answers(study, positive or "real"), {}
+        answers, left_out = read_answers(study, positive)
     folder = out or (study if study.is_dir() else study.parent)
     result = {**analyse(answers, seed), "left_out": left_out}
-    page = write_study_report(folder, result, shlex.join(["dermsynth", *sys.argv[1:]]), images)
+    command = shlex.join(["dermsynth", *sys.argv[1:]])
+    if database:  # its URL may hold a password
+        command = command.replace(shlex.quote(database), "URL").replace(database, "URL")
+    page = write_study_report(folder, result, command, images)
     for group in result["groups"]:
         print(f"{group['group']}: {group['raters']} raters, {_said(group)}")
     print(page)
@@ -191,6 +194,9 @@ def _said(group: Mapping[str, Any]) -> str:
     panel = group["panel"]
     if panel is None:
         return f"no figure for the panel: {group['panel_refused']}"
-    interval = f"95 % {panel['low']:.1%} to {panel['high']:.1%}, p against chance {panel['p']:.3g}"
+    interval = f"95 % {panel['low']:.1%} to {panel['high']:.1%}"
+    if panel["p"] is None:
+        return f"accuracy {panel['accuracy']:.1%} ({interval}); kinds not equally frequent, so not compared with tossing: see d'"
+    interval += f", p against chance {panel['p']:.3g}"
     equivalent = "equivalent" if panel["equivalent"] else "not shown to be equivalent"
     return f"accuracy {panel['accuracy']:.1%} ({interval}); {equivalent} to tossing (50 +- 5 %)"

@@ -90,9 +90,8 @@ def _heat(matrix: Mapping[str, Any]) -> Markup:
     right = np.array([[np.nan if v is None else v for v in row] for row in matrix["right"]], float)
     order = np.argsort(np.nanmean(right, axis=0), kind="stable")
     with drawing(9, 0.16 * len(right) + 1.4) as (figure, axes):
-        axes.imshow(
-            right[:, order], aspect="auto", cmap=ListedColormap([COLOURS[1], COLOURS[0]]), interpolation="nearest"
-        )
+        colours = ListedColormap([COLOURS[1], COLOURS[0]])
+        axes.imshow(right[:, order], aspect="auto", cmap=colours, interpolation="nearest", vmin=0, vmax=1)
         axes.set(title="Right (blue) and wrong (orange)", xlabel="images", yticks=range(len(right)))
         axes.set_yticklabels(matrix["raters"], fontsize=6)
         return as_svg(figure)

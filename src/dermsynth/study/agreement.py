@@ -15,14 +15,15 @@ def fleiss_kappa(counts: Table) -> float:
     """Fleiss 1971: how far the raters' agreement exceeds chance, 1 at most; NaN where nobody could disagree.
 
     `counts` [images, categories] says how many raters chose each; every image needs at least two. Where images have
-    different numbers of raters, an image's agreement is among its own, as Fleiss, Levin & Paik 2003 generalise it.
+    different numbers of raters, an image weighs as many as it has, less one (Fleiss, Levin & Paik 2003, section 18.3).
     """
     n = counts.sum(axis=1)
     if len(counts) == 0 or (n < 2).any():
         raise ValueError("every image needs at least two answers")
     agreement = ((counts**2).sum(axis=1) - n) / (n * (n - 1))
     chance = ((counts.sum(axis=0) / n.sum()) ** 2).sum()
-    return float((agreement.mean() - chance) / (1 - chance)) if chance < 1 else float("nan")
+    mean = np.average(agreement, weights=n - 1)
+    return float((mean - chance) / (1 - chance)) if chance < 1 else float("nan")
 
 
 def krippendorff_alpha(ratings: Table, level: Level = "nominal") -> float:

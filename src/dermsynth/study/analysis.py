@@ -14,10 +14,11 @@ from dermsynth import __version__
 from dermsynth.study.agreement import bootstrap_images, fleiss_kappa, krippendorff_alpha
 from dermsynth.study.answers import REAL, SYNTHETIC, Answers
 from dermsynth.study.panel import fit_panel
-from dermsynth.study.rates import against_chance, detection, rate, rates
+from dermsynth.study.rates import Counts, against_chance, detection, rate, rates
 
-FOOLED = 12
 RESAMPLES = 2000
+BALANCE = 0.02
+"""How far from half the share of either kind may be for accuracy to be compared with tossing: else a habit of answering tells."""
 
 
 def analyse(answers: Answers, seed: int = 0) -> dict[str, Any]:
@@ -54,7 +55,7 @@ def _rater(first: Answers, everything: Answers, name: str) -> dict[str, Any]:
         "condition": str(mine.table["condition"].iloc[0]),
         "counts": asdict(counts),
         "rates": {key: asdict(value) for key, value in rates(counts).items()},
-        "detection": asdict(detection(counts)),
+        "detection": _detected(counts),
         "p_against_chance": against_chance(counts),
         "seconds_median": _median(mine.table["seconds"]),
         "self_agreement": _self_agreement(everything, name),
@@ -81,7 +82,7 @@ def _group(mine: Answers, name: str, seed: int) -> dict[str, Any]:
         "raters": len(mine.raters),
         "counts": asdict(counts),
         "rates": {key: asdict(value) for key, value in rates(counts).items()},
-        "detection": asdict(detection(counts)),
+        "detection": _detected(counts),
         "panel": None,
     }
     try:
@@ -89,15 +90,16 @@ def _group(mine: Answers, name: str, seed: int) -> dict[str, Any]:
     except ValueError as error:
         return found | {"panel_refused": str(error)}
     low, high = fit.interval()
-    panel = {
-        **asdict(fit),
-        "accuracy": fit.accuracy,
-        "low": low,
-        "high": high,
-        "p": fit.p,
-        "equivalent": fit.equivalent,
-    }
-    return found | {"panel": panel}
+    panel: dict[str, Any] = {**asdict(fit), "accuracy": fit.accuracy, "low": low, "high": high}
+    share = (counts.tp + counts.fn) / counts.total
+    balanced = abs(share - 0.5) <= BALANCE
+    compared = {"p": fit.p if balanced else None, "equivalent": fit.equivalent if balanced else None}
+    return found | {"panel": panel | compared | {"positive_share": share}}
+
+
+def _detected(counts: Counts) -> dict[str, float] | None:
+    found = detection(counts)
+    return None if found is None else asdict(found)
 
 
 def _conditions(first: Answers) -> list[dict[str, Any]]:

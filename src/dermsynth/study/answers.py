@@ -112,9 +112,27 @@ def _numbers(column: pd.Series, name: str, source: Path) -> pd.Series:
     return found
 
 
-def read_answers(path: Path, positive: str) -> Answers:
-    """Answers from a CSV.
+def counted(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Without answers of excluded raters and attention checks, and how many these were.
+
+    Raises UserError when nothing is left.
+    """
+    excluded, checks = (
+        table[name] != "" if name in table else pd.Series(False, table.index) for name in ("excluded", "attention")
+    )
+    kept = table[~excluded & ~checks].reset_index(drop=True)
+    if kept.empty:
+        raise UserError(f"{source}: no answers{' but of excluded raters' if excluded.any() else ' yet'}")
+    return kept, {"of excluded raters": int(excluded.sum()), "attention checks": int((checks & ~excluded).sum())}
+
+
+def read_answers(path: Path, positive: str = "") -> tuple[Answers, dict[str, int]]:
+    """Answers from a CSV, and how many were left out; `positive` is by default what an exported one says, or real.
 
     Raises UserError as `answers_of` does.
     """
-    return answers_of(read_table(path), positive, path)
+    table = read_table(path)
+    require_columns(table, NEEDED, path)
+    kept, left_out = counted(table, path)
+    said = str(kept["positive"].iloc[0]) if "positive" in kept else REAL
+    return answers_of(kept, positive or said, path), left_out

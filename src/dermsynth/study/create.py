@@ -89,6 +89,7 @@ def create_study(place: str, real: DataSet, synthetic: DataSet, out: Path, seed:
         write_bytes(work / SECRET, secrets.token_bytes(32))
         (work / SECRET).chmod(0o600)
         write_json(work / DESCRIPTION, _facts(place, real, synthetic, seed, (width, height), len(encoded)))
+    out.chmod(0o700)  # it holds the truth
     return open_study(out)
 
 

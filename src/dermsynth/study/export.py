@@ -6,24 +6,14 @@ import pandas as pd
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from dermsynth.errors import UserError
-from dermsynth.study.answers import Answers, answers_of
+from dermsynth.study.answers import Answers, answers_of, counted
 from dermsynth.study.service import MEASURED, Running
 from dermsynth.study.store import Rater, Trial
 
 COLUMNS = [
-    "rater",
-    "group",
-    "years",
-    "excluded",
-    "finished",
-    "item",
-    "truth",
-    "label",
-    "condition",
-    "position",
-    "repeat",
-]
+    "rater", "positive", "group", "years", "excluded", "finished", "item", "truth", "label", "condition", "position", "repeat",
+    "attention",
+]  # fmt: skip
 
 
 def answers_table(running: Running) -> pd.DataFrame:
@@ -42,7 +32,8 @@ def _row(running: Running, rater: Rater, trial: Trial) -> dict[str, Any]:
     given, times = dict(last.values), last.times
     known = "shown_ms" in times and "answered_ms" in times
     return {
-        "rater": rater.name, "group": rater.group, "years": rater.years, "excluded": rater.excluded,
+        "rater": rater.name, "positive": running.study.protocol.positive,
+        "group": rater.group, "years": rater.years, "excluded": rater.excluded,
         "finished": rater.finished, "item": trial.item, "truth": item["truth"], "label": item["label"],
         "condition": item["condition"], "position": trial.position, "repeat": trial.repeat, "attention": trial.asked,
         "answer": given.pop(kind), **given,
@@ -57,10 +48,5 @@ def study_answers(running: Running) -> tuple[Answers, dict[str, int]]:
 
     Raises UserError when nothing is left.
     """
-    table = answers_table(running)
-    excluded, checks = table["excluded"] != "", table.get("attention", pd.Series("", table.index)) != ""
-    kept = table[~excluded & ~checks].reset_index(drop=True)
-    if kept.empty:
-        raise UserError(f"{running.study.folder}: no answers yet")
-    left_out = {"of excluded raters": int(excluded.sum()), "attention checks": int((checks & ~excluded).sum())}
+    kept, left_out = counted(answers_table(running), running.study.folder)
     return answers_of(kept.astype({"repeat": str}), running.study.protocol.positive, running.study.folder), left_out

@@ -39,7 +39,7 @@ class Links:
 
     def check_form(self, token: str, value: str) -> bool:
         """Whether a form carries it."""
-        return hmac.compare_digest(self.form(token), value)
+        return hmac.compare_digest(self.form(token).encode(), value.encode())
 
 
 def organiser_hash(secret: bytes, token: str) -> str:

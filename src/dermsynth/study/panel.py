@@ -55,7 +55,8 @@ class PanelFit:
     def freedom(self) -> float:
         """Degrees of freedom of the error (Satterthwaite 1946): few raters, or images, tell little of their deviation."""
         sides = ((self.raters_deviation, self.raters), (self.images_deviation, self.images))
-        return float(self.error**4 / sum((deviation**2 / n) ** 2 / (n - 1) for deviation, n in sides))
+        own = sum((deviation**2 / n) ** 2 / (n - 1) for deviation, n in sides)
+        return float(self.error**4 / own) if own > 0 else float("inf")
 
     def _marginal(self, log_odds: float) -> float:
         """Mean of the logistic function over raters and images, by Gauss-Hermite quadrature."""

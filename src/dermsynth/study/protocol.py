@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from dermsynth.errors import UserError
 from dermsynth.study.answers import REAL, SYNTHETIC
-from dermsynth.study.texts import LANGUAGES
+from dermsynth.study.texts import LANGUAGES, catalogue
 
 BUILT_IN = ("baur", "furger", "rosen")
 Kind = Literal["real", "synthetic"]
@@ -74,7 +74,11 @@ class Question(Strict):
             raise ValueError("`options` goes with type = 'choice'")
         if self.type == "scale" and not 0 <= self.low < self.high <= 10:
             raise ValueError(f"a scale from {self.low} to {self.high}: write 0 <= low < high <= 10")
-        if self.type in ("choice", "text", "scale") and not set(LANGUAGES) & set(self.text) and self.name not in KNOWN:
+        if self.name in TAKEN:
+            raise ValueError(f"a question cannot be named {self.name!r}")
+        if self.name == "certainty" and self.type != "scale":
+            raise ValueError("`certainty` must be a scale")
+        if not set(LANGUAGES) & set(self.text) and self.name not in KNOWN:
             raise ValueError(f"question {self.name!r} has no `text` in {' or '.join(LANGUAGES)}")
         return self
 
@@ -89,6 +93,12 @@ class Question(Strict):
         return len(value) <= LONGEST_TEXT
 
 
+TAKEN = (
+    "rater", "group", "years", "excluded", "finished", "item", "truth", "label", "condition", "position", "repeat", "attention",
+    "answer", "seconds", "views", "revisions", "received", "positive", "form", "nonce", "shown_ms", "hidden_ms", "answered_ms",
+    "window_width", "window_height", "zoom", "pixel_ratio",
+)  # fmt: skip
+"""Names of columns of the answers and of fields of the pages, which questions must not have."""
 KNOWN = ("kind", "diagnosis", "certainty", "quality", "remark")
 """Questions whose words are in the catalogue."""
 LONGEST_TEXT = 2000
@@ -126,6 +136,9 @@ class Protocol(Strict):
     def _whole(self) -> Self:
         if [q.type for q in self.questions].count("kind") != 1:
             raise ValueError("exactly one question must have the type 'kind'")
+        for group in self.groups:
+            if f"group_{group}" not in catalogue() and group not in self.group_texts:
+                raise ValueError(f"group {group!r} has no words: add [group_texts.{group}]")
         names = [q.name for q in self.questions]
         if len(set(names)) < len(names):
             raise ValueError("two questions have one name")

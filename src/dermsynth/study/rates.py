@@ -74,12 +74,14 @@ class Detection:
     criterion: float
 
 
-def detection(counts: Counts) -> Detection:
+def detection(counts: Counts) -> Detection | None:
     """d' = z(H) - z(F), c = -(z(H) + z(F)) / 2 (Green & Swets 1966).
 
     Half an answer is added to every count, so that rates of 0 and 1 have a place (Hautus 1995); the variance is that of
-    Gourevitch & Galanter 1967.
+    Gourevitch & Galanter 1967. None where only one kind was seen.
     """
+    if 0 in (counts.tp + counts.fn, counts.fp + counts.tn):
+        return None
     positive, negative = counts.tp + counts.fn + 1, counts.fp + counts.tn + 1
     hits, alarms = (counts.tp + 0.5) / positive, (counts.fp + 0.5) / negative
     z = [float(scipy.stats.norm.ppf(share)) for share in (hits, alarms)]
@@ -92,7 +94,10 @@ def detection(counts: Counts) -> Detection:
 
 
 def against_chance(counts: Counts) -> float:
-    """Two-sided exact p of as many right answers if every answer were tossed."""
+    """Two-sided exact p of both kinds being called positive equally often (Fisher 1935).
+
+    Not of half the answers being right: who calls most images real is right more often than not where most are.
+    """
     if counts.total == 0:
         return 1.0
-    return float(scipy.stats.binomtest(counts.correct, counts.total, 0.5).pvalue)
+    return float(scipy.stats.fisher_exact([[counts.tp, counts.fn], [counts.fp, counts.tn]]).pvalue)

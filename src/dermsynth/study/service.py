@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, Exists, exists, func, select
+from sqlalchemy import Engine, Exists, exists, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
@@ -167,7 +167,7 @@ def finish(running: Running, token: str, comments: str) -> None:
 def _change(running: Running, token: str, **values: str) -> None:
     identity = running.links.identity(token)
     with writing(running.engine) as session:
-        rater = session.scalar(select(Rater).where(Rater.token_hash == identity))
+        rater = session.scalar(select(Rater).where(Rater.token_hash == identity).with_for_update())
         if rater is not None and not rater.finished:
             for name, value in values.items():
                 setattr(rater, name, value)
@@ -177,9 +177,7 @@ def _change(running: Running, token: str, **values: str) -> None:
 def seen(running: Running, trial_id: int) -> None:
     """Count that a page with an image for a limited time was opened."""
     with writing(running.engine) as session:
-        trial = session.get(Trial, trial_id)
-        if trial is not None:
-            trial.views += 1
+        session.execute(update(Trial).where(Trial.id == trial_id).values(views=Trial.views + 1))
         session.commit()
 
 
@@ -191,12 +189,14 @@ def answer(
     with writing(running.engine) as session:
         trial = session.scalar(
             select(Trial).join(Rater).where(Rater.token_hash == identity, Trial.position == position)
-            .options(selectinload(Trial.answers), selectinload(Trial.rater)).with_for_update(of=Trial)
+            .options(selectinload(Trial.answers), selectinload(Trial.rater)).with_for_update()
         )  # fmt: skip
         if trial is None or trial.rater.finished or setting(session, "state", OPEN) != OPEN:
             return False
+        if any(one.nonce == nonce and one.values == dict(given) for one in trial.answers):
+            return True  # the same submission again
         if any(one.nonce == nonce for one in trial.answers):
-            return True
+            nonce = secrets.token_hex(8)  # a page from the browser's memory, answered otherwise
         if trial.answers and not running.study.protocol.back:
             return False
         if not trial.answers and _earlier_open(session, trial):
@@ -237,7 +237,11 @@ def forget(running: Running, name: str) -> bool:
     with writing(running.engine) as session:
         rater = session.scalar(select(Rater).where(Rater.name == name))
         if rater is not None:
+            invitation = session.get(Invitation, rater.invitation_id)
             session.delete(rater)
+            session.flush()
+            if invitation is not None and invitation.cap == 1:  # with its note, which may name somebody
+                session.delete(invitation)
         session.commit()
         return rater is not None
 

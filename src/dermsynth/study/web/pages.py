@@ -115,19 +115,19 @@ def _address(request: Request) -> str:
 
 
 def _refused(request: Request) -> HTTPException:
-    """Unknown, expired, used up or malformed: always the same page."""
-    site_of(request).limits.guess(_address(request))
+    """Unknown, expired, used up or malformed: always the same page, until somebody tries too often.
+
+    Who has a good link never comes here, however many others guess from the same address.
+    """
+    limits, address = site_of(request).limits, _address(request)
+    if limits.guessed_out(address):
+        return HTTPException(429)
+    limits.guess(address)
     return HTTPException(404)
-
-
-def _slow_down(request: Request) -> None:
-    if site_of(request).limits.guessed_out(_address(request)):
-        raise HTTPException(429)
 
 
 async def arrival(request: Request, token: str) -> Arrival:
     """Somebody with an invitation."""
-    _slow_down(request)
     site = site_of(request)
     if not service.invitation_open(site.running, token):
         raise _refused(request)
@@ -136,7 +136,6 @@ async def arrival(request: Request, token: str) -> Arrival:
 
 async def visit(request: Request, token: str) -> Visit:
     """A rater."""
-    _slow_down(request)
     site = site_of(request)
     seat = service.seat_of(site.running, token)
     if seat is None:
@@ -199,7 +198,7 @@ async def background(one: Known) -> Response:
 def describe(one: Known, sent: Sent) -> Response:
     """Store who the rater is."""
     group, years = str(sent.get("group", "")), str(sent.get("years", ""))
-    sensible = years == "" or (years.isascii() and years.isdigit() and int(years[:4]) <= 80)
+    sensible = years == "" or (years.isascii() and years.isdigit() and len(years) <= 2 and int(years) <= 80)
     if group not in one.protocol.groups or not sensible:
         return one.show("background.html", 422, missing=True)
     service.describe(one.running, one.token, group, years)
@@ -295,7 +294,7 @@ def finish(one: Known, sent: Sent) -> Response:
     if not one.open:
         return one.closed()
     if one.seat.rater.instructed and one.seat.following == one.seat.trials:
-        service.finish(one.running, one.token, str(sent.get("comments", ""))[:5000])
+        service.finish(one.running, one.token, str(sent.get("comments", "")).replace("\x00", "")[:5000])
     return one.go(f"/r/{one.token}")
 
 
@@ -320,7 +319,8 @@ def _keys(questions: tuple[Question, ...]) -> dict[str, dict[str, str]]:
             found[question.name] = {str(n): str(n) for n in range(question.low, question.high + 1)}
         elif question.type != "text":
             options = (REAL, SYNTHETIC) if question.type == "kind" else question.options
-            found[question.name] = dict(zip(options, next(rows, ""), strict=False))
+            keys = next(rows, "")
+            found[question.name] = {option: keys[i : i + 1] for i, option in enumerate(options)}
     return found
 
 
