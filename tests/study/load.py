@@ -12,6 +12,10 @@ import httpx
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 
 
+ARRIVAL = 8
+"""Within how many times the longest thought all raters have come."""
+
+
 @dataclass
 class Seen:
     """What was acknowledged, how long requests took (seconds), and what went wrong."""
@@ -44,8 +48,9 @@ async def one_rater(client: httpx.AsyncClient, link: str, answers: int, think: t
                 await asyncio.sleep(0.1)
         raise AssertionError("the server is gone")
 
+    await asyncio.sleep(random.random() * ARRIVAL * think[1])  # raters do not all open their link in one second
     page = await request("GET", link)
-    await asyncio.sleep(random.random() * think[1])
+    await asyncio.sleep(random.uniform(*think))
     moved = await request("POST", link, data={**hidden(page.text), "agree": "yes"})
     base = str(page.url).split("/i/")[0]
     personal = moved.headers["location"]
@@ -53,6 +58,7 @@ async def one_rater(client: httpx.AsyncClient, link: str, answers: int, think: t
     personal = base + personal[personal.index("/r/") :]
     for step, data in (("background", {"group": "lay_person"}), ("instructions", {})):
         page = await request("GET", f"{personal}/{step}")
+        await asyncio.sleep(random.uniform(*think))
         await request("POST", f"{personal}/{step}", data={**hidden(page.text), **data})
     for position in range(answers):
         url = f"{personal}/trial/{position}"

@@ -1,7 +1,6 @@
 """In which order a rater sees which images."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,12 +18,11 @@ class Place(NamedTuple):
     asked: str = ""
 
 
-def conditions_for(study: Study, earlier: Sequence[str], random: np.random.Generator) -> list[str]:
-    """The conditions of the next rater: those that fewest raters had so far, by lot among equals, in random order."""
+def conditions_for(study: Study, given: Mapping[str, int], random: np.random.Generator) -> list[str]:
+    """The conditions of the next rater: those that were given to fewest so far, by lot among equals, in random order."""
     trials = study.items[study.items["role"] == TRIAL]
     names = list(dict.fromkeys(trials["condition"]))
-    counts = Counter(earlier)
-    ranked = sorted(names, key=lambda name: (counts[name], random.random()))
+    ranked = sorted(names, key=lambda name: (given.get(name, 0), random.random()))
     chosen = ranked[: study.protocol.conditions_each]
     return [chosen[i] for i in random.permutation(len(chosen))]
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, Exists, exists, func, select, update
+from sqlalchemy import Engine, Exists, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, selectinload
 
 from dermsynth.study.create import Study
 from dermsynth.study.links import Links
+from dermsynth.study.selection import TRIAL
 from dermsynth.study.sequence import conditions_for, sequence
 from dermsynth.study.store import (
     Answer,
@@ -85,28 +86,36 @@ def join(running: Running, token: str, language: str) -> str | None:
         if row.cap == 1 and row.used:
             return personal
         row.used += 1
-        session.add(_new_rater(running, session, row, personal, language))
+        _add_rater(running, session, row, personal, language)
         session.commit()
         return personal
 
 
-def _new_rater(running: Running, session: Session, invitation: Invitation, personal: str, language: str) -> Rater:
+def _add_rater(running: Running, session: Session, invitation: Invitation, personal: str, language: str) -> None:
     random = np.random.default_rng(secrets.randbits(128))
     earlier = _conditions_given(running, session)
     places = sequence(running.study, conditions_for(running.study, earlier, random), random)
     identity = running.links.identity(personal)
     assert identity is not None
-    return Rater(
+    rater = Rater(
         token_hash=identity, invitation_id=invitation.id, name=f"r{secrets.token_hex(4)}", language=language,
         consented=now(),
-        trials=[Trial(position=i, item=p.item, repeat=p.repeat, asked=p.asked) for i, p in enumerate(places)],
     )  # fmt: skip
+    session.add(rater)
+    session.flush()
+    rows = [
+        {"rater_id": rater.id, "position": i, "item": p.item, "repeat": p.repeat, "asked": p.asked, "views": 0}
+        for i, p in enumerate(places)
+    ]
+    session.execute(insert(Trial), rows)
 
 
-def _conditions_given(running: Running, session: Session) -> list[str]:
-    """The conditions that earlier raters had, one entry a rater and condition."""
-    pairs = session.execute(select(Trial.rater_id, Trial.item).where(~Trial.repeat, Trial.asked == "")).all()
-    return [name for _, name in {(rater, running.study.by_item[item]["condition"]) for rater, item in pairs}]
+def _conditions_given(running: Running, session: Session) -> dict[str, int]:
+    """How many raters had each condition: as many as had one of its images. With one condition nobody needs to know."""
+    if running.study.items.loc[running.study.items["role"] == TRIAL, "condition"].nunique() < 2:
+        return {}
+    each = select(Trial.item, func.count()).where(~Trial.repeat, Trial.asked == "").group_by(Trial.item)
+    return {running.study.by_item[item]["condition"]: count for item, count in session.execute(each)}
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,9 @@
 """What is stored of a study: invitations, raters, their trials, and every answer ever given."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -162,12 +165,20 @@ def _migrate(engine: Engine) -> None:
         command.upgrade(config, "head")
 
 
-def writing(engine: Engine) -> Session:
-    """A session whose transaction takes the right to write at once, so that it never fails in the middle for want of it."""
-    session = Session(engine, expire_on_commit=False)
-    if engine.dialect.name == "sqlite":
-        session.connection().exec_driver_sql("BEGIN IMMEDIATE")
-    return session
+@contextmanager
+def writing(engine: Engine) -> Iterator[Session]:
+    """A session whose transaction takes the right to write at once, so that it never fails in the middle for want of it.
+
+    SQLite lets one write at a time and others sleep a while: the threads of this process wait in line instead.
+    """
+    alone = engine.dialect.name == "sqlite"
+    with _LINE if alone else nullcontext(), Session(engine, expire_on_commit=False) as session:
+        if alone:
+            session.connection().exec_driver_sql("BEGIN IMMEDIATE")
+        yield session
+
+
+_LINE = threading.Lock()
 
 
 def setting(session: Session, name: str, otherwise: str) -> str:
