@@ -46,6 +46,7 @@ async function begin() {
   await picture.decode().catch(() => {});
   if (exposure) {
     reveal.addEventListener("click", expose, { once: true });
+    reveal.disabled = false;
     reveal.focus();
   } else {
     requestAnimationFrame(shown);
