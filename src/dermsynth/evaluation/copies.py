@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, amended, open_data_set
 from dermsynth.data.duplicates import twins_between
 from dermsynth.errors import UserError
+from dermsynth.evaluation.compared import Compared
 from dermsynth.evaluation.comparison import as_rows
 from dermsynth.evaluation.copying import (
     authenticity,
@@ -27,7 +28,6 @@ from dermsynth.evaluation.neighbours import highest_cosine, least_squared_error,
 from dermsynth.evaluation.origin import Judge, divided_as_trained
 from dermsynth.evaluation.rows import decoding_of
 from dermsynth.evaluation.similar import most_similar
-from dermsynth.networks.features import Extractor
 from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.runs import replacing
 from dermsynth.training.settings import read_config
@@ -254,33 +254,18 @@ def nearest_images(
     return closest
 
 
-class Looked(Protocol):
-    """What is known of both sets' images."""
-
-    extractor: Extractor
-    perceptual: PerceptualSpace | None
-
-    @property
-    def features(self) -> tuple[Features, Features]:
-        """Of the synthetic images, and of the real ones they are compared with."""
-
-    def features_of(self, rows: DataSet) -> Features:
-        """Of real images."""
-
-
-def copy_section(
-    synthetic: DataSet, real: DataSet, decoding: Decoding, looked: Looked, judge: Judge | None, seed: int
-) -> dict[str, Any]:
+def copy_section(compared: Compared, judge: Judge | None) -> dict[str, Any]:
     """Flags, figures and nearest neighbours for the result; or why there are none."""
+    synthetic, decoding, seed = compared.synthetic, compared.decoding, compared.seed
     try:
-        known = sources(synthetic, real)
+        known = sources(synthetic, compared.whole)
         flagged = flag_copies(synthetic, known, decoding)
     except UserError as error:
         return {"copying": None, "copying_refused": str(error)}
-    made, (trained, unseen) = looked.features[0], map(looked.features_of, known)
-    figures = copy_figures(made, trained, unseen, looked.extractor.suffix, seed)
+    made, (trained, unseen) = compared.features[0], map(compared.features_of, known)
+    figures = copy_figures(made, trained, unseen, compared.extractor.suffix, seed)
     if judge is not None:
         figures.append(judged_figure(judge, known, decoding, len(synthetic.table), seed))
-    closest = nearest_images(synthetic, known, decoding, (made, trained), looked.perceptual)
+    closest = nearest_images(synthetic, known, decoding, (made, trained), compared.perceptual)
     facts = flagged.description["copy_gate"]
     return {"copying": as_rows(figures), "copy_gate": facts, "copying_refused": "", "closest": closest}

@@ -13,7 +13,6 @@ from dermsynth.evaluation.frechet import IMAGES_A_DIMENSION, frechet_distance, f
 from dermsynth.evaluation.inception_score import inception_score
 from dermsynth.evaluation.intervals import (
     GROUPS,
-    TAILS,
     bootstrap,
     jackknife,
     jackknife_reach,
@@ -234,7 +233,7 @@ def swd_measurements(synthetic: Images, real: Images, group: str, seed: int) -> 
     side = min(synthetic.shape[2:])
 
     def measured(name: str, value: float, estimate: float, draws: NDArray[np.float32], levels: slice) -> Measurement:
-        low, high = _pivotal(value, estimate, draws)
+        low, high = (max(end, 0.0) for end in pivotal((value + estimate) / 2, draws))  # draws are about the estimate
         limits = float(np.mean(floor[levels])), float(np.mean(matched[levels]))
         return Measurement(f"SWD {name}", group, value, low, high, count, count, *limits, half, seed)
 
@@ -252,9 +251,3 @@ def swd_measurements(synthetic: Images, real: Images, group: str, seed: int) -> 
 def _levels(x: Images, y: Images, seed: int) -> list[float]:
     pairs = zip(descriptors(x, seed), descriptors(y, seed + 1), strict=True)
     return [projected_distance(a, b, seed) for a, b in pairs]
-
-
-def _pivotal(value: float, estimate: float, draws: NDArray[np.float32]) -> tuple[float, float]:
-    """Draws made on fewer projections, moved to the value of all of them."""
-    low, high = np.quantile(draws, TAILS)
-    return max(float(value + estimate - high), 0.0), max(float(value + estimate - low), 0.0)

@@ -21,7 +21,7 @@ from dermsynth.recipes import family
 from dermsynth.recipes.contract import Condition
 from dermsynth.recipes.sampler import CHUNK, confidence_of, noise_of, one_hot
 from dermsynth.sampling.generate import Generator, load_generator
-from dermsynth.training.checkpoints import NETWORK, checkpoints
+from dermsynth.training.checkpoints import NETWORK, Checkpoint, checkpoints
 from dermsynth.training.settings import read_config
 
 Array = NDArray[np.float64]
@@ -32,12 +32,19 @@ PATH_SEED = 500_000_000
 """Latents of paths are those of seeds from here on: not those of usual images."""
 
 
+def checkpoint_of(synthetic: DataSet) -> Checkpoint | None:
+    """The checkpoint that made a set, if its run is still there."""
+    origin = synthetic.description.get("generator", {})
+    run, hashed = str(origin.get("run", "")), origin.get("checkpoint")
+    same = [c for c in checkpoints(Path(run)) if c.state.get("hashes", {}).get(NETWORK) == hashed] if run else []
+    return same[0] if same else None
+
+
 def generator_of(synthetic: DataSet) -> Generator | None:
     """The generator of a set, from the checkpoint that made it, if its run is still there."""
-    origin = synthetic.description.get("generator", {})
-    run, hashed = Path(str(origin.get("run", ""))), origin.get("checkpoint")
-    same = [c for c in checkpoints(run) if c.state.get("hashes", {}).get(NETWORK) == hashed]
-    return load_generator(run, which=str(same[0].images)) if same else None
+    checkpoint = checkpoint_of(synthetic)
+    run = Path(str(synthetic.description.get("generator", {}).get("run", "")))
+    return None if checkpoint is None else load_generator(run, which=str(checkpoint.images))
 
 
 def trained_on(synthetic: DataSet) -> Path:

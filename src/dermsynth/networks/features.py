@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dermsynth.errors import UserError
 from dermsynth.networks.downloads import INCEPTION, obtain
 from dermsynth.networks.inception import SIZE, load_inception
-from dermsynth.networks.mobilenet import IMAGENET_DEVIATION, IMAGENET_MEAN, load_mobilenet
+from dermsynth.networks.mobilenet import imagenet_normalised, load_mobilenet
 from dermsynth.runs import file_hash
 
 Resizer = Literal["tensorflow", "antialiased"]
@@ -191,10 +191,9 @@ def timm_network(name: str, weights: Path | Literal["download", "none"], asked_b
 
 def _mobilenet(path: Path) -> Extractor:
     network = load_mobilenet(path).eval()
-    mean, deviation = (torch.tensor(v)[:, None, None] for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     return Extractor(
         "mobilenet_v2", "-mobilenet", "antialiased", f"mobilenet:{file_hash(path)}",
-        lambda x: network((x / 255 - mean) / deviation), 224,
+        lambda x: network(imagenet_normalised(x / 255)), 224,
     )  # fmt: skip
 
 

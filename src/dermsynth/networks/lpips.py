@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.networks.mobilenet import IMAGENET_DEVIATION, IMAGENET_MEAN, load_mobilenet
+from dermsynth.networks.mobilenet import imagenet_normalised, load_mobilenet
 from dermsynth.runs import file_hash
 
 Layers = Callable[[Tensor], Iterator[Tensor]]
@@ -73,10 +73,9 @@ def load_perceptual(specification: str) -> PerceptualSpace:
 
 def _mobilenet(path: Path) -> PerceptualSpace:
     network = load_mobilenet(path).eval().requires_grad_(False)
-    mean, deviation = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
 
     def layers(images: Tensor) -> Iterator[Tensor]:
-        x = ((images + 1) / 2 - mean) / deviation
+        x = imagenet_normalised((images + 1) / 2)
         for number, block in enumerate(network.features):
             x = block(x)
             if number in TAPS:
@@ -117,7 +116,7 @@ def _convolutions(state: Mapping[str, Tensor], number: int) -> list[Convolution]
     return [(state[f"{prefix}{p}.weight"].float(), state[f"{prefix}{p}.bias"].float()) for p in places]
 
 
-def _normalised(images: Tensor) -> Tensor:
+def _scaled(images: Tensor) -> Tensor:
     shift, scale = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (SHIFT, SCALE))
     return (images - shift) / scale
 
@@ -126,7 +125,7 @@ def _alexnet(slices: list[list[Convolution]]) -> Layers:
     """Five convolutions, the first with stride 4; maxima of 3 before the second and the third (Krizhevsky 2014)."""
 
     def layers(images: Tensor) -> Iterator[Tensor]:
-        x = _normalised(images)
+        x = _scaled(images)
         for number, ((weight, bias),) in enumerate(slices):
             x = F.max_pool2d(x, 3, 2) if number in (1, 2) else x
             stride, padding = (4, 2) if number == 0 else (1, weight.shape[2] // 2)
@@ -140,7 +139,7 @@ def _vgg(slices: list[list[Convolution]]) -> Layers:
     """Convolutions of 3, maxima of 2 between slices (Simonyan & Zisserman 2015, configuration D)."""
 
     def layers(images: Tensor) -> Iterator[Tensor]:
-        x = _normalised(images)
+        x = _scaled(images)
         for number, convolutions in enumerate(slices):
             x = F.max_pool2d(x, 2) if number else x
             for weight, bias in convolutions:

@@ -67,6 +67,12 @@ class MobileNetV2(nn.Module):
         return found
 
 
+def imagenet_normalised(image: Tensor) -> Tensor:
+    """Float [n, 3, h, w] of 0 to 1, by the mean and deviation of ImageNet's photographs."""
+    mean, deviation = (image.new_tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    return (image - mean) / deviation
+
+
 def load_mobilenet(path: Path) -> MobileNetV2:
     """A network with the weights of a safetensors file (names as torchvision's).
 

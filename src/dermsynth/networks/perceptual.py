@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from dermsynth.errors import UserError
 from dermsynth.networks.features import timm_network
-from dermsynth.networks.mobilenet import IMAGENET_DEVIATION, IMAGENET_MEAN
+from dermsynth.networks.mobilenet import imagenet_normalised
 
 
 class PerceptualDistance(nn.Module):
@@ -33,15 +33,10 @@ class PerceptualDistance(nn.Module):
         """Two batches [n, 3, h, w] in [-1, 1] -> a number."""
         network = self._network[0].to(real.device)
         with torch.no_grad():
-            wanted = network.forward_intermediates(_normalised(real), intermediates_only=True)
-        found = network.forward_intermediates(_normalised(made), intermediates_only=True)
+            wanted = network.forward_intermediates(imagenet_normalised((real + 1) / 2), intermediates_only=True)
+        found = network.forward_intermediates(imagenet_normalised((made + 1) / 2), intermediates_only=True)
         terms = [
             (a - b).abs().mean() / 2 ** (len(wanted) - 1 - i)
             for i, (a, b) in enumerate(zip(wanted, found, strict=True))
         ]
         return torch.stack(terms).sum()
-
-
-def _normalised(image: Tensor) -> Tensor:
-    mean, deviation = (image.new_tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
-    return ((image + 1) / 2 - mean) / deviation

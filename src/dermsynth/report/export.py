@@ -9,7 +9,8 @@ from jinja2 import Environment, PackageLoader
 from dermsynth import __version__
 from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, write_data_set
 from dermsynth.errors import UserError
-from dermsynth.runs import read_json, replacing_folder, write_text
+from dermsynth.evaluation.compared import evaluation_of
+from dermsynth.runs import replacing_folder, write_text
 
 CARD = "README.md"
 COUNTED = ("schema", "program", "images", "classes", "content_hash")
@@ -62,19 +63,16 @@ def _without_flagged(data_set: DataSet) -> DataSet:
 
 def _why(data_set: DataSet) -> str:
     """Why the copy gate has not seen a set."""
-    evaluation = _evaluation(data_set)
-    return str((evaluation or {}).get("copying_refused", "")) or "run dermsynth evaluate first"
+    return str((evaluation_of(data_set) or {}).get("copying_refused", "")) or "run dermsynth evaluate first"
 
 
 def _evaluation(data_set: DataSet) -> dict[str, Any] | None:
     """The figures of exactly these images, with the rows a card shows."""
-    path = data_set.folder / "evaluation.json"
-    result: dict[str, Any] | None = read_json(path) if path.exists() else None
-    if result is None or result["synthetic"].get("content_hash") != data_set.content_hash:
+    result = evaluation_of(data_set)
+    if result is None:
         return None
     everything = [row for row in result["measurements"] if row["group"] == result["measurements"][0]["group"]]
-    shown = [row for row in everything if row["metric"].startswith(SHOWN)]
-    return {**result, "shown": shown}
+    return {**result, "shown": [row for row in everything if row["metric"].startswith(SHOWN)]}
 
 
 def card(data_set: DataSet, evaluation: dict[str, Any] | None, name: str, left_out: int, with_flagged: bool) -> str:

@@ -36,9 +36,12 @@ ARMS = (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC, mixed(0.5), mixed(1))
 """The usual arms. Mixed arms are judged against both real ones: what is won by showing images longer is no merit of theirs."""
 
 
-def curve(shares: tuple[float, ...]) -> tuple[Arm, ...]:
-    """Real images alone, fewer and fewer of them: the scale on which a synthetic set's worth is read."""
-    return tuple(Arm(f"real, {100 * share:g}% of the images", real=share) for share in shares)
+def fewer(share: float) -> Arm:
+    """Real images alone, fewer of them: the scale on which a synthetic set's worth is read."""
+    return Arm(f"real, {100 * share:g}% of the images", real=share)
+
+
+NAMED = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC}
 
 
 def arms_of(names: tuple[str, ...], variants: Collection[str] = ()) -> tuple[Arm, ...]:
@@ -48,27 +51,26 @@ def arms_of(names: tuple[str, ...], variants: Collection[str] = ()) -> tuple[Arm
 
     Raises UserError for a name, number or variant that means nothing.
     """
-    usual = [*ARMS, *(_of_variant(arm, name) for name in variants for arm in (SYNTHETIC, mixed(1)))]
-    known = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC}
-    found = []
-    for whole in names:
-        name, at, variant = whole.partition("@")
-        if at and (variant not in variants or not name.startswith(("synthetic", "mixed"))):
-            raise UserError(
-                f"--arms {whole!r}: after @ comes a name given with --variant, after synthetic or mixed=RATIO"
-            )
-        kind, equals, text = name.partition("=")
-        number = _number(text) if equals else None
-        if not equals and kind in known:
-            found.append(known[kind])
-        elif kind == "mixed" and number is not None and 0 < number <= 100:
-            found.append(mixed(number))
-        elif kind == "real" and number is not None and 0 < number < 1:
-            found += curve((number,))
-        else:
-            raise UserError(f"--arms {name!r}: write {', '.join(known)}, mixed=RATIO or real=SHARE (below 1)")
-        found[-1] = _of_variant(found[-1], variant) if variant else found[-1]
-    return tuple(dict.fromkeys([REAL, *found] if found else usual))
+    if not names:
+        return (*ARMS, *(_of_variant(arm, name) for name in variants for arm in (SYNTHETIC, mixed(1))))
+    return tuple(dict.fromkeys([REAL, *(_arm(name, variants) for name in names)]))
+
+
+def _arm(whole: str, variants: Collection[str]) -> Arm:
+    name, at, variant = whole.partition("@")
+    if at and (variant not in variants or not name.startswith(("synthetic", "mixed"))):
+        raise UserError(f"--arms {whole!r}: after @ comes a name given with --variant, after synthetic or mixed=RATIO")
+    kind, equals, text = name.partition("=")
+    number = _number(text) if equals else None
+    if not equals and kind in NAMED:
+        arm = NAMED[kind]
+    elif kind == "mixed" and number is not None and 0 < number <= 100:
+        arm = mixed(number)
+    elif kind == "real" and number is not None and 0 < number < 1:
+        arm = fewer(number)
+    else:
+        raise UserError(f"--arms {name!r}: write {', '.join(NAMED)}, mixed=RATIO or real=SHARE (below 1)")
+    return _of_variant(arm, variant) if variant else arm
 
 
 def _of_variant(arm: Arm, variant: str) -> Arm:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from dermsynth.errors import UserError
 from dermsynth.networks import features
 from dermsynth.networks.features import Extractor, Resizer, timm_network
-from dermsynth.networks.mobilenet import FEATURES, IMAGENET_DEVIATION, IMAGENET_MEAN, MobileNetV2, load_mobilenet
+from dermsynth.networks.mobilenet import FEATURES, MobileNetV2, imagenet_normalised, load_mobilenet
 from dermsynth.runs import file_hash, replacing
 from dermsynth.utility.statistics import Array, auc
 
@@ -137,7 +137,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         return np.stack([1 - positive, positive], axis=1)
 
     def network(images: Tensor) -> Tensor:
-        found: Tensor = model.backbone(_standardised(images.contiguous(memory_format=torch.channels_last)))
+        found: Tensor = model.backbone(imagenet_normalised(images.contiguous(memory_format=torch.channels_last) / 255))
         return found
 
     return Extractor(
@@ -147,13 +147,8 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
 
 def normalised(images: Images) -> Tensor:
     """uint8 [n, 3, h, w] as ImageNet's networks are used to them."""
-    return _standardised(torch.from_numpy(np.array(images)).float().contiguous(memory_format=torch.channels_last))
-
-
-def _standardised(x: Tensor) -> Tensor:
-    """Float [n, 3, h, w] of 0 to 255, by ImageNet's mean and deviation."""
-    mean, deviation = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
-    return (x / 255 - mean) / deviation
+    x = torch.from_numpy(np.array(images)).float().contiguous(memory_format=torch.channels_last)
+    return imagenet_normalised(x / 255)
 
 
 Augment = Callable[[Images, np.random.Generator], Images]

@@ -47,7 +47,7 @@ def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
     require_seed(plan.seed)
     plan = _with_earlier(plan, out)
     for arm in plan.arms:
-        material.shown(arm, plan.seed)  # an arm that cannot be made is told now
+        material.wanted(arm)  # an arm that cannot be made is told now
     _claim(material, plan, out)
     jobs = [(arm, repeat) for repeat in range(plan.repeats) for arm in plan.arms]
     for arm, repeat in progress_bar(jobs, total=len(jobs), label="training classifiers", unit="model"):

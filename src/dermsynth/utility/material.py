@@ -98,31 +98,43 @@ class Material:
     @property
     def both_made(self) -> bool:
         """Whether there are synthetic images of either side, not of a rare one alone."""
-        return len(np.unique(self.classes.truth(self.synthetic))) == 2
+        return self._both(self.synthetic)
 
-    def shown(self, arm: Arm, seed: int) -> Examples:
-        """The images of an arm; fewer real ones are whole groups drawn by `seed`, synthetic ones are drawn by class."""
-        random = np.random.default_rng(seed)
-        real = _share(self.training, arm.real, random)
-        rows, pixels = self.made(arm.variant)
-        there, sides = len(rows.table), self.classes.truth(rows)
+    def _both(self, rows: DataSet) -> bool:
+        return len(np.unique(self.classes.truth(rows))) == 2
+
+    def wanted(self, arm: Arm) -> int:
+        """How many synthetic images an arm takes.
+
+        Raises UserError when there are fewer, or none of a label without which nothing can be learned.
+        """
+        rows = self.made(arm.variant).rows
+        there = len(rows.table)
         wanted = there if arm.synthetic is None else round(arm.synthetic * len(self.training.table))
         if wanted > there:
             raise UserError(
                 f"arm {arm.name!r}: needs {wanted} synthetic images, {rows.folder} has {there}; generate more "
                 "(dermsynth generate --count LABEL=NUMBER), or name --arms without it"
             )
-        if not arm.real and len(np.unique(sides)) < 2:
+        if not arm.real and not self._both(rows):
             raise UserError(f"arm {arm.name!r}: needs both labels, {rows.folder} has {rows.labels[0]}")
-        made = _each_class(sides, wanted, random)
+        return wanted
+
+    def shown(self, arm: Arm, seed: int) -> Examples:
+        """The images of an arm; fewer real ones are whole groups drawn by `seed`, synthetic ones are drawn by class.
+
+        With synthetic ones beside them, real images are shown as often as they would be alone.
+        """
+        random = np.random.default_rng(seed)
+        real = _share(self.training, arm.real, random)
+        rows, pixels = self.made(arm.variant)
+        sides = self.classes.truth(rows)
+        made = _each_class(sides, self.wanted(arm), random)
         truth = np.concatenate([self.classes.truth(self.training)[real], sides[made]])
         images = np.concatenate([self.training_images[real], pixels[made]])
         synthetic_ones = np.arange(len(truth)) >= len(real)
         weights = np.ones(len(truth))
-        for side in (
-            truth,
-            ~truth,
-        ):  # with synthetic ones beside, real images are shown as often as they would be alone
+        for side in (truth, ~truth):
             weights[side & ~synthetic_ones] = 1 / max((side & ~synthetic_ones).sum(), 1)
             weights[side & synthetic_ones] = (arm.length - 1 or 1.0) / max((side & synthetic_ones).sum(), 1)
         return Examples(images, truth, weights)
@@ -162,15 +174,9 @@ def gathered(
     }
     check_groups({name: _split(real, name) for name in parts})
     check_twins(parts)
-    made = classes.of(synthetic, str(synthetic.folder), both=False)
+    made = _made(synthetic, decoding, classes)
     tests = [_test(f"{real.folder.name} (held out)", parts["test"], decoding, classes, columns)]
-    for other in external:
-        if other.synthetic:
-            raise UserError(f"--test {other.folder}: a synthetic set; usefulness is tested on real images")
-        if other.content_hash == real.content_hash:
-            raise UserError(f"--test {other.folder}: the same images as --real, whose test split is used already")
-        rows = apart(classes.of(other, str(other.folder)), real, drop=drop_overlap)
-        tests.append(_test(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns))
+    tests += [_external(other, real, decoding, classes, columns, drop_overlap) for other in external]
     for column in columns:
         if not any(column in test.rows.table for test in tests):
             there = ", ".join(str(name) for name in tests[0].rows.table.columns)
@@ -179,14 +185,25 @@ def gathered(
     return Material(
         parts["train"],
         _images(parts["train"], decoding),
-        made,
-        _images(made, decoding),
+        *made,
         validation,
         parts["validation"],
         tests,
         classes,
         {name: _made(rows, decoding, classes) for name, rows in (variants or {}).items()},
     )
+
+
+def _external(
+    other: DataSet, real: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str], drop: bool
+) -> HeldOut:
+    """A further test set, without photographs of the real one."""
+    if other.synthetic:
+        raise UserError(f"--test {other.folder}: a synthetic set; usefulness is tested on real images")
+    if other.content_hash == real.content_hash:
+        raise UserError(f"--test {other.folder}: the same images as --real, whose test split is used already")
+    rows = apart(classes.of(other, str(other.folder)), real, drop=drop)
+    return _test(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns)
 
 
 def _made(data_set: DataSet, decoding: Decoding, classes: Classes) -> Made:
@@ -252,15 +269,16 @@ def check_groups(parts: dict[str, DataSet]) -> None:
 
 def check_twins(parts: Mapping[str, DataSet]) -> None:
     """No photograph of another part may be in the training split once more, as a file of its own."""
-    for name in ("validation", "test"):
-        twins = twins_between(parts[name].paths, parts["train"].paths)
-        if len(twins):
-            first, second = twins[0]
-            raise UserError(
-                f"{parts[name].folder}: {len(twins)} photographs of the split {name} are in the split train too, for example "
-                f"{parts[name].table['file_name'].iloc[first]} and {parts['train'].table['file_name'].iloc[second]}; "
-                "give them one group and import the set anew"
-            )
+    others = [(name, path) for name in ("validation", "test") for path in parts[name].paths]
+    twins = twins_between([path for _, path in others], parts["train"].paths)
+    if len(twins):
+        (name, path), train = others[twins[0][0]], parts["train"]
+        count = sum(others[i][0] == name for i in np.unique(twins[:, 0]))
+        raise UserError(
+            f"{train.folder}: {count} photographs of the split {name} are in the split train too, for example "
+            f"{path.relative_to(train.folder)} and {train.table['file_name'].iloc[twins[0][1]]}; "
+            "give them one group and import the set anew"
+        )
 
 
 def _split(real: DataSet, name: str) -> DataSet:
