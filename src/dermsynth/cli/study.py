@@ -194,9 +194,6 @@ def _said(group: Mapping[str, Any]) -> str:
     panel = group["panel"]
     if panel is None:
         return f"no figure for the panel: {group['panel_refused']}"
-    interval = f"95 % {panel['low']:.1%} to {panel['high']:.1%}"
-    if panel["p"] is None:
-        return f"accuracy {panel['accuracy']:.1%} ({interval}); kinds not equally frequent, so not compared with tossing: see d'"
-    interval += f", p against chance {panel['p']:.3g}"
+    interval = f"95 % {panel['low']:.1%} to {panel['high']:.1%}, p against chance {panel['p']:.3g}"
     equivalent = "equivalent" if panel["equivalent"] else "not shown to be equivalent"
-    return f"accuracy {panel['accuracy']:.1%} ({interval}); {equivalent} to tossing (50 +- 5 %)"
+    return f"balanced accuracy {panel['balanced_accuracy']:.1%} ({interval}); {equivalent} to tossing (50 +- 5 %)"

@@ -6,9 +6,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.evaluation.intervals import TAILS
+
 Table = NDArray[np.float64]
 Level = Literal["nominal", "ordinal"]
-RESAMPLES, TAILS = 1000, (0.025, 0.975)
+RESAMPLES = 1000
 
 
 def fleiss_kappa(counts: Table) -> float:

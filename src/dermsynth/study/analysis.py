@@ -17,8 +17,6 @@ from dermsynth.study.panel import fit_panel
 from dermsynth.study.rates import Counts, against_chance, detection, rate, rates
 
 RESAMPLES = 2000
-BALANCE = 0.02
-"""How far from half the share of either kind may be for accuracy to be compared with tossing: else a habit of answering tells."""
 
 
 def analyse(answers: Answers, seed: int = 0) -> dict[str, Any]:
@@ -75,7 +73,7 @@ def _self_agreement(everything: Answers, name: str) -> dict[str, Any] | None:
 
 
 def _group(mine: Answers, name: str, seed: int) -> dict[str, Any]:
-    """Pooled counts, the panel's accuracy for other raters and images, and whether it is equivalent to tossing."""
+    """Pooled counts, the panel's balanced accuracy for other raters and images, and whether it is equivalent to tossing."""
     counts = mine.counts()
     found: dict[str, Any] = {
         "group": name,
@@ -85,16 +83,14 @@ def _group(mine: Answers, name: str, seed: int) -> dict[str, Any]:
         "detection": _detected(counts),
         "panel": None,
     }
+    right, answers, _, items = mine.matrix()
     try:
-        fit = fit_panel(*mine.matrix()[:2])
+        fit = fit_panel(right, answers, mine.positives(items))
     except ValueError as error:
         return found | {"panel_refused": str(error)}
     low, high = fit.interval()
-    panel: dict[str, Any] = {**asdict(fit), "accuracy": fit.accuracy, "low": low, "high": high}
-    share = (counts.tp + counts.fn) / counts.total
-    balanced = abs(share - 0.5) <= BALANCE
-    compared = {"p": fit.p if balanced else None, "equivalent": fit.equivalent if balanced else None}
-    return found | {"panel": panel | compared | {"positive_share": share}}
+    panel = {"balanced_accuracy": fit.accuracy, "low": low, "high": high, "p": fit.p, "equivalent": fit.equivalent}
+    return found | {"panel": {**asdict(fit), **panel}}
 
 
 def _detected(counts: Counts) -> dict[str, float] | None:

@@ -1,5 +1,6 @@
 """The table of answers: one row an answer, from a study's database or from any CSV."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,6 +78,11 @@ class Answers:
         np.add.at(answers, (rows, columns), 1)
         np.add.at(right, (rows, columns), self.right)
         return right, answers, raters, items
+
+    def positives(self, items: Sequence[str]) -> NDArray[np.bool_]:
+        """Which of the items are of the positive kind."""
+        truth = dict(zip(self.table["item"], self.table["truth"], strict=True))
+        return np.array([truth[item] == self.positive for item in items])
 
 
 def answers_of(table: pd.DataFrame, positive: str, source: Path) -> Answers:

@@ -7,7 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dermsynth import __version__
 from dermsynth.data.dataset import DataSet, read_table, refuse_filled
@@ -73,7 +75,7 @@ def create_study(place: str, real: DataSet, synthetic: DataSet, out: Path, seed:
     names = [secrets.token_hex(8) for _ in chosen]
     encoded = []
     for one in progress_bar(chosen, total=len(chosen), label="encoding", unit="img"):
-        pixels = read_image(sides[one.kind].paths[one.row])
+        pixels = _large_enough(sides[one.kind].paths[one.row], width, height)
         sized = fit(pixels, height, width, how.get("crop", "centre"), how.get("filter", "area"))
         encoded.append(
             encode_png(sized, compression=0)
@@ -105,6 +107,18 @@ def open_study(folder: Path) -> Study:
         raise UserError(f"{folder}: schema {description['schema']} is newer than this program; update dermsynth")
     protocol = parse_protocol((folder / PROTOCOL).read_text(encoding="utf-8"), str(folder / PROTOCOL))
     return Study(folder, description, protocol, read_table(folder / ITEMS))
+
+
+def _large_enough(path: Path, width: int, height: int) -> NDArray[np.uint8]:
+    """An image that need not be enlarged: that would blur it, and the blur would tell its kind."""
+    pixels = read_image(path)
+    if pixels.shape[1] < width or pixels.shape[0] < height:
+        own = f"{pixels.shape[1]} x {pixels.shape[0]}"
+        raise UserError(
+            f"{path}: {own} is smaller than the study's {width} x {height}, and to enlarge it would give it away; "
+            "set `size` in the protocol to less, or take larger images"
+        )
+    return pixels
 
 
 def _size(protocol: Protocol, synthetic: DataSet) -> tuple[int, int]:

@@ -3,11 +3,9 @@
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import select
-from sqlalchemy.orm import Session, selectinload
 
 from dermsynth.study.answers import Answers, answers_of, counted
-from dermsynth.study.service import MEASURED, Running
+from dermsynth.study.service import MEASURED, Running, everybody
 from dermsynth.study.store import Rater, Trial
 
 COLUMNS = [
@@ -18,11 +16,7 @@ COLUMNS = [
 
 def answers_table(running: Running) -> pd.DataFrame:
     """One row a trial with an answer, the last one given; attention checks have `attention` set to what was asked."""
-    with Session(running.engine) as session:
-        chosen = select(Rater).order_by(Rater.id).options(selectinload(Rater.trials).selectinload(Trial.answers))
-        rows = [
-            _row(running, rater, trial) for rater in session.scalars(chosen) for trial in rater.trials if trial.answers
-        ]
+    rows = [_row(running, rater, trial) for rater in everybody(running) for trial in rater.trials if trial.answers]
     return pd.DataFrame(rows, columns=None if rows else [*COLUMNS, "answer", "seconds"])
 
 

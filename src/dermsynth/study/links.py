@@ -28,9 +28,9 @@ class Links:
             return None
         return hashlib.sha256(value).hexdigest()
 
-    def personal(self, invitation: str, number: int) -> str:
-        """The personal token of the n-th person of an invitation's token: the same whenever it is asked for."""
-        value = hmac.new(self._secret, f"rater/{invitation}/{number}".encode(), hashlib.sha256).hexdigest()[:32]
+    def personal(self, invitation: str, nonce: str) -> str:
+        """The personal token of an invitation and of a page's nonce: the same whenever it is asked for."""
+        value = hmac.new(self._secret, f"rater/{invitation}/{nonce}".encode(), hashlib.sha256).hexdigest()[:32]
         return self._signer.sign(value).decode()
 
     def form(self, token: str) -> str:

@@ -8,12 +8,12 @@ import scipy.stats
 from dermsynth.study.panel import MARGIN, PanelFit
 
 RATERS_DEVIATION, IMAGES_DEVIATION = 0.3, 0.7
-"""Deviations on the logit scale that are supposed where nothing is known."""
+"""Deviations of skill between raters, and of images, on the logit scale, that are supposed where nothing is known."""
 
 
 @dataclass(frozen=True)
 class Planned:
-    """What a panel would reach if raters tossed: half the 95 % interval of its accuracy, and the power to show equivalence."""
+    """What a panel that tosses reaches: half the 95 % interval of its balanced accuracy, and the power to show equivalence."""
 
     raters: int
     images: int
@@ -24,14 +24,14 @@ class Planned:
 def planned(
     raters: int, images: int, raters_deviation: float = RATERS_DEVIATION, images_deviation: float = IMAGES_DEVIATION
 ) -> Planned:
-    """Precision of a panel in which everyone judges every image.
+    """Precision of a panel in which everyone judges every image, half of which are real.
 
     The variance of the log-odds is s^2 / raters + t^2 / images + 4 / (raters images): deviations of raters, of images, and
     tossing. Equivalence is shown if the interval lies within 50 +- 5 %.
     """
     own = 4 / (raters * images)
     error = float(np.sqrt(raters_deviation**2 / raters + images_deviation**2 / images + own))
-    fit = PanelFit(0.0, error, raters_deviation, images_deviation, raters, images, raters * images)
+    fit = PanelFit(0.0, error, 0.0, raters_deviation, 0.0, images_deviation, raters, images, raters * images)
     low, high = fit.interval()
     half = (high - low) / 2
     slope = half / max(float(scipy.stats.t.ppf(0.975, fit.freedom)) * error, 1e-12)

@@ -43,6 +43,8 @@ class Images(Strict):
     def _listed(self) -> Self:
         if (self.selection == "listed") != bool(self.names):
             raise ValueError("`names` goes with selection = 'listed'")
+        if self.names and self.count > len(set(self.names)):
+            raise ValueError(f"count = {self.count}, but {len(set(self.names))} different `names`")
         if self.label and self.each_label:
             raise ValueError("`label` and `each_label` exclude each other")
         return self
@@ -83,7 +85,9 @@ class Question(Strict):
         return self
 
     def accepts(self, value: str) -> bool:
-        """Whether a submitted value is one of the answers."""
+        """Whether a submitted value is one of the answers; none is one where the question is not required."""
+        if not value.strip():
+            return not self.required
         if self.type == "kind":
             return value in (REAL, SYNTHETIC)
         if self.type == "choice":
@@ -139,6 +143,8 @@ class Protocol(Strict):
         for group in self.groups:
             if f"group_{group}" not in catalogue() and group not in self.group_texts:
                 raise ValueError(f"group {group!r} has no words: add [group_texts.{group}]")
+        if self.conditions_each > len(self.conditions) and not any(c.per_label for c in self.conditions):
+            raise ValueError(f"conditions_each = {self.conditions_each}, but {len(self.conditions)} conditions")
         names = [q.name for q in self.questions]
         if len(set(names)) < len(names):
             raise ValueError("two questions have one name")

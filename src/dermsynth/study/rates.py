@@ -5,7 +5,7 @@ from math import sqrt
 
 import scipy.stats
 
-LEVEL = 0.95
+from dermsynth.evaluation.intervals import LEVEL
 
 
 @dataclass(frozen=True)
@@ -21,11 +21,6 @@ class Counts:
     def total(self) -> int:
         """Answers."""
         return self.tp + self.fp + self.fn + self.tn
-
-    @property
-    def correct(self) -> int:
-        """Right answers."""
-        return self.tp + self.tn
 
 
 @dataclass(frozen=True)

@@ -62,25 +62,75 @@ class Looks:
 
 
 def chosen_images(protocol: Protocol, sides: Mapping[str, DataSet], seed: int) -> list[Chosen]:
-    """The images of all conditions, then examples and attention checks; no image plays two parts.
+    """The images of all conditions, then examples and attention checks, which fit a condition too; none plays two parts.
 
     Raises UserError when a set has too few, or lacks a label, column or file that is asked for.
     """
-    random = np.random.default_rng(seed)
-    taken: dict[str, set[int]] = {REAL: set(), SYNTHETIC: set()}
-    labels, looks = _labels(protocol, sides), Looks(sides[REAL])
+    labels = _labels(protocol, sides)
+    conditions = _conditions(protocol, labels)
+    if protocol.conditions_each > len(conditions):
+        raise UserError(
+            f"conditions_each = {protocol.conditions_each}, but these sets make {len(conditions)} conditions"
+        )
+    drawing = Drawing(sides, seed)
+    wishes = [
+        (name, wanted, label)
+        for name, condition, only in conditions
+        for wanted in condition.images
+        for label in (labels if wanted.each_label and not only else [only or wanted.label])
+    ]
     found: list[Chosen] = []
-    for name, condition, only in _conditions(protocol, labels):
-        for wanted in condition.images:
-            for label in labels if wanted.each_label and not only else [only or wanted.label]:
-                rows = _draw(wanted, sides, label, taken[wanted.kind], random, looks)
-                found += [_chosen(sides, wanted.kind, row, TRIAL, name) for row in rows]
+    for name, wanted, label in sorted(
+        wishes, key=lambda wish: wish[1].selection == "random"
+    ):  # these take what is left
+        found += drawing.draw(wanted.kind, wanted, label, drawing.possible(wanted, label), (TRIAL, name))
     for role, count in ((EXAMPLE, protocol.examples), (ATTENTION, (protocol.attention + 1) // 2)):
         for kind in (REAL, SYNTHETIC) if count else ():
-            rows = _draw(Images(kind=kind, count=count), sides, "", taken[kind], random, looks)
-            found += [_chosen(sides, kind, row, role, "") for row in rows]
+            fitting = set[int]().union(*(drawing.possible(one, label) for _, one, label in wishes if one.kind == kind))
+            found += drawing.draw(kind, Images(kind=kind, count=count), "", fitting, (role, ""))
     extra = [one for one in found if one.role == ATTENTION][protocol.attention :]
     return [one for one in found if one not in extra]
+
+
+class Drawing:
+    """Draws images from both sets, none of them twice."""
+
+    def __init__(self, sides: Mapping[str, DataSet], seed: int) -> None:
+        self.sides, self.random, self.looks = sides, np.random.default_rng(seed), Looks(sides[REAL])
+        self.taken: dict[str, set[int]] = {REAL: set(), SYNTHETIC: set()}
+
+    def possible(self, wanted: Images, label: str) -> set[int]:
+        """Rows that fit, of one label if there is one."""
+        side = self.sides[wanted.kind]
+        keep = np.ones(len(side.table), bool)
+        if label:
+            keep &= side.labels.astype(str) == label
+        for rule, equal in ((wanted.where, True), (wanted.exclude, False)):
+            for column, value in rule.items():
+                if column not in side.table:
+                    raise UserError(f"{side.folder}: no column {column!r}, which the protocol asks for")
+                keep &= (side.table[column] == value).to_numpy() == equal
+        if wanted.names:
+            missing = set(wanted.names) - set(side.table["file_name"])
+            if missing:
+                raise UserError(f"{side.folder}: no image {sorted(missing)[0]!r}, which the protocol lists")
+            keep &= side.table["file_name"].isin(wanted.names).to_numpy()
+        return {int(row) for row in np.flatnonzero(keep)}
+
+    def draw(self, kind: str, wanted: Images, label: str, possible: set[int], part: tuple[str, str]) -> list[Chosen]:
+        """As many as are wanted of the possible rows that are not taken, for a role and condition."""
+        side, rows = self.sides[kind], np.array(sorted(possible - self.taken[kind]), np.int64)
+        if len(rows) < wanted.count:
+            what = (
+                f"{kind} images{f' of {label}' if label else ''}{' that fit' if wanted.where or wanted.exclude else ''}"
+            )
+            raise UserError(f"{side.folder}: {len(rows)} {what} are left, the protocol takes {wanted.count}")
+        order = self.random.permutation(len(rows))
+        if wanted.selection == "similar":
+            order = np.argsort(-self.looks.likeness(side, rows), kind="stable")
+        chosen = [int(row) for row in rows[order[: wanted.count]]]
+        self.taken[kind].update(chosen)
+        return [Chosen(kind, row, *part, str(side.labels[row])) for row in chosen]
 
 
 def _labels(protocol: Protocol, sides: Mapping[str, DataSet]) -> list[str]:
@@ -107,44 +157,6 @@ def _conditions(protocol: Protocol, labels: list[str]) -> list[tuple[str, Condit
         else:
             found.append((condition.name, condition, ""))
     return found
-
-
-def _chosen(sides: Mapping[str, DataSet], kind: str, row: int, role: str, condition: str) -> Chosen:
-    return Chosen(kind, row, role, condition, str(sides[kind].labels[row]))
-
-
-def _draw(
-    wanted: Images, sides: Mapping[str, DataSet], label: str, taken: set[int], random: np.random.Generator, looks: Looks
-) -> list[int]:
-    side = sides[wanted.kind]
-    possible = _possible(wanted, side, label) - taken
-    if len(possible) < wanted.count:
-        what = f"{wanted.kind} images{f' of {label}' if label else ''}{' that fit' if wanted.where or wanted.exclude else ''}"
-        raise UserError(f"{side.folder}: {len(possible)} {what} are left, the protocol takes {wanted.count}")
-    rows = np.array(sorted(possible))
-    order = random.permutation(len(rows))
-    if wanted.selection == "similar":
-        order = np.argsort(-looks.likeness(side, rows), kind="stable")
-    chosen = [int(row) for row in rows[order[: wanted.count]]]
-    taken.update(chosen)
-    return chosen
-
-
-def _possible(wanted: Images, side: DataSet, label: str) -> set[int]:
-    keep = np.ones(len(side.table), bool)
-    if label:
-        keep &= side.labels.astype(str) == label
-    for rule, equal in ((wanted.where, True), (wanted.exclude, False)):
-        for column, value in rule.items():
-            if column not in side.table:
-                raise UserError(f"{side.folder}: no column {column!r}, which the protocol asks for")
-            keep &= (side.table[column] == value).to_numpy() == equal
-    if wanted.names:
-        missing = set(wanted.names) - set(side.table["file_name"])
-        if missing:
-            raise UserError(f"{side.folder}: no image {sorted(missing)[0]!r}, which the protocol lists")
-        keep &= side.table["file_name"].isin(wanted.names).to_numpy()
-    return {int(row) for row in np.flatnonzero(keep)}
 
 
 def _features(paths: Sequence[Path]) -> NDArray[np.float64]:

@@ -21,6 +21,7 @@ from dermsynth.study.store import (
     Rater,
     Trial,
     change_setting,
+    empty_journal,
     now,
     setting,
     writing,
@@ -74,17 +75,21 @@ def invitation_open(running: Running, token: str) -> bool:
         return row is not None and (row.cap == 1 or row.used < row.cap)
 
 
-def join(running: Running, token: str, language: str) -> str | None:
-    """The personal token of a new rater, or of the one whom a link for one person already made; None if it is used up."""
+def join(running: Running, token: str, language: str, nonce: str = "") -> str | None:
+    """The personal token of a new rater, or of the one who joined before; None if the invitation is used up.
+
+    That is whom a link for one person already made, or an open link with the same nonce: a second click on one page.
+    """
     identity = running.links.identity(token)
     with writing(running.engine) as session:
         row = session.scalar(select(Invitation).where(Invitation.token_hash == identity).with_for_update())
-        if row is None or (row.cap > 1 and row.used >= row.cap):
+        if row is None:
             return None
-        number = 1 if row.cap == 1 else row.used + 1
-        personal = running.links.personal(row.token_hash, number)
-        if row.cap == 1 and row.used:
+        personal = running.links.personal(row.token_hash, "" if row.cap == 1 else nonce or secrets.token_hex(8))
+        if session.scalar(select(Rater.id).where(Rater.token_hash == running.links.identity(personal))):
             return personal
+        if row.used >= row.cap:
+            return None
         row.used += 1
         _add_rater(running, session, row, personal, language)
         session.commit()
@@ -177,7 +182,7 @@ def _change(running: Running, token: str, **values: str) -> None:
     identity = running.links.identity(token)
     with writing(running.engine) as session:
         rater = session.scalar(select(Rater).where(Rater.token_hash == identity).with_for_update())
-        if rater is not None and not rater.finished:
+        if rater is not None and not rater.finished and setting(session, "state", OPEN) == OPEN:
             for name, value in values.items():
                 setattr(rater, name, value)
         session.commit()
@@ -200,7 +205,9 @@ def answer(
             select(Trial).join(Rater).where(Rater.token_hash == identity, Trial.position == position)
             .options(selectinload(Trial.answers), selectinload(Trial.rater)).with_for_update()
         )  # fmt: skip
-        if trial is None or trial.rater.finished or setting(session, "state", OPEN) != OPEN:
+        if trial is None or trial.rater.finished or not trial.rater.instructed:
+            return False
+        if setting(session, "state", OPEN) != OPEN:
             return False
         if any(one.nonce == nonce and one.values == dict(given) for one in trial.answers):
             return True  # the same submission again
@@ -252,14 +259,20 @@ def forget(running: Running, name: str) -> bool:
             if invitation is not None and invitation.cap == 1:  # with its note, which may name somebody
                 session.delete(invitation)
         session.commit()
-        return rater is not None
+    empty_journal(running.engine)
+    return rater is not None
+
+
+def everybody(running: Running) -> list[Rater]:
+    """All raters in the order in which they came, with their trials and answers."""
+    chosen = select(Rater).order_by(Rater.id).options(selectinload(Rater.trials).selectinload(Trial.answers))
+    with Session(running.engine) as session:
+        return list(session.scalars(chosen))
 
 
 def overview(running: Running) -> list[dict[str, Any]]:
     """Every rater: how far, since when, excluded or not, and how many attention checks were missed."""
-    with Session(running.engine) as session:
-        chosen = select(Rater).order_by(Rater.id).options(selectinload(Rater.trials).selectinload(Trial.answers))
-        return [_row(running, rater) for rater in session.scalars(chosen)]
+    return [_row(running, rater) for rater in everybody(running)]
 
 
 def _row(running: Running, rater: Rater) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import json
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -28,6 +28,8 @@ from dermsynth.errors import UserError
 
 DATABASE = "study.sqlite"
 BUSY_MS = 20_000
+THREADS = 40
+"""How many the server has at most, each of which may need a connection."""
 
 
 class Base(DeclarativeBase):
@@ -132,9 +134,9 @@ def open_store(folder: Path, url: str = "") -> Engine:
 
     Raises UserError when it cannot be opened.
     """
-    place = url or f"sqlite:///{(folder / DATABASE).resolve()}"
+    place = url or f"sqlite:///{_private(folder / DATABASE).resolve()}"
     try:
-        engine = create_engine(place, pool_pre_ping=not place.startswith("sqlite"), pool_size=10, max_overflow=10)
+        engine = create_engine(place, pool_pre_ping=not place.startswith("sqlite"), pool_size=10, max_overflow=THREADS)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _careful)
         _migrate(engine)
@@ -145,6 +147,13 @@ def open_store(folder: Path, url: str = "") -> Engine:
     return engine
 
 
+def _private(path: Path) -> Path:
+    """A file that only its owner reads; SQLite's journal takes over its mode."""
+    with suppress(OSError):  # what is wrong is said when it is opened
+        path.touch(mode=0o600)
+    return path
+
+
 def _shown(place: str) -> str:
     """A URL without its password."""
     return make_url(place).render_as_string(hide_password=True)
@@ -153,8 +162,17 @@ def _shown(place: str) -> str:
 def _careful(connection: Any, _: object) -> None:
     """What is acknowledged has been written to the disk; readers never wait for the one who writes."""
     connection.isolation_level = None
-    for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+    for setting in (
+        "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}", "secure_delete=ON",
+    ):  # fmt: skip
         connection.execute(f"PRAGMA {setting}")
+
+
+def empty_journal(engine: Engine) -> None:
+    """What was deleted is not left in SQLite's journal either, unless somebody is reading just now."""
+    if engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def _migrate(engine: Engine) -> None:
