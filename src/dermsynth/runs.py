@@ -6,10 +6,11 @@ import hashlib
 import json
 import os
 import platform
+import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,14 @@ def parse_count(text: str | int) -> int:
     if value < 1:
         raise UserError(f"{text!r}: the amount of images must be at least 1")
     return value
+
+
+def command_line(hidden: Mapping[str, str] | None = None) -> str:
+    """The command of this process, to be run again; `hidden` words, such as URLs with passwords, get another name."""
+    words = sys.argv[1:]
+    for secret, shown in (hidden or {}).items():
+        words = [word.replace(secret, shown) for word in words]
+    return shlex.join(["dermsynth", *words])
 
 
 def environment() -> dict[str, str]:

@@ -29,7 +29,7 @@ def answers_table(seed: int = 0, raters: int = 4, images: int = 30) -> pd.DataFr
                     "label": "melanoma" if i % 2 else "nevus",
                     "diagnosis": "melanoma" if (i + (random.random() < 0.3 + 0.3 * (truth == "synthetic"))) % 2 else "nevus",
                     "certainty": str(random.integers(3, 6) if right else random.integers(1, 4)),
-                    "seconds": f"{random.exponential(4):.2f}", "repeat": "true" if len(rows) % 33 >= images else "false",
+                    "seconds": f"{random.exponential(4):.2f}", "repeat": "true" if len(rows) % (images + 3) >= images else "false",
                 }
             )  # fmt: skip
     return pd.DataFrame(rows)
@@ -130,7 +130,7 @@ def test_the_least_table_is_enough(tmp_path: Path) -> None:
     assert result["groups"][0]["panel"] is None
     assert "two of each are needed" in result["groups"][0]["panel_refused"]
     assert result["diagnosis"] is None
-    assert write_study_report(tmp_path, {**result, "left_out": {}}, "").exists()
+    assert write_study_report(tmp_path, {**result, "left_out": {}, "noticed": {}}, "").exists()
 
 
 @pytest.mark.parametrize(
@@ -138,6 +138,7 @@ def test_the_least_table_is_enough(tmp_path: Path) -> None:
     [
         ("rater,item,truth\na,1,real\n", "no column 'answer'"),
         ("rater,item,truth,answer\na,1,real,fake\n", "line 2: answer 'fake'; it must be real or synthetic"),
+        ("rater,item,truth,answer\na,1,real,real\na,1,real,real\n", "line 3: rater 'a' judges image '1' again"),
         ("rater,item,truth,answer,seconds\na,1,real,real,soon\n", "line 2: seconds 'soon' is no number"),
         ("rater,item,truth,answer\n", "no answers yet"),
         ("", "not a CSV table"),

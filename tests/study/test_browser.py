@@ -152,6 +152,9 @@ def test_images_are_shown_as_long_as_the_protocol_says(
     begin(page, server.links()[0], look=lambda page: None)
     for _ in range(11):
         assert not page.is_visible("#picture")
+        assert page.locator("#questions input").first.is_disabled()
+        page.keyboard.press("a")
+        assert page.locator("input:checked").count() == 0
         page.click("#reveal")
         page.wait_for_selector("#hidden-note:not([hidden])")
         assert not page.is_visible("#picture")
@@ -160,6 +163,39 @@ def test_images_are_shown_as_long_as_the_protocol_says(
     shown = table["hidden_ms"].astype(float) - table["shown_ms"].astype(float)
     assert shown.between(550, 650).all(), shown.tolist()
     assert (table["views"] == 1).all()
+    page.context.close()
+
+
+@pytest.mark.parametrize("exposure", [0, 600])
+def test_a_picture_that_does_not_load_cannot_be_judged(
+    exposure: int, sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server], browser: Any
+) -> None:
+    study = create_study(small_protocol(tmp_path, exposure=exposure), *sides, tmp_path / "study", 0)
+    server = serve(study.folder)
+    page = page_of(browser)
+    page.route("**/image/0", lambda route: route.abort())
+    begin(page, server.links()[0], look=lambda page: None)
+    page.wait_for_selector("#failed:not([hidden])")
+    assert page.locator("#questions input").first.is_disabled()
+    page.unroute("**/image/0")
+    page.reload()
+    if exposure:
+        page.click("#reveal")
+    answer(page, {})
+    assert len(answers_table(server.running)) == 1
+    page.context.close()
+
+
+def test_a_second_click_on_start_makes_no_second_rater(
+    small: Study, serve: Callable[..., Server], browser: Any
+) -> None:
+    server = serve(small.folder)
+    page = page_of(browser)
+    page.goto(server.links(1, cap=5)[0])
+    page.check("input[name=agree]")
+    page.dblclick("button[type=submit]")
+    page.wait_for_url("**/background")
+    assert len(service.overview(server.running)) == 1
     page.context.close()
 
 

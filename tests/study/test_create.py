@@ -153,6 +153,26 @@ def test_conditions_are_given_in_turn(sides: tuple[DataSet, DataSet], tmp_path: 
     assert set(given) == names
 
 
+def test_images_are_never_enlarged(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
+    path = Path(small_protocol(tmp_path))
+    path.write_text("size = 96\n" + path.read_text())
+    with pytest.raises(
+        UserError, match=r"64 x 64 is smaller than the study's 96 x 96, and to enlarge it would give it away"
+    ):
+        create_study(str(path), *sides, tmp_path / "study", 0)
+    assert not (tmp_path / "study").exists()
+
+
+def test_examples_and_checks_fit_what_trials_must_fit(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
+    path = Path(small_protocol(tmp_path))
+    only = 'kind = "real", count = 4, where = { label = "' + sides[0].classes[0] + '" }'
+    path.write_text(path.read_text().replace('kind = "real", count = 4', only))
+    study = create_study(str(path), *sides, tmp_path / "study", 0)
+    real = study.items[study.items["truth"] == "real"]
+    assert set(real["label"]) == {sides[0].classes[0]}
+    assert {EXAMPLE, TRIAL} <= set(real["role"])
+
+
 def test_plans_are_as_precise_as_simulated_panels() -> None:
     raters, images, widths = 10, 100, []
     for seed in range(60):

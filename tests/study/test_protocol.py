@@ -42,6 +42,8 @@ def test_every_word_is_there_in_every_language() -> None:
         (('de = "Echt oder erzeugt?"', ""), "a text is missing in de"),
         (('[[questions]]', '[[questions]]\nname = "kind"\ntype = "scale"\n[[questions]]'), "two questions have one name"),
         (("count = 30", 'count = 30, selection = "listed"'), "`names` goes with selection"),
+        (("count = 30", 'count = 30, selection = "listed", names = ["a.png"]'), "count = 30, but 1 different `names`"),
+        (("back = true", "conditions_each = 2"), "conditions_each = 2, but 1 conditions"),
         (("positive", "= positive"), "not TOML"),
         (('name = "kind"', 'name = "label"'), "a question cannot be named 'label'"),
         (('name = "kind"', 'name = "real_or_not"'), "has no `text`"),

@@ -1,8 +1,10 @@
 """What raters can do, as the pages call it: one answer a submission, nobody else's trials, links that end."""
 
+import io
 import time
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from sqlalchemy import text
 
@@ -12,7 +14,7 @@ from dermsynth.study import service
 from dermsynth.study.analysis import analyse
 from dermsynth.study.answers import read_answers
 from dermsynth.study.create import Study, create_study
-from dermsynth.study.export import answers_table, study_answers
+from dermsynth.study.export import answers_csv, answers_table, study_answers
 from dermsynth.study.links import Links
 from dermsynth.study.serve import organiser_token, running, serve
 from dermsynth.study.service import Running
@@ -138,6 +140,11 @@ def test_a_rater_can_be_forgotten(found: Running) -> None:
         trials = connection.execute(text("select count(*) from trial")).scalar_one()
         notes = connection.execute(text("select count(*) from invitation")).scalar_one()
     assert (rows, trials, notes) == (1, 11, 1)
+    identity = found.links.identity(token)
+    assert identity is not None
+    left = b"".join(path.read_bytes() for path in found.study.folder.glob("study.sqlite*"))
+    assert identity.encode() not in left
+    assert (found.study.folder / "study.sqlite").stat().st_mode & 0o777 == 0o600
     assert [row["rater"] for row in service.overview(found)] == [seat(found, other).rater.name]
 
 
@@ -146,15 +153,15 @@ def test_checks_repeats_and_excluded_raters_are_left_out_of_the_analysis(found: 
     for token in tokens:
         for trial in service.all_trials(found, seat(found, token)):
             service.answer(found, token, trial.position, "a", {**GIVEN, "kind": trial.asked or "real"}, {})
-    answers, left_out = study_answers(found)
+    answers, counted = study_answers(found)
     assert len(answers.table) == 2 * 10
-    assert left_out == {"of excluded raters": 0, "attention checks": 2}
+    assert counted.left_out == {"of excluded raters": 0, "to attention checks": 2}
     assert len(answers.first.table) == 2 * 8
     assert [row["attention_missed"] for row in service.overview(found)] == [0, 0]
     service.exclude(found, seat(found, tokens[0]).rater.name, "a test")
-    answers, left_out = study_answers(found)
+    answers, counted = study_answers(found)
     assert len(answers.raters) == 1
-    assert left_out == {"of excluded raters": 11, "attention checks": 1}
+    assert counted.left_out == {"of excluded raters": 11, "to attention checks": 1}
     service.exclude(found, seat(found, tokens[0]).rater.name, "")
     assert len(study_answers(found)[0].raters) == 2
 
@@ -167,10 +174,55 @@ def test_an_exported_table_gives_the_figures_of_the_study(found: Running, tmp_pa
             service.answer(found, token, trial.position, "a", {**GIVEN, "kind": kind}, {})
     service.exclude(found, seat(found, token).rater.name, "left out")
     answers_table(found).to_csv(tmp_path / "answers.csv", index=False)
-    (ours, left_out), (theirs, same) = study_answers(found), read_answers(tmp_path / "answers.csv")
-    assert (left_out, ours.positive) == (same, theirs.positive)
+    (ours, counted), (theirs, same) = study_answers(found), read_answers(tmp_path / "answers.csv")
+    assert (counted.left_out, counted.noticed, ours.positive) == (same.left_out, same.noticed, theirs.positive)
     assert analyse(ours)["groups"] == analyse(theirs)["groups"]
     assert len(theirs.raters) == 2
+
+
+def test_doubtful_answers_are_counted_and_left_out_if_wanted(found: Running) -> None:
+    whole, half = joined(found), joined(found)
+    for token in (whole, half):
+        for trial in service.all_trials(found, seat(found, token))[: 11 if token == whole else 4]:
+            service.answer(found, token, trial.position, "a", {**GIVEN, "kind": trial.asked or "real"}, {})
+    service.finish(found, whole, "")
+    again = next(t for t in service.all_trials(found, seat(found, whole)) if not t.asked)
+    for _ in range(2):
+        service.seen(found, again.id)
+    answers, counted = study_answers(found)
+    shown_again = "to images shown for a limited time whose page was opened again"
+    mine = int((answers.table["rater"] == seat(found, half).rater.name).sum())
+    assert counted.noticed == {"of raters who did not finish": mine, shown_again: 1}
+    fewer, counted = study_answers(found, ("unfinished", "reopened"))
+    assert len(fewer.table) == len(answers.table) - mine - 1 == 9
+    assert (counted.left_out[shown_again], counted.left_out["of raters who did not finish"]) == (1, mine)
+    assert counted.noticed == {}
+
+
+def test_free_text_is_no_formula_for_a_spreadsheet(found: Running) -> None:
+    token = joined(found)
+    service.answer(found, token, 0, "a", {**GIVEN, "remark": "=1+1"}, {})
+    assert pd.read_csv(io.StringIO(answers_csv(found)))["remark"].tolist() == ["'=1+1"]
+
+
+def test_a_second_click_makes_no_second_rater(found: Running) -> None:
+    link = service.invite(found, 1, cap=2)[0]
+    first, again = (service.join(found, link, "en", "the page's nonce") for _ in range(2))
+    assert found.links.identity(first or "") == found.links.identity(again or "")
+    assert service.join(found, link, "en", "another page")
+    assert service.join(found, link, "en", "a third") is None
+    assert service.join(found, link, "en", "the page's nonce") is not None  # who is in stays in
+    assert len(service.overview(found)) == 2
+
+
+def test_nothing_is_stored_of_a_rater_before_the_instructions(found: Running) -> None:
+    link = service.invite(found, 1)[0]
+    token = service.join(found, link, "en") or ""
+    assert not service.answer(found, token, 0, "a", GIVEN, {})
+    service.set_state(found, service.PAUSED)
+    service.describe(found, token, "lay_person", "")
+    service.instruct(found, token)
+    assert (seat(found, token).rater.group, seat(found, token).rater.instructed) == ("", "")
 
 
 def test_a_study_without_answers_says_so(found: Running) -> None:
@@ -198,4 +250,4 @@ def test_others_are_let_in_only_with_a_chosen_token(small: Study, monkeypatch: p
     with pytest.raises(UserError, match="5 characters; at least 16"):
         organiser_token(small, "127.0.0.1")
     with pytest.raises(UserError, match=r"--prefix 'x/': write it as /study"):
-        serve(small.folder, host="127.0.0.1", port=1, prefix="x/", database="", days=1)
+        serve(small.folder, host="127.0.0.1", port=1, prefix="x/", proxy="127.0.0.1", database="", days=1)

@@ -239,6 +239,9 @@ def test_a_path_prefix_is_kept_in_every_link(
     sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server]
 ) -> None:
     server = serve(create_study(small_protocol(tmp_path), *sides, tmp_path / "study", 0).folder, "--prefix", "/skin")
+    bare = server.url.removesuffix("/skin")  # a proxy may cut the prefix off
+    assert httpx.get(f"{bare}/static/study.css").status_code == 200
+    assert "/skin/static/study.css" in httpx.get(f"{bare}/organise").text
     person = Person(server)
     page = person.page(0)
     assert page.status_code == 200
@@ -246,6 +249,40 @@ def test_a_path_prefix_is_kept_in_every_link(
     assert all(link.startswith(("/skin/", "#")) for link in links), links
     assert person.answer(0).headers["location"].startswith("/skin/r/")
     assert httpx.get(f"{server.url}/static/study.css").status_code == 200
+
+
+def test_a_timed_image_is_answered_only_after_it_was_shown(
+    sides: tuple[DataSet, DataSet], tmp_path: Path, serve: Callable[..., Server]
+) -> None:
+    server = serve(create_study(small_protocol(tmp_path, exposure=500), *sides, tmp_path / "study", 0).folder)
+    person = Person(server)
+    assert '<fieldset id="questions" class="plain" disabled>' in person.page(0).text
+    assert person.answer(0).status_code == 422
+    assert person.answer(0, shown_ms="12", answered_ms="900").status_code == 303
+    assert answers_table(server.running)["views"].tolist() == [
+        4
+    ]  # each of these opened the page, one refused form showed it
+
+
+def test_another_token_ends_the_organisers_sessions(small: Study, serve: Callable[..., Server]) -> None:
+    server = serve(small.folder)
+    client = organised(server)
+    assert client.get(f"{server.url}/organise/answers.csv").status_code == 200
+    server.stop()
+    port = int(server.url.rsplit(":", 1)[1])
+    again = serve(small.folder, port=port, DERMSYNTH_STUDY_TOKEN="quite another long token")
+    assert client.get(f"{again.url}/organise/answers.csv").status_code == 404
+
+
+def test_a_mistake_of_ours_is_a_guarded_page_too(small: Study, serve: Callable[..., Server]) -> None:
+    server = serve(small.folder)
+    person = Person(server)
+    for path in (small.folder / "images").iterdir():
+        path.unlink()
+    answer = person.client.get(f"{person.url}/image/0")
+    assert answer.status_code == 500
+    assert "default-src 'none'" in answer.headers["content-security-policy"]
+    assert "Traceback" not in answer.text
 
 
 def test_a_full_disk_acknowledges_nothing(small: Study, serve: Callable[..., Server]) -> None:

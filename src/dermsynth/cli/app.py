@@ -47,6 +47,7 @@ STUDY = {
     "create": "Choose images by a protocol and put them into a study.",
     "invite": "Make invitation links.",
     "serve": "Show the study to raters.",
+    "export": "All answers so far as CSV.",
     "report": "Analyse answers: figures, page.",
     "forget": "Delete one rater's data.",
 }

@@ -94,8 +94,9 @@ def invite(
 
 
 def serve(
-    study: Path, *, host: str = "127.0.0.1", port: int = 8000, prefix: str = "", database: str = "", days: int = 90
-) -> None:
+    study: Path, *, host: str = "127.0.0.1", port: int = 8000, prefix: str = "", proxy: str = "127.0.0.1",
+    database: str = "", days: int = 90,
+) -> None:  # fmt: skip
     """Show the study to raters, until Ctrl-C.
 
     Parameters
@@ -107,7 +108,9 @@ def serve(
     port
         Port to listen on.
     prefix
-        Path under which a reverse proxy shows the study.
+        Path under which a reverse proxy shows the study; the proxy may pass it on or cut it off.
+    proxy
+        Address of the reverse proxy, whose word on a rater's address and on HTTPS is taken.
     database
         URL of a database (PostgreSQL), if it is not to be in the study's folder; also DERMSYNTH_STUDY_DATABASE.
     days
@@ -115,7 +118,7 @@ def serve(
     """
     from dermsynth.study.serve import serve as run
 
-    run(study, host=host, port=port, prefix=prefix, database=database, days=days)
+    run(study, host=host, port=port, prefix=prefix, proxy=proxy, database=database, days=days)
 
 
 def forget(study: Path, rater: str, *, database: str = "") -> None:
@@ -139,10 +142,34 @@ def forget(study: Path, rater: str, *, database: str = "") -> None:
     print(f"{rater}: deleted")
 
 
+def export(study: Path, out: Path, *, database: str = "") -> None:
+    """Write all answers so far as a CSV, with the truth beside them.
+
+    Parameters
+    ----------
+    study
+        The study's folder.
+    out
+        A CSV file that is not there yet.
+    database
+        URL of the database, if it is not in the study's folder.
+    """
+    from dermsynth.errors import UserError
+    from dermsynth.runs import write_text
+    from dermsynth.study.export import answers_csv
+    from dermsynth.study.serve import running
+
+    if out.exists():
+        raise UserError(f"{out}: exists already; name another file")
+    write_text(out, answers_csv(running(study, database)))
+    print(out)
+
+
 def report(
     study: Path,
     *,
     positive: Literal["real", "synthetic", ""] = "",
+    without: Annotated[tuple[Literal["unfinished", "reopened"], ...], Parameter(negative="")] = (),
     out: Path | None = None,
     database: str = "",
     seed: int = 0,
@@ -156,15 +183,15 @@ def report(
         label, diagnosis, certainty, seconds, repeat.
     positive
         The kind that counts as positive; by default the protocol's, or what an exported CSV says, or real.
+    without
+        Leave out answers of raters who did not finish, or to images shown for a limited time that were opened again.
     out
         Folder for both files; by default the study's, or the CSV's.
     database
         URL of the database, if it is not in the study's folder.
     """
-    import shlex
-    import sys
-
     from dermsynth.report.study_report import write_study_report
+    from dermsynth.runs import command_line
     from dermsynth.study.analysis import analyse
     from dermsynth.study.answers import Answers, read_answers
     from dermsynth.study.export import study_answers
@@ -173,17 +200,14 @@ def report(
     images = None
     if study.is_dir():
         found = running(study, database)
-        answers, left_out = study_answers(found)
+        answers, counted = study_answers(found, without)
         answers = Answers(answers.table, positive) if positive else answers
         images = found.study
     else:
-        answers, left_out = read_answers(study, positive)
+        answers, counted = read_answers(study, positive, without)
     folder = out or (study if study.is_dir() else study.parent)
-    result = {**analyse(answers, seed), "left_out": left_out}
-    command = shlex.join(["dermsynth", *sys.argv[1:]])
-    if database:  # its URL may hold a password
-        command = command.replace(shlex.quote(database), "URL").replace(database, "URL")
-    page = write_study_report(folder, result, command, images)
+    result = {**analyse(answers, seed), "left_out": counted.left_out, "noticed": counted.noticed}
+    page = write_study_report(folder, result, command_line({database: "URL"} if database else {}), images)
     for group in result["groups"]:
         print(f"{group['group']}: {group['raters']} raters, {_said(group)}")
     print(page)

@@ -156,8 +156,6 @@ def evaluate(
     brief
         FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is.
     """
-    import shlex
-    import sys
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
@@ -167,6 +165,7 @@ def evaluate(
     from dermsynth.evaluation.origin import judge_of, trained_on
     from dermsynth.networks.lpips import load_perceptual
     from dermsynth.report.evaluation_report import PAGE, write_evaluation_report
+    from dermsynth.runs import command_line
     from dermsynth.training.processes import keep_freed_memory
     from dermsynth.utility.classifier import load_extractor
 
@@ -192,8 +191,7 @@ def evaluate(
         paths=path_lengths,
         seed=seed,
     )
-    command = shlex.join(["dermsynth", *sys.argv[1:]])
-    write_evaluation_report(open_data_set(synthetic), real, result, command)
+    write_evaluation_report(open_data_set(synthetic), real, result, command_line())
     print(as_text(result, EVERYTHING), as_lights(result), synthetic / PAGE, sep="\n\n")
 
 

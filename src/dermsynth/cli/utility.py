@@ -61,13 +61,11 @@ def utility(
     by
         A column of the test sets (an artefact, a body site) by whose values results are given apart too; may be repeated.
     """
-    import shlex
-    import sys
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
     from dermsynth.report.utility_report import PAGE, write_utility_report
-    from dermsynth.runs import parse_count
+    from dermsynth.runs import command_line, parse_count
     from dermsynth.training.processes import keep_freed_memory
     from dermsynth.utility.arms import arms_of, named
     from dermsynth.utility.classifier import Training, backbone
@@ -92,7 +90,7 @@ def utility(
     if not arms and not material.both_made:
         chosen = tuple(arm for arm in chosen if arm.real)
     result = carry_out(material, Plan(chosen, repeats, training, seed), out)
-    write_utility_report(out, result, shlex.join(["dermsynth", *sys.argv[1:]]))
+    write_utility_report(out, result, command_line())
     print(f"{'arm':<34}{'test':<34}{'mean AUC':>9}{'+-':>7}  {'95 % (ensemble)':<17}{'n':>6}{'positive':>9}")
     for row in result["figures"]:
         interval = f"{row['delong'][0]:.3f} ... {row['delong'][1]:.3f}"

@@ -50,7 +50,7 @@ def _rater(first: Answers, everything: Answers, name: str) -> dict[str, Any]:
     return {
         "rater": name,
         "group": str(mine.table["group"].iloc[0]),
-        "condition": str(mine.table["condition"].iloc[0]),
+        "condition": ", ".join(dict.fromkeys(mine.table["condition"])),
         "counts": asdict(counts),
         "rates": {key: asdict(value) for key, value in rates(counts).items()},
         "detection": _detected(counts),

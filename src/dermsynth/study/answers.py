@@ -1,8 +1,9 @@
 """The table of answers: one row an answer, from a study's database or from any CSV."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,11 @@ REAL, SYNTHETIC = "real", "synthetic"
 NEEDED = ["rater", "item", "truth", "answer"]
 OPTIONAL = ["group", "condition", "label", "diagnosis", "certainty", "seconds", "repeat", "position"]
 ALL = "all raters"
+Doubt = Literal["unfinished", "reopened"]
+DOUBTS = {
+    "unfinished": "of raters who did not finish",
+    "reopened": "to images shown for a limited time whose page was opened again",
+}
 Table = NDArray[np.float64]
 
 
@@ -106,6 +112,13 @@ def answers_of(table: pd.DataFrame, positive: str, source: Path) -> Answers:
     for column in ("certainty", "seconds", "position"):
         table[column] = _numbers(table[column], column, source)
     table["repeat"] = table["repeat"].astype(str).str.lower().isin(["true", "1", "yes"])
+    twice = table.duplicated(["rater", "item"]) & ~table["repeat"]
+    if twice.any():
+        row = table[twice].iloc[0]
+        raise UserError(
+            f"{source}, line {int(np.flatnonzero(twice)[0]) + 2}: rater {row['rater']!r} judges image {row['item']!r} again; if "
+            "it was shown a second time, say so in a column 'repeat'"
+        )
     return Answers(table.reset_index(drop=True), positive)
 
 
@@ -118,27 +131,44 @@ def _numbers(column: pd.Series, name: str, source: Path) -> pd.Series:
     return found
 
 
-def counted(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Without answers of excluded raters and attention checks, and how many these were.
+class Counted(NamedTuple):
+    """Answers that count, and how many do not, or do though there is something about them."""
+
+    table: pd.DataFrame
+    left_out: dict[str, int]
+    noticed: dict[str, int]
+
+
+def counted(table: pd.DataFrame, source: Path, without: Collection[Doubt] = ()) -> Counted:
+    """Without answers of excluded raters and attention checks, and without doubtful ones if that is wanted.
 
     Raises UserError when nothing is left.
     """
-    excluded, checks = (
-        table[name] != "" if name in table else pd.Series(False, table.index) for name in ("excluded", "attention")
-    )
-    kept = table[~excluded & ~checks].reset_index(drop=True)
-    if kept.empty:
-        raise UserError(f"{source}: no answers{' but of excluded raters' if excluded.any() else ' yet'}")
-    return kept, {"of excluded raters": int(excluded.sum()), "attention checks": int((checks & ~excluded).sum())}
+    nobody = pd.Series(False, table.index)
+    excluded = table["excluded"] != "" if "excluded" in table else nobody
+    checks = (table["attention"] != "" if "attention" in table else nobody) & ~excluded
+    doubts = {
+        "unfinished": table["finished"] == "" if "finished" in table else nobody,
+        "reopened": pd.to_numeric(table["views"]) > 1 if "views" in table else nobody,
+    }
+    left_out = {"of excluded raters": int(excluded.sum()), "to attention checks": int(checks.sum())}
+    noticed, gone = dict[str, int](), excluded | checks
+    for name, doubtful in doubts.items():
+        doubtful = doubtful & ~gone
+        (left_out if name in without else noticed)[DOUBTS[name]] = int(doubtful.sum())
+        gone = gone | doubtful if name in without else gone
+    if gone.all():
+        raise UserError(f"{source}: no answers{' but ones that do not count' if len(table) else ' yet'}")
+    return Counted(table[~gone].reset_index(drop=True), left_out, noticed)
 
 
-def read_answers(path: Path, positive: str = "") -> tuple[Answers, dict[str, int]]:
-    """Answers from a CSV, and how many were left out; `positive` is by default what an exported one says, or real.
+def read_answers(path: Path, positive: str = "", without: Collection[Doubt] = ()) -> tuple[Answers, Counted]:
+    """Answers from a CSV, and what was left out; `positive` is by default what an exported one says, or real.
 
     Raises UserError as `answers_of` does.
     """
     table = read_table(path)
     require_columns(table, NEEDED, path)
-    kept, left_out = counted(table, path)
-    said = str(kept["positive"].iloc[0]) if "positive" in kept else REAL
-    return answers_of(kept, positive or said, path), left_out
+    found = counted(table, path, without)
+    said = str(found.table["positive"].iloc[0]) if "positive" in found.table else REAL
+    return answers_of(found.table, positive or said, path), found

@@ -1,10 +1,11 @@
 """The answers of a study as a table: what the organiser downloads and what is analysed."""
 
+from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
 
-from dermsynth.study.answers import Answers, answers_of, counted
+from dermsynth.study.answers import Answers, Counted, Doubt, answers_of, counted
 from dermsynth.study.service import MEASURED, Running, everybody
 from dermsynth.study.store import Rater, Trial
 
@@ -14,10 +15,23 @@ COLUMNS = [
 ]  # fmt: skip
 
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
 def answers_table(running: Running) -> pd.DataFrame:
     """One row a trial with an answer, the last one given; attention checks have `attention` set to what was asked."""
     rows = [_row(running, rater, trial) for rater in everybody(running) for trial in rater.trials if trial.answers]
     return pd.DataFrame(rows, columns=None if rows else [*COLUMNS, "answer", "seconds"])
+
+
+def answers_csv(running: Running) -> str:
+    """The table as CSV; free text that a spreadsheet would take for a formula gets an apostrophe before it."""
+    table = answers_table(running)
+    for question in running.study.protocol.questions:
+        if question.type == "text" and question.name in table:
+            risky = table[question.name].str.startswith(FORMULA)
+            table[question.name] = table[question.name].where(~risky, "'" + table[question.name])
+    return table.to_csv(index=False)
 
 
 def _row(running: Running, rater: Rater, trial: Trial) -> dict[str, Any]:
@@ -37,10 +51,10 @@ def _row(running: Running, rater: Rater, trial: Trial) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def study_answers(running: Running) -> tuple[Answers, dict[str, int]]:
+def study_answers(running: Running, without: Collection[Doubt] = ()) -> tuple[Answers, Counted]:
     """What is analysed, and how many answers were left out for what reason.
 
     Raises UserError when nothing is left.
     """
-    kept, left_out = counted(answers_table(running), running.study.folder)
-    return answers_of(kept.astype({"repeat": str}), running.study.protocol.positive, running.study.folder), left_out
+    found = counted(answers_table(running), running.study.folder, without)
+    return answers_of(found.table.astype({"repeat": str}), running.study.protocol.positive, running.study.folder), found

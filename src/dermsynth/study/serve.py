@@ -49,8 +49,8 @@ def organiser_token(study: Study, host: str) -> str:
     return path.read_text().strip()
 
 
-def serve(folder: Path, *, host: str, port: int, prefix: str, database: str, days: int) -> None:
-    """Serve a study until it is stopped.
+def serve(folder: Path, *, host: str, port: int, prefix: str, proxy: str, database: str, days: int) -> None:
+    """Serve a study until it is stopped; `proxy` is the address whose word on a client's address and scheme is taken.
 
     Raises UserError for a prefix that is no path, and as `running` and `organiser_token` do.
     """
@@ -68,5 +68,5 @@ def serve(folder: Path, *, host: str, port: int, prefix: str, database: str, day
     print(f"organiser: {where}/organise (token: {chosen})", flush=True)
     uvicorn.run(
         application(site, prefix), host=host, port=port, log_level="warning", access_log=False, server_header=False,
-        date_header=False, limit_concurrency=1000, timeout_keep_alive=30,
+        date_header=False, limit_concurrency=1000, timeout_keep_alive=30, forwarded_allow_ips=proxy,
     )  # fmt: skip

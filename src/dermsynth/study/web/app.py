@@ -9,13 +9,14 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import HTMLResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, select_autoescape
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from dermsynth.study.protocol import Question
 from dermsynth.study.service import Running
 from dermsynth.study.texts import words, words_or
-from dermsynth.study.web.guard import Guard, Limits
+from dermsynth.study.web.guard import HEADERS, Guard, Limits, Prefixed, same_site
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,20 @@ class Site:
         return self.page(request, "message.html", language, status, heading=f"{key}_heading", text=f"{key}_text")
 
 
+def address(request: Request) -> str:
+    """Where a request comes from: through a proxy that is trusted, its client."""
+    return request.client.host if request.client else ""
+
+
+async def form_of(request: Request, token: str) -> FormData:
+    """What was sent, if it came from a page of ours under the same link or session."""
+    data = await request.form(max_fields=40, max_files=0)
+    ours = same_site(request.headers.get("sec-fetch-site"))
+    if not ours or not site_of(request).running.links.check_form(token, str(data.get("form", ""))):
+        raise HTTPException(404)
+    return data
+
+
 def site_of(request: Request) -> Site:
     """The site that a request came to."""
     found: Site = request.app.state.site
@@ -80,17 +95,17 @@ def preferred(request: Request, languages: tuple[str, ...]) -> str:
 
 
 def application(site: Site, prefix: str = "") -> FastAPI:
-    """The whole site; `prefix` is the path under which a proxy shows it."""
+    """The whole site; `prefix` is the path under which a proxy shows it, which the proxy may pass on or cut off."""
     from dermsynth.study.web import organiser, pages
 
     app = FastAPI(title="dermsynth reader study", root_path=prefix, docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(Prefixed, prefix=prefix)
     app.add_middleware(Guard)
     app.mount("/static", StaticFiles(directory=Path(str(files("dermsynth.study.web") / "static"))), name="static")
     app.state.site = site
     app.include_router(pages.router)
     app.include_router(organiser.router)
 
-    @app.exception_handler(OperationalError)
     @app.exception_handler(SQLAlchemyError)
     def storage(request: Request, error: Exception) -> Response:
         """The database cannot store: nothing is acknowledged, and a person is told so."""
@@ -102,5 +117,12 @@ def application(site: Site, prefix: str = "") -> FastAPI:
         """One answer for everything that is not there, malformed, or not yours."""
         status = error.status_code if isinstance(error, HTTPException) and error.status_code in (405, 429) else 404
         return site.message(request, "busy" if status == 429 else "unknown", status)
+
+    @app.exception_handler(Exception)
+    def failed(request: Request, error: Exception) -> Response:
+        """A mistake of ours, which the log tells; the page comes from outside the guard, so its headers are put here."""
+        page = site.message(request, "full", 500)
+        page.headers.update({**HEADERS, "Cache-Control": "no-store"})
+        return page
 
     return app

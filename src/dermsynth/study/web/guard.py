@@ -80,6 +80,19 @@ class Guard:
             await PlainTextResponse("too large", 413)(scope, receive, guarded)
 
 
+class Prefixed:
+    """Puts the path's prefix back where a proxy has cut it off."""
+
+    def __init__(self, app: ASGIApp, prefix: str) -> None:
+        self.app, self.prefix = app, prefix
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] == "http" and not f"{scope['path']}/".startswith(f"{self.prefix}/"):
+            scope = {**scope, "path": self.prefix + scope["path"]}
+        await self.app(scope, receive, send)
+
+
 def _bounded(receive: Receive) -> Receive:
     """Counts what comes where no length was announced."""
     seen = 0

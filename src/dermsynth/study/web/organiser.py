@@ -11,11 +11,10 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from dermsynth.study import service
-from dermsynth.study.export import answers_table
+from dermsynth.study.export import answers_csv, answers_table
 from dermsynth.study.links import organiser_hash
 from dermsynth.study.service import Running
-from dermsynth.study.web.app import site_of
-from dermsynth.study.web.guard import same_site
+from dermsynth.study.web.app import address, form_of, site_of
 
 COOKIE, HOURS = "organiser", 12
 STATES = (service.OPEN, service.PAUSED, service.CLOSED)
@@ -27,7 +26,8 @@ def _running(request: Request) -> Running:
 
 
 def _signer(request: Request) -> TimestampSigner:
-    return TimestampSigner(_running(request).study.secret, salt="organiser")
+    """Another token ends all sessions."""
+    return TimestampSigner(_running(request).study.secret, salt=f"organiser/{site_of(request).organiser}")
 
 
 def _path(request: Request) -> str:
@@ -61,11 +61,7 @@ Session = Annotated[str, Depends(organiser)]
 
 async def form(request: Request, session: Session) -> FormData:
     """What was sent, if it came from a page of this session."""
-    data = await request.form(max_fields=10, max_files=0)
-    ours = same_site(request.headers.get("sec-fetch-site"))
-    if not ours or not _running(request).links.check_form(session, str(data.get("form", ""))):
-        raise HTTPException(404)
-    return data
+    return await form_of(request, session)
 
 
 Sent = Annotated[FormData, Depends(form)]
@@ -89,12 +85,12 @@ def show(request: Request) -> Response:
 @router.post("/login")
 async def login(request: Request) -> Response:
     """Let the organiser in for some hours."""
-    site, address = site_of(request), request.client.host if request.client else ""
-    if site.limits.guessed_out(address):
+    site, at = site_of(request), address(request)
+    if site.limits.guessed_out(at):
         raise HTTPException(429)
     token = str((await request.form(max_fields=4, max_files=0)).get("token", ""))
     if not hmac.compare_digest(organiser_hash(site.running.study.secret, token), site.organiser):
-        site.limits.guess(address)
+        site.limits.guess(at)
         return site.page(request, "login.html", "en", 403, wrong=True)
     answer = _home(request)
     answer.set_cookie(
@@ -147,7 +143,7 @@ def forget(request: Request, sent: Sent) -> Response:
 @router.get("/answers.csv")
 def as_csv(request: Request, session: Session) -> Response:
     """All answers so far."""
-    return _download(answers_table(_running(request)).to_csv(index=False).encode(), "text/csv", "answers.csv")
+    return _download(answers_csv(_running(request)).encode(), "text/csv", "answers.csv")
 
 
 @router.get("/answers.parquet")

@@ -22,8 +22,7 @@ from dermsynth.study.protocol import Protocol, Question
 from dermsynth.study.selection import EXAMPLE
 from dermsynth.study.service import Running, Seat
 from dermsynth.study.store import Trial
-from dermsynth.study.web.app import Site, preferred, site_of
-from dermsynth.study.web.guard import same_site
+from dermsynth.study.web.app import Site, address, form_of, preferred, site_of
 
 KEYS = ("asdfg", "qwert", "zxcvb")
 """Keys of the options of the first, second and third question that is no scale; scales take the numbers."""
@@ -110,19 +109,15 @@ class Visit(Arrival):
         return service.trial_at(self.running, self.seat, position) if allowed and busy else None
 
 
-def _address(request: Request) -> str:
-    return request.client.host if request.client else ""
-
-
 def _refused(request: Request) -> HTTPException:
     """Unknown, expired, used up or malformed: always the same page, until somebody tries too often.
 
     Who has a good link never comes here, however many others guess from the same address.
     """
-    limits, address = site_of(request).limits, _address(request)
-    if limits.guessed_out(address):
+    limits, at = site_of(request).limits, address(request)
+    if limits.guessed_out(at):
         return HTTPException(429)
-    limits.guess(address)
+    limits.guess(at)
     return HTTPException(404)
 
 
@@ -147,11 +142,7 @@ async def visit(request: Request, token: str) -> Visit:
 
 async def form(request: Request, token: str) -> FormData:
     """What was sent, if it came from a page of ours under the same link."""
-    data = await request.form(max_fields=40, max_files=0)
-    ours = same_site(request.headers.get("sec-fetch-site"))
-    if not ours or not site_of(request).running.links.check_form(token, str(data.get("form", ""))):
-        raise HTTPException(404)
-    return data
+    return await form_of(request, token)
 
 
 Invited = Annotated[Arrival, Depends(arrival)]
@@ -165,7 +156,8 @@ async def consent(one: Invited) -> Response:
     if not one.open:
         return one.closed()
     language = preferred(one.request, one.protocol.languages)
-    return one.page("consent.html", language, own=one.protocol.consent.get(language, ""))
+    own = one.protocol.consent.get(language, "")
+    return one.page("consent.html", language, own=own, nonce=secrets.token_hex(8))
 
 
 @router.post("/i/{token}")
@@ -176,7 +168,8 @@ def agree(one: Invited, sent: Sent) -> Response:
     if sent.get("agree") != "yes":
         return one.go(f"/i/{one.token}")
     language, languages = str(sent.get("language", "")), one.protocol.languages
-    personal = service.join(one.running, one.token, language if language in languages else languages[0])
+    chosen = language if language in languages else languages[0]
+    personal = service.join(one.running, one.token, chosen, str(sent.get("nonce", ""))[:32])
     if personal is None:
         raise HTTPException(404)
     return one.go(f"/r/{personal}")
@@ -228,9 +221,13 @@ async def trial(one: Known, position: int) -> Response:
     current = one.trial(position)
     if current is None:
         return one.onward()
-    if one.protocol.exposure_ms:
-        await run_in_threadpool(service.seen, one.running, current.id)
+    await run_in_threadpool(_seen, one, current)
     return _trial_page(one, current, current.answers[-1].values if current.answers else {})
+
+
+def _seen(one: Visit, current: Trial) -> None:
+    if one.protocol.exposure_ms:
+        service.seen(one.running, current.id)
 
 
 def _trial_page(one: Visit, current: Trial, given: Mapping[str, str], status: int = 200) -> Response:
@@ -248,12 +245,16 @@ def submit(one: Known, position: int, sent: Sent) -> Response:
     if not one.open:
         return one.closed()
     questions = one.protocol.questions
-    given = {q.name: str(sent.get(q.name, ""))[: 10 * 1024] for q in questions}
-    if any((given[q.name] or q.required) and not q.accepts(given[q.name]) for q in questions):
+    given, measured = {q.name: str(sent.get(q.name, ""))[: 10 * 1024] for q in questions}, _measured(sent)
+    unseen = one.protocol.exposure_ms and "shown_ms" not in measured
+    if unseen or not all(q.accepts(given[q.name]) for q in questions):
         current = one.trial(position)
-        return one.onward() if current is None else _trial_page(one, current, given, 422)
+        if current is None:
+            return one.onward()
+        _seen(one, current)
+        return _trial_page(one, current, given, 422)
     nonce = str(sent.get("nonce", ""))[:32] or secrets.token_hex(8)
-    taken = service.answer(one.running, one.token, position, nonce, given, _measured(sent))
+    taken = service.answer(one.running, one.token, position, nonce, given, measured)
     if not taken:
         return one.onward()
     if one.protocol.back and position + 1 < one.seat.trials:

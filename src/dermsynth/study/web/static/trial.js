@@ -4,6 +4,7 @@ const picture = document.getElementById("picture");
 const form = document.getElementById("answers");
 const reveal = document.getElementById("reveal");
 const note = document.getElementById("hidden-note");
+const questions = document.getElementById("questions");
 const exposure = Number(stage.dataset.exposure);
 const report = (name, value) => { form.elements[name].value = value; };
 
@@ -19,7 +20,9 @@ function zoom() {
   stage.style.minWidth = `${Math.min(width * times, room)}px`;
 }
 
+/* From now on there is something to answer. */
 function shown() {
+  questions.disabled = false;
   report("shown_ms", performance.now().toFixed(1));
 }
 
@@ -43,7 +46,14 @@ function expose() {
 async function begin() {
   zoom();
   window.addEventListener("resize", zoom);
-  await picture.decode().catch(() => {});
+  try {
+    await picture.decode();
+  } catch {
+    questions.disabled = true;
+    picture.hidden = true;
+    document.getElementById("failed").hidden = false;
+    return;
+  }
   if (exposure) {
     reveal.addEventListener("click", expose, { once: true });
     reveal.disabled = false;
@@ -62,7 +72,7 @@ form.addEventListener("submit", () => {
 });
 
 document.addEventListener("keydown", (event) => {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("textarea, input:not([type=radio])")) return;
+  if (event.ctrlKey || event.metaKey || event.altKey || questions.disabled || event.target.matches("textarea, input:not([type=radio])")) return;
   const option = form.querySelector(`input[data-key="${CSS.escape(event.key.toLowerCase())}"]`);
   if (option) {
     option.checked = true;
