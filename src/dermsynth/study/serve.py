@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import sys
 from pathlib import Path
 
 from dermsynth.errors import UserError
@@ -13,6 +14,8 @@ from dermsynth.study.store import open_store
 TOKEN_FILE, TOKEN_VARIABLE, DATABASE_VARIABLE = "organiser.token", "DERMSYNTH_STUDY_TOKEN", "DERMSYNTH_STUDY_DATABASE"
 LOCAL = ("127.0.0.1", "localhost", "::1")
 SHORTEST = 16
+SWITCH = 0.0005
+"""Seconds after which a thread that stores an answer gets its turn while pages are made."""
 
 
 def running(folder: Path, database: str = "", days: int = 90) -> Running:
@@ -54,6 +57,11 @@ def serve(folder: Path, *, host: str, port: int, prefix: str, proxy: str, databa
 
     Raises UserError for a prefix that is no path, and as `running` and `organiser_token` do.
     """
+    os.environ |= {
+        "FASTAPI_OTEL_AUTO_CONFIGURE": "false",
+        "OTEL_SDK_DISABLED": "true",
+    }  # no telemetry, whatever is set up
+    sys.setswitchinterval(SWITCH)
     import uvicorn
 
     from dermsynth.study.web.app import Site, application

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sqlalchemy import Engine, Exists, exists, func, insert, select, update
+from sqlalchemy import Engine, Exists, ScalarSelect, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from dermsynth.study.create import Study
 from dermsynth.study.links import Links
@@ -19,6 +19,7 @@ from dermsynth.study.store import (
     Answer,
     Invitation,
     Rater,
+    Setting,
     Trial,
     change_setting,
     empty_journal,
@@ -125,11 +126,14 @@ def _conditions_given(running: Running, session: Session) -> dict[str, int]:
 
 @dataclass(frozen=True)
 class Seat:
-    """A rater, how many trials there are, and the first without an answer (as many as there are when all have one)."""
+    """A rater, how many trials there are, the first without an answer (as many as there are when all have one), and whether
+    answers are taken.
+    """
 
     rater: Rater
     trials: int
     following: int
+    open: bool
 
 
 def seat_of(running: Running, token: str) -> Seat | None:
@@ -141,8 +145,16 @@ def seat_of(running: Running, token: str) -> Seat | None:
     count = select(func.count()).select_from(Trial).where(mine).scalar_subquery()
     following = select(func.min(Trial.position)).where(mine, ~_answered()).scalar_subquery()
     with Session(running.engine) as session:
-        row = session.execute(select(Rater, count, following).where(Rater.token_hash == identity)).one_or_none()
-    return None if row is None else Seat(row[0], row[1], row[1] if row[2] is None else row[2])
+        row = session.execute(
+            select(Rater, count, following, _state()).where(Rater.token_hash == identity)
+        ).one_or_none()
+    if row is None:
+        return None
+    return Seat(row[0], row[1], row[1] if row[2] is None else row[2], row[3] in (None, OPEN))
+
+
+def _state() -> ScalarSelect[str]:
+    return select(Setting.value).where(Setting.name == "state").scalar_subquery()
 
 
 def _answered() -> Exists:
@@ -153,7 +165,14 @@ def trial_at(running: Running, seat: Seat, position: int) -> Trial | None:
     """A rater's trial with its answers."""
     chosen = select(Trial).where(Trial.rater_id == seat.rater.id, Trial.position == position)
     with Session(running.engine) as session:
-        return session.scalar(chosen.options(selectinload(Trial.answers)))
+        return session.scalars(chosen.options(joinedload(Trial.answers))).unique().one_or_none()
+
+
+def item_at(running: Running, seat: Seat, position: int) -> str | None:
+    """The image of a rater's trial."""
+    chosen = select(Trial.item).where(Trial.rater_id == seat.rater.id, Trial.position == position)
+    with Session(running.engine) as session:
+        return session.scalar(chosen)
 
 
 def all_trials(running: Running, seat: Seat) -> list[Trial]:
@@ -201,13 +220,20 @@ def answer(
     """Store an answer and say whether it counts: not for another's trial, out of turn, twice, or after the end."""
     identity = running.links.identity(token)
     with writing(running.engine) as session:
-        trial = session.scalar(
-            select(Trial).join(Rater).where(Rater.token_hash == identity, Trial.position == position)
-            .options(selectinload(Trial.answers), selectinload(Trial.rater)).with_for_update()
+        before = aliased(Trial)
+        earlier = exists().where(
+            before.rater_id == Trial.rater_id, before.position < Trial.position,
+            ~exists().where(Answer.trial_id == before.id),
         )  # fmt: skip
-        if trial is None or trial.rater.finished or not trial.rater.instructed:
+        found = session.execute(
+            select(Trial, Rater.finished, Rater.instructed, _state(), earlier).join(Rater)
+            .where(Rater.token_hash == identity, Trial.position == position)
+            .options(joinedload(Trial.answers)).with_for_update(of=Trial)
+        ).unique().one_or_none()  # fmt: skip
+        if found is None:
             return False
-        if setting(session, "state", OPEN) != OPEN:
+        trial, finished, instructed, condition, skipped = found
+        if finished or not instructed or condition not in (None, OPEN):
             return False
         if any(one.nonce == nonce and one.values == dict(given) for one in trial.answers):
             return True  # the same submission again
@@ -215,7 +241,7 @@ def answer(
             nonce = secrets.token_hex(8)  # a page from the browser's memory, answered otherwise
         if trial.answers and not running.study.protocol.back:
             return False
-        if not trial.answers and _earlier_open(session, trial):
+        if not trial.answers and skipped:
             return False
         session.add(
             Answer(
@@ -231,12 +257,6 @@ def answer(
             if not session.scalar(select(same)):  # not the same submission a moment ago, through another connection
                 raise
         return True
-
-
-def _earlier_open(session: Session, trial: Trial) -> bool:
-    """Whether an earlier place has no answer yet."""
-    earlier = exists().where(Trial.rater_id == trial.rater_id, Trial.position < trial.position, ~_answered())
-    return bool(session.scalar(select(earlier)))
 
 
 def exclude(running: Running, name: str, reason: str) -> None:

@@ -93,7 +93,7 @@ class Visit(Arrival):
 
     def show(self, template: str, status: int = 200, **values: Any) -> Response:
         """A page in the rater's language, while the study is open."""
-        if not self.seat.rater.finished and not self.open:
+        if not self.seat.rater.finished and not self.seat.open:
             return self.closed()
         return self.page(template, self.seat.rater.language, status, **values)
 
@@ -242,7 +242,7 @@ def _trial_page(one: Visit, current: Trial, given: Mapping[str, str], status: in
 @router.post("/r/{token}/trial/{position}")
 def submit(one: Known, position: int, sent: Sent) -> Response:
     """Store an answer; a trial that is not the rater's turn changes nothing."""
-    if not one.open:
+    if not one.seat.open:
         return one.closed()
     questions = one.protocol.questions
     given, measured = {q.name: str(sent.get(q.name, ""))[: 10 * 1024] for q in questions}, _measured(sent)
@@ -266,10 +266,10 @@ def submit(one: Known, position: int, sent: Sent) -> Response:
 async def image(one: Known, position: int) -> Response:
     """The image of a trial that may be shown, or of the one after it, which is fetched ahead."""
     allowed = range(0 if one.protocol.back else one.seat.following, one.seat.following + 2)
-    found = service.trial_at(one.running, one.seat, position) if position in allowed else None
-    if found is None or not one.seat.rater.instructed or one.seat.rater.finished:
+    item = service.item_at(one.running, one.seat, position) if position in allowed else None
+    if item is None or not one.seat.rater.instructed or one.seat.rater.finished:
         raise HTTPException(404)
-    return _picture(one.study.image(found.item))
+    return _picture(one.study.image(item))
 
 
 @router.get("/r/{token}/example/{item}")
@@ -292,7 +292,7 @@ async def comments(one: Known) -> Response:
 @router.post("/r/{token}/comments")
 def finish(one: Known, sent: Sent) -> Response:
     """The end, if every trial has an answer."""
-    if not one.open:
+    if not one.seat.open:
         return one.closed()
     if one.seat.rater.instructed and one.seat.following == one.seat.trials:
         service.finish(one.running, one.token, str(sent.get("comments", "")).replace("\x00", "")[:5000])
