@@ -24,6 +24,7 @@ from dermsynth.study.store import (
     change_setting,
     empty_journal,
     now,
+    reading,
     setting,
     writing,
 )
@@ -45,7 +46,7 @@ class Running:
 
 def state(running: Running) -> str:
     """Open, paused or closed."""
-    with Session(running.engine) as session:
+    with reading(running.engine) as session:
         return setting(session, "state", OPEN)
 
 
@@ -71,7 +72,7 @@ def invite(running: Running, count: int, cap: int = 1, note: str = "") -> list[s
 def invitation_open(running: Running, token: str) -> bool:
     """Whether an invitation is ours, valid, and not used up (one for a single person stays open to that person)."""
     identity = running.links.identity(token)
-    with Session(running.engine) as session:
+    with reading(running.engine) as session:
         row = session.scalar(select(Invitation).where(Invitation.token_hash == identity))
         return row is not None and (row.cap == 1 or row.used < row.cap)
 
@@ -144,7 +145,7 @@ def seat_of(running: Running, token: str) -> Seat | None:
     mine = Trial.rater_id == Rater.id
     count = select(func.count()).select_from(Trial).where(mine).scalar_subquery()
     following = select(func.min(Trial.position)).where(mine, ~_answered()).scalar_subquery()
-    with Session(running.engine) as session:
+    with reading(running.engine) as session:
         row = session.execute(
             select(Rater, count, following, _state()).where(Rater.token_hash == identity)
         ).one_or_none()
@@ -164,21 +165,21 @@ def _answered() -> Exists:
 def trial_at(running: Running, seat: Seat, position: int) -> Trial | None:
     """A rater's trial with its answers."""
     chosen = select(Trial).where(Trial.rater_id == seat.rater.id, Trial.position == position)
-    with Session(running.engine) as session:
+    with reading(running.engine) as session:
         return session.scalars(chosen.options(joinedload(Trial.answers))).unique().one_or_none()
 
 
 def item_at(running: Running, seat: Seat, position: int) -> str | None:
     """The image of a rater's trial."""
     chosen = select(Trial.item).where(Trial.rater_id == seat.rater.id, Trial.position == position)
-    with Session(running.engine) as session:
+    with reading(running.engine) as session:
         return session.scalar(chosen)
 
 
 def all_trials(running: Running, seat: Seat) -> list[Trial]:
     """All of a rater's trials with their answers."""
     chosen = select(Trial).where(Trial.rater_id == seat.rater.id).order_by(Trial.position)
-    with Session(running.engine) as session:
+    with reading(running.engine) as session:
         return list(session.scalars(chosen.options(selectinload(Trial.answers))))
 
 
@@ -286,7 +287,7 @@ def forget(running: Running, name: str) -> bool:
 def everybody(running: Running) -> list[Rater]:
     """All raters in the order in which they came, with their trials and answers."""
     chosen = select(Rater).order_by(Rater.id).options(selectinload(Rater.trials).selectinload(Trial.answers))
-    with Session(running.engine) as session:
+    with reading(running.engine) as session:
         return list(session.scalars(chosen))
 
 

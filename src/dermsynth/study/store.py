@@ -136,7 +136,7 @@ def open_store(folder: Path, url: str = "") -> Engine:
     """
     place = url or f"sqlite:///{_private(folder / DATABASE).resolve()}"
     try:
-        engine = create_engine(place, pool_pre_ping=not place.startswith("sqlite"), pool_size=10, max_overflow=THREADS)
+        engine = create_engine(place, pool_size=THREADS)
         if engine.dialect.name == "sqlite":
             event.listen(engine, "connect", _careful)
         _migrate(engine)
@@ -181,6 +181,11 @@ def _migrate(engine: Engine) -> None:
         config.set_main_option("script_location", str(files("dermsynth.study") / "migrations"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+
+
+def reading(engine: Engine) -> Session:
+    """A session that only reads: every query by itself, without the two more that begin and end a transaction."""
+    return Session(engine.execution_options(isolation_level="AUTOCOMMIT"))
 
 
 @contextmanager
