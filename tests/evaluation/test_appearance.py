@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from skimage.color import rgb2hsv, rgb2lab
 from skimage.metrics import structural_similarity
 
+from dermsynth.artefacts.segmentation import dark_frame, dice, lesion_mask
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, read_table
 from dermsynth.data.maps import read_mask
@@ -26,7 +27,6 @@ from dermsynth.evaluation.dermatology import (
     skin_tone_class,
     typology_angle,
 )
-from dermsynth.evaluation.segmentation import dark_frame, dice, lesion_mask
 from dermsynth.evaluation.structural import lying, multi_scale_ssim, ssim
 from dermsynth.images import read_image
 

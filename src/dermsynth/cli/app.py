@@ -13,6 +13,7 @@ app = App(
     help="From a folder of skin images to a synthetic data set that can be trusted.",
 )
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
+artefacts = App(name="artefacts", help="Frames, hair, rulers, ink, stickers: detect, remove, insert.")
 study = App(name="study", help="Let doctors tell real from generated images: design, run, analyse.")
 data = App(name="data", help="Obtain and prepare images.")
 
@@ -51,15 +52,24 @@ STUDY = {
     "report": "Analyse answers: figures, page.",
     "forget": "Delete one rater's data.",
 }
+ARTEFACTS = {
+    "detect": "Look for them: columns, masks.",
+    "remove": "A copy of a set without them.",
+    "insert": "A copy of a set with some drawn in.",
+    "compare": "All ways of removing them, where the truth is known.",
+}
 for name, text in LAYOUTS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
 data.command("dermsynth.cli.importing:edited_maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
+for name, text in ARTEFACTS.items():
+    artefacts.command(f"dermsynth.cli.artefacts:{name}", name=name, help=text)
 for name, text in STUDY.items():
     study.command(f"dermsynth.cli.study:{name}", name=name, help=text)
 app.command(importing)
 app.command(study)
+app.command(artefacts)
 app.command(data)
 for name, (module, text) in VERBS.items():
     app.command(f"dermsynth.cli.{module}:{name}", name=name, help=text)

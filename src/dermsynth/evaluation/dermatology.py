@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import graycomatrix, graycoprops
 
-from dermsynth.evaluation.segmentation import dark_frame, lesion_mask
+from dermsynth.artefacts.segmentation import dark_frame, lesion_mask
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]

@@ -1,0 +1,1 @@
+"""Artefacts of dermoscopy: frames, hair, rulers, ink, stickers, bubbles: detect, remove, insert."""

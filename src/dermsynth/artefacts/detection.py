@@ -1,0 +1,105 @@
+"""All artefacts of an image by classical vision: a mask and a score each, without training."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.artefacts.colours import bubbles, ink, sticker
+from dermsynth.artefacts.hairs import hair
+from dermsynth.artefacts.lines import WIDTH, Grey, odd, thin_structures
+from dermsynth.artefacts.rims import frame
+from dermsynth.artefacts.rulers import ruler
+from dermsynth.artefacts.segmentation import lesion_mask
+from dermsynth.images import Pixels
+
+Mask = NDArray[np.bool_]
+WORKING_SIDE = 256
+"""Larger images are looked at with their smaller side reduced to this."""
+ARTEFACTS = ("frame", "hair", "ruler", "ink", "sticker", "bubble")
+
+
+@dataclass(frozen=True)
+class Found:
+    """Where an artefact is, bool [h, w], and a score that is higher the surer or the more of it there is."""
+
+    mask: Mask
+    score: float
+
+
+class View:
+    """An image at working size, and what several detectors need of it."""
+
+    def __init__(self, image: Pixels) -> None:
+        height, width = image.shape[:2]
+        factor = min(1.0, WORKING_SIDE / min(height, width))
+        size = (max(1, round(width * factor)), max(1, round(height * factor)))
+        self.image = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if factor < 1 else image
+        self.side = min(self.image.shape[:2])
+        self.grey: Grey = np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), np.uint8)
+        self.frame, self.darkness = frame(self.image)
+        self.width = odd(WIDTH * self.side)
+
+    @property
+    def usable(self) -> Mask:
+        """Outside the frame."""
+        return ~self.frame
+
+    @cached_property
+    def half(self) -> Pixels:
+        """At half the size: enough for colours."""
+        return np.asarray(cv2.resize(self.image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA), np.uint8)
+
+    @cached_property
+    def lesion(self) -> Mask:
+        """Where the lesion is, by colour, a little widened."""
+        found = cv2.dilate(lesion_mask(self.half).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        return self.doubled((found, 0.0))[0]
+
+    @cached_property
+    def half_usable(self) -> Mask:
+        """Outside the frame, at half the size."""
+        return self.halved(self.usable)
+
+    def halved(self, mask: Mask) -> Mask:
+        """A mask at half the size."""
+        size = (self.half.shape[1], self.half.shape[0])
+        return cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
+
+    def doubled(self, found: tuple[Mask, float]) -> tuple[Mask, float]:
+        """What was found at half the size, at full size."""
+        size = (self.image.shape[1], self.image.shape[0])
+        return cv2.resize(found[0].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool), found[1]
+
+    def thin(self, *, bright: bool) -> Grey:
+        """Thin structures outside the frame."""
+        return np.where(self.frame, 0, thin_structures(self.grey, bright=bright, width=self.width)).astype(np.uint8)
+
+
+def detect(image: Pixels, names: Sequence[str] = ARTEFACTS) -> dict[str, Found]:
+    """The artefacts of RGB uint8 [h, w, 3] with masks of its size.
+
+    What is a ruler or sticker is no hair, and what is a sticker no ink.
+    """
+    view = View(image)
+    masks: dict[str, tuple[Mask, float]] = {"frame": (view.frame, view.darkness)}
+    dark = view.thin(bright=False)
+    masks["ruler"] = ruler(dark, view.usable)
+    masks["sticker"] = view.doubled(sticker(view.half, view.half_usable))
+    other = cv2.dilate((masks["ruler"][0] | masks["sticker"][0]).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(
+        bool
+    )
+    masks["hair"] = hair(dark, view.thin(bright=True), view.usable & ~other, view.lesion)
+    masks["ink"] = view.doubled(ink(view.half, view.half_usable & ~view.halved(masks["sticker"][0])))
+    masks["bubble"] = bubbles(view.grey, view.usable)
+    size = (image.shape[1], image.shape[0])
+    return {name: Found(_enlarged(masks[name][0], size), masks[name][1]) for name in names}
+
+
+def _enlarged(mask: Mask, size: tuple[int, int]) -> Mask:
+    if mask.shape == (size[1], size[0]):
+        return mask
+    return cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_LINEAR) > 127

@@ -1,0 +1,98 @@
+"""Detect artefacts in a whole data set: columns of its table, and masks as files."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dermsynth.artefacts.detection import ARTEFACTS, Found, detect
+from dermsynth.data.dataset import DataSet, amended, inside, unique_stems
+from dermsynth.errors import UserError
+from dermsynth.images import read_image
+from dermsynth.progress import over_cores
+from dermsynth.runs import write_bytes
+
+Mask = NDArray[np.bool_]
+COLUMN, FOLDER, BITS = "artefacts_file_name", "artefacts", "artefact_bits"
+THRESHOLDS = {"frame": 0.435, "hair": 0.0044, "ruler": 0.456, "ink": 0.116, "sticker": 2.1, "bubble": 0.059}
+"""Scores from which on an image counts as showing the artefact: Youden's choice on half of 2,074 labelled ISIC images."""
+CHUNK = 16
+
+
+def score_column(name: str) -> str:
+    """Column of an artefact's score."""
+    return f"score_{name}"
+
+
+def found_column(name: str) -> str:
+    """Column that says with 0 or 1 whether an artefact was found."""
+    return f"found_{name}"
+
+
+def mark(data_set: DataSet, *, masks: bool = True, jobs: int = -1) -> DataSet:
+    """Add score and 0/1 columns of every artefact, and one PNG of 16 bits an image whose bits are the artefacts' masks.
+
+    Images that cannot be read keep blanks. Raises UserError when none can.
+    """
+    names = list(data_set.table["file_name"])
+    targets = [f"{FOLDER}/{stem}.png" if masks else "" for stem in unique_stems(names)]
+    work = partial(_mark_chunk, data_set.folder)
+    pairs = list(zip(names, targets, strict=True))
+    rows = over_cores(work, pairs, chunk=CHUNK, jobs=jobs, label="looking for artefacts")
+    if not any(rows):
+        raise UserError(f"{data_set.folder}: no image could be read")
+    table = pd.DataFrame(rows, index=data_set.table.index).astype(object).fillna("")
+    columns = {str(name): table[name].to_numpy() for name in table.columns}
+    bits = {name: bit for bit, name in enumerate(ARTEFACTS)}
+    facts = {BITS: bits, "artefact_thresholds": THRESHOLDS}
+    history = [*data_set.description.get("history", []), {"command": "dermsynth artefacts detect", "masks": masks}]
+    return amended(data_set, columns, {**facts, "history": history})
+
+
+def _mark_chunk(folder: Path, rows: Sequence[tuple[str, str]], first: int) -> list[dict[str, object]]:
+    cv2.setNumThreads(1)
+    return [_mark_one(folder, name, target) for name, target in rows]
+
+
+def _mark_one(folder: Path, name: str, target: str) -> dict[str, object]:
+    try:
+        found = detect(read_image(inside(folder, name)))
+    except UserError:
+        return {}
+    row: dict[str, object] = {}
+    for artefact, one in found.items():
+        row[found_column(artefact)] = str(int(one.score >= THRESHOLDS[artefact]))
+        row[score_column(artefact)] = f"{one.score:.4g}"
+    if target:
+        write_bytes(folder / target, encode_bits({name: one.mask for name, one in found.items()}))
+        row[COLUMN] = target
+    return row
+
+
+def encode_bits(masks: Mapping[str, Mask]) -> bytes:
+    """Masks as one PNG of 16 bits, a bit an artefact."""
+    bits = np.zeros(next(iter(masks.values())).shape, np.uint16)
+    for name, mask in masks.items():
+        bits |= mask.astype(np.uint16) << ARTEFACTS.index(name)
+    return cv2.imencode(".png", bits)[1].tobytes()
+
+
+def masks_of(data_set: DataSet, row: Mapping[str, str]) -> dict[str, Found] | None:
+    """The masks that were stored for an image, or None."""
+    if not row.get(COLUMN):
+        return None
+    path = inside(data_set.folder, row[COLUMN])
+    try:
+        bits = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); run dermsynth artefacts detect again") from error
+    if bits is None or bits.ndim != 2:
+        raise UserError(f"{path}: no masks of artefacts; run dermsynth artefacts detect again")
+    named = data_set.description.get(BITS, {})
+    return {
+        name: Found((bits >> int(bit)) & 1 == 1, float(row.get(score_column(name)) or 0)) for name, bit in named.items()
+    }

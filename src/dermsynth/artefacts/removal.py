@@ -1,0 +1,88 @@
+"""Take artefacts off an image: cut the frame away or fill it, fill hair, rulers, ink and stickers; the lesion stays as it is."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, get_args
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.artefacts.detection import Found, detect
+from dermsynth.artefacts.fill import Method, filled
+from dermsynth.artefacts.rectangles import largest_clean
+from dermsynth.artefacts.segmentation import lesion_mask
+from dermsynth.images import Pixels
+
+Mask = NDArray[np.bool_]
+Cut = Literal["crop", "crop-square"]
+CUTS: tuple[Cut, ...] = get_args(Cut)
+REMOVED = ("frame", "hair", "ruler", "ink", "sticker", "bubble")
+MARGIN = {"frame": 0.01, "hair": 0.006, "ruler": 0.006, "ink": 0.012, "sticker": 0.02, "bubble": 0.008}
+"""By how much masks are widened before they are filled, in shares of the smaller side: rims are soft."""
+SMALLEST_CROP = 0.2
+"""Least share of either side that a cut must leave."""
+
+
+@dataclass(frozen=True)
+class Removal:
+    """How each artefact is removed (those not named stay), and whether lines inside the lesion are filled too."""
+
+    methods: Mapping[str, Method | Cut]
+    inside_lesion: bool = False
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """An image after removal, what of the old one it shows, what was filled, and how much of the lesion was lost, 0 to 1."""
+
+    image: Pixels
+    box: tuple[slice, slice]
+    filled: Mask
+    lesion_lost: float
+    scores: dict[str, float] = field(default_factory=dict)
+
+
+def cleaned(image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping[str, Found] | None = None) -> Cleaned:
+    """RGB uint8 [h, w, 3] without the artefacts; `lesion`, bool [h, w], is protected, but for lines if that is wanted.
+
+    `found` are masks where they are known; else they are detected.
+
+    Raises ValueError where nothing clean is left to cut out, or to fill from, or where the lesion covers all of the image.
+    """
+    if lesion is not None and lesion.all():
+        raise ValueError("the lesion mask covers the whole image: everything is protected")
+    found = found or detect(image, tuple(removal.methods))
+    box = (slice(0, image.shape[0]), slice(0, image.shape[1]))
+    if removal.methods.get("frame") in CUTS and found["frame"].mask.any():
+        box = _cut(found["frame"].mask, square=removal.methods["frame"] == "crop-square")
+    seen = image[box]
+    known = lesion[box] if lesion is not None else None
+    skin = ~(lesion_mask(seen) if known is None else known)
+    for one in found.values():
+        skin &= ~one.mask[box]
+    result, changed = seen, np.zeros(seen.shape[:2], bool)
+    for name, method in removal.methods.items():
+        if method in CUTS:
+            continue
+        hole = _widened(found[name].mask[box], MARGIN[name])
+        if known is not None and not (removal.inside_lesion and name in ("hair", "ruler")):
+            hole &= ~known
+        result = filled(result, hole, method, skin, removal.seed)  # type: ignore[arg-type]
+        changed |= hole
+    lost = 0.0 if lesion is None or not lesion.any() else 1 - float(lesion[box].sum() / lesion.sum())
+    return Cleaned(result, box, changed, lost, {name: one.score for name, one in found.items()})
+
+
+def _cut(frame: Mask, *, square: bool) -> tuple[slice, slice]:
+    box = largest_clean(frame, square=square)
+    if box is None or min((s.stop - s.start) / n for s, n in zip(box, frame.shape, strict=True)) < SMALLEST_CROP:
+        raise ValueError("the frame leaves no rectangle of a fifth of the image's sides")
+    return box
+
+
+def _widened(mask: Mask, share: float) -> Mask:
+    reach = 2 * max(1, round(share * min(mask.shape))) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+    return cv2.dilate(mask.astype(np.uint8), disc).astype(bool)

@@ -1,0 +1,80 @@
+"""Rulers: marks at equal distances along a straight line."""
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from dermsynth.artefacts.lines import Grey, Mask
+
+Profile = NDArray[np.float64]
+OUTSTANDING = 8
+"""Grey levels by which lines and marks stand out."""
+SHORTEST, LONGEST_MARK, GAP = 0.22, 0.05, 0.03
+"""Least length of a base line, reach of its marks, and greatest gap of a line, in shares of the image's smaller side."""
+CANDIDATES, LAGS = 12, (3, 28)
+REGULAR, FAINTEST = 0.3, 0.6
+
+
+def ruler(dark: Grey, usable: Mask) -> tuple[Mask, float]:
+    """A ruler's base line with its marks among thin dark structures, and how regular the marks and how whole the line is, 0 to 1.
+
+    Straight lines are found by the probabilistic Hough transform (Matas et al. 2000); beside each the marks are looked for as
+    a peak of the autocorrelation of what stands out along it.
+    """
+    side = min(dark.shape)
+    seen = np.where(usable, dark, 0).astype(np.uint8)
+    strong = ((seen > OUTSTANDING) * 255).astype(np.uint8)
+    length, reach = SHORTEST * side, max(4, round(LONGEST_MARK * side / 2))
+    lines = cv2.HoughLinesP(strong, 1, np.pi / 180, int(length * 0.6), minLineLength=length, maxLineGap=GAP * side)
+    best, best_sign, score = None, 1, 0.0
+    for ends in [] if lines is None else _longest(lines.reshape(-1, 4).astype(float)):
+        for sign in (-1, 1):
+            drawn = float((_along(seen, ends, np.zeros(1)) > OUTSTANDING).mean())
+            regular = (0.5 + 0.5 * drawn) * regularity(_along(seen, ends, sign * np.arange(2.0, reach + 1)))
+            if regular > score:
+                best, best_sign, score = ends, sign, regular
+    if best is None or score < REGULAR:
+        return np.zeros_like(usable), score
+    corridor = np.zeros_like(seen)
+    normal = _normal(best) * best_sign
+    corners = [best[:2] - 2 * normal, best[2:] - 2 * normal, best[2:] + reach * normal, best[:2] + reach * normal]
+    cv2.fillConvexPoly(corridor, np.rint(corners).astype(np.int32), 1)
+    least = max(OUTSTANDING, FAINTEST * float(np.median(seen[(corridor > 0) & (seen > OUTSTANDING)])))
+    return (corridor > 0) & (seen > least), score
+
+
+def _longest(lines: NDArray[np.float64]) -> NDArray[np.float64]:
+    lengths = np.hypot(lines[:, 2] - lines[:, 0], lines[:, 3] - lines[:, 1])
+    found: NDArray[np.float64] = lines[np.argsort(-lengths)[:CANDIDATES]]
+    return found
+
+
+def _normal(ends: NDArray[np.float64]) -> NDArray[np.float64]:
+    x, y = (ends[2:] - ends[:2]) / np.hypot(*(ends[2:] - ends[:2]))
+    return np.array([-y, x])
+
+
+def _along(seen: Grey, ends: NDArray[np.float64], offsets: NDArray[np.float64]) -> Profile:
+    """What stands out at some distances from a line, on the mean, pixel by pixel along it."""
+    along = ends[2:] - ends[:2]
+    length = float(np.hypot(*along))
+    unit = along / length
+    places = ends[:2] + np.arange(int(length) + 1)[:, None] * unit
+    points = places[:, None] + offsets[:, None] * _normal(ends)
+    values = ndimage.map_coordinates(seen, points.transpose(2, 0, 1)[::-1], order=1, output=np.float64)
+    return np.asarray(values.mean(axis=1))
+
+
+def regularity(profile: Profile) -> float:
+    """The highest peak of a profile's autocorrelation away from zero, between two lags: near 1 for marks at equal distances."""
+    if len(profile) < 2 * LAGS[0] + 2 or profile.std() < 1:
+        return 0.0
+    smooth = profile - ndimage.uniform_filter1d(profile, 31)
+    total = float((smooth**2).sum())
+    last = min(LAGS[1], len(smooth) // 3)
+    lags = np.arange(1, last + 1)
+    values = np.correlate(smooth, smooth, "full")[len(smooth) : len(smooth) + last] * len(smooth) / (len(smooth) - lags)
+    inner = values[1:-1]
+    peaks = inner[(inner >= values[:-2]) & (inner >= values[2:]) & (lags[1:-1] >= LAGS[0])]
+    return float(peaks.max(initial=0.0)) / total if total > 0 else 0.0

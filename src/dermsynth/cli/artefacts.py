@@ -1,0 +1,148 @@
+"""The verbs of artefacts: detect, remove, insert, compare."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+
+Artefact = Literal["frame", "hair", "ruler", "ink", "sticker"]
+Fill = Literal["skin", "fsr", "fsr-best", "nearest", "telea", "navier-stokes", "biharmonic"]
+Off = Annotated[bool, Parameter(negative="")]
+
+
+def detect(data: Path, *, masks: bool = True) -> None:
+    """Look for frames, hair, rulers, ink, stickers and bubbles: columns in metadata.csv, masks as files.
+
+    Parameters
+    ----------
+    data
+        A data set, real or synthetic.
+    masks
+        Whether to store masks.
+    """
+    from dermsynth.artefacts.detection import ARTEFACTS
+    from dermsynth.artefacts.marking import found_column, mark
+    from dermsynth.data.dataset import open_data_set
+
+    marked = mark(open_data_set(data), masks=masks)
+    groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
+    print(f"{'share of images with':<24}" + "".join(f"{label:>22}" for label, _ in groups))
+    for name in ARTEFACTS:
+        flags = (marked.table[found_column(name)] == "1").to_numpy()
+        print(f"{name:<24}" + "".join(f"{flags[rows].mean():>22.1%}" for _, rows in groups))
+    print(
+        f"{data}: {len(marked.table):,} images marked; next: dermsynth audit {data}, dermsynth artefacts remove {data}"
+    )
+
+
+def remove(
+    data: Path,
+    *,
+    out: Path,
+    frames: Literal["crop", "crop-square", "keep"] | Fill = "keep",
+    hair: Fill | Literal["keep"] = "keep",
+    rulers: Fill | Literal["keep"] = "keep",
+    ink: Fill | Literal["keep"] = "keep",
+    stickers: Fill | Literal["keep"] = "keep",
+    bubbles: Fill | Literal["keep"] = "keep",
+    inside_lesion: Off = False,
+    seed: int = 0,
+) -> None:
+    """Write a copy of a data set without artefacts; lesion masks are protected.
+
+    Parameters
+    ----------
+    data
+        A data set; masks stored by dermsynth artefacts detect are used.
+    out
+        Folder of the new data set.
+    frames
+        crop to the largest clean rectangle, crop-square, or fill.
+    hair
+        How dark and bright hairs are filled.
+    rulers
+        How rulers are filled.
+    ink
+        How surgical marker is filled.
+    stickers
+        How coloured patches are filled.
+    bubbles
+        How reflexes of gel are filled.
+    inside_lesion
+        Fill hair and rulers within the lesion too.
+    """
+    from dermsynth.artefacts.editing import remove_all
+    from dermsynth.artefacts.removal import Removal
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.errors import UserError
+    from dermsynth.report.artefact_report import write_removal_report
+
+    chosen = {"frame": frames, "hair": hair, "ruler": rulers, "ink": ink, "sticker": stickers, "bubble": bubbles}
+    methods = {name: method for name, method in chosen.items() if method != "keep"}
+    if not methods:
+        raise UserError("nothing to remove: say how, for example --frames crop --hair telea")
+    source = open_data_set(data)
+    made, problems = remove_all(source, out, Removal(methods, inside_lesion, seed))
+    for problem in problems:
+        print(f"left out: {problem}")
+    lost = made.table["lesion_lost"].astype(float)
+    print(
+        f"{out}: {len(made.table):,} images, {made.table['filled_share'].astype(float).mean():.1%} of their pixels filled"
+    )
+    if lost.any():
+        print(f"lesions: {(lost > 0).sum()} lost a part to the cut, {lost[lost > 0].mean():.1%} of it on average")
+    print(write_removal_report(source, made))
+
+
+def insert(
+    data: Path, *, out: Path, artefact: Annotated[tuple[Artefact, ...], Parameter(negative="")], seed: int = 0
+) -> None:  # fmt: skip
+    """Write a copy of a data set with artefacts drawn into every image: counterfactual pairs for testing classifiers.
+
+    Parameters
+    ----------
+    data
+        A data set, best of images without artefacts.
+    out
+        Folder of the new data set.
+    artefact
+        Which; may be repeated.
+    """
+    from dermsynth.artefacts.editing import insert_all
+    from dermsynth.data.dataset import open_data_set
+
+    made = insert_all(open_data_set(data), out, artefact, seed)
+    print(f"{out}: {len(made.table):,} images with {', '.join(artefact)}")
+
+
+def compare(data: Path, *, out: Path, n: int = 100, slow: Off = False, seed: int = 0) -> None:
+    """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
+
+    Parameters
+    ----------
+    data
+        A data set; images in which nothing was found are taken first, if it has been looked at.
+    out
+        Folder for the table, the figure and the page.
+    n
+        How many images.
+    slow
+        Also the methods that take seconds an image: fsr-best and biharmonic.
+    """
+    from dermsynth.artefacts.comparison import compare_methods
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.report.artefact_report import write_comparison
+
+    data_set = open_data_set(data)
+    result = compare_methods(data_set, n, slow=slow, seed=seed)
+    print(f"{'artefact':<10}{'method':<15}{'PSNR dB':>9}{'SSIM':>8}{'colour':>8}{'outside':>9}{'ms':>8}{'n':>6}")
+    for row in result["repairs"]:
+        print(
+            f"{row['artefact']:<10}{row['method']:<15}{row['psnr']['mean']:>9.1f}{row['ssim']['mean']:>8.3f}"
+            f"{row['colour']['mean']:>8.2f}{row['outside']:>9}{1000 * row['seconds']:>8.1f}{row['n']:>6}"
+        )
+    for row in result["detections"]:
+        print(
+            f"{row['artefact']:<10}found with Dice {row['dice']['mean']:.2f}, told by the score with AUC {row['auc']:.2f}"
+        )
+    print(write_comparison(out, data_set, result))

@@ -1,0 +1,1 @@
+"""Artefacts: detected, removed, drawn."""

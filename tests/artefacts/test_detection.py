@@ -1,0 +1,61 @@
+"""Artefacts drawn into phantom images with exact masks are found where they are, and not where they are not."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+from sklearn.metrics import roc_auc_score
+
+from dermsynth.artefacts.detection import ARTEFACTS, detect
+from dermsynth.artefacts.insertion import INSERTED, inserted
+from dermsynth.artefacts.segmentation import dice
+from dermsynth.data.phantom.parameters import PhantomSettings, draw_parameters
+from dermsynth.data.phantom.render import render
+from dermsynth.images import Pixels
+
+
+def clean_images(count: int) -> list[Pixels]:
+    """Phantom images without artefacts."""
+    settings, found, seed = PhantomSettings(192, 256), list[Pixels](), 0
+    while len(found) < count:
+        parameters = draw_parameters(seed, settings)
+        if not parameters.artefacts:
+            found.append(render(parameters, settings).image)
+        seed += 1
+    return found
+
+
+@pytest.fixture(scope="module")
+def clean() -> list[Pixels]:
+    return clean_images(24)
+
+
+LEAST = {"frame": (0.95, 0.85), "hair": (0.95, 0.45), "ruler": (0.85, 0.4), "ink": (0.85, 0.5), "sticker": (0.95, 0.8)}
+"""AUC of the score and mean Dice of the mask that must be reached; rulers without a base line are the hard ones."""
+
+
+@pytest.mark.parametrize("name", INSERTED)
+def test_what_was_drawn_is_found(name: str, clean: Sequence[Pixels]) -> None:
+    without = [detect(image)[name].score for image in clean]
+    pairs = [inserted(image, [name], number) for number, image in enumerate(clean)]
+    found = [detect(image)[name] for image, _ in pairs]
+    area = roc_auc_score([0] * len(clean) + [1] * len(clean), [*without, *(one.score for one in found)])
+    overlap = np.mean([dice(one.mask, masks[name]) for one, (_, masks) in zip(found, pairs, strict=True)])
+    assert (area >= LEAST[name][0], overlap >= LEAST[name][1]) == (True, True), (area, overlap)
+
+
+def test_masks_have_the_images_size_and_grow_with_it(clean: Sequence[Pixels]) -> None:
+    image, _ = inserted(clean[0], ["frame"], 0)
+    large = image.repeat(3, axis=0).repeat(3, axis=1)
+    small, found = detect(image), detect(large)
+    for name in ARTEFACTS:
+        assert found[name].mask.shape == large.shape[:2]
+    assert dice(found["frame"].mask[::3, ::3], small["frame"].mask) > 0.9
+
+
+@pytest.mark.parametrize("value", [0, 128, 255])
+def test_images_without_anything_are_no_trouble(value: int) -> None:
+    found = detect(np.full((40, 50, 3), value, np.uint8))
+    assert all(np.isfinite(one.score) for one in found.values())
+    assert not any(found[name].mask.any() for name in ("hair", "ruler", "ink", "sticker"))
+    assert found["frame"].mask.all() == (value == 0)

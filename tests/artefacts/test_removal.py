@@ -1,0 +1,59 @@
+"""Removal: the lesion stays, nothing outside the hole changes, cuts are clean, and what cannot be done is said."""
+
+import numpy as np
+import pytest
+
+from dermsynth.artefacts.detection import Found
+from dermsynth.artefacts.fill import METHODS
+from dermsynth.artefacts.insertion import inserted
+from dermsynth.artefacts.quality import tried
+from dermsynth.artefacts.removal import Removal, cleaned
+from tests.artefacts.test_detection import clean_images
+
+
+def test_the_lesion_is_protected_but_for_lines_if_wanted() -> None:
+    image, masks = inserted(clean_images(1)[0], ["hair"], 1)
+    lesion = np.zeros(image.shape[:2], bool)
+    lesion[60:140, 80:180] = True
+    known = {"hair": Found(masks["hair"], 1.0)}
+    kept = cleaned(image, lesion, Removal({"hair": "telea"}), known)
+    assert (kept.image[lesion] == image[lesion]).all()
+    assert (kept.image != image).any()
+    inside = cleaned(image, lesion, Removal({"hair": "telea"}, inside_lesion=True), known)
+    assert (inside.image[lesion] != image[lesion]).any()
+    assert (inside.image[~inside.filled] == image[~inside.filled]).all()
+
+
+@pytest.mark.parametrize("method", ["crop", "crop-square"])
+def test_a_cut_leaves_no_frame_and_says_what_it_costs(method: str) -> None:
+    image, masks = inserted(clean_images(1)[0], ["frame"], 2)
+    lesion = np.zeros(image.shape[:2], bool)
+    lesion[:, 20:60] = True
+    result = cleaned(image, lesion, Removal({"frame": method}), {"frame": Found(masks["frame"], 1.0)})  # type: ignore[dict-item]
+    assert not masks["frame"][result.box].any()
+    assert result.image.shape[:2] == masks["frame"][result.box].shape
+    assert method == "crop" or result.image.shape[0] == result.image.shape[1]
+    assert result.lesion_lost == pytest.approx(1 - lesion[result.box].sum() / lesion.sum())
+    assert 0 < result.lesion_lost < 1
+
+
+def test_what_cannot_be_done_is_said() -> None:
+    image = clean_images(1)[0]
+    everything = np.ones(image.shape[:2], bool)
+    with pytest.raises(ValueError, match="everything is protected"):
+        cleaned(image, everything, Removal({"hair": "telea"}))
+    with pytest.raises(ValueError, match="leaves no rectangle"):
+        cleaned(image, None, Removal({"frame": "crop"}), {"frame": Found(everything, 1.0)})
+    with pytest.raises(ValueError, match="nothing is left"):
+        cleaned(image, None, Removal({"frame": "telea"}), {"frame": Found(everything, 1.0)})
+
+
+def test_repairs_come_near_the_truth_and_change_nothing_else() -> None:
+    methods = [method for method in METHODS if method != "fsr-best"]
+    found, repairs = tried(clean_images(2)[1], 0, 0, methods=methods)
+    assert {one.artefact for one in found} == {"frame", "hair", "ruler", "ink", "sticker"}
+    assert all(one.outside == 0 for one in repairs)
+    by = {(one.artefact, one.method): one for one in repairs}
+    assert by["hair", "telea"].psnr > by["hair", "skin"].psnr
+    assert by["hair", "telea"].psnr > 20
+    assert by["sticker", "telea"].colour < 15
