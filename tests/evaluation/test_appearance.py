@@ -13,6 +13,7 @@ from skimage.color import rgb2hsv, rgb2lab
 from skimage.metrics import structural_similarity
 
 from dermsynth.artefacts.segmentation import dark_frame, dice, lesion_mask
+from dermsynth.artefacts.skin import skin_tone_class, typology_angle
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, read_table
 from dermsynth.data.maps import read_mask
@@ -24,8 +25,6 @@ from dermsynth.evaluation.dermatology import (
     asymmetry,
     border_irregularity,
     colour_count,
-    skin_tone_class,
-    typology_angle,
 )
 from dermsynth.evaluation.structural import lying, multi_scale_ssim, ssim
 from dermsynth.images import read_image

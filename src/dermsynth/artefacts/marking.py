@@ -10,13 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.artefacts.detection import ARTEFACTS, Found, detect
+from dermsynth.artefacts.segmentation import lesion_mask
+from dermsynth.artefacts.skin import skin_tone
 from dermsynth.data.dataset import DataSet, amended, inside, unique_stems
+from dermsynth.data.maps import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
 from dermsynth.progress import over_cores
 from dermsynth.runs import write_bytes
 
 Mask = NDArray[np.bool_]
+TONE = "skin_tone"
+"""Column of the individual typology angle in degrees, of skin outside lesion, frame, hair, ink and the other artefacts."""
 COLUMN, FOLDER, BITS = "artefacts_file_name", "artefacts", "artefact_bits"
 THRESHOLDS = {"frame": 0.435, "hair": 0.0044, "ruler": 0.456, "ink": 0.116, "sticker": 2.1, "bubble": 0.059}
 """Scores from which on an image counts as showing the artefact: Youden's choice on half of 2,074 labelled ISIC images."""
@@ -34,15 +39,16 @@ def found_column(name: str) -> str:
 
 
 def mark(data_set: DataSet, *, masks: bool = True, jobs: int = -1) -> DataSet:
-    """Add score and 0/1 columns of every artefact, and one PNG of 16 bits an image whose bits are the artefacts' masks.
+    """Add columns of every artefact's score and 0 or 1, the skin tone, and a PNG of 16 bits an image whose bits are the masks.
 
     Images that cannot be read keep blanks. Raises UserError when none can.
     """
     names = list(data_set.table["file_name"])
     targets = [f"{FOLDER}/{stem}.png" if masks else "" for stem in unique_stems(names)]
     work = partial(_mark_chunk, data_set.folder)
-    pairs = list(zip(names, targets, strict=True))
-    rows = over_cores(work, pairs, chunk=CHUNK, jobs=jobs, label="looking for artefacts")
+    lesions = list(data_set.table.get("mask_file_name", [""] * len(names)))
+    triples = list(zip(names, lesions, targets, strict=True))
+    rows = over_cores(work, triples, chunk=CHUNK, jobs=jobs, label="looking for artefacts")
     if not any(rows):
         raise UserError(f"{data_set.folder}: no image could be read")
     table = pd.DataFrame(rows, index=data_set.table.index).astype(object).fillna("")
@@ -53,17 +59,23 @@ def mark(data_set: DataSet, *, masks: bool = True, jobs: int = -1) -> DataSet:
     return amended(data_set, columns, {**facts, "history": history})
 
 
-def _mark_chunk(folder: Path, rows: Sequence[tuple[str, str]], first: int) -> list[dict[str, object]]:
+def _mark_chunk(folder: Path, rows: Sequence[tuple[str, str, str]], first: int) -> list[dict[str, object]]:
     cv2.setNumThreads(1)
-    return [_mark_one(folder, name, target) for name, target in rows]
+    return [_mark_one(folder, *row) for row in rows]
 
 
-def _mark_one(folder: Path, name: str, target: str) -> dict[str, object]:
+def _mark_one(folder: Path, name: str, lesion: str, target: str) -> dict[str, object]:
     try:
-        found = detect(read_image(inside(folder, name)))
+        image = read_image(inside(folder, name))
+        covered = read_mask(inside(folder, lesion)) if lesion else lesion_mask(image)
     except UserError:
         return {}
-    row: dict[str, object] = {}
+    found = detect(image)
+    skin = ~covered if covered.shape == image.shape[:2] else ~lesion_mask(image)
+    for one in found.values():
+        skin &= ~one.mask
+    tone = skin_tone(image, skin)
+    row: dict[str, object] = {TONE: "" if np.isnan(tone) else f"{tone:.1f}"}
     for artefact, one in found.items():
         row[found_column(artefact)] = str(int(one.score >= THRESHOLDS[artefact]))
         row[score_column(artefact)] = f"{one.score:.4g}"

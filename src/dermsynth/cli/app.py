@@ -14,6 +14,7 @@ app = App(
 )
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
 artefacts = App(name="artefacts", help="Frames, hair, rulers, ink, stickers: detect, remove, insert.")
+latents = App(name="latents", help="Edit a generator's latents: directions, steps.")
 study = App(name="study", help="Let doctors tell real from generated images: design, run, analyse.")
 data = App(name="data", help="Obtain and prepare images.")
 
@@ -54,9 +55,15 @@ STUDY = {
 }
 ARTEFACTS = {
     "detect": "Look for them: columns, masks.",
+    "train": "A classifier of them, from labelled images.",
     "remove": "A copy of a set without them.",
     "insert": "A copy of a set with some drawn in.",
     "compare": "All ways of removing them, where the truth is known.",
+}
+DIRECTIONS = {
+    "svm": "Between images that show something and others.",
+    "pca": "Of most variance (GANSpace).",
+    "sefa": "Eigenvectors of the style weights (SeFa).",
 }
 for name, text in LAYOUTS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
@@ -70,6 +77,12 @@ for name, text in STUDY.items():
 app.command(importing)
 app.command(study)
 app.command(artefacts)
+directions = App(name="directions", help="Find them: by labels, by variance, in the weights.")
+for name, text in DIRECTIONS.items():
+    directions.command(f"dermsynth.cli.latents:{name}", name=name, help=text)
+latents.command(directions)
+latents.command("dermsynth.cli.latents:edit", name="edit", help="Edit a synthetic set along a direction.")
+app.command(latents)
 app.command(data)
 for name, (module, text) in VERBS.items():
     app.command(f"dermsynth.cli.{module}:{name}", name=name, help=text)

@@ -10,7 +10,7 @@ Fill = Literal["skin", "fsr", "fsr-best", "nearest", "telea", "navier-stokes", "
 Off = Annotated[bool, Parameter(negative="")]
 
 
-def detect(data: Path, *, masks: bool = True) -> None:
+def detect(data: Path, *, masks: bool = True, detector: Path | None = None, model: str = "") -> None:
     """Look for frames, hair, rulers, ink, stickers and bubbles: columns in metadata.csv, masks as files.
 
     Parameters
@@ -19,12 +19,20 @@ def detect(data: Path, *, masks: bool = True) -> None:
         A data set, real or synthetic.
     masks
         Whether to store masks.
+    detector
+        Folder of a trained detector, whose probabilities become columns too.
+    model
+        The backbone it was trained on: mobilenet=FILE or timm:NAME=FILE.
     """
     from dermsynth.artefacts.detection import ARTEFACTS
     from dermsynth.artefacts.marking import found_column, mark
     from dermsynth.data.dataset import open_data_set
 
     marked = mark(open_data_set(data), masks=masks)
+    if detector is not None:
+        from dermsynth.utility.artefact_detector import add_probabilities
+
+        marked = add_probabilities(marked, detector, model)
     groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
     print(f"{'share of images with':<24}" + "".join(f"{label:>22}" for label, _ in groups))
     for name in ARTEFACTS:
@@ -33,6 +41,33 @@ def detect(data: Path, *, masks: bool = True) -> None:
     print(
         f"{data}: {len(marked.table):,} images marked; next: dermsynth audit {data}, dermsynth artefacts remove {data}"
     )
+
+
+def train(
+    data: Path, *, column: Annotated[tuple[str, ...], Parameter(negative="")], model: str, out: Path, seed: int = 0
+) -> None:  # fmt: skip
+    """Train a classifier of artefacts on columns of 0 and 1: the score alone, without masks.
+
+    Parameters
+    ----------
+    data
+        A data set with such columns, or a phantom.
+    column
+        A column; may be repeated.
+    model
+        Backbone: mobilenet=FILE or timm:NAME=FILE.
+    out
+        Folder of the detector.
+    """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.utility.artefact_detector import Pooled, train_detector
+
+    found = train_detector(open_data_set(data), column, Pooled(model), out, seed)
+    print(f"{'label':<20}{'AUC':>7}  {'95 %':<16}{'with':>7}{'without':>9}")
+    for row in found:
+        interval = f"{row['low']:.3f} ... {row['high']:.3f}"
+        print(f"{row['label']:<20}{row['auc']:>7.3f}  {interval:<16}{row['with']:>7}{row['without']:>9}")
+    print(out)
 
 
 def remove(

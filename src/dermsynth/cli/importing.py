@@ -228,14 +228,28 @@ def audit(folder: Path, *, out: Path | None = None) -> None:
     from dermsynth.data.audit import as_json, as_text
     from dermsynth.data.audit import audit as look
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.report.audit_report import write_audit_report
+    from dermsynth.errors import UserError
+    from dermsynth.report.audit_report import bias_tables, write_audit_report
     from dermsynth.runs import write_json
+    from dermsynth.utility.artefact_bias import artefact_bias
 
-    found = look(open_data_set(folder))
-    page = out or folder / "audit.html"
-    write_audit_report(found, page)
-    write_json(page.with_suffix(".json"), as_json(found))
+    data_set = open_data_set(folder)
+    found, page = look(data_set), out or folder / "audit.html"
+    try:
+        bias, missing = artefact_bias(data_set), ""
+    except UserError as error:  # nothing is known of artefacts, or there is nothing to compare
+        bias, missing = None, str(error)
+    write_audit_report(found, page, bias)
+    tables = (
+        {} if bias is None else {name: getattr(bias, name).to_dict("records") for name in ("told", "ratios", "tones")}
+    )
+    write_json(page.with_suffix(".json"), {**as_json(found), "artefacts": tables})
     print(as_text(found))
+    for title, table in bias_tables(bias) if bias is not None else []:
+        if len(table):
+            print(f"\n{title}\n{table.to_string(index=False)}")
+    if missing:
+        print(f"\nartefacts: {missing}")
     print(f"\nreport: {page}")
 
 

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from skimage.feature import graycomatrix, graycoprops
 
 from dermsynth.artefacts.segmentation import dark_frame, lesion_mask
+from dermsynth.artefacts.skin import typology_angle
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -24,8 +25,6 @@ COLOURS = {
 """The six colours of the ABCD rule (Stolz et al. 1994), with RGB values as used by Celebi et al. 2013."""
 COLOUR_SHARE = 0.05
 SMALLEST_LESION, SMALLEST_SKIN = 30, 30
-ITA_CLASSES = ((55.0, "very light"), (41.0, "light"), (28.0, "intermediate"), (10.0, "tan"), (-30.0, "brown"))
-"""Lower bounds in degrees of the skin-tone classes (Chardon et al. 1991); below the last: dark."""
 
 
 @dataclass(frozen=True)
@@ -72,17 +71,6 @@ def appearance(image: Pixels, lesion: Mask) -> Appearance | None:
         texture_contrast=texture[0],
         texture_homogeneity=texture[1],
     )
-
-
-def typology_angle(lab: NDArray[np.floating]) -> float:
-    """Individual typology angle of skin's CIELAB [n, 3]: arctan((L* - 50) / b*) of medians, degrees (Chardon et al. 1991)."""
-    lightness, _, yellowness = np.median(lab, axis=0)
-    return float(np.degrees(np.arctan2(lightness - 50, max(float(yellowness), 1e-6))))
-
-
-def skin_tone_class(angle: float) -> str:
-    """Name of a skin tone: above 55 degrees very light, then light, intermediate, tan, brown; dark up to -30."""
-    return next((name for bound, name in ITA_CLASSES if angle > bound), "dark")
 
 
 def asymmetry(lesion: Mask) -> float:

@@ -6,9 +6,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.artefacts.skin import skin_tone_class
 from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.dermatology import NAMES, skin_tone_class
+from dermsynth.evaluation.dermatology import NAMES
 
 EVERYTHING = "all classes"
 TONE = NAMES.index("skin_tone")

@@ -95,6 +95,19 @@ class Synthesis(nn.Module):
         """How many w the network takes: one a styled convolution, and the last image layer's."""
         return 2 * len(self.blocks)
 
+    def style_weights(self) -> list[Tensor]:
+        """Of every w the weights [features, latent] to the styles of its convolution and of the image layer that shares it."""
+        found: list[list[Tensor]] = [[] for _ in range(self.layers)]
+        layer = 0
+        for block in self.blocks.values():
+            assert isinstance(block, SynthesisBlock)
+            taking: list[StyledConvolution | ToImage] = [block.convolution, block.to_image]
+            for module in taking if block.up is None else [block.up, *taking]:
+                found[layer].append(module.affine.weight.detach())
+                layer += 1
+            layer -= 1  # the image layer shares its w with the next block's first layer
+        return [torch.cat(weights) for weights in found]
+
     def noise_sizes(self) -> list[tuple[int, int]]:
         """Height and width of the noise of every styled convolution, in order."""
         height, width = self.shape.constant

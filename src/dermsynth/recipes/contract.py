@@ -163,6 +163,10 @@ class Recipe(nn.Module, ABC):
         """Images of intermediate latents, [n, d] or one a layer [n, layers, d], and the noise shapes after the first."""
         raise NotImplementedError
 
+    def style_weights(self) -> list[Tensor]:
+        """Of every layer that takes a w, the stacked weights [features, d] from w to its styles; none without styles."""
+        return []
+
     def augmentation_strength(self) -> float | None:
         """Probability of augmentation now, or None where the family has none."""
         return None

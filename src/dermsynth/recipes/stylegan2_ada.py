@@ -235,6 +235,10 @@ class StyleGAN2ADA(Recipe):
         """Images of the averaged generator."""
         return self.average.synthesis(w if w.ndim == 3 else self.average.broadcast(w), noise)
 
+    def style_weights(self) -> list[Tensor]:
+        """Of the averaged generator."""
+        return self.average.synthesis.style_weights()
+
     @classmethod
     def accepts_truncation(cls, value: float) -> bool:
         """Psi (Karras et al. 2019, section 2)."""

@@ -8,12 +8,13 @@ import pandas as pd
 from dermsynth.data.audit import Audit, examples
 from dermsynth.images import grid
 from dermsynth.report.page import picture, thumbnails, write_page
+from dermsynth.utility.artefact_bias import Bias
 
 EXAMPLES, TWINS = 8, 12
 
 
-def write_audit_report(audit: Audit, path: Path) -> None:
-    """Findings first, then tables, examples of every class, and the pairs of twins side by side."""
+def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None) -> None:
+    """Findings first, then tables, what artefacts tell, examples of every class, and the pairs of twins side by side."""
     pictures = {
         label: picture(grid(thumbnails(paths, 96), EXAMPLES), f"examples of {label}")
         for label, paths in examples(audit, EXAMPLES).items()
@@ -34,7 +35,8 @@ def write_audit_report(audit: Audit, path: Path) -> None:
         if name not in binary
     ]
     leaks = [("Groups in more than one split", audit.leaks)]
-    shown = [(t, table.to_dict("split")) for t, table in [*tables, *leaks, *shares, *columns] if len(table)]
+    told = [] if bias is None else bias_tables(bias)
+    shown = [(t, table.to_dict("split")) for t, table in [*tables, *leaks, *told, *shares, *columns] if len(table)]
     write_page(
         path,
         "audit.html",
@@ -51,3 +53,12 @@ def write_audit_report(audit: Audit, path: Path) -> None:
             "is_number": lambda v: isinstance(v, (int, float, np.number)),
         },
     )
+
+
+def bias_tables(bias: Bias) -> list[tuple[str, pd.DataFrame]]:
+    """Titles and tables of what artefacts tell."""
+    return [
+        ("How much of the label the artefacts alone tell: AUC, cross-validated, with 95 % interval", bias.told),
+        ("Artefacts by class: share, and odds ratio against the other classes with 95 % interval", bias.ratios),
+        ("Skin tone by class: individual typology angle in degrees, median and quartiles", bias.tones),
+    ]

@@ -163,7 +163,7 @@ def _todo(generator: Generator, counts: Mapping[str, int], out: Path, first_seed
     return [item for item in everything if not item[0].exists()]
 
 
-def _class_seed(number: int, seed: int) -> int:
+def class_seed(number: int, seed: int) -> int:
     """Images of different classes with one seed get unrelated latents."""
     return number * SEEDS_A_CLASS + seed
 
@@ -171,7 +171,7 @@ def _class_seed(number: int, seed: int) -> int:
 def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], truncation: float | None) -> None:
     classes = generator.config.data.classes
     numbers = [classes.index(label) if classes else 0 for _, label, _ in chunk]
-    seeds = [_class_seed(number, seed) for number, (_, _, seed) in zip(numbers, chunk, strict=True)]
+    seeds = [class_seed(number, seed) for number, (_, _, seed) in zip(numbers, chunk, strict=True)]
     images = images_of(generator.recipe, seeds, numbers, truncation).transpose(0, 2, 3, 1)
     for (path, label, seed), image in zip(chunk, images, strict=True):
         text = {

@@ -83,6 +83,7 @@ class Classifier(nn.Module):
 
     def __init__(self, place: str, seed: int, *, trained: bool = True) -> None:
         super().__init__()
+        self.name = place.partition("=")[0]
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.backbone, width = backbone(place, trained=trained)
@@ -111,6 +112,24 @@ def write_classifier(folder: Path, model: Classifier, training: Training) -> Non
         save_file(weights, temporary, {"backbone": training.backbone.partition("=")[0]})
 
 
+def load_classifier(folder: Path) -> Classifier:
+    """The classifier of real images that a utility experiment kept.
+
+    Raises UserError when the folder holds none.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; classifier=DIR takes a folder of dermsynth utility")
+    try:
+        with safe_open(path, "pt") as file:
+            name = str((file.metadata() or {}).get("backbone", ""))
+        model = Classifier(name, 0, trained=False)
+        model.load_state_dict(load_file(path))
+    except (SafetensorError, RuntimeError) as error:
+        raise UserError(f"{path}: not a classifier of dermsynth utility ({type(error).__name__})") from error
+    return model.eval()
+
+
 def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Extractor:
     """As `networks.features.load_extractor`, and `classifier=DIR`: the classifier of real images of a utility experiment.
 
@@ -119,17 +138,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
     kind, _, place = specification.partition("=")
     if kind != "classifier":
         return features.load_extractor(specification, resizer=resizer)
-    path = Path(place) / WEIGHTS
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; --extractor classifier=DIR takes a folder of dermsynth utility")
-    try:
-        with safe_open(path, "pt") as file:
-            name = str((file.metadata() or {}).get("backbone", ""))
-        model = Classifier(name, 0, trained=False)
-        model.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
-        raise UserError(f"{path}: not a classifier of dermsynth utility ({type(error).__name__})") from error
-    model.eval()
+    model = load_classifier(Path(place))
     weight, bias = (v.detach().double().numpy() for v in (model.head.weight[0], model.head.bias[0]))
 
     def head(rows: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -141,7 +150,13 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         return found
 
     return Extractor(
-        f"classifier ({name})", "-classifier", "none", f"classifier:{file_hash(path)}", network, None, head
+        f"classifier ({model.name})",
+        "-classifier",
+        "none",
+        f"classifier:{file_hash(Path(place) / WEIGHTS)}",
+        network,
+        None,
+        head,
     )
 
 

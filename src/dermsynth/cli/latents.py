@@ -1,0 +1,170 @@
+"""The verbs of latent spaces: find directions, edit along them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from dermsynth.latents.directions import Direction
+    from dermsynth.latents.space import Points, Space
+
+Which = Annotated[str, Parameter(help="Checkpoint: last, best, or images shown.")]
+
+
+def svm(
+    run: Path, *, score: str, out: Path, n: int = 20_000, threshold: float | None = None, model: str = "",
+    truncation: float | None = None, which: Which = "last", first_seed: int = 0,
+) -> None:  # fmt: skip
+    """The direction between points whose images show something and others: plane of a linear support vector machine.
+
+    Parameters
+    ----------
+    run
+        A run of a family with a latent; stylegan2-ada is moved in W.
+    score
+        frame, hair, ruler, ink, sticker, bubble, detector=DIR:LABEL or classifier=DIR.
+    out
+        Folder for the samples and directions.safetensors; goes on where it was stopped.
+    n
+        How many points.
+    threshold
+        Score from which on an image shows it; by default the scorer's.
+    model
+        Backbone of a trained detector: mobilenet=FILE or timm:NAME=FILE.
+    """
+    from dermsynth.latents.directions import svm_direction
+    from dermsynth.latents.samples import sampled
+    from dermsynth.latents.scorers import scorer
+    from dermsynth.latents.space import space_of
+    from dermsynth.sampling.generate import load_generator
+
+    space, seen = space_of(load_generator(run, which=which)), scorer(score, model)
+    labels = space.generator.recipe.targets()
+    samples = sampled(space, seen, out, count=n, first_seed=first_seed, labels=labels, truncation=truncation)
+    found = svm_direction(samples, seen.threshold if threshold is None else threshold, seen.name, seed=0)
+    _write(out, space, [found])
+
+
+def pca(
+    run: Path, *, out: Path, n: int = 20_000, count: int = 10, truncation: float | None = None, which: Which = "last",
+    first_seed: int = 0,
+) -> None:  # fmt: skip
+    """The principal directions of sampled points (GANSpace).
+
+    Parameters
+    ----------
+    run
+        A run of a family with a latent.
+    out
+        Folder for directions.safetensors.
+    n
+        How many points.
+    count
+        How many directions.
+    """
+    from dermsynth.latents.directions import pca_directions
+    from dermsynth.latents.space import space_of
+    from dermsynth.sampling.generate import load_generator
+
+    space = space_of(load_generator(run, which=which))
+    _write(out, space, pca_directions(_points(space, n, first_seed, truncation), count))
+
+
+def sefa(run: Path, *, out: Path, count: int = 10, layers: str = "", which: Which = "last") -> None:
+    """Eigenvectors of the weights from w to styles (SeFa): no images are needed.
+
+    Parameters
+    ----------
+    run
+        A stylegan2-ada run.
+    out
+        Folder for directions.safetensors.
+    count
+        How many directions.
+    layers
+        First and last layer, for example 0-3; all by default.
+    """
+    from dermsynth.errors import UserError
+    from dermsynth.latents.directions import sefa_directions
+    from dermsynth.latents.space import require_w, space_of
+    from dermsynth.sampling.generate import load_generator
+
+    space = space_of(load_generator(run, which=which))
+    require_w(space, "sefa")
+    try:
+        first, last = (int(part) for part in layers.split("-")) if layers else (0, space.layers - 1)
+    except ValueError as error:
+        raise UserError(f"--layers {layers!r}: write first and last, for example 0-3") from error
+    chosen = (first, last) if layers else None
+    _write(out, space, sefa_directions(space, count, chosen, _points(space, 1000, 0, None)))
+
+
+def edit(
+    data: Path, *, directions: Path, direction: str, out: Path, steps: float | None = None, until_gone: str = "",
+    model: str = "", without: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+) -> None:  # fmt: skip
+    """Edit a whole synthetic set along a direction: by so many deviations, or until a scorer sees nothing any more.
+
+    Parameters
+    ----------
+    data
+        A set made by dermsynth generate; its run must be at hand.
+    directions
+        A directions.safetensors.
+    direction
+        Name of one of its directions.
+    out
+        Folder of the edited set.
+    steps
+        How far, in deviations of points along the direction; negative against it.
+    until_gone
+        A scorer as for svm: each image is moved against the direction as little as it takes.
+    model
+        Backbone of a trained detector.
+    without
+        Names of directions that are projected out first.
+    """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.errors import UserError
+    from dermsynth.latents.directions import named, read_directions
+    from dermsynth.latents.directions import without as left_of
+    from dermsynth.latents.edited_sets import edit_set, space_behind
+    from dermsynth.latents.scorers import scorer
+
+    if (steps is None) == (not until_gone):
+        raise UserError("say how far: either --steps NUMBER or --until-gone SCORER")
+    source = open_data_set(data)
+    space = space_behind(source)
+    known = read_directions(directions, space)
+    chosen = named(known, direction)
+    if without:
+        chosen = left_of(chosen, [named(known, name) for name in without])
+    made = edit_set(source, space, chosen, out, steps=steps, gone=scorer(until_gone, model) if until_gone else None)
+    taken = made.table["edit_step"].astype(float)
+    mean = taken[taken != 0].mean() if (taken != 0).any() else 0.0
+    print(f"{out}: {len(made.table):,} images, {(taken != 0).sum():,} moved, {mean:+.2f} deviations on average")
+
+
+def _points(space: "Space", n: int, first_seed: int, truncation: float | None) -> "Points":
+    from dermsynth.errors import UserError
+
+    if n < 2:
+        raise UserError(f"--n {n}: must be at least 2")
+    targets, seeds = space.generator.recipe.targets(), range(first_seed, first_seed + n)
+    return space.points(list(seeds), [targets[i % len(targets)] for i in range(n)], truncation)
+
+
+def _write(out: Path, space: "Space", found: "Sequence[Direction]") -> None:
+    from dermsynth.latents.directions import write_directions
+
+    path = out / "directions.safetensors"
+    write_directions(path, space, found)
+    for direction in found:
+        facts = ", ".join(
+            f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in direction.facts.items()
+        )
+        print(f"{direction.name:<12}deviation {direction.scale:.3g}; {facts}")
+    print(path)

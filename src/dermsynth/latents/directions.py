@@ -1,0 +1,156 @@
+"""Directions in a latent space: found by a linear SVM, by PCA, or in the weights; kept with where they come from."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from sklearn.model_selection import train_test_split
+from sklearn.svm import LinearSVC
+
+from dermsynth.errors import UserError
+from dermsynth.latents.samples import Samples
+from dermsynth.latents.space import Points, Space, require_w
+from dermsynth.runs import replacing
+
+Vector = NDArray[np.float32]
+HELD_OUT, FEWEST = 0.2, 20
+"""Share of points on which a plane is tried, and least points on either side of it."""
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A unit vector [d] with a name, the layers it moves (first and last; all without), and how it was found.
+
+    `scale` is the deviation of the sampled points along it: steps are counted in it.
+    """
+
+    name: str
+    vector: Vector
+    scale: float
+    facts: dict[str, Any]
+    layers: tuple[int, int] | None = None
+
+
+def svm_direction(samples: Samples, threshold: float, name: str, seed: int) -> Direction:
+    """The unit normal of the plane between points whose images show something and others (Shen et al. 2020, section 2.1).
+
+    Accuracy is that on held-out points. Raises UserError when one side has fewer than twenty points.
+    """
+    shown = samples.scores >= threshold
+    counts = int(shown.sum()), int((~shown).sum())
+    if min(counts) < FEWEST:
+        raise UserError(
+            f"{name}: {counts[0]} images show it and {counts[1]} do not; at least {FEWEST} of each are needed: "
+            "sample more (--n) or set another --threshold"
+        )
+    scale = float(samples.points.std())
+    train, test = train_test_split(np.arange(len(shown)), test_size=HELD_OUT, random_state=seed, stratify=shown)
+    model = LinearSVC(C=0.01, class_weight="balanced", dual=False).fit(samples.points[train] / scale, shown[train])
+    right = model.predict(samples.points[test] / scale) == shown[test]
+    normal = model.coef_[0]
+    facts = {
+        "method": "svm", "points": len(shown), "with": counts[0], "threshold": threshold, "held_out": len(test),
+        "accuracy": float(right.mean()),
+        "balanced_accuracy": float((right[shown[test]].mean() + right[~shown[test]].mean()) / 2),
+    }  # fmt: skip
+    return _direction(name, normal, samples.points, facts)
+
+
+def pca_directions(points: Points, count: int) -> list[Direction]:
+    """The principal directions of sampled points (Härkönen et al. 2020, section 2.1), the one of most variance first."""
+    centred = points.astype(np.float64) - points.mean(axis=0)
+    _, singular, rows = np.linalg.svd(centred, full_matrices=False)
+    shares = singular**2 / (singular**2).sum()
+    return [
+        _direction(f"pca{i}", rows[i], points, {"method": "pca", "points": len(points), "explained": float(shares[i])})
+        for i in range(min(count, len(rows)))
+    ]
+
+
+def sefa_directions(space: Space, count: int, layers: tuple[int, int] | None, points: Points) -> list[Direction]:
+    """Eigenvectors of A^T A with the largest eigenvalues, A the stacked style weights of layers (Shen & Zhou 2021, equation 6).
+
+    Raises UserError for a generator without styles, or layers it does not have.
+    """
+    require_w(space, "sefa")
+    weights = space.generator.recipe.style_weights()
+    first, last = layers or (0, len(weights) - 1)
+    if not 0 <= first <= last < len(weights):
+        raise UserError(f"--layers {first}-{last}: this generator has layers 0 to {len(weights) - 1}")
+    stacked = torch.cat(weights[first : last + 1]).double().cpu().numpy()
+    values, vectors = np.linalg.eigh(stacked.T @ stacked)
+    facts = {"method": "sefa", "layers": [first, last]}
+    return [
+        replace(
+            _direction(f"sefa{i}", vectors[:, -1 - i], points, {**facts, "eigenvalue": float(values[-1 - i])}),
+            layers=layers,
+        )
+        for i in range(min(count, len(values)))
+    ]
+
+
+def _direction(name: str, vector: NDArray[np.floating[Any]], points: Points, facts: dict[str, Any]) -> Direction:
+    unit = (vector / np.linalg.norm(vector)).astype(np.float32)
+    return Direction(name, unit, float((points @ unit).std()), facts)
+
+
+def without(direction: Direction, others: Sequence[Direction]) -> Direction:
+    """The direction with other directions projected out (Shen et al. 2020, section 2.2): it leaves what they change."""
+    basis = np.linalg.qr(np.stack([other.vector for other in others]).T.astype(np.float64))[0]
+    left = direction.vector - basis @ (basis.T @ direction.vector)
+    length = float(np.linalg.norm(left))
+    if length < 1e-6:
+        raise UserError(f"{direction.name}: nothing is left of it without {', '.join(other.name for other in others)}")
+    facts = {**direction.facts, "without": [other.name for other in others], "kept": length}
+    return replace(direction, name=f"{direction.name}-only", vector=(left / length).astype(np.float32), facts=facts)
+
+
+def write_directions(path: Path, space: Space, directions: Sequence[Direction]) -> None:
+    """One small file: the vectors, and everything else as JSON in its header."""
+    facts = {
+        "run": str(space.generator.run.resolve()), "checkpoint": space.generator.checkpoint.hash, "space": space.name,
+        "layers": space.layers,
+        "directions": [{"name": d.name, "scale": d.scale, "facts": d.facts, "layers": d.layers} for d in directions],
+    }  # fmt: skip
+    with replacing(path) as temporary:
+        save_file({"vectors": np.stack([d.vector for d in directions])}, temporary, {"facts": json.dumps(facts)})
+
+
+def read_directions(path: Path, space: Space) -> list[Direction]:
+    """The directions of a file.
+
+    Raises UserError when it is none, or was found in another checkpoint, space or layer layout.
+    """
+    try:
+        with safe_open(path, "np") as file:
+            facts, vectors = json.loads((file.metadata() or {})["facts"]), file.get_tensor("vectors")
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise UserError(f"{path}: no directions ({type(error).__name__}); make them with: dermsynth latents") from error
+    mine = {"checkpoint": space.generator.checkpoint.hash, "space": space.name, "layers": space.layers}
+    for key, value in mine.items():
+        if facts[key] != value:
+            raise UserError(
+                f"{path}: directions of {key} {facts[key]!r}, {space.generator.run} has {value!r}; find them again"
+            )
+    return [
+        Direction(d["name"], vector, d["scale"], d["facts"], tuple(d["layers"]) if d["layers"] else None)
+        for d, vector in zip(facts["directions"], vectors, strict=True)
+    ]
+
+
+def named(directions: Sequence[Direction], name: str) -> Direction:
+    """One direction by its name.
+
+    Raises UserError when there is none of that name.
+    """
+    found = [direction for direction in directions if direction.name == name]
+    if not found:
+        raise UserError(f"--direction {name!r}: there are: {', '.join(d.name for d in directions)}")
+    return found[0]

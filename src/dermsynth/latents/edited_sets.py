@@ -1,0 +1,80 @@
+"""A whole synthetic set edited along a direction: a new set that says of every image where it came from and how far it went."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
+from dermsynth.errors import UserError
+from dermsynth.evaluation.origin import generator_of
+from dermsynth.images import encode_png
+from dermsynth.latents.directions import Direction
+from dermsynth.latents.edits import moved, until_gone
+from dermsynth.latents.scorers import Scorer
+from dermsynth.latents.space import Space, space_of
+from dermsynth.progress import progress_bar
+from dermsynth.runs import replacing_folder, write_bytes
+
+PART = 64
+KEPT = ("file_name", "label", "seed", "truncation", "checkpoint", "synthetic")
+
+
+def space_behind(data_set: DataSet) -> Space:
+    """The latent space of the generator that made a set.
+
+    Raises UserError for a set that is none of dermsynth generate's, or whose run is not where it was.
+    """
+    if not data_set.synthetic or not {"seed", "truncation"} <= set(data_set.table):
+        raise UserError(f"{data_set.folder}: no set made by dermsynth generate: there is no latent to edit")
+    generator = generator_of(data_set)
+    if generator is None:
+        raise UserError(
+            f"{data_set.folder}: the run that made it is not at hand ({data_set.description['generator']['run']})"
+        )
+    return space_of(generator)
+
+
+def edit_set(
+    data_set: DataSet, space: Space, direction: Direction, out: Path, *, steps: float | None, gone: Scorer | None
+) -> DataSet:
+    """The same seeds, moved by `steps` deviations, or against the direction until the scorer sees nothing.
+
+    Columns: `edited_from`, `edit_direction`, `edit_step`. Raises UserError when `out` holds something.
+    """
+    refuse_filled(out)
+    classes = space.generator.config.data.classes
+    table = data_set.table[[name for name in KEPT if name in data_set.table]].copy()
+    seeds = table["seed"].astype(int).tolist()
+    labels = [classes.index(str(label)) for label in data_set.labels] if classes else [0] * len(table)
+    text = str(table["truncation"].iloc[0])
+    taken, truncation = np.zeros(len(table)), None if text == "none" else float(text)
+    with replacing_folder(out) as work:
+        starts = range(0, len(table), PART)
+        for start in progress_bar(starts, total=len(starts), label="editing", unit=f"x{PART} img"):
+            rows = slice(start, start + PART)
+            points = space.points(seeds[rows], labels[rows], truncation)
+            if gone is None:
+                taken[rows] = steps or 0.0
+                images = space.images(moved(space, points, direction, taken[rows]), seeds[rows], labels[rows])
+            else:
+                images, taken[rows] = until_gone(space, points, seeds[rows], labels[rows], direction, gone)
+            for name, image in zip(table["file_name"].iloc[rows], images, strict=True):
+                text_fields = {"Software": "dermsynth", "edited": direction.name}
+                write_bytes(work / name, encode_png(image.transpose(1, 2, 0), text=text_fields, synthetic=True))
+        table = table.assign(
+            edited_from=table["file_name"], edit_direction=direction.name, edit_step=np.round(taken, 3).astype(str)
+        )
+        facts = {
+            k: v
+            for k, v in data_set.description.items()
+            if k in ("synthetic", "source", "digital_source_type", "generator")
+        }
+        step = {
+            "command": "dermsynth latents edit",
+            "direction": direction.name,
+            "method": direction.facts,
+            "steps": steps,
+        }
+        step |= {"until_gone": gone.name if gone is not None else ""}
+        write_data_set(work, table, {**facts, "history": data_set.description.get("history", [])}, step)
+    return open_data_set(out)

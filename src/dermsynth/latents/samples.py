@@ -1,0 +1,93 @@
+"""Many points with the scores of their images: made in parts that are kept, so that a stop loses little."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from dermsynth.errors import UserError, require_seed
+from dermsynth.latents.scorers import Scorer
+from dermsynth.latents.space import Points, Space
+from dermsynth.progress import progress_bar
+from dermsynth.runs import read_json, replacing, write_json
+
+PART, FACTS = 512, "samples.json"
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Points [n, d], their seeds and class numbers, and the scores of their images [n]."""
+
+    points: Points
+    seeds: NDArray[np.int64]
+    labels: NDArray[np.int64]
+    scores: NDArray[np.float64]
+
+
+def sampled(
+    space: Space,
+    scorer: Scorer,
+    out: Path,
+    *,
+    count: int,
+    first_seed: int,
+    labels: Sequence[int],
+    truncation: float | None,
+) -> Samples:
+    """`count` points of seeds from `first_seed` on, classes in turn, with scores; parts already in `out` are not made again.
+
+    Raises UserError when `out` was begun otherwise.
+    """
+    require_seed(first_seed)
+    if count < 1:
+        raise UserError(f"--n {count}: must be at least 1")
+    facts = {
+        "checkpoint": space.generator.checkpoint.hash, "space": space.name, "score": scorer.name, "first_seed": first_seed,
+        "labels": list(labels), "truncation": truncation,
+    }  # fmt: skip
+    earlier = read_json(out / FACTS) if (out / FACTS).exists() else facts
+    if earlier != facts:
+        changed = next(key for key in facts if earlier.get(key) != facts[key])
+        raise UserError(
+            f"{out}: begun with {changed} {earlier.get(changed)!r}, now {facts[changed]!r}; choose another --out"
+        )
+    write_json(out / FACTS, facts)
+    starts = range(0, count, PART)
+    bar = progress_bar(starts, total=len(starts), label="sampling", unit=f"x{PART} img")
+    parts = [_part(space, scorer, out, start, first_seed, labels, truncation) for start in bar]
+    points, seeds, numbers, scores = (np.concatenate([p[key] for p in parts])[:count] for key in KEYS)
+    return Samples(points, seeds, numbers, scores)
+
+
+KEYS = ("points", "seeds", "labels", "scores")
+
+
+def _part(
+    space: Space,
+    scorer: Scorer,
+    out: Path,
+    start: int,
+    first_seed: int,
+    labels: Sequence[int],
+    truncation: float | None,
+) -> dict[str, NDArray[Any]]:
+    path = out / "parts" / f"{start:07d}.safetensors"
+    if path.exists():
+        return dict(load_file(path))
+    seeds = first_seed + np.arange(start, start + PART)
+    numbers = np.array([labels[i % len(labels)] for i in range(start, start + PART)])
+    points = space.points(seeds.tolist(), numbers.tolist(), truncation)
+    scores = scorer.score(space.images(points, seeds.tolist(), numbers.tolist()))
+    found: dict[str, NDArray[Any]] = {
+        "points": points,
+        "seeds": seeds,
+        "labels": numbers,
+        "scores": scores.astype(np.float64),
+    }
+    with replacing(path) as temporary:
+        save_file(found, temporary)
+    return found

@@ -1,0 +1,81 @@
+"""What tells of an image whether it shows something: a detector of artefacts, a trained one, a classifier."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from dermsynth.artefacts.detection import ARTEFACTS, detect
+from dermsynth.artefacts.marking import THRESHOLDS
+from dermsynth.errors import UserError
+from dermsynth.images import fit
+from dermsynth.utility.artefact_detector import HEIGHT, WIDTH, Pooled, load_detector
+from dermsynth.utility.classifier import load_classifier
+
+Images = NDArray[np.uint8]
+Scores = NDArray[np.float64]
+CHUNK = 32
+
+
+class Scorer:
+    """Scores [n] of uint8 [n, 3, h, w], and from which score on an image shows it."""
+
+    def __init__(self, name: str, threshold: float, score: Callable[[Images], Scores]) -> None:
+        self.name, self.threshold, self.score = name, threshold, score
+
+    def shows(self, images: Images) -> NDArray[np.bool_]:
+        """Which images show it."""
+        found: NDArray[np.bool_] = self.score(images) >= self.threshold
+        return found
+
+
+def scorer(place: str, model: str = "") -> Scorer:
+    """`frame`, `hair` ... by classical vision, `detector=DIR:LABEL` (with its backbone), or `classifier=DIR` of an experiment.
+
+    Raises UserError when the place is not understood, or what it names is not there.
+    """
+    kind, _, rest = place.partition("=")
+    if kind in ARTEFACTS and not rest:
+        return Scorer(kind, THRESHOLDS[kind], partial(_classical, kind))
+    if kind == "detector" and rest:
+        folder, _, label = rest.rpartition(":")
+        return _trained(Path(folder), label, model)
+    if kind == "classifier" and rest:
+        found = load_classifier(Path(rest))
+        return Scorer(kind, 0.5, found.probabilities)
+    raise UserError(f"--score {place!r}: write {', '.join(ARTEFACTS)}, detector=DIR:LABEL or classifier=DIR")
+
+
+def _classical(name: str, images: Images) -> Scores:
+    parts = [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
+    found = Parallel(n_jobs=-1)(delayed(_scores)(part, name) for part in parts)
+    return np.concatenate(found)
+
+
+def _scores(images: Images, name: str) -> Scores:
+    return np.array([detect(np.ascontiguousarray(image.transpose(1, 2, 0)))[name].score for image in images])
+
+
+def _trained(folder: Path, label: str, model: str) -> Scorer:
+    detector, pooled = load_detector(folder), Pooled(model)
+    if label not in detector.labels:
+        raise UserError(f"--score detector={folder}:{label}: no such label; there are: {', '.join(detector.labels)}")
+    if pooled.name != detector.backbone:
+        raise UserError(f"--model {model!r}: the detector was trained on features of {detector.backbone}")
+    column = detector.labels.index(label)
+
+    def score(images: Images) -> Scores:
+        rows = [
+            pooled(
+                np.stack(
+                    [fit(image.transpose(1, 2, 0), HEIGHT, WIDTH, "stretch", "area") for image in images[i : i + 16]]
+                )
+            )
+            for i in range(0, len(images), 16)
+        ]
+        return detector.probabilities(np.concatenate(rows))[:, column]
+
+    return Scorer(f"{folder.name}:{label}", 0.5, score)

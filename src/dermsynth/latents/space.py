@@ -1,0 +1,94 @@
+"""The space that is edited: W of a generator with styles, the input noise of any other."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dermsynth.errors import UserError
+from dermsynth.recipes.contract import Condition
+from dermsynth.recipes.sampler import CHUNK, noise_of, one_hot, to_bytes
+from dermsynth.sampling.generate import Generator, class_seed
+
+Points = NDArray[np.float32]
+Images = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Space:
+    """Points of a generator's latent space and their images; `name` is w or z."""
+
+    generator: Generator
+    name: Literal["w", "z"]
+
+    @property
+    def width(self) -> int:
+        """Numbers of a point."""
+        return int(self.points([0], [0], None).shape[1])
+
+    @property
+    def layers(self) -> int:
+        """How many layers take a point of W; 1 for Z."""
+        return max(len(self.generator.recipe.style_weights()), 1)
+
+    def points(self, seeds: Sequence[int], labels: Sequence[int], truncation: float | None) -> Points:
+        """The points [n, d] from which `dermsynth generate` makes the images of these seeds and class numbers."""
+        found = []
+        for noise, label, count in self._chunks(seeds, labels):
+            w = noise[0] if self.name == "z" else self.generator.recipe.style(noise[0], label, truncation)
+            assert w is not None
+            found.append(w[:count].float().cpu().numpy())
+        return np.concatenate(found)
+
+    def images(self, points: Points, seeds: Sequence[int], labels: Sequence[int]) -> Images:
+        """uint8 [n, 3, h, w] of points [n, d], or in W [n, layers, d], with the other noise of the seeds."""
+        found, start = [], 0
+        recipe = self.generator.recipe
+        for noise, label, count in self._chunks(seeds, labels):
+            chunk = points[start : start + count]
+            padded = np.concatenate([chunk, np.repeat(chunk[-1:], CHUNK - count, axis=0)])
+            latent = torch.from_numpy(padded).to(label.device)
+            with torch.inference_mode():
+                if self.name == "w":
+                    made = recipe.of_style(latent, noise[1:])
+                else:
+                    made = recipe.sample([latent, *noise[1:]], Condition(label), None)
+            found.append(to_bytes(made)[:count])
+            start += count
+        return np.concatenate(found)
+
+    def _chunks(self, seeds: Sequence[int], labels: Sequence[int]) -> "list[tuple[list[Tensor], Tensor, int]]":
+        return [self._noise(seeds[i : i + CHUNK], labels[i : i + CHUNK]) for i in range(0, len(seeds), CHUNK)]
+
+    def _noise(self, seeds: Sequence[int], labels: Sequence[int]) -> tuple[list[Tensor], Tensor, int]:
+        """All noise of a chunk that is filled up by its last image, the one-hot classes, and how many are meant."""
+        recipe, count = self.generator.recipe, len(seeds)
+        device, shapes = next(recipe.parameters()).device, recipe.noise_shapes()
+        places = [min(i, count - 1) for i in range(CHUNK)]
+        drawn = [noise_of(class_seed(labels[i], seeds[i]), shapes) for i in places]
+        noise = [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
+        return noise, one_hot([labels[i] for i in places], recipe.classes, device), count
+
+
+def space_of(generator: Generator) -> Space:
+    """W where the family has styles, else Z.
+
+    Raises UserError for families that make images from images or maps: they have no latent to move.
+    """
+    recipe = generator.recipe
+    if recipe.takes != "images" or not recipe.noise_shapes():
+        raise UserError(f"{generator.run}: {generator.config.recipe} has no latent space to move in")
+    return Space(generator, "w" if recipe.style_weights() else "z")
+
+
+def require_w(space: Space, asked: str) -> None:
+    """Raise UserError for a space without styles."""
+    if space.name != "w":
+        config = space.generator.config
+        raise UserError(
+            f"{asked}: {space.generator.run} is a {config.recipe} run, which has no W; only stylegan2-ada has"
+        )

@@ -1,0 +1,1 @@
+"""Latent spaces: directions and edits."""

@@ -1,0 +1,201 @@
+"""Directions: what was planted is found, what they say of themselves is so, and those of another run are refused."""
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file
+from sklearn.decomposition import PCA
+
+from dermsynth.data.dataset import open_data_set
+from dermsynth.errors import UserError
+from dermsynth.latents.directions import (
+    Direction,
+    pca_directions,
+    read_directions,
+    sefa_directions,
+    svm_direction,
+    without,
+    write_directions,
+)
+from dermsynth.latents.edits import moved
+from dermsynth.latents.samples import Samples
+from dermsynth.latents.space import Space, space_of
+from dermsynth.recipes.sampler import images_of
+from dermsynth.sampling.generate import class_seed, load_generator
+
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def space(run: Path) -> Space:
+    return space_of(load_generator(run, device="cpu"))
+
+
+def planted(count: int = 2000, width: int = 16, seed: int = 0) -> tuple[Samples, np.ndarray]:
+    """Points whose score is their place along one direction, with noise."""
+    random = np.random.default_rng(seed)
+    points = random.normal(0, 2, (count, width)).astype(np.float32)
+    truth = random.normal(size=width)
+    truth /= np.linalg.norm(truth)
+    scores = points @ truth + random.normal(0, 0.3, count)
+    return Samples(points, np.arange(count), np.zeros(count, int), scores), truth
+
+
+def test_a_planted_direction_is_found() -> None:
+    samples, truth = planted()
+    found = svm_direction(samples, 1.0, "frame", 0)
+    assert found.vector @ truth > 0.98
+    assert found.facts["balanced_accuracy"] > 0.9
+    assert found.scale == pytest.approx(2, rel=0.05)
+    assert np.linalg.norm(found.vector) == pytest.approx(1, abs=1e-5)
+
+
+def test_no_direction_is_found_where_there_is_none() -> None:
+    samples, _ = planted()
+    lots = replace(samples, scores=np.random.default_rng(1).normal(size=2000))
+    assert svm_direction(lots, 0.0, "frame", 0).facts["balanced_accuracy"] < 0.58
+
+
+def test_one_sided_labels_are_refused() -> None:
+    samples, _ = planted()
+    with pytest.raises(UserError, match="frame: 0 images show it and 2000 do not; at least 20 of each are needed"):
+        svm_direction(samples, 1e9, "frame", 0)
+
+
+def test_principal_directions_are_those_of_scikit_learn() -> None:
+    samples, _ = planted()
+    stretched = samples.points * np.linspace(3, 1, 16, dtype=np.float32)
+    reference = PCA(4).fit(stretched)
+    for mine, theirs, share in zip(
+        pca_directions(stretched, 4), reference.components_, reference.explained_variance_ratio_, strict=True
+    ):
+        assert abs(mine.vector @ theirs) == pytest.approx(1, abs=1e-3)
+        assert mine.facts["explained"] == pytest.approx(share, rel=1e-3)
+
+
+def test_eigenvectors_of_the_weights_move_styles_most(space: Space) -> None:
+    points = space.points(range(8), [0] * 8, None)
+    found = sefa_directions(space, space.width, None, points)
+    stacked = torch.cat(space.generator.recipe.style_weights()).numpy()
+    lengths = [np.linalg.norm(stacked @ d.vector) for d in found]
+    assert lengths == sorted(lengths, reverse=True)
+    assert np.allclose([d.vector @ found[0].vector for d in found[1:]], 0, atol=1e-4)
+    random = np.random.default_rng(0).normal(size=(200, space.width))
+    random /= np.linalg.norm(random, axis=1, keepdims=True)
+    assert lengths[0] >= np.linalg.norm(stacked @ random.T, axis=0).max()
+    with pytest.raises(UserError, match="this generator has layers 0 to"):
+        sefa_directions(space, 1, (0, 99), points)
+
+
+def test_style_weights_are_those_that_each_layer_uses(space: Space) -> None:
+    """A change of one layer's w that its weights send to nothing changes no pixel; any other does."""
+    recipe, labels = space.generator.recipe, [0] * 2
+    points = space.points([3, 4], labels, None)
+    for layer, weights in enumerate(recipe.style_weights()):
+        _, _, rows = np.linalg.svd(weights.double().numpy())
+        spread = np.repeat(points[:, None], space.layers, axis=1)
+        before = space.images(spread, [3, 4], labels)
+        spread[:, layer] += 50 * rows[0].astype(np.float32)
+        assert (space.images(spread, [3, 4], labels) != before).any()
+        if weights.shape[0] < space.width:
+            spread[:, layer] = points + 50 * rows[-1].astype(np.float32)
+            assert np.abs(space.images(spread, [3, 4], labels).astype(int) - before).max() <= 1
+
+
+def test_points_give_the_images_that_generate_makes(space: Space) -> None:
+    labels, seeds = [0, 1, 1], [5, 6, 7]
+    direct = images_of(space.generator.recipe, [class_seed(n, s) for n, s in zip(labels, seeds, strict=True)], labels)
+    assert (space.images(space.points(seeds, labels, None), seeds, labels) == direct).all()
+
+
+def test_projecting_out_leaves_a_right_angle() -> None:
+    samples, _ = planted()
+    first, second, third = pca_directions(samples.points, 3)
+    mixed = Direction("mixed", (first.vector + second.vector) / np.float32(np.sqrt(2)), 1.0, {})
+    left = without(mixed, [second, third])
+    assert left.vector @ second.vector == pytest.approx(0, abs=1e-5)
+    assert left.vector @ first.vector == pytest.approx(1, abs=1e-3)
+    with pytest.raises(UserError, match="nothing is left of it"):
+        without(mixed, [first, second])
+
+
+def test_files_keep_everything_and_know_their_run(space: Space, tmp_path: Path) -> None:
+    points = space.points(range(8), [0] * 8, None)
+    found = sefa_directions(space, 3, (0, 1), points)
+    path = tmp_path / "directions.safetensors"
+    write_directions(path, space, found)
+    again = read_directions(path, space)
+    for mine, theirs in zip(again, found, strict=True):
+        assert (mine.name, mine.layers, mine.facts["method"]) == (theirs.name, (0, 1), "sefa")
+        assert (mine.vector == theirs.vector).all()
+    other = load_generator(space.generator.run, which="32", device="cpu")
+    with pytest.raises(UserError, match="directions of checkpoint"):
+        read_directions(path, space_of(other))
+    (tmp_path / "no.safetensors").write_bytes(b"nothing")
+    with pytest.raises(UserError, match="no directions"):
+        read_directions(tmp_path / "no.safetensors", space)
+
+
+def test_moves_go_as_far_as_they_say(space: Space) -> None:
+    points = space.points(range(4), [0] * 4, None)
+    direction = pca_directions(points, 1)[0]
+    there = moved(space, points, direction, np.array([1.0, -2.0, 0.0, 0.5]))
+    along = (there - points) @ direction.vector
+    assert along == pytest.approx(np.array([1.0, -2.0, 0.0, 0.5]) * direction.scale, rel=1e-4)
+    some = moved(space, points, replace(direction, layers=(1, 2)), 1.0)
+    assert some.shape == (4, space.layers, space.width)
+    assert (some[:, 0] == points).all()
+    assert (some[:, 1] != points).any()
+
+
+def test_through_the_shell(run: Path, shell: Shell, tmp_path: Path) -> None:
+    """Samples go on where they stopped; a set is edited; every row says how far."""
+    out = tmp_path / "bright"
+    command = ["latents", "directions", "svm", run, "--score", "frame", "--n", "600", "--out", out]
+    one_sided = shell(*command, "--threshold", "99", status=None)
+    assert "0 images show it and 600 do not" in one_sided.stderr
+    parts = sorted((out / "parts").iterdir())
+    stamps = [part.stat().st_mtime_ns for part in parts]
+    middle = float(np.median(np.concatenate([load_file(part)["scores"] for part in parts])))
+    said = shell(*command, "--threshold", middle).stdout
+    assert "balanced_accuracy" in said
+    assert [part.stat().st_mtime_ns for part in parts] == stamps
+    shell("latents", "directions", "sefa", run, "--out", tmp_path / "sefa", "--count", "2")
+    shell("latents", "directions", "pca", run, "--out", tmp_path / "pca", "--n", "64", "--count", "2")
+    shell("generate", run, "--count", "nevus=6", "--out", tmp_path / "made")
+    chosen = ["--directions", tmp_path / "sefa" / "directions.safetensors", "--direction", "sefa0"]
+    shell("latents", "edit", tmp_path / "made", *chosen, "--steps", "2", "--out", tmp_path / "edited")
+    edited = open_data_set(tmp_path / "edited")
+    assert edited.synthetic
+    assert set(edited.table["edit_step"]) == {"2.0"}
+    before, after = (sorted((tmp_path / d / "images").rglob("*.png")) for d in ("made", "edited"))
+    assert any(a.read_bytes() != b.read_bytes() for a, b in zip(before, after, strict=True))
+    shell("latents", "edit", tmp_path / "made", *chosen, "--until-gone", "frame", "--out", tmp_path / "gone")
+    assert len(open_data_set(tmp_path / "gone").table) == 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("directions", "svm", "RUN", "--score", "tattoo", "--out", "OUT"), "write frame, hair"),
+        (("directions", "sefa", "RUN", "--layers", "x", "--out", "OUT"), "write first and last"),
+        (("edit", "SET", "--directions", "OUT", "--direction", "a", "--out", "OUT"), "say how far"),
+        (
+            ("edit", "SET", "--directions", "OUT", "--direction", "a", "--steps", "1", "--out", "OUT"),
+            "there is no latent to edit",
+        ),
+    ],
+)
+def test_bad_input_is_one_line(
+    arguments: tuple[str, ...], said: str, run: Path, phantom: object, shell: Shell, tmp_path: Path
+) -> None:
+    words = {"RUN": str(run), "OUT": str(tmp_path / "out"), "SET": str(phantom.folder)}  # type: ignore[attr-defined]
+    done = shell("latents", *(words.get(word, word) for word in arguments), status=None)
+    assert done.returncode != 0
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
