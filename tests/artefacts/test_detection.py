@@ -54,8 +54,9 @@ def test_masks_have_the_images_size_and_grow_with_it(clean: Sequence[Pixels]) ->
 
 
 @pytest.mark.parametrize("value", [0, 128, 255])
-def test_images_without_anything_are_no_trouble(value: int) -> None:
-    found = detect(np.full((40, 50, 3), value, np.uint8))
+@pytest.mark.parametrize("shape", [(40, 50), (16, 16), (8, 24)])
+def test_images_without_anything_are_no_trouble(value: int, shape: tuple[int, int]) -> None:
+    found = detect(np.full((*shape, 3), value, np.uint8))
     assert all(np.isfinite(one.score) for one in found.values())
     assert not any(found[name].mask.any() for name in ("hair", "ruler", "ink", "sticker"))
     assert found["frame"].mask.all() == (value == 0)

@@ -34,5 +34,6 @@ def _places(height: int, width: int) -> tuple[Mask, tuple[Mask, ...]]:
     """The middle of an image, and its four corners beyond a circle."""
     rows, columns = (2 * (np.arange(n) + 0.5) / n - 1 for n in (height, width))
     radius = np.hypot(rows[:, None], columns[None]) / np.sqrt(2)
-    corners = [(rows[:, None] * y > 0) & (columns[None] * x > 0) & (radius > CORNER) for y in (-1, 1) for x in (-1, 1)]
+    far = radius > min(CORNER, float(radius.max()) - 1e-9)  # of a tiny image the outermost pixels
+    corners = [(rows[:, None] * y > 0) & (columns[None] * x > 0) & far for y in (-1, 1) for x in (-1, 1)]
     return radius < MIDDLE, tuple(corners)
