@@ -156,13 +156,13 @@ def test_moves_go_as_far_as_they_say(space: Space) -> None:
 def test_through_the_shell(run: Path, shell: Shell, tmp_path: Path) -> None:
     """Samples go on where they stopped; a set is edited; every row says how far."""
     out = tmp_path / "bright"
-    command = ["latents", "directions", "svm", run, "--score", "frame", "--n", "600", "--out", out]
-    one_sided = shell(*command, "--threshold", "99", status=None)
+    command = ["latents", "directions", "svm", run, "--n", "600", "--out", out, "--score"]
+    one_sided = shell(*command, "frame@99", status=None)
     assert "0 images show it and 600 do not" in one_sided.stderr
     parts = sorted((out / "parts").iterdir())
     stamps = [part.stat().st_mtime_ns for part in parts]
     middle = float(np.median(np.concatenate([load_file(part)["scores"] for part in parts])))
-    said = shell(*command, "--threshold", middle).stdout
+    said = shell(*command, f"frame@{middle}").stdout
     assert "balanced_accuracy" in said
     assert [part.stat().st_mtime_ns for part in parts] == stamps
     shell("latents", "directions", "sefa", run, "--out", tmp_path / "sefa", "--count", "2")
@@ -183,6 +183,7 @@ def test_through_the_shell(run: Path, shell: Shell, tmp_path: Path) -> None:
     ("arguments", "said"),
     [
         (("directions", "svm", "RUN", "--score", "tattoo", "--out", "OUT"), "write frame, hair"),
+        (("directions", "svm", "RUN", "--score", "frame@x", "--out", "OUT"), "after @ comes a number"),
         (("directions", "sefa", "RUN", "--layers", "x", "--out", "OUT"), "write first and last"),
         (("edit", "SET", "--directions", "OUT", "--direction", "a", "--out", "OUT"), "say how far"),
         (

@@ -121,8 +121,8 @@ def test_equivalence_needs_evidence() -> None:
 def test_all_right_is_near_one_and_no_further() -> None:
     fit = fitted(np.ones((4, 30)), kinds(30))
     low, high = fit.interval()
-    assert 0.8 < low < fit.accuracy < high <= 1
-    assert fit.p < 0.01
+    assert 0.7 < low < fit.accuracy < high <= 1
+    assert fit.p < 0.01  # four raters are few
 
 
 @pytest.mark.parametrize(("raters", "positive"), [(1, kinds(8)), (3, kinds(8, 1.0)), (3, kinds(8, 1 / 8))])

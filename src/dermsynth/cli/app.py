@@ -82,6 +82,7 @@ for name, text in DIRECTIONS.items():
     directions.command(f"dermsynth.cli.latents:{name}", name=name, help=text)
 latents.command(directions)
 latents.command("dermsynth.cli.latents:edit", name="edit", help="Edit a synthetic set along a direction.")
+latents.command("dermsynth.cli.latents:compare", name="compare", help="What each direction changes beside its target.")
 app.command(latents)
 app.command(data)
 for name, (module, text) in VERBS.items():

@@ -14,8 +14,8 @@ Which = Annotated[str, Parameter(help="Checkpoint: last, best, or images shown."
 
 
 def svm(
-    run: Path, *, score: str, out: Path, n: int = 20_000, threshold: float | None = None, model: str = "",
-    truncation: float | None = None, which: Which = "last", first_seed: int = 0,
+    run: Path, *, score: str, out: Path, n: int = 20_000, model: str = "", truncation: float | None = None,
+    which: Which = "last", first_seed: int = 0,
 ) -> None:  # fmt: skip
     """The direction between points whose images show something and others: plane of a linear support vector machine.
 
@@ -24,13 +24,12 @@ def svm(
     run
         A run of a family with a latent; stylegan2-ada is moved in W.
     score
-        frame, hair, ruler, ink, sticker, bubble, detector=DIR:LABEL or classifier=DIR.
+        frame, hair, ruler, ink, sticker, bubble, detector=DIR:LABEL or classifier=DIR; frame@0.2 sets the score from which on
+        an image shows it.
     out
         Folder for the samples and directions.safetensors; goes on where it was stopped.
     n
         How many points.
-    threshold
-        Score from which on an image shows it; by default the scorer's.
     model
         Backbone of a trained detector: mobilenet=FILE or timm:NAME=FILE.
     """
@@ -43,7 +42,7 @@ def svm(
     space, seen = space_of(load_generator(run, which=which)), scorer(score, model)
     labels = space.generator.recipe.targets()
     samples = sampled(space, seen, out, count=n, first_seed=first_seed, labels=labels, truncation=truncation)
-    found = svm_direction(samples, seen.threshold if threshold is None else threshold, seen.name, seed=0)
+    found = svm_direction(samples, seen.threshold, seen.name, seed=0)
     _write(out, space, [found])
 
 
@@ -145,6 +144,47 @@ def edit(
     taken = made.table["edit_step"].astype(float)
     mean = taken[taken != 0].mean() if (taken != 0).any() else 0.0
     print(f"{out}: {len(made.table):,} images, {(taken != 0).sum():,} moved, {mean:+.2f} deviations on average")
+
+
+def compare(
+    run: Path, *, directions: Annotated[tuple[Path, ...], Parameter(negative="")], target: str, out: Path, n: int = 200,
+    steps: Annotated[tuple[float, ...], Parameter(negative="")] = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0), classifier: str = "",
+    model: str = "", which: Which = "last", first_seed: int = 1_000_000,
+) -> None:  # fmt: skip
+    """Rank directions by what they cost: the target's score against lesion, ABCD features, skin tone and a classifier.
+
+    Parameters
+    ----------
+    run
+        The run they were found in.
+    directions
+        Files of directions; may be repeated.
+    target
+        What should go: frame, hair, ruler, ink, sticker, bubble, detector=DIR:LABEL.
+    out
+        Folder for entanglement.json and entanglement.html.
+    n
+        How many latents, at least 200; seeds from --first-seed on, which no direction was found with.
+    steps
+        Deviations of points along a direction; may be repeated.
+    classifier
+        classifier=DIR: also how far its probability moves.
+    """
+    from dermsynth.latents.directions import read_directions
+    from dermsynth.latents.entanglement import entanglement, ranked
+    from dermsynth.latents.scorers import scorer
+    from dermsynth.latents.space import space_of
+    from dermsynth.report.latents_report import as_text, write_entanglement
+    from dermsynth.sampling.generate import load_generator
+
+    space, seen = space_of(load_generator(run, which=which)), scorer(target, model)
+    other = scorer(classifier) if classifier else None
+    chosen = [direction for path in directions for direction in read_directions(path, space)]
+    seeds = range(first_seed, first_seed + n)
+    rows = [row for one in chosen for row in entanglement(space, one, seen, other, seeds=seeds, steps=steps)]
+    best = ranked(rows)
+    print(as_text(best))
+    print(write_entanglement(out, space, chosen, rows, best, seen.name, seeds))
 
 
 def _points(space: "Space", n: int, first_seed: int, truncation: float | None) -> "Points":

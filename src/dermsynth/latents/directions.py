@@ -48,7 +48,7 @@ def svm_direction(samples: Samples, threshold: float, name: str, seed: int) -> D
     if min(counts) < FEWEST:
         raise UserError(
             f"{name}: {counts[0]} images show it and {counts[1]} do not; at least {FEWEST} of each are needed: "
-            "sample more (--n) or set another --threshold"
+            "sample more (--n) or set another threshold (frame@0.2)"
         )
     scale = float(samples.points.std())
     train, test = train_test_split(np.arange(len(shown)), test_size=HELD_OUT, random_state=seed, stratify=shown)

@@ -35,8 +35,22 @@ class Scorer:
 def scorer(place: str, model: str = "") -> Scorer:
     """`frame`, `hair` ... by classical vision, `detector=DIR:LABEL` (with its backbone), or `classifier=DIR` of an experiment.
 
-    Raises UserError when the place is not understood, or what it names is not there.
+    `frame@0.2` sets the score from which on an image shows it. Raises UserError when the place is not understood, or what it
+    names is not there.
     """
+    whole, at, text = place.partition("@")
+    found = _scorer(whole, model)
+    if not at:
+        return found
+    try:
+        return Scorer(found.name, float(text), found.score)
+    except ValueError as error:
+        raise UserError(
+            f"--score {place!r}: after @ comes a number, the score from which on an image shows it"
+        ) from error
+
+
+def _scorer(place: str, model: str) -> Scorer:
     kind, _, rest = place.partition("=")
     if kind in ARTEFACTS and not rest:
         return Scorer(kind, THRESHOLDS[kind], partial(_classical, kind))

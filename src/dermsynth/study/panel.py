@@ -16,6 +16,8 @@ MARGIN, CHANCE = 0.05, 0.5
 STEPS, TOLERANCE = 50, 1e-8
 BOUNDS = (np.log(1e-3), np.log(5.0))
 """Logarithms of the deviations on the logit scale between which they are looked for."""
+FIXED_RIDGE = 0.04
+"""Inverse variance of the normal density of b and a: deviation 5 on the logit scale, felt only where all answers are right."""
 RATE = 2.0
 """Of the gamma density with shape 2 that keeps estimated deviations off zero; its mode is 0.5."""
 NODES = np.polynomial.hermite_e.hermegauss(31)
@@ -167,7 +169,7 @@ def _mode(right: Array, answers: Array, truth: Array, deviations: Array, start: 
     for _ in range(STEPS):
         fixed, own, images = effects[:2], effects[2 : 2 + 2 * raters].reshape(raters, 2), effects[2 + 2 * raters :]
         odds = (fixed + own) @ design + images
-        penalty = float((own**2 @ own_ridge).sum() + image_ridge * images @ images) / 2
+        penalty = float((own**2 @ own_ridge).sum() + image_ridge * images @ images + FIXED_RIDGE * fixed @ fixed) / 2
         loss = float((answers * np.logaddexp(0, odds) - right * odds).sum()) + penalty
         share = scipy.special.expit(odds)
         weights, slope = answers * share * (1 - share), right - answers * share
@@ -178,7 +180,7 @@ def _mode(right: Array, answers: Array, truth: Array, deviations: Array, start: 
             break
         last = loss
         each = slope @ design.T
-        top = np.concatenate([each.sum(axis=0), (each - own * own_ridge).ravel()])
+        top = np.concatenate([each.sum(axis=0) - FIXED_RIDGE * fixed, (each - own * own_ridge).ravel()])
         bottom = slope.sum(axis=0) - image_ridge * images
         step = scipy.linalg.cho_solve(factor, top - across @ (bottom / diagonal))
         effects = effects + np.concatenate([step, (bottom - across.T @ step) / diagonal])
@@ -190,7 +192,7 @@ def _mode(right: Array, answers: Array, truth: Array, deviations: Array, start: 
 def _head(weights: Array, design: Array, ridge: Array) -> Array:
     """Second derivatives by the fixed effects and the raters'."""
     each = np.einsum("ij,aj,bj->iab", weights, design, design)
-    head = scipy.linalg.block_diag(each.sum(axis=0), *(each + np.diag(ridge)))
+    head = scipy.linalg.block_diag(each.sum(axis=0) + FIXED_RIDGE * np.eye(2), *(each + np.diag(ridge)))
     head[:2, 2:] = np.hstack(list(each))
     head[2:, :2] = head[:2, 2:].T
     return np.asarray(head)

@@ -1,0 +1,151 @@
+"""Entanglement: what else changes when a direction takes an artefact away, over many latents, with intervals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+
+from dermsynth.artefacts.segmentation import dice, lesion_mask
+from dermsynth.artefacts.skin import skin_tone
+from dermsynth.errors import UserError
+from dermsynth.evaluation.dermatology import appearance
+from dermsynth.evaluation.intervals import TAILS
+from dermsynth.latents.directions import Direction
+from dermsynth.latents.edits import moved
+from dermsynth.latents.scorers import Scorer
+from dermsynth.latents.space import Images, Space
+from dermsynth.progress import progress_bar
+
+FEWEST, RESAMPLES, PART = 200, 1000, 64
+ABCD = ("asymmetry", "border_irregularity", "colour_variegation", "diameter_share")
+"""What must not change if a direction is only about the artefact."""
+INSIDE = 7
+"""Side of the window of SSIM."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A mean over latents with its 95 % percentile interval, and over how many it could be measured."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def entanglement(
+    space: Space, direction: Direction, target: Scorer, classifier: Scorer | None, *, seeds: Sequence[int],
+    steps: Sequence[float], truncation: float | None = None,
+) -> list[dict[str, Any]]:  # fmt: skip
+    """For every step, over the latents of the seeds: change of the target's score, and of everything that should stay.
+
+    Means of: `target` (score after minus before), `gone` (share of images that showed it and no longer do), `dice` of the lesion
+    masks before and after, `inside` (SSIM within the lesion), absolute changes of the ABCD features in deviations of the unedited
+    images, of the skin tone in degrees, and of the classifier's probability.
+
+    Raises UserError for fewer than 200 seeds.
+    """
+    if len(seeds) < FEWEST:
+        raise UserError(f"--n {len(seeds)}: at least {FEWEST} latents are needed")
+    targets = space.generator.recipe.targets()
+    labels = [targets[i % len(targets)] for i in range(len(seeds))]
+    points = space.points(list(seeds), labels, truncation)
+    before = _images(space, points, seeds, labels)
+    looks = _looks(before)
+    scale = np.nanstd(looks.features, axis=0)
+    shown, scores = target.shows(before), target.score(before)
+    sure = None if classifier is None else classifier.score(before)
+    rows = []
+    for step in progress_bar(steps, total=len(steps), label=direction.name, unit="step"):
+        after = _images(space, moved(space, points, direction, float(step)), seeds, labels)
+        seen = _looks(after)
+        found = {
+            "target": target.score(after) - scores,
+            "gone": np.where(shown, ~target.shows(after), np.nan).astype(float),
+            "dice": np.array([dice(a, b) for a, b in zip(looks.lesions, seen.lesions, strict=True)]),
+            "inside": np.array([_alike(a, b, m) for a, b, m in zip(before, after, looks.lesions, strict=True)]),
+            **{name: np.abs(seen.features[:, i] - looks.features[:, i]) / scale[i] for i, name in enumerate(ABCD)},
+            "skin_tone": np.abs(seen.tones - looks.tones),
+        }
+        if classifier is not None and sure is not None:
+            found["classifier"] = np.abs(classifier.score(after) - sure)
+        rows.append({"direction": direction.name, "step": float(step), **{k: figure(v) for k, v in found.items()}})
+    return rows
+
+
+def figure(values: NDArray[np.float64]) -> Figure | None:
+    """Mean and interval of what could be measured; None where nothing could."""
+    known = values[np.isfinite(values)]
+    if len(known) == 0:
+        return None
+    draws = known[np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))].mean(axis=1)
+    low, high = np.quantile(draws, TAILS)
+    return Figure(float(known.mean()), float(low), float(high), len(known))
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Lesion masks, ABCD features [n, 4] and skin tones [n] of images; NaN where no lesion or skin was found."""
+
+    lesions: list[NDArray[np.bool_]]
+    features: NDArray[np.float64]
+    tones: NDArray[np.float64]
+
+
+def _looks(images: Images) -> Looks:
+    parts = [images[i : i + PART] for i in range(0, len(images), PART)]
+    rows = [row for part in Parallel(n_jobs=-1)(delayed(_look)(part) for part in parts) for row in part]
+    return Looks([row[0] for row in rows], np.array([row[1] for row in rows]), np.array([row[2] for row in rows]))
+
+
+def _look(images: Images) -> list[tuple[NDArray[np.bool_], list[float], float]]:
+    cv2.setNumThreads(1)
+    return [_look_at(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
+
+
+def _look_at(image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], list[float], float]:
+    lesion = lesion_mask(image)
+    found = appearance(image, lesion)
+    features = [float("nan")] * len(ABCD) if found is None else [float(getattr(found, name)) for name in ABCD]
+    return lesion, features, skin_tone(image, ~lesion)
+
+
+def _alike(before: NDArray[np.uint8], after: NDArray[np.uint8], lesion: NDArray[np.bool_]) -> float:
+    """SSIM of two images [3, h, w] within the lesion of the first."""
+    if not lesion.any():
+        return float("nan")
+    whole = structural_similarity(before, after, channel_axis=0, win_size=INSIDE, full=True)[1]
+    return float(whole.mean(axis=0)[lesion].mean())
+
+
+def _images(space: Space, points: NDArray[np.float32], seeds: Sequence[int], labels: Sequence[int]) -> Images:
+    starts = range(0, len(seeds), PART)
+    parts = [space.images(points[i : i + PART], seeds[i : i + PART], labels[i : i + PART]) for i in starts]
+    return np.concatenate(parts)
+
+
+def ranked(rows: Sequence[dict[str, Any]], least: float = 0.5) -> list[dict[str, Any]]:
+    """One row a direction, best first: at the smallest step that takes the target from at least this share, what it costs.
+
+    The order is by the Dice of lesion masks there; directions that never take so much come last, by the share they take.
+    """
+    best: dict[str, dict[str, Any]] = {}
+    for row in rows:
+        share = row["gone"].mean if row["gone"] is not None else 0.0
+        entry = {**row, "taken": share, "enough": share >= least}
+        known = best.get(row["direction"])
+        better = known is None or (entry["enough"], -abs(row["step"]) if entry["enough"] else share) > (
+            known["enough"], -abs(known["step"]) if known["enough"] else known["taken"],
+        )  # fmt: skip
+        if better:
+            best[row["direction"]] = entry
+    return sorted(
+        best.values(),
+        key=lambda row: (row["enough"], row["dice"].mean if row["enough"] else row["taken"]),
+        reverse=True,
+    )

@@ -1,0 +1,64 @@
+"""What directions change: one table, and strips of images along each."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from markupsafe import Markup
+
+from dermsynth.images import grid
+from dermsynth.latents.directions import Direction
+from dermsynth.latents.edits import moved
+from dermsynth.latents.space import Space
+from dermsynth.report.page import picture, write_page
+from dermsynth.runs import write_json
+
+PAGE, RESULT = "entanglement.html", "entanglement.json"
+STRIP, IMAGES = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), 3
+COLUMNS = (
+    "gone", "target", "dice", "inside", "asymmetry", "border_irregularity", "colour_variegation", "diameter_share", "skin_tone",
+)  # fmt: skip
+
+
+def as_text(best: Sequence[Mapping[str, Any]]) -> str:
+    """The ranking for the terminal."""
+    lines = [f"{'direction':<16}{'step':>6}{'gone':>8}{'lesion Dice':>13}{'SSIM inside':>13}{'skin tone':>11}{'n':>6}"]
+    for row in best:
+        keys = ("gone", "dice", "inside", "skin_tone")
+        values = [row[key].mean if row[key] is not None else float("nan") for key in keys]
+        shares = f"{values[0]:>8.0%}{values[1]:>13.2f}{values[2]:>13.2f}{values[3]:>11.1f}"
+        lines.append(f"{row['direction']:<16}{row['step']:>+6.1f}{shares}{row['dice'].n:>6}")
+    return "\n".join(lines)
+
+
+def write_entanglement(
+    out: Path, space: Space, directions: Sequence[Direction], rows: Sequence[Mapping[str, Any]],
+    best: Sequence[Mapping[str, Any]], target: str, seeds: Sequence[int],
+) -> Path:  # fmt: skip
+    """`entanglement.json` with every figure, and a page."""
+    out.mkdir(parents=True, exist_ok=True)
+    facts = {"run": str(space.generator.run), "checkpoint": space.generator.checkpoint.hash, "target": target}
+    write_json(out / RESULT, {**facts, "seeds": [seeds[0], seeds[-1]], "ranking": _plain(best), "rows": _plain(rows)})
+    strips = [(one, _strip(space, one, seeds)) for one in directions]
+    page, columns = out / PAGE, [key for key in (*COLUMNS, "classifier") if key in rows[0]]
+    values = {"target": target, "best": best, "rows": rows, "columns": columns, "strips": strips}
+    write_page(page, "entanglement.html", {**values, "n": len(seeds), "steps": STRIP})
+    return page
+
+
+def _plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    return [
+        {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in row.items()} for row in rows
+    ]
+
+
+def _strip(space: Space, direction: Direction, seeds: Sequence[int]) -> Markup:
+    """Images of a few latents at every step."""
+    targets, chosen = space.generator.recipe.targets(), list(seeds[:IMAGES])
+    labels = [targets[i % len(targets)] for i in range(IMAGES)]
+    points = space.points(chosen, labels, None)
+    columns = [space.images(moved(space, points, direction, step), chosen, labels) for step in STRIP]
+    images = np.stack(columns, axis=1).reshape(-1, *columns[0].shape[1:]).transpose(0, 2, 3, 1)
+    return picture(grid(images, len(STRIP)), f"{direction.name} from -3 to 3", lossless=True, scale=1)

@@ -1,0 +1,104 @@
+"""Entanglement: a direction that changes nothing costs nothing; figures have their n; the ranking is by what stays."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from dermsynth.errors import UserError
+from dermsynth.latents.directions import Direction, sefa_directions, write_directions
+from dermsynth.latents.entanglement import Figure, entanglement, figure, ranked
+from dermsynth.latents.scorers import scorer
+from dermsynth.latents.space import Space, space_of
+from dermsynth.runs import read_json
+from dermsynth.sampling.generate import load_generator
+
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture(scope="module")
+def space(run: Path) -> Space:
+    return space_of(load_generator(run, device="cpu"))
+
+
+def test_what_no_layer_sees_changes_nothing(space: Space) -> None:
+    points = space.points(range(8), [0] * 8, None)
+    still = Direction("still", np.zeros(space.width, np.float32), 1.0, {})
+    moving = sefa_directions(space, 1, None, points)[0]
+    rows = [
+        entanglement(space, one, scorer("bubble"), None, seeds=range(200), steps=[3.0])[0] for one in (still, moving)
+    ]
+    nothing, something = rows
+    assert nothing["target"].mean == 0
+    assert nothing["dice"].mean == 1
+    assert something["dice"].mean < 1
+    known = [key for key in ("inside", "asymmetry", "skin_tone") if nothing[key] is not None]
+    assert known
+    for key in known:
+        assert nothing[key].mean == pytest.approx(1 if key == "inside" else 0)
+        assert nothing[key].n <= 200
+
+
+def test_style_weights_of_this_run_have_no_blind_side(space: Space) -> None:
+    stacked = torch.cat(space.generator.recipe.style_weights())
+    assert int(torch.linalg.matrix_rank(stacked)) == space.width
+
+
+def test_figures_are_means_of_what_could_be_measured() -> None:
+    found = figure(np.array([1.0, 2.0, 3.0, np.nan]))
+    assert found is not None
+    assert (found.mean, found.n) == (2.0, 3)
+    assert 1 <= found.low <= 2 <= found.high <= 3
+    assert figure(np.array([np.nan])) is None
+
+
+def row(direction: str, step: float, gone: float, kept: float) -> dict[str, Any]:
+    return {"direction": direction, "step": step, "gone": Figure(gone, 0, 1, 200), "dice": Figure(kept, 0, 1, 200)}
+
+
+def test_the_ranking_is_by_what_stays_of_the_lesion() -> None:
+    rows = [
+        row("a", -1, 0.6, 0.7),
+        row("a", -2, 0.9, 0.5),
+        row("b", -1, 0.2, 0.95),
+        row("b", -2, 0.7, 0.9),
+        row("c", -3, 0.3, 0.99),
+    ]
+    found = ranked(rows)
+    assert [(one["direction"], one["step"]) for one in found] == [("b", -2), ("a", -1), ("c", -3)]
+    assert [one["enough"] for one in found] == [True, True, False]
+
+
+def test_few_latents_are_refused(space: Space) -> None:
+    still = Direction("still", np.zeros(space.width, np.float32), 1.0, {})
+    with pytest.raises(UserError, match="--n 10: at least 200 latents are needed"):
+        entanglement(space, still, scorer("frame"), None, seeds=range(10), steps=[1.0])
+
+
+def test_a_page_of_all_directions(space: Space, run: Path, tmp_path: Path, shell: Shell) -> None:
+    path = tmp_path / "directions.safetensors"
+    write_directions(path, space, sefa_directions(space, 2, None, space.points(range(8), [0] * 8, None)))
+    out = tmp_path / "compared"
+    said = shell(
+        "latents",
+        "compare",
+        run,
+        "--directions",
+        path,
+        "--target",
+        "bubble",
+        "--steps",
+        "-1",
+        "--steps",
+        "1",
+        "--out",
+        out,
+    ).stdout
+    assert "sefa0" in said
+    result = read_json(out / "entanglement.json")
+    assert len(result["rows"]) == 4
+    assert (out / "entanglement.html").read_text().count("<figure>") == 2
