@@ -176,6 +176,13 @@ def test_pieces_of_a_batch_give_the_gradients_of_the_whole(name: str) -> None:
             assert torch.allclose(value, gradients[1][key], rtol=1e-3, atol=1e-5), key
 
 
+QUICK = ("stylegan2-ada", "dcgan", "lapgan", "cyclegan")
+"""Families whose two processes are tried every time: styles, batch statistics, several discriminators, a pool of images."""
+
+
+@pytest.mark.parametrize(
+    "name", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in FAMILIES]
+)
 def test_two_processes_equal_one(name: str, phantom: DataSet, tmp_path: Path) -> None:
     """2-process gloo against one process with the same global batch, through the whole trainer.
 
