@@ -83,6 +83,7 @@ for name, text in DIRECTIONS.items():
 latents.command(directions)
 latents.command("dermsynth.cli.latents:edit", name="edit", help="Edit a synthetic set along a direction.")
 latents.command("dermsynth.cli.latents:compare", name="compare", help="What each direction changes beside its target.")
+latents.command("dermsynth.cli.latents:project", name="project", help="A photograph as a point of W.")
 app.command(latents)
 app.command(data)
 for name, (module, text) in VERBS.items():

@@ -187,6 +187,59 @@ def compare(
     print(write_entanglement(out, space, chosen, rows, best, seen.name, seeds))
 
 
+def project(
+    run: Path, image: Annotated[tuple[Path, ...], Parameter(negative="")], *, out: Path, label: str = "", perceptual: str = "",
+    plus: Annotated[bool, Parameter(negative="")] = False, steps: int = 500, directions: Path | None = None,
+    direction: str = "", edit: Annotated[tuple[float, ...], Parameter(negative="")] = (-2.0, 2.0), which: Which = "last",
+    seed: int = 0,
+) -> None:  # fmt: skip
+    """Find photographs in W, say how near their images come, and edit them along a direction.
+
+    Parameters
+    ----------
+    run
+        A stylegan2-ada run.
+    image
+        Photographs; several may be named.
+    out
+        Folder: of each photograph a PNG (photograph, projection, edits) and its point as safetensors.
+    label
+        Their class, for a conditional generator.
+    perceptual
+        What distance is minimised: lpips=FILE or mobilenet=FILE; pixels at several scales by default.
+    plus
+        One w a layer: nearer, but edits may mean less.
+    steps
+        How many steps of Adam.
+    directions
+        A directions.safetensors, to edit by --direction and --edit (deviations; may be repeated).
+    """
+    from dermsynth.errors import UserError
+    from dermsynth.images import read_image
+    from dermsynth.latents.directions import named, read_directions
+    from dermsynth.latents.projected import write_projection
+    from dermsynth.latents.projection import pixel_distance, project
+    from dermsynth.latents.space import require_w, space_of
+    from dermsynth.networks.lpips import load_perceptual
+    from dermsynth.sampling.generate import load_generator
+
+    space = space_of(load_generator(run, which=which))
+    require_w(space, "project")
+    classes = space.generator.config.data.classes
+    if (label not in classes) if classes else bool(label):
+        raise UserError(f"--label {label!r}: the generator's classes are: {', '.join(classes) or 'none'}")
+    if steps < 1:
+        raise UserError(f"--steps {steps}: must be at least 1")
+    chosen = named(read_directions(directions, space), direction) if directions is not None else None
+    distance = load_perceptual(perceptual).distance if perceptual else pixel_distance
+    for path in image:
+        number = classes.index(label) if classes else 0
+        found = project(space, read_image(path), number, distance, steps=steps, plus=plus, seed=seed)
+        write_projection(out, path, space, found, chosen, edit)
+        print(f"{path.name}: PSNR {found.psnr:.1f} dB, SSIM {found.ssim:.2f}, distance {found.distance:.4f}")
+    print(out)
+
+
 def _points(space: "Space", n: int, first_seed: int, truncation: float | None) -> "Points":
     from dermsynth.errors import UserError
 

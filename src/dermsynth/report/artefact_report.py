@@ -4,14 +4,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from markupsafe import Markup
 
 from dermsynth.artefacts.comparison import examples
 from dermsynth.artefacts.fill import Method
 from dermsynth.data.dataset import DataSet
-from dermsynth.images import Pixels, centre_crop, grid, read_image
+from dermsynth.images import Pixels, fit, grid, read_image
 from dermsynth.report.page import bars, picture, write_page
 from dermsynth.runs import write_json
 
@@ -47,8 +46,8 @@ def _strip(source: DataSet, made: DataSet, row: Mapping[str, str]) -> Pixels:
 
 
 def _small(pixels: Pixels) -> Pixels:
-    square = centre_crop(pixels, 1.0)
-    return np.asarray(cv2.resize(square, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.uint8)
+    """The whole image, for artefacts lie at the border."""
+    return fit(pixels, SIDE * 3 // 4, SIDE, "pad", "area")
 
 
 def write_comparison(out: Path, data_set: DataSet, result: Mapping[str, Any]) -> Path:

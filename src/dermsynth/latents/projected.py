@@ -1,0 +1,44 @@
+"""What is kept of a projection: the point with its noise, and a strip of photograph, projection and edits."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import save_file
+
+from dermsynth.images import Pixels, encode_png, fit, grid, read_image
+from dermsynth.latents.directions import Direction
+from dermsynth.latents.projection import Projection
+from dermsynth.latents.space import Space
+from dermsynth.recipes.sampler import to_bytes
+from dermsynth.runs import replacing, write_bytes
+
+
+def write_projection(
+    out: Path, photograph: Path, space: Space, found: Projection, direction: Direction | None, steps: Sequence[float]
+) -> None:
+    """NAME.safetensors and NAME.png in `out`."""
+    shape = space.generator.recipe.shape
+    before = fit(read_image(photograph), shape.height, shape.width, "centre", "area")
+    edits = [] if direction is None else [edited(space, found, direction, step) for step in steps]
+    strip = grid(np.stack([before, found.image, *edits]), 2 + len(edits))
+    text = {"Software": "dermsynth", "checkpoint": space.generator.checkpoint.hash}
+    write_bytes(out / f"{photograph.stem}.png", encode_png(strip, text=text, synthetic=True))
+    arrays = {"point": found.point} | {f"noise{i:02d}": one for i, one in enumerate(found.noise)}
+    with replacing(out / f"{photograph.stem}.safetensors") as temporary:
+        save_file(arrays, temporary, {"checkpoint": space.generator.checkpoint.hash, "photograph": photograph.name})
+
+
+def edited(space: Space, found: Projection, direction: Direction, step: float) -> Pixels:
+    """The projection moved by so many deviations along a direction, with its own noise."""
+    recipe = space.generator.recipe
+    device = next(recipe.parameters()).device
+    point = found.point if found.point.ndim == 2 else np.repeat(found.point[None], space.layers, axis=0)
+    first, last = direction.layers or (0, space.layers - 1)
+    moved = point.copy()
+    moved[first : last + 1] += np.float32(step * direction.scale) * direction.vector
+    with torch.inference_mode():
+        noise = [torch.from_numpy(one)[None].to(device) for one in found.noise]
+        made = recipe.of_style(torch.from_numpy(moved)[None].to(device), noise)
+    return np.asarray(to_bytes(made)[0].transpose(1, 2, 0))

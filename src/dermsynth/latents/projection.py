@@ -1,0 +1,114 @@
+"""A photograph as a point of W: the w, or one w a layer, whose image comes nearest."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
+from torch import Tensor
+
+from dermsynth.images import Pixels, fit
+from dermsynth.latents.space import Space, require_w
+from dermsynth.progress import progress_bar
+from dermsynth.recipes.sampler import from_bytes, noise_of, to_bytes
+
+Distance = Callable[[Tensor, Tensor], Tensor]
+RATE, RISE, FALL = 0.1, 0.05, 0.25
+"""Learning rate, and shares of the steps in which it rises from and falls to zero (Karras et al. 2020a, appendix D)."""
+WANDER, WANDERING = 0.05, 0.75
+"""Noise put on w at first, in deviations of w, and the share of the steps in which it dies away."""
+NOISE_WEIGHT, SMALLEST, MEANS = 1e5, 8, 1000
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A point [d] or [layers, d], the noise that belongs to it, its image [h, w, 3], and how far that is from the photograph.
+
+    PSNR in dB, SSIM -1 to 1, and the distance that was minimised.
+    """
+
+    point: NDArray[np.float32]
+    noise: list[NDArray[np.float32]]
+    image: Pixels
+    psnr: float
+    ssim: float
+    distance: float
+
+
+def project(
+    space: Space, photograph: Pixels, label: int, distance: Distance, *, steps: int, plus: bool, seed: int = 0
+) -> Projection:
+    """Find the point and noise of a photograph, brought to the generator's size, by Adam from the mean w of its class.
+
+    Loss: the distance, plus the squared correlation of neighbours in every noise map and its halvings, so that the noise carries
+    no picture (Karras et al. 2020a, appendix D). `plus` frees one w a layer (Abdal et al. 2019).
+
+    Raises UserError for a generator without W.
+    """
+    require_w(space, "project")
+    recipe = space.generator.recipe
+    target = fit(photograph, recipe.shape.height, recipe.shape.width, "centre", "area")
+    device = next(recipe.parameters()).device
+    wanted = from_bytes(target.transpose(2, 0, 1)[None], device)
+    many = space.points(range(MEANS), [label] * MEANS, None)
+    deviation = float(np.sqrt(((many - many.mean(axis=0)) ** 2).sum(axis=1).mean()))
+    start = torch.from_numpy(many.mean(axis=0)).to(device)
+    point = (start.repeat(space.layers, 1) if plus else start).clone().requires_grad_()
+    noise = [one[None].to(device).requires_grad_() for one in noise_of(seed, recipe.noise_shapes())[1:]]
+    optimiser = torch.optim.Adam([point, *noise], lr=RATE)
+    generator = torch.Generator().manual_seed(seed)
+    for step in progress_bar(range(steps), total=steps, label="projecting", unit="step"):
+        done = step / steps
+        optimiser.param_groups[0]["lr"] = RATE * min(
+            1.0, done / RISE, 0.5 - 0.5 * math.cos(min(1, (1 - done) / FALL) * math.pi)
+        )
+        wander = deviation * WANDER * max(0.0, 1 - done / WANDERING) ** 2
+        moved = point + wander * torch.randn(point.shape, generator=generator).to(device)
+        made = recipe.of_style(moved[None], noise)
+        loss = distance(made, wanted).sum() + NOISE_WEIGHT * correlation(noise)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        with torch.no_grad():
+            for one in noise:
+                one.sub_(one.mean()).mul_(one.square().mean().rsqrt())
+    return _judged(space, point.detach(), [one.detach() for one in noise], target, wanted, distance)
+
+
+def correlation(noise: list[Tensor]) -> Tensor:
+    """Sum over maps [1, 1, h, w] and their halvings of the squared mean product of horizontal and of vertical neighbours."""
+    total = noise[0].new_zeros(())
+    for one in noise:
+        while True:
+            for axis in (2, 3):
+                total = total + (one * one.roll(1, axis)).mean().square()
+            if min(one.shape[2:]) <= SMALLEST:
+                break
+            one = F.avg_pool2d(one, 2) * 2  # keeps the deviation of independent numbers
+    return total
+
+
+def pixel_distance(first: Tensor, second: Tensor) -> Tensor:
+    """Mean squared difference of images [n, 3, h, w] and of their halvings down to 8 px: [n]. Needs no trained network."""
+    total = (first - second).square().mean(dim=(1, 2, 3))
+    while min(first.shape[2:]) >= 16:
+        first, second = F.avg_pool2d(first, 2), F.avg_pool2d(second, 2)
+        total = total + (first - second).square().mean(dim=(1, 2, 3))
+    return total
+
+
+def _judged(
+    space: Space, point: Tensor, noise: list[Tensor], target: Pixels, wanted: Tensor, distance: Distance
+) -> Projection:
+    with torch.no_grad():
+        made = space.generator.recipe.of_style(point[None], noise)
+        left = float(distance(made, wanted)[0])
+    image = to_bytes(made)[0].transpose(1, 2, 0)
+    error = float(((image.astype(float) - target) ** 2).mean())
+    alike = float(structural_similarity(target, image, channel_axis=2))
+    arrays = [one[0].cpu().numpy() for one in noise]
+    return Projection(point.cpu().numpy(), arrays, image, float(10 * np.log10(255**2 / max(error, 1e-3))), alike, left)
