@@ -309,7 +309,7 @@ def test_a_full_disk_acknowledges_nothing(small: Study, serve: Callable[..., Ser
 
 def test_ten_raters_at_once_lose_nothing(small: Study, serve: Callable[..., Server]) -> None:
     server = serve(small.folder)
-    seen = panel(server.links(10), 11, (0.0, 0.1))
+    seen = panel(server.links(10), 11, (0.15, 0.25))
     table = answers_table(server.running)
     assert len(table) == 110
     assert not table.duplicated(["rater", "position"]).any()
@@ -352,7 +352,7 @@ def survives(study: Study, serve: Callable[..., Server], *, kills: int, raters: 
 
 def test_postgresql_serves_as_well(small: Study, serve: Callable[..., Server], postgresql: str) -> None:
     server = serve(small.folder, DERMSYNTH_STUDY_DATABASE=postgresql)
-    seen = panel([*server.links(9), *server.links(1, cap=3) * 3], 11, (0.05, 0.15))
+    seen = panel([*server.links(9), *server.links(1, cap=3) * 3], 11, (0.15, 0.25))
     table = answers_table(server.running)
     assert len(table) == 12 * 11
     assert not table.duplicated(["rater", "position"]).any()

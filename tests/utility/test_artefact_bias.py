@@ -30,6 +30,10 @@ def table_of(shares: dict[str, float], each: int = 200, seed: int = 0) -> DataSe
     return DataSet(Path("paper"), table, {"content_hash": ""})
 
 
+def without_hair(data_set: DataSet) -> DataSet:
+    return DataSet(data_set.folder, data_set.table.drop(columns="hair"), data_set.description)
+
+
 def test_ratios_are_those_of_the_table() -> None:
     found = artefact_bias(table_of({"melanoma": 0.38, "nevus": 0.1}))
     row = found.ratios[(found.ratios["artefact"] == "frame") & (found.ratios["label"] == "melanoma")].iloc[0]
@@ -42,8 +46,8 @@ def test_ratios_are_those_of_the_table() -> None:
 
 def test_what_artefacts_tell_is_an_area_under_a_curve() -> None:
     """With shares a and b of one artefact and nothing else, the area is (1 + a - b) / 2."""
-    told = artefact_bias(table_of({"melanoma": 0.8, "nevus": 0.2})).told.iloc[0]
-    assert told["auc"] == pytest.approx(0.8, abs=0.03)
+    told = artefact_bias(without_hair(table_of({"melanoma": 0.8, "nevus": 0.2}))).told.iloc[0]
+    assert told["auc"] == pytest.approx(0.8, abs=0.01)
     assert told["low"] > 0.5
     nothing = artefact_bias(table_of({"melanoma": 0.3, "nevus": 0.3})).told.iloc[0]
     assert nothing["low"] <= 0.5 + 0.03
@@ -66,7 +70,7 @@ def test_what_cannot_be_compared_is_said() -> None:
 
 def test_the_audit_tells_a_planted_bias(tmp_path: Path, shell: Shell) -> None:
     settings = PhantomSettings(48, 48, artefact="frame", tied_to="melanoma", correlation=0.9)
-    write_phantom(tmp_path / "set", 80, settings, seed=0, jobs=1)
+    write_phantom(tmp_path / "set", 160, settings, seed=0, jobs=1)
     said = shell("audit", tmp_path / "set").stdout
     assert "How much of the label the artefacts alone tell" in said
     page = (tmp_path / "set" / "audit.html").read_text()

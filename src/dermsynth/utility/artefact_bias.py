@@ -1,7 +1,6 @@
 """How much artefacts tell of the label: odds ratios, and a classifier that sees nothing else."""
 
-import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,9 +8,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats.contingency import odds_ratio
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from dermsynth.artefacts.marking import TONE, found_column
 from dermsynth.artefacts.skin import skin_tone_class
@@ -19,13 +15,13 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.splits import joined_groups
 from dermsynth.errors import UserError
 from dermsynth.evaluation.intervals import LEVEL
-from dermsynth.utility.statistics import delong_interval
+from dermsynth.utility.held_out import held_out_auc
 
 NAMES = ("frame", "hair", "ruler", "ink", "sticker", "bubble")
 OTHER_NAMES = ("dark_corner", "gel_border", "gel_bubble", "patches")
 """Columns of 0 and 1 that data sets come with."""
-FOLDS, FEWEST = 5, 20
-"""Folds of the cross-validation, and least images of a class to be compared with the others."""
+FEWEST = 20
+"""Images of a class to be compared with the others."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,7 @@ def _told(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], see
     rows = []
     for label in classes if len(classes) > 2 else classes[:1]:
         truth = np.asarray(data_set.labels == label)
-        area, low, high = delong_interval(truth, _odds(seen, truth, groups, seed))
+        area, low, high = held_out_auc(seen, truth, groups, _regression, seed)
         rows.append(
             {
                 "label": label,
@@ -101,19 +97,9 @@ def _told(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], see
     return pd.DataFrame(rows)
 
 
-def _odds(
-    seen: NDArray[np.float64], truth: NDArray[np.bool_], groups: NDArray[np.int64], seed: int
-) -> NDArray[np.float64]:
-    odds = np.zeros(len(truth))
-    dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class smaller than the number of folds is expected
-        for training, held in dealer.split(seen, truth, groups):
-            model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=400)).fit(
-                seen[training], truth[training]
-            )
-            odds[held] = model.decision_function(seen[held])
-    return odds
+def _regression(seen: NDArray[np.floating], truth: NDArray[np.bool_]) -> Callable[..., NDArray[np.float64]]:
+    score: Callable[..., NDArray[np.float64]] = LogisticRegression(max_iter=400).fit(seen, truth).decision_function
+    return score
 
 
 def _tones(data_set: DataSet, classes: Sequence[str]) -> pd.DataFrame:

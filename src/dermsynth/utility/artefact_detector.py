@@ -1,6 +1,6 @@
 """A multi-label classifier of artefacts: features of a trained backbone at several depths, one logistic regression a label."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from torch import Tensor, nn
 
 from dermsynth.data.dataset import DataSet, amended
@@ -23,15 +22,15 @@ from dermsynth.networks.features import timm_network
 from dermsynth.networks.mobilenet import MobileNetV2, imagenet_normalised, load_mobilenet
 from dermsynth.progress import progress_bar
 from dermsynth.runs import replacing, write_json
-from dermsynth.utility.statistics import delong_interval
+from dermsynth.utility.held_out import FOLDS, held_out_auc
 
 Rows = NDArray[np.float32]
 WEIGHTS, FACTS = "detector.safetensors", "detector.json"
 HEIGHT, WIDTH, BATCH = 192, 256, 16
 DEPTHS = (3, 6, 10, 13, 17, 18)
 """Blocks of MobileNetV2 after which maps are pooled: thin lines are seen early, whole frames late."""
-STRENGTH, FOLDS, FEWEST = 1e-3, 5, 10
-"""C of the logistic regression, folds of the cross-validation, and least images with and without an artefact."""
+STRENGTH, FEWEST = 1e-3, 10
+"""C of the logistic regression, and least images with and without an artefact."""
 
 
 class Pooled:
@@ -114,7 +113,7 @@ def train_detector(
     for column in progress_bar(columns, total=len(columns), label="training", unit="label"):
         known = ~np.isnan(truths[column])
         truth = truths[column][known] == 1
-        area, low, high = delong_interval(truth, _held_out(rows[known], truth, groups[known], seed))
+        area, low, high = held_out_auc(rows[known], truth, groups[known], _score, seed)
         found.append(
             {
                 "label": column,
@@ -159,13 +158,9 @@ def _groups(data_set: DataSet) -> NDArray[np.int64]:
     return joined_groups(groups, near_duplicates(hashes, thumbnails))
 
 
-def _held_out(rows: Rows, truth: NDArray[np.bool_], groups: NDArray[np.int64], seed: int) -> NDArray[np.float64]:
-    """Log-odds of every image by a regression that saw nothing of its group."""
-    odds = np.empty(len(truth))
-    for training, held in StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, truth, groups):
-        weight, bias = _fitted(rows[training], truth[training])
-        odds[held] = rows[held].astype(np.float64) @ weight + bias
-    return odds
+def _score(rows: Rows, truth: NDArray[np.bool_]) -> Callable[[Rows], NDArray[np.float64]]:
+    weight, bias = _fitted(rows, truth)
+    return lambda other: np.asarray(other.astype(np.float64) @ weight + bias)
 
 
 def _fitted(rows: Rows, truth: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:

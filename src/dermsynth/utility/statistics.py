@@ -57,8 +57,15 @@ def delong_covariance(truth: Truth, scores: Sequence[Array]) -> NDArray[np.float
 
 def delong_interval(truth: Truth, scores: Array) -> tuple[float, float, float]:
     """AUC with its 95 % interval, made on the logit scale so that it stays within 0 and 1."""
-    value = auc(truth, scores)
-    variance = float(delong_covariance(truth, [scores])[0, 0])
+    return delong_interval_of_folds([(truth, scores)])
+
+
+def delong_interval_of_folds(folds: Sequence[tuple[Truth, Array]]) -> tuple[float, float, float]:
+    """Mean AUC of folds that share no image, with its 95 % interval; nan without a fold."""
+    if not folds:
+        return (float("nan"),) * 3
+    value = float(np.mean([auc(truth, scores) for truth, scores in folds]))
+    variance = sum(float(delong_covariance(truth, [scores])[0, 0]) for truth, scores in folds) / len(folds) ** 2
     if not 0 < value < 1 or variance == 0:
         return value, value, value
     reach = scipy.stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(variance) / (value * (1 - value))
