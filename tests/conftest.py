@@ -1,10 +1,12 @@
 """Small real things that many tests share: a phantom, a trained run, and the folders of real data where they are."""
 
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -17,6 +19,7 @@ from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
 from dermsynth.training.settings import RunConfig, TrainingSettings
 from dermsynth.training.showing import Wanted, shown_images
+from tests import warm
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
 TINY: dict[str, object] = {
@@ -45,6 +48,8 @@ SMALLER: dict[str, dict[str, object]] = {
     "r3gan": {"channel_base": 256, "channel_max": 16, "augmentation_p": (0.3, 0.5)},
 }
 """What a family needs to be quick, or to pass through all its phases within a few steps."""
+
+BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 torch.set_num_threads(1)  # tiny networks: threads cost more than they bring
 
@@ -114,18 +119,39 @@ def run(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """`dermsynth ARGUMENTS` in a process of its own; with a PYTHONPATH in one that starts from nothing."""
+
     def call(*arguments: object, status: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "dermsynth.cli.app", *map(str, arguments)]
-        result = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            env={**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **environment},
-            check=False,
-        )
+        whole = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **environment}
+        words = list(map(str, arguments))
+        result = cold(words, whole) if "PYTHONPATH" in environment else warm.call(words, whole, 300)
         if status is not None:
             assert result.returncode == status, result.stdout + result.stderr
         return result
 
     return call
+
+
+def cold(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dermsynth.cli.app", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """Path of Debian's browser."""
+    pytest.importorskip("playwright", reason="needs playwright")
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    return path
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as started:
+        found = started.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
+        yield found
+        found.close()

@@ -158,16 +158,6 @@ def serve() -> Iterator[Callable[..., Server]]:
 
 
 @pytest.fixture(scope="session")
-def chromium() -> str:
-    """Path of Debian's browser."""
-    pytest.importorskip("playwright", reason="needs playwright")
-    path = shutil.which("chromium") or shutil.which("chromium-browser")
-    if path is None:
-        pytest.skip("no chromium: apt-get install chromium")
-    return path
-
-
-@pytest.fixture(scope="session")
 def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a fresh PostgreSQL server, started for the tests as a user that is not root."""
     pytest.importorskip("psycopg", reason="needs psycopg")

@@ -1,6 +1,6 @@
 """The study in a real browser: from invitation to thanks, on a desk and on a phone, with the keyboard alone, in time."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,38 +10,8 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.study import service
 from dermsynth.study.create import Study, create_study
 from dermsynth.study.export import answers_table
+from tests.browser import checked, page_of
 from tests.study.conftest import Server, small_protocol
-
-playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-SIZES = {"desk": (1280, 900), "phone": (390, 780)}
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Any]:
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield found
-        found.close()
-
-
-def page_of(browser: Any, size: str = "desk", **options: Any) -> Any:
-    width, height = SIZES[size]
-    context = browser.new_context(viewport={"width": width, "height": height}, has_touch=size == "phone", **options)
-    page = context.new_page()
-    page.problems = []
-    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: page.problems.append(str(error)))
-    return page
-
-
-def checked(page: Any) -> None:
-    """No violation of WCAG 2.1 AA, nothing wider than the window, no error in the console."""
-    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
-    found = axe.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
-    assert found.violations_count == 0, found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    assert page.problems == []
 
 
 def begin(page: Any, link: str, group: str = "dermatologist", look: Callable[[Any], None] = checked) -> None:

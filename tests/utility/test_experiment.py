@@ -256,6 +256,29 @@ def test_variants_are_arms_of_their_own(real: DataSet, synthetic: DataSet, tmp_p
         gathered(real, synthetic, CLASSES, variants={"edited": foreign})
 
 
+def test_edited_copies_of_the_real_set_take_its_place(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
+    """Of which one is missing: it could not be cleaned."""
+    counts = {"melanoma": 48, "nevus": 80, "wart": 5}
+    copy = folder(tmp_path / "grey", counts, 0, {"edited_from": real.content_hash}, signal=0)
+    table = copy.table.assign(edited_from=copy.table["file_name"]).iloc[::-1].iloc[:-1].reset_index(drop=True)
+    grey = DataSet(copy.folder, table, copy.description)
+    arms = arms_of(("real", "real@grey"), copies=("grey",))
+    assert [arm.name for arm in arms] == ["real", "real, grey"]
+    assert arms_of((), copies=("grey",))[-1] == arms[1]
+    with pytest.raises(UserError, match="after @ comes a name given with --variant"):
+        arms_of(("synthetic@grey",), copies=("grey",))
+    material = gathered(real, synthetic, CLASSES, variants={"grey": grey})
+    shown, original = material.shown(arms[1], 0), material.shown(REAL, 0)
+    assert (len(shown.images), len(original.images)) == (63, 64)
+    assert (shown.truth == original.truth[1:]).all()
+    assert (shown.images[:, 1:] == original.images[1:, 1:]).all(), "the same images but for their red"
+    assert (shown.images[shown.truth, 0] != original.images[1:][shown.truth, 0]).any()
+    result = carry_out(material, Plan(arms, 1, QUICK), tmp_path / "out")
+    areas = {row["arm"]: row["auc"] for row in result["figures"]}
+    assert areas["real"] > 0.8 > areas["real, grey"]
+    assert read_json(tmp_path / "out" / "settings.json")["variants"]["grey"]["images"] == 63
+
+
 def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     material = gathered(real, synthetic, CLASSES)
     plan = Plan((REAL, SYNTHETIC, mixed(1), Arm("real, 25% of the images", real=0.25)), 2, QUICK)

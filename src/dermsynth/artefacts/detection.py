@@ -86,17 +86,22 @@ def detect(image: Pixels, names: Sequence[str] = ARTEFACTS) -> dict[str, Found]:
     """
     view = View(image)
     masks: dict[str, tuple[Mask, float]] = {"frame": (view.frame, view.darkness)}
+    if set(names) - set(masks):
+        masks |= _within(view)
+    size = (image.shape[1], image.shape[0])
+    return {name: Found(_enlarged(masks[name][0], size), masks[name][1]) for name in names}
+
+
+def _within(view: View) -> dict[str, tuple[Mask, float]]:
+    """All but the frame."""
     dark = view.thin(bright=False)
-    masks["ruler"] = ruler(dark, view.usable)
-    masks["sticker"] = view.doubled(sticker(view.half, view.half_usable))
-    other = cv2.dilate((masks["ruler"][0] | masks["sticker"][0]).astype(np.uint8), np.ones((5, 5), np.uint8)).astype(
-        bool
-    )
+    masks = {"ruler": ruler(dark, view.usable), "sticker": view.doubled(sticker(view.half, view.half_usable))}
+    either = masks["ruler"][0] | masks["sticker"][0]
+    other = cv2.dilate(either.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     masks["hair"] = hair(dark, view.thin(bright=True), view.usable & ~other, view.lesion)
     masks["ink"] = view.doubled(ink(view.half, view.half_usable & ~view.halved(masks["sticker"][0])))
     masks["bubble"] = bubbles(view.grey, view.usable)
-    size = (image.shape[1], image.shape[0])
-    return {name: Found(_enlarged(masks[name][0], size), masks[name][1]) for name in names}
+    return masks
 
 
 def _enlarged(mask: Mask, size: tuple[int, int]) -> Mask:

@@ -37,6 +37,7 @@ VERBS = {
     "translate": ("synthetic", "Change photographs: add a finding, remove it, or make another class of them."),
     "evaluate": ("synthetic", "Is a synthetic set faithful, diverse, and not copied? Figures, verdict, page."),
     "utility": ("utility", "Do the synthetic images help a classifier? Arms, repeats, tests, verdict."),
+    "explore": ("latents", "A local page with sliders: seed, class, truncation, directions."),
     "export": ("synthetic", "A synthetic set to hand on: without copies, with a data card."),
     "report": ("synthetic", "One HTML page on a run."),
     "gallery": ("synthetic", "Contact sheets of several runs on one page."),
@@ -58,6 +59,7 @@ ARTEFACTS = {
     "train": "A classifier of them, from labelled images.",
     "remove": "A copy of a set without them.",
     "insert": "A copy of a set with some drawn in.",
+    "judge": "What a classifier says of images with them and without.",
     "compare": "All ways of removing them, where the truth is known.",
 }
 DIRECTIONS = {
@@ -81,6 +83,7 @@ directions = App(name="directions", help="Find them: by labels, by variance, in 
 for name, text in DIRECTIONS.items():
     directions.command(f"dermsynth.cli.latents:{name}", name=name, help=text)
 latents.command(directions)
+latents.command("dermsynth.cli.latents:rename", name="rename", help="Give a direction a name.")
 latents.command("dermsynth.cli.latents:edit", name="edit", help="Edit a synthetic set along a direction.")
 latents.command("dermsynth.cli.latents:compare", name="compare", help="What each direction changes beside its target.")
 latents.command("dermsynth.cli.latents:project", name="project", help="A photograph as a point of W.")

@@ -150,6 +150,42 @@ def insert(
     print(f"{out}: {len(made.table):,} images with {', '.join(artefact)}")
 
 
+def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", threshold: float | None = None) -> None:
+    """What a classifier says of the same images with an artefact and without: predictions switched, AUC of either side.
+
+    Parameters
+    ----------
+    data
+        A real data set.
+    pairs
+        Its copy by dermsynth artefacts insert or remove.
+    classifier
+        A folder of dermsynth utility, whose classifier of real images is tested.
+    split
+        train, validation, test or all; by default test, where the set is divided.
+    threshold
+        Probability from which on an image is called positive; by default the experiment's own.
+    """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.utility.pairs import judged
+
+    found = judged(open_data_set(data), open_data_set(pairs), classifier, split, threshold)
+    print(f"{found['images']} pairs, {found['positive']} {found['label']}, threshold {found['threshold']:.3f}")
+    for key, text in (
+        ("switched", "switched"),
+        ("to_positive", "negative -> positive"),
+        ("to_negative", "positive -> negative"),
+    ):
+        row = found[key]
+        print(f"{text:<22}{row['share']:>7.1%}  95 % {row['low']:.1%} ... {row['high']:.1%}  n {row['n']}")
+    if "auc_before" in found:
+        for key, text in (("auc_before", "AUC without the change"), ("auc_after", "AUC with it")):
+            value, low, high = found[key]
+            print(f"{text:<24}{value:.3f}  95 % {low:.3f} ... {high:.3f}")
+        value, low, high, p = found["auc_difference"]
+        print(f"{'difference':<23}{value:+.3f}  95 % {low:+.3f} ... {high:+.3f}  p {p:.3g}")
+
+
 def compare(data: Path, *, out: Path, n: int = 100, slow: Off = False, seed: int = 0) -> None:
     """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
 

@@ -18,6 +18,7 @@ def experiment(
     exclude: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     generated: int = 0,
     extractor: str = "",
+    set: Annotated[tuple[str, ...], Parameter(negative="")] = (),
     seed: int = 0,
     device: str = "auto",
 ) -> None:
@@ -26,7 +27,7 @@ def experiment(
     Parameters
     ----------
     name
-        baur, furger-truncation, furger-overfitting, bissoto-maps or lunagariya-curves.
+        baur, furger-truncation, furger-overfitting, bissoto-maps, lunagariya-curves or rosen-bias.
     data
         The real data set; without it the phantom.
     out
@@ -45,6 +46,8 @@ def experiment(
         Synthetic images a run, instead of the size's own number.
     extractor
         Features for FID and KID, as in `dermsynth evaluate`.
+    set
+        NAME=VALUE, what an experiment has of its own: rosen-bias target, positive, classifier, run ...; may be repeated.
     """
     import importlib
     from dataclasses import replace
@@ -53,7 +56,7 @@ def experiment(
     from dermsynth.data.phantom import default_phantom
     from dermsynth.errors import UserError
     from dermsynth.experiments import EXPERIMENTS
-    from dermsynth.experiments.steps import check, plan
+    from dermsynth.experiments.steps import check, chosen_options, plan
     from dermsynth.networks.shapes import parse_shape
     from dermsynth.recipes import family
     from dermsynth.runs import parse_count
@@ -73,9 +76,11 @@ def experiment(
         generated=generated or setting.generated,
         extractor=extractor or setting.extractor,
         exclude=exclude,
+        options=chosen_options(name, setting, set),
         seed=seed,
     )
     shape = parse_shape(setting.resolution)
-    data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width)
+    correlation = getattr(module, "CORRELATION", 0.0)
+    data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width, correlation)
     check(setting, data_set)
     module.carry_out(setting, data_set, out, device)

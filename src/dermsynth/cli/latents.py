@@ -100,6 +100,24 @@ def sefa(run: Path, *, out: Path, count: int = 10, layers: str = "", which: Whic
     _write(out, space, sefa_directions(space, count, chosen, _points(space, 1000, 0, None)))
 
 
+def rename(directions: Path, old: str, new: str) -> None:
+    """Give a direction another name.
+
+    Parameters
+    ----------
+    directions
+        A directions.safetensors.
+    old
+        Its name so far.
+    new
+        Its name from now on.
+    """
+    from dermsynth.latents.directions import rename_direction
+
+    rename_direction(directions, old, new)
+    print(f"{directions}: {old} is called {new}")
+
+
 def edit(
     data: Path, *, directions: Path, direction: str, out: Path, steps: float | None = None, until_gone: str = "",
     model: str = "", without: Annotated[tuple[str, ...], Parameter(negative="")] = (),
@@ -238,6 +256,31 @@ def project(
         write_projection(out, path, space, found, chosen, edit)
         print(f"{path.name}: PSNR {found.psnr:.1f} dB, SSIM {found.ssim:.2f}, distance {found.distance:.4f}")
     print(out)
+
+
+def explore(
+    run: Path, *, directions: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    score: Annotated[tuple[str, ...], Parameter(negative="")] = (), model: str = "", which: Which = "last",
+    device: str = "auto", port: int = 8001,
+) -> None:  # fmt: skip
+    """Show a page on this machine: sliders for seed, class, truncation and directions, with scores and copy gate.
+
+    Parameters
+    ----------
+    run
+        A run of a family with a latent.
+    directions
+        Files of directions; may be repeated.
+    score
+        What is scored: frame, hair, ruler, ink, sticker, bubble, detector=DIR:LABEL, classifier=DIR; may be repeated.
+    model
+        Backbone of a trained detector: mobilenet=FILE or timm:NAME=FILE.
+    port
+        Port to listen on; from another machine: ssh -L 8001:127.0.0.1:8001.
+    """
+    from dermsynth.explore.serve import serve
+
+    serve(run, directions, score, model, which=which, device=device, port=port)
 
 
 def _points(space: "Space", n: int, first_seed: int, truncation: float | None) -> "Points":

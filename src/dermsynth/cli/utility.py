@@ -47,7 +47,7 @@ def utility(
         small (no weights needed), mobilenet=FILE, timm:NAME (untrained) or timm:NAME=FILE.
     arms
         real, oversampled, classical, synthetic, mixed=RATIO, real=SHARE; may be repeated. By default the first four,
-        mixed=0.5 and mixed=1. synthetic@NAME and mixed=RATIO@NAME are of a variant.
+        mixed=0.5 and mixed=1. synthetic@NAME, mixed=RATIO@NAME and real@NAME are of a variant.
     repeats
         Trainings an arm, from consecutive seeds.
     images
@@ -57,7 +57,8 @@ def utility(
     drop_overlap
         Leave photographs out of further test sets that the real set holds too, instead of stopping.
     variant
-        NAME=DIR, another synthetic set, for example edited or without artefacts, that arms are made of; may be repeated.
+        NAME=DIR, another synthetic set, for example edited or without artefacts, that arms are made of; or a copy of the real
+        set by dermsynth artefacts remove, for real@NAME; may be repeated.
     by
         A column of the test sets (an artefact, a body site) by whose values results are given apart too; may be repeated.
     """
@@ -81,7 +82,9 @@ def utility(
     keep_freed_memory()
     backbone(model)  # a wrong name or file is told now, not after the images were read
     further = {name: open_data_set(Path(place)) for name, place in map(named, variant)}
-    chosen, training = arms_of(arms, further), Training(model, parse_count(images), batch, learning_rate)
+    copies = sorted(name for name, rows in further.items() if not rows.synthetic)
+    chosen = arms_of(arms, [name for name in further if name not in copies], copies)
+    training = Training(model, parse_count(images), batch, learning_rate)
     external = [open_data_set(folder) for folder in test]
     material = gathered(
         open_data_set(real), open_data_set(synthetic), Classes(positive, negative), external,

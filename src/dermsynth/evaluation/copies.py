@@ -96,15 +96,22 @@ def without_relatives(known: Sources) -> DataSet:
     return held_out.select(~related)
 
 
+def fitted_gate(known: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS) -> CopyGate:
+    """The copy gate of a generator's training images.
+
+    Raises UserError when too few held-out images are there.
+    """
+    training, strangers = (np.asarray(decoded(side, decoding)) for side in (known.training, without_relatives(known)))
+    return CopyGate.fitted(training, strangers, false_alarms)
+
+
 def flag_copies(synthetic: DataSet, known: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS) -> DataSet:
     """Give every image its copy score, the training image it is closest to, and a flag where it is too close.
 
     Raises UserError when too few held-out images are there.
     """
-    strangers = without_relatives(known)
-    images = [np.asarray(decoded(side, decoding)) for side in (known.training, strangers, synthetic)]
-    gate = CopyGate.fitted(images[0], images[1], false_alarms)
-    found = gate.check(images[2])
+    gate = fitted_gate(known, decoding, false_alarms)
+    found = gate.check(np.asarray(decoded(synthetic, decoding)))
     names = known.training.table["file_name"].to_numpy()[found.index]
     flagged = gate.flags(found)
     values = (np.round(found.score, 4), names, np.array(found.lying), np.where(flagged, "true", "false"))

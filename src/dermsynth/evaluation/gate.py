@@ -1,6 +1,6 @@
 """The copy gate: images that lie closer to a training image than real images never trained on do."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,7 +16,7 @@ from dermsynth.evaluation.structural import lying
 
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.01
-FEWEST_HELD_OUT = 100
+FEWEST_HELD_OUT, PART = 100, 256
 SMALLEST = 0.02
 """Distance of unit vectors, and score, below which images are the same: no threshold can be there."""
 NOISE = 4.0
@@ -92,7 +92,7 @@ class CopyGate:
                 f"{len(held_out)} held-out images, at least {FEWEST_HELD_OUT} are needed for the copy gate: hold more images out"
             )
         views = [looked_at(training, view) for view in VIEWS]
-        distances = _distances(views, held_out)
+        _, distances, _ = _searched(views, held_out)
         usual = [max(float(np.quantile(d, false_alarms)), 1e-6) for d in distances.min(axis=0)]
         score = (distances / np.array(usual)[:, None]).min(axis=(0, 1))
         threshold = gate_threshold(score, false_alarms)
@@ -102,13 +102,11 @@ class CopyGate:
 
     def check(self, images: Images) -> Found:
         """Scores of images uint8 [n, 3, h, w]; those below the threshold are copies, or too close to tell."""
-        best = np.full(len(images), np.inf)
-        index, ways = np.zeros(len(images), np.int64), np.zeros(len(images), object)
-        for name, view, distance, found in _searched(self.training, images):
-            score = distance / self.usual[view]
-            closer = score < best
-            best[closer], index[closer], ways[closer] = score[closer], found[closer], name
-        return Found(best, index, [str(way) for way in ways])
+        ways, distance, index = _searched(self.training, images)
+        scores = (distance / np.array(self.usual)[:, None]).reshape(-1, len(images))
+        best, everyone = scores.argmin(axis=0), np.arange(len(images))
+        lying_so = [ways[way] for way in best // len(VIEWS)]
+        return Found(scores[best, everyone], index.reshape(-1, len(images))[best, everyone], lying_so)
 
     def flags(self, found: Found) -> NDArray[np.bool_]:
         """Which images lie below the threshold."""
@@ -116,17 +114,19 @@ class CopyGate:
         return flagged
 
 
-def _searched(
-    training: Sequence[NDArray[np.float32]], images: Images
-) -> Iterator[tuple[str, int, Array, NDArray[np.int64]]]:
-    """For every way to lie and every view: distance to the nearest training image, and which it is."""
-    for name, turned in lying(images):
-        for number, view in enumerate(VIEWS):
-            distance, index = nearest(looked_at(turned, view), training[number])
-            yield name, number, distance[:, 0], index[:, 0]
-
-
-def _distances(training: Sequence[NDArray[np.float32]], images: Images) -> Array:
-    """[ways, views, n]."""
-    found = [distance for _, _, distance, _ in _searched(training, images)]
-    return np.stack(found).reshape(-1, len(VIEWS), len(images))
+def _searched(training: Sequence[NDArray[np.float32]], images: Images) -> tuple[list[str], Array, NDArray[np.int64]]:
+    """The ways to lie; for each, and each view, the distance to the nearest training image and which it is: [ways, views, n]."""
+    ways: list[str] = []
+    distances: list[Array] = []
+    indices: list[NDArray[np.int64]] = []
+    for start in range(0, len(images), PART):
+        turned = dict(lying(images[start : start + PART]))
+        ways = list(turned)
+        found = [
+            nearest(np.concatenate([looked_at(some, view) for some in turned.values()]), training[number])
+            for number, view in enumerate(VIEWS)
+        ]
+        by_way = [[side[:, 0].reshape(len(ways), -1) for side in pair] for pair in found]
+        distances.append(np.stack([pair[0] for pair in by_way], axis=1))
+        indices.append(np.stack([pair[1] for pair in by_way], axis=1))
+    return ways, np.concatenate(distances, axis=-1), np.concatenate(indices, axis=-1)

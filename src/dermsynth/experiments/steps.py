@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection, TrainingSet
+from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.watcher import usual_watchers
 from dermsynth.images import encode_png, grid
@@ -41,6 +42,8 @@ class Setting:
     exclude: tuple[str, ...] = ()
     split: str = "train"
     seed: int = 0
+    conditional: bool = False
+    options: Mapping[str, str] = field(default_factory=dict)
 
 
 def plan(
@@ -48,6 +51,20 @@ def plan(
 ) -> Plan:
     """A family whose length the setting decides."""
     return Plan(recipe, preset, choices or {}, {} if batch is None else {"batch": batch})
+
+
+def chosen_options(name: str, setting: Setting, given: Sequence[str]) -> dict[str, str]:
+    """The options of an experiment with those that were given as NAME=VALUE.
+
+    Raises UserError for one that it does not have.
+    """
+    found = dict(setting.options)
+    for text in given:
+        key, equals, value = text.partition("=")
+        if not equals or key not in found:
+            raise UserError(f"--set {text}: write NAME=VALUE; {name} has: {', '.join(found) or 'none'}")
+        found[key] = value
+    return found
 
 
 def growing(images: int, resolution: str) -> dict[str, int]:
@@ -67,7 +84,7 @@ def _configured(setting: Setting, name: str, data_set: DataSet) -> tuple[RunConf
     shape, asked = parse_shape(setting.resolution), setting.plans[name]
     wanted = Wanted(
         Decoding(shape.height, shape.width),
-        Selection(setting.split, setting.exclude, conditional=False),
+        Selection(setting.split, setting.exclude, conditional=setting.conditional),
         superpixels=setting.superpixels.get(name, False),
     )
     choices = {**(growing(setting.images, setting.resolution) if asked.recipe == "pgan" else {}), **asked.choices}
@@ -142,7 +159,12 @@ def conclude(out: Path, name: str, setting: Setting, results: Mapping[str, Any],
     for key in setting.plans:
         if (out / "runs" / key / "config.json").exists():
             runs[key] = read_config(out / "runs" / key).model_dump(mode="json")
-    facts = {**vars(setting), "plans": plans, "superpixels": dict(setting.superpixels)}
+    facts = {
+        **vars(setting),
+        "plans": plans,
+        "superpixels": dict(setting.superpixels),
+        "options": dict(setting.options),
+    }
     write_json(out / "results.json", {"experiment": name, "setting": facts, "runs": runs, **results})
     write_text(out / "results.md", "\n".join(table) + "\n")
     print("\n".join(table))

@@ -119,8 +119,20 @@ def write_directions(path: Path, space: Space, directions: Sequence[Direction]) 
         "layers": space.layers,
         "directions": [{"name": d.name, "scale": d.scale, "facts": d.facts, "layers": d.layers} for d in directions],
     }  # fmt: skip
+    _write(path, facts, np.stack([d.vector for d in directions]))
+
+
+def _write(path: Path, facts: dict[str, Any], vectors: Vector) -> None:
     with replacing(path) as temporary:
-        save_file({"vectors": np.stack([d.vector for d in directions])}, temporary, {"facts": json.dumps(facts)})
+        save_file({"vectors": vectors}, temporary, {"facts": json.dumps(facts)})
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Vector]:
+    try:
+        with safe_open(path, "np") as file:
+            return json.loads((file.metadata() or {})["facts"]), file.get_tensor("vectors")
+    except (OSError, SafetensorError, KeyError, ValueError) as error:
+        raise UserError(f"{path}: no directions ({type(error).__name__}); make them with: dermsynth latents") from error
 
 
 def read_directions(path: Path, space: Space) -> list[Direction]:
@@ -128,11 +140,7 @@ def read_directions(path: Path, space: Space) -> list[Direction]:
 
     Raises UserError when it is none, or was found in another checkpoint, space or layer layout.
     """
-    try:
-        with safe_open(path, "np") as file:
-            facts, vectors = json.loads((file.metadata() or {})["facts"]), file.get_tensor("vectors")
-    except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: no directions ({type(error).__name__}); make them with: dermsynth latents") from error
+    facts, vectors = _read(path)
     mine = {"checkpoint": space.generator.checkpoint.hash, "space": space.name, "layers": space.layers}
     for key, value in mine.items():
         if facts[key] != value:
@@ -143,6 +151,21 @@ def read_directions(path: Path, space: Space) -> list[Direction]:
         Direction(d["name"], vector, d["scale"], d["facts"], tuple(d["layers"]) if d["layers"] else None)
         for d, vector in zip(facts["directions"], vectors, strict=True)
     ]
+
+
+def rename_direction(path: Path, old: str, new: str) -> None:
+    """Give a direction of a file another name; everything else stays.
+
+    Raises UserError when there is none of the old name, or another has the new one, or that is no name.
+    """
+    facts, vectors = _read(path)
+    names = [d["name"] for d in facts["directions"]]
+    if old not in names:
+        raise UserError(f"{old!r}: {path} has: {', '.join(names)}")
+    if new in names or not new.strip() or not new.isprintable():
+        raise UserError(f"{new!r}: {'is taken' if new in names else 'is no name'}; {path} has: {', '.join(names)}")
+    facts["directions"][names.index(old)]["name"] = new
+    _write(path, facts, vectors)
 
 
 def named(directions: Sequence[Direction], name: str) -> Direction:

@@ -14,12 +14,15 @@ STEP, MOST = 0.25, 3.0
 
 
 def moved(space: Space, points: Points, direction: Direction, steps: float | NDArray[np.float64]) -> Points:
-    """Points [n, d] moved by steps [n] times the deviation along a direction: [n, d], or [n, layers, d] for some layers."""
+    """Points [n, d] or [n, layers, d] moved by steps [n] times the deviation along a direction.
+
+    The answer has a point a layer where the points have, or where the direction moves some layers only.
+    """
     change = (np.broadcast_to(steps, len(points)) * direction.scale)[:, None] * direction.vector
-    if direction.layers is None:
+    if points.ndim == 2 and direction.layers is None:
         return (points + change).astype(np.float32)
-    first, last = direction.layers
-    spread = np.repeat(points[:, None], space.layers, axis=1)
+    spread = points.copy() if points.ndim == 3 else np.repeat(points[:, None], space.layers, axis=1)
+    first, last = direction.layers or (0, space.layers - 1)
     spread[:, first : last + 1] += change[:, None]
     return spread.astype(np.float32)
 

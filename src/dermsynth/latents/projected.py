@@ -9,6 +9,7 @@ from safetensors.numpy import save_file
 
 from dermsynth.images import Pixels, encode_png, fit, grid, read_image
 from dermsynth.latents.directions import Direction
+from dermsynth.latents.edits import moved
 from dermsynth.latents.projection import Projection
 from dermsynth.latents.space import Space
 from dermsynth.recipes.sampler import to_bytes
@@ -34,11 +35,8 @@ def edited(space: Space, found: Projection, direction: Direction, step: float) -
     """The projection moved by so many deviations along a direction, with its own noise."""
     recipe = space.generator.recipe
     device = next(recipe.parameters()).device
-    point = found.point if found.point.ndim == 2 else np.repeat(found.point[None], space.layers, axis=0)
-    first, last = direction.layers or (0, space.layers - 1)
-    moved = point.copy()
-    moved[first : last + 1] += np.float32(step * direction.scale) * direction.vector
+    point = moved(space, found.point[None], direction, step)
     with torch.inference_mode():
         noise = [torch.from_numpy(one)[None].to(device) for one in found.noise]
-        made = recipe.of_style(torch.from_numpy(moved)[None].to(device), noise)
+        made = recipe.of_style(torch.from_numpy(point).to(device), noise)
     return np.asarray(to_bytes(made)[0].transpose(1, 2, 0))

@@ -13,7 +13,7 @@ from dermsynth.errors import UserError, require_seed
 from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Points, Space
 from dermsynth.progress import progress_bar
-from dermsynth.runs import read_json, replacing, write_json
+from dermsynth.runs import claim, replacing
 
 PART, FACTS = 512, "samples.json"
 
@@ -49,13 +49,7 @@ def sampled(
         "checkpoint": space.generator.checkpoint.hash, "space": space.name, "score": scorer.name, "first_seed": first_seed,
         "labels": list(labels), "truncation": truncation,
     }  # fmt: skip
-    earlier = read_json(out / FACTS) if (out / FACTS).exists() else facts
-    if earlier != facts:
-        changed = next(key for key in facts if earlier.get(key) != facts[key])
-        raise UserError(
-            f"{out}: begun with {changed} {earlier.get(changed)!r}, now {facts[changed]!r}; choose another --out"
-        )
-    write_json(out / FACTS, facts)
+    claim(out / FACTS, facts)
     starts = range(0, count, PART)
     bar = progress_bar(starts, total=len(starts), label="sampling", unit=f"x{PART} img")
     parts = [_part(space, scorer, out, start, first_seed, labels, truncation) for start in bar]

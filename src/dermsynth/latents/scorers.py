@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
+from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 
 from dermsynth.artefacts.detection import ARTEFACTS, detect
@@ -17,7 +17,7 @@ from dermsynth.utility.classifier import load_classifier
 
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float64]
-CHUNK = 32
+CHUNK, ANY = 32, "any"
 
 
 class Scorer:
@@ -33,7 +33,7 @@ class Scorer:
 
 
 def scorer(place: str, model: str = "") -> Scorer:
-    """`frame`, `hair` ... by classical vision, `detector=DIR:LABEL` (with its backbone), or `classifier=DIR` of an experiment.
+    """`frame`, `hair` ... or `any` by classical vision, `detector=DIR:LABEL` with its backbone, `classifier=DIR` of `utility`.
 
     `frame@0.2` sets the score from which on an image shows it. Raises UserError when the place is not understood, or what it
     names is not there.
@@ -50,27 +50,36 @@ def scorer(place: str, model: str = "") -> Scorer:
         ) from error
 
 
-def _scorer(place: str, model: str) -> Scorer:
-    kind, _, rest = place.partition("=")
+def _scorer(whole: str, model: str) -> Scorer:
+    kind, _, rest = whole.partition("=")
     if kind in ARTEFACTS and not rest:
         return Scorer(kind, THRESHOLDS[kind], partial(_classical, kind))
+    if whole == ANY:
+        return Scorer(ANY, 1.0, partial(_classical, ANY))
     if kind == "detector" and rest:
         folder, _, label = rest.rpartition(":")
         return _trained(Path(folder), label, model)
     if kind == "classifier" and rest:
         found = load_classifier(Path(rest))
         return Scorer(kind, 0.5, found.probabilities)
-    raise UserError(f"--score {place!r}: write {', '.join(ARTEFACTS)}, detector=DIR:LABEL or classifier=DIR")
+    raise UserError(f"--score {whole!r}: write {', '.join(ARTEFACTS)}, {ANY}, detector=DIR:LABEL or classifier=DIR")
 
 
 def _classical(name: str, images: Images) -> Scores:
     parts = [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
-    found = Parallel(n_jobs=-1)(delayed(_scores)(part, name) for part in parts)
+    found = Parallel(n_jobs=min(len(parts), cpu_count()))(delayed(_scores)(part, name) for part in parts)
     return np.concatenate(found)
 
 
 def _scores(images: Images, name: str) -> Scores:
-    return np.array([detect(np.ascontiguousarray(image.transpose(1, 2, 0)))[name].score for image in images])
+    names = ARTEFACTS if name == ANY else (name,)
+    return np.array([_score(np.ascontiguousarray(image.transpose(1, 2, 0)), names) for image in images])
+
+
+def _score(image: NDArray[np.uint8], names: tuple[str, ...]) -> float:
+    """Of one artefact its score; of several the largest, each in its threshold."""
+    found = detect(image, names)
+    return found[names[0]].score if len(names) == 1 else max(found[name].score / THRESHOLDS[name] for name in names)
 
 
 def _trained(folder: Path, label: str, model: str) -> Scorer:

@@ -12,7 +12,8 @@ class Arm:
 
     `real` is the share of the real training images, `synthetic` how many synthetic images there are for each real one of the
     whole training set (all there are: None), `length` how many images are shown, in the experiment's own number. `variant` names
-    another synthetic set than the experiment's: edited, or without artefacts.
+    another synthetic set than the experiment's, edited or without artefacts; or, without synthetic images, edited copies of the
+    real training images.
     """
 
     name: str
@@ -44,22 +45,28 @@ def fewer(share: float) -> Arm:
 NAMED = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC}
 
 
-def arms_of(names: tuple[str, ...], variants: Collection[str] = ()) -> tuple[Arm, ...]:
+def arms_of(names: tuple[str, ...], variants: Collection[str] = (), copies: Collection[str] = ()) -> tuple[Arm, ...]:
     """Arms by name: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`; without names the usual ones.
 
-    `synthetic@NAME` and `mixed=RATIO@NAME` are of a variant; without names every variant has both, the latter at 1.
+    `synthetic@NAME` and `mixed=RATIO@NAME` are of a synthetic variant, `real@NAME` and `real=SHARE@NAME` of edited copies;
+    without names every synthetic variant has the first two (the latter at 1), all copies the third.
 
     Raises UserError for a name, number or variant that means nothing.
     """
     if not names:
-        return (*ARMS, *(_of_variant(arm, name) for name in variants for arm in (SYNTHETIC, mixed(1))))
-    return tuple(dict.fromkeys([REAL, *(_arm(name, variants) for name in names)]))
+        usual = [_of_variant(arm, name) for name in variants for arm in (SYNTHETIC, mixed(1))]
+        return (*ARMS, *usual, *(_of_variant(REAL, name) for name in copies))
+    return tuple(dict.fromkeys([REAL, *(_arm(name, variants, copies) for name in names)]))
 
 
-def _arm(whole: str, variants: Collection[str]) -> Arm:
+def _arm(whole: str, variants: Collection[str], copies: Collection[str]) -> Arm:
     name, at, variant = whole.partition("@")
-    if at and (variant not in variants or not name.startswith(("synthetic", "mixed"))):
-        raise UserError(f"--arms {whole!r}: after @ comes a name given with --variant, after synthetic or mixed=RATIO")
+    synthetic, real = name.startswith(("synthetic", "mixed")), name.startswith("real")
+    if at and not (synthetic and variant in variants) and not (real and variant in copies):
+        raise UserError(
+            f"--arms {whole!r}: after @ comes a name given with --variant: of a synthetic set after synthetic or mixed=RATIO, "
+            "of copies of the real set after real"
+        )
     kind, equals, text = name.partition("=")
     number = _number(text) if equals else None
     if not equals and kind in NAMED:

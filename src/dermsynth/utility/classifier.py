@@ -1,7 +1,8 @@
 """A classifier of two classes: backbone, training measured in images shown, scores."""
 
+import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import cv2
@@ -14,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from dermsynth.data.cache import Decoding
 from dermsynth.errors import UserError
 from dermsynth.networks import features
 from dermsynth.networks.features import Extractor, Resizer, timm_network
@@ -84,6 +86,7 @@ class Classifier(nn.Module):
     def __init__(self, place: str, seed: int, *, trained: bool = True) -> None:
         super().__init__()
         self.name = place.partition("=")[0]
+        self.decoding: Decoding | None = None
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.backbone, width = backbone(place, trained=trained)
@@ -105,11 +108,12 @@ class Classifier(nn.Module):
         return np.concatenate(found)
 
 
-def write_classifier(folder: Path, model: Classifier, training: Training) -> None:
-    """Keep a trained classifier, so that its features can be asked for."""
+def write_classifier(folder: Path, model: Classifier, training: Training, decoding: Decoding) -> None:
+    """Keep a trained classifier with how its images were decoded, so that it can be asked for more."""
     weights = {key: value.contiguous() for key, value in model.state_dict().items()}
+    facts = {"backbone": training.backbone.partition("=")[0], "decoding": json.dumps(asdict(decoding))}
     with replacing(folder / WEIGHTS) as temporary:
-        save_file(weights, temporary, {"backbone": training.backbone.partition("=")[0]})
+        save_file(weights, temporary, facts)
 
 
 def load_classifier(folder: Path) -> Classifier:
@@ -122,10 +126,11 @@ def load_classifier(folder: Path) -> Classifier:
         raise UserError(f"{path}: no such file; classifier=DIR takes a folder of dermsynth utility")
     try:
         with safe_open(path, "pt") as file:
-            name = str((file.metadata() or {}).get("backbone", ""))
-        model = Classifier(name, 0, trained=False)
+            facts = file.metadata() or {}
+        model = Classifier(facts.get("backbone", ""), 0, trained=False)
         model.load_state_dict(load_file(path))
-    except (SafetensorError, RuntimeError) as error:
+        model.decoding = Decoding(**json.loads(facts["decoding"]))
+    except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a classifier of dermsynth utility ({type(error).__name__})") from error
     return model.eval()
 

@@ -105,6 +105,10 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
         "variants": {
             name: {"content_hash": rows.content_hash, "images": len(rows.table)}
             for name, (rows, _) in material.variants.items()
+        }
+        | {
+            name: {"content_hash": copies.content_hash, "images": len(copies.rows)}
+            for name, copies in material.copies.items()
         },
         "tests": [
             {"name": t.name, "images": len(t.truth), "positive": int(t.truth.sum()), "rows": _rows_hash(t.rows)}
@@ -138,7 +142,7 @@ def _train_one(material: Material, plan: Plan, arm: Arm, repeat: int, path: Path
     training = Training(**{**asdict(plan.training), "images": length})
     model, _ = trained(shown, material.validation, training, classical if arm.classical else mirrored, seed=seed)
     if arm == REAL and repeat == 0:
-        write_classifier(path.parent.parent, model, training)
+        write_classifier(path.parent.parent, model, training, material.decoding)
     rows = [
         pd.DataFrame(
             {"test": test.name, "file_name": test.rows.table["file_name"], "score": model.probabilities(test.images)}
@@ -162,6 +166,13 @@ def _scored(material: Material, arm: Arm, test: HeldOut, tables: Sequence[pd.Dat
     truth = material.validation.truth
     chosen = best_threshold(truth, _kept(tables, VALIDATION).mean(axis=0))
     return Scored(arm, test, _kept(tables, test.name), chosen, float(truth.mean()))
+
+
+def kept_scores(out: Path, arm: Arm, repeats: int, test: str) -> Array:
+    """What every repeat of an arm said of a test set's images, in its order: [repeats, n]."""
+    return _kept(
+        [pd.read_csv(_scores_path(out, arm, repeat), keep_default_na=False) for repeat in range(repeats)], test
+    )
 
 
 def _kept(tables: Sequence[pd.DataFrame], name: str) -> Array:

@@ -72,6 +72,14 @@ class Made(NamedTuple):
     images: NDArray[np.uint8]
 
 
+class Copies(NamedTuple):
+    """Edited copies of training images: of which rows, in rising order, and the images uint8 [n, 3, h, w]."""
+
+    rows: NDArray[np.int64]
+    images: NDArray[np.uint8]
+    content_hash: str
+
+
 @dataclass(frozen=True)
 class Material:
     """Everything an experiment uses, decoded to one size."""
@@ -84,7 +92,9 @@ class Material:
     validation_rows: DataSet
     tests: Sequence[HeldOut]
     classes: Classes
+    decoding: Decoding
     variants: Mapping[str, Made] = field(default_factory=dict)
+    copies: Mapping[str, Copies] = field(default_factory=dict)
 
     def made(self, variant: str) -> Made:
         """The synthetic images of an arm: the experiment's, or those of a variant.
@@ -108,6 +118,9 @@ class Material:
 
         Raises UserError when there are fewer, or none of a label without which nothing can be learned.
         """
+        if arm.synthetic == 0:
+            self._real(arm, np.arange(0))
+            return 0
         rows = self.made(arm.variant).rows
         there = len(rows.table)
         wanted = there if arm.synthetic is None else round(arm.synthetic * len(self.training.table))
@@ -126,18 +139,28 @@ class Material:
         With synthetic ones beside them, real images are shown as often as they would be alone.
         """
         random = np.random.default_rng(seed)
-        real = _share(self.training, arm.real, random)
-        rows, pixels = self.made(arm.variant)
+        real, originals = self._real(arm, _share(self.training, arm.real, random))
+        rows, pixels = self.made(arm.variant if arm.synthetic != 0 else "")
         sides = self.classes.truth(rows)
         made = _each_class(sides, self.wanted(arm), random)
         truth = np.concatenate([self.classes.truth(self.training)[real], sides[made]])
-        images = np.concatenate([self.training_images[real], pixels[made]])
+        images = np.concatenate([originals, pixels[made]])
         synthetic_ones = np.arange(len(truth)) >= len(real)
         weights = np.ones(len(truth))
         for side in (truth, ~truth):
             weights[side & ~synthetic_ones] = 1 / max((side & ~synthetic_ones).sum(), 1)
             weights[side & synthetic_ones] = (arm.length - 1 or 1.0) / max((side & synthetic_ones).sum(), 1)
         return Examples(images, truth, weights)
+
+    def _real(self, arm: Arm, chosen: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.uint8]]:
+        """Rows of the training set, as far as there are copies where the arm wants these, and their images."""
+        if arm.synthetic != 0 or not arm.variant:
+            return chosen, self.training_images[chosen]
+        if arm.variant not in self.copies:
+            raise UserError(f"variant {arm.variant!r}: missing; add --variant {arm.variant}=DIR")
+        copies = self.copies[arm.variant]
+        kept = chosen[np.isin(chosen, copies.rows)]
+        return kept, copies.images[np.searchsorted(copies.rows, kept)]
 
 
 def gathered(
@@ -152,7 +175,8 @@ def gathered(
 ) -> Material:
     """Divide the real set by its splits, check where the synthetic set comes from, and add external test sets.
 
-    `variants` are further synthetic sets of the same generator's kind, checked in the same way: edited, or without artefacts.
+    `variants` are further synthetic sets of the same generator's kind, checked in the same way: edited, or without artefacts; or
+    edited copies of the real set.
     Test images are also looked at apart by skin tone, and by the values of the columns where their table has them.
 
     Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups or twins lie
@@ -161,7 +185,9 @@ def gathered(
     """
     if real.synthetic:
         raise UserError(f"--real {real.folder}: a synthetic set; it takes the set that the generator was trained on")
-    for one in (synthetic, *(variants or {}).values()):
+    given = variants or {}
+    made_ones = {name: one for name, one in given.items() if not is_copy(one, real)}
+    for one in (synthetic, *made_ones.values()):
         check_origin(one, real)
         check_sources(one, real)
         check_history(one, real)
@@ -190,8 +216,24 @@ def gathered(
         parts["validation"],
         tests,
         classes,
-        {name: _made(rows, decoding, classes) for name, rows in (variants or {}).items()},
+        decoding,
+        {name: _made(rows, decoding, classes) for name, rows in made_ones.items()},
+        {name: _copies(rows, parts["train"], decoding) for name, rows in given.items() if name not in made_ones},
     )
+
+
+def is_copy(data_set: DataSet, real: DataSet) -> bool:
+    """Whether a set is an edited copy of the real one, as `dermsynth artefacts remove` and `insert` make them."""
+    return not data_set.synthetic and data_set.description.get("edited_from") == real.content_hash
+
+
+def _copies(edited: DataSet, training: DataSet, decoding: Decoding) -> Copies:
+    """The copies of training images, in the order of these."""
+    places = {name: row for row, name in enumerate(training.table["file_name"])}
+    mine = edited.select(np.isin(edited.table["edited_from"].to_numpy(str), list(places)))
+    rows = np.array([places[name] for name in mine.table["edited_from"]], np.int64)
+    order = np.argsort(rows)
+    return Copies(rows[order], _images(mine, decoding)[order], edited.content_hash)
 
 
 def _external(

@@ -86,13 +86,17 @@ def _write_one(out: Path, number: int, settings: PhantomSettings, seed: int, str
     return {**row, "seed": seed + number, **drawn.parameters.columns()}
 
 
-def default_phantom(height: int, width: int) -> DataSet:
-    """The data set that stands in where none is given: 2,000 phantom images in the user's cache folder."""
+def default_phantom(height: int, width: int, correlation: float = 0.0) -> DataSet:
+    """The data set that stands in where none is given: 2,000 phantom images in the user's cache folder.
+
+    With a correlation frames go with melanomas.
+    """
     home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dermsynth"
-    folder = home / f"phantom-{DEFAULT_COUNT}-{width}x{height}"
+    folder = home / (f"phantom-{DEFAULT_COUNT}-{width}x{height}" + (f"-frame{correlation:g}" if correlation else ""))
     if not (folder / "dataset.json").exists():
+        tied = {"artefact": "frame", "tied_to": "melanoma", "correlation": correlation} if correlation else {}
         try:
-            write_phantom(folder, DEFAULT_COUNT, PhantomSettings(height, width))
+            write_phantom(folder, DEFAULT_COUNT, PhantomSettings(height, width, **tied))  # type: ignore[arg-type]
         except UserError:
             if not (folder / "dataset.json").exists():  # else another process was faster
                 raise

@@ -1,0 +1,146 @@
+"""The sets that ROSEN's classifiers are trained and tested on: synthetic, filtered, edited, cleaned, and pairs."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import scipy.stats
+from numpy.typing import NDArray
+
+from dermsynth.artefacts.editing import insert_all, remove_all
+from dermsynth.artefacts.removal import REMOVED, Removal
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
+from dermsynth.errors import UserError
+from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
+from dermsynth.latents.edited_sets import edit_set
+from dermsynth.latents.samples import Samples, sampled
+from dermsynth.latents.scorers import ANY, Scorer, scorer
+from dermsynth.latents.space import Space
+from dermsynth.sampling.generate import Generator, generate
+from dermsynth.utility.material import FEWEST
+
+POOL, CANDIDATES = 2, 10
+"""Images made for each that is used, and principal or weight directions of which one is chosen."""
+UNTARGETED, UNTOUCHED = "without the artefact", "without any artefact"
+
+
+@dataclass(frozen=True)
+class Sets:
+    """Synthetic sets by name, the first as generated; the real set cleaned and in pairs; what could not be made and why."""
+
+    synthetic: Mapping[str, DataSet]
+    cleaned: DataSet
+    pairs: Mapping[str, DataSet]
+    directions: Mapping[str, Direction]
+    left_out: Mapping[str, str] = field(default_factory=dict)
+
+
+def scores_of(rows: DataSet, decoding: Decoding, seen: Scorer) -> NDArray[np.float64]:
+    """Scores of a set's images at the generator's size: all sets are looked at alike."""
+    return seen.score(np.asarray(decoded(rows, decoding)))
+
+
+def synthetic_sets(
+    generator: Generator, each: int, target: Scorer, decoding: Decoding, out: Path
+) -> dict[str, DataSet]:
+    """`each` images a class as generated, and as many of twice as many that do not show the artefact, or no artefact at all."""
+    classes = generator.config.data.classes
+    pool = generate(generator, dict.fromkeys(classes, POOL * each), out / "synthetic" / "pool")
+    everything = np.ones(len(pool.table), bool)
+    free = scores_of(pool, decoding, target) < target.threshold
+    untouched = free & ~scorer(ANY).shows(np.asarray(decoded(pool, decoding)))
+    kept = {"synthetic": everything, UNTARGETED: free, UNTOUCHED: untouched}
+    return {name: first(pool, mask, each) for name, mask in kept.items()}
+
+
+def usable(rows: DataSet, generator: Generator) -> bool:
+    """Whether there are images enough of every class to train on."""
+    return min(rows.count(label) for label in generator.config.data.classes) >= FEWEST
+
+
+def first(data_set: DataSet, keep: NDArray[np.bool_], each: int) -> DataSet:
+    """The first images of every class among those to keep."""
+    chosen = np.zeros(len(keep), bool)
+    for label in data_set.classes:
+        chosen[np.flatnonzero(keep & (data_set.labels == label))[:each]] = True
+    return data_set.select(chosen)
+
+
+def directions_of(
+    space: Space, target: Scorer, samples: Samples, seed: int
+) -> tuple[dict[str, Direction], dict[str, str]]:
+    """One direction a method along which the artefact's score rises, and why a method has none."""
+    makers: dict[str, Callable[[], Direction]] = {
+        "SVM": lambda: svm_direction(samples, target.threshold, target.name, seed),
+        "PCA": lambda: most_correlated(pca_directions(samples.points, CANDIDATES), samples),
+        "SeFa": lambda: most_correlated(sefa_directions(space, CANDIDATES, None, samples.points), samples),
+    }
+    found, left_out = {}, {}
+    for name, make in makers.items():
+        try:
+            found[name] = replace(make(), name=name)
+        except UserError as error:
+            left_out[f"edited, {name}"] = str(error)
+    return found, left_out
+
+
+def most_correlated(candidates: list[Direction], samples: Samples) -> Direction:
+    """The direction with the largest rank correlation (Spearman) of score and place along it, turned so that the score rises."""
+    correlations = [scipy.stats.spearmanr(samples.points @ one.vector, samples.scores).statistic for one in candidates]
+    best = int(np.argmax(np.abs(np.nan_to_num(correlations))))
+    one, sign = candidates[best], -1.0 if correlations[best] < 0 else 1.0
+    facts = {**one.facts, "candidate": one.name, "of": len(candidates), "correlation": float(correlations[best])}
+    return replace(one, vector=(sign * one.vector).astype(np.float32), facts=facts)
+
+
+def once(folder: Path, make: Callable[[], object]) -> DataSet:
+    """A set that is made if it is not there yet."""
+    if not (folder / DESCRIPTION).exists():
+        make()
+    return open_data_set(folder)
+
+
+def all_sets(
+    real: DataSet,
+    space: Space,
+    target: Scorer,
+    artefact: str,
+    *,
+    each: int,
+    points: int,
+    fill: str,
+    seed: int,
+    out: Path,
+) -> Sets:
+    """Everything that is trained on and tested on; what is there from an earlier call is kept."""
+    generator = space.generator
+    data, shape = generator.config.data, generator.recipe.shape
+    decoding = Decoding(shape.height, shape.width, data.crop, data.filter)
+    synthetic = synthetic_sets(generator, each, target, decoding, out)
+    left_out = {name: f"{len(rows.table)} images" for name, rows in synthetic.items() if not usable(rows, generator)}
+    synthetic = {name: rows for name, rows in synthetic.items() if name not in left_out}
+    labels = generator.recipe.targets()
+    samples = sampled(
+        space, target, out / "samples", count=points, first_seed=500_000_000, labels=labels, truncation=None
+    )
+    directions, without = directions_of(space, target, samples, seed)
+    source = synthetic["synthetic"]
+    for name, direction in directions.items():
+        folder = out / "synthetic" / f"edited-{name.lower()}"
+        edit = partial(edit_set, source, space, direction, folder, steps=None, gone=target)
+        synthetic[f"edited, {name}"] = once(folder, edit)
+    everything: dict[str, str] = {name: fill if name == "frame" else "telea" for name in REMOVED}
+    removal = Removal(everything, seed=seed)  # type: ignore[arg-type]
+    cleaned = once(out / "real" / "cleaned", lambda: remove_all(real, out / "real" / "cleaned", removal))
+    test = real.select((real.table["split"] == "test").to_numpy())
+    one = Removal({artefact: everything[artefact]}, seed=seed)  # type: ignore[dict-item]
+    pairs = {
+        f"{artefact} inserted": once(
+            out / "real" / "inserted", lambda: insert_all(test, out / "real" / "inserted", [artefact], seed)
+        ),
+        f"{artefact} removed": once(out / "real" / "removed", lambda: remove_all(test, out / "real" / "removed", one)),
+    }
+    return Sets(synthetic, cleaned, pairs, directions, left_out | without)

@@ -1,0 +1,1 @@
+"""A local page with sliders on a generator's latents."""

@@ -1,0 +1,185 @@
+"""What the page shows of a move: the image before and after, scores of both, and whether the copy gate lets it pass."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dermsynth.data.cache import Decoding
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.errors import UserError
+from dermsynth.evaluation.copies import fitted_gate, sources
+from dermsynth.evaluation.gate import CopyGate
+from dermsynth.latents.directions import Direction, read_directions
+from dermsynth.latents.edits import moved
+from dermsynth.latents.scorers import Scorer
+from dermsynth.latents.space import Space
+from dermsynth.sampling.generate import SEEDS_A_CLASS, Generator
+
+FARTHEST = 5.0
+"""Deviations along a direction that may be asked for."""
+KEPT = 32
+"""Moves that are remembered."""
+
+
+@dataclass(frozen=True)
+class Move:
+    """A seed, a class ("" for none), a truncation, and steps along named directions, in deviations; those of 0 left out."""
+
+    seed: int
+    label: str
+    truncation: float | None
+    steps: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Score:
+    """Of the image before and after, and from which score on an image shows it."""
+
+    name: str
+    before: float
+    after: float
+    threshold: float
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """Score of the copy gate (small is close), the threshold below which it flags, and the training image nearest."""
+
+    score: float
+    threshold: float
+    nearest: str
+    flagged: bool
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Images uint8 [h, w, 3] before and after a move, and what is known of them; `nearness` is None without a gate."""
+
+    before: NDArray[np.uint8]
+    after: NDArray[np.uint8]
+    scores: tuple[Score, ...]
+    nearness: Nearness | None
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The copy gate of a generator's training images, with their names."""
+
+    gate: CopyGate
+    names: Sequence[str]
+
+    def near(self, image: NDArray[np.uint8]) -> Nearness:
+        """Of an image [3, h, w]."""
+        found = self.gate.check(image[None])
+        name = self.names[int(found.index[0])]
+        return Nearness(float(found.score[0]), self.gate.threshold, name, bool(self.gate.flags(found)[0]))
+
+
+def gate_of(generator: Generator) -> tuple[Gate | None, str]:
+    """The copy gate, or None with the reason why there is none."""
+    data, shape = generator.config.data, generator.recipe.shape
+    facts = {"synthetic": True, "generator": generator.provenance(None)}
+    nothing = DataSet(generator.run, pd.DataFrame({"file_name": []}), facts)
+    try:
+        known = sources(nothing, open_data_set(Path(data.folder)))
+        gate = fitted_gate(known, Decoding(shape.height, shape.width, data.crop, data.filter))
+    except UserError as error:
+        return None, str(error)
+    return Gate(gate, known.training.table["file_name"].tolist()), ""
+
+
+def gathered(paths: Sequence[Path], space: Space) -> dict[str, Direction]:
+    """All directions of files by name; of two with one name both are called after their folder, too.
+
+    Raises UserError for files that hold none of this generator, or where that leaves two with one name.
+    """
+    found = [(path, direction) for path in paths for direction in read_directions(path, space)]
+    often = Counter(direction.name for _, direction in found)
+    named = [(f"{p.parent.name}/{d.name}" if often[d.name] > 1 else d.name, d) for p, d in found]
+    twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"--directions: two directions are called {twice[0]}; name one otherwise: dermsynth latents rename"
+        )
+    return {name: replace(direction, name=name) for name, direction in named}
+
+
+class Explorer:
+    """A generator with directions and scorers; the last moves are remembered.
+
+    One thread makes all moves: torch keeps a team of threads for each that asks it to compute.
+    """
+
+    def __init__(
+        self, space: Space, directions: Mapping[str, Direction], scorers: Sequence[Scorer], gate: Gate | None
+    ) -> None:
+        self.space, self.directions, self.scorers, self.gate = space, directions, scorers, gate
+        self._worker = ThreadPoolExecutor(1)
+        self._remembered = lru_cache(KEPT)(self._made)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Of which images can be made."""
+        names = self.space.generator.config.data.classes
+        return tuple(names[i] for i in self.space.generator.recipe.targets()) if names else ()
+
+    def shown(self, move: Move) -> Shown:
+        """What a move shows.
+
+        Raises UserError for a seed, class, truncation, direction or step that does not exist here.
+        """
+        self._check(move)
+        return self._worker.submit(self._remembered, move).result()
+
+    def recipe(self, move: Move) -> dict[str, Any]:
+        """Everything the image is a function of."""
+        generator = self.space.generator
+        return {
+            "recipe": generator.config.recipe, "run": generator.run.name, "checkpoint": generator.checkpoint.hash,
+            "seed": move.seed, "label": move.label, "truncation": move.truncation, "space": self.space.name,
+            "moves": [
+                {"direction": name, "step": step, "deviation": self.directions[name].scale, **self.directions[name].facts}
+                for name, step in move.steps
+            ],
+        }  # fmt: skip
+
+    def _check(self, move: Move) -> None:
+        recipe = self.space.generator.recipe
+        if not 0 <= move.seed < SEEDS_A_CLASS:
+            raise UserError(f"seed {move.seed}: must be 0 to {SEEDS_A_CLASS - 1}")
+        if move.label not in (self.classes or ("",)):
+            raise UserError(f"class {move.label!r}: there are: {', '.join(self.classes) or 'none'}")
+        if move.truncation is not None and not recipe.accepts_truncation(move.truncation):
+            raise UserError(
+                f"truncation {move.truncation}: {self.space.generator.config.recipe} takes {recipe.truncation}"
+            )
+        for name, step in move.steps:
+            if name not in self.directions:
+                raise UserError(f"direction {name!r}: there are: {', '.join(self.directions) or 'none'}")
+            if not abs(step) <= FARTHEST:
+                raise UserError(f"{name} {step}: a step must be -{FARTHEST:g} to {FARTHEST:g}")
+
+    def _made(self, move: Move) -> Shown:
+        classes = self.space.generator.config.data.classes
+        label = classes.index(move.label) if classes else 0
+        points = self.space.points([move.seed], [label], move.truncation)
+        edited = points
+        for name, step in move.steps:
+            edited = moved(self.space, edited, self.directions[name], step)
+        both = np.concatenate([np.broadcast_to(points[:, None], edited.shape) if edited.ndim == 3 else points, edited])
+        images = self.space.images(both, [move.seed] * 2, [label] * 2)
+        scores = []
+        for scorer in self.scorers:
+            before, after = scorer.score(images)
+            scores.append(Score(scorer.name, float(before), float(after), scorer.threshold))
+        near = None if self.gate is None else self.gate.near(images[1])
+        before, after = np.ascontiguousarray(images.transpose(0, 2, 3, 1))
+        return Shown(before, after, tuple(scores), near)

@@ -1,0 +1,26 @@
+"""What tests of pages in a real browser share."""
+
+from typing import Any
+
+import pytest
+
+SIZES = {"desk": (1280, 900), "phone": (390, 780)}
+
+
+def page_of(browser: Any, size: str = "desk", **options: Any) -> Any:
+    width, height = SIZES[size]
+    context = browser.new_context(viewport={"width": width, "height": height}, has_touch=size == "phone", **options)
+    page = context.new_page()
+    page.problems = []
+    page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: page.problems.append(str(error)))
+    return page
+
+
+def checked(page: Any) -> None:
+    """No violation of WCAG 2.1 AA, nothing wider than the window, no error in the console."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")
+    found = axe.Axe().run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]})
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert page.problems == []
