@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from skimage.color import rgb2hsv, rgb2lab
 from skimage.metrics import structural_similarity
 
-from dermsynth.artefacts.segmentation import dark_frame, dice, lesion_mask
+from dermsynth.artefacts.rims import frame
+from dermsynth.artefacts.segmentation import dice, lesion_mask
 from dermsynth.artefacts.skin import skin_tone_class, typology_angle
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, read_table
@@ -118,7 +119,7 @@ def test_a_drawn_lesion_is_found_wherever_it_lies_and_frames_are_not() -> None:
         assert dice(lesion_mask(image), lesion) > 0.9
         framed = image.copy()
         framed[~disc(radius=50)] = 0
-        assert dark_frame(framed).mean() > 0.1
+        assert frame(framed)[0].mean() > 0.1
         assert dice(lesion_mask(framed), lesion) > 0.85
     assert not lesion_mask(np.full((64, 64, 3), 200, np.uint8)).any()
     assert not lesion_mask(np.zeros((64, 64, 3), np.uint8)).any()

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,12 @@ import pytest
 import torch
 
 from dermsynth.errors import UserError
+from dermsynth.images import read_image
 from dermsynth.latents.directions import Direction, sefa_directions, write_directions
-from dermsynth.latents.entanglement import Figure, entanglement, figure, ranked
+from dermsynth.latents.entanglement import Figure, Judges, entanglement, figure, ranked
 from dermsynth.latents.scorers import scorer
 from dermsynth.latents.space import Space, space_of
+from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.runs import read_json
 from dermsynth.sampling.generate import load_generator
 
@@ -29,14 +32,13 @@ def test_what_no_layer_sees_changes_nothing(space: Space) -> None:
     points = space.points(range(8), [0] * 8, None)
     still = Direction("still", np.zeros(space.width, np.float32), 1.0, {})
     moving = sefa_directions(space, 1, None, points)[0]
-    rows = [
-        entanglement(space, one, scorer("bubble"), None, seeds=range(200), steps=[3.0])[0] for one in (still, moving)
-    ]
-    nothing, something = rows
+    perceptual = PerceptualSpace("mean colours", "", lambda images: iter([images]))
+    judges = Judges(scorer("bubble"), perceptual=perceptual)
+    nothing, something = entanglement(space, [still, moving], judges, seeds=range(200), steps=[3.0])
     assert nothing["target"].mean == 0
     assert nothing["dice"].mean == 1
     assert something["dice"].mean < 1
-    known = [key for key in ("inside", "asymmetry", "skin_tone") if nothing[key] is not None]
+    known = [key for key in ("inside", "asymmetry", "skin_tone", "perceptual") if nothing[key] is not None]
     assert known
     for key in known:
         assert nothing[key].mean == pytest.approx(1 if key == "inside" else 0)
@@ -76,29 +78,24 @@ def test_the_ranking_is_by_what_stays_of_the_lesion() -> None:
 def test_few_latents_are_refused(space: Space) -> None:
     still = Direction("still", np.zeros(space.width, np.float32), 1.0, {})
     with pytest.raises(UserError, match="--n 10: at least 200 latents are needed"):
-        entanglement(space, still, scorer("frame"), None, seeds=range(10), steps=[1.0])
+        entanglement(space, [still], Judges(scorer("frame")), seeds=range(10), steps=[1.0])
 
 
 def test_a_page_of_all_directions(space: Space, run: Path, tmp_path: Path, shell: Shell) -> None:
-    path = tmp_path / "directions.safetensors"
-    write_directions(path, space, sefa_directions(space, 2, None, space.points(range(8), [0] * 8, None)))
-    out = tmp_path / "compared"
-    said = shell(
-        "latents",
-        "compare",
-        run,
-        "--directions",
-        path,
-        "--target",
-        "bubble",
-        "--steps",
-        "-1",
-        "--steps",
-        "1",
-        "--out",
-        out,
-    ).stdout
+    """Each once more without a third direction."""
+    first, second, third = sefa_directions(space, 3, None, space.points(range(8), [0] * 8, None))
+    write_directions(
+        tmp_path / "directions.safetensors", space, [first, replace(second, vector=third.vector + second.vector)]
+    )
+    write_directions(tmp_path / "other.safetensors", space, [third])
+    files = ["--directions", tmp_path / "directions.safetensors", "--without", tmp_path / "other.safetensors"]
+    steps, out = ["--steps", -1, "--steps", 1], tmp_path / "compared"
+    said = shell("latents", "compare", run, *files, "--target", "bubble", *steps, "--out", out).stdout
     assert "sefa0" in said
     result = read_json(out / "entanglement.json")
-    assert len(result["rows"]) == 4
-    assert (out / "entanglement.html").read_text().count("<figure>") == 2
+    assert [row["direction"] for row in result["rows"][::2]] == ["sefa0", "sefa1", "sefa0-only", "sefa1-only"]
+    dice = {row["direction"]: row["dice"]["mean"] for row in result["rows"][::2]}
+    assert dice["sefa0"] == pytest.approx(dice["sefa0-only"], abs=0.02), "it is at a right angle to the third already"
+    assert (out / "entanglement.html").read_text().count("<figure>") == 4
+    side = space.generator.recipe.shape.height
+    assert read_image(out / "strip03.png").shape == (3 * side + 4, 7 * side + 12, 3)

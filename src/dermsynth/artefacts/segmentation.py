@@ -6,6 +6,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage.filters import threshold_otsu
 
+from dermsynth.artefacts.rims import frame
+
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 SMOOTHING, SPREAD, SMALLEST = 0.02, 0.55, 0.005
@@ -21,7 +23,7 @@ def lesion_mask(image: Pixels) -> Mask:
     height, width = image.shape[:2]
     side = min(height, width)
     smooth = cv2.GaussianBlur(cv2.medianBlur(image, 5), (0, 0), max(SMOOTHING * side, 0.8))
-    skin = ~dark_frame(smooth)
+    skin = ~frame(smooth)[0]
     darkness = 255.0 - smooth[..., 2]
     if not skin.any() or np.ptp(darkness[skin]) < 1:
         return np.zeros((height, width), dtype=bool)
@@ -29,14 +31,6 @@ def lesion_mask(image: Pixels) -> Mask:
     darkness = (darkness - darkness[skin].min()) * np.exp(-(rows**2 + columns**2) / (2 * SPREAD**2))
     found = (darkness > threshold_otsu(darkness[skin])) & skin
     return _best_part(ndimage.binary_opening(found, iterations=max(1, side // 64)))
-
-
-def dark_frame(image: Pixels) -> Mask:
-    """Pixels of a black frame or corner: dark, and joined to the border."""
-    dark = (image.max(axis=2) < 40).astype(np.uint8)
-    _, parts = cv2.connectedComponents(dark)
-    border = np.unique(np.concatenate([parts[0], parts[-1], parts[:, 0], parts[:, -1]]))
-    return np.isin(parts, border[border > 0])
 
 
 def _best_part(found: Mask) -> Mask:

@@ -149,6 +149,7 @@ def edit(
     from dermsynth.latents.directions import without as left_of
     from dermsynth.latents.edited_sets import edit_set, space_behind
     from dermsynth.latents.scorers import scorer
+    from dermsynth.report.latents_report import write_edits
 
     if (steps is None) == (not until_gone):
         raise UserError("say how far: either --steps NUMBER or --until-gone SCORER")
@@ -162,11 +163,13 @@ def edit(
     taken = made.table["edit_step"].astype(float)
     mean = taken[taken != 0].mean() if (taken != 0).any() else 0.0
     print(f"{out}: {len(made.table):,} images, {(taken != 0).sum():,} moved, {mean:+.2f} deviations on average")
+    print(write_edits(source, made))
 
 
 def compare(
     run: Path, *, directions: Annotated[tuple[Path, ...], Parameter(negative="")], target: str, out: Path, n: int = 200,
-    steps: Annotated[tuple[float, ...], Parameter(negative="")] = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0), classifier: str = "",
+    steps: Annotated[tuple[float, ...], Parameter(negative="")] = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0),
+    without: Annotated[tuple[Path, ...], Parameter(negative="")] = (), classifier: str = "", perceptual: str = "",
     model: str = "", which: Which = "last", first_seed: int = 1_000_000,
 ) -> None:  # fmt: skip
     """Rank directions by what they cost: the target's score against lesion, ABCD features, skin tone and a classifier.
@@ -187,19 +190,29 @@ def compare(
         Deviations of points along a direction; may be repeated.
     classifier
         classifier=DIR: also how far its probability moves.
+    perceptual
+        lpips=FILE or mobilenet=FILE: also the distance when the lesion alone is exchanged.
+    without
+        Files of directions of other attributes: each direction is compared once more with all of these projected out.
     """
     from dermsynth.latents.directions import read_directions
-    from dermsynth.latents.entanglement import entanglement, ranked
+    from dermsynth.latents.directions import without as left_of
+    from dermsynth.latents.entanglement import Judges, entanglement, ranked
     from dermsynth.latents.scorers import scorer
     from dermsynth.latents.space import space_of
+    from dermsynth.networks.lpips import load_perceptual
     from dermsynth.report.latents_report import as_text, write_entanglement
     from dermsynth.sampling.generate import load_generator
 
     space, seen = space_of(load_generator(run, which=which)), scorer(target, model)
     other = scorer(classifier) if classifier else None
-    chosen = [direction for path in directions for direction in read_directions(path, space)]
+    judges = Judges(seen, other, load_perceptual(perceptual) if perceptual else None)
+    chosen, others = (
+        [one for path in paths for one in read_directions(path, space)] for paths in (directions, without)
+    )
+    chosen += [left_of(one, others) for one in chosen] if others else []
     seeds = range(first_seed, first_seed + n)
-    rows = [row for one in chosen for row in entanglement(space, one, seen, other, seeds=seeds, steps=steps)]
+    rows = entanglement(space, chosen, judges, seeds=seeds, steps=steps)
     best = ranked(rows)
     print(as_text(best))
     print(write_entanglement(out, space, chosen, rows, best, seen.name, seeds))

@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from skimage.feature import graycomatrix, graycoprops
 
-from dermsynth.artefacts.segmentation import dark_frame, lesion_mask
+from dermsynth.artefacts.rims import frame
+from dermsynth.artefacts.segmentation import lesion_mask
 from dermsynth.artefacts.skin import typology_angle
 
 Pixels = NDArray[np.uint8]
@@ -50,7 +51,7 @@ NAMES = tuple(field.name for field in fields(Appearance))
 
 def appearance(image: Pixels, lesion: Mask) -> Appearance | None:
     """Features of an RGB image uint8 [h, w, 3] and its lesion mask; None where lesion or skin is too small to measure."""
-    skin = ~cv2.dilate(lesion.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~dark_frame(image)
+    skin = ~cv2.dilate(lesion.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~frame(image)[0]
     if lesion.sum() < SMALLEST_LESION or skin.sum() < SMALLEST_SKIN:
         return None
     lab = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)

@@ -13,7 +13,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.experiments.rosen_sets import Sets, all_sets, scores_of
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
-from dermsynth.latents.entanglement import entanglement, ranked
+from dermsynth.latents.entanglement import Judges, entanglement, ranked
 from dermsynth.latents.scorers import Scorer, scorer
 from dermsynth.latents.space import require_w, space_of
 from dermsynth.report.latents_report import as_text
@@ -77,11 +77,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     useful = compared(material, comparison, out / "utility")
     switched = [row for arm in arms for row in _switched(material, arm, comparison, useful, out)]
     seeds = range(1_000_000, 1_000_200)
-    costs = [
-        row
-        for one in made.directions.values()
-        for row in entanglement(space, one, target, None, seeds=seeds, steps=STEPS)
-    ]
+    costs = entanglement(space, list(made.directions.values()), Judges(target), seeds=seeds, steps=STEPS)
     best = ranked(costs) if costs else []
     _pictures(made, material, target, out)
     result = {

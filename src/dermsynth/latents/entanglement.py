@@ -19,6 +19,7 @@ from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
 from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Images, Space
+from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.progress import progress_bar
 
 FEWEST, RESAMPLES, PART = 200, 1000, 64
@@ -38,15 +39,25 @@ class Figure:
     n: int
 
 
+@dataclass(frozen=True)
+class Judges:
+    """The scorer of the target, and where there are any a classifier and a perceptual distance: what looks at both images."""
+
+    target: Scorer
+    classifier: Scorer | None = None
+    perceptual: PerceptualSpace | None = None
+
+
 def entanglement(
-    space: Space, direction: Direction, target: Scorer, classifier: Scorer | None, *, seeds: Sequence[int],
-    steps: Sequence[float], truncation: float | None = None,
+    space: Space, directions: Sequence[Direction], judges: Judges, *, seeds: Sequence[int], steps: Sequence[float],
+    truncation: float | None = None,
 ) -> list[dict[str, Any]]:  # fmt: skip
-    """For every step, over the latents of the seeds: change of the target's score, and of everything that should stay.
+    """For every direction and step, over the latents of the seeds: change of the target's score, and of what should stay.
 
     Means of: `target` (score after minus before), `gone` (share of images that showed it and no longer do), `dice` of the lesion
-    masks before and after, `inside` (SSIM within the lesion), absolute changes of the ABCD features in deviations of the unedited
-    images, of the skin tone in degrees, and of the classifier's probability.
+    masks before and after, `inside` (SSIM within the lesion), `perceptual` (distance when the lesion alone is exchanged),
+    absolute changes of the ABCD features in deviations of the unedited images, of the skin tone in degrees, and of the
+    classifier's probability.
 
     Raises UserError for fewer than 200 seeds.
     """
@@ -55,27 +66,51 @@ def entanglement(
     targets = space.generator.recipe.targets()
     labels = [targets[i % len(targets)] for i in range(len(seeds))]
     points = space.points(list(seeds), labels, truncation)
-    before = _images(space, points, seeds, labels)
-    looks = _looks(before)
-    scale = np.nanstd(looks.features, axis=0)
-    shown, scores = target.shows(before), target.score(before)
-    sure = None if classifier is None else classifier.score(before)
+    before = _seen(_images(space, points, seeds, labels), judges)
     rows = []
-    for step in progress_bar(steps, total=len(steps), label=direction.name, unit="step"):
-        after = _images(space, moved(space, points, direction, float(step)), seeds, labels)
-        seen = _looks(after)
-        found = {
-            "target": target.score(after) - scores,
-            "gone": np.where(shown, ~target.shows(after), np.nan).astype(float),
-            "dice": np.array([dice(a, b) for a, b in zip(looks.lesions, seen.lesions, strict=True)]),
-            "inside": np.array([_alike(a, b, m) for a, b, m in zip(before, after, looks.lesions, strict=True)]),
-            **{name: np.abs(seen.features[:, i] - looks.features[:, i]) / scale[i] for i, name in enumerate(ABCD)},
-            "skin_tone": np.abs(seen.tones - looks.tones),
-        }
-        if classifier is not None and sure is not None:
-            found["classifier"] = np.abs(classifier.score(after) - sure)
-        rows.append({"direction": direction.name, "step": float(step), **{k: figure(v) for k, v in found.items()}})
+    pairs = [(direction, float(step)) for direction in directions for step in steps]
+    for direction, step in progress_bar(pairs, total=len(pairs), label="along directions", unit="step"):
+        after = _seen(_images(space, moved(space, points, direction, step), seeds, labels), judges)
+        found = _changes(before, after, judges)
+        rows.append({"direction": direction.name, "step": step, **{k: figure(v) for k, v in found.items()}})
     return rows
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Images, what they look like, and what the judges say of them."""
+
+    images: Images
+    looks: "Looks"
+    scores: NDArray[np.float64]
+    probabilities: NDArray[np.float64] | None
+
+
+def _seen(images: Images, judges: Judges) -> Seen:
+    sure = None if judges.classifier is None else judges.classifier.score(images)
+    return Seen(images, _looks(images), judges.target.score(images), sure)
+
+
+def _changes(before: Seen, after: Seen, judges: Judges) -> dict[str, NDArray[np.float64]]:
+    """Every change [n]; NaN where it could not be measured."""
+    shown, shows = (side.scores >= judges.target.threshold for side in (before, after))
+    first, second, scale = before.looks, after.looks, np.nanstd(before.looks.features, axis=0)
+    pairs = list(zip(before.images, after.images, first.lesions, strict=True))
+    found = {
+        "target": after.scores - before.scores,
+        "gone": np.where(shown, ~shows, np.nan).astype(float),
+        "dice": np.array([dice(a, b) for a, b in zip(first.lesions, second.lesions, strict=True)]),
+        "inside": np.array([_alike(a, b, lesion) for a, b, lesion in pairs]),
+        **{name: np.abs(second.features[:, i] - first.features[:, i]) / scale[i] for i, name in enumerate(ABCD)},
+        "skin_tone": np.abs(second.tones - first.tones),
+    }
+    if before.probabilities is not None and after.probabilities is not None:
+        found["classifier"] = np.abs(after.probabilities - before.probabilities)
+    if judges.perceptual is not None:
+        exchanged = np.stack([np.where(lesion, b, a) for a, b, lesion in pairs])
+        far = ((judges.perceptual(exchanged) - judges.perceptual(before.images)) ** 2).sum(axis=1)
+        found["perceptual"] = np.where([lesion.any() for lesion in first.lesions], far, np.nan)
+    return found
 
 
 def figure(values: NDArray[np.float64]) -> Figure | None:

@@ -6,19 +6,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
-from dermsynth.images import grid
+from dermsynth.data.dataset import DataSet
+from dermsynth.images import Pixels, encode_png, grid, read_image
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
 from dermsynth.latents.space import Space
 from dermsynth.report.page import picture, write_page
-from dermsynth.runs import write_json
+from dermsynth.runs import write_bytes, write_json
 
 PAGE, RESULT = "entanglement.html", "entanglement.json"
-STRIP, IMAGES = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), 3
+STRIP, IMAGES, COUPLES = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), 3, 10
 COLUMNS = (
     "gone", "target", "dice", "inside", "asymmetry", "border_irregularity", "colour_variegation", "diameter_share", "skin_tone",
+    "classifier", "perceptual",
 )  # fmt: skip
 
 
@@ -41,8 +42,12 @@ def write_entanglement(
     out.mkdir(parents=True, exist_ok=True)
     facts = {"run": str(space.generator.run), "checkpoint": space.generator.checkpoint.hash, "target": target}
     write_json(out / RESULT, {**facts, "seeds": [seeds[0], seeds[-1]], "ranking": _plain(best), "rows": _plain(rows)})
-    strips = [(one, _strip(space, one, seeds)) for one in directions]
-    page, columns = out / PAGE, [key for key in (*COLUMNS, "classifier") if key in rows[0]]
+    strips = []
+    for number, one in enumerate(directions):
+        strip = _strip(space, one, seeds)
+        write_bytes(out / f"strip{number:02d}.png", encode_png(strip, text={"direction": one.name}, synthetic=True))
+        strips.append((one, picture(strip, f"{one.name} from -3 to 3", lossless=True, scale=1)))
+    page, columns = out / PAGE, [key for key in COLUMNS if key in rows[0]]
     values = {"target": target, "best": best, "rows": rows, "columns": columns, "strips": strips}
     write_page(page, "entanglement.html", {**values, "n": len(seeds), "steps": STRIP})
     return page
@@ -54,11 +59,21 @@ def _plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     ]
 
 
-def _strip(space: Space, direction: Direction, seeds: Sequence[int]) -> Markup:
-    """Images of a few latents at every step."""
+def _strip(space: Space, direction: Direction, seeds: Sequence[int]) -> Pixels:
+    """Images of a few latents at every step, a row a latent."""
     targets, chosen = space.generator.recipe.targets(), list(seeds[:IMAGES])
     labels = [targets[i % len(targets)] for i in range(IMAGES)]
     points = space.points(chosen, labels, None)
     columns = [space.images(moved(space, points, direction, step), chosen, labels) for step in STRIP]
     images = np.stack(columns, axis=1).reshape(-1, *columns[0].shape[1:]).transpose(0, 2, 3, 1)
-    return picture(grid(images, len(STRIP)), f"{direction.name} from -3 to 3", lossless=True, scale=1)
+    return grid(images, len(STRIP))
+
+
+def write_edits(source: DataSet, edited: DataSet) -> Path:
+    """`edits.png` in the edited set: the first images that were moved, above as generated, below edited."""
+    rows = edited.table[edited.table["edit_step"].astype(float) != 0].head(COUPLES)
+    names = rows["file_name"] if len(rows) else edited.table["file_name"].head(COUPLES)
+    sides = [[read_image(side.folder / name) for name in names] for side in (source, edited)]
+    path = edited.folder / "edits.png"
+    write_bytes(path, encode_png(grid(np.stack(sides[0] + sides[1]), len(names)), synthetic=True))
+    return path
