@@ -1,6 +1,7 @@
 """Measure both sides of every speed claim, alternating in one process, and write a table a part to `bench/results/`.
 
-usage: python -m bench.run [training] [generation] [families] [pipeline] [features] [metrics] [memory]      (default: all)
+usage: python -m bench.run [training] [generation] [families] [pipeline] [features] [metrics] [memory] [artefacts]
+       [latents]      (default: all)
 """
 
 import copy
@@ -17,6 +18,7 @@ import cv2
 import numpy as np
 import torch
 
+from bench.artefacts import artefacts, latents
 from bench.textbook import as_textbook
 from dermsynth.draws import Draws, seed_of
 from dermsynth.networks.shapes import Shape
@@ -411,7 +413,9 @@ def families(rows: list[str]) -> None:
 
 def main() -> None:
     keep_freed_memory()
-    parts = {f.__name__: f for f in (training, generation, families, pipeline, features, metrics, memory)}
+    parts = {
+        f.__name__: f for f in (training, generation, families, pipeline, features, metrics, memory, artefacts, latents)
+    }
     capability = torch.backends.cpu.get_cpu_capability()
     machine = (
         f"{platform.platform()}, {capability}, {torch.get_num_threads()} threads, torch {torch.__version__}, "

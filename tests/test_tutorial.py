@@ -14,10 +14,16 @@ def test_every_command_of_the_tutorial_works(
     commands = [
         line for block in re.findall(r"```console\n(.*?)```", PAGE.read_text(), re.S) for line in block.splitlines()
     ]
-    assert len(commands) == 6
+    assert len(commands) == 9
     for command in commands:
         program, *words = command.split()
         assert program == "dermsynth"
         shell(*words)
-    for file in ("data/audit.html", "run/report.html", "synthetic/metadata.csv", "synthetic/evaluation.json"):
+    for file in (
+        "data/audit.html",
+        "run/report.html",
+        "synthetic/metadata.csv",
+        "synthetic/evaluation.json",
+        "edited/edits.png",
+    ):
         assert (tmp_path / file).stat().st_size > 0

@@ -1,5 +1,6 @@
 """The verbs through a real process: detect, remove, insert, compare."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -110,3 +111,23 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], said: str, tmp_path: 
     assert done.returncode != 0
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_masks_that_protect_everything_are_named(folder: Path, shell: Shell, tmp_path: Path) -> None:
+    """One image: it is left out; all of them: nothing is written."""
+    covered = tmp_path / "covered"
+    shutil.copytree(folder, covered)
+    names = open_data_set(covered).table["mask_file_name"].tolist()
+    white = encode_png(np.full((96, 128), 255, np.uint8))
+    (covered / names[0]).write_bytes(white)
+    remove = ["artefacts", "remove", covered, "--hair", "telea", "--out"]
+    said = shell(*remove, tmp_path / "most").stdout
+    assert (
+        "left out: images/phantom_000000.png: the lesion mask covers the whole image: everything is protected" in said
+    )
+    assert len(open_data_set(tmp_path / "most").table) == 23
+    for name in names:
+        (covered / name).write_bytes(white)
+    refused = shell(*remove, tmp_path / "none", status=1).stderr
+    assert "no image could be edited; first: images/phantom_000000.png: the lesion mask covers" in refused
+    assert not (tmp_path / "none").exists()

@@ -11,8 +11,9 @@ import torch
 from safetensors.numpy import load_file
 from sklearn.decomposition import PCA
 
-from dermsynth.data.dataset import open_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
+from dermsynth.images import read_image
 from dermsynth.latents.directions import (
     Direction,
     pca_directions,
@@ -27,6 +28,8 @@ from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Space, space_of
 from dermsynth.recipes.sampler import images_of
 from dermsynth.sampling.generate import class_seed, load_generator
+from dermsynth.training.loop import train
+from tests.conftest import tiny_config
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -177,6 +180,24 @@ def test_through_the_shell(run: Path, shell: Shell, tmp_path: Path) -> None:
     assert any(a.read_bytes() != b.read_bytes() for a, b in zip(before, after, strict=True))
     shell("latents", "edit", tmp_path / "made", *chosen, "--until-gone", "frame", "--out", tmp_path / "gone")
     assert len(open_data_set(tmp_path / "gone").table) == 6
+
+
+def test_a_family_without_w_is_edited_in_z(phantom: DataSet, shell: Shell, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, recipe="dcgan")
+    train(tmp_path / "run", config, chosen, watchers=[], device="cpu")
+    shell("generate", tmp_path / "run", "--count", "8", "--out", tmp_path / "made")
+    shell("latents", "directions", "pca", tmp_path / "run", "--out", tmp_path / "pca", "--n", "64", "--count", "2")
+    chosen_one = ["--directions", tmp_path / "pca" / "directions.safetensors", "--direction", "pca0"]
+    edit = ["latents", "edit", tmp_path / "made", *chosen_one, "--out"]
+    shell(*edit, tmp_path / "still", "--steps", 0)
+    shell(*edit, tmp_path / "edited", "--steps", 2)
+    made, still, edited = (open_data_set(tmp_path / name) for name in ("made", "still", "edited"))
+    pixels = [np.stack([read_image(path) for path in one.paths]) for one in (made, still, edited)]
+    assert (pixels[0] == pixels[1]).all()
+    assert (pixels[0] != pixels[2]).any(axis=(1, 2, 3)).all()
+    assert read_image(tmp_path / "edited" / "edits.png").shape[0] == 2 * 16 + 2
+    refused = shell("latents", "directions", "sefa", tmp_path / "run", "--out", tmp_path / "no", status=1).stderr
+    assert "is a dcgan run, which has no W" in refused
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,8 @@ from safetensors.torch import save_file
 
 from dermsynth.data.dataset import DataSet, amended
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.errors import UserError
+from dermsynth.latents.scorers import scorer
 from dermsynth.networks.mobilenet import MobileNetV2
 from dermsynth.utility.artefact_detector import Pooled, load_detector, pooled_rows, train_detector
 
@@ -60,6 +62,10 @@ def test_through_the_shell(backbone: str, drawn: DataSet, tmp_path: Path, shell:
     out = tmp_path / "detector"
     said = shell("artefacts", "train", drawn.folder, "--column", "frame", "--model", backbone, "--out", out).stdout
     assert "frame" in said
+    with pytest.raises(UserError, match="no such label; there are: frame"):
+        scorer(f"detector={out}:tattoo", backbone)
+    with pytest.raises(UserError, match="--model 'small': write mobilenet=FILE"):
+        scorer(f"detector={out}:frame", "small")
     shell("artefacts", "detect", drawn.folder, "--no-masks", "--detector", out, "--model", backbone)
     table = (drawn.folder / "metadata.csv").read_text().splitlines()[0].split(",")
     assert {"probability_frame", "found_frame", "skin_tone"} <= set(table)

@@ -10,10 +10,10 @@ from joblib import Parallel, delayed
 from sklearn.metrics import roc_auc_score
 
 from dermsynth.artefacts.detection import ARTEFACTS, Found
-from dermsynth.artefacts.fill import METHODS, Method
+from dermsynth.artefacts.fill import METHODS, SLOW, Method
 from dermsynth.artefacts.insertion import INSERTED, inserted
 from dermsynth.artefacts.marking import found_column
-from dermsynth.artefacts.quality import SLOW, Detection, Repair, tried
+from dermsynth.artefacts.quality import Detection, Repair, tried
 from dermsynth.artefacts.removal import Removal, cleaned
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dermsynth.artefacts.fill import SLOW
 from dermsynth.artefacts.insertion import inserted
 from dermsynth.artefacts.marking import masks_of
 from dermsynth.artefacts.removal import Removal, cleaned
@@ -39,7 +40,8 @@ def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int = -1
         "command": "dermsynth artefacts remove", "methods": dict(removal.methods), "inside_lesion": removal.inside_lesion,
         "seed": removal.seed,
     }  # fmt: skip
-    return _edited(data_set, out, partial(_remove, removal), step, jobs)
+    chunk = 1 if set(removal.methods.values()) & set(SLOW) else CHUNK
+    return _edited(data_set, out, partial(_remove, removal), step, jobs, chunk)
 
 
 def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *, jobs: int = -1) -> DataSet:
@@ -63,13 +65,13 @@ def _insert(
 
 
 def _edited(
-    data_set: DataSet, out: Path, edit: Edit, step: Mapping[str, object], jobs: int
+    data_set: DataSet, out: Path, edit: Edit, step: Mapping[str, object], jobs: int, chunk: int = CHUNK
 ) -> tuple[DataSet, list[str]]:
     refuse_filled(out)
     table = data_set.table
     rows = table.assign(stem=unique_stems(table["file_name"])).to_dict("records")
     with replacing_folder(out) as work:
-        results = over_cores(partial(_edit_chunk, data_set, work, edit), rows, chunk=CHUNK, jobs=jobs, label="editing")
+        results = over_cores(partial(_edit_chunk, data_set, work, edit), rows, chunk=chunk, jobs=jobs, label="editing")
         kept, problems = [r for r in results if isinstance(r, dict)], [r for r in results if isinstance(r, str)]
         if not kept:
             raise UserError(f"{data_set.folder}: no image could be edited; first: {problems[0]}")

@@ -14,6 +14,8 @@ from dermsynth.images import Pixels
 Mask = NDArray[np.bool_]
 Method = Literal["skin", "fsr", "fsr-best", "nearest", "telea", "navier-stokes", "biharmonic"]
 METHODS: tuple[Method, ...] = get_args(Method)
+SLOW: tuple[Method, ...] = ("biharmonic", "fsr-best")
+"""Take seconds an image or more."""
 RADIUS, FEWEST_SKIN = 3, 30
 
 

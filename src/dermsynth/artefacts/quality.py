@@ -11,7 +11,7 @@ from skimage.color import deltaE_ciede2000
 from skimage.metrics import structural_similarity
 
 from dermsynth.artefacts.detection import Found, detect
-from dermsynth.artefacts.fill import METHODS, Method
+from dermsynth.artefacts.fill import METHODS, SLOW, Method
 from dermsynth.artefacts.insertion import INSERTED, inserted
 from dermsynth.artefacts.removal import Removal, cleaned
 from dermsynth.artefacts.segmentation import dice
@@ -20,7 +20,6 @@ from dermsynth.images import Pixels
 Mask = NDArray[np.bool_]
 MOST_HOLE = 20_000
 """Larger holes take the biharmonic equation and the best selective reconstruction minutes: these are left out."""
-SLOW: tuple[Method, ...] = ("biharmonic", "fsr-best")
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,8 @@ from dermsynth.images import Pixels
 Mask = NDArray[np.bool_]
 Cut = Literal["crop", "crop-square"]
 CUTS: tuple[Cut, ...] = get_args(Cut)
+LINES = ("hair", "ruler")
+"""What may be filled within the lesion too."""
 REMOVED = ("frame", "hair", "ruler", "ink", "sticker", "bubble")
 MARGIN = {"frame": 0.01, "hair": 0.006, "ruler": 0.006, "ink": 0.012, "sticker": 0.02, "bubble": 0.008}
 """By how much masks are widened before they are filled, in shares of the smaller side: rims are soft."""
@@ -54,25 +56,30 @@ def cleaned(image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping
     if lesion is not None and lesion.all():
         raise ValueError("the lesion mask covers the whole image: everything is protected")
     found = found or detect(image, tuple(removal.methods))
-    box = (slice(0, image.shape[0]), slice(0, image.shape[1]))
-    if removal.methods.get("frame") in CUTS and found["frame"].mask.any():
-        box = _cut(found["frame"].mask, square=removal.methods["frame"] == "crop-square")
-    seen = image[box]
-    known = lesion[box] if lesion is not None else None
-    skin = ~(lesion_mask(seen) if known is None else known)
+    box = _box(image, removal, found)
+    known, result = None if lesion is None else lesion[box], image[box]
+    skin = ~(lesion_mask(result) if known is None else known)
     for one in found.values():
         skin &= ~one.mask[box]
-    result, changed = seen, np.zeros(seen.shape[:2], bool)
+    changed = np.zeros(result.shape[:2], bool)
     for name, method in removal.methods.items():
         if method in CUTS:
             continue
         hole = _widened(found[name].mask[box], MARGIN[name])
-        if known is not None and not (removal.inside_lesion and name in ("hair", "ruler")):
+        if known is not None and not (removal.inside_lesion and name in LINES):
             hole &= ~known
         result = filled(result, hole, method, skin, removal.seed)  # type: ignore[arg-type]
         changed |= hole
     lost = 0.0 if lesion is None or not lesion.any() else 1 - float(lesion[box].sum() / lesion.sum())
     return Cleaned(result, box, changed, lost, {name: one.score for name, one in found.items()})
+
+
+def _box(image: Pixels, removal: Removal, found: Mapping[str, Found]) -> tuple[slice, slice]:
+    """What is left of the image where frames are cut away."""
+    method = removal.methods.get("frame")
+    if method in CUTS and found["frame"].mask.any():
+        return _cut(found["frame"].mask, square=method == "crop-square")
+    return slice(0, image.shape[0]), slice(0, image.shape[1])
 
 
 def _cut(frame: Mask, *, square: bool) -> tuple[slice, slice]:

@@ -11,7 +11,7 @@ from dermsynth.artefacts.detection import ARTEFACTS
 from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.experiments.rosen_sets import Sets, all_sets, scores_of
+from dermsynth.experiments.rosen_sets import Sets, Wanted, all_sets, scores_of
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
 from dermsynth.latents.entanglement import Judges, entanglement, ranked
 from dermsynth.latents.scorers import Scorer, scorer
@@ -65,10 +65,8 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     generator = _generator(setting, data_set, out, device)
     space = space_of(generator)
     require_w(space, "experiment rosen-bias")
-    made = all_sets(
-        data_set, space, target, artefact, each=setting.generated, points=parse_count(asked["points"]),
-        fill=asked["fill"], seed=setting.seed, out=out,
-    )  # fmt: skip
+    wanted = Wanted(setting.generated, parse_count(asked["points"]), artefact, asked["fill"], setting.seed)
+    made = all_sets(data_set, space, target, wanted, out)
     material = _material(setting, data_set, generator, made)
     amplification = amplified(material, made, target)
     arms = _arms(made, len(material.synthetic.table) / len(material.training.table))

@@ -103,44 +103,49 @@ def once(folder: Path, make: Callable[[], object]) -> DataSet:
     return open_data_set(folder)
 
 
-def all_sets(
-    real: DataSet,
-    space: Space,
-    target: Scorer,
-    artefact: str,
-    *,
-    each: int,
-    points: int,
-    fill: str,
-    seed: int,
-    out: Path,
-) -> Sets:
+@dataclass(frozen=True)
+class Wanted:
+    """Synthetic images a class, points sampled, the artefact drawn and removed, how frames are filled, and the seed."""
+
+    each: int
+    points: int
+    artefact: str
+    fill: str
+    seed: int
+
+
+def all_sets(real: DataSet, space: Space, target: Scorer, wanted: Wanted, out: Path) -> Sets:
     """Everything that is trained on and tested on; what is there from an earlier call is kept."""
     generator = space.generator
     data, shape = generator.config.data, generator.recipe.shape
     decoding = Decoding(shape.height, shape.width, data.crop, data.filter)
-    synthetic = synthetic_sets(generator, each, target, decoding, out)
+    synthetic = synthetic_sets(generator, wanted.each, target, decoding, out)
     left_out = {name: f"{len(rows.table)} images" for name, rows in synthetic.items() if not usable(rows, generator)}
     synthetic = {name: rows for name, rows in synthetic.items() if name not in left_out}
     labels = generator.recipe.targets()
     samples = sampled(
-        space, target, out / "samples", count=points, first_seed=500_000_000, labels=labels, truncation=None
+        space, target, out / "samples", count=wanted.points, first_seed=500_000_000, labels=labels, truncation=None
     )
-    directions, without = directions_of(space, target, samples, seed)
+    directions, without = directions_of(space, target, samples, wanted.seed)
     source = synthetic["synthetic"]
     for name, direction in directions.items():
         folder = out / "synthetic" / f"edited-{name.lower()}"
         edit = partial(edit_set, source, space, direction, folder, steps=None, gone=target)
         synthetic[f"edited, {name}"] = once(folder, edit)
-    everything: dict[str, str] = {name: fill if name == "frame" else "telea" for name in REMOVED}
-    removal = Removal(everything, seed=seed)  # type: ignore[arg-type]
-    cleaned = once(out / "real" / "cleaned", lambda: remove_all(real, out / "real" / "cleaned", removal))
-    test = real.select((real.table["split"] == "test").to_numpy())
-    one = Removal({artefact: everything[artefact]}, seed=seed)  # type: ignore[dict-item]
-    pairs = {
-        f"{artefact} inserted": once(
-            out / "real" / "inserted", lambda: insert_all(test, out / "real" / "inserted", [artefact], seed)
-        ),
-        f"{artefact} removed": once(out / "real" / "removed", lambda: remove_all(test, out / "real" / "removed", one)),
-    }
+    cleaned, pairs = cleaned_sets(real, wanted, out / "real")
     return Sets(synthetic, cleaned, pairs, directions, left_out | without)
+
+
+def cleaned_sets(real: DataSet, wanted: Wanted, out: Path) -> tuple[DataSet, dict[str, DataSet]]:
+    """The real set without artefacts; and its test images with the artefact drawn in, and with it removed."""
+    methods: dict[str, str] = {name: wanted.fill if name == "frame" else "telea" for name in REMOVED}
+    everything = Removal(methods, seed=wanted.seed)  # type: ignore[arg-type]
+    one = Removal({wanted.artefact: methods[wanted.artefact]}, seed=wanted.seed)  # type: ignore[dict-item]
+    test = real.select((real.table["split"] == "test").to_numpy())
+    makers: dict[str, Callable[[], object]] = {
+        "cleaned": partial(remove_all, real, out / "cleaned", everything),
+        "inserted": partial(insert_all, test, out / "inserted", [wanted.artefact], wanted.seed),
+        "removed": partial(remove_all, test, out / "removed", one),
+    }
+    made = {name: once(out / name, make) for name, make in makers.items()}
+    return made.pop("cleaned"), {f"{wanted.artefact} {name}": rows for name, rows in made.items()}

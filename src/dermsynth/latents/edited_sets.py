@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
 from dermsynth.errors import UserError
@@ -11,12 +13,14 @@ from dermsynth.images import encode_png
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved, until_gone
 from dermsynth.latents.scorers import Scorer
-from dermsynth.latents.space import Space, space_of
+from dermsynth.latents.space import Images, Space, space_of
 from dermsynth.progress import progress_bar
 from dermsynth.runs import replacing_folder, write_bytes
 
 PART = 64
 KEPT = ("file_name", "label", "seed", "truncation", "checkpoint", "synthetic")
+SHARED = ("synthetic", "source", "digital_source_type", "generator", "history")
+"""Columns, and facts of a set, that its edited copy shares."""
 
 
 def space_behind(data_set: DataSet) -> Space:
@@ -42,39 +46,38 @@ def edit_set(
     Columns: `edited_from`, `edit_direction`, `edit_step`. Raises UserError when `out` holds something.
     """
     refuse_filled(out)
-    classes = space.generator.config.data.classes
     table = data_set.table[[name for name in KEPT if name in data_set.table]].copy()
-    seeds = table["seed"].astype(int).tolist()
-    labels = [classes.index(str(label)) for label in data_set.labels] if classes else [0] * len(table)
-    text = str(table["truncation"].iloc[0])
-    taken, truncation = np.zeros(len(table)), None if text == "none" else float(text)
+    taken = np.zeros(len(table))
     with replacing_folder(out) as work:
         starts = range(0, len(table), PART)
         for start in progress_bar(starts, total=len(starts), label="editing", unit=f"x{PART} img"):
             rows = slice(start, start + PART)
-            points = space.points(seeds[rows], labels[rows], truncation)
-            if gone is None:
-                taken[rows] = steps or 0.0
-                images = space.images(moved(space, points, direction, taken[rows]), seeds[rows], labels[rows])
-            else:
-                images, taken[rows] = until_gone(space, points, seeds[rows], labels[rows], direction, gone)
+            images, taken[rows] = _moved(table.iloc[rows], space, direction, steps, gone)
+            text = {"Software": "dermsynth", "edited": direction.name}
             for name, image in zip(table["file_name"].iloc[rows], images, strict=True):
-                text_fields = {"Software": "dermsynth", "edited": direction.name}
-                write_bytes(work / name, encode_png(image.transpose(1, 2, 0), text=text_fields, synthetic=True))
-        table = table.assign(
-            edited_from=table["file_name"], edit_direction=direction.name, edit_step=np.round(taken, 3).astype(str)
-        )
-        facts = {
-            k: v
-            for k, v in data_set.description.items()
-            if k in ("synthetic", "source", "digital_source_type", "generator")
-        }
+                write_bytes(work / name, encode_png(image.transpose(1, 2, 0), text=text, synthetic=True))
+        told = np.round(taken, 3).astype(str)
+        table = table.assign(edited_from=table["file_name"], edit_direction=direction.name, edit_step=told)
+        facts = {key: value for key, value in data_set.description.items() if key in SHARED}
         step = {
             "command": "dermsynth latents edit",
             "direction": direction.name,
             "method": direction.facts,
             "steps": steps,
         }
-        step |= {"until_gone": gone.name if gone is not None else ""}
-        write_data_set(work, table, {**facts, "history": data_set.description.get("history", [])}, step)
+        write_data_set(work, table, facts, {**step, "until_gone": gone.name if gone is not None else ""})
     return open_data_set(out)
+
+
+def _moved(
+    rows: pd.DataFrame, space: Space, direction: Direction, steps: float | None, gone: Scorer | None
+) -> tuple[Images, NDArray[np.float64]]:
+    """Images of rows of a set's table, moved, and by how many deviations."""
+    classes, text = space.generator.config.data.classes, str(rows["truncation"].iloc[0])
+    seeds = rows["seed"].astype(int).tolist()
+    labels = [classes.index(str(label)) for label in rows["label"]] if classes else [0] * len(rows)
+    points = space.points(seeds, labels, None if text == "none" else float(text))
+    if gone is not None:
+        return until_gone(space, points, seeds, labels, direction, gone)
+    taken = np.full(len(rows), steps or 0.0)
+    return space.images(moved(space, points, direction, taken), seeds, labels), taken

@@ -67,17 +67,19 @@ def _arm(whole: str, variants: Collection[str], copies: Collection[str]) -> Arm:
             f"--arms {whole!r}: after @ comes a name given with --variant: of a synthetic set after synthetic or mixed=RATIO, "
             "of copies of the real set after real"
         )
+    return _of_variant(_plain(name), variant) if variant else _plain(name)
+
+
+def _plain(name: str) -> Arm:
     kind, equals, text = name.partition("=")
     number = _number(text) if equals else None
     if not equals and kind in NAMED:
-        arm = NAMED[kind]
-    elif kind == "mixed" and number is not None and 0 < number <= 100:
-        arm = mixed(number)
-    elif kind == "real" and number is not None and 0 < number < 1:
-        arm = fewer(number)
-    else:
-        raise UserError(f"--arms {name!r}: write {', '.join(NAMED)}, mixed=RATIO or real=SHARE (below 1)")
-    return _of_variant(arm, variant) if variant else arm
+        return NAMED[kind]
+    if kind == "mixed" and number is not None and 0 < number <= 100:
+        return mixed(number)
+    if kind == "real" and number is not None and 0 < number < 1:
+        return fewer(number)
+    raise UserError(f"--arms {name!r}: write {', '.join(NAMED)}, mixed=RATIO or real=SHARE (below 1)")
 
 
 def _of_variant(arm: Arm, variant: str) -> Arm:
