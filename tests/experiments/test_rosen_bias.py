@@ -56,6 +56,7 @@ def test_the_whole_suite(data_set: DataSet, tmp_path: Path, monkeypatch: pytest.
     assert "predictions switched" in text
     assert read_image(out / "pairs.png").shape[0] == 2 * (3 * 32 + 2 * 2)
     assert (out / "edited.png").exists()
+    assert (out / "amplification.svg").read_text().startswith("<svg")
     scores = {path: path.stat().st_mtime_ns for path in (out / "utility" / "scores").iterdir()}
     again = rosen_bias.carry_out(miniature(), data_set, out, "cpu")
     assert again["amplification"] == result["amplification"]
@@ -89,5 +90,16 @@ def test_what_the_suite_does_not_know_is_refused(data_set: DataSet, tmp_path: Pa
             chosen_options("rosen-bias", setting, (text,))
     with pytest.raises(UserError, match="--set artefact=detector=x:frame: write frame, hair"):
         rosen_bias._artefact({"artefact": "", "target": "detector=x:frame"})
+    for options, line in (
+        ({"positive": "wart"}, "--set positive=wart: "),
+        ({"fill": "paint"}, "--set fill=paint: write crop"),
+        ({"points": "many"}, "many"),
+        ({"classifier": "big"}, "--model 'big'"),
+    ):
+        with pytest.raises(UserError, match=line):
+            rosen_bias.carry_out(miniature(**options), data_set, tmp_path / "out", "cpu")
+    with pytest.raises(UserError, match="--families dcgan: rosen-bias edits in W"):
+        rosen_bias.carry_out(replace(setting, plans={"dcgan": plan("dcgan")}), data_set, tmp_path / "out", "cpu")
+    assert not (tmp_path / "out").exists()
     with pytest.raises(UserError, match="dermsynth train"):
         rosen_bias.carry_out(miniature(run=str(tmp_path / "none")), data_set, tmp_path / "out", "cpu")

@@ -62,6 +62,17 @@ ARTEFACTS = {
     "judge": "What a classifier says of images with them and without.",
     "compare": "All ways of removing them, where the truth is known.",
 }
+STUDY_PACKAGES = (
+    "alembic",
+    "fastapi",
+    "itsdangerous",
+    "limits",
+    "multipart",
+    "pyarrow",
+    "sqlalchemy",
+    "starlette",
+    "uvicorn",
+)
 DIRECTIONS = {
     "svm": "Between images that show something and others.",
     "pca": "Of most variance (GANSpace).",
@@ -105,6 +116,11 @@ def main() -> None:
         _fail(str(stop), 130)
     except KeyboardInterrupt:
         _fail("stopped; repeat the command to go on", 130)
+    except ModuleNotFoundError as error:
+        package = str(error.name).partition(".")[0]
+        if package not in STUDY_PACKAGES:
+            raise
+        _fail(f"{package} is not installed; this verb needs the extra: pip install 'dermsynth[study]'", 1)
     except MemoryError:
         _fail("not enough memory; use a smaller --batch, --accumulate 2 or a smaller --resolution", 1)
 

@@ -80,7 +80,6 @@ def experiment(
         seed=seed,
     )
     shape = parse_shape(setting.resolution)
-    correlation = getattr(module, "CORRELATION", 0.0)
-    data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width, correlation)
+    data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width, setting.framed)
     check(setting, data_set)
     module.carry_out(setting, data_set, out, device)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from dermsynth.artefacts.detection import ARTEFACTS
+from dermsynth.artefacts.fill import METHODS
+from dermsynth.artefacts.removal import CUTS
 from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
@@ -17,10 +19,11 @@ from dermsynth.latents.entanglement import Judges, entanglement, ranked
 from dermsynth.latents.scorers import Scorer, scorer
 from dermsynth.latents.space import require_w, space_of
 from dermsynth.report.latents_report import as_text
-from dermsynth.runs import claim, parse_count
+from dermsynth.report.page import bars
+from dermsynth.runs import claim, parse_count, write_text
 from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.utility.arms import REAL, SYNTHETIC, Arm, mixed
-from dermsynth.utility.classifier import Training
+from dermsynth.utility.classifier import Training, backbone
 from dermsynth.utility.experiment import Plan as Comparison
 from dermsynth.utility.experiment import carry_out as compared
 from dermsynth.utility.experiment import kept_scores
@@ -29,9 +32,8 @@ from dermsynth.utility.pairs import counterfactual, share
 from dermsynth.utility.statistics import delong_interval
 
 SIZES = ("laptop", "paper")
-CORRELATION = 0.9
-"""Of frames with melanomas in the phantom that stands in where no data are given."""
-RUN, CLEANED, PICTURED, BEGUN = "cgan", "cleaned", 10, "begun.json"
+RUN, CLEANED, PICTURED, BEGUN, FRAMED = "cgan", "cleaned", 10, "begun.json", 0.9
+STYLED = "stylegan2-ada"
 STEPS, MIXED = (-1.0, -2.0, -3.0), 1.5
 OPTIONS = {
     "target": "frame", "model": "", "artefact": "", "positive": "melanoma", "classifier": "small", "images": "8k",
@@ -51,14 +53,15 @@ def configuration(size: str) -> Setting:
     """
     if size == "paper":
         options = {**OPTIONS, "classifier": "timm:efficientnet_b2", "images": "200k", "repeats": "5", "points": "20k"}
-        plans = {RUN: plan("stylegan2-ada", "auto")}
-        return Setting("256", 25_000_000, plans, 10_000, conditional=True, options=options)
-    return Setting("64", 40_000, {RUN: plan("stylegan2-ada")}, 800, conditional=True, options=OPTIONS)
+        plans = {RUN: plan(STYLED, "auto")}
+        return Setting("256", 25_000_000, plans, 10_000, conditional=True, framed=FRAMED, options=options)
+    return Setting("64", 40_000, {RUN: plan(STYLED)}, 800, conditional=True, framed=FRAMED, options=OPTIONS)
 
 
 def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> dict[str, Any]:
     """Train, make the sets, measure the artefact in all of them, train classifiers on each, and test them on pairs."""
     asked = setting.options
+    _check(setting, data_set)
     target, artefact = scorer(asked["target"], asked["model"]), _artefact(asked)
     begun = {**asked, "generated": setting.generated, "data": data_set.content_hash, "seed": setting.seed}
     claim(out / BEGUN, {key: value for key, value in begun.items() if key not in ("repeats", "points")})
@@ -78,6 +81,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     costs = entanglement(space, list(made.directions.values()), Judges(target), seeds=seeds, steps=STEPS)
     best = ranked(costs) if costs else []
     _pictures(made, material, target, out)
+    write_text(out / "amplification.svg", str(plot(amplification, target)))
     result = {
         "target": target.name, "threshold": target.threshold, "artefact": artefact, "amplification": amplification,
         "classifiers": useful["figures"], "comparisons": useful["comparisons"], "switched": switched,
@@ -88,6 +92,21 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     lines += [f"left out: {name}: {why}" for name, why in made.left_out.items()]
     conclude(out, "rosen-bias", setting, result, lines)
     return result
+
+
+def _check(setting: Setting, data_set: DataSet) -> None:
+    """What could not be used is told before the training."""
+    asked = setting.options
+    recipes = {one.recipe for one in setting.plans.values()}
+    if recipes != {STYLED}:
+        raise UserError(f"--families {', '.join(sorted(recipes))}: rosen-bias edits in W, which only {STYLED} has")
+    if asked["positive"] not in data_set.classes:
+        raise UserError(f"--set positive={asked['positive']}: {data_set.folder} has: {', '.join(data_set.classes)}")
+    if asked["fill"] not in (*METHODS, *CUTS):
+        raise UserError(f"--set fill={asked['fill']}: write {', '.join((*CUTS, *METHODS))}")
+    for name in ("images", "repeats", "points"):
+        parse_count(asked[name])
+    backbone(asked["classifier"])
 
 
 def _artefact(asked: Mapping[str, str]) -> str:
@@ -199,6 +218,13 @@ def amplification_table(rows: Sequence[Mapping[str, Any]], target: Scorer) -> li
         means = f"{row['mean_positive']:.3f}, {row['mean_negative']:.3f}"
         lines.append(f"| {row['set']} | {shares} | {means} | {value:.3f} ({low:.3f} to {high:.3f}) |")
     return lines
+
+
+def plot(rows: Sequence[Mapping[str, Any]], target: Scorer) -> str:
+    """Shares with the artefact of either side, set by set."""
+    pairs = [(f"{row['set']}, {side}", row[side]) for row in rows for side in ("positive", "negative")]
+    values, low, high = ([one[key] for _, one in pairs] for key in ("share", "low", "high"))
+    return bars([name for name, _ in pairs], values, low, high, title=f"share of images with {target.name}")
 
 
 def classifier_table(figures: Sequence[Mapping[str, Any]]) -> list[str]:

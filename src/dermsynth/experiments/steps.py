@@ -31,7 +31,10 @@ Pixels = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Setting:
-    """The whole configuration of an experiment: its runs by name, and what is made of them."""
+    """The whole configuration of an experiment: its runs by name, and what is made of them.
+
+    `framed` is the correlation of frames with melanomas in the phantom that stands in where no data are given.
+    """
 
     resolution: str
     images: int
@@ -43,6 +46,7 @@ class Setting:
     split: str = "train"
     seed: int = 0
     conditional: bool = False
+    framed: float = 0.0
     options: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -29,8 +29,7 @@ def serve(
     found, seen = gathered(directions, space), [scorer(place, model) for place in scores]
     gate, note = gate_of(space.generator)
     print(
-        "copy gate: " + (note or f"{gate.gate.held_out} held-out images set its threshold" if gate else note),
-        flush=True,
+        f"copy gate: {note if gate is None else f'{gate.gate.held_out} held-out images set its threshold'}", flush=True
     )
     explorer = Explorer(space, found, seen, gate)
     explorer.shown(Move(0, (explorer.classes or ("",))[0], None, ()))  # the first time everything is loaded

@@ -7,10 +7,10 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
-from dermsynth.images import Pixels, encode_png, fit, grid, read_image
+from dermsynth.images import Pixels, encode_png, grid, read_image
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
-from dermsynth.latents.projection import Projection
+from dermsynth.latents.projection import Projection, as_shown
 from dermsynth.latents.space import Space
 from dermsynth.recipes.sampler import to_bytes
 from dermsynth.runs import replacing, write_bytes
@@ -20,8 +20,7 @@ def write_projection(
     out: Path, photograph: Path, space: Space, found: Projection, direction: Direction | None, steps: Sequence[float]
 ) -> None:
     """NAME.safetensors and NAME.png in `out`."""
-    shape = space.generator.recipe.shape
-    before = fit(read_image(photograph), shape.height, shape.width, "centre", "area")
+    before = as_shown(space, read_image(photograph))
     edits = [] if direction is None else [edited(space, found, direction, step) for step in steps]
     strip = grid(np.stack([before, found.image, *edits]), 2 + len(edits))
     text = {"Software": "dermsynth", "checkpoint": space.generator.checkpoint.hash}

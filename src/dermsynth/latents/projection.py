@@ -39,6 +39,12 @@ class Projection:
     distance: float
 
 
+def as_shown(space: Space, photograph: Pixels) -> Pixels:
+    """A photograph as the generator's training images were brought to its size."""
+    shape, data = space.generator.recipe.shape, space.generator.config.data
+    return fit(photograph, shape.height, shape.width, data.crop, data.filter)
+
+
 def project(
     space: Space, photograph: Pixels, label: int, distance: Distance, *, steps: int, plus: bool, seed: int = 0
 ) -> Projection:
@@ -51,7 +57,7 @@ def project(
     """
     require_w(space, "project")
     recipe = space.generator.recipe
-    target = fit(photograph, recipe.shape.height, recipe.shape.width, "centre", "area")
+    target = as_shown(space, photograph)
     device = next(recipe.parameters()).device
     wanted = from_bytes(target.transpose(2, 0, 1)[None], device)
     many = space.points(range(MEANS), [label] * MEANS, None)
