@@ -47,7 +47,7 @@ def test_the_whole_suite(data_set: DataSet, tmp_path: Path, monkeypatch: pytest.
     assert tests == {f"{data_set.folder.name} (held out)", "frame inserted", "frame removed"}
     arms = [row["arm"] for row in result["classifiers"]]
     made = set(rows) - {"real", "cleaned", "synthetic"} - set(result["left_out"])
-    assert set(arms) == {"real", "real, cleaned", "synthetic", "mixed 1:0.28", *made}
+    assert set(arms) == {"real", "real, shown twice as long", "real, cleaned", "synthetic", "mixed 1:0.28", *made}
     assert {row["arm"] for row in result["switched"]} == set(arms)
     framed = next(row for row in result["switched"] if (row["arm"], row["test"]) == ("real", "frame inserted"))
     assert framed["mean_change"]["negative"] > 0, "a classifier of framed melanomas takes a frame for one"

@@ -9,8 +9,8 @@ import pytest
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.explore.explorer import Explorer, Move, gate_of, gathered
-from dermsynth.latents.directions import Direction, pca_directions, rename_direction, write_directions
+from dermsynth.explore.explorer import Explorer, Move, gate_of
+from dermsynth.latents.directions import Direction, gathered, pca_directions, rename_direction, write_directions
 from dermsynth.latents.edits import moved
 from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Space, space_of

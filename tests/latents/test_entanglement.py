@@ -83,7 +83,9 @@ def test_few_latents_are_refused(space: Space) -> None:
 
 def test_a_page_of_all_directions(space: Space, run: Path, tmp_path: Path, shell: Shell) -> None:
     """Each once more without a third direction."""
-    first, second, third = sefa_directions(space, 3, None, space.points(range(8), [0] * 8, None))
+    targets = space.generator.recipe.targets()
+    points = space.points(range(1000), [targets[i % len(targets)] for i in range(1000)], None)
+    first, second, third = sefa_directions(space, 3, None, points)
     write_directions(
         tmp_path / "directions.safetensors", space, [first, replace(second, vector=third.vector + second.vector)]
     )

@@ -16,6 +16,7 @@ from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.runs import write_json
 from dermsynth.utility.classifier import Classifier, Training, write_classifier
+from dermsynth.utility.experiment import table_hash
 from dermsynth.utility.pairs import counterfactual, judged, paired_rows
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -64,9 +65,9 @@ def dark(tmp_path: Path) -> Path:
         for parameter in model.parameters():
             parameter.abs_()
         model.head.weight.mul_(-1)
-    write_classifier(tmp_path / "dark", model, Training(), Decoding(32, 32))
-    settings = {"positive": "melanoma", "negative": ["nevus"]}
-    write_json(tmp_path / "dark" / "utility.json", {"settings": settings, "figures": [{"threshold": 0.5}]})
+    write_classifier(tmp_path / "dark", model, Training(), Decoding(32, 32), 0.5)
+    settings = {"positive": "melanoma", "negative": ["nevus"], "real": {"content_hash": "another set"}, "tests": []}
+    write_json(tmp_path / "dark" / "utility.json", {"settings": settings})
     return tmp_path / "dark"
 
 
@@ -76,9 +77,20 @@ def test_a_frame_makes_a_classifier_of_darkness_more_sure(pair: tuple[DataSet, D
     assert found["label"] == "melanoma"
     assert found["images"] == real.count("melanoma") + real.count("nevus")
     assert min(found["mean_change"].values()) > 0
-    test = judged(real, framed, dark)
-    assert test["images"] < found["images"], "the test split alone, where there is one"
     assert judged(real, framed, dark, "all", threshold=0.0)["switched"]["share"] == 0
+
+
+def test_of_its_own_set_only_the_test_split_is_judged(pair: tuple[DataSet, DataSet], dark: Path) -> None:
+    real, framed = pair
+    test = real.select((real.table["split"] == "test").to_numpy() & np.isin(real.labels, ["melanoma", "nevus"]))
+    settings = {"positive": "melanoma", "negative": ["nevus"], "real": {"content_hash": real.content_hash}}
+    write_json(dark / "utility.json", {"settings": {**settings, "tests": [{"rows": table_hash(test)}]}})
+    assert judged(real, framed, dark)["images"] == len(test.table)
+    with pytest.raises(UserError, match="--split train: the classifier was trained on this set"):
+        judged(real, framed, dark, "train")
+    write_json(dark / "utility.json", {"settings": {**settings, "tests": [{"rows": "other"}]}})
+    with pytest.raises(UserError, match="divided or labelled in another way"):
+        judged(real, framed, dark)
 
 
 def test_pairs_are_brought_into_one_order(pair: tuple[DataSet, DataSet]) -> None:

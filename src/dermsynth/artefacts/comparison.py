@@ -29,6 +29,8 @@ def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, job
     Raises UserError when the set has fewer than two images that count as clean.
     """
     require_seed(seed)
+    if count < 1:
+        raise UserError(f"--n {count}: must be at least 1")
     chosen = _clean(data_set, count, seed)
     methods = [method for method in METHODS if slow or method not in SLOW]
     tasks = (delayed(_try)(path, number, seed, methods) for number, path in enumerate(chosen.paths))
@@ -60,7 +62,7 @@ def _clean(data_set: DataSet, count: int, seed: int) -> DataSet:
     keep = np.ones(len(data_set.table), bool)
     if found_column("frame") in data_set.table:
         for name in set(ARTEFACTS) - {"bubble"}:
-            keep &= (data_set.table[found_column(name)] != "1").to_numpy()
+            keep &= (data_set.table[found_column(name)] == "0").to_numpy()
     if keep.sum() < FEWEST:
         raise UserError(f"{data_set.folder}: {int(keep.sum())} images without artefacts; at least {FEWEST} are needed")
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(keep))[:count]

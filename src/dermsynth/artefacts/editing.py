@@ -25,10 +25,15 @@ Row = dict[str, str]
 Edit = Callable[[DataSet, Row, Pixels, Mask | None, int], tuple[Pixels, Mask | None, Row]]
 """Image, lesion mask and columns of a new row, from a set, one of its rows, its image and mask, and its number."""
 CHUNK = 8
-KEPT = ("synthetic", "source", "licence", "phantom", "generator")
+KEPT = ("synthetic", "source", "licence", "phantom", "generator", "digital_source_type")
 """Facts of a set that its edited copy shares."""
-OUTDATED = ("structures", "artefacts_file_name")
-"""Columns that describe the pixels as they were."""
+OUTDATED = ("found_", "score_", "probability_", "copy_"), ("structures", "_file_name", "_mask")
+"""Beginnings and endings of columns that describe the pixels as they were, or name files that do not come along."""
+LABELS = {
+    "frame": ("frame", "dark_corner"), "hair": ("hair",), "ruler": ("ruler",), "ink": ("ink",),
+    "sticker": ("sticker", "patches"), "bubble": ("bubble", "gel_bubble"),
+}  # fmt: skip
+"""Columns of 0 and 1 in which sets come with what they show."""
 
 
 def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int = -1) -> tuple[DataSet, list[str]]:
@@ -55,13 +60,15 @@ def _remove(
 ) -> tuple[Pixels, Mask | None, Row]:
     result = cleaned(image, lesion, removal, masks_of(data_set, row))
     facts = {"filled_share": f"{result.filled.mean():.4f}", "lesion_lost": f"{result.lesion_lost:.4f}"}
+    facts |= {column: "" for name in removal.methods for column in LABELS[name] if column in row}
     return result.image, None if lesion is None else lesion[result.box], facts
 
 
 def _insert(
     names: Sequence[str], seed: int, data_set: DataSet, row: Row, image: Pixels, lesion: Mask | None, number: int
 ) -> tuple[Pixels, Mask | None, Row]:
-    return inserted(image, names, seed + number)[0], lesion, {"inserted": " ".join(names)}
+    shown = {column: "1" for name in names for column in LABELS[name] if column in row}
+    return inserted(image, names, seed + number)[0], lesion, {"inserted": " ".join(names), **shown}
 
 
 def _edited(
@@ -97,12 +104,10 @@ def _edit_one(data_set: DataSet, out: Path, row: Row, number: int, edit: Edit) -
         result, lesion, facts = edit(data_set, row, image, lesion, number)
     except (UserError, ValueError) as error:
         return f"{name}: {error}"
-    write_bytes(out / "images" / f"{stem}.png", encode_png(result))
-    new = {
-        key: value
-        for key, value in row.items()
-        if key not in OUTDATED and not key.startswith(("found_", "score_", "copy_"))
-    }
+    write_bytes(out / "images" / f"{stem}.png", encode_png(result, synthetic=data_set.synthetic))
+    begins, ends = OUTDATED
+    kept = {"file_name", "mask_file_name"}
+    new = {k: v for k, v in row.items() if k in kept or not (k.startswith(begins) or k.endswith(ends))}
     new |= {"file_name": f"images/{stem}.png", "edited_from": name, **facts}
     if lesion is not None:
         write_bytes(out / "masks" / f"{stem}.png", encode_png(lesion.astype(np.uint8) * 255))

@@ -162,9 +162,9 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", thresho
     classifier
         A folder of dermsynth utility, whose classifier of real images is tested.
     split
-        train, validation, test or all; by default test, where the set is divided.
+        A split of a set that the classifier was not trained on; of its own set only the split test is judged.
     threshold
-        Probability from which on an image is called positive; by default the experiment's own.
+        Probability from which on an image is called positive; by default the classifier's own, chosen on validation images.
     """
     from dermsynth.data.dataset import open_data_set
     from dermsynth.utility.pairs import judged

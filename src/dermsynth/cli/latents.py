@@ -158,7 +158,7 @@ def edit(
     known = read_directions(directions, space)
     chosen = named(known, direction)
     if without:
-        chosen = left_of(chosen, [named(known, name) for name in without])
+        chosen = left_of(chosen, [named(known, name) for name in without], _points(space, 1000, 0, None))
     made = edit_set(source, space, chosen, out, steps=steps, gone=scorer(until_gone, model) if until_gone else None)
     taken = made.table["edit_step"].astype(float)
     mean = taken[taken != 0].mean() if (taken != 0).any() else 0.0
@@ -195,7 +195,7 @@ def compare(
     without
         Files of directions of other attributes: each direction is compared once more with all of these projected out.
     """
-    from dermsynth.latents.directions import read_directions
+    from dermsynth.latents.directions import gathered
     from dermsynth.latents.directions import without as left_of
     from dermsynth.latents.entanglement import Judges, entanglement, ranked
     from dermsynth.latents.scorers import scorer
@@ -207,15 +207,14 @@ def compare(
     space, seen = space_of(load_generator(run, which=which)), scorer(target, model)
     other = scorer(classifier) if classifier else None
     judges = Judges(seen, other, load_perceptual(perceptual) if perceptual else None)
-    chosen, others = (
-        [one for path in paths for one in read_directions(path, space)] for paths in (directions, without)
-    )
-    chosen += [left_of(one, others) for one in chosen] if others else []
+    chosen, others = (list(gathered(paths, space).values()) for paths in (directions, without))
+    points = _points(space, 1000, 0, None)
+    chosen += [left_of(one, others, points) for one in chosen] if others else []
     seeds = range(first_seed, first_seed + n)
     rows = entanglement(space, chosen, judges, seeds=seeds, steps=steps)
     best = ranked(rows)
     print(as_text(best))
-    print(write_entanglement(out, space, chosen, rows, best, seen.name, seeds))
+    print(write_entanglement(out, space, chosen, rows, best, seen, seeds))
 
 
 def project(
@@ -248,13 +247,14 @@ def project(
     from dermsynth.errors import UserError
     from dermsynth.images import read_image
     from dermsynth.latents.directions import named, read_directions
-    from dermsynth.latents.projected import write_projection
+    from dermsynth.latents.projected import refuse_written, write_projection
     from dermsynth.latents.projection import pixel_distance, project
     from dermsynth.latents.space import require_w, space_of
     from dermsynth.networks.lpips import load_perceptual
     from dermsynth.sampling.generate import load_generator
 
-    space = space_of(load_generator(run, which=which))
+    refuse_written(out, image)
+    space = space_of(load_generator(run, which=which, device="cpu" if perceptual else "auto"))  # where its networks are
     require_w(space, "project")
     classes = space.generator.config.data.classes
     if (label not in classes) if classes else bool(label):

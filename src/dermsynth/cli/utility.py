@@ -81,6 +81,9 @@ def utility(
         raise UserError(f"--learning-rate {learning_rate}: must be above 0")
     keep_freed_memory()
     backbone(model)  # a wrong name or file is told now, not after the images were read
+    names = [named(one)[0] for one in variant]
+    if len(set(names)) < len(names):
+        raise UserError(f"--variant {max(names, key=names.count)}: named twice; give each set a name of its own")
     further = {name: open_data_set(Path(place)) for name, place in map(named, variant)}
     copies = sorted(name for name, rows in further.items() if not rows.synthetic)
     chosen = arms_of(arms, [name for name in further if name not in copies], copies)

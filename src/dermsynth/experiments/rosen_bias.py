@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from dermsynth.artefacts.detection import ARTEFACTS
 from dermsynth.artefacts.fill import METHODS
+from dermsynth.artefacts.insertion import INSERTED
 from dermsynth.artefacts.removal import CUTS
 from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
@@ -18,23 +19,23 @@ from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, t
 from dermsynth.latents.entanglement import Judges, entanglement, ranked
 from dermsynth.latents.scorers import Scorer, scorer
 from dermsynth.latents.space import require_w, space_of
-from dermsynth.report.latents_report import as_text
+from dermsynth.report.latents_report import as_text, plain
 from dermsynth.report.page import bars
 from dermsynth.runs import claim, parse_count, write_text
 from dermsynth.sampling.generate import Generator, load_generator
-from dermsynth.utility.arms import REAL, SYNTHETIC, Arm, mixed
+from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed
 from dermsynth.utility.classifier import Training, backbone
 from dermsynth.utility.experiment import Plan as Comparison
 from dermsynth.utility.experiment import carry_out as compared
 from dermsynth.utility.experiment import kept_scores
-from dermsynth.utility.material import Classes, HeldOut, Material, gathered
+from dermsynth.utility.material import FEWEST, Classes, HeldOut, Material, gathered
 from dermsynth.utility.pairs import counterfactual, share
 from dermsynth.utility.statistics import delong_interval
 
 SIZES = ("laptop", "paper")
 RUN, CLEANED, PICTURED, BEGUN, FRAMED = "cgan", "cleaned", 10, "begun.json", 0.9
 STYLED = "stylegan2-ada"
-STEPS, MIXED = (-1.0, -2.0, -3.0), 1.5
+STEPS, MIXED = (-1.0, -2.0, -3.0), 1.0
 OPTIONS = {
     "target": "frame", "model": "", "artefact": "", "positive": "melanoma", "classifier": "small", "images": "8k",
     "repeats": "3", "points": "5k", "fill": "skin", "run": "",
@@ -64,7 +65,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     _check(setting, data_set)
     target, artefact = scorer(asked["target"], asked["model"]), _artefact(asked)
     begun = {**asked, "generated": setting.generated, "data": data_set.content_hash, "seed": setting.seed}
-    claim(out / BEGUN, {key: value for key, value in begun.items() if key not in ("repeats", "points")})
+    claim(out / BEGUN, {key: value for key, value in begun.items() if key != "repeats"})
     generator = _generator(setting, data_set, out, device)
     space = space_of(generator)
     require_w(space, "experiment rosen-bias")
@@ -76,7 +77,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     training = Training(asked["classifier"], parse_count(asked["images"]))
     comparison = Comparison(arms, parse_count(asked["repeats"]), training, setting.seed)
     useful = compared(material, comparison, out / "utility")
-    switched = [row for arm in arms for row in _switched(material, arm, comparison, useful, out)]
+    switched = [row for arm in arms for row in _switched(material, arm, useful, out)]
     seeds = range(1_000_000, 1_000_200)
     costs = entanglement(space, list(made.directions.values()), Judges(target), seeds=seeds, steps=STEPS)
     best = ranked(costs) if costs else []
@@ -85,7 +86,8 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     result = {
         "target": target.name, "threshold": target.threshold, "artefact": artefact, "amplification": amplification,
         "classifiers": useful["figures"], "comparisons": useful["comparisons"], "switched": switched,
-        "left_out": dict(made.left_out), "directions": {name: one.facts for name, one in made.directions.items()},
+        "left_out": dict(made.left_out), "entanglement": [plain(row) for row in costs], "generator": generator.provenance(None),
+        "directions": {name: one.facts for name, one in made.directions.items()},
     }  # fmt: skip
     lines = [*amplification_table(amplification, target), "", *classifier_table(useful["figures"]), ""]
     lines += [*switched_table(switched), "", "```", *(as_text(best).splitlines() if best else ["no direction"]), "```"]
@@ -102,6 +104,13 @@ def _check(setting: Setting, data_set: DataSet) -> None:
         raise UserError(f"--families {', '.join(sorted(recipes))}: rosen-bias edits in W, which only {STYLED} has")
     if asked["positive"] not in data_set.classes:
         raise UserError(f"--set positive={asked['positive']}: {data_set.folder} has: {', '.join(data_set.classes)}")
+    if asked["positive"] in setting.exclude:
+        raise UserError(f"--exclude {asked['positive']}: is what the classifiers are to find")
+    if setting.generated < FEWEST:
+        raise UserError(f"--generated {setting.generated}: at least {FEWEST} images a class are needed")
+    absent = {"train", "validation", "test"} - set(data_set.table.get("split", []))
+    if absent:
+        raise UserError(f"{data_set.folder}: no images of the split {min(absent)}; import the set with splits")
     if asked["fill"] not in (*METHODS, *CUTS):
         raise UserError(f"--set fill={asked['fill']}: write {', '.join((*CUTS, *METHODS))}")
     for name in ("images", "repeats", "points"):
@@ -112,8 +121,8 @@ def _check(setting: Setting, data_set: DataSet) -> None:
 def _artefact(asked: Mapping[str, str]) -> str:
     """What is drawn into test images and removed from them."""
     name = asked["artefact"] or asked["target"].partition("@")[0]
-    if name not in ARTEFACTS:
-        raise UserError(f"--set artefact={name}: write {', '.join(ARTEFACTS)}: what is drawn into test images")
+    if name not in INSERTED:
+        raise UserError(f"--set artefact={name}: write {', '.join(INSERTED)}: what is drawn into test images")
     return name
 
 
@@ -123,6 +132,8 @@ def _generator(setting: Setting, data_set: DataSet, out: Path, device: str) -> G
     generator = load_generator(Path(setting.options["run"]), device=device)
     if len(generator.config.data.classes) < 2:
         raise UserError(f"--set run={generator.run}: has no classes; the suite compares what it makes of two or more")
+    if generator.config.data.content_hash != data_set.content_hash:
+        raise UserError(f"--set run={generator.run}: trained on another set than {data_set.folder}")
     return generator
 
 
@@ -141,10 +152,11 @@ def _material(setting: Setting, data_set: DataSet, generator: Generator, made: S
 
 
 def _arms(made: Sets, ratio: float) -> list[Arm]:
-    """Real, cleaned, every synthetic set alone, and three synthetic images mixed with two real ones, if there are so many."""
+    """Real, shown longer, cleaned, every synthetic set alone, and one synthetic image for each real one, if there are so many."""
     named = [Arm(name, real=0.0, synthetic=None, variant=name) for name in made.synthetic if name != "synthetic"]
     return [
         REAL,
+        OVERSAMPLED,
         Arm(f"real, {CLEANED}", variant=CLEANED),
         SYNTHETIC,
         *named,
@@ -175,19 +187,21 @@ def amplified(material: Material, made: Sets, target: Scorer) -> list[dict[str, 
     return rows
 
 
-def _switched(
-    material: Material, arm: Arm, comparison: Comparison, useful: Mapping[str, Any], out: Path
-) -> list[dict[str, Any]]:
-    """For each kind of pair: what the ensemble of an arm's classifiers says of the image as it was and as it is."""
+def _switched(material: Material, arm: Arm, useful: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
+    """For each kind of pair: what the ensemble of an arm's classifiers says of the images that were changed, before and after."""
     original, *others = material.tests
+    repeats = int(useful["settings"]["repeats"])
     threshold = next(f["threshold"] for f in useful["figures"] if (f["arm"], f["test"]) == (arm.name, original.name))
-    before = kept_scores(out / "utility", arm, comparison.repeats, original.name).mean(axis=0)
+    before = kept_scores(out / "utility", arm, repeats, original.name).mean(axis=0)
     places = {name: row for row, name in enumerate(original.rows.table["file_name"])}
     found = []
     for test in others:
-        after = kept_scores(out / "utility", arm, comparison.repeats, test.name).mean(axis=0)
+        after = kept_scores(out / "utility", arm, repeats, test.name).mean(axis=0)
         rows = [places[name] for name in test.rows.table["edited_from"]]
-        pair = counterfactual(test.truth, before[rows], after, threshold)
+        changed = (
+            test.rows.table.get("filled_share", pd.Series("1", test.rows.table.index)).astype(float).to_numpy() > 0
+        )
+        pair = counterfactual(test.truth[changed], before[rows][changed], after[changed], threshold)
         found.append({"arm": arm.name, "test": test.name, **pair})
     return found
 

@@ -1,9 +1,8 @@
 """What the page shows of a move: the image before and after, scores of both, and whether the copy gate lets it pass."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import fitted_gate, sources
 from dermsynth.evaluation.gate import CopyGate
-from dermsynth.latents.directions import Direction, read_directions
+from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
 from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Space
@@ -96,22 +95,6 @@ def gate_of(generator: Generator) -> tuple[Gate | None, str]:
     return Gate(gate, known.training.table["file_name"].tolist()), ""
 
 
-def gathered(paths: Sequence[Path], space: Space) -> dict[str, Direction]:
-    """All directions of files by name; of two with one name both are called after their folder, too.
-
-    Raises UserError for files that hold none of this generator, or where that leaves two with one name.
-    """
-    found = [(path, direction) for path in paths for direction in read_directions(path, space)]
-    often = Counter(direction.name for _, direction in found)
-    named = [(f"{p.parent.name}/{d.name}" if often[d.name] > 1 else d.name, d) for p, d in found]
-    twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
-    if twice:
-        raise UserError(
-            f"--directions: two directions are called {twice[0]}; name one otherwise: dermsynth latents rename"
-        )
-    return {name: replace(direction, name=name) for name, direction in named}
-
-
 class Explorer:
     """A generator with directions and scorers; the last moves are remembered.
 
@@ -146,7 +129,10 @@ class Explorer:
             "recipe": generator.config.recipe, "run": generator.run.name, "checkpoint": generator.checkpoint.hash,
             "seed": move.seed, "label": move.label, "truncation": move.truncation, "space": self.space.name,
             "moves": [
-                {"direction": name, "step": step, "deviation": self.directions[name].scale, **self.directions[name].facts}
+                {
+                    "direction": name, "step": step, "deviation": self.directions[name].scale,
+                    "vector": self.directions[name].identity, **self.directions[name].facts,
+                }
                 for name, step in move.steps
             ],
         }  # fmt: skip

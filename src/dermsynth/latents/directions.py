@@ -1,6 +1,8 @@
 """Directions in a latent space: found by a linear SVM, by PCA, or in the weights; kept with where they come from."""
 
+import hashlib
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -37,6 +39,11 @@ class Direction:
     facts: dict[str, Any]
     layers: tuple[int, int] | None = None
 
+    @property
+    def identity(self) -> str:
+        """A hash of the vector, whatever its name."""
+        return hashlib.sha256(self.vector.tobytes()).hexdigest()[:16]
+
 
 def svm_direction(samples: Samples, threshold: float, name: str, seed: int) -> Direction:
     """The unit normal of the plane between points whose images show something and others (Shen et al. 2020, section 2.1).
@@ -65,6 +72,7 @@ def svm_direction(samples: Samples, threshold: float, name: str, seed: int) -> D
 
 def pca_directions(points: Points, count: int) -> list[Direction]:
     """The principal directions of sampled points (Härkönen et al. 2020, section 2.1), the one of most variance first."""
+    _require_count(count)
     centred = points.astype(np.float64) - points.mean(axis=0)
     _, singular, rows = np.linalg.svd(centred, full_matrices=False)
     shares = singular**2 / (singular**2).sum()
@@ -80,6 +88,7 @@ def sefa_directions(space: Space, count: int, layers: tuple[int, int] | None, po
     Raises UserError for a generator without styles, or layers it does not have.
     """
     require_w(space, "sefa")
+    _require_count(count)
     weights = space.generator.recipe.style_weights()
     first, last = layers or (0, len(weights) - 1)
     if not 0 <= first <= last < len(weights):
@@ -96,20 +105,28 @@ def sefa_directions(space: Space, count: int, layers: tuple[int, int] | None, po
     ]
 
 
+def _require_count(count: int) -> None:
+    if count < 1:
+        raise UserError(f"--count {count}: must be at least 1")
+
+
 def _direction(name: str, vector: NDArray[np.floating[Any]], points: Points, facts: dict[str, Any]) -> Direction:
     unit = (vector / np.linalg.norm(vector)).astype(np.float32)
     return Direction(name, unit, float((points @ unit).std()), facts)
 
 
-def without(direction: Direction, others: Sequence[Direction]) -> Direction:
-    """The direction with other directions projected out (Shen et al. 2020, section 2.2): it leaves what they change."""
+def without(direction: Direction, others: Sequence[Direction], points: Points) -> Direction:
+    """The direction with other directions projected out (Shen et al. 2020, section 2.2): it leaves what they change.
+
+    Its deviation is that of the points along what is left.
+    """
     basis = np.linalg.qr(np.stack([other.vector for other in others]).T.astype(np.float64))[0]
     left = direction.vector - basis @ (basis.T @ direction.vector)
     length = float(np.linalg.norm(left))
     if length < 1e-6:
         raise UserError(f"{direction.name}: nothing is left of it without {', '.join(other.name for other in others)}")
     facts = {**direction.facts, "without": [other.name for other in others], "kept": length}
-    return replace(direction, name=f"{direction.name}-only", vector=(left / length).astype(np.float32), facts=facts)
+    return replace(_direction(f"{direction.name}-only", left, points, facts), layers=direction.layers)
 
 
 def write_directions(path: Path, space: Space, directions: Sequence[Direction]) -> None:
@@ -151,6 +168,22 @@ def read_directions(path: Path, space: Space) -> list[Direction]:
         Direction(d["name"], vector, d["scale"], d["facts"], tuple(d["layers"]) if d["layers"] else None)
         for d, vector in zip(facts["directions"], vectors, strict=True)
     ]
+
+
+def gathered(paths: Sequence[Path], space: Space) -> dict[str, Direction]:
+    """All directions of files by name; of two with one name both are called after their folder, too.
+
+    Raises UserError for files that hold none of this generator, or where that leaves two with one name.
+    """
+    found = [(path, direction) for path in paths for direction in read_directions(path, space)]
+    often = Counter(direction.name for _, direction in found)
+    named = [(f"{p.parent.name}/{d.name}" if often[d.name] > 1 else d.name, d) for p, d in found]
+    twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
+    if twice:
+        raise UserError(
+            f"--directions: two directions are called {twice[0]}; name one otherwise: dermsynth latents rename"
+        )
+    return {name: replace(direction, name=name) for name, direction in named}
 
 
 def rename_direction(path: Path, old: str, new: str) -> None:

@@ -30,11 +30,14 @@ def space_behind(data_set: DataSet) -> Space:
     """
     if not data_set.synthetic or not {"seed", "truncation"} <= set(data_set.table):
         raise UserError(f"{data_set.folder}: no set made by dermsynth generate: there is no latent to edit")
+    if "edited_from" in data_set.table:
+        raise UserError(
+            f"{data_set.folder}: edited already, which its latents do not know; edit the set it was made from"
+        )
     generator = generator_of(data_set)
     if generator is None:
-        raise UserError(
-            f"{data_set.folder}: the run that made it is not at hand ({data_set.description['generator']['run']})"
-        )
+        run = data_set.description.get("generator", {}).get("run", "not named")
+        raise UserError(f"{data_set.folder}: the run that made it is not at hand ({run})")
     return space_of(generator)
 
 
@@ -62,10 +65,12 @@ def edit_set(
         step = {
             "command": "dermsynth latents edit",
             "direction": direction.name,
+            "vector": direction.identity,
             "method": direction.facts,
             "steps": steps,
         }
-        write_data_set(work, table, facts, {**step, "until_gone": gone.name if gone is not None else ""})
+        until = {} if gone is None else {"until_gone": gone.name, "threshold": gone.threshold}
+        write_data_set(work, table, facts, {**step, **until})
     return open_data_set(out)
 
 

@@ -99,7 +99,7 @@ def _changes(before: Seen, after: Seen, judges: Judges) -> dict[str, NDArray[np.
     found = {
         "target": after.scores - before.scores,
         "gone": np.where(shown, ~shows, np.nan).astype(float),
-        "dice": np.array([dice(a, b) for a, b in zip(first.lesions, second.lesions, strict=True)]),
+        "dice": np.array([_overlap(a, b) for a, b in zip(first.lesions, second.lesions, strict=True)]),
         "inside": np.array([_alike(a, b, lesion) for a, b, lesion in pairs]),
         **{name: np.abs(second.features[:, i] - first.features[:, i]) / scale[i] for i, name in enumerate(ABCD)},
         "skin_tone": np.abs(second.tones - first.tones),
@@ -148,6 +148,11 @@ def _look_at(image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], list[float], 
     found = appearance(image, lesion)
     features = [float("nan")] * len(ABCD) if found is None else [float(getattr(found, name)) for name in ABCD]
     return lesion, features, skin_tone(image, ~lesion)
+
+
+def _overlap(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
+    """Dice of lesion masks; NaN where neither image has a lesion."""
+    return dice(before, after) if before.any() or after.any() else float("nan")
 
 
 def _alike(before: NDArray[np.uint8], after: NDArray[np.uint8], lesion: NDArray[np.bool_]) -> float:

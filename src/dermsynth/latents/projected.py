@@ -7,6 +7,7 @@ import numpy as np
 import torch
 from safetensors.numpy import save_file
 
+from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_png, grid, read_image
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
@@ -16,10 +17,22 @@ from dermsynth.recipes.sampler import to_bytes
 from dermsynth.runs import replacing, write_bytes
 
 
+def refuse_written(out: Path, photographs: Sequence[Path]) -> None:
+    """Raise UserError where two photographs have one name, or a file would be written over."""
+    stems = [photograph.stem for photograph in photographs]
+    twice = [stem for stem in stems if stems.count(stem) > 1]
+    if twice:
+        raise UserError(f"{twice[0]}: two photographs have this name; project them into folders of their own")
+    for stem in stems:
+        for path in (out / f"{stem}.png", out / f"{stem}.safetensors"):
+            if path.exists():
+                raise UserError(f"{path}: is there already and would be written over; choose another --out")
+
+
 def write_projection(
     out: Path, photograph: Path, space: Space, found: Projection, direction: Direction | None, steps: Sequence[float]
 ) -> None:
-    """NAME.safetensors and NAME.png in `out`."""
+    """NAME.safetensors and NAME.png in `out`; that neither is there is for `refuse_written` to see."""
     before = as_shown(space, read_image(photograph))
     edits = [] if direction is None else [edited(space, found, direction, step) for step in steps]
     strip = grid(np.stack([before, found.image, *edits]), 2 + len(edits))

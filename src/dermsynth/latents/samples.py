@@ -46,7 +46,7 @@ def sampled(
     if count < 1:
         raise UserError(f"--n {count}: must be at least 1")
     facts = {
-        "checkpoint": space.generator.checkpoint.hash, "space": space.name, "score": scorer.name, "first_seed": first_seed,
+        "checkpoint": space.generator.checkpoint.hash, "space": space.name, "score": scorer.identity, "first_seed": first_seed,
         "labels": list(labels), "truncation": truncation,
     }  # fmt: skip
     claim(out / FACTS, facts)

@@ -12,7 +12,10 @@ from dermsynth.artefacts.detection import ARTEFACTS, detect
 from dermsynth.artefacts.marking import THRESHOLDS
 from dermsynth.errors import UserError
 from dermsynth.images import fit
+from dermsynth.runs import file_hash
 from dermsynth.utility.artefact_detector import HEIGHT, WIDTH, Pooled, load_detector
+from dermsynth.utility.artefact_detector import WEIGHTS as DETECTOR
+from dermsynth.utility.classifier import WEIGHTS as CLASSIFIER
 from dermsynth.utility.classifier import load_classifier
 
 Images = NDArray[np.uint8]
@@ -21,10 +24,16 @@ CHUNK, ANY = 32, "any"
 
 
 class Scorer:
-    """Scores [n] of uint8 [n, 3, h, w], and from which score on an image shows it."""
+    """Scores [n] of uint8 [n, 3, h, w], and from which score on an image shows it.
 
-    def __init__(self, name: str, threshold: float, score: Callable[[Images], Scores]) -> None:
-        self.name, self.threshold, self.score = name, threshold, score
+    `identity` is the name, with a hash of the weights where there are any.
+    """
+
+    def __init__(
+        self, name: str, threshold: float, score: Callable[[Images], Scores], weights: Path | None = None
+    ) -> None:
+        self.name, self.threshold, self.score, self.weights = name, threshold, score, weights
+        self.identity = name if weights is None else f"{name} {file_hash(weights)[:16]}"
 
     def shows(self, images: Images) -> NDArray[np.bool_]:
         """Which images show it."""
@@ -43,7 +52,7 @@ def scorer(place: str, model: str = "") -> Scorer:
     if not at:
         return found
     try:
-        return Scorer(found.name, float(text), found.score)
+        return Scorer(found.name, float(text), found.score, found.weights)
     except ValueError as error:
         raise UserError(
             f"--score {place!r}: after @ comes a number, the score from which on an image shows it"
@@ -60,8 +69,7 @@ def _scorer(whole: str, model: str) -> Scorer:
         folder, _, label = rest.rpartition(":")
         return _trained(Path(folder), label, model)
     if kind == "classifier" and rest:
-        found = load_classifier(Path(rest))
-        return Scorer(kind, 0.5, found.probabilities)
+        return _classifier(Path(rest))
     raise UserError(f"--score {whole!r}: write {', '.join(ARTEFACTS)}, {ANY}, detector=DIR:LABEL or classifier=DIR")
 
 
@@ -101,4 +109,17 @@ def _trained(folder: Path, label: str, model: str) -> Scorer:
         ]
         return detector.probabilities(np.concatenate(rows))[:, column]
 
-    return Scorer(f"{folder.name}:{label}", 0.5, score)
+    return Scorer(f"{folder.name}:{label}", 0.5, score, folder / DETECTOR)
+
+
+def _classifier(folder: Path) -> Scorer:
+    model = load_classifier(folder)
+
+    def score(images: Images) -> Scores:
+        size, asked = images.shape[2:], model.decoding
+        if asked is not None and size != (asked.height, asked.width):
+            wanted = f"{asked.width} x {asked.height}"
+            raise UserError(f"--score classifier={folder}: trained at {wanted} pixels, these are {size[1]} x {size[0]}")
+        return model.probabilities(images)
+
+    return Scorer("classifier", 0.5, score, folder / CLASSIFIER)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from dermsynth.errors import UserError
 from dermsynth.recipes.contract import Condition
+from dermsynth.recipes.latents import resampled
 from dermsynth.recipes.sampler import CHUNK, noise_of, one_hot, to_bytes
 from dermsynth.sampling.generate import Generator, class_seed
 
@@ -39,7 +40,8 @@ class Space:
         """The points [n, d] from which `dermsynth generate` makes the images of these seeds and class numbers."""
         found = []
         for noise, label, count in self._chunks(seeds, labels):
-            w = noise[0] if self.name == "z" else self.generator.recipe.style(noise[0], label, truncation)
+            z = noise[0]
+            w = resampled(z, truncation) if self.name == "z" else self.generator.recipe.style(z, label, truncation)
             assert w is not None
             found.append(w[:count].float().cpu().numpy())
         return np.concatenate(found)

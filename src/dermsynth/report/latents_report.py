@@ -11,6 +11,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.images import Pixels, encode_png, grid, read_image
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
+from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Space
 from dermsynth.report.page import picture, write_page
 from dermsynth.runs import write_bytes, write_json
@@ -36,27 +37,30 @@ def as_text(best: Sequence[Mapping[str, Any]]) -> str:
 
 def write_entanglement(
     out: Path, space: Space, directions: Sequence[Direction], rows: Sequence[Mapping[str, Any]],
-    best: Sequence[Mapping[str, Any]], target: str, seeds: Sequence[int],
+    best: Sequence[Mapping[str, Any]], target: Scorer, seeds: Sequence[int],
 ) -> Path:  # fmt: skip
     """`entanglement.json` with every figure, and a page."""
     out.mkdir(parents=True, exist_ok=True)
-    facts = {"run": str(space.generator.run), "checkpoint": space.generator.checkpoint.hash, "target": target}
-    write_json(out / RESULT, {**facts, "seeds": [seeds[0], seeds[-1]], "ranking": _plain(best), "rows": _plain(rows)})
+    facts = {
+        "run": str(space.generator.run), "checkpoint": space.generator.checkpoint.hash, "target": target.name,
+        "threshold": target.threshold, "seeds": [seeds[0], seeds[-1]], "ranking": [plain(row) for row in best],
+        "rows": [plain(row) for row in rows],
+    }  # fmt: skip
+    write_json(out / RESULT, facts)
     strips = []
     for number, one in enumerate(directions):
         strip = _strip(space, one, seeds)
         write_bytes(out / f"strip{number:02d}.png", encode_png(strip, text={"direction": one.name}, synthetic=True))
         strips.append((one, picture(strip, f"{one.name} from -3 to 3", lossless=True, scale=1)))
     page, columns = out / PAGE, [key for key in COLUMNS if key in rows[0]]
-    values = {"target": target, "best": best, "rows": rows, "columns": columns, "strips": strips}
+    values = {"target": target.name, "best": best, "rows": rows, "columns": columns, "strips": strips}
     write_page(page, "entanglement.html", {**values, "n": len(seeds), "steps": STRIP})
     return page
 
 
-def _plain(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    return [
-        {k: asdict(v) if is_dataclass(v) and not isinstance(v, type) else v for k, v in row.items()} for row in rows
-    ]
+def plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row whose figures are dictionaries."""
+    return {key: asdict(one) if is_dataclass(one) and not isinstance(one, type) else one for key, one in row.items()}
 
 
 def _strip(space: Space, direction: Direction, seeds: Sequence[int]) -> Pixels:

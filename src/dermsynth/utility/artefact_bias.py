@@ -34,9 +34,9 @@ class Bias:
 
 
 def artefact_columns(data_set: DataSet) -> list[str]:
-    """Columns of 0 and 1 that say whether an image shows an artefact: found ones, and those the set came with."""
+    """Columns of 0, 1 or blank that say whether an image shows an artefact: found ones, and those the set came with."""
     names = [*NAMES, *OTHER_NAMES, *(found_column(name) for name in NAMES)]
-    return [name for name in names if name in data_set.table and set(data_set.table[name]) == {"0", "1"}]
+    return [name for name in names if name in data_set.table and set(data_set.table[name]) - {""} == {"0", "1"}]
 
 
 def artefact_bias(data_set: DataSet, seed: int = 0) -> Bias:
@@ -61,7 +61,8 @@ def artefact_bias(data_set: DataSet, seed: int = 0) -> Bias:
 
 def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
     """Share of a class with the artefact, and its odds ratio against the other classes with exact conditional interval."""
-    mine, shown = data_set.labels == label, (data_set.table[column] == "1").to_numpy()
+    known = data_set.select((data_set.table[column] != "").to_numpy())
+    mine, shown = known.labels == label, (known.table[column] == "1").to_numpy()
     table = [
         [int((mine & shown).sum()), int((mine & ~shown).sum())],
         [int((~mine & shown).sum()), int((~mine & ~shown).sum())],
@@ -77,6 +78,7 @@ def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
 
 def _told(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], seed: int) -> pd.DataFrame:
     """AUC, one class against the others, of a logistic regression on the artefact columns alone, never fitted on one's group."""
+    data_set = data_set.select((data_set.table[list(columns)] != "").all(axis=1).to_numpy())
     seen = (data_set.table[list(columns)] == "1").to_numpy(float)
     names = data_set.table.get("group")
     groups = np.full(len(seen), "", dtype=object) if names is None else names.to_numpy(dtype=object)

@@ -87,6 +87,7 @@ class Classifier(nn.Module):
         super().__init__()
         self.name = place.partition("=")[0]
         self.decoding: Decoding | None = None
+        self.threshold = 0.5
         with torch.random.fork_rng():
             torch.manual_seed(seed)
             self.backbone, width = backbone(place, trained=trained)
@@ -108,10 +109,11 @@ class Classifier(nn.Module):
         return np.concatenate(found)
 
 
-def write_classifier(folder: Path, model: Classifier, training: Training, decoding: Decoding) -> None:
-    """Keep a trained classifier with how its images were decoded, so that it can be asked for more."""
+def write_classifier(folder: Path, model: Classifier, training: Training, decoding: Decoding, threshold: float) -> None:
+    """Keep a trained classifier with how its images were decoded and from which probability on it calls them positive."""
     weights = {key: value.contiguous() for key, value in model.state_dict().items()}
     facts = {"backbone": training.backbone.partition("=")[0], "decoding": json.dumps(asdict(decoding))}
+    facts |= {"threshold": str(threshold)}
     with replacing(folder / WEIGHTS) as temporary:
         save_file(weights, temporary, facts)
 
@@ -129,6 +131,7 @@ def load_classifier(folder: Path) -> Classifier:
             facts = file.metadata() or {}
         model = Classifier(facts.get("backbone", ""), 0, trained=False)
         model.load_state_dict(load_file(path))
+        model.threshold = float(facts["threshold"])
         model.decoding = Decoding(**json.loads(facts["decoding"]))
     except (SafetensorError, RuntimeError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: not a classifier of dermsynth utility ({type(error).__name__})") from error

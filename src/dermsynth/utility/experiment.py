@@ -97,10 +97,10 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
         "real": {
             "content_hash": material.training.content_hash,
             "training_images": len(material.training.table),
-            "rows": _rows_hash(material.training),
+            "rows": table_hash(material.training),
         },
         "validation_images": len(material.validation.truth),
-        "validation_rows": _rows_hash(material.validation_rows),
+        "validation_rows": table_hash(material.validation_rows),
         "synthetic": {"content_hash": material.synthetic.content_hash, "images": len(material.synthetic.table)},
         "variants": {
             name: {"content_hash": rows.content_hash, "images": len(rows.table)}
@@ -111,7 +111,7 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
             for name, copies in material.copies.items()
         },
         "tests": [
-            {"name": t.name, "images": len(t.truth), "positive": int(t.truth.sum()), "rows": _rows_hash(t.rows)}
+            {"name": t.name, "images": len(t.truth), "positive": int(t.truth.sum()), "rows": table_hash(t.rows)}
             for t in material.tests
         ],
     }
@@ -142,7 +142,8 @@ def _train_one(material: Material, plan: Plan, arm: Arm, repeat: int, path: Path
     training = Training(**{**asdict(plan.training), "images": length})
     model, _ = trained(shown, material.validation, training, classical if arm.classical else mirrored, seed=seed)
     if arm == REAL and repeat == 0:
-        write_classifier(path.parent.parent, model, training, material.decoding)
+        chosen = best_threshold(material.validation.truth, model.probabilities(material.validation.images))
+        write_classifier(path.parent.parent, model, training, material.decoding, chosen)
     rows = [
         pd.DataFrame(
             {"test": test.name, "file_name": test.rows.table["file_name"], "score": model.probabilities(test.images)}
@@ -180,6 +181,6 @@ def _kept(tables: Sequence[pd.DataFrame], name: str) -> Array:
     return np.stack([table.loc[table["test"] == name, "score"].to_numpy(float) for table in tables])
 
 
-def _rows_hash(rows: DataSet) -> str:
-    """Of which images, and which labels, in which order."""
+def table_hash(rows: DataSet) -> str:
+    """A hash of which images, and which labels, in which order."""
     return hashlib.sha256(rows.table[["file_name", "label"]].to_csv(index=False).encode()).hexdigest()[:16]

@@ -22,7 +22,8 @@ def held_out_auc(
 
     Areas are made in each fold and averaged: scores of differently trained classifiers are no common scale, and pooling
     them costs a weak predictor several hundredths (Forman and Scholz 2010; Airola et al. 2011).
-    Rows [n, d], truth [n] and groups [n]; `fit` makes a scoring function from rows and truth.
+    Rows [n, d], truth [n] and groups [n]; `fit` makes a scoring function from rows and truth. Folds with fewer than two images of
+    either kind are left out; NaN where that leaves none.
     """
     parts = []
     dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)

@@ -1,6 +1,6 @@
 """Counterfactual pairs: what a classifier says of the same images with an artefact and without."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.runs import read_json
 from dermsynth.utility.classifier import load_classifier
-from dermsynth.utility.experiment import RESULT
+from dermsynth.utility.experiment import RESULT, table_hash
 from dermsynth.utility.statistics import Array, delong_difference, delong_interval
 
 Truth = NDArray[np.bool_]
@@ -69,13 +69,14 @@ def judged(
 ) -> dict[str, Any]:
     """`counterfactual` of the classifier of real images that a utility experiment kept, and which label is positive.
 
-    `split` is train, validation, test or all; test by default where the set is divided. The threshold is the experiment's own.
+    Of the set it was trained on, and of copies of that, the test split is judged; of other sets all images, or a split of them.
 
-    Raises UserError for sets that are no pair, a folder without a classifier, a split without images of its labels.
+    Raises UserError for sets that are no pair, images that the classifier has seen, a folder without a classifier, a split
+    without images of its labels.
     """
-    model, facts = load_classifier(classifier), read_json(classifier / RESULT)
-    labels = [facts["settings"]["positive"], *facts["settings"]["negative"]]
-    part = split or ("test" if "split" in originals.table else "all")
+    model, settings = load_classifier(classifier), read_json(classifier / RESULT)["settings"]
+    labels = [settings["positive"], *settings["negative"]]
+    part = _unseen(originals, settings, labels, split)
     keep = np.isin(edited.labels.astype(str), labels)
     if part != "all":
         keep &= (edited.table["split"] == part).to_numpy() if "split" in edited.table else False
@@ -84,5 +85,19 @@ def judged(
     before, after = paired_rows(originals, edited.select(keep))
     assert model.decoding is not None
     plain, changed = (model.probabilities(np.asarray(decoded(rows, model.decoding))) for rows in (before, after))
-    chosen = facts["figures"][0]["threshold"] if threshold is None else threshold
+    chosen = model.threshold if threshold is None else threshold
     return {"label": labels[0], **counterfactual(after.labels.astype(str) == labels[0], plain, changed, chosen)}
+
+
+def _unseen(originals: DataSet, settings: Mapping[str, Any], labels: Sequence[str], split: str) -> str:
+    """The part that the classifier has not seen."""
+    real = settings["real"]["content_hash"]
+    if real not in (originals.content_hash, originals.description.get("edited_from")):
+        return split or "all"
+    if split not in ("", "test"):
+        raise UserError(f"--split {split}: the classifier was trained on this set; only its split test is new to it")
+    if originals.content_hash == real and "split" in originals.table:
+        keep = (originals.table["split"] == "test").to_numpy() & np.isin(originals.labels.astype(str), labels)
+        if table_hash(originals.select(keep)) != settings["tests"][0]["rows"]:
+            raise UserError(f"{originals.folder}: divided or labelled in another way since the classifier was trained")
+    return "test"

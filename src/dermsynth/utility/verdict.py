@@ -18,7 +18,8 @@ def verdict(result: Mapping[str, Any], test: str) -> tuple[Outcome, str]:
     """
     figures = {f["arm"]: f for f in result["figures"] if f["test"] == test}
     rows = {(c["arm"], c["against"]): c for c in result["comparisons"] if c["test"] == test}
-    mixed = [name for name in figures if name.startswith("mixed")]
+    own = {arm["name"] for arm in result["settings"]["arms"] if not arm.get("variant")}  # not of sets edited since
+    mixed = [name for name in figures if name.startswith("mixed") and name in own]
     if not mixed:
         return "not measured", "No arm mixes real and synthetic images: nothing is said of their use."
     best = max(mixed, key=lambda name: float(figures[name]["auc"]))
@@ -49,7 +50,9 @@ def worth(result: Mapping[str, Any], count: int, test: str) -> str:
     """How many of `count` real images give the AUC of the synthetic ones alone, read off the arms with fewer of them."""
     figures = [f for f in result["figures"] if f["test"] == test]
     shares = {
-        arm["name"]: arm["real"] for arm in result["settings"]["arms"] if arm["synthetic"] == 0 and arm["length"] == 1
+        arm["name"]: arm["real"]
+        for arm in result["settings"]["arms"]
+        if arm["synthetic"] == 0 and arm["length"] == 1 and not arm.get("variant")
     }
     scale = sorted((round(shares[f["arm"]] * count), float(f["auc"])) for f in figures if f["arm"] in shares)
     alone = next((float(f["auc"]) for f in figures if f["arm"] == SYNTHETIC.name), None)
