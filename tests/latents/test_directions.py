@@ -178,6 +178,13 @@ def test_through_the_shell(run: Path, shell: Shell, tmp_path: Path) -> None:
     assert set(edited.table["edit_step"]) == {"2.0"}
     before, after = (sorted((tmp_path / d / "images").rglob("*.png")) for d in ("made", "edited"))
     assert any(a.read_bytes() != b.read_bytes() for a, b in zip(before, after, strict=True))
+    edit_two = ["latents", "edit", tmp_path / "made", *chosen, "--steps", 2, "--out"]
+    shell(*edit_two, tmp_path / "coarse", "--layers", "0-0")
+    coarse = sorted((tmp_path / "coarse" / "images").rglob("*.png"))
+    assert any(a.read_bytes() != b.read_bytes() for a, b in zip(coarse, after, strict=True))
+    assert "this generator has layers 0 to" in shell(*edit_two, tmp_path / "no", "--layers", "5-90", status=1).stderr
+    twice = ["latents", "edit", tmp_path / "edited", *chosen, "--steps", 1, "--out", tmp_path / "twice"]
+    assert "edited already" in shell(*twice, status=1).stderr
     shell("latents", "edit", tmp_path / "made", *chosen, "--until-gone", "frame", "--out", tmp_path / "gone")
     assert len(open_data_set(tmp_path / "gone").table) == 6
 

@@ -6,27 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
-from safetensors.torch import save_file
 
 from dermsynth.data.dataset import DataSet, amended
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.latents.scorers import scorer
-from dermsynth.networks.mobilenet import MobileNetV2
 from dermsynth.utility.artefact_detector import Pooled, load_detector, pooled_rows, train_detector
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture(scope="module")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Untrained weights: even random features see a black frame."""
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.safetensors"
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        save_file({k: v.contiguous() for k, v in MobileNetV2().state_dict().items()}, path)
-    return f"mobilenet={path}"
 
 
 @pytest.fixture(scope="module")

@@ -192,7 +192,7 @@ def compare(data: Path, *, out: Path, n: int = 100, slow: Off = False, seed: int
     Parameters
     ----------
     data
-        A data set; images in which nothing was found are taken first, if it has been looked at.
+        A data set; of one that has been looked at, only images in which nothing was found are taken.
     out
         Folder for the table, the figure and the page.
     n

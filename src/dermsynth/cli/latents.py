@@ -24,14 +24,14 @@ def svm(
     run
         A run of a family with a latent; stylegan2-ada is moved in W.
     score
-        frame, hair, ruler, ink, sticker, bubble, detector=DIR:LABEL or classifier=DIR; frame@0.2 sets the score from which on
-        an image shows it.
+        frame, hair, ruler, ink, sticker, bubble, any, detector=DIR:LABEL, column=DATA:NAME (regressed on pooled features) or
+        classifier=DIR; frame@0.2 sets the score from which on an image shows it.
     out
         Folder for the samples and directions.safetensors; goes on where it was stopped.
     n
         How many points.
     model
-        Backbone of a trained detector: mobilenet=FILE or timm:NAME=FILE.
+        Backbone of a trained detector or regression: mobilenet=FILE or timm:NAME=FILE.
     """
     from dermsynth.latents.directions import svm_direction
     from dermsynth.latents.samples import sampled
@@ -85,18 +85,13 @@ def sefa(run: Path, *, out: Path, count: int = 10, layers: str = "", which: Whic
     layers
         First and last layer, for example 0-3; all by default.
     """
-    from dermsynth.errors import UserError
     from dermsynth.latents.directions import sefa_directions
     from dermsynth.latents.space import require_w, space_of
     from dermsynth.sampling.generate import load_generator
 
     space = space_of(load_generator(run, which=which))
     require_w(space, "sefa")
-    try:
-        first, last = (int(part) for part in layers.split("-")) if layers else (0, space.layers - 1)
-    except ValueError as error:
-        raise UserError(f"--layers {layers!r}: write first and last, for example 0-3") from error
-    chosen = (first, last) if layers else None
+    chosen = _layers(layers, space)
     _write(out, space, sefa_directions(space, count, chosen, _points(space, 1000, 0, None)))
 
 
@@ -120,7 +115,7 @@ def rename(directions: Path, old: str, new: str) -> None:
 
 def edit(
     data: Path, *, directions: Path, direction: str, out: Path, steps: float | None = None, until_gone: str = "",
-    model: str = "", without: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    layers: str = "", model: str = "", without: Annotated[tuple[str, ...], Parameter(negative="")] = (),
 ) -> None:  # fmt: skip
     """Edit a whole synthetic set along a direction: by so many deviations, or until a scorer sees nothing any more.
 
@@ -138,17 +133,22 @@ def edit(
         How far, in deviations of points along the direction; negative against it.
     until_gone
         A scorer as for svm: each image is moved against the direction as little as it takes.
+    layers
+        First and last layer that are moved, for example 0-3; by default those of the direction.
     model
         Backbone of a trained detector.
     without
         Names of directions that are projected out first.
     """
+    from dataclasses import replace
+
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
     from dermsynth.latents.directions import named, read_directions
     from dermsynth.latents.directions import without as left_of
     from dermsynth.latents.edited_sets import edit_set, space_behind
     from dermsynth.latents.scorers import scorer
+    from dermsynth.latents.space import require_w
     from dermsynth.report.latents_report import write_edits
 
     if (steps is None) == (not until_gone):
@@ -159,6 +159,9 @@ def edit(
     chosen = named(known, direction)
     if without:
         chosen = left_of(chosen, [named(known, name) for name in without], _points(space, 1000, 0, None))
+    if layers:
+        require_w(space, "--layers")
+        chosen = replace(chosen, layers=_layers(layers, space))
     made = edit_set(source, space, chosen, out, steps=steps, gone=scorer(until_gone, model) if until_gone else None)
     taken = made.table["edit_step"].astype(float)
     mean = taken[taken != 0].mean() if (taken != 0).any() else 0.0
@@ -294,6 +297,21 @@ def explore(
     from dermsynth.explore.serve import serve
 
     serve(run, directions, score, model, which=which, device=device, port=port)
+
+
+def _layers(text: str, space: "Space") -> tuple[int, int] | None:
+    """First and last layer; None for all."""
+    from dermsynth.errors import UserError
+
+    if not text:
+        return None
+    try:
+        first, last = (int(part) for part in text.split("-"))
+    except ValueError as error:
+        raise UserError(f"--layers {text!r}: write first and last, for example 0-3") from error
+    if not 0 <= first <= last < space.layers:
+        raise UserError(f"--layers {text}: this generator has layers 0 to {space.layers - 1}")
+    return first, last
 
 
 def _points(space: "Space", n: int, first_seed: int, truncation: float | None) -> "Points":

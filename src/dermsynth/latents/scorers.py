@@ -1,6 +1,7 @@
-"""What tells of an image whether it shows something: a detector of artefacts, a trained one, a classifier."""
+"""What tells of an image whether it shows something: a detector of artefacts, a trained one, a regression, a classifier."""
 
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from dermsynth.artefacts.detection import ARTEFACTS, detect
 from dermsynth.artefacts.marking import THRESHOLDS
+from dermsynth.data.dataset import open_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import fit
 from dermsynth.runs import file_hash
@@ -17,23 +19,30 @@ from dermsynth.utility.artefact_detector import HEIGHT, WIDTH, Pooled, load_dete
 from dermsynth.utility.artefact_detector import WEIGHTS as DETECTOR
 from dermsynth.utility.classifier import WEIGHTS as CLASSIFIER
 from dermsynth.utility.classifier import load_classifier
+from dermsynth.utility.column_regressor import fitted_regressor
 
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float64]
-CHUNK, ANY = 32, "any"
+CHUNK, PART, ANY = 32, 16, "any"
+KINDS = (*ARTEFACTS, ANY, "detector=DIR:LABEL", "column=DATA:NAME", "classifier=DIR")
 
 
+@dataclass(frozen=True)
 class Scorer:
     """Scores [n] of uint8 [n, 3, h, w], and from which score on an image shows it.
 
-    `identity` is the name, with a hash of the weights where there are any.
+    `source` is a hash of weights or data, where there are any.
     """
 
-    def __init__(
-        self, name: str, threshold: float, score: Callable[[Images], Scores], weights: Path | None = None
-    ) -> None:
-        self.name, self.threshold, self.score, self.weights = name, threshold, score, weights
-        self.identity = name if weights is None else f"{name} {file_hash(weights)[:16]}"
+    name: str
+    threshold: float
+    score: Callable[[Images], Scores] = field(repr=False)
+    source: str = ""
+
+    @property
+    def identity(self) -> str:
+        """By which scores that were kept are known again."""
+        return f"{self.name} {self.source}".strip()
 
     def shows(self, images: Images) -> NDArray[np.bool_]:
         """Which images show it."""
@@ -42,17 +51,18 @@ class Scorer:
 
 
 def scorer(place: str, model: str = "") -> Scorer:
-    """`frame`, `hair` ... or `any` by classical vision, `detector=DIR:LABEL` with its backbone, `classifier=DIR` of `utility`.
+    """By classical vision `frame`, `hair` ... or `any`; a trained `detector=DIR:LABEL`; `column=DATA:NAME`; `classifier=DIR`.
 
-    `frame@0.2` sets the score from which on an image shows it. Raises UserError when the place is not understood, or what it
-    names is not there.
+    The second and third need `model`, the backbone. `frame@0.2` sets the score from which on an image shows it.
+
+    Raises UserError when the place is not understood, or what it names is not there.
     """
     whole, at, text = place.partition("@")
     found = _scorer(whole, model)
     if not at:
         return found
     try:
-        return Scorer(found.name, float(text), found.score, found.weights)
+        return replace(found, threshold=float(text))
     except ValueError as error:
         raise UserError(
             f"--score {place!r}: after @ comes a number, the score from which on an image shows it"
@@ -61,16 +71,16 @@ def scorer(place: str, model: str = "") -> Scorer:
 
 def _scorer(whole: str, model: str) -> Scorer:
     kind, _, rest = whole.partition("=")
-    if kind in ARTEFACTS and not rest:
-        return Scorer(kind, THRESHOLDS[kind], partial(_classical, kind))
-    if whole == ANY:
-        return Scorer(ANY, 1.0, partial(_classical, ANY))
+    folder, _, name = rest.rpartition(":")
+    if kind in (*ARTEFACTS, ANY) and not rest:
+        return Scorer(kind, THRESHOLDS.get(kind, 1.0), partial(_classical, kind))
     if kind == "detector" and rest:
-        folder, _, label = rest.rpartition(":")
-        return _trained(Path(folder), label, model)
+        return _trained(Path(folder), name, model)
+    if kind == "column" and rest:
+        return _column(Path(folder), name, model)
     if kind == "classifier" and rest:
         return _classifier(Path(rest))
-    raise UserError(f"--score {whole!r}: write {', '.join(ARTEFACTS)}, {ANY}, detector=DIR:LABEL or classifier=DIR")
+    raise UserError(f"--score {whole!r}: write {', '.join(KINDS)}")
 
 
 def _classical(name: str, images: Images) -> Scores:
@@ -90,6 +100,15 @@ def _score(image: NDArray[np.uint8], names: tuple[str, ...]) -> float:
     return found[names[0]].score if len(names) == 1 else max(found[name].score / THRESHOLDS[name] for name in names)
 
 
+def _features(images: Images, pooled: Pooled) -> NDArray[np.float32]:
+    """Pooled features of images, each stretched to the backbone's size."""
+    rows = []
+    for start in range(0, len(images), PART):
+        part = images[start : start + PART].transpose(0, 2, 3, 1)
+        rows.append(pooled(np.stack([fit(image, HEIGHT, WIDTH, "stretch", "area") for image in part])))
+    return np.concatenate(rows)
+
+
 def _trained(folder: Path, label: str, model: str) -> Scorer:
     detector, pooled = load_detector(folder), Pooled(model)
     if label not in detector.labels:
@@ -99,17 +118,20 @@ def _trained(folder: Path, label: str, model: str) -> Scorer:
     column = detector.labels.index(label)
 
     def score(images: Images) -> Scores:
-        rows = [
-            pooled(
-                np.stack(
-                    [fit(image.transpose(1, 2, 0), HEIGHT, WIDTH, "stretch", "area") for image in images[i : i + 16]]
-                )
-            )
-            for i in range(0, len(images), 16)
-        ]
-        return detector.probabilities(np.concatenate(rows))[:, column]
+        return detector.probabilities(_features(images, pooled))[:, column]
 
-    return Scorer(f"{folder.name}:{label}", 0.5, score, folder / DETECTOR)
+    return Scorer(f"{folder.name}:{label}", 0.5, score, file_hash(folder / DETECTOR)[:16])
+
+
+def _column(folder: Path, column: str, model: str) -> Scorer:
+    pooled, data_set = Pooled(model), open_data_set(folder)
+    regressor = fitted_regressor(data_set, column, pooled)
+    print(f"{column}: R2 {regressor.r2:.2f} on groups that the regression had not seen; median {regressor.median:.3g}")
+
+    def score(images: Images) -> Scores:
+        return regressor(_features(images, pooled))
+
+    return Scorer(column, regressor.median, score, data_set.content_hash[:16])
 
 
 def _classifier(folder: Path) -> Scorer:
@@ -122,4 +144,4 @@ def _classifier(folder: Path) -> Scorer:
             raise UserError(f"--score classifier={folder}: trained at {wanted} pixels, these are {size[1]} x {size[0]}")
         return model.probabilities(images)
 
-    return Scorer("classifier", 0.5, score, folder / CLASSIFIER)
+    return Scorer("classifier", 0.5, score, file_hash(folder / CLASSIFIER)[:16])

@@ -108,7 +108,7 @@ def train_detector(
     require_seed(seed)
     truths = {column: _truth(data_set, column) for column in columns}
     rows = pooled_rows(data_set, pooled)
-    groups = _groups(data_set)
+    groups = groups_of(data_set)
     found, weights, biases = [], [], []
     for column in progress_bar(columns, total=len(columns), label="training", unit="label"):
         known = ~np.isnan(truths[column])
@@ -151,7 +151,8 @@ def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
     return np.where(values == "", np.nan, (values == "1").astype(float))
 
 
-def _groups(data_set: DataSet) -> NDArray[np.int64]:
+def groups_of(data_set: DataSet) -> NDArray[np.int64]:
+    """Numbers of groups: patients or lesions as the set names them, and twins."""
     hashes, thumbnails = fingerprints(data_set.paths, -1)
     names = data_set.table.get("group")
     groups = np.full(len(data_set.table), "", dtype=object) if names is None else names.to_numpy(dtype=object)
