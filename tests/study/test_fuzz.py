@@ -14,7 +14,8 @@ from dermsynth.study.create import create_study
 from dermsynth.study.export import answers_table
 from dermsynth.study.serve import running
 from dermsynth.study.service import Running
-from dermsynth.study.web.app import Site, application
+from dermsynth.study.web.app import application
+from dermsynth.study.web.site import Site
 from tests.study.conftest import small_protocol
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.sampled_from(

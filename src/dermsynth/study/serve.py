@@ -64,7 +64,8 @@ def serve(folder: Path, *, host: str, port: int, prefix: str, proxy: str, databa
     sys.setswitchinterval(SWITCH)
     import uvicorn
 
-    from dermsynth.study.web.app import Site, application
+    from dermsynth.study.web.app import application
+    from dermsynth.study.web.site import Site
 
     if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
         raise UserError(f"--prefix {prefix!r}: write it as /study")

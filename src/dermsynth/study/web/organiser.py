@@ -14,7 +14,7 @@ from dermsynth.study import service
 from dermsynth.study.export import answers_csv, answers_table
 from dermsynth.study.links import organiser_hash
 from dermsynth.study.service import Running
-from dermsynth.study.web.app import address, form_of, site_of
+from dermsynth.study.web.site import address, form_of, site_of
 
 COOKIE, HOURS = "organiser", 12
 STATES = (service.OPEN, service.PAUSED, service.CLOSED)

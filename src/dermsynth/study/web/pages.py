@@ -22,7 +22,7 @@ from dermsynth.study.protocol import Protocol, Question
 from dermsynth.study.selection import EXAMPLE
 from dermsynth.study.service import Running, Seat
 from dermsynth.study.store import Trial
-from dermsynth.study.web.app import Site, address, form_of, preferred, site_of
+from dermsynth.study.web.site import Site, address, form_of, preferred, site_of
 
 KEYS = ("asdfg", "qwert", "zxcvb")
 """Keys of the options of the first, second and third question that is no scale; scales take the numbers."""
