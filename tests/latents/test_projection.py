@@ -1,5 +1,6 @@
 """Projection: an image of the generator is found again, its noise carries no picture, and nobody else has a W."""
 
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -70,5 +71,13 @@ def test_photographs_through_the_shell(run: Path, phantom: DataSet, shell: Shell
     assert strip.shape == (16, 5 * 16 + 4 * 2, 3)
     assert (strip[:, :16] == read_image(photograph)).all()
     assert (strip[:, 36:52] != strip[:, 54:70]).any()
-    refused = shell("latents", "project", run, photograph, "--label", "wart", "--out", tmp_path / "out", status=None)
+    refused = shell("latents", "project", run, photograph, "--label", "wart", "--out", tmp_path / "no", status=1)
     assert "the generator's classes are: melanoma, nevus" in refused.stderr
+    for out, photographs in ((tmp_path / "out", [photograph]), (photograph.parent, [photograph])):
+        again = shell("latents", "project", run, *photographs, "--label", "nevus", "--out", out, status=1)
+        assert "is there already and would be written over; choose another --out" in again.stderr
+    (tmp_path / "other").mkdir()
+    shutil.copy(photograph, tmp_path / "other")
+    same = [photograph, tmp_path / "other" / photograph.name]
+    twice = shell("latents", "project", run, *same, "--label", "nevus", "--out", tmp_path / "no", status=1)
+    assert "two photographs have this name" in twice.stderr

@@ -22,7 +22,7 @@ Truth = NDArray[np.bool_]
 def counterfactual(truth: Truth, before: Array, after: Array, threshold: float) -> dict[str, Any]:
     """Predictions that the change switches, with Wilson intervals, the AUC of either side, and the paired difference (DeLong).
 
-    Of n images: truth [n], probabilities before and after [n]. Without images of both classes there is no AUC.
+    Of n images: truth [n], probabilities before and after [n]. With fewer than two images of a class there is no AUC.
     """
     called, other = before >= threshold, after >= threshold
     found: dict[str, Any] = {
@@ -30,7 +30,7 @@ def counterfactual(truth: Truth, before: Array, after: Array, threshold: float) 
         "to_positive": share(other[~called]), "to_negative": share(~other[called]),
         "mean_change": {"positive": _mean(after - before, truth), "negative": _mean(after - before, ~truth)},
     }  # fmt: skip
-    if 0 < truth.sum() < len(truth):
+    if min(truth.sum(), (~truth).sum()) > 1:  # a single image has no variance
         difference = delong_difference(truth, before, after)
         found |= {"auc_before": delong_interval(truth, before), "auc_after": delong_interval(truth, after)}
         found["auc_difference"] = (difference.value, difference.low, difference.high, difference.p)
