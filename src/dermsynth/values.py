@@ -1,0 +1,127 @@
+"""What a cell of a table means: flags, numbers, missing values and identifiers, whoever wrote the table.
+
+The same value comes out of a spreadsheet, a library or a country in many spellings (`true`, `True`, `WAHR`, `1`, `1.0`).
+Every column that the program reads is read here; a spelling that is not understood is an error that names row and column.
+"""
+
+import math
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dermsynth.errors import UserError
+
+MISSING = frozenset(
+    "na n/a n.a. n.a #n/a #na #n/v #nv #null! nan -nan +nan nat null none nil <na> <null> <none> (null) \\n 1.#qnan 1.#ind "
+    "- -- --- – — ? . .. ...".split()
+)
+"""Spellings of "no value" by programs; compared without case."""
+
+UNKNOWN = frozenset(
+    "unknown;unk;missing;not available;not applicable;not known;not specified;not recorded;not reported;unspecified;"
+    "undefined;no data;unbekannt;keine angabe;k.a.;k. a.;inconnu;non connu;desconocido;sconosciuto;onbekend;okänd;ukendt;"
+    "ukjent;nieznany;desconhecido;неизвестно;不明;未知".split(";")
+)
+"""Words for "not known" by people; a class may bear one, a group or a number may not."""
+
+_TRUE = frozenset(
+    "true t yes y on 1 -1 wahr ja j vrai oui verdadero sí si verdadeiro sim vero waar sant sann sand prawda tak tosi kyllä "
+    "igaz igen pravda ano adevărat da истина да doğru evet 真 是 はい 예 ✓ ✔ ☑".split()
+)
+_FALSE = frozenset(
+    "false f no n off 0 falsch nein faux non falso não nao onwaar nee falskt falsk usann nej nei fałsz nie epätosi ei "
+    "hamis nem nepravda ne fals ложь нет yanlış hayır 假 否 いいえ 아니오 ✗ ✘ ☐".split()
+)
+_NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?%?")
+_WHOLE = re.compile(r"([+-]?\d+)[.,]0+")
+T = TypeVar("T")
+
+
+def is_missing(text: str, *, words: bool = True) -> bool:
+    """Whether a cell says that there is no value; with `words` also where a person wrote so ("unknown")."""
+    plain = " ".join(str(text).split()).casefold()
+    return not plain or plain in MISSING or (words and plain in UNKNOWN)
+
+
+def parse_flag(text: str) -> bool | None:
+    """A flag in any common spelling; None where the value is missing.
+
+    Raises ValueError for anything else.
+    """
+    plain = unicodedata.normalize("NFC", str(text)).strip().casefold()
+    if is_missing(plain):
+        return None
+    whole = _WHOLE.fullmatch(plain)
+    plain = whole[1].removeprefix("+") if whole else plain
+    if plain in _TRUE:
+        return True
+    if plain in _FALSE:
+        return False
+    raise ValueError(text)
+
+
+def parse_number(text: str) -> float | None:
+    """A finite number with a decimal point or comma, or a percentage; None where the value is missing.
+
+    Raises ValueError for anything else, numbers with separators of thousands among it: 1,234.5 and 1.234,5 could be
+    told, 1,234 could not.
+    """
+    plain = str(text).strip().replace("\u2212", "-")
+    if is_missing(plain):
+        return None
+    if not _NUMBER.fullmatch(plain):
+        raise ValueError(text)
+    value = float(plain.rstrip("%").replace(",", "."))
+    if not math.isfinite(value):
+        raise ValueError(text)
+    return value / 100 if plain.endswith("%") else value
+
+
+def plain_identifier(text: str) -> str:
+    """One spelling of an identifier: `P001` and `p001`, `12` and `12.0` are one; the empty string where it is missing."""
+    plain = " ".join(unicodedata.normalize("NFKC", str(text)).split()).casefold()
+    if is_missing(plain):
+        return ""
+    whole = _WHOLE.fullmatch(plain)
+    return whole[1].removeprefix("+") if whole else plain
+
+
+def _parsed(table: pd.DataFrame, column: str, parse: Callable[[str], T], wanted: str) -> list[T]:
+    names = table["file_name"] if "file_name" in table else None
+    result = []
+    for index, value in enumerate(table[column]):
+        try:
+            result.append(parse(value))
+        except ValueError as error:
+            name = f" ({names.iloc[index]})" if names is not None else ""
+            raise UserError(f"row {index + 2}{name}, column {column!r}: {value!r} is no {wanted}") from error
+    return result
+
+
+def flags(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
+    """A column of flags; missing is false, as is a column that is not there.
+
+    Raises UserError naming row and column (rows are counted as in the file, the header is row 1).
+    """
+    if column not in table:
+        return np.zeros(len(table), dtype=bool)
+    return np.array([bool(value) for value in _parsed(table, column, parse_flag, "flag; write true or false")], dtype=bool)
+
+
+def numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """A column of numbers; NaN where the value is missing.
+
+    Raises UserError naming row and column.
+    """
+    values = _parsed(table, column, parse_number, "number; write it without separators of thousands, for example 1234.5")
+    return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
+
+
+def identifiers(values: Iterable[str]) -> NDArray[np.object_]:
+    """One spelling for each identifier of a column; the empty string where it is missing."""
+    return np.array([plain_identifier(value) for value in values], dtype=object)
