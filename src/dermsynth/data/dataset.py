@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth import __version__
+from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.runs import read_json, replacing, write_json
 
@@ -61,34 +62,6 @@ class DataSet:
     def count(self, label: str) -> int:
         """How many images have this label."""
         return int((self.labels == label).sum())
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV (byte-order mark, UTF-8 or Latin-1) with every value as text and blanks as empty strings.
-
-    Raises UserError when the file is missing, empty or no table.
-    """
-    options: dict[str, Any] = {"skipinitialspace": True, "index_col": False}
-    try:
-        try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", **options)
-        except UnicodeDecodeError:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="latin-1", **options)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path}: a folder; name the CSV file in it") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{path}: not a CSV table ({str(error).strip()})") from error
-    table.columns = [str(column).strip() for column in table.columns]
-    return table.map(str.strip)
-
-
-def require_columns(table: pd.DataFrame, columns: list[str], path: Path) -> None:
-    """Raise UserError when a column is missing, and say which there are."""
-    for column in columns:
-        if column not in table:
-            raise UserError(f"{path}: no column {column!r}; there are: {', '.join(map(str, table.columns))}")
 
 
 def inside(folder: Path, name: str) -> Path:

@@ -7,7 +7,7 @@ from zipfile import BadZipFile
 import numpy as np
 import pandas as pd
 
-from dermsynth.data.dataset import read_table, require_columns
+from dermsynth.data.tables import read_table, require_columns
 from dermsynth.data.importing import Source, SourceRow
 from dermsynth.errors import UserError
 from dermsynth.images import SUFFIXES
