@@ -62,8 +62,8 @@ def whole_levels(values: NDArray[Any], largest: int, name: str) -> tuple[NDArray
         largest = 65535
         if 0 < top < AMBIGUOUS_BELOW:
             raise BadImage(
-                f"{name}: 16 bits, but no value above {top:,}: 12-bit data, or a dark image? Save it with 8 bits, or say its depth "
-                "in the file (PNG sBIT, TIFF MaxSampleValue)"
+                f"{name}: 16 bits, but no value above {top:,}: 12-bit data, or a dark image? Save it with 8 bits, or "
+                "say its depth in the file (PNG sBIT, TIFF MaxSampleValue)"
             )
     note = "" if largest == 65535 else f"values up to {largest:,} made 0 to 255"
     return np.rint(values * (255.0 / largest)).astype(np.uint8), note
@@ -73,7 +73,9 @@ def float_levels(values: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], st
     """Floating-point values as grey levels: 0 to 1, or 0 to 255 where some exceed 1."""
     top = float(values.max())
     if not np.isfinite(values).all() or values.min() < 0 or top > 255:
-        raise BadImage(f"{name}: floating-point values from {values.min():g} to {top:g}; save it as 0 to 1, or with 8 bits")
+        raise BadImage(
+            f"{name}: floating-point values from {values.min():g} to {top:g}; save it as 0 to 1, or with 8 bits"
+        )
     scale, what = (255.0, "0 to 1") if top <= 1 else (1.0, "0 to 255")
     return np.rint(values * scale).astype(np.uint8), f"floating-point values taken for {what}"
 

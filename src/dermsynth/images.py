@@ -26,7 +26,22 @@ Filter = Literal["area", "lanczos", "nearest"]
 MAX_PIXELS = 100_000_000
 """A larger image is refused before it is decoded."""
 MAX_FILE_BYTES = 500_000_000
-SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".jp2", ".avif", ".mpo")
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".dib",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".gif",
+    ".jp2",
+    ".avif",
+    ".mpo",
+)
 CUT_ROWS, CUT_SHARE = 8, 0.1
 """A JPEG whose lower share of rows is one flat colour was cut short; so many rows at the top must not be."""
 AI_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -154,7 +169,7 @@ def _flat(image: Image.Image) -> tuple[Image.Image, str]:
     if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
         return image, ""
     image = image.convert("RGBA")
-    opaque = image.getextrema()[3][0] == 255
+    opaque = bool((np.asarray(image.getchannel("A")) == 255).all())
     flat = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
     return flat, "" if opaque else "transparent parts laid on white"
 

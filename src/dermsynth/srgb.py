@@ -39,7 +39,9 @@ def to_srgb(image: Image.Image, camera: str = "") -> tuple[Image.Image, str]:
     if profile:
         return _by_profile(image, profile)
     if camera == "Adobe RGB":
-        return _by_numbers(image, 1 / ADOBE_GAMMA, ADOBE_PRIMARIES, D65), "colours converted from Adobe RGB to sRGB (camera's note)"
+        return _by_numbers(
+            image, 1 / ADOBE_GAMMA, ADOBE_PRIMARIES, D65
+        ), "colours converted from Adobe RGB to sRGB (camera's note)"
     gamma = image.info.get("gamma")
     if image.format != "PNG" or "srgb" in image.info or not gamma:
         return image, ""

@@ -1,7 +1,8 @@
 """A data set on disk: the ImageFolder convention of Hugging Face, with a description beside it."""
 
 import hashlib
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from dermsynth import __version__
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.runs import read_json, replacing, write_json
+from dermsynth.values import identifiers
 
 SCHEMA = 1
 METADATA, DESCRIPTION = "metadata.csv", "dataset.json"
@@ -41,6 +43,13 @@ class DataSet:
         return sorted({str(label) for label in self.labels if label})
 
     @property
+    def groups(self) -> NDArray[np.object_]:
+        """Patient or lesion of every image in one spelling; the empty string where it is not known."""
+        if "group" not in self.table:
+            return np.full(len(self.table), "", dtype=object)
+        return identifiers(self.table["group"])
+
+    @property
     def paths(self) -> list[Path]:
         """Path of every image."""
         return [self.folder / name for name in self.table["file_name"]]
@@ -64,8 +73,13 @@ class DataSet:
         return int((self.labels == label).sum())
 
 
-def inside(folder: Path, name: str) -> Path:
-    """The path of `name` in `folder`.
+def allowed_roots(folder: Path, roots: Sequence[Path] = ()) -> list[Path]:
+    """The real paths of the folders that files of `folder` may lie in."""
+    return [folder.resolve(), *(root.resolve() for root in roots)]
+
+
+def inside(folder: Path, name: str, roots: Sequence[Path] = ()) -> Path:
+    """The path of `name` in `folder`; a link may lead into one of `roots`, too.
 
     Raises UserError when it leads out of the folder, or is no path at all.
     """
@@ -73,9 +87,11 @@ def inside(folder: Path, name: str) -> Path:
         path = (folder / name).resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(f"{name[:80]!r}: not a path ({type(error).__name__})") from error
-    if not path.is_relative_to(folder.resolve()):
-        raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder")
-    return path
+    if any(path.is_relative_to(root) for root in allowed_roots(folder, roots)):
+        return path
+    if Path(os.path.abspath(folder / name)).is_relative_to(folder.absolute()):
+        raise UserError(f"{name}: a link that leads out of {folder}; allow it with --allow-links-to {path.parent}")
+    raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder (--images names another folder)")
 
 
 def unique_stems(file_names: Iterable[str]) -> list[str]:

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -80,12 +81,21 @@ def _decode(data: bytes, path: Path, notes: list[str]) -> str:
 
 def _unicode_encoding(data: bytes) -> str:
     """UTF-16 and UTF-32 by their byte-order mark, or by the zero bytes of plain letters; else UTF-8."""
-    for mark, encoding in ((b"\xff\xfe\0\0", "utf-32"), (b"\0\0\xfe\xff", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16")):
+    for mark, encoding in (
+        (b"\xff\xfe\0\0", "utf-32"),
+        (b"\0\0\xfe\xff", "utf-32"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
         if data.startswith(mark):
             return encoding
     head = data[:400]
     for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
-        if len(head) >= 8 and head[start::2].count(0) > 0.8 * len(head[start::2]) and head[1 - start :: 2].count(0) == 0:
+        if (
+            len(head) >= 8
+            and head[start::2].count(0) > 0.8 * len(head[start::2])
+            and head[1 - start :: 2].count(0) == 0
+        ):
             return encoding
     return "utf-8-sig"
 
@@ -113,7 +123,7 @@ def _likely_separator(text: str) -> str:
     return best
 
 
-def _reader(text: str, separator: str) -> "csv._reader":
+def _reader(text: str, separator: str) -> Any:
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     return csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
 
@@ -129,7 +139,11 @@ def _parse(text: str, separator: str, path: Path) -> list[tuple[int, list[str]]]
 
 def _table(rows: list[tuple[int, list[str]]], path: Path, notes: list[str]) -> pd.DataFrame:
     header = [_plain(cell) for cell in rows[0][1]]
-    while len(header) > 1 and not header[-1] and all(len(row) < len(header) or not row[len(header) - 1].strip() for _, row in rows):
+    while (
+        len(header) > 1
+        and not header[-1]
+        and all(len(row) < len(header) or not row[len(header) - 1].strip() for _, row in rows)
+    ):
         header.pop()
     count, short = len(header), 0
     cells = []
@@ -144,7 +158,7 @@ def _table(rows: list[tuple[int, list[str]]], path: Path, notes: list[str]) -> p
     if short:
         notes.append(f"{path.name}: {short} rows have fewer cells than the header; the missing ones are taken as blank")
     names, twins = _column_names(header)
-    table = pd.DataFrame(cells, columns=names, dtype=object)
+    table = pd.DataFrame(cells, columns=names, dtype=str)
     table.attrs[AMBIGUOUS] = twins
     return table
 
