@@ -38,12 +38,11 @@ def largest_stored_value(image: Image.Image, data: bytes) -> int:
     return int(max(value) if isinstance(value, tuple) else value)
 
 
-def deep_levels(image: Image.Image, data: bytes, name: str) -> tuple[NDArray[np.uint8], str]:
-    """Grey levels [h, w] of an image with one deep channel, and what was understood.
+def deep_levels(values: NDArray[Any], image: Image.Image, data: bytes, name: str) -> tuple[NDArray[np.uint8], str]:
+    """Grey levels [h, w] of the values of an image file with one deep channel, and what was understood.
 
     Raises BadImage where the file does not say what its values mean.
     """
-    values = np.asarray(image)
     if image.mode == "F":
         return float_levels(values, name)
     if values.min() < 0:
@@ -58,7 +57,7 @@ def whole_levels(values: NDArray[Any], largest: int, name: str) -> tuple[NDArray
     top = int(values.max())
     if top > 65535:
         raise BadImage(f"{name}: values up to {top:,}; what is white is not known, save it with 8 or 16 bits")
-    if not top <= largest <= 65535:
+    if not max(top, 1) <= largest <= 65535:
         largest = 65535
         if 0 < top < AMBIGUOUS_BELOW:
             raise BadImage(

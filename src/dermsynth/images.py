@@ -140,7 +140,7 @@ def _to_rgb(image: Image.Image, data: bytes, name: str) -> tuple[Pixels, list[st
     """Pixels in sRGB, and what was done."""
     turned = upright(image)
     if is_deep(turned):
-        levels, note = deep_levels(turned, data, name)
+        levels, note = deep_levels(np.asarray(turned), image, data, name)
         coloured, done = to_srgb(_with_info(Image.fromarray(levels), image), "")
         return np.array(coloured.convert("RGB"), dtype=np.uint8), [note, done]
     coloured, done = to_srgb(_with_info(turned, image), camera_colours(image))

@@ -4,6 +4,7 @@ import io
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from PIL import Image
 
@@ -42,7 +43,7 @@ def file_mark(data: bytes, path: Path | None = None) -> str:
     return f"digital source type {found[0].decode('ascii')!r}" if found else ""
 
 
-def row_mark(columns: Mapping[str, str]) -> str:
+def row_mark(columns: Mapping[Any, str]) -> str:
     """The column of a table's row by which its image is said to be made by an algorithm; the empty string where none does.
 
     Raises UserError where a column of flags holds something else.

@@ -63,7 +63,7 @@ def parse_flag(text: str) -> bool | None:
     if is_missing(plain):
         return None
     whole = _WHOLE.fullmatch(plain)
-    plain = whole[1].removeprefix("+") if whole else plain
+    plain = (whole[1] if whole else plain).removeprefix("+")
     if plain in _TRUE:
         return True
     if plain in _FALSE:
@@ -94,7 +94,8 @@ def plain_identifier(text: str) -> str:
     if is_missing(plain):
         return ""
     whole = _WHOLE.fullmatch(plain)
-    return whole[1].removeprefix("+") if whole else plain
+    plain = whole[1] if whole else plain
+    return plain.removeprefix("+") if plain[1:].isdigit() else plain
 
 
 def _parsed(table: pd.DataFrame, column: str, parse: Callable[[str], T], wanted: str) -> list[T]:

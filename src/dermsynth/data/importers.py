@@ -89,7 +89,7 @@ def _found_row(files: SourceFiles, row: SourceRow) -> SourceRow:
     try:
         mask = "" if is_missing(row.mask, words=False) else files.find(row.mask, mask=True)
     except UserError as error:
-        return replace(row, image=image, mask="", columns={**row.columns, "mask_problem": str(error)})
+        return replace(row, image=image, mask="", doubt=f"mask left out: {error}")
     return replace(row, image=image, mask=mask)
 
 
@@ -97,8 +97,7 @@ def _table_source(
     files: SourceFiles, rows: list[SourceRow], facts: Mapping[str, object], command: str, notes: list[str]
 ) -> Source:
     """Rows of a table, with the images that it does not name and what had to be guessed."""
-    files.leave_out([name for row in rows for name in (row.image, row.mask, *row.more_masks.values()) if name])
-    unused = [(name, reason) for name, reason in files.unused if not reason.startswith("not an image")]
+    unused = files.not_named([name for row in rows for name in (row.image, row.mask, *row.more_masks.values()) if name])
     notes += [f"{count} paths: {guess}" for guess, count in files.guesses.items()]
     return Source(files.folder, rows, facts, command, unused, notes)
 
@@ -218,7 +217,7 @@ def from_isic2018(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
     truths = {PurePosixPath(p).stem: p for p in files.images if looks_like_mask(p)}
     images = {PurePosixPath(p).stem: p for p in files.images if not looks_like_mask(p)}
     notes: list[str] = []
-    diagnoses = _one_hot_labels(folder, notes)
+    diagnoses, unclear = _one_hot_labels(folder, notes)
     lesions, facts_of = _lesion_groups(folder), _image_columns(folder)
     rows = []
     for stem, image in sorted(images.items()):
@@ -231,6 +230,7 @@ def from_isic2018(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
                 lesions.get(stem, ""),
                 columns=facts_of.get(stem, {}),
                 more_masks={k: v for k, v in attributes.items() if v},
+                doubt=unclear.get(stem, ""),
             )
         )
     rows += [
@@ -273,10 +273,10 @@ def _image_columns(folder: Path) -> dict[str, dict[str, str]]:
 NO_CLASSES = ("image", "score_weight", "validation_weight")
 
 
-def _one_hot_labels(folder: Path, notes: list[str]) -> dict[str, str]:
-    """The class of every image by the one column that is 1; none where several are, or none is."""
+def _one_hot_labels(folder: Path, notes: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The class of every image by the one column that is 1, and in words why where there is none."""
     labels: dict[str, str] = {}
-    unclear: list[str] = []
+    unclear: dict[str, str] = {}
     for path in sorted(folder.rglob("*GroundTruth*.csv")):
         table = read_table(path, notes=notes)
         require_columns(table, ["image"], path)
@@ -285,14 +285,15 @@ def _one_hot_labels(folder: Path, notes: list[str]) -> dict[str, str]:
         for image, row in zip(table["image"], hot, strict=True):
             labels[image] = names[int(np.argmax(row))] if row.sum() == 1 else ""
             if row.sum() != 1:
-                unclear.append(
-                    f"{image} ({' and '.join(n for n, one in zip(names, row, strict=True) if one) or 'none'})"
+                several = " and ".join(name for name, one in zip(names, row, strict=True) if one)
+                unclear[image] = (
+                    f"no label: diagnoses {several} at once" if several else "no label: none of the diagnoses is 1"
                 )
     if unclear:
         notes.append(
-            f"{len(unclear)} images have several diagnoses or none, and get no label: {', '.join(unclear[:5])}"
+            f"{len(unclear)} images have several diagnoses or none, and get no label (first: {next(iter(unclear))})"
         )
-    return labels
+    return labels, unclear
 
 
 def from_ph2(folder: Path) -> Source:

@@ -35,13 +35,16 @@ Marked = Literal["refuse", "leave-out", "keep"]
 _WHOLE = re.compile(r"([+-]?\d+)[.,]0+")
 _RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 NAME_BYTES = 120
+FEW_IMAGES = 300
+"""Fewer are read sooner than other processes are started."""
 
 
 @dataclass(frozen=True)
 class SourceRow:
     """One image of a source: a path in the source folder, or pixels, and what is known about it.
 
-    `more_masks` are further masks by name, such as dermoscopic attributes; with a `problem` the row cannot be used.
+    `more_masks` are further masks by name, such as dermoscopic attributes; with a `problem` the row cannot be used,
+    with a `doubt` it is used and listed.
     """
 
     image: str
@@ -53,6 +56,7 @@ class SourceRow:
     more_masks: dict[str, str] = field(default_factory=dict)
     pixels: np.ndarray | None = None
     problem: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -202,7 +206,7 @@ def _import_rows(
     tasks = (
         delayed(_import_one)(source.folder, work, row, name, options) for row, name in zip(rows, names, strict=True)
     )
-    results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    results = Parallel(n_jobs=jobs if len(rows) > FEW_IMAGES else 1, return_as="generator")(tasks)
     done = list(progress_bar(results, total=len(rows), label="importing", unit="img"))
     _report_images(rows, done, report)
     good = [(row, item) for row, item in zip(rows, done, strict=True) if item.file_name]
@@ -215,6 +219,8 @@ def _import_rows(
     table = _table(good)
     table["split"] = _splits(table, good, shares, settings["seed"], report)
     report.write(work)
+    if any(row.split for row, _ in good):
+        settings = {**settings, "split": "given"}
     step = {"command": source.command, **settings, "left_out": len(source.rows) - len(good), "notes": report.notes}
     write_data_set(work, table, {"synthetic": False, **source.facts, **facts}, step)
 
@@ -339,6 +345,8 @@ def _report_images(rows: list[SourceRow], done: list[_Imported], report: _Report
     for row, item in zip(rows, done, strict=True):
         if item.problem:
             report.add(row.image, item.problem, "left out")
+        if row.doubt:
+            report.add(row.image, row.doubt, "doubtful")
         if item.mask_problems:
             report.add(row.image, "; ".join(item.mask_problems), "mask left out")
         changes = [change for change in item.changes if change != DOUBT]

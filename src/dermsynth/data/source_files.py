@@ -144,18 +144,19 @@ class SourceFiles:
         self.guesses["found by name in a sub-folder, or with another ending or case"] += 1
         return best[0]
 
-    def leave_out(self, used: Sequence[str]) -> None:
-        """Note the images that are not among `used`; those of a folder in one line where they are many."""
-        names = set(used)
-        by_folder = defaultdict(list)
-        for name in self.images:
-            if name not in names:
-                by_folder[posixpath.dirname(name)].append(name)
-        for place, files in by_folder.items():
-            if len(files) > MANY:
-                self.unused.append((f"{place or '.'}/", f"{len(files):,} images that the table does not name"))
+    def not_named(self, used: Sequence[str]) -> list[tuple[str, str]]:
+        """The images that lie beside those `used` and are not among them; those of a folder in one line where they are many."""
+        names, found = set(used), []
+        for place in sorted({posixpath.dirname(name) for name in names if self._is_file(name)}):
+            beside = (posixpath.join(place, file) for file in sorted(os.listdir(self.folder / place)))
+            others = [
+                n for n in beside if PurePosixPath(n).suffix.lower() in SUFFIXES and n not in names and self._is_file(n)
+            ]
+            if len(others) > MANY:
+                found.append((f"{place or '.'}/: {len(others):,} images", NOT_NAMED))
             else:
-                self.unused.extend((name, NOT_NAMED) for name in files)
+                found += [(name, NOT_NAMED) for name in others]
+        return found
 
 
 def _sharing_most(names: Sequence[str], path: PurePosixPath) -> list[str]:
