@@ -8,6 +8,7 @@ import platform
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,15 +34,24 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
     Raises UserError that names process and machine when another one holds the folder.
     """
-    file = acquired(folder)
+    lock = acquired(folder)
     try:
         yield
     finally:
-        release(folder, file)
+        release(lock)
 
 
-def acquired(folder: Path) -> IO[str] | None:
-    """The open, locked file; None where the system has no locks.
+@dataclass(frozen=True)
+class Lock:
+    """A folder that is held, its open and locked file, and whether the folder was made for it."""
+
+    folder: Path
+    file: IO[str]
+    made: bool
+
+
+def acquired(folder: Path) -> Lock | None:
+    """Hold a folder until `release`; None where the system has no locks.
 
     Raises UserError as `folder_lock` does.
     """
@@ -49,6 +59,7 @@ def acquired(folder: Path) -> IO[str] | None:
     if fcntl is None:
         return None
     with disk_errors(path):
+        made = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
         while True:
             file = path.open("a+", encoding="utf-8")
@@ -61,7 +72,7 @@ def acquired(folder: Path) -> IO[str] | None:
         file.truncate(0)
         file.write(json.dumps(_holder()) + "\n")
         file.flush()
-    return file
+    return Lock(folder, file, made)
 
 
 def _locked(file: IO[str], folder: Path) -> bool:
@@ -74,7 +85,9 @@ def _locked(file: IO[str], folder: Path) -> bool:
             return False
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
-        raise UserError(f"{folder}: {_told(file)}; wait for it, stop it, or choose another folder with --out") from error
+        raise UserError(
+            f"{folder}: {_told(file)}; wait for it, stop it, or choose another folder with --out"
+        ) from error
     return True
 
 
@@ -95,15 +108,19 @@ def _told(file: IO[str]) -> str:
     file.seek(0)
     try:
         holder = json.loads(file.read())
-        return f"process {holder['pid']} on {holder['host']} writes into it since {holder['since']} ({holder['command']})"
+        return (
+            f"process {holder['pid']} on {holder['host']} writes into it since {holder['since']} ({holder['command']})"
+        )
     except (ValueError, KeyError, TypeError):
         return "another process writes into it"
 
 
-def release(folder: Path, file: IO[str] | None) -> None:
-    """Remove the locked file, then let it go."""
-    if file is None:
+def release(lock: Lock | None) -> None:
+    """Remove the locked file, then let it go; a folder that was made for it and is empty goes, too."""
+    if lock is None:
         return
     with contextlib.suppress(OSError):
-        (folder / LOCK).unlink(missing_ok=True)
-    file.close()
+        (lock.folder / LOCK).unlink(missing_ok=True)
+        if lock.made:
+            lock.folder.rmdir()
+    lock.file.close()

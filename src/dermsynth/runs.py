@@ -94,6 +94,15 @@ def _place(error: OSError, path: Path) -> Path | None:
     return None if beside else place
 
 
+def user_cache() -> Path:
+    """The user's cache folder of this program: `dermsynth` in XDG_CACHE_HOME, or in ~/.cache."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home, as in some containers
+        home = Path(tempfile.gettempdir())
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "dermsynth"
+
+
 def _umask() -> int:
     """The process's mask: what it denies to others stays denied."""
     mask = os.umask(0o077)

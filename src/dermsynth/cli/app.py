@@ -7,6 +7,7 @@ from cyclopts import App, CycloptsError
 
 from dermsynth import __version__
 from dermsynth.errors import DiskError, Stopped, UserError
+from dermsynth.runs import user_cache
 from dermsynth.signals import handled, interrupt
 
 app = App(
@@ -84,6 +85,7 @@ for name, text in LAYOUTS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
 data.command("dermsynth.cli.importing:edited_maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
+data.command("dermsynth.cli.importing:verified", name="verify", help="Are a set's files those that were written?")
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
 for name, text in ARTEFACTS.items():
     artefacts.command(f"dermsynth.cli.artefacts:{name}", name=name, help=text)
@@ -142,6 +144,8 @@ def _way_out(path: Path | None, words: list[str]) -> str:
             place = Path(value).absolute()
             if path.is_relative_to(place) or place.is_relative_to(path):
                 return f"; choose another {name}"
+    if path.is_relative_to(user_cache().absolute()) or user_cache().absolute().is_relative_to(path):
+        return "; set XDG_CACHE_HOME to a folder that can be written"
     return "; this command writes into that folder: copy it to a place that can be written"
 
 

@@ -20,7 +20,7 @@ from dermsynth.data.verification import content_of
 from dermsynth.errors import UserError
 from dermsynth.images import Crop, Filter, fit, read_image
 from dermsynth.progress import progress_bar
-from dermsynth.runs import FULL, disk_errors
+from dermsynth.runs import FULL, disk_errors, user_cache
 
 VERSION = 2
 CHUNK = 64
@@ -81,15 +81,6 @@ def cache_home(beside: Path | None = None) -> Path:
         if writable(home):
             return home
     return _temporary_home(str(beside or user_cache()))
-
-
-def user_cache() -> Path:
-    """The user's cache folder of this program."""
-    try:
-        home = Path.home()
-    except RuntimeError:  # no home at all
-        home = Path(tempfile.gettempdir())
-    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "dermsynth"
 
 
 def writable(folder: Path) -> bool:

@@ -27,6 +27,10 @@ _known: dict[tuple[str, int, int], str] = {}
 _told: set[Path] = set()
 
 
+class ChangedData(UserError):
+    """Files of a data set are not those that it was written with."""
+
+
 @dataclass(frozen=True)
 class Differences:
     """Names of files that are no longer as they were recorded; `unnamed` says what differs where there is no record."""
@@ -51,17 +55,20 @@ def _first(names: Iterable[str]) -> str:
     return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
 
 
-def verify(data_set: DataSet, *, full: bool = False) -> None:
+def verify(data_set: DataSet, *, full: bool = False, unfinished: bool = False) -> None:
     """See that images, masks and maps are those that the set was written with.
 
     Size and time of each file are compared; where the time differs, as in a copied folder, the content decides. With
-    `full` the content of every file is read. Labels and other columns may be edited; rows may be removed.
+    `full` the content of every file is read. Labels and other columns may be edited; rows may be removed. Of a set that is
+    `unfinished`, images may have been added, and be missing.
 
-    Raises UserError that counts and names what was changed, deleted or added, and says what can be done.
+    Raises ChangedData that counts and names what was changed, deleted or added, and says what can be done.
     """
     found = differences_of(data_set, full=full)
+    if unfinished:
+        found = Differences(changed=found.changed)
     if found:
-        raise UserError(
+        raise ChangedData(
             f"{data_set.folder}: files are not as they were when the set was written: {found.text()}; {_way_out(data_set, found)}"
         )
 
@@ -142,11 +149,15 @@ def _by_whole_hash(data_set: DataSet, images: list[str]) -> Differences:
     if deleted:
         return Differences(deleted=tuple(deleted))
     if not re.fullmatch("[0-9a-f]{64}", known):
-        _tell_once(folder, f"{folder}: written without a record of its files ({RECORD}); changes of images cannot be seen")
+        _tell_once(
+            folder, f"{folder}: written without a record of its files ({RECORD}); changes of images cannot be seen"
+        )
         return Differences()
     if known != hash_of_ends(folder, images) and known != hash_of(images, facts_of(folder, images)):
         return Differences(unnamed=f"images or rows are others (there is no {RECORD}, which would name them)")
-    _tell_once(folder, f"{folder}: without a record of its files ({RECORD}); the images were compared by the hash of all")
+    _tell_once(
+        folder, f"{folder}: without a record of its files ({RECORD}); the images were compared by the hash of all"
+    )
     return Differences()
 
 
