@@ -163,7 +163,7 @@ def amended(data_set: DataSet, columns: Mapping[str, NDArray[Any]], facts: dict[
     """Add columns to a set's table, or replace them, and facts to its description; images stay as they are."""
     write_table(data_set.folder, data_set.table.assign(**columns))
     if any(map(is_file_column, columns)):
-        recorded_now(data_set.folder, file_names(data_set.folder, pd.DataFrame({"file_name": [], **_files(columns)})))
+        recorded_now(data_set.folder, file_names(data_set.folder, pd.DataFrame(_files(columns))))
     write_json(data_set.folder / DESCRIPTION, {**data_set.description, **facts})
     return open_data_set(data_set.folder)
 

@@ -40,7 +40,7 @@ def file_names(folder: Path, table: pd.DataFrame) -> list[str]:
 
     A mask that lies elsewhere, as that of a translated set may, is another set's.
     """
-    names = dict.fromkeys(table["file_name"])
+    names = dict.fromkeys(table.get("file_name", ()))
     for column in table.columns:
         if column != "file_name" and is_file_column(str(column)):
             names |= dict.fromkeys(n for n in table[column] if n and _within(str(n)) and (folder / str(n)).is_file())
