@@ -31,9 +31,12 @@ def _holder(folder: Path) -> "subprocess.Popen[str]":
 
 def test_the_second_stops_with_one_line_and_a_killed_one_is_no_obstacle(tmp_path: Path) -> None:
     process = _holder(tmp_path / "run")
-    with pytest.raises(
-        UserError, match=rf"process {process.pid} on \S+ writes into it since .*choose another folder with --out"
-    ), folder_lock(tmp_path / "run"):
+    with (
+        pytest.raises(
+            UserError, match=rf"process {process.pid} on \S+ writes into it since .*choose another folder with --out"
+        ),
+        folder_lock(tmp_path / "run"),
+    ):
         raise AssertionError
     process.send_signal(signal.SIGKILL)
     process.wait()

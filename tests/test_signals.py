@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.signals import NAMES
+from dermsynth.signals import NAMES, handled
 from dermsynth.training import checkpoints
 
 SENT = [name for name in NAMES if hasattr(signal, name)]
@@ -35,10 +35,20 @@ def _training(data: DataSet, out: Path, images: int) -> tuple[object, ...]:
             "--images", images, "--unconditional", "--device", "cpu")  # fmt: skip
 
 
-def test_every_signal_that_asks_to_stop_saves_a_training_that_goes_on(phantom: DataSet, tmp_path: Path) -> None:
-    """One run, stopped by each signal in turn."""
+def test_every_signal_reaches_the_handler_and_the_earlier_ones_come_back() -> None:
+    before = {name: signal.getsignal(getattr(signal, name)) for name in SENT}
+    heard: list[int] = []
+    with handled(lambda number, frame: heard.append(number)):
+        for name in SENT:
+            os.kill(os.getpid(), getattr(signal, name))
+    assert heard == [getattr(signal, name) for name in SENT]
+    assert {name: signal.getsignal(getattr(signal, name)) for name in SENT} == before
+
+
+def test_the_signals_of_batch_systems_save_a_training_that_goes_on(phantom: DataSet, tmp_path: Path) -> None:
+    """One run, stopped by each in turn; Ctrl-C has a test beside the training loop."""
     stopped = [0]
-    for name in SENT:
+    for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):
         process = _started(*_training(phantom, tmp_path / "run", 100_000))
         _wait_for(tmp_path / "run" / "checkpoints", f"{stopped[-1] // 64 * 64 + 64:09d}", process)
         process.send_signal(getattr(signal, name))
@@ -59,7 +69,7 @@ def test_a_hang_up_that_is_ignored_stays_so(phantom: DataSet, tmp_path: Path) ->
     assert checkpoints.find(tmp_path / "run").images == 256
 
 
-@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGUSR1"])
+@pytest.mark.parametrize("name", ["SIGINT", "SIGUSR1"])
 def test_a_set_that_was_being_drawn_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
     process = _started("phantom", "--out", tmp_path / "set", "--n", 20_000, "--resolution", 64)
     _wait_for(tmp_path, ".set.*/images/*.png", process)

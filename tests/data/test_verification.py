@@ -15,7 +15,7 @@ from dermsynth.data.cache import Decoding, cache_path, decoded
 from dermsynth.data.dataset import DataSet, amended, open_data_set, write_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.record import RECORD, hash_of_ends, read_record
-from dermsynth.data.training_set import Selection
+from dermsynth.data.training_set import Selection, rows_hash
 from dermsynth.data.verification import ChangedData, differences_of, verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import check_copies
@@ -170,6 +170,11 @@ def test_a_set_whose_hash_is_no_hash_is_used_and_said(copy: DataSet, capsys: pyt
     write_json(copy.folder / "dataset.json", {**copy.description, "content_hash": "by hand"})
     verify(open_data_set(copy.folder))
     assert "changes of images cannot be seen" in capsys.readouterr().err
+    by_hand = open_data_set(copy.folder)
+    before = rows_hash(by_hand)
+    assert rows_hash(by_hand) == before
+    _invert(by_hand.paths[0])
+    assert rows_hash(by_hand) != before  # so that no training goes on with other images
 
 
 def test_a_lost_record_leaves_the_hash_of_all(copy: DataSet) -> None:

@@ -142,13 +142,19 @@ def _images_in(folder: Path) -> list[str]:
     return [name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)]
 
 
+def content_unknown(data_set: DataSet) -> bool:
+    """Whether a set, one made by hand for example, has neither a record nor a hash of its images."""
+    known = str(data_set.description.get("content_hash", ""))
+    return read_record(data_set.folder) is None and not re.fullmatch("[0-9a-f]{64}", known)
+
+
 def _by_whole_hash(data_set: DataSet, images: list[str]) -> Differences:
     """Without a record only the hash of the whole set is known: by every byte, or, of older sets, by sizes and ends."""
     folder, known = data_set.folder, str(data_set.description.get("content_hash", ""))
     deleted = [name for name in images if _state(folder / name) is None]
     if deleted:
         return Differences(deleted=tuple(deleted))
-    if not re.fullmatch("[0-9a-f]{64}", known):
+    if content_unknown(data_set):
         _tell_once(
             folder, f"{folder}: written without a record of its files ({RECORD}); changes of images cannot be seen"
         )

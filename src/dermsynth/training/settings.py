@@ -12,7 +12,7 @@ CONFIG = "config.json"
 LONGEST_CHAIN = 100
 SAID = {
     "data.content_hash": "the images are not those that were trained on: ",
-    "data.rows_hash": "rows, labels or splits are not those that were trained on: ",
+    "data.rows_hash": "the images, labels or splits are not those that were trained on: ",
 }
 """What the difference of a hash means."""
 Precision = Literal["float32", "bfloat16", "float16"]
