@@ -1,4 +1,6 @@
-"""The one exception a user is meant to read."""
+"""The exceptions that a user is meant to read."""
+
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -12,7 +14,14 @@ def require_seed(seed: int) -> None:
 
 
 class DiskError(UserError):
-    """The place to write to is full, closed or no folder; never a problem of one image among others."""
+    """The place to write to is full, closed or no folder; never a problem of one image among others.
+
+    `path` is what could not be written: the command line knows which of its options leads there.
+    """
+
+    def __init__(self, message: str, path: Path | None = None) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class BadImage(UserError):
@@ -20,4 +29,4 @@ class BadImage(UserError):
 
 
 class Stopped(Exception):
-    """Stopped by Ctrl-C or SIGTERM, and everything is saved: the message says how to go on."""
+    """Stopped by Ctrl-C or a signal such as SIGTERM, and everything is saved: the message says how to go on."""

@@ -56,24 +56,51 @@ def replacing_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system's errors that say that there is no more room."""
 _CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT)
 _MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP)
 
 
 @contextlib.contextmanager
 def disk_errors(path: Path) -> Iterator[None]:
-    """Turn a full disk, a folder without permission or a file in its place into one line; old files are still whole."""
+    """Turn a full disk, a folder without permission or a file in its place into one line; old files are still whole.
+
+    An error of another file than `path`, such as one that is only read meanwhile, names that file.
+    """
     try:
         yield
     except OSError as error:
-        if error.errno in _FULL:
+        place, reason = _place(error, path), str(error.strerror).lower()
+        if error.errno in FULL:
             raise DiskError(f"{path}: the disk is full; free some space and repeat the command") from error
+        if place is not None and error.errno in (*_CLOSED, *_MISPLACED):
+            raise UserError(f"{place}: cannot be read ({reason})") from error
         if error.errno in _CLOSED:
-            raise DiskError(f"{path}: cannot be written; choose another folder with --out") from error
+            raise DiskError(f"{path}: cannot be written ({reason})", path) from error
         if error.errno in _MISPLACED:
-            raise DiskError(f"{path}: {str(error.strerror).lower()}; choose another --out") from error
+            raise DiskError(f"{path}: {reason}", path) from error
         raise
+
+
+def _place(error: OSError, path: Path) -> Path | None:
+    """The file that an error is of, unless it is `path`, in it, a folder above it, or a temporary file beside it."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return None
+    place, own = Path(os.path.abspath(error.filename)), Path(os.path.abspath(path))
+    if place.is_relative_to(own) or own.is_relative_to(place):
+        return None
+    beside = place.is_relative_to(own.parent) and place.relative_to(own.parent).parts[0].startswith(".")
+    return None if beside else place
+
+
+def user_cache() -> Path:
+    """The user's cache folder of this program: `dermsynth` in XDG_CACHE_HOME, or in ~/.cache."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home, as in some containers
+        home = Path(tempfile.gettempdir())
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "dermsynth"
 
 
 def _umask() -> int:

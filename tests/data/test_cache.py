@@ -1,11 +1,17 @@
+import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
+import pytest
 
-from dermsynth.data.cache import Decoding, cache_path, decoded
-from dermsynth.data.dataset import DataSet
+from dermsynth.data import cache
+from dermsynth.data.cache import Decoding, cache_home, cache_path, decoded, use_cache
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
 
 BUILD = """
@@ -54,3 +60,76 @@ def test_two_processes_build_it_at_once(phantom: DataSet) -> None:
     assert len(sums) == 1
     assert path.exists()
     assert not list(Path(path.parent).glob(".building-*"))
+
+
+@pytest.fixture
+def closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
+    """A home and a data set in which nothing can be written, whoever asks."""
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setenv("HOME", "/dev/null")
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    cache._temporary_home.cache_clear()
+    yield tmp_path
+    use_cache(None)
+    cache._temporary_home.cache_clear()
+
+
+def _read_only(data_set: DataSet, folder: Path) -> DataSet:
+    """A copy beside which no folder can be made: a file has its name."""
+    shutil.copytree(data_set.folder, folder, ignore=shutil.ignore_patterns(".cache"))
+    (folder / ".cache").write_text("")
+    return open_data_set(folder)
+
+
+def test_where_no_cache_can_be_written_a_temporary_one_is_said(
+    phantom: DataSet, closed: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data_set = _read_only(phantom, closed / "set")
+    for _ in range(2):
+        assert decoded(data_set, Decoding(8, 8), jobs=1).shape == (240, 3, 8, 8)
+    told = capsys.readouterr().err
+    assert told.count("cannot be written: images are decoded into") == 1
+    assert "--cache DIR" in told
+    assert "XDG_CACHE_HOME" in told
+    assert cache_path(data_set, Decoding(8, 8)).is_relative_to(closed)
+
+
+def test_the_variable_and_the_option_help(phantom: DataSet, closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data_set = _read_only(phantom, closed / "set")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(closed / "xdg"))
+    decoded(data_set, Decoding(8, 8), jobs=1)
+    assert len(list((closed / "xdg" / "dermsynth").glob("8x8-*.npy"))) == 1
+    use_cache(closed / "chosen")
+    decoded(data_set, Decoding(8, 8), jobs=1)
+    assert len(list((closed / "chosen").glob("8x8-*.npy"))) == 1
+    assert cache_home() == closed / "chosen"
+    with pytest.raises(UserError, match="--cache /dev/null/x: cannot be written; name a folder that can"):
+        use_cache(Path("/dev/null/x"))
+
+
+def test_the_cache_of_a_set_that_cannot_be_written_any_more_is_used(
+    phantom: DataSet, closed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded(phantom, Decoding(8, 9), jobs=1)
+    path = cache_path(phantom, Decoding(8, 9))
+    assert path.parent == phantom.folder / ".cache"
+    monkeypatch.setattr(cache, "writable", lambda folder: False)
+    assert cache_path(phantom, Decoding(8, 9)) == path
+
+
+def test_read_only_data_and_home_on_the_command_line(
+    phantom: DataSet, tmp_path: Path, shell: Callable[..., "subprocess.CompletedProcess[str]"]
+) -> None:
+    data_set = _read_only(phantom, tmp_path / "set")
+    before = sorted(os.listdir(data_set.folder))
+    words = ("train", "dcgan", "--data", data_set.folder, "--resolution", 16, "--batch", 8, "--images", 8, "--unconditional",
+             "--device", "cpu", "--threads", 1)  # fmt: skip
+    told = shell(*words, "--out", tmp_path / "one", HOME="/dev/null", XDG_CACHE_HOME="").stderr
+    assert "--cache DIR (or the variable XDG_CACHE_HOME)" in told
+    told = shell(*words, "--out", tmp_path / "two", "--cache", tmp_path / "cache", HOME="/dev/null").stderr
+    assert "cannot be written" not in told
+    assert list((tmp_path / "cache").glob("16x16-*.npy"))
+    assert sorted(os.listdir(data_set.folder)) == before
+    told = shell(*words, "--out", tmp_path / "three", "--cache", "/dev/null/x", status=1).stderr
+    assert told.splitlines()[-1] == "dermsynth: --cache /dev/null/x: cannot be written; name a folder that can"

@@ -177,6 +177,31 @@ def test_collapse_and_saturation_are_seen_after_three_snapshots() -> None:
     assert "augmentation saturated" in str(seen[5])
 
 
+def test_a_full_disk_is_one_line_and_leaves_a_run_that_goes_on(phantom: DataSet, tmp_path: Path) -> None:
+    """Files may not grow beyond 200 KiB, as on a disk that is full; the checkpoint before is whole."""
+    words = ["train", "dcgan", "--data", str(phantom.folder), "--out", str(tmp_path / "run"), "--resolution", "16", "--batch", "8",
+             "--images", "16", "--unconditional", "--device", "cpu"]  # fmt: skip
+    command = ["bash", "-c", f"ulimit -f 200; exec {sys.executable} -m dermsynth.cli.app " + " ".join(words)]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    full = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=200, check=False)
+    assert full.returncode == 1
+    assert full.stderr.splitlines()[-1].startswith("dermsynth: ")
+    assert "free some space and repeat the command" in full.stderr.splitlines()[-1]
+    assert "Traceback" not in full.stderr
+    command = [sys.executable, "-m", "dermsynth.cli.app", *words]
+    subprocess.run(command, capture_output=True, env=environment, timeout=200, check=True)
+    assert checkpoints.find(tmp_path / "run").images == 16
+
+
+def test_batches_of_any_size_are_a_clear_line_or_work(phantom: DataSet, tmp_path: Path) -> None:
+    train_images = int((phantom.table["split"] == "train").sum())
+    for batch, images in ((2 * train_images, 16), (64, 16)):  # more than there are images, more than are to be shown
+        config, chosen = tiny_config(phantom, images=images, recipe="dcgan", batch=batch)
+        assert train(tmp_path / str(batch), config, chosen, device="cpu").images == batch
+    with pytest.raises(UserError, match="batch = 0: input should be greater than or equal to 1"):
+        validated(TrainingSettings, {"images": 1, "batch": 0}, "train")
+
+
 def test_whole_batches_refuse_pieces_of_a_batch(phantom: DataSet, tmp_path: Path) -> None:
     config, chosen = tiny_config(phantom, recipe="dcgan", batch=8, accumulate=2)
     with pytest.raises(UserError, match=r"accumulate 2: dcgan has statistics or a pool over a batch"):

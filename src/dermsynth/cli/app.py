@@ -1,11 +1,14 @@
 """The entry point: verbs, and what a user sees when something is wrong."""
 
 import sys
+from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
 from dermsynth import __version__
-from dermsynth.errors import Stopped, UserError
+from dermsynth.errors import DiskError, Stopped, UserError
+from dermsynth.runs import user_cache
+from dermsynth.signals import handled, interrupt
 
 app = App(
     name="dermsynth",
@@ -82,6 +85,7 @@ for name, text in LAYOUTS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
 data.command("dermsynth.cli.importing:edited_maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
+data.command("dermsynth.cli.importing:verified", name="verify", help="Are a set's files those that were written?")
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
 for name, text in ARTEFACTS.items():
     artefacts.command(f"dermsynth.cli.artefacts:{name}", name=name, help=text)
@@ -107,9 +111,12 @@ for name, (module, text) in VERBS.items():
 def main() -> None:
     """Run a verb; a problem becomes one line on standard error and a non-zero exit status."""
     try:
-        app(exit_on_error=False, print_error=False)
+        with handled(interrupt):
+            app(exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _fail(" ".join(str(error).split()), 2)
+    except DiskError as error:
+        _fail(f"{error}{_way_out(error.path, sys.argv[1:])}", 1)
     except UserError as error:
         _fail(str(error), 1)
     except Stopped as stop:
@@ -123,6 +130,23 @@ def main() -> None:
         _fail(f"{package} is not installed; this verb needs the extra: pip install 'dermsynth[study]'", 1)
     except MemoryError:
         _fail("not enough memory; use a smaller --batch, --accumulate 2 or a smaller --resolution", 1)
+
+
+def _way_out(path: Path | None, words: list[str]) -> str:
+    """What helps where a file cannot be written: the option that leads there, or another place for the folder."""
+    if path is None:
+        return ""
+    path = path.absolute()
+    for number, word in enumerate(words):
+        name, equals, value = word.partition("=")
+        value = value if equals else "".join(words[number + 1 : number + 2])
+        if name in ("--out", "--cache") and value:
+            place = Path(value).absolute()
+            if path.is_relative_to(place) or place.is_relative_to(path):
+                return f"; choose another {name}"
+    if path.is_relative_to(user_cache().absolute()) or user_cache().absolute().is_relative_to(path):
+        return "; set XDG_CACHE_HOME to a folder that can be written"
+    return "; this command writes into that folder: copy it to a place that can be written"
 
 
 def _fail(line: str, status: int) -> None:

@@ -192,6 +192,28 @@ def fetch(source: str, *, out: Out, limit: int, query: str = "", base: str = "",
     fetch_isic(out, limit, query=query, base=base or API, per_second=per_second)
 
 
+def verified(folder: Path, *, fast: Annotated[bool, Parameter(negative="")] = False) -> None:
+    """Read every file of a data set, and list those that were changed, deleted or added since it was written.
+
+    Parameters
+    ----------
+    folder
+        The data set.
+    fast
+        Compare sizes and times, as every verb does before it uses a set, and read only what differs in time.
+    """
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.verification import differences_of, verify
+
+    data_set = open_data_set(folder)
+    found = differences_of(data_set, full=not fast)
+    for word, names in (("changed", found.changed), ("deleted", found.deleted), ("added", found.added)):
+        for name in names:
+            print(f"{word:<9}{name}")
+    verify(data_set, full=not fast)
+    print(f"{folder}: {len(data_set.table):,} images, all as they were when the set was written")
+
+
 def patches(
     folder: Path,
     *,

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from dermsynth.cli.machine import MACHINE, Machine
+
 
 def generate(
     run: Path,
@@ -17,6 +19,7 @@ def generate(
     seed: int = 0,
     checkpoint: str = "last",
     device: str = "auto",
+    machine: Machine = MACHINE,
 ) -> None:
     """Generate a labelled synthetic data set. Repeated, the command goes on where it stopped.
 
@@ -40,6 +43,8 @@ def generate(
     checkpoint
         last, best, or images shown.
     """
+    from shlex import quote
+
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
     from dermsynth.evaluation.copies import check_copies
@@ -49,6 +54,7 @@ def generate(
     from dermsynth.sampling.translate import from_maps
 
     generator = load_generator(run, which=checkpoint, device=device)
+    machine.prepare(device=device)
     if maps is not None:
         given = {"--count": count, "--seed": seed, "--truncation": truncation is not None}
         useless = ", ".join(name for name, value in given.items() if value)
@@ -67,7 +73,8 @@ def generate(
         labels = [label] if equals else list(generator.config.data.classes) or [""]
         counts |= {name: parse_count(number) for name in labels}
     made = make(generator, counts, out, truncation=truncation, first_seed=seed)
-    print(f"{out}: {len(made.table):,} images; next: dermsynth evaluate {out} --against {generator.config.data.folder}")
+    way = f"dermsynth evaluate {quote(str(out))} --against {quote(generator.config.data.folder)}"
+    print(f"{out}: {len(made.table):,} images; next: {way}")
     print(f"  copy gate: {check_copies(made)}")
 
 
@@ -128,6 +135,7 @@ def evaluate(
     path_lengths: int = 0,
     brief: bool = False,
     seed: int = 0,
+    machine: Machine = MACHINE,
 ) -> None:
     """Say whether a synthetic set is faithful, diverse and not copied: evaluation.json and evaluation.html in its folder.
 
@@ -172,6 +180,7 @@ def evaluate(
     keep_freed_memory()
     if path_lengths < 0:
         raise UserError(f"--path-lengths {path_lengths}: must be at least 0")
+    machine.prepare()
     made = open_data_set(synthetic)
     real = open_data_set(against or trained_on(made))
     chosen = load_extractor(extractor, resizer=resizer)

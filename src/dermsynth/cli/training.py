@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from dermsynth.cli.machine import MACHINE, Machine
+
 if TYPE_CHECKING:
     from dermsynth.data.training_set import TrainingSet
     from dermsynth.networks.shapes import Shape
@@ -88,6 +90,7 @@ def train(
     shown: Images = IMAGES,
     model: Model = MODEL,
     loop: Loop = LOOP,
+    machine: Machine = MACHINE,
     device: str = "auto",
 ) -> None:
     """Train a generator. The same command on the same folder goes on where it stopped.
@@ -103,23 +106,36 @@ def train(
     device
         auto, cpu, cuda or cuda:1.
     """
+    import shlex
     import sys
 
+    from dermsynth.data.verification import ChangedData
+    from dermsynth.errors import UserError
     from dermsynth.evaluation.watcher import usual_watchers
     from dermsynth.training.loop import train as run
+    from dermsynth.training.settings import CONFIG
     from dermsynth.training.updates import TrainingStopped
 
-    config, chosen = configure(recipe, images, shown, model, loop)
+    try:
+        config, chosen = configure(recipe, images, shown, model, loop, cache=machine.cache)
+    except ChangedData as error:
+        if (out / CONFIG).exists():
+            raise UserError(f"{error}; the images are not those that were trained on") from error
+        raise
+    machine.prepare(run=out, device=device)
     try:
         last = run(out, config, chosen, watchers=usual_watchers(config, chosen), device=device)
     except TrainingStopped as error:
         print(f"dermsynth: training stopped: {error}; the last good checkpoint is in {out}", file=sys.stderr)
         sys.exit(3)
-    print(f"{last.path}: {last.images:,} images shown; next: dermsynth generate {out}")
+    print(f"{last.path}: {last.images:,} images shown; next: dermsynth generate {shlex.quote(str(out))}")
 
 
-def configure(recipe: str, images: str, shown: Images, model: Model, loop: Loop) -> "tuple[RunConfig, TrainingSet]":
+def configure(
+    recipe: str, images: str, shown: Images, model: Model, loop: Loop, cache: Path | None = None
+) -> "tuple[RunConfig, TrainingSet]":
     """Resolve every choice into a configuration, and decode the images it names."""
+    from dermsynth.data.cache import use_cache
     from dermsynth.data.dataset import open_data_set
     from dermsynth.data.phantom import default_phantom
     from dermsynth.networks.shapes import parse_shape
@@ -141,6 +157,7 @@ def configure(recipe: str, images: str, shown: Images, model: Model, loop: Loop)
     plan = Plan(recipe, model.preset, dict(map(_choice, model.set)), training)
     resolved(plan, shape)  # what is wrong with the request is told before any image is read
     wanted = _wanted(shown, shape)
+    use_cache(cache)
     data_set = open_data_set(shown.data) if shown.data else default_phantom(shape.height, shape.width)
     return configured(plan, data_set, wanted)
 

@@ -5,6 +5,8 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from dermsynth.cli.machine import MACHINE, Machine
+
 Several = Annotated[tuple[str, ...], Parameter(negative="")]
 
 
@@ -26,6 +28,7 @@ def utility(
     variant: Several = (),
     by: Several = (),
     seed: int = 0,
+    machine: Machine = MACHINE,
 ) -> None:
     """Train classifiers with and without synthetic images and test them on real images that nobody has seen.
 
@@ -80,6 +83,7 @@ def utility(
     if learning_rate <= 0:
         raise UserError(f"--learning-rate {learning_rate}: must be above 0")
     keep_freed_memory()
+    machine.prepare()
     backbone(model)  # a wrong name or file is told now, not after the images were read
     names = [named(one)[0] for one in variant]
     if len(set(names)) < len(names):

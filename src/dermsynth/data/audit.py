@@ -13,6 +13,7 @@ from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.data.split_checks import split_findings
 from dermsynth.data.splits import joined_groups
 from dermsynth.data.training_set import SMALLEST_CLASS
+from dermsynth.data.verification import differences_of
 
 MOST_VALUES = 12
 """A column with more different values is no category."""
@@ -47,6 +48,9 @@ def audit(data_set: DataSet, *, jobs: int = -1) -> Audit:
         _duplicates(data_set, pairs, thumbnails),
         _leaks(data_set, pairs),
     )
+    changes = differences_of(data_set)
+    if changes:
+        found.findings.append(f"Files are not as they were when the set was written: {changes.text()}.")
     _judge(found)
     return found
 

@@ -1,10 +1,13 @@
 """The decoded cache: every image cropped and resized once, as one memory-mapped uint8 array."""
 
+import atexit
 import hashlib
 import os
 import shutil
+import sys
 import tempfile
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +15,16 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.record import read_record, state_of
+from dermsynth.data.verification import content_of
+from dermsynth.errors import UserError
 from dermsynth.images import Crop, Filter, fit, read_image
 from dermsynth.progress import progress_bar
-from dermsynth.runs import disk_errors
+from dermsynth.runs import FULL, disk_errors, user_cache
 
-VERSION = 1
+VERSION = 2
 CHUNK = 64
+_chosen: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -30,19 +37,73 @@ class Decoding:
     filter: Filter = "area"
 
 
-def cache_path(data_set: DataSet, decoding: Decoding) -> Path:
-    """Where the cache of these files (name, size, time of change) with these settings lies.
+def use_cache(folder: Path | None) -> None:
+    """Let decoded images lie in this folder; None leaves the choice to the program.
 
-    Beside the data set, or in the user's cache folder where that cannot be written.
+    Raises UserError for a folder that cannot be written.
     """
-    stats = [path.stat() for path in data_set.paths]
-    files = [f"{name}/{s.st_size}/{s.st_mtime_ns}" for name, s in zip(data_set.table["file_name"], stats, strict=True)]
+    global _chosen
+    if folder is not None and not writable(folder):
+        raise UserError(f"--cache {folder}: cannot be written; name a folder that can")
+    _chosen = folder
+
+
+def cache_path(data_set: DataSet, decoding: Decoding) -> Path:
+    """Where the cache of these files (name, content) with these settings lies, or will lie.
+
+    In the folder chosen by `use_cache`; else beside the data set, or in a folder of the user's where that cannot be written.
+    Raises UserError for an image that is not there.
+    """
+    record = read_record(data_set.folder)
+    names = [str(name) for name in data_set.table["file_name"]]
+    if record is None:
+        states = [state_of(data_set.folder / name) for name in names]
+        files = [f"{name}/{s.st_size}/{s.st_mtime_ns}" for name, s in zip(names, states, strict=True)]
+    else:
+        contents = content_of(data_set.folder, names, record)
+        files = [f"{name}/{contents[name]}" for name in names]
     settings = f"{VERSION}/{files}/{sorted(asdict(decoding).items())}"
-    key = hashlib.sha256(settings.encode()).hexdigest()[:24]
-    home = data_set.folder / ".cache"
-    if not os.access(data_set.folder, os.W_OK):
-        home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dermsynth"
-    return home / f"{decoding.width}x{decoding.height}-{key}.npy"
+    name = f"{decoding.width}x{decoding.height}-{hashlib.sha256(settings.encode()).hexdigest()[:24]}.npy"
+    beside = data_set.folder / ".cache"
+    if _chosen is None and (beside / name).exists():  # of a set that cannot be written any more, too
+        return beside / name
+    return cache_home(beside) / name
+
+
+def cache_home(beside: Path | None = None) -> Path:
+    """The first folder that can be written: the chosen one, the one beside a data set, the user's, a temporary one.
+
+    The last is told, for what lies in it is gone when the program ends.
+    """
+    if _chosen is not None:
+        return _chosen
+    for home in (*([beside] if beside else []), user_cache()):
+        if writable(home):
+            return home
+    return _temporary_home(str(beside or user_cache()))
+
+
+def writable(folder: Path) -> bool:
+    """Whether files can be made in a folder, which is made where it is missing; a full disk is another matter."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError as error:
+        return error.errno in FULL
+    return True
+
+
+@cache
+def _temporary_home(wanted: str) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="dermsynth-"))
+    owner = os.getpid()
+    atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
+    print(
+        f"  {wanted} and {user_cache()} cannot be written: images are decoded into {folder} and anew the next time; "
+        "--cache DIR (or the variable XDG_CACHE_HOME) names a folder that stays",
+        file=sys.stderr,
+    )
+    return folder
 
 
 def decoded(data_set: DataSet, decoding: Decoding, *, jobs: int = -1) -> NDArray[np.uint8]:

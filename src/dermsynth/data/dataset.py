@@ -1,6 +1,5 @@
 """A data set on disk: the ImageFolder convention of Hugging Face, with a description beside it."""
 
-import hashlib
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth import __version__
+from dermsynth.data.record import facts_of, file_names, hash_of, is_file_column, read_record, recorded_now, write_record
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.runs import read_json, replacing, write_json
@@ -56,7 +56,7 @@ class DataSet:
 
     @property
     def content_hash(self) -> str:
-        """Hash of the images as they were when the set was written."""
+        """Hash of the images that the table names, as they were recorded when the set was written."""
         return str(self.description["content_hash"])
 
     @property
@@ -115,20 +115,6 @@ def refuse_filled(out: Path) -> None:
         raise UserError(f"{out}: not empty; choose a new folder or remove it first")
 
 
-def content_hash(folder: Path, names: list[str]) -> str:
-    """Hash of the images' names and sizes and of the bytes at their start and end."""
-    digest = hashlib.sha256()
-    for name in sorted(names):
-        path = folder / name
-        with path.open("rb") as file:
-            size = path.stat().st_size
-            digest.update(f"{name}\0{size}\0".encode())
-            digest.update(file.read(4096))
-            file.seek(max(0, size - 4096))
-            digest.update(file.read(4096))
-    return digest.hexdigest()
-
-
 def open_data_set(folder: Path) -> DataSet:
     """Open a data set written by any of the commands.
 
@@ -148,6 +134,9 @@ def open_data_set(folder: Path) -> DataSet:
     for name in table["file_name"]:
         if ".." in name or name.startswith("/"):
             inside(folder, name)
+    record = read_record(folder)
+    if record is not None:  # rows that were removed since are no content of this set
+        description["content_hash"] = hash_of(table["file_name"], record)
     return DataSet(folder, table, description)
 
 
@@ -162,23 +151,31 @@ def write_table(folder: Path, table: pd.DataFrame) -> None:
 def amended(data_set: DataSet, columns: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> DataSet:
     """Add columns to a set's table, or replace them, and facts to its description; images stay as they are."""
     write_table(data_set.folder, data_set.table.assign(**columns))
+    if any(map(is_file_column, columns)):
+        recorded_now(data_set.folder, file_names(data_set.folder, pd.DataFrame(_files(columns))))
     write_json(data_set.folder / DESCRIPTION, {**data_set.description, **facts})
     return open_data_set(data_set.folder)
 
 
+def _files(columns: Mapping[str, NDArray[Any]]) -> dict[str, pd.Series]:
+    return {name: pd.Series(values) for name, values in columns.items() if is_file_column(name)}
+
+
 def write_data_set(folder: Path, table: pd.DataFrame, facts: dict[str, Any], step: dict[str, Any]) -> DataSet:
-    """Write table and description of a folder whose images are in place.
+    """Write table, record of the files and description of a folder whose images are in place.
 
     `facts` are kept as they are (licence, source, synthetic, ...); `step` is appended to the history.
     """
+    record = facts_of(folder, file_names(folder, table))
     write_table(folder, table)
+    write_record(folder, record)
     labels = sorted({label for label in table.get("label", pd.Series(dtype=str)) if label})
     description = {
         "schema": SCHEMA,
         "program": f"dermsynth {__version__}",
         "images": len(table),
         "classes": labels,
-        "content_hash": content_hash(folder, list(table["file_name"])),
+        "content_hash": hash_of(table["file_name"], record),
         **facts,
         "history": [*facts.get("history", []), step],
     }

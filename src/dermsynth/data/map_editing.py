@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
 from dermsynth.data.maps import SEGMENT_COLUMN, boundaries, coloured, label_map, layers_of, with_maps
 from dermsynth.data.maps import superpixels as superpixels_of
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, read_image
 from dermsynth.progress import progress_bar
@@ -44,6 +45,7 @@ def edit_maps(
     refuse_filled(out)
     if count < 1:
         raise UserError(f"--count {count}: must be at least 1")
+    verify(data_set)
     rows = with_maps(data_set)
     if "split" in rows.table and split != "all":
         rows = rows.select((rows.table["split"] == split).to_numpy())

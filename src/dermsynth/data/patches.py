@@ -19,6 +19,7 @@ from dermsynth.data.dataset import (
 )
 from dermsynth.data.masks import read_mask
 from dermsynth.data.tables import require_columns
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.progress import progress_bar
@@ -52,6 +53,7 @@ def write_patches(
     """
     _check(settings)
     refuse_filled(out)
+    verify(data_set)
     if "mask_file_name" not in data_set.table:
         raise UserError(f"{data_set.folder}: no lesion masks to cut patches by")
     if settings.skin_column:

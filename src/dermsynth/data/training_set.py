@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.sampling import Order
+from dermsynth.data.verification import content_of, content_unknown
 from dermsynth.errors import UserError
 
 SMALLEST_CLASS = 10
@@ -204,8 +205,16 @@ def held_out(
 
 
 def rows_hash(rows: DataSet) -> str:
-    """Hash of which images are shown with which label: edited labels or splits are another training."""
-    text = "\n".join(f"{name}\t{label}" for name, label in zip(rows.table["file_name"], rows.labels, strict=True))
+    """Hash of which images are shown with which label: edited labels or splits are another training.
+
+    Also of the images' content, where nothing else says what it was.
+    """
+    names = [str(name) for name in rows.table["file_name"]]
+    told = names
+    if content_unknown(rows):
+        content = content_of(rows.folder, names)
+        told = [f"{name}\t{content[name]}" for name in names]
+    text = "\n".join(f"{name}\t{label}" for name, label in zip(told, rows.labels, strict=True))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.comparison import Measurement, require
 from dermsynth.evaluation.fidelity import (
@@ -183,6 +184,8 @@ def evaluation_of(data_set: DataSet) -> dict[str, Any] | None:
 
 
 def _check_sides(synthetic: DataSet, real: DataSet) -> None:
+    verify(synthetic)
+    verify(real)
     if not synthetic.synthetic:
         raise UserError(f"{synthetic.folder}: not a synthetic set; the first folder must come from: dermsynth generate")
     if real.synthetic:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, amended, open_data_set
 from dermsynth.data.duplicates import twins_between
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.compared import Compared
 from dermsynth.evaluation.comparison import as_rows
@@ -58,6 +59,7 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
     """
     generator = synthetic.description.get("generator", {})
     _check_comparable(synthetic, real, generator)
+    verify(real)
     wanted = np.ones(len(real.table), dtype=bool)
     if generator.get("classes"):
         wanted &= np.isin(real.labels.astype(str), generator["classes"])

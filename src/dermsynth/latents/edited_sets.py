@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.origin import generator_of
 from dermsynth.images import encode_png
@@ -49,6 +50,7 @@ def edit_set(
     Columns: `edited_from`, `edit_direction`, `edit_step`. Raises UserError when `out` holds something.
     """
     refuse_filled(out)
+    verify(data_set)
     table = data_set.table[[name for name in KEPT if name in data_set.table]].copy()
     taken = np.zeros(len(table))
     with replacing_folder(out) as work:

@@ -12,6 +12,7 @@ from safetensors.numpy import load_file, save_file
 from dermsynth.errors import UserError, require_seed
 from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Points, Space
+from dermsynth.locks import folder_lock
 from dermsynth.progress import progress_bar
 from dermsynth.runs import claim, replacing
 
@@ -42,6 +43,20 @@ def sampled(
 
     Raises UserError when `out` was begun otherwise.
     """
+    with folder_lock(out):
+        return _sampled(space, scorer, out, count=count, first_seed=first_seed, labels=labels, truncation=truncation)
+
+
+def _sampled(
+    space: Space,
+    scorer: Scorer,
+    out: Path,
+    *,
+    count: int,
+    first_seed: int,
+    labels: Sequence[int],
+    truncation: float | None,
+) -> Samples:
     require_seed(first_seed)
     if count < 1:
         raise UserError(f"--n {count}: must be at least 1")

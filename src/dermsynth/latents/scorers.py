@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dermsynth.artefacts.detection import ARTEFACTS, detect
 from dermsynth.artefacts.marking import THRESHOLDS
 from dermsynth.data.dataset import open_data_set
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import fit
 from dermsynth.runs import file_hash
@@ -125,6 +126,7 @@ def _trained(folder: Path, label: str, model: str) -> Scorer:
 
 def _column(folder: Path, column: str, model: str) -> Scorer:
     pooled, data_set = Pooled(model), open_data_set(folder)
+    verify(data_set)
     regressor = fitted_regressor(data_set, column, pooled)
     print(f"{column}: R2 {regressor.r2:.2f} on groups that the regression had not seen; median {regressor.median:.3g}")
 

@@ -1,13 +1,12 @@
 """Weights from the network: only when asked for, only if their checksum is the known one."""
 
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
 from dermsynth.errors import UserError
-from dermsynth.runs import file_hash, replacing
+from dermsynth.runs import file_hash, replacing, user_cache
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,7 @@ def obtain(download: Download) -> Path:
 
     Raises UserError when there is no connection or the bytes are not the known ones; a wrong file is not kept.
     """
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dermsynth" / "weights"
-    path = home / download.name
+    path = user_cache() / "weights" / download.name
     if path.exists() and file_hash(path) == download.sha256:
         return path
     try:

@@ -8,6 +8,7 @@ from jinja2 import Environment, PackageLoader
 
 from dermsynth import __version__
 from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, write_data_set
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.compared import evaluation_of
 from dermsynth.runs import replacing_folder, write_text
@@ -33,6 +34,7 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False) -> DataS
     if not data_set.synthetic:
         raise UserError(f"{data_set.folder}: real images; only synthetic sets are exported")
     refuse_filled(out)
+    verify(data_set, full=True)
     chosen = data_set if with_flagged else _without_flagged(data_set)
     left_out = len(data_set.table) - len(chosen.table)
     with replacing_folder(out) as work:

@@ -9,8 +9,10 @@ from typing import Any
 import pandas as pd
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_data_set
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
+from dermsynth.locks import LOCK
 from dermsynth.progress import progress_bar
 from dermsynth.recipes.contract import Recipe
 from dermsynth.recipes.sampler import CHUNK, images_of
@@ -87,19 +89,21 @@ def generate(
     Raises UserError for an unknown class, a truncation the family does not take, or a folder with anything else in it.
     """
     processes.keep_freed_memory()
-    processes.start(next(generator.recipe.parameters()).device.type)
+    device = next(generator.recipe.parameters()).device
+    processes.start(device.type)
     try:
         _check(generator, counts, truncation, first_seed)
         job = {**generator.provenance(truncation), "first_seed": first_seed}
-        claim(out, job)
-        todo = _todo(generator, counts, out, first_seed)
-        processes.wait()  # every process must see the folder before any writes
-        mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][processes.rank() :: processes.count()]
-        bar = progress_bar(mine, total=len(mine), label="generating", unit=f"x{CHUNK} img")
-        for chunk in bar if processes.rank() == 0 else mine:
-            _write_chunk(generator, chunk, truncation)
-        processes.wait()
-        return _finish(generator, counts, out, job)
+        with processes.held(out, device):
+            claim(out, job)
+            todo = _todo(generator, counts, out, first_seed)
+            processes.wait()  # every process must see the folder before any writes
+            mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][processes.rank() :: processes.count()]
+            bar = progress_bar(mine, total=len(mine), label="generating", unit=f"x{CHUNK} img")
+            for chunk in bar if processes.rank() == 0 else mine:
+                _write_chunk(generator, chunk, truncation)
+            processes.wait()
+            return _finish(generator, counts, out, job)
     finally:
         processes.stop()
 
@@ -137,8 +141,10 @@ def claim(out: Path, job: dict[str, Any]) -> None:
         if changed:
             key = changed[0]
             raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {job[key]!r}; choose another --out")
-    elif any(out.iterdir()):
+    elif any(path.name != LOCK for path in out.iterdir()):
         raise UserError(f"{out}: not empty and no synthetic set; choose another --out")
+    if description is not None:
+        verify(open_data_set(out), unfinished=True)  # images of earlier calls are taken as they are
     processes.wait()
     if processes.rank() == 0:
         write_json(out / JOB, job)

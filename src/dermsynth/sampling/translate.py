@@ -13,8 +13,10 @@ from dermsynth.data.dataset import DataSet, inside, unique_stems, write_data_set
 from dermsynth.data.maps import MapSettings, decoded_maps, with_maps
 from dermsynth.data.masks import read_mask
 from dermsynth.data.training_set import Shown, ShownDomains
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, fit
+from dermsynth.locks import folder_lock
 from dermsynth.progress import progress_bar
 from dermsynth.recipes.sampler import CHUNK, images_of
 from dermsynth.runs import write_bytes
@@ -43,10 +45,19 @@ def translate(
 
     Raises UserError when the run does not translate, the label is unknown, or masks are needed and missing.
     """
+    with folder_lock(out):
+        return _translated(generator, source, out, to=to, masks=masks, split=split)
+
+
+def _translated(
+    generator: Generator, source: DataSet, out: Path, *, to: str = "", masks: DataSet | None = None, split: str = "all"
+) -> DataSet:
     recipe, data = generator.recipe, generator.config.data
     if recipe.takes != "domains":
         raise UserError(f"{generator.run}: {generator.config.recipe} does not translate; use dermsynth generate")
     target = _target(generator, to)
+    for one in (source, masks or source):
+        verify(one)
     rows = _sources(source, data.classes, target, split)
     images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
     places = _mask_places(rows, masks) if recipe.masked else [None] * len(images)
@@ -78,9 +89,15 @@ def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = 
 
     Raises UserError when the run takes no maps, or the maps' values have other names than in training.
     """
+    with folder_lock(out):
+        return _made_of_maps(generator, source, out, split=split)
+
+
+def _made_of_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "") -> DataSet:
     recipe, data = generator.recipe, generator.config.data
     if recipe.takes != "maps":
         raise UserError(f"{generator.run}: {generator.config.recipe} takes no maps; leave --maps out")
+    verify(source)
     splits = set(source.table.get("split", []))
     split = split or (data.split if data.split in splits else "all")
     rows = with_maps(_of_split(source, split))

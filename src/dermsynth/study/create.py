@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from dermsynth import __version__
 from dermsynth.data.dataset import DataSet, refuse_filled
 from dermsynth.data.tables import read_table
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.progress import progress_bar
@@ -67,6 +68,8 @@ def create_study(place: str, real: DataSet, synthetic: DataSet, out: Path, seed:
             f"--real {real.folder} --synthetic {synthetic.folder}: one is not what it should be, or they are swapped"
         )
     refuse_filled(out)
+    verify(real)
+    verify(synthetic)
     text = protocol_text(place)
     protocol = parse_protocol(text, place)
     sides = {REAL: real, SYNTHETIC: synthetic}

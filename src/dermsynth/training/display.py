@@ -3,8 +3,9 @@
 import contextlib
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from threading import Event, Thread
 from typing import Any
 
 import psutil
@@ -15,10 +16,13 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.recipes.contract import Recipe
 from dermsynth.runs import count_text
 from dermsynth.training import processes
+from dermsynth.training.pace import Pace
 from dermsynth.training.settings import RunConfig
 
 WARM_UP, MEASURED = 4, 16
 """Steps that are not timed, and steps from which time and memory are estimated (a whole mix of regularisations)."""
+LOOK = 5.0
+"""Seconds between looks whether a training has stalled."""
 
 
 class Display:
@@ -30,6 +34,8 @@ class Display:
         self.steps = 0
         self.clock = 0.0
         self.writer: Any = None
+        self.pace = Pace()
+        self._closed, self._slow = Event(), False
 
     def tell(self, line: str) -> None:
         """One line above the progress bar."""
@@ -60,6 +66,31 @@ class Display:
             total=settings.images, initial=done, unit="img", unit_scale=True, dynamic_ncols=terminal,
             mininterval=0.5 if terminal else 30, smoothing=0.05,
         )  # fmt: skip
+        Thread(target=self._watch_pace, daemon=True).start()
+
+    def _watch_pace(self) -> None:
+        """Look from time to time, also while one step lasts for minutes."""
+        while not self._closed.wait(LOOK):
+            self.tell_pace(time.monotonic())
+
+    def tell_pace(self, now: float) -> None:
+        """Say in the progress line that the training has stalled, and once what may help."""
+        rate, usual = self.pace.stalled(now), self.pace.usual
+        if rate is not None and usual is not None and not self._slow:
+            self.tell(
+                f"  stalled: at most {rate:.2g} images a second, usually {usual:.3g}; is another job on these processors? "
+                f"Ctrl-C saves; the same command with --threads 1 may go on faster"
+            )
+        if self.bar is not None and self._slow != (rate is not None):
+            self.bar.set_description("" if rate is None else "stalled", refresh=True)
+        self._slow = rate is not None
+
+    @contextlib.contextmanager
+    def timed(self, images: int) -> Iterator[None]:
+        """Around a step of so many images: its pace is watched, that of snapshots and measurements is not."""
+        self.pace.begin(time.monotonic(), images)
+        yield
+        self.pace.end(time.monotonic())
 
     def _open_tensorboard(self) -> None:
         with contextlib.suppress(ImportError):
@@ -107,6 +138,7 @@ class Display:
 
     def close(self) -> None:
         """Close the bar and the event file."""
+        self._closed.set()
         if self.bar is not None:
             self.bar.close()
         if self.writer is not None:

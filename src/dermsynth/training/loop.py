@@ -1,12 +1,10 @@
 """The one training loop: batches in, updates, snapshots, and a run folder that can always be resumed."""
 
-import contextlib
 import json
-import signal
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -20,6 +18,7 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.draws import Draws, seed_of
 from dermsynth.errors import Stopped, UserError
 from dermsynth.images import encode_png, grid
+from dermsynth.locks import LOCK
 from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
 from dermsynth.recipes.contract import Batch, Progress, Recipe
@@ -33,10 +32,12 @@ from dermsynth.runs import (
     write_json,
     write_text,
 )
+from dermsynth.signals import handled
 from dermsynth.training import checkpoints, processes
 from dermsynth.training.alarms import GRACE, Alarms, spread
 from dermsynth.training.display import Display
 from dermsynth.training.settings import CONFIG, RunConfig, differences, read_config, validated
+from dermsynth.training.threads import ENVIRONMENT
 from dermsynth.training.transfer import transfer
 from dermsynth.training.updates import TrainingStopped, Updater
 
@@ -61,7 +62,7 @@ The first figure of the first watcher decides which checkpoint is the best: lowe
 
 
 class Interrupted(Stopped):
-    """Ctrl-C or SIGTERM: everything is saved."""
+    """Ctrl-C or a signal such as SIGTERM: everything is saved."""
 
 
 def build(config: RunConfig, device: torch.device) -> Recipe:
@@ -127,6 +128,11 @@ class Trainer:
         checkpoints.restore_optimisers(self.updater.optimisers, found.optimiser())
         saved = found.state
         self.state = State(saved["images"], saved["step"], saved["seconds"], saved["best"], Alarms(**saved["alarms"]))
+        if saved.get("threads") not in (None, torch.get_num_threads()):
+            self.display.tell(
+                f"{saved['threads']} threads so far, now {torch.get_num_threads()}: sums of floats are rounded in another way, "
+                "so the run does not go on bit for bit"
+            )
         self.display.tell(f"resuming at {count_text(self.state.images)} images")
 
     def _trim_log(self) -> None:
@@ -147,7 +153,8 @@ class Trainer:
             self._snapshot()
         while state.images < settings.images:
             before = state.images
-            self.step()
+            with self.display.timed(self.recipe.batch_at(state.images, settings.batch)):
+                self.step()
             state.seconds = time.perf_counter() - started
             last = state.images >= settings.images
             if last or state.images // settings.log > before // settings.log:
@@ -160,7 +167,6 @@ class Trainer:
                 if not due:
                     self._save()
                 raise Interrupted(f"stopped and saved in {self.run}; repeat the command to go on")
-        self.display.close()
         return checkpoints.find(self.run)
 
     def step(self) -> None:
@@ -252,6 +258,7 @@ class Trainer:
     def _save(self) -> None:
         if self.leader:
             saved = asdict(self.state) | {"recipe": self.config.recipe, "classes": list(self.data.classes)}
+            saved |= {"threads": torch.get_num_threads()}
             checkpoints.save(self.run, self.recipe.state_dict(), self.updater.optimisers, saved)
             if self.state.best:
                 write_json(self.run / checkpoints.BEST, self.state.best)
@@ -265,40 +272,34 @@ class Trainer:
 
 
 def train(
-    run: Path, config: RunConfig, data: TrainingSet, *, watchers: Sequence[Watcher] = (), device: str = "auto"
+    run: Path,
+    config: RunConfig,
+    data: TrainingSet,
+    *,
+    watchers: Sequence[Watcher] = (),
+    device: str = "auto",
 ) -> checkpoints.Checkpoint:
-    """Train to the configured length, or go on where the run folder stands.
+    """Train to the configured length, or go on where the run folder stands, alone in this folder.
 
-    The same configuration on the same folder resumes bit for bit. Raises UserError when the folder holds a run with
-    another configuration, TrainingStopped for an alarm, Interrupted after Ctrl-C.
+    The same configuration on the same folder, with the same number of threads, resumes bit for bit. Raises UserError when the
+    folder holds a run with another configuration or another process writes into it, TrainingStopped for an alarm, Interrupted
+    after Ctrl-C.
     """
     processes.keep_freed_memory()
     processes.start(device)
     try:
         _check_batch(config.training.batch, config.training.accumulate)
         _check_abilities(config)
-        _claim(run, config)
-        trainer = Trainer(run, config, data, watchers, device)
-        _check_batches(trainer.recipe, config)
-        trainer.prepare()
-        with _stopping(trainer.request_stop):
-            return trainer.train()
+        _refuse_other_runs(run, config)
+        with processes.held(run, processes.choose_device(device)):
+            _claim(run, config)
+            trainer = Trainer(run, config, data, watchers, device)
+            _check_batches(trainer.recipe, config)
+            trainer.prepare()
+            with closing(trainer.display), handled(trainer.request_stop):
+                return trainer.train()
     finally:
         processes.stop()
-
-
-@contextlib.contextmanager
-def _stopping(handler: Callable[[int, FrameType | None], None]) -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM ask for a stop while the block runs; only the main thread may."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, handler) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, earlier in before.items():
-            signal.signal(number, earlier)
 
 
 def _check_batch(batch: int, accumulate: int) -> None:
@@ -326,18 +327,22 @@ def _check_abilities(config: RunConfig) -> None:
         )
 
 
-def _claim(run: Path, config: RunConfig) -> None:
-    """Write the configuration into a new folder, or compare it with the one that is there."""
+def _refuse_other_runs(run: Path, config: RunConfig) -> None:
+    """Raise UserError unless the folder is new, empty, or holds a run with this configuration."""
     if run.exists() and not run.is_dir():
         raise UserError(f"{run}: a file; choose another --out")
     if (run / CONFIG).exists():
         changed = differences(read_config(run), config)
         if changed:
             raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another --out")
-    elif run.exists() and any(run.iterdir()):
+    elif run.exists() and any(path.name != LOCK for path in run.iterdir()):
         raise UserError(f"{run}: not empty and not a run; choose another --out")
     processes.wait()
+
+
+def _claim(run: Path, config: RunConfig) -> None:
+    """Write the configuration into the folder, with what else the numbers depend on."""
     if processes.rank() == 0:
         write_json(run / CONFIG, config.model_dump(mode="json"))
-        write_json(run / "environment.json", environment())
+        write_json(run / ENVIRONMENT, {**environment(), "threads": torch.get_num_threads()})
     processes.wait()

@@ -10,6 +10,11 @@ from dermsynth.runs import read_json
 
 CONFIG = "config.json"
 LONGEST_CHAIN = 100
+SAID = {
+    "data.content_hash": "the images are not those that were trained on: ",
+    "data.rows_hash": "the images, labels or splits are not those that were trained on: ",
+}
+"""What the difference of a hash means."""
 Precision = Literal["float32", "bfloat16", "float16"]
 
 
@@ -113,7 +118,7 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
             for key in sorted({*a, *b}):
                 compare(a.get(key), b.get(key), f"{name}.{key}".strip("."))
         elif a != b and name not in ("training.images", "data.folder"):
-            found.append(f"{name} was {a!r}, now {b!r}")
+            found.append(f"{SAID.get(name, '')}{name} was {a!r}, now {b!r}")
 
     compare(old.model_dump(mode="json"), new.model_dump(mode="json"), "")
     return found

@@ -7,6 +7,7 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.paired_sets import domain_set, map_set
 from dermsynth.data.training_set import Selection, TrainingSet, held_out, training_set
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.recipes import family
 from dermsynth.training.settings import DataSettings
@@ -27,8 +28,9 @@ class Wanted:
 def shown_images(recipe: str, data_set: DataSet, wanted: Wanted, seed: int) -> tuple[DataSettings, TrainingSet]:
     """The settings that describe what is shown, and the decoded images.
 
-    Raises UserError when the data set does not have what the family takes.
+    Raises UserError when the data set does not have what the family takes, or its files are others than it was written with.
     """
+    verify(data_set)
     takes, selection, decoding = family(recipe).takes, wanted.selection, wanted.decoding
     _check_options(recipe, takes, wanted)
     if takes == "domains":

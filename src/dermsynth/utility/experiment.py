@@ -13,6 +13,7 @@ import pandas as pd
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.verdict import USEFULNESS
+from dermsynth.locks import LOCK, folder_lock
 from dermsynth.progress import progress_bar
 from dermsynth.runs import environment, read_json, replacing, write_json
 from dermsynth.utility.arms import REAL, Arm
@@ -44,6 +45,11 @@ def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
 
     Raises UserError when `out` holds an experiment with other settings.
     """
+    with folder_lock(out):
+        return _carried_out(material, plan, out)
+
+
+def _carried_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
     require_seed(plan.seed)
     plan = _with_earlier(plan, out)
     for arm in plan.arms:
@@ -124,7 +130,7 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
         changed += [f"variant {name}" for name in known if settings["variants"].get(name) != known[name]]
         if changed:
             raise UserError(f"{out}: begun with another {changed[0]}; choose another --out")
-    elif out.exists() and any(out.iterdir()):
+    elif any(path.name != LOCK for path in out.iterdir()):
         raise UserError(f"{out}: not empty and no utility experiment; choose another --out")
     write_json(path, settings)
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.groups import tones_of
 from dermsynth.evaluation.rows import appearances, decoding_of
@@ -185,6 +186,8 @@ def gathered(
     if real.synthetic:
         raise UserError(f"--real {real.folder}: a synthetic set; it takes the set that the generator was trained on")
     given = variants or {}
+    for one in (real, synthetic, *external, *given.values()):
+        verify(one)
     made_ones = {name: one for name, one in given.items() if not is_copy(one, real)}
     for one in (synthetic, *made_ones.values()):
         check_origin(one, real)

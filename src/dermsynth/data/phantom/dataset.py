@@ -1,6 +1,5 @@
 """The phantom as a data set on disk."""
 
-import os
 from dataclasses import asdict
 from pathlib import Path
 
@@ -9,6 +8,7 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from dermsynth.data.cache import cache_home
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
 from dermsynth.data.phantom.parameters import ARTEFACTS, MARKERS, PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
@@ -87,11 +87,11 @@ def _write_one(out: Path, number: int, settings: PhantomSettings, seed: int, str
 
 
 def default_phantom(height: int, width: int, correlation: float = 0.0) -> DataSet:
-    """The data set that stands in where none is given: 2,000 phantom images in the user's cache folder.
+    """The data set that stands in where none is given: 2,000 phantom images in the user's cache folder, or the one chosen.
 
     With a correlation frames go with melanomas.
     """
-    home = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "dermsynth"
+    home = cache_home()
     folder = home / (f"phantom-{DEFAULT_COUNT}-{width}x{height}" + (f"-frame{correlation:g}" if correlation else ""))
     if not (folder / "dataset.json").exists():
         tied = {"artefact": "frame", "tied_to": "melanoma", "correlation": correlation} if correlation else {}

@@ -1,0 +1,173 @@
+"""Is a data set still the one that was written? Files changed, deleted or added in place are found and named."""
+
+import os
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.record import (
+    RECORD,
+    Record,
+    facts_of,
+    hash_of,
+    hash_of_ends,
+    is_file_column,
+    read_record,
+    state_of,
+)
+from dermsynth.errors import UserError
+
+SHOWN = 3
+IMAGES = "images"
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".gif")
+_known: dict[tuple[str, int, int], str] = {}
+_told: set[Path] = set()
+
+
+class ChangedData(UserError):
+    """Files of a data set are not those that it was written with."""
+
+
+@dataclass(frozen=True)
+class Differences:
+    """Names of files that are no longer as they were recorded; `unnamed` says what differs where there is no record."""
+
+    changed: tuple[str, ...] = ()
+    deleted: tuple[str, ...] = ()
+    added: tuple[str, ...] = ()
+    unnamed: str = ""
+
+    def __bool__(self) -> bool:
+        return bool(self.changed or self.deleted or self.added or self.unnamed)
+
+    def text(self) -> str:
+        """Counts and first names, in one line."""
+        parts = {"changed": self.changed, "deleted": self.deleted, "added": self.added}
+        found = [f"{len(names):,} {word} ({_first(names)})" for word, names in parts.items() if names]
+        return "; ".join([*found, self.unnamed] if self.unnamed else found)
+
+
+def _first(names: Iterable[str]) -> str:
+    names = list(names)
+    return ", ".join(names[:SHOWN]) + (", ..." if len(names) > SHOWN else "")
+
+
+def verify(data_set: DataSet, *, full: bool = False, unfinished: bool = False) -> None:
+    """See that images, masks and maps are those that the set was written with.
+
+    Size and time of each file are compared; where the time differs, as in a copied folder, the content decides. With
+    `full` the content of every file is read. Labels and other columns may be edited; rows may be removed. Of a set that is
+    `unfinished`, images may have been added, and be missing.
+
+    Raises ChangedData that counts and names what was changed, deleted or added, and says what can be done.
+    """
+    found = differences_of(data_set, full=full)
+    if unfinished:
+        found = Differences(changed=found.changed)
+    if found:
+        raise ChangedData(
+            f"{data_set.folder}: files are not as they were when the set was written: {found.text()}; {_way_out(data_set, found)}"
+        )
+
+
+def _way_out(data_set: DataSet, found: Differences) -> str:
+    if found.added and not (found.changed or found.deleted):
+        again = "repeat the command that makes the set" if data_set.synthetic else "import them into a new set"
+        return f"remove what was added, or {again}"
+    if data_set.synthetic:
+        return "put the files back, or make the set anew with dermsynth generate"
+    return "put the files back, or import the images as they are now into a new folder with dermsynth import"
+
+
+def differences_of(data_set: DataSet, *, full: bool = False) -> Differences:
+    """What is no longer as it was when the set was written."""
+    folder, record = data_set.folder, read_record(data_set.folder)
+    images = [str(name) for name in data_set.table["file_name"]]
+    if record is None:
+        return _by_whole_hash(data_set, images)
+    named = dict.fromkeys([*images, *_recorded_beside(data_set, record)])
+    there = {name: state for name in named if (state := _state(folder / name)) is not None}
+    known = [name for name in there if name in record]
+    if full:
+        now = {name: facts.sha256 for name, facts in facts_of(folder, known).items()}
+    else:
+        now = content_of(folder, known, record)
+    added = [name for name in there if name not in record]
+    added += [name for name in _images_in(folder) if name not in record and name not in named]
+    return Differences(
+        tuple(name for name in known if now[name] != record[name].sha256),
+        tuple(name for name in named if name not in there),
+        tuple(added),
+    )
+
+
+def _state(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _recorded_beside(data_set: DataSet, record: Record) -> list[str]:
+    """Masks, maps and the like that were recorded, and that the table names still."""
+    columns = [name for name in data_set.table.columns if name != "file_name" and is_file_column(str(name))]
+    return [str(cell) for column in columns for cell in data_set.table[column] if cell in record]
+
+
+def content_of(folder: Path, names: list[str], record: Record | None = None) -> dict[str, str]:
+    """SHA-256 of files; those with the size and time of the record, or of an earlier call, are not read again."""
+    record, found, unread = record or {}, {}, []
+    for name in names:
+        state = state_of(folder / name)
+        key = (str(folder / name), state.st_size, state.st_mtime_ns)
+        facts = record.get(name)
+        if facts is not None and (facts.size, facts.mtime_ns) == key[1:]:
+            found[name] = facts.sha256
+        elif key in _known:
+            found[name] = _known[key]
+        else:
+            unread.append(name)
+    for name, facts in facts_of(folder, unread).items():
+        _known[(str(folder / name), facts.size, facts.mtime_ns)] = found[name] = facts.sha256
+    return found
+
+
+def _images_in(folder: Path) -> list[str]:
+    """Every image below `images/`, without hidden files."""
+    paths = sorted((folder / IMAGES).rglob("*"))
+    names = [path.relative_to(folder) for path in paths if path.suffix.lower() in SUFFIXES and path.is_file()]
+    return [name.as_posix() for name in names if not any(part.startswith(".") for part in name.parts)]
+
+
+def content_unknown(data_set: DataSet) -> bool:
+    """Whether a set, one made by hand for example, has neither a record nor a hash of its images."""
+    known = str(data_set.description.get("content_hash", ""))
+    return read_record(data_set.folder) is None and not re.fullmatch("[0-9a-f]{64}", known)
+
+
+def _by_whole_hash(data_set: DataSet, images: list[str]) -> Differences:
+    """Without a record only the hash of the whole set is known: by every byte, or, of older sets, by sizes and ends."""
+    folder, known = data_set.folder, str(data_set.description.get("content_hash", ""))
+    deleted = [name for name in images if _state(folder / name) is None]
+    if deleted:
+        return Differences(deleted=tuple(deleted))
+    if content_unknown(data_set):
+        _tell_once(
+            folder, f"{folder}: written without a record of its files ({RECORD}); changes of images cannot be seen"
+        )
+        return Differences()
+    if known != hash_of_ends(folder, images) and known != hash_of(images, facts_of(folder, images)):
+        return Differences(unnamed=f"images or rows are others (there is no {RECORD}, which would name them)")
+    _tell_once(
+        folder, f"{folder}: without a record of its files ({RECORD}); the images were compared by the hash of all"
+    )
+    return Differences()
+
+
+def _tell_once(folder: Path, line: str) -> None:
+    if folder not in _told:
+        _told.add(folder)
+        print(f"  {line}", file=sys.stderr)

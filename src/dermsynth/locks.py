@@ -1,0 +1,126 @@
+"""One process writes into a folder at a time: a lock that the system takes away when its holder dies."""
+
+import contextlib
+import errno
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from dermsynth.errors import UserError
+from dermsynth.runs import command_line, disk_errors
+
+try:
+    import fcntl
+except ImportError:  # a system without flock: two processes are not kept apart there
+    fcntl = None  # type: ignore[assignment]
+
+LOCK = ".lock"
+"""Name of the file that is locked; the table of a data set, and whoever lists its images, do not know it."""
+_UNABLE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
+
+
+@contextlib.contextmanager
+def folder_lock(folder: Path) -> Iterator[None]:
+    """Hold a folder, which is made where it is missing, until the block ends or the process dies.
+
+    What a process that was killed left behind is no obstacle. On network file systems that know no locks a line says so and
+    the block runs unprotected.
+
+    Raises UserError that names process and machine when another one holds the folder.
+    """
+    lock = acquired(folder)
+    try:
+        yield
+    finally:
+        release(lock)
+
+
+@dataclass(frozen=True)
+class Lock:
+    """A folder that is held, its open and locked file, and whether the folder was made for it."""
+
+    folder: Path
+    file: IO[str]
+    made: bool
+
+
+def acquired(folder: Path) -> Lock | None:
+    """Hold a folder until `release`; None where the system has no locks.
+
+    Raises UserError as `folder_lock` does.
+    """
+    path = folder / LOCK
+    if fcntl is None:
+        return None
+    with disk_errors(path):
+        made = not folder.exists()
+        folder.mkdir(parents=True, exist_ok=True)
+        while True:
+            file = path.open("a+", encoding="utf-8")
+            if not _locked(file, folder):
+                file.close()
+                return None
+            if _is_at(file, path):
+                break
+            file.close()  # its last holder has removed it meanwhile
+        file.truncate(0)
+        file.write(json.dumps(_holder()) + "\n")
+        file.flush()
+    return Lock(folder, file, made)
+
+
+def _locked(file: IO[str], folder: Path) -> bool:
+    """Lock a file; False where the file system cannot."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _UNABLE:
+            print(f"  {folder}: this file system has no locks; start no second process there", file=sys.stderr)
+            return False
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        raise UserError(
+            f"{folder}: {_told(file)}; wait for it, stop it, or choose another folder with --out"
+        ) from error
+    return True
+
+
+def _is_at(file: IO[str], path: Path) -> bool:
+    try:
+        return os.fstat(file.fileno()).st_ino == path.stat().st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _holder() -> dict[str, Any]:
+    started = time.strftime("%Y-%m-%d %H:%M")
+    return {"pid": os.getpid(), "host": platform.node(), "since": started, "command": command_line()[:300]}
+
+
+def _told(file: IO[str]) -> str:
+    """Who holds the folder, as far as its text says."""
+    file.seek(0)
+    try:
+        holder = json.loads(file.read())
+        return (
+            f"process {holder['pid']} on {holder['host']} writes into it since {holder['since']} ({holder['command']})"
+        )
+    except (ValueError, KeyError, TypeError):
+        return "another process writes into it"
+
+
+def release(lock: Lock | None) -> None:
+    """Remove the locked file, then let it go; a folder that was made for it and is empty goes, too."""
+    if lock is None:
+        return
+    with contextlib.suppress(OSError):
+        (lock.folder / LOCK).unlink(missing_ok=True)
+        if lock.made:
+            lock.folder.rmdir()
+    lock.file.close()
