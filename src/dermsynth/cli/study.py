@@ -39,6 +39,9 @@ def plan(
 ) -> None:
     """How precise the panel's accuracy becomes with so many raters and images, and whether it can show equivalence.
 
+    More raters or images never make it worse. With few raters, images soon help little: what raters differ in among each
+    other stays, and three raters tell little of how much that is.
+
     Parameters
     ----------
     raters
@@ -59,7 +62,14 @@ def plan(
     for r in raters:
         for i in images:
             one = planned(r, i, raters_deviation, images_deviation)
-            print(f"{r:>7}{i:>8}{one.half_width:>25.1%}{one.equivalence_power:>26.0%}")
+            print(f"{r:>7}{i:>8}{one.half_width:>25.1%}{_power(one.equivalence_power):>26}")
+
+
+def _power(share: float) -> str:
+    """A power in per cent; neither none nor certain unless it is."""
+    if 0 < share < 0.01:
+        return "<1%"
+    return ">99%" if share > 0.99 else f"{share:.0%}"
 
 
 def invite(
@@ -169,7 +179,7 @@ def report(
     study: Path,
     *,
     positive: Literal["real", "synthetic", ""] = "",
-    without: Annotated[tuple[Literal["unfinished", "reopened"], ...], Parameter(negative="")] = (),
+    without: Annotated[tuple[Literal["unfinished", "reopened", "diagnosis"], ...], Parameter(negative="")] = (),
     out: Path | None = None,
     database: str = "",
     seed: int = 0,
@@ -184,7 +194,8 @@ def report(
     positive
         The kind that counts as positive; by default the protocol's, or what an exported CSV says, or real.
     without
-        Leave out answers of raters who did not finish, or to images shown for a limited time that were opened again.
+        Leave out answers of raters who did not finish, or to images shown for a limited time that were opened again; or all
+        diagnoses.
     out
         Folder for both files; by default the study's, or the CSV's.
     database
@@ -206,8 +217,16 @@ def report(
     else:
         answers, counted = read_answers(study, positive, without)
     folder = out or (study if study.is_dir() else study.parent)
-    result = {**analyse(answers, seed), "left_out": counted.left_out, "noticed": counted.noticed}
+    notes = [*counted.notes, *(images.description.get("notes", []) if images else [])]
+    told = {"left_out": counted.left_out, "noticed": counted.noticed, "notes": notes}
+    result = {**analyse(answers, seed), **told}
     page = write_study_report(folder, result, command_line({database: "URL"} if database else {}), images)
+    for name, reasons in (("left out", counted.left_out), ("kept", counted.noticed)):
+        for reason, count in reasons.items():
+            if count:
+                print(f"{name}: {count} answers {reason}")
+    for note in notes:
+        print(f"note: {note}")
     for group in result["groups"]:
         print(f"{group['group']}: {group['raters']} raters, {_said(group)}")
     print(page)
