@@ -7,8 +7,14 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 
-def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: int = 0) -> None:
+def create(
+    *, real: Path, synthetic: Path, protocol: str, out: Path, seed: int = 0,
+    unmatched: Annotated[bool, Parameter(negative="")] = False,
+) -> None:  # fmt: skip
     """Choose real and generated images by a protocol and put them into a new study.
+
+    Both kinds get the same shares of the same classes. What else tells them apart (artefacts and other columns, sizes,
+    formats, patients shown twice) is said before the study is written, and in its report.
 
     Parameters
     ----------
@@ -20,11 +26,14 @@ def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: int =
         baur, furger, rosen, or a TOML file.
     out
         The study's folder.
+    unmatched
+        Draw from all classes, though classes of one kind only tell real from generated.
     """
     from dermsynth.data.dataset import open_data_set
     from dermsynth.study.create import create_study
 
-    study = create_study(protocol, open_data_set(real), open_data_set(synthetic), out, seed)
+    sides = open_data_set(real), open_data_set(synthetic)
+    study = create_study(protocol, *sides, out, seed, matched=not unmatched, tell=lambda note: print(f"note: {note}"))
     for row in study.items.groupby(["role", "truth"]).size().reset_index().itertuples(index=False):
         print(f"{row[0]:<10}{row[1]:<11}{row[2]}")
     print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: dermsynth study serve {out}")

@@ -154,7 +154,7 @@ def _one_group(table: pd.DataFrame, source: Path) -> pd.Series:
         row = other.iloc[0]
         raise UserError(
             f"{source}, row {row[ROW]}: rater {row['rater']!r} is in group {row['group']!r} here and in "
-            f"{groups[row['rater']]!r} before ({other['rater'].nunique()} raters have two groups): correct the table"
+            f"{groups[row['rater']]!r} before (raters that have two: {other['rater'].nunique()}); correct the table"
         )
     return table["rater"].map(groups).fillna("")
 
@@ -190,7 +190,13 @@ def counted(cleaned: Cleaned, source: Path, without: Collection[Doubt] = ()) -> 
     if gone.all():
         raise UserError(f"{source}: no answers{_reasons({**left_out, **cleaned.left_out})}")
     rest = table[~gone].reset_index(drop=True)
-    notes = [*cleaned.notes, *_partly(table), *_second_only(rest), *_same_patients(rest), *check_diagnoses(rest, source)]
+    notes = [
+        *cleaned.notes,
+        *_partly(table),
+        *_second_only(rest),
+        *_same_patients(rest),
+        *check_diagnoses(rest, source),
+    ]
     return Counted(rest, {**left_out, **cleaned.left_out}, noticed, tuple(notes))
 
 
@@ -208,7 +214,9 @@ def _partly(table: pd.DataFrame) -> list[str]:
             shares = table.groupby("rater", sort=False)[column].mean()
             both = list(shares[(shares > 0) & (shares < 1)].index)
             if both:
-                result.append(f"{len(both)} raters are {column} in some of their rows only (first: {both[0]}); each row is taken as it says")
+                result.append(
+                    f"{len(both)} raters are {column} in some of their rows only (first: {both[0]}); each row is taken as it says"
+                )
     return result
 
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from dermsynth.errors import UserError
@@ -40,11 +41,14 @@ class Cleaned(NamedTuple):
 
 
 def plain_word(text: str) -> str:
-    """One spelling of a word: without case, composed, with single spaces for blanks, underscores and hyphens."""
-    return " ".join(re.sub(r"[\s_-]+", " ", unicodedata.normalize("NFKC", str(text))).split()).casefold()
+    """One spelling of a word: without case, composed, with a space for blanks, underscores and hyphens between letters."""
+    spaced = re.sub(r"(?<=[^\W_])[\s_-]+(?=[^\W_])", " ", unicodedata.normalize("NFKC", str(text)).strip())
+    return plain_identifier(spaced) or spaced.casefold()
 
 
 _KINDS = {plain_word(word): kind for kind, words in WORDS.items() for word in words.split(";")}
+
+KEYS = {"rater": plain_identifier, "item": plain_identifier, "group": plain_word, "condition": plain_word}
 
 
 def clean_table(table: pd.DataFrame, source: Path, one: str = "") -> Cleaned:
@@ -59,7 +63,7 @@ def clean_table(table: pd.DataFrame, source: Path, one: str = "") -> Cleaned:
         table = _with_numbers(_with_flags(table))
         for column in ("truth", "answer"):
             table[column] = _kinds(table, column, one, notes)
-        for column, key in (("rater", plain_identifier), ("item", plain_identifier), ("group", plain_word), ("condition", plain_word)):  # fmt: skip
+        for column, key in KEYS.items():
             if column in table:
                 table[column] = _one_spelling(table[column], key, column, notes)
         table = _with_diagnoses(table, notes)
@@ -88,7 +92,10 @@ def positive_of(table: pd.DataFrame, source: Path) -> str:
         return ""
     said = {_KINDS.get(plain_word(value), str(value)) for value in table["positive"] if not is_missing(value)}
     if len(said) > 1 or not said <= {REAL, SYNTHETIC}:
-        raise UserError(f"{source}: column 'positive' says {', '.join(sorted(said)[:_NAMED])}; it must be {REAL} or {SYNTHETIC}, the same in every row")  # fmt: skip
+        both = ", ".join(sorted(said)[:_NAMED])
+        raise UserError(
+            f"{source}: column 'positive' says {both}; it must be {REAL} or {SYNTHETIC}, the same in every row"
+        )
     return next(iter(said), "")
 
 
@@ -96,9 +103,9 @@ def _with_numbers(table: pd.DataFrame) -> pd.DataFrame:
     for column in NUMBERS:
         if column in table:
             values = numbers(table, column)
-            negative = pd.Series(values < 0)
+            negative = values < 0
             if column != "certainty" and negative.any():  # a scale may go from -2 to 2
-                first = int(negative.idxmax())
+                first = int(np.flatnonzero(negative)[0])
                 raise UserError(f"row {first + 2}, column {column!r}: {table[column][first]!r} is less than 0")
             table = table.assign(**{column: values})
     return table
@@ -160,7 +167,7 @@ def _kind(text: str, one: str) -> str | None:
 
 def _unclear(text: str, one: str) -> str:
     if is_flag(text) and not one:
-        return f"ambiguous: it may mean either kind; write {REAL} or {SYNTHETIC} (0 and 1 are read with --positive, which 1 then means)"
+        return f"ambiguous; write {REAL} or {SYNTHETIC}, or say with --positive which of them 1 means"
     return f"no known word; it must be {REAL} or {SYNTHETIC}"
 
 
@@ -174,7 +181,9 @@ def _one_spelling(values: pd.Series, key: Callable[[str], str], what: str, notes
     several = {plain: list(seen) for plain, seen in spellings.items() if plain and len(seen) > 1}
     if several:
         example = " and ".join(map(repr, next(iter(several.values()))[:_NAMED]))
-        notes.append(f"column {what!r}: spellings of one {what} are taken together ({len(several)}, for example {example})")
+        notes.append(
+            f"column {what!r}: spellings of one {what} are taken together ({len(several)}, for example {example})"
+        )
     return pd.Series([next(iter(spellings[plain])) if plain else "" for plain in keys], values.index, dtype=object)
 
 
@@ -201,7 +210,7 @@ def _of_item(table: pd.DataFrame, column: str, notes: list[str]) -> pd.Series:
         row, before = other.iloc[0], first.loc[other["item"].iloc[0]]
         raise UserError(
             f"row {row[ROW]}, column {column!r}: image {row['item']!r} is {row[column]!r} here and {before[column]!r} in row "
-            f"{before[ROW]}; {other['item'].nunique()} images have two: correct the table"
+            f"{before[ROW]} (images that have two: {other['item'].nunique()}); correct the table"
         )
     whole = table[column].where(table[column] != "", table["item"].map(first[column])).fillna("")
     filled = int((whole != table[column]).sum())

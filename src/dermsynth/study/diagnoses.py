@@ -37,7 +37,9 @@ def check_diagnoses(table: pd.DataFrame, source: Path) -> list[str]:
         return []
     told = ", ".join(f"{name!r} {count} times" for name, count in foreign.head(_NAMED).items())
     more = f" and {len(foreign) - _NAMED} more" if len(foreign) > _NAMED else ""
-    return [f"diagnoses that no image has as its label count as wrong: {told}{more}; the labels are {_listed(sorted(labels))}"]
+    return [
+        f"diagnoses that no image has as its label count as wrong: {told}{more}; the labels are {_listed(sorted(labels))}"
+    ]
 
 
 def _listed(names: Iterable[str]) -> str:
