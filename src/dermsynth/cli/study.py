@@ -34,8 +34,8 @@ def create(
 
     sides = open_data_set(real), open_data_set(synthetic)
     study = create_study(protocol, *sides, out, seed, matched=not unmatched, tell=lambda note: print(f"note: {note}"))
-    for row in study.items.groupby(["role", "truth"]).size().reset_index().itertuples(index=False):
-        print(f"{row[0]:<10}{row[1]:<11}{row[2]}")
+    for row in study.items.groupby(["role", "truth", "label"]).size().reset_index().itertuples(index=False):
+        print(f"{row[0]:<10}{row[1]:<11}{row[3]:<5}{row[2]}")
     print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: dermsynth study serve {out}")
 
 

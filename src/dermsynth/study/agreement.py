@@ -96,7 +96,7 @@ def alike_interval(value: float, counts: Table) -> tuple[float, float]:
     split = 2 * (n // 2) * (n - n // 2) / (n * (n - 1))
     observed = (1 - value) * expected
     low, high = (1 - ((1 - unseen) * observed + unseen * other) / expected for other in (split, 0.0))
-    return max(-1.0, float(low)), min(1.0, float(high))
+    return min(value, max(-1.0, float(low))), max(value, min(1.0, float(high)))
 
 
 def agreement_interval(

@@ -156,7 +156,7 @@ def _one_group(table: pd.DataFrame, source: Path) -> pd.Series:
             f"{source}, row {row[ROW]}: rater {row['rater']!r} is in group {row['group']!r} here and in "
             f"{groups[row['rater']]!r} before (raters that have two: {other['rater'].nunique()}); correct the table"
         )
-    return table["rater"].map(groups).fillna("")
+    return table["rater"].map(groups).astype(object).fillna("")
 
 
 class Counted(NamedTuple):

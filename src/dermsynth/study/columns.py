@@ -212,7 +212,7 @@ def _of_item(table: pd.DataFrame, column: str, notes: list[str]) -> pd.Series:
             f"row {row[ROW]}, column {column!r}: image {row['item']!r} is {row[column]!r} here and {before[column]!r} in row "
             f"{before[ROW]} (images that have two: {other['item'].nunique()}); correct the table"
         )
-    whole = table[column].where(table[column] != "", table["item"].map(first[column])).fillna("")
+    whole = table[column].where(table[column] != "", table["item"].map(first[column])).astype(object).fillna("")
     filled = int((whole != table[column]).sum())
     if filled:
         notes.append(f"column {column!r}: {filled} blank cells are filled from other rows of the same image")

@@ -173,8 +173,8 @@ class Drawing:
         mine = self.available(wanted)
         both = [f"{label} {mine[label]}" for label in sorted(classes) if mine[label]]
         raise UserError(
-            f"{self.sides[wanted.kind].folder}: the protocol takes {wanted.count} {wanted.kind} images, and there are too few of "
-            f"the classes that both kinds have (left: {', '.join(both) or 'none'}) for equal shares; other classes would tell the "
+            f"{self.sides[wanted.kind].folder}: the protocol takes {wanted.count} {wanted.kind} images, and too few are of the "
+            f"classes that both kinds have (left: {', '.join(both) or 'none'}) for equal shares; other classes would tell the "
             "kinds apart: take larger sets, give both the same labels, or allow it with --unmatched"
         )
 
