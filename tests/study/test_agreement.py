@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from dermsynth.study.agreement import bootstrap_images, fleiss_kappa, krippendorff_alpha
+from dermsynth.study.agreement import (
+    agreement_interval,
+    alike_interval,
+    bootstrap_images,
+    fleiss_kappa,
+    krippendorff_alpha,
+)
 
 KRIPPENDORFF = np.array(
     [
@@ -75,3 +81,30 @@ def test_intervals_over_images_hold_the_value() -> None:
     low, high = bootstrap_images(lambda i: fleiss_kappa(FLEISS[i]), len(FLEISS), 0)
     assert low < 0.210 < high
     assert bootstrap_images(lambda i: float("nan"), 5, 0) == pytest.approx((np.nan, np.nan), nan_ok=True)
+
+
+@pytest.mark.parametrize("images", [2, 6, 60])
+@pytest.mark.parametrize("pairs", [((4.0, 0.0), (0.0, 4.0)), ((2.0, 2.0), (2.0, 2.0))])
+def test_images_that_agree_alike_leave_doubt(images: int, pairs: tuple[tuple[float, float], ...]) -> None:
+    """Literally: with the limit q for none of n, a share q of images may split four raters in halves (2 of 3 pairs), or unite them."""
+    counts = np.array([pairs[i % 2] for i in range(images)])
+    value = fleiss_kappa(counts)
+    low, high = agreement_interval(value, lambda i: fleiss_kappa(counts[i]), images, counts, 0)
+    q, disagreeing = 1 - 0.025 ** (1 / images), 0.0 if pairs[0][1] == 0 else 2 / 3
+    worst = ((1 - q) * disagreeing + q * 2 / 3) / 0.5
+    assert low == pytest.approx(max(-1, 1 - worst))
+    assert high == pytest.approx(1 - (1 - q) * disagreeing / 0.5)
+    assert low <= value <= high
+    assert high - low > 0.05
+
+
+def test_few_images_claim_less_than_many() -> None:
+    widths = []
+    for times in (1, 10):
+        counts = np.tile(FLEISS[:4], (times, 1))
+        low, high = agreement_interval(
+            fleiss_kappa(counts), lambda i, c=counts: fleiss_kappa(c[i]), len(counts), counts, 0
+        )
+        widths.append(high - low)
+    assert widths[0] > 2 * widths[1] > 0
+    assert np.isnan(alike_interval(float("nan"), np.array([[4.0, 0], [4, 0]]))).all()

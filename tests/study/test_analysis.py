@@ -123,6 +123,34 @@ def test_the_page_shows_what_the_table_says(
     )
 
 
+@pytest.mark.parametrize("raters", [1, 2, 5])
+def test_no_interval_claims_certainty_where_everybody_is_right(raters: int, tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        [(f"r{r}", f"i{i}", kind, kind) for r in range(raters) for i, kind in enumerate(["real", "synthetic"] * 3)],
+        columns=["rater", "item", "truth", "answer"],
+    ).assign(label="nevus", diagnosis="nevus", certainty="5")
+    result = analyse(answers_of(table, "real", Path("x")))
+    rates = [rate for row in [*result["raters"], *result["groups"]] for rate in row["rates"].values()]
+    kinds = [result["diagnosis"][kind]["accuracy"] for kind in ("real", "synthetic")]
+    panels = [group["panel"] for group in result["groups"] if group["panel"]]
+    found = [
+        *rates,
+        *kinds,
+        *panels,
+        *result["agreement"],
+        *result["certainty"],
+        *(r["detection"] for r in result["raters"]),
+    ]
+    assert all(one["high"] - one["low"] > 0.02 for one in found if one["low"] is not None)
+    assert all(row["detection"]["bounded"] for row in result["raters"])
+    assert [row["value"] for row in result["agreement"] if row["images"] == "all"] == [1.0, 1.0] * (raters > 1)
+    assert len(panels) == (raters > 1)
+    page = write_study_report(tmp_path, {**result, "left_out": {}, "noticed": {}, "notes": ["something to know"]}, "")
+    text = page.read_text()
+    assert "<li>something to know</li>" in text
+    assert "* marks a rate of 0 or 1" in text
+
+
 def test_the_least_table_is_enough(tmp_path: Path) -> None:
     rows = [("a", "1", "real", "real"), ("a", "2", "synthetic", "real")]
     table = pd.DataFrame(rows, columns=["rater", "item", "truth", "answer"])
@@ -137,9 +165,12 @@ def test_the_least_table_is_enough(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("rater,item,truth\na,1,real\n", "no column 'answer'"),
-        ("rater,item,truth,answer\na,1,real,fake\n", "line 2: answer 'fake'; it must be real or synthetic"),
-        ("rater,item,truth,answer\na,1,real,real\na,1,real,real\n", "line 3: rater 'a' judges image '1' again"),
-        ("rater,item,truth,answer,seconds\na,1,real,real,soon\n", "line 2: seconds 'soon' is no number"),
+        (
+            "rater,item,truth,answer\na,1,real,odd\n",
+            "row 2, column 'answer': 'odd' is no known word; it must be real or synthetic",
+        ),
+        ("rater,item,truth,answer\na,1,real,real\na,1,real,real\n", "row 3: rater 'a' judges image '1' again"),
+        ("rater,item,truth,answer,seconds\na,1,real,real,soon\n", "row 2, column 'seconds': 'soon' is no number"),
         ("rater,item,truth,answer\n", "no answers yet"),
         ("", "not a CSV table"),
     ],

@@ -121,6 +121,20 @@ def test_equivalence_needs_evidence() -> None:
     assert not panel_fit(0.5, 0.05, 60, 300).equivalent
 
 
+def test_more_raters_or_images_never_widen_the_interval() -> None:
+    """Deviations of raters and of images, and tossing, each with its own Student's quantile."""
+    for raters, images, deviations in ((2, 80, (0.3, 0.7)), (3, 400, (1.0, 0.1)), (12, 6, (0.1, 2.0))):
+        variances = [deviations[0] ** 2 / raters, deviations[1] ** 2 / images, 4 / (raters * images)]
+        fit = PanelFit(
+            0.4, sum(variances) ** 0.5, 0.0, deviations[0], 0.0, deviations[1], raters, images, raters * images
+        )
+        free = (raters, images - 2, 1e12)
+        reach = sum(v * scipy.stats.t.ppf(0.975, f) ** 2 for v, f in zip(variances, free, strict=True)) ** 0.5
+        assert fit.reach(0.05) == pytest.approx(reach, rel=1e-6)
+        assert fit.reach(fit.p) == pytest.approx(fit.skill, rel=1e-6)  # the interval of this level just holds 0
+    assert panel_fit(0.0, 0.4, 5, 20).p == 1
+
+
 def test_all_right_is_near_one_and_no_further() -> None:
     fit = fitted(np.ones((4, 30)), kinds(30))
     low, high = fit.interval()

@@ -4,7 +4,7 @@ from math import floor
 
 import pytest
 import scipy.stats
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import f1_score
 
@@ -52,6 +52,21 @@ def test_rates_lie_within_their_intervals(numbers: tuple[int, int, int, int]) ->
     for found in rates(Counts(*numbers)).values():
         if found.value is not None:
             assert 0 <= found.low <= found.value <= found.high <= 1
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(1, 2000), st.data())
+def test_no_rate_is_certain(trials: int, data: st.DataObject) -> None:
+    found = rate(data.draw(st.integers(0, trials)), trials)
+    assert found.high - found.low > 1 / (2 * trials)
+
+
+def test_detection_says_where_a_rate_is_at_its_bound() -> None:
+    for counts, bounded in ((Counts(10, 0, 0, 10), True), (Counts(9, 0, 1, 10), True), (Counts(9, 1, 1, 9), False)):
+        found = detection(counts)
+        assert found is not None
+        assert found.bounded is bounded
+        assert found.high - found.low > 0.5
 
 
 def test_f1_is_that_of_scikit_learn() -> None:

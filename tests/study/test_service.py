@@ -180,6 +180,18 @@ def test_an_exported_table_gives_the_figures_of_the_study(found: Running, tmp_pa
     assert len(theirs.raters) == 2
 
 
+def test_a_reason_that_reads_like_a_flag_stays_a_reason(found: Running, tmp_path: Path) -> None:
+    for _ in range(2):
+        token = joined(found)
+        for trial in service.all_trials(found, seat(found, token)):
+            service.answer(found, token, trial.position, "a", {**GIVEN, "kind": trial.asked or "real"}, {})
+    service.exclude(found, seat(found, token).rater.name, "no")
+    answers_table(found).to_csv(tmp_path / "answers.csv", index=False)
+    assert set(answers_table(found)["excluded"]) == {"", "reason: no"}
+    for answers, counted in (study_answers(found), read_answers(tmp_path / "answers.csv")):
+        assert (len(answers.raters), counted.left_out["of excluded raters"]) == (1, 11)
+
+
 def test_doubtful_answers_are_counted_and_left_out_if_wanted(found: Running) -> None:
     whole, half = joined(found), joined(found)
     for token in (whole, half):

@@ -7,8 +7,14 @@ from typing import Annotated, Any, Literal
 from cyclopts import Parameter
 
 
-def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: int = 0) -> None:
+def create(
+    *, real: Path, synthetic: Path, protocol: str, out: Path, seed: int = 0,
+    unmatched: Annotated[bool, Parameter(negative="")] = False,
+) -> None:  # fmt: skip
     """Choose real and generated images by a protocol and put them into a new study.
+
+    Both kinds get the same shares of the same classes. What else tells them apart (artefacts and other columns, sizes,
+    formats, patients shown twice) is said before the study is written, and in its report.
 
     Parameters
     ----------
@@ -20,13 +26,16 @@ def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: int =
         baur, furger, rosen, or a TOML file.
     out
         The study's folder.
+    unmatched
+        Draw from all classes, though classes of one kind only tell real from generated.
     """
     from dermsynth.data.dataset import open_data_set
     from dermsynth.study.create import create_study
 
-    study = create_study(protocol, open_data_set(real), open_data_set(synthetic), out, seed)
-    for row in study.items.groupby(["role", "truth"]).size().reset_index().itertuples(index=False):
-        print(f"{row[0]:<10}{row[1]:<11}{row[2]}")
+    sides = open_data_set(real), open_data_set(synthetic)
+    study = create_study(protocol, *sides, out, seed, matched=not unmatched, tell=lambda note: print(f"note: {note}"))
+    for row in study.items.groupby(["role", "truth", "label"]).size().reset_index().itertuples(index=False):
+        print(f"{row[0]:<10}{row[1]:<11}{row[3]:<5}{row[2]}")
     print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: dermsynth study serve {out}")
 
 
@@ -38,6 +47,9 @@ def plan(
     images_deviation: float = 0.7,
 ) -> None:
     """How precise the panel's accuracy becomes with so many raters and images, and whether it can show equivalence.
+
+    More raters or images never make it worse. With few raters, images soon help little: what raters differ in among each
+    other stays, and three raters tell little of how much that is.
 
     Parameters
     ----------
@@ -59,7 +71,14 @@ def plan(
     for r in raters:
         for i in images:
             one = planned(r, i, raters_deviation, images_deviation)
-            print(f"{r:>7}{i:>8}{one.half_width:>25.1%}{one.equivalence_power:>26.0%}")
+            print(f"{r:>7}{i:>8}{one.half_width:>25.1%}{_power(one.equivalence_power):>26}")
+
+
+def _power(share: float) -> str:
+    """A power in per cent; neither none nor certain unless it is."""
+    if 0 < share < 0.01:
+        return "<1%"
+    return ">99%" if share > 0.99 else f"{share:.0%}"
 
 
 def invite(
@@ -169,7 +188,7 @@ def report(
     study: Path,
     *,
     positive: Literal["real", "synthetic", ""] = "",
-    without: Annotated[tuple[Literal["unfinished", "reopened"], ...], Parameter(negative="")] = (),
+    without: Annotated[tuple[Literal["unfinished", "reopened", "diagnosis"], ...], Parameter(negative="")] = (),
     out: Path | None = None,
     database: str = "",
     seed: int = 0,
@@ -184,7 +203,8 @@ def report(
     positive
         The kind that counts as positive; by default the protocol's, or what an exported CSV says, or real.
     without
-        Leave out answers of raters who did not finish, or to images shown for a limited time that were opened again.
+        Leave out answers of raters who did not finish, or to images shown for a limited time that were opened again; or all
+        diagnoses.
     out
         Folder for both files; by default the study's, or the CSV's.
     database
@@ -206,8 +226,16 @@ def report(
     else:
         answers, counted = read_answers(study, positive, without)
     folder = out or (study if study.is_dir() else study.parent)
-    result = {**analyse(answers, seed), "left_out": counted.left_out, "noticed": counted.noticed}
+    notes = [*counted.notes, *(images.description.get("notes", []) if images else [])]
+    told = {"left_out": counted.left_out, "noticed": counted.noticed, "notes": notes}
+    result = {**analyse(answers, seed), **told}
     page = write_study_report(folder, result, command_line({database: "URL"} if database else {}), images)
+    for name, reasons in (("left out", counted.left_out), ("kept", counted.noticed)):
+        for reason, count in reasons.items():
+            if count:
+                print(f"{name}: {count} answers {reason}")
+    for note in notes:
+        print(f"note: {note}")
     for group in result["groups"]:
         print(f"{group['group']}: {group['raters']} raters, {_said(group)}")
     print(page)

@@ -4,9 +4,11 @@ from collections.abc import Callable
 from typing import Literal
 
 import numpy as np
+import scipy.stats
 from numpy.typing import NDArray
 
 from dermsynth.evaluation.intervals import TAILS
+from dermsynth.study.rates import rate
 
 Table = NDArray[np.float64]
 Level = Literal["nominal", "ordinal"]
@@ -65,11 +67,43 @@ def _differences(totals: Table, level: Level) -> Table:
 def bootstrap_images(
     statistic: Callable[[NDArray[np.int64]], float], images: int, seed: int, resamples: int = RESAMPLES
 ) -> tuple[float, float]:
-    """95 % percentile interval of a statistic of image numbers drawn with replacement; resamples without a value do not count."""
+    """95 % percentile interval of a statistic of image numbers drawn with replacement; resamples without a value do not count.
+
+    The tails are those of Student's quantile, widened by sqrt(n / (n - 1)), so that few images claim no more than they know
+    (Hesterberg 2015, section 5.2).
+    """
     random = np.random.default_rng(seed)
     draws = np.array([statistic(random.integers(0, images, images)) for _ in range(resamples)])
     known = draws[np.isfinite(draws)]
-    if len(known) < resamples / 2:
+    if images < 2 or len(known) < resamples / 2:
         return float("nan"), float("nan")
-    low, high = np.quantile(known, TAILS)
+    reach = np.sqrt(images / (images - 1)) * scipy.stats.t.ppf(TAILS[1], images - 1)
+    tail = float(scipy.stats.norm.cdf(-reach))
+    low, high = np.quantile(known, (tail, 1 - tail))
     return float(low), float(high)
+
+
+def alike_interval(value: float, counts: Table) -> tuple[float, float]:
+    """95 % interval of kappa or alpha where all images agree alike, so that resampling them has nothing to vary.
+
+    An image of another kind may be as frequent as the exact limit for none of n allows (Clopper & Pearson 1934); it could
+    split its raters in halves, or unite them. `counts` [images, categories] is as for `fleiss_kappa`.
+    """
+    expected = float(1 - ((counts.sum(axis=0) / counts.sum()) ** 2).sum())
+    if expected <= 0 or not np.isfinite(value):
+        return float("nan"), float("nan")
+    n, unseen = counts.sum(axis=1).max(), rate(0, len(counts)).high
+    split = 2 * (n // 2) * (n - n // 2) / (n * (n - 1))
+    observed = (1 - value) * expected
+    low, high = (1 - ((1 - unseen) * observed + unseen * other) / expected for other in (split, 0.0))
+    return min(value, max(-1.0, float(low))), max(value, min(1.0, float(high)))
+
+
+def agreement_interval(
+    value: float, statistic: Callable[[NDArray[np.int64]], float], images: int, counts: Table, seed: int
+) -> tuple[float, float]:
+    """Interval of kappa or alpha over images, which holds the value and is never without width."""
+    low, high = bootstrap_images(statistic, images, seed)
+    if high - low < 1e-9:
+        return alike_interval(value, counts)
+    return min(low, value), max(high, value)

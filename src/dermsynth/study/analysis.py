@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
 from dermsynth import __version__
-from dermsynth.study.agreement import bootstrap_images, fleiss_kappa, krippendorff_alpha
+from dermsynth.study.agreement import agreement_interval, fleiss_kappa, krippendorff_alpha
 from dermsynth.study.answers import REAL, SYNTHETIC, Answers
 from dermsynth.study.panel import fit_panel
 from dermsynth.study.rates import Counts, against_chance, detection, rate, rates
@@ -132,7 +132,7 @@ def _agreement(first: Answers, group: str, kind: str, seed: int) -> list[dict[st
         )
     found = []
     for name, value, statistic, images in measures:
-        low, high = bootstrap_images(statistic, images, seed)
+        low, high = agreement_interval(value, statistic, images, rated, seed)
         found.append(
             {"measure": name, "group": group, "images": kind or "all", "value": _finite(value), "low": _finite(low),
              "high": _finite(high), "n_images": images, "raters": ratings.shape[0]}

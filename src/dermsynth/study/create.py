@@ -1,6 +1,7 @@
 """A study on disk: its protocol, its images under random names and of one size in bytes, and the truth beside them."""
 
 import secrets
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -20,6 +21,7 @@ from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.progress import progress_bar
 from dermsynth.runs import read_json, replacing, replacing_folder, write_bytes, write_json, write_text
 from dermsynth.study.answers import REAL, SYNTHETIC
+from dermsynth.study.confounding import confounding
 from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
 from dermsynth.study.selection import chosen_images, table_of
 
@@ -57,10 +59,16 @@ class Study:
         return self.folder / "images" / f"{self.by_item[item]['item']}.png"
 
 
-def create_study(place: str, real: DataSet, synthetic: DataSet, out: Path, seed: int) -> Study:
+def create_study(
+    place: str, real: DataSet, synthetic: DataSet, out: Path, seed: int, *, matched: bool = True,
+    tell: Callable[[str], None] = lambda note: None,
+) -> Study:  # fmt: skip
     """Choose images by the protocol (a name or file) and write a new study.
 
-    Raises UserError when sets are mixed up, too small, or the folder is not empty.
+    With `matched` both kinds have the same shares of the same classes. What else tells them apart goes to `tell` before
+    anything is written, and into the study's description.
+
+    Raises UserError when sets are mixed up, too small, too unlike, or the folder is not empty.
     """
     require_seed(seed)
     if real.synthetic or not synthetic.synthetic:
@@ -73,17 +81,21 @@ def create_study(place: str, real: DataSet, synthetic: DataSet, out: Path, seed:
     text = protocol_text(place)
     protocol = parse_protocol(text, place)
     sides = {REAL: real, SYNTHETIC: synthetic}
-    chosen = chosen_images(protocol, sides, seed)
+    chosen, notes = chosen_images(protocol, sides, seed, matched=matched)
     width, height = _size(protocol, synthetic)
     how = synthetic.description.get("generator", {})
     names = [secrets.token_hex(8) for _ in chosen]
-    encoded = []
+    encoded, sizes = [], list[tuple[int, int]]()
     for one in progress_bar(chosen, total=len(chosen), label="encoding", unit="img"):
         pixels = _large_enough(sides[one.kind].paths[one.row], width, height)
+        sizes.append((pixels.shape[1], pixels.shape[0]))
         sized = fit(pixels, height, width, how.get("crop", "centre"), how.get("filter", "area"))
         encoded.append(
             encode_png(sized, compression=0)
         )  # files of one length: compressed, generated images are shorter
+    notes += confounding(chosen, sides, sizes)
+    for note in notes:
+        tell(note)
     with replacing_folder(out) as work:
         for name, data in sorted(zip(names, encoded, strict=True)):  # written in the order of random names
             write_bytes(work / "images" / f"{name}.png", data)
@@ -94,7 +106,8 @@ def create_study(place: str, real: DataSet, synthetic: DataSet, out: Path, seed:
         (work / ITEMS).chmod(0o600)
         write_bytes(work / SECRET, secrets.token_bytes(32))
         (work / SECRET).chmod(0o600)
-        write_json(work / DESCRIPTION, _facts(place, real, synthetic, seed, (width, height), len(encoded)))
+        facts = _facts(place, real, synthetic, seed, (width, height), len(encoded))
+        write_json(work / DESCRIPTION, {**facts, "matched": matched, "notes": notes})
     out.chmod(0o700)  # it holds the truth
     return open_study(out)
 

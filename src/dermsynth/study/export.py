@@ -5,7 +5,8 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.study.answers import Answers, Counted, Doubt, answers_of, counted
+from dermsynth.study.answers import Answers, Counted, Doubt, checked_answers, counted
+from dermsynth.study.columns import clean_table, is_flag
 from dermsynth.study.service import MEASURED, Running, everybody
 from dermsynth.study.store import Rater, Trial
 
@@ -34,6 +35,11 @@ def answers_csv(running: Running) -> str:
     return table.to_csv(index=False)
 
 
+def _reason(text: str) -> str:
+    """Why a rater was left out, in words that no reader of the table takes for "not left out"."""
+    return f"reason: {text}" if text and is_flag(text) else text
+
+
 def _row(running: Running, rater: Rater, trial: Trial) -> dict[str, Any]:
     item, last = running.study.by_item[trial.item], trial.answers[-1]
     kind = running.study.protocol.kind_question
@@ -41,7 +47,7 @@ def _row(running: Running, rater: Rater, trial: Trial) -> dict[str, Any]:
     known = "shown_ms" in times and "answered_ms" in times
     return {
         "rater": rater.name, "positive": running.study.protocol.positive,
-        "group": rater.group, "years": rater.years, "excluded": rater.excluded,
+        "group": rater.group, "years": rater.years, "excluded": _reason(rater.excluded),
         "finished": rater.finished, "item": trial.item, "truth": item["truth"], "label": item["label"],
         "condition": item["condition"], "position": trial.position, "repeat": trial.repeat, "attention": trial.asked,
         "answer": given.pop(kind), **given,
@@ -56,5 +62,6 @@ def study_answers(running: Running, without: Collection[Doubt] = ()) -> tuple[An
 
     Raises UserError when nothing is left.
     """
-    found = counted(answers_table(running), running.study.folder, without)
-    return answers_of(found.table.astype({"repeat": str}), running.study.protocol.positive, running.study.folder), found
+    folder, positive = running.study.folder, running.study.protocol.positive
+    found = counted(clean_table(answers_table(running), folder, positive), folder, without)
+    return checked_answers(found.table, positive, folder), found

@@ -9,7 +9,7 @@ import scipy.special
 import scipy.stats
 from numpy.typing import NDArray
 
-from dermsynth.evaluation.intervals import TAILS
+from dermsynth.evaluation.intervals import LEVEL
 
 Array = NDArray[np.float64]
 MARGIN, CHANCE = 0.05, 0.5
@@ -22,6 +22,8 @@ RATE = 2.0
 """Of the gamma density with shape 2 that keeps estimated deviations off zero; its mode is 0.5."""
 NODES = np.polynomial.hermite_e.hermegauss(31)
 LIMIT = 30.0
+SMALLEST = -200.0
+"""Logarithm of the smallest p that is told from none."""
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,17 @@ class PanelFit:
         return self._balanced(self.skill)
 
     def interval(self) -> tuple[float, float]:
-        """95 %, of the balanced accuracy, with Student's quantile."""
-        reach = float(scipy.stats.t.ppf(TAILS[1], self.freedom)) * self.error
+        """95 %, of the balanced accuracy."""
+        reach = self.reach(1 - LEVEL)
         return self._balanced(self.skill - reach), self._balanced(self.skill + reach)
 
     @property
     def p(self) -> float:
-        """Two-sided, of this much skill or more if there were none."""
-        return float(2 * scipy.stats.t.sf(abs(self.skill) / self.error, self.freedom))
+        """Two-sided, of this much skill or more if there were none: the level at which the interval of skill just holds 0."""
+        if self.skill == 0:
+            return 1.0
+        beyond = lambda logarithm: self.reach(float(np.exp(logarithm))) - abs(self.skill)  # noqa: E731
+        return float(np.exp(scipy.optimize.brentq(beyond, SMALLEST, 0.0))) if beyond(SMALLEST) > 0 else 0.0
 
     @property
     def equivalent(self) -> bool:
@@ -63,15 +68,18 @@ class PanelFit:
         low, high = self.interval()
         return low >= CHANCE - MARGIN and high <= CHANCE + MARGIN
 
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom of the error (Satterthwaite 1946): few raters, or images, tell little of their deviation."""
-        sides = (
-            (self.skill_deviation, self.raters, self.raters - 1),
-            (self.images_deviation, self.images, self.images - 2),
-        )
-        own = sum((deviation**2 / n) ** 2 / max(free, 1) for deviation, n, free in sides)
-        return float(self.error**4 / own) if own > 0 else float("inf")
+    def reach(self, level: float) -> float:
+        """Half the interval of the skill that leaves out `level`: squared, the sum of what each source of error reaches.
+
+        Raters, images and tossing each have Student's quantile of their own degrees of freedom (Banerjee 1960): more of
+        either never widens the interval. One approximate quantile of the sum (Satterthwaite 1946) would do so: more images
+        leave the deviation between few raters as the main error, whose quantile is large. The density that keeps the
+        deviation between raters off zero tells as much of it as one more rater.
+        """
+        raters, images = self.skill_deviation**2 / self.raters, self.images_deviation**2 / self.images
+        tossing = max(0.0, self.error**2 - raters - images)
+        sources = ((raters, self.raters), (images, max(self.images - 2, 1)), (tossing, np.inf))
+        return float(np.sqrt(sum(variance * scipy.stats.t.isf(level / 2, free) ** 2 for variance, free in sources)))
 
     def _balanced(self, skill: float) -> float:
         return _balanced(skill, self.habit, (self.skill_deviation, self.habit_deviation, self.images_deviation))

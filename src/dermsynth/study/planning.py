@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
+from dermsynth.evaluation.intervals import LEVEL
 from dermsynth.study.panel import MARGIN, PanelFit
 
 RATERS_DEVIATION, IMAGES_DEVIATION = 0.3, 0.7
@@ -27,13 +28,14 @@ def planned(
     """Precision of a panel in which everyone judges every image, half of which are real.
 
     The variance of the log-odds is s^2 / raters + t^2 / images + 4 / (raters images): deviations of raters, of images, and
-    tossing. Equivalence is shown if the interval lies within 50 +- 5 %.
+    tossing; `PanelFit.reach` makes the interval of it, so that neither more raters nor more images ever widen it. Equivalence
+    is shown if the interval lies within 50 +- 5 %.
     """
     own = 4 / (raters * images)
     error = float(np.sqrt(raters_deviation**2 / raters + images_deviation**2 / images + own))
     fit = PanelFit(0.0, error, 0.0, raters_deviation, 0.0, images_deviation, raters, images, raters * images)
     low, high = fit.interval()
     half = (high - low) / 2
-    slope = half / max(float(scipy.stats.t.ppf(0.975, fit.freedom)) * error, 1e-12)
+    slope = half / fit.reach(1 - LEVEL)
     room = (MARGIN - half) / (slope * error)
     return Planned(raters, images, half, max(0.0, 2 * float(scipy.stats.norm.cdf(room)) - 1))

@@ -61,12 +61,16 @@ def rates(counts: Counts) -> dict[str, Rate]:
 
 @dataclass(frozen=True)
 class Detection:
-    """d', its interval, and the criterion c: above 0 where the positive kind is rarely called so."""
+    """d', its interval, and the criterion c: above 0 where the positive kind is rarely called so.
+
+    `bounded` says that a rate was 0 or 1: d' is then what the correction makes of it, and grows with the number of images.
+    """
 
     sensitivity_index: float
     low: float
     high: float
     criterion: float
+    bounded: bool = False
 
 
 def detection(counts: Counts) -> Detection | None:
@@ -85,7 +89,8 @@ def detection(counts: Counts) -> Detection | None:
         for share, n, at in zip((hits, alarms), (positive, negative), z, strict=True)
     )
     value, reach = z[0] - z[1], float(scipy.stats.norm.ppf((1 + LEVEL) / 2)) * sqrt(variance)
-    return Detection(value, value - reach, value + reach, -(z[0] + z[1]) / 2)
+    bounded = 0 in (counts.tp, counts.fn, counts.fp, counts.tn)
+    return Detection(value, value - reach, value + reach, -(z[0] + z[1]) / 2, bounded)
 
 
 def against_chance(counts: Counts) -> float:

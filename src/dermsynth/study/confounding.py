@@ -1,0 +1,183 @@
+"""What else tells the two kinds of a study apart: classes, artefacts and other columns, sizes and formats of files."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
+from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
+from dermsynth.study.selection import TRIAL, Chosen
+from dermsynth.values import identifiers, is_missing, parse_flag, parse_number
+
+ARTEFACTS = (
+    "frame", "dark_corner", "hair", "ruler", "ink", "sticker", "patches", "bubble", "gel_border", "gel_bubble",
+)  # fmt: skip
+"""Columns of this program and of ISIC's artefact lists."""
+INVISIBLE = (*TEXT_COLUMNS, "seed", "source", "licence", "license", "attribution", "checkpoint", "truncation")
+"""Columns that say where an image comes from, not what is seen in it."""
+LOSSY = {".jpg", ".jpeg", ".jfif", ".jpe"}
+LEVEL, RESAMPLES, BINS, FEWEST = 0.05, 1999, 4, 5
+REDUCED = 1.5
+"""By how much more one kind may be reduced before it is said."""
+
+
+def confounding(chosen: Sequence[Chosen], sides: Mapping[str, DataSet], sizes: Sequence[tuple[int, int]]) -> list[str]:
+    """Everything known of the trial images that tells their kinds apart, in sentences; `sizes` are widths and heights."""
+    keep = [i for i, one in enumerate(chosen) if one.role == TRIAL]
+    trials, own_sizes = [chosen[i] for i in keep], [sizes[i] for i in keep]
+    real = np.array([one.kind == REAL for one in trials])
+    if real.all() or not real.any():
+        return []
+    columns = {"label": [one.label for one in trials], **_shared(trials, sides)}
+    level = LEVEL / len(columns)
+    notes = [*_foreign_classes(trials), *(_told(name, values, real, level) for name, values in columns.items())]
+    notes += [_one_sided(trials, sides), *_files(trials, sides, own_sizes, real), *_patients(trials, sides)]
+    return [note for note in notes if note]
+
+
+def _foreign_classes(trials: Sequence[Chosen]) -> list[str]:
+    """Classes that only one kind shows."""
+    labels = {
+        kind: [plain_word(one.label) for one in trials if one.kind == kind and one.label] for kind in (REAL, SYNTHETIC)
+    }
+    notes = []
+    for kind, other in ((REAL, SYNTHETIC), (SYNTHETIC, REAL)):
+        alone = [label for label in labels[kind] if label not in labels[other]]
+        if alone and labels[other]:
+            names = ", ".join(sorted(set(alone)))
+            notes.append(
+                f"{len(alone)} of {len(labels[kind])} {kind} images are of classes that no {other} one has ({names})"
+            )
+    return notes
+
+
+def separation(values: Sequence[str], real: NDArray[np.bool_]) -> float:
+    """How often who knows these values alone is right about either kind at best: (1 + total variation) / 2."""
+    return float(_separations(values, real[None])[0])
+
+
+def _separations(values: Sequence[str], real: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """The same of several ways to call images real [ways, images]."""
+    codes = pd.Categorical(list(values)).codes
+    each = (codes[:, None] == np.unique(codes)).astype(float)
+    shares = real @ each / real.sum(axis=1, keepdims=True) - ~real @ each / (~real).sum(axis=1, keepdims=True)
+    result: NDArray[np.float64] = 0.5 + np.abs(shares).sum(axis=1) / 4
+    return result
+
+
+def differs(values: Sequence[str], real: NDArray[np.bool_], level: float) -> bool:
+    """Whether kinds drawn by lot would be told apart so well less often than `level` (permutation test)."""
+    random = np.random.default_rng(0)
+    draws = _separations(values, np.stack([random.permutation(real) for _ in range(RESAMPLES)]))
+    found = separation(values, real) - 1e-12
+    return bool((1 + (draws >= found).sum()) / (RESAMPLES + 1) < max(level, 2 / RESAMPLES))
+
+
+def _told(name: str, values: Sequence[str], real: NDArray[np.bool_], level: float) -> str:
+    """One column's sentence, of the images for which it has a value; nothing where it tells nothing."""
+    plain = np.array(_plain(values), dtype=object)
+    known, kinds = list(plain[plain != ""]), real[plain != ""]
+    if min(kinds.sum(), (~kinds).sum()) < FEWEST or len(set(known)) < 2 or not differs(known, kinds, level):
+        return ""
+    return (
+        f"{'the class' if name == 'label' else f'column {name!r}'} tells the kinds apart: who knows it alone is right about "
+        f"{separation(known, kinds):.0%} of the images of either kind"
+    )
+
+
+def _plain(values: Sequence[str]) -> list[str]:
+    """Flags and words in one spelling, many numbers as quarters of their ranks; blank where the value is missing."""
+    plain = ["" if is_missing(value, words=False) else plain_word(value) for value in values]
+    try:
+        return ["" if (flag := parse_flag(value)) is None else str(flag) for value in values]
+    except ValueError:
+        pass
+    try:
+        numbers = np.array([np.nan if (n := parse_number(value)) is None else n for value in values], float)
+    except ValueError:
+        return plain
+    if len(set(plain)) <= BINS:
+        return plain
+    edges = np.nanquantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1])
+    return ["" if np.isnan(value) else str(np.searchsorted(edges, value)) for value in numbers]
+
+
+def _shared(trials: Sequence[Chosen], sides: Mapping[str, DataSet]) -> dict[str, list[str]]:
+    """Columns that both sets have, but names, paths and ids."""
+    both = [c for c in sides[REAL].table if c in sides[SYNTHETIC].table and c not in INVISIBLE]
+    columns = {str(name): [str(sides[one.kind].table[name].iloc[one.row]) for one in trials] for name in both}
+    return {name: values for name, values in columns.items() if len(set(values)) < len(values) / 2 or _numeric(values)}
+
+
+def _numeric(values: Sequence[str]) -> bool:
+    try:
+        return any(parse_number(value) is not None for value in values)
+    except ValueError:
+        return False
+
+
+def _one_sided(trials: Sequence[Chosen], sides: Mapping[str, DataSet]) -> str:
+    """Artefacts that only one set's table speaks of."""
+    rows = {kind: [one.row for one in trials if one.kind == kind] for kind in sides}
+    there = {
+        kind: {c for c in ARTEFACTS if c in side.table and not all(map(is_missing, side.table[c].iloc[rows[kind]]))}
+        for kind, side in sides.items()
+    }
+    alone = [
+        f"{', '.join(sorted(there[kind] - there[other]))} (known of the {kind} images only)"
+        for kind, other in ((REAL, SYNTHETIC), (SYNTHETIC, REAL))
+        if there[kind] - there[other]
+    ]
+    if not alone:
+        return ""
+    return f"whether these tell the kinds apart is not known: {'; '.join(alone)}; dermsynth artefacts detect measures both sets"
+
+
+def _files(
+    trials: Sequence[Chosen], sides: Mapping[str, DataSet], sizes: Sequence[tuple[int, int]], real: NDArray[np.bool_]
+) -> list[str]:
+    """Sizes and formats: what the files were leaves traces of sharpness and blocks in images of one size."""
+    notes = []
+    lengths = np.array([width * height for width, height in sizes], float) ** 0.5
+    known = "crop" in sides[SYNTHETIC].description.get("generator", {})
+    ratio = float(np.median(lengths[real]) / np.median(lengths[~real]))
+    if max(ratio, 1 / ratio) > REDUCED and not known:
+        more, less = ("real", "synthetic") if ratio > 1 else ("synthetic", "real")
+        notes.append(
+            f"the {more} images' files are {max(ratio, 1 / ratio):.1f} times as long and wide as the {less} ones' and are "
+            "reduced by so much more: sharpness may tell the kinds apart"
+        )
+    shapes = [f"{width / height:.1f}" for width, height in sizes]
+    if not known and _told("aspect", shapes, real, LEVEL):
+        notes.append(
+            "the kinds' files differ in aspect ratio: what is cut off, or how near the lesion is, may tell them apart"
+        )
+    lossy = ["1" if _ending(one, sides) in LOSSY else "0" for one in trials]
+    if max(ratio, 1 / ratio) <= REDUCED and _told("format", lossy, real, LEVEL):
+        notes.append(
+            "one kind's files are JPEG and hardly reduced, the other's are not: traces of compression may tell them apart"
+        )
+    return notes
+
+
+def _ending(one: Chosen, sides: Mapping[str, DataSet]) -> str:
+    name = str(sides[one.kind].table["file_name"].iloc[one.row])
+    return f".{name.rsplit('.', 1)[-1].lower()}"
+
+
+def _patients(trials: Sequence[Chosen], sides: Mapping[str, DataSet]) -> list[str]:
+    """Several images of one patient or lesion: they are alike, and intervals take images as independent."""
+    if "group" not in sides[REAL].table:
+        return []
+    groups = identifiers(sides[REAL].table["group"])
+    mine = pd.Series([groups[one.row] for one in trials if one.kind == REAL and groups[one.row]], dtype=object)
+    counts = mine.value_counts()
+    several = counts[counts > 1]
+    if several.empty:
+        return []
+    return [
+        f"{int(several.sum())} of the real images are of {len(several)} patients or lesions (column 'group') shown more than "
+        "once: intervals take images as independent and are too narrow by that"
+    ]
