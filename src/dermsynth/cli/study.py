@@ -172,6 +172,7 @@ def report(
     without: Annotated[tuple[Literal["unfinished", "reopened"], ...], Parameter(negative="")] = (),
     out: Path | None = None,
     database: str = "",
+    photographs: bool = True,
     seed: int = 0,
 ) -> None:
     """Analyse a study, or any CSV of answers: report.json and study.html.
@@ -189,7 +190,10 @@ def report(
         Folder for both files; by default the study's, or the CSV's.
     database
         URL of the database, if it is not in the study's folder.
+    photographs
+        Whether the page shows the images that fooled all or no rater.
     """
+    from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.report.study_report import write_study_report
     from dermsynth.runs import command_line
     from dermsynth.study.analysis import analyse
@@ -202,7 +206,7 @@ def report(
         found = running(study, database)
         answers, counted = study_answers(found, without)
         answers = Answers(answers.table, positive) if positive else answers
-        images = found.study
+        images = found.study if photographs else None
     else:
         answers, counted = read_answers(study, positive, without)
     folder = out or (study if study.is_dir() else study.parent)
@@ -211,6 +215,8 @@ def report(
     for group in result["groups"]:
         print(f"{group['group']}: {group['raters']} raters, {_said(group)}")
     print(page)
+    if images is not None:
+        print(f"  {PHOTOGRAPHS}")
 
 
 def _said(group: Mapping[str, Any]) -> str:

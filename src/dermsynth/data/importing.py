@@ -11,7 +11,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from PIL import Image
 
-from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, write_data_set
+from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, safe_stem, write_data_set
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, split
 from dermsynth.errors import DiskError, UserError, require_seed
@@ -126,7 +126,7 @@ def _target_names(rows: list[SourceRow]) -> tuple[list[SourceRow], list[str], li
             )
             continue
         seen[row.image] = row
-        stem = Path(row.image).stem[:80] or "image"
+        stem = safe_stem(row.image)
         name, number = stem, 1
         while name.casefold() in used:
             number += 1

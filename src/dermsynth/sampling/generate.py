@@ -1,7 +1,6 @@
 """A labelled synthetic data set from a run: quotas a class, resumable, marked as synthetic."""
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from dermsynth.progress import progress_bar
 from dermsynth.recipes.contract import Recipe
 from dermsynth.recipes.sampler import CHUNK, images_of
 from dermsynth.runs import disk_errors, read_json, write_bytes, write_json
+from dermsynth.sampling.names import image_name, images_there
 from dermsynth.training import checkpoints, processes
 from dermsynth.training.loop import build
 from dermsynth.training.settings import RunConfig, earlier_data, read_config
@@ -92,6 +92,7 @@ def generate(
         _check(generator, counts, truncation, first_seed)
         job = {**generator.provenance(truncation), "first_seed": first_seed}
         claim(out, job)
+        images_there(out, generator.config.data.classes)  # refused now, not after the work
         todo = _todo(generator, counts, out, first_seed)
         processes.wait()  # every process must see the folder before any writes
         mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][processes.rank() :: processes.count()]
@@ -145,14 +146,6 @@ def claim(out: Path, job: dict[str, Any]) -> None:
     processes.wait()
 
 
-def image_name(classes: Sequence[str], label: str, seed: int) -> str:
-    """File name of an image in its set: a folder a class, numbered, because labels may be no file names."""
-    if not classes:
-        return f"images/seed{seed:09d}.png"
-    safe = re.sub(r"[^\w-]+", "_", label)[:60]
-    return f"images/{classes.index(label):02d}_{safe}/seed{seed:09d}.png"
-
-
 def _todo(generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int) -> list[tuple[Path, str, int]]:
     """Path, class and seed of every image that is not there yet."""
     everything = [
@@ -189,19 +182,12 @@ def _finish(generator: Generator, counts: Mapping[str, int], out: Path, job: dic
     missing = len(_todo(generator, counts, out, int(job["first_seed"])))
     if missing:
         raise UserError(f"{out}: {missing} images are missing; repeat the command")
-    classes, rows = generator.config.data.classes, []
-    for path in sorted((out / "images").rglob("seed*.png")):
-        label = classes[int(path.parent.name[:2])] if classes else ""
-        rows.append(
-            {
-                "file_name": str(path.relative_to(out)),
-                "label": label,
-                "seed": path.stem.removeprefix("seed").lstrip("0") or "0",
-                "truncation": "none" if job["truncation"] is None else job["truncation"],
-                "checkpoint": generator.checkpoint.hash[:16],
-                "synthetic": "true",
-            }
-        )
+    truncation = "none" if job["truncation"] is None else job["truncation"]
+    made = {"truncation": truncation, "checkpoint": generator.checkpoint.hash[:16], "synthetic": "true"}
+    rows = [
+        {"file_name": one.name, "label": one.label, "seed": str(one.seed), **made}
+        for one in images_there(out, generator.config.data.classes)
+    ]
     table = pd.DataFrame(rows)
     if not generator.config.data.classes:
         table = table.drop(columns="label")
