@@ -23,7 +23,7 @@ def test_every_command_of_the_tutorial_works(
         "data/audit.html",
         "run/report.html",
         "synthetic/metadata.csv",
-        "synthetic/evaluation.json",
+        "synthetic/assessment.json",
         "edited/edits.png",
     ):
         assert (tmp_path / file).stat().st_size > 0

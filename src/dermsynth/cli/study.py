@@ -1,5 +1,6 @@
 """The verbs of the reader study."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,7 +28,8 @@ def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: int =
     study = create_study(protocol, open_data_set(real), open_data_set(synthetic), out, seed)
     for row in study.items.groupby(["role", "truth"]).size().reset_index().itertuples(index=False):
         print(f"{row[0]:<10}{row[1]:<11}{row[2]}")
-    print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: dermsynth study serve {out}")
+    following = shlex.join(["dermsynth", "study", "serve", str(out)])
+    print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: {following}")
 
 
 def plan(

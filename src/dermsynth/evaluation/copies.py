@@ -69,7 +69,7 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
         given = np.isin(real.table["file_name"].to_numpy(str), synthetic.table[TRANSLATED].to_numpy(str))
         wanted, used = wanted | given, used | given
     if not (wanted & ~used).any():
-        raise UserError(f"no held-out images in {real.folder}{UNSEEN}")
+        raise UserError(f"no held-out images{UNSEEN}")
     return Sources(real.select(wanted & used), real.select(wanted & ~used))
 
 

@@ -62,7 +62,7 @@ def _check_options(recipe: str, takes: str, wanted: Wanted) -> None:
     if takes == "domains" and not (wanted.source and wanted.target):
         raise UserError(f"{recipe} translates between two labels: name them with --from LABEL --to LABEL")
     if takes != "images" and wanted.temperature != 1:
-        raise UserError(f"--balance: {recipe} is not shown classes in turn; leave it out")
+        raise UserError(f"--imbalance: {recipe} is not shown classes in turn; leave it out")
     if takes == "domains" and wanted.selection.exclude:
         raise UserError(f"--exclude: {recipe} is shown the labels of --from and --to alone; leave it out")
     if takes != "domains" and (wanted.source or wanted.target):
