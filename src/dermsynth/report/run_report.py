@@ -13,7 +13,7 @@ from dermsynth.images import Pixels, grid, read_image
 from dermsynth.recipes.sampler import beside_inputs, images_of
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
 from dermsynth.runs import count_text, read_json, read_json_lines
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generate import Generator, class_seed, load_generator
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.settings import RunConfig, read_config
 from dermsynth.training.showing import data_trained_on, same_images
@@ -84,7 +84,8 @@ def _comparison(
     inputs = None if shown is None else shown.inputs(range(COLUMNS * ROWS))
     for number in recipe.targets():
         labels = [number] * (COLUMNS * ROWS)
-        made = images_of(recipe, range(COLUMNS * ROWS), labels, inputs=inputs)
+        seeds = [class_seed(number, k) for k in range(COLUMNS * ROWS)]
+        made = images_of(recipe, seeds, labels, inputs=inputs)
         made = made if inputs is None else beside_inputs(made, labels, inputs, COLUMNS)
         label = config.data.classes[number] if config.data.classes else "images"
         real = None if shown is None else _some(shown, number)

@@ -1,11 +1,13 @@
 """A labelled synthetic data set from a run: quotas a class, resumable, marked as synthetic."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_data_set
 from dermsynth.errors import UserError, require_seed
@@ -32,6 +34,16 @@ class Generator:
     checkpoint: checkpoints.Checkpoint
     run: Path
 
+    def sample(
+        self, count: int, *, label: str = "", seed: int = 0, truncation: float | None = None
+    ) -> NDArray[np.uint8]:
+        """Images uint8 [count, height, width, 3] of a class, of the seeds from `seed` on: those that `generate` writes.
+
+        Raises UserError for an unknown class (blank for an unconditional generator), or a truncation the family does not take.
+        """
+        _check(self, {label: count}, truncation, seed)
+        return _pixels(self, [(label, seed + k) for k in range(count)], truncation)
+
     def provenance(self, truncation: float | None) -> dict[str, Any]:
         """What a synthetic set says about its origin."""
         data = self.config.data
@@ -52,11 +64,12 @@ class Generator:
         }
 
 
-def load_generator(run: Path, *, which: str = "last", device: str = "auto") -> Generator:
+def load_generator(run: Path | str, *, which: str = "last", device: str = "auto") -> Generator:
     """Load a checkpoint of a run: `last`, `best`, or images shown.
 
     Raises UserError when the run, the checkpoint or its weights are not what they should be.
     """
+    run = Path(run)
     config = read_config(run)
     checkpoint = checkpoints.find(run, which)
     if checkpoint.state["recipe"] != config.recipe:
@@ -161,11 +174,16 @@ def class_seed(number: int, seed: int) -> int:
     return number * SEEDS_A_CLASS + seed
 
 
-def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], truncation: float | None) -> None:
+def _pixels(generator: Generator, wanted: Sequence[tuple[str, int]], truncation: float | None) -> NDArray[np.uint8]:
+    """Images uint8 [n, h, w, 3] of labels and seeds."""
     classes = generator.config.data.classes
-    numbers = [classes.index(label) if classes else 0 for _, label, _ in chunk]
-    seeds = [class_seed(number, seed) for number, (_, _, seed) in zip(numbers, chunk, strict=True)]
-    images = images_of(generator.recipe, seeds, numbers, truncation).transpose(0, 2, 3, 1)
+    numbers = [classes.index(label) if classes else 0 for label, _ in wanted]
+    seeds = [class_seed(number, seed) for number, (_, seed) in zip(numbers, wanted, strict=True)]
+    return images_of(generator.recipe, seeds, numbers, truncation).transpose(0, 2, 3, 1)
+
+
+def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], truncation: float | None) -> None:
+    images = _pixels(generator, [(label, seed) for _, label, seed in chunk], truncation)
     for (path, label, seed), image in zip(chunk, images, strict=True):
         text = {
             "Software": "dermsynth",
