@@ -312,7 +312,9 @@ def gallery(
         example a phantom and patches cut from it. May be repeated.
     """
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.report.gallery import write_gallery
+    from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
 
-    size = write_gallery(runs, out, [open_data_set(folder) for folder in inputs])
+    size, photographs = write_gallery(runs, out, [open_data_set(folder) for folder in inputs])
     print(f"{out / 'README.md'}: {len(runs)} runs, {size / 1e6:.2f} MB of pictures")
+    if photographs:
+        print(f"  {PHOTOGRAPHS}")

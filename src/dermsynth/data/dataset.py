@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from dermsynth import __version__
 from dermsynth.errors import UserError
 from dermsynth.runs import read_json, replacing, write_json
+from dermsynth.values import parse_flag
 
 SCHEMA = 1
 METADATA, DESCRIPTION = "metadata.csv", "dataset.json"
@@ -61,8 +62,17 @@ class DataSet:
 
     @property
     def synthetic(self) -> bool:
-        """Whether a generator made the images."""
-        return bool(self.description.get("synthetic", False))
+        """Whether a generator made the images.
+
+        Raises UserError where a description that was edited by hand says neither.
+        """
+        told = self.description.get("synthetic", False)
+        try:
+            return bool(parse_flag(told))
+        except ValueError as error:
+            raise UserError(
+                f"{self.folder / DESCRIPTION}: synthetic = {told!r} is no flag; write true or false"
+            ) from error
 
     def select(self, keep: NDArray[np.bool_]) -> "DataSet":
         """The same data set with the chosen rows only."""
