@@ -40,7 +40,9 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
         flags = (marked.table[found_column(name)] == "1").to_numpy()
         print(f"{name:<24}" + "".join(f"{flags[rows].mean():>22.1%}" for _, rows in groups))
     place = shlex.quote(str(data))
-    print(f"{data}: {len(marked.table):,} images marked; next: dermsynth audit {place}, dermsynth artefacts remove {place}")
+    print(
+        f"{data}: {len(marked.table):,} images marked; next: dermsynth audit {place}, dermsynth artefacts remove {place}"
+    )
 
 
 def train(
