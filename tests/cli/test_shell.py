@@ -73,7 +73,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("train stylegan2-ada --out x --images 1k --set gamma=1", ["unknown option 'gamma'", "r1_gamma"]),
         ("train stylegan2-ada --out x --images 1k --set r1_gamma=-1", ["r1_gamma = -1", "greater than or equal to 0"]),
         ("train stylegan2-ada --out x --images 1k --set augmentation=blue", ["augmentation", "blue", "skin"]),
-        ("train stylegan2-ada --out x --images 1k --balance 3", ["--balance 3"]),
+        ("train stylegan2-ada --out x --images 1k --imbalance 3", ["--imbalance 3"]),
         ("train stylegan2-ada --out x --images 1k --data nowhere", ["nowhere: no such folder"]),
         ("train stylegan2-ada --out x --images 1k --precision half", ["half", "bfloat16"]),
         ("audit nowhere", ["nowhere: no such folder"]),
@@ -107,7 +107,7 @@ def test_help_imports_nothing_heavy() -> None:
             ["multiples of 4"],
         ),
         ("train cyclegan --out x --images 1k --from nevus --to melanoma --exclude wart", ["--exclude", "leave it out"]),
-        ("train pix2pixhd --out x --images 1k --resolution 32 --balance 0.5", ["--balance", "leave it out"]),
+        ("train pix2pixhd --out x --images 1k --resolution 32 --imbalance 0.5", ["--imbalance", "leave it out"]),
         ("translate nowhere --input nowhere --out x", ["nowhere: not a run folder"]),
         ("experiment bauer --out x", ["'bauer'", "lunagariya-curves"]),
         ("experiment baur --out x --families cyclegan", ["cyclegan", "does not compare"]),
@@ -186,7 +186,7 @@ def test_the_whole_chain_on_a_phantom(shell: Shell, tmp_path: Path) -> None:
     assert "SWD mean" in text
     assert "fidelity" in text
     assert re.search(r"copying +not measured +\d+ held-out images, at least 100", text)
-    assert "<svg" in (made / "evaluation.html").read_text()
+    assert "<svg" in (made / "assessment.html").read_text()
     shell("report", folder)
     page = (folder / "report.html").read_text()
     assert "FID-embedded" in page

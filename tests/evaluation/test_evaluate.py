@@ -49,7 +49,7 @@ def test_everything_stands_beside_the_numbers(synthetic: DataSet, phantom: DataS
     text = as_text(result)
     assert "not comparable with published FID" in text
     assert "the generator was trained on" in text
-    assert read_json(synthetic.folder / "evaluation.json") == result
+    assert read_json(synthetic.folder / "assessment.json") == result
     assert read_json(run / "evaluations" / f"{synthetic.folder.name}.json") == result
 
 
@@ -79,7 +79,7 @@ def test_the_whole_evaluation_has_every_part(
     assert list(questions) == ["fidelity", "diversity", "copying", "usefulness", "fairness"]
     assert questions["fidelity"] == "red"  # the generator of these tests has hardly been trained
     write_evaluation_report(again, phantom, result, "dermsynth evaluate made")
-    page = (made.folder / "evaluation.html").read_text()
+    page = (made.folder / "assessment.html").read_text()
     assert "closest to a training image" in page
     assert all(f"Closest by {measure}" in page for measure in result["closest"])
     neighbours = pd.read_csv(made.folder / "neighbours.csv")
@@ -98,7 +98,7 @@ def test_a_brief_evaluation_does_not_replace_a_whole_one(
     evaluate(made, phantom, load_extractor("embedded"))
     whole = evaluate_fully(made, phantom, load_extractor("embedded"))
     assert "measurements" in evaluate(open_data_set(made.folder), phantom, load_extractor("embedded"))
-    assert read_json(made.folder / "evaluation.json") == whole
+    assert read_json(made.folder / "assessment.json") == whole
 
 
 def test_perceptual_figures_paths_and_a_view_of_features(
@@ -121,7 +121,7 @@ def test_perceptual_figures_paths_and_a_view_of_features(
     assert len(view["points"]) == 100 + min(result["real"]["images"], SHOWN)
     assert all(0 <= p["x"] <= 1 and 0 <= p["y"] <= 1 for p in view["points"])
     write_evaluation_report(open_data_set(made.folder), phantom, result, "")
-    assert "Where the images lie" in (made.folder / "evaluation.html").read_text()
+    assert "Where the images lie" in (made.folder / "assessment.html").read_text()
     with pytest.raises(UserError, match="--path-lengths: needs a distance"):
         evaluate_fully(made, phantom, load_extractor("embedded"), paths=20)
 
@@ -220,7 +220,7 @@ def test_a_page_on_another_real_set_shows_no_neighbours(
     result = evaluate_fully(made, other, load_extractor("embedded"))
     assert "not the set that the generator was trained on" in result["copying_refused"]
     write_evaluation_report(made, other, result, "")
-    assert "closest to a training image" not in (made.folder / "evaluation.html").read_text()
+    assert "closest to a training image" not in (made.folder / "assessment.html").read_text()
 
 
 def test_the_copying_light_allows_for_a_threshold_from_few_images() -> None:

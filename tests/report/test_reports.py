@@ -1,4 +1,5 @@
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -8,8 +9,9 @@ from dermsynth.data.audit import audit
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.report.audit_report import write_audit_report
-from dermsynth.report.page import curves
+from dermsynth.report.page import PHOTOGRAPHS, curves
 from dermsynth.report.run_report import write_run_report
+from dermsynth.runs import read_json, write_json
 
 
 class Links(HTMLParser):
@@ -46,6 +48,30 @@ def test_the_report_of_a_run_is_one_file(run: Path, phantom: DataSet, tmp_path: 
         assert expected in text
     assert len(re.findall(r"<img ", text)) >= 2 * 3 + 3
     assert "<svg" in text
+
+
+def test_a_page_says_that_it_embeds_photographs_or_has_none(run: Path, phantom: DataSet, tmp_path: Path) -> None:
+    assert write_run_report(run, tmp_path / "with.html")
+    assert not write_run_report(run, tmp_path / "without.html", photographs=False)
+    shown, hidden = ((tmp_path / name).read_text() for name in ("with.html", "without.html"))
+    assert PHOTOGRAPHS in shown
+    assert "real: random training images" in shown
+    assert PHOTOGRAPHS not in hidden
+    assert "real: random training images" not in hidden
+    assert 'alt="real' not in hidden
+    assert "left out (--no-photographs)" in hidden
+    assert hidden.count('alt="generated') == shown.count('alt="generated') == 3
+
+
+def test_the_report_finds_moved_data_where_it_is_told(run: Path, phantom: DataSet, tmp_path: Path) -> None:
+    moved = tmp_path / "run"
+    shutil.copytree(run, moved)
+    config = read_json(moved / "config.json")
+    write_json(moved / "config.json", {**config, "data": {**config["data"], "folder": str(tmp_path / "gone")}})
+    assert not write_run_report(moved, tmp_path / "lost.html")
+    assert "name it with --data DIR" in (tmp_path / "lost.html").read_text()
+    assert write_run_report(moved, tmp_path / "found.html", data=phantom.folder)
+    assert "real: random training images" in (tmp_path / "found.html").read_text()
 
 
 def test_every_series_is_drawn_however_many() -> None:

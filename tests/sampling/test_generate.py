@@ -8,7 +8,7 @@ from PIL import Image
 
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
-from dermsynth.images import AI_SOURCE
+from dermsynth.images import AI_SOURCE, read_image
 from dermsynth.runs import read_json, write_json
 from dermsynth.sampling.generate import generate, image_name, load_generator
 from dermsynth.training import checkpoints
@@ -133,3 +133,35 @@ def test_the_set_opens_like_any_other(run: Path, tmp_path: Path) -> None:
     )
     assert len(loaded) == 2
     assert loaded[0]["image"].size == (16, 16)
+
+
+def test_the_same_seed_is_the_same_image_in_python_and_on_disk(run: Path, tmp_path: Path) -> None:
+    generator = load_generator(str(run), device="cpu")
+    made = generate(generator, {"melanoma": 2, "nevus": 18}, tmp_path / "s", truncation=0.8, first_seed=4)
+    for label in ("melanoma", "nevus"):
+        images = generator.sample(made.count(label), label=label, seed=4, truncation=0.8)
+        for path, image in zip(made.select(made.labels == label).paths, images, strict=True):
+            assert (read_image(path) == image).all()
+    with pytest.raises(UserError, match="wart: no such class"):
+        generator.sample(2, label="wart")
+
+
+def test_a_label_agrees_in_table_folder_and_file(run: Path, tmp_path: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    made = generate(generator, dict.fromkeys(generator.config.data.classes, 2), tmp_path / "s")
+    for name, label, seed in zip(made.table["file_name"], made.labels, made.table["seed"], strict=True):
+        number = generator.config.data.classes.index(str(label))
+        assert name == f"images/{number:02d}_{label}/seed{int(seed):09d}.png"
+        with Image.open(made.folder / name) as image:
+            assert (image.info["label"], image.info["seed"]) == (label, seed)
+
+
+def test_a_folder_with_other_images_is_refused_before_any_is_made(run: Path, tmp_path: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    made = generate(generator, {"nevus": 2}, tmp_path / "s")
+    stray = made.folder / "images" / "0_nevus" / "seed000000007.png"
+    stray.parent.mkdir()
+    stray.write_bytes(made.paths[0].read_bytes())
+    with pytest.raises(UserError, match=r"images/0_nevus/seed000000007\.png is not named"):
+        generate(generator, {"nevus": 9}, made.folder)
+    assert len(list(made.folder.rglob("*.png"))) == 3

@@ -12,7 +12,7 @@ from dermsynth.data.dataset import DataSet, write_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
-from dermsynth.report.gallery import write_gallery
+from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
 from dermsynth.report.run_report import write_run_report
 from dermsynth.sampling.generate import Generator, generate, load_generator
 from dermsynth.sampling.translate import from_maps, outside_change, translate
@@ -158,7 +158,7 @@ def test_their_reports_show_inputs(made: Make, recipe: str, tmp_path: Path) -> N
 
 def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: Path, tmp_path: Path) -> None:
     runs = [run, made("cyclegan").run, made("pix2pixhd").run]
-    size = write_gallery(runs, tmp_path / "gallery")
+    size, photographs = write_gallery(runs, tmp_path / "gallery")
     text = (tmp_path / "gallery" / "README.md").read_text()
     pictures = {path.name: read_image(path) for path in (tmp_path / "gallery").glob("*.jpg")}
     assert set(pictures) == {"run.jpg", "cyclegan.jpg", "pix2pixhd.jpg"}
@@ -166,9 +166,12 @@ def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: P
     for name in pictures:
         assert f"({name})" in text
     assert text.count("Rows in pairs") == 2
+    assert photographs
+    assert PHOTOGRAPHS in text
+    assert "Not photographs" not in text
     assert pictures["cyclegan.jpg"].shape[0] == 4 * 34 - 2, "two directions, each below its input"
     other = write_phantom(tmp_path / "other", 60, PhantomSettings(32, 32), seed=5, jobs=1)
-    write_gallery(runs, tmp_path / "others", [other])
+    assert not write_gallery(runs, tmp_path / "others", [other])[1]
     drawn = (read_image(tmp_path / "others" / "cyclegan.jpg")[:32, :32], pictures["cyclegan.jpg"][:32, :32])
     first = decoded(other.select(other.labels == "melanoma"), Decoding(32, 32)).transpose(0, 2, 3, 1).astype(int)
     errors = [np.abs(first - one.astype(int)).mean(axis=(1, 2, 3)).min() for one in drawn]

@@ -1,5 +1,6 @@
 """The verbs of artefacts: detect, remove, insert, compare."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -38,8 +39,9 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     for name in ARTEFACTS:
         flags = (marked.table[found_column(name)] == "1").to_numpy()
         print(f"{name:<24}" + "".join(f"{flags[rows].mean():>22.1%}" for _, rows in groups))
+    place = shlex.quote(str(data))
     print(
-        f"{data}: {len(marked.table):,} images marked; next: dermsynth audit {data}, dermsynth artefacts remove {data}"
+        f"{data}: {len(marked.table):,} images marked; next: dermsynth audit {place}, dermsynth artefacts remove {place}"
     )
 
 

@@ -1,5 +1,6 @@
 """Verbs that bring images in and look at them."""
 
+import shlex
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -280,7 +281,8 @@ def edited_maps(
     from dermsynth.data.map_editing import edit_maps
 
     made = edit_maps(open_data_set(folder), out, count, split=split, superpixels=superpixels, seed=seed)
-    print(f"{out}: {len(made.table):,} maps; next: dermsynth generate RUN --maps {out} --out DIR")
+    following = shlex.join(["dermsynth", "generate", "RUN", "--maps", str(out), "--out", "DIR"])
+    print(f"{out}: {len(made.table):,} maps; next: {following}")
 
 
 def audit(folder: Path, *, out: Path | None = None) -> None:

@@ -116,6 +116,7 @@ def rename(directions: Path, old: str, new: str) -> None:
 def edit(
     data: Path, *, directions: Path, direction: str, out: Path, steps: float | None = None, until_gone: str = "",
     layers: str = "", model: str = "", without: Annotated[tuple[str, ...], Parameter(negative="")] = (),
+    run: Path | None = None,
 ) -> None:  # fmt: skip
     """Edit a whole synthetic set along a direction: by so many deviations, or until a scorer sees nothing any more.
 
@@ -139,11 +140,14 @@ def edit(
         Backbone of a trained detector.
     without
         Names of directions that are projected out first.
+    run
+        The run that made the set, if it was moved.
     """
     from dataclasses import replace
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
+    from dermsynth.evaluation.origin import with_run
     from dermsynth.latents.directions import named, read_directions
     from dermsynth.latents.directions import without as left_of
     from dermsynth.latents.edited_sets import edit_set, space_behind
@@ -153,7 +157,7 @@ def edit(
 
     if (steps is None) == (not until_gone):
         raise UserError("say how far: either --steps NUMBER or --until-gone SCORER")
-    source = open_data_set(data)
+    source = with_run(open_data_set(data), run)
     space = space_behind(source)
     known = read_directions(directions, space)
     chosen = named(known, direction)
@@ -277,7 +281,7 @@ def project(
 def explore(
     run: Path, *, directions: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     score: Annotated[tuple[str, ...], Parameter(negative="")] = (), model: str = "", which: Which = "last",
-    device: str = "auto", port: int = 8001,
+    device: str = "auto", port: int = 8001, data: Path | None = None,
 ) -> None:  # fmt: skip
     """Show a page on this machine: sliders for seed, class, truncation and directions, with scores and copy gate.
 
@@ -293,10 +297,12 @@ def explore(
         Backbone of a trained detector: mobilenet=FILE or timm:NAME=FILE.
     port
         Port to listen on; from another machine: ssh -L 8001:127.0.0.1:8001.
+    data
+        The data set that the run was trained on, if it was moved; for the copy gate.
     """
     from dermsynth.explore.serve import serve
 
-    serve(run, directions, score, model, which=which, device=device, port=port)
+    serve(run, directions, score, model, which=which, device=device, port=port, data=data)
 
 
 def _layers(text: str, space: "Space") -> tuple[int, int] | None:

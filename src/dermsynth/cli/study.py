@@ -1,5 +1,6 @@
 """The verbs of the reader study."""
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,7 +37,8 @@ def create(
     study = create_study(protocol, *sides, out, seed, matched=not unmatched, tell=lambda note: print(f"note: {note}"))
     for row in study.items.groupby(["role", "truth", "label"]).size().reset_index().itertuples(index=False):
         print(f"{row[0]:<10}{row[1]:<11}{row[3]:<5}{row[2]}")
-    print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: dermsynth study serve {out}")
+    following = shlex.join(["dermsynth", "study", "serve", str(out)])
+    print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: {following}")
 
 
 def plan(
@@ -191,6 +193,7 @@ def report(
     without: Annotated[tuple[Literal["unfinished", "reopened", "diagnosis"], ...], Parameter(negative="")] = (),
     out: Path | None = None,
     database: str = "",
+    photographs: bool = True,
     seed: int = 0,
 ) -> None:
     """Analyse a study, or any CSV of answers: report.json and study.html.
@@ -209,7 +212,10 @@ def report(
         Folder for both files; by default the study's, or the CSV's.
     database
         URL of the database, if it is not in the study's folder.
+    photographs
+        Whether the page shows the images that fooled all or no rater.
     """
+    from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.report.study_report import write_study_report
     from dermsynth.runs import command_line
     from dermsynth.study.analysis import analyse
@@ -222,7 +228,7 @@ def report(
         found = running(study, database)
         answers, counted = study_answers(found, without)
         answers = Answers(answers.table, positive) if positive else answers
-        images = found.study
+        images = found.study if photographs else None
     else:
         answers, counted = read_answers(study, positive, without)
     folder = out or (study if study.is_dir() else study.parent)
@@ -239,6 +245,8 @@ def report(
     for group in result["groups"]:
         print(f"{group['group']}: {group['raters']} raters, {_said(group)}")
     print(page)
+    if images is not None:
+        print(f"  {PHOTOGRAPHS}")
 
 
 def _said(group: Mapping[str, Any]) -> str:

@@ -1,10 +1,16 @@
 """Verbs that make and measure synthetic images, and report."""
 
+import shlex
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
+from unicodedata import normalize
 
 from cyclopts import Parameter
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dermsynth.data.dataset import DataSet
 from dermsynth.cli.machine import MACHINE, Machine
 
 
@@ -18,6 +24,7 @@ def generate(
     truncation: float | None = None,
     seed: int = 0,
     checkpoint: str = "last",
+    data: Path | None = None,
     device: str = "auto",
     machine: Machine = MACHINE,
 ) -> None:
@@ -42,40 +49,68 @@ def generate(
         Seed of the first image of each class.
     checkpoint
         last, best, or images shown.
+    data
+        The data set that the run was trained on, if it was moved; for the copy gate.
     """
-    from shlex import quote
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
-    from dermsynth.evaluation.copies import check_copies
-    from dermsynth.runs import parse_count
     from dermsynth.sampling.generate import generate as make
     from dermsynth.sampling.generate import load_generator
     from dermsynth.sampling.translate import from_maps
+    from dermsynth.training.showing import data_trained_on
 
     generator = load_generator(run, which=checkpoint, device=device)
     machine.prepare(device=device)
+    if data is not None:
+        data_trained_on(generator.config.data, data)  # told now, not after the work
     if maps is not None:
         given = {"--count": count, "--seed": seed, "--truncation": truncation is not None}
         useless = ", ".join(name for name, value in given.items() if value)
         if useless:
             raise UserError(f"{useless}: of no use with --maps, where every map makes one image; leave it out")
         made = from_maps(generator, open_data_set(maps), out, split=split)
-        print(f"{out}: {len(made.table):,} images")
+        _tell(made, generator.config.data.folder, data)
         return
     if split:
         raise UserError(f"--split {split}: goes with --maps; leave it out")
     if not count and generator.recipe.takes == "images":
         raise UserError("--count is missing: write --count CLASS=NUMBER, or one NUMBER")
-    counts: dict[str, int] = {}
-    for item in count:
-        label, equals, number = item.rpartition("=")
-        labels = [label] if equals else list(generator.config.data.classes) or [""]
-        counts |= {name: parse_count(number) for name in labels}
+    counts = _counts(count, generator.config.data.classes)
     made = make(generator, counts, out, truncation=truncation, first_seed=seed)
-    way = f"dermsynth evaluate {quote(str(out))} --against {quote(generator.config.data.folder)}"
-    print(f"{out}: {len(made.table):,} images; next: {way}")
-    print(f"  copy gate: {check_copies(made)}")
+    _tell(made, generator.config.data.folder, data)
+
+
+def _tell(made: "DataSet", folder: str, data: Path | None) -> None:
+    """What was made, the command that goes on, and what the copy gate says; `data` is where `folder` was moved to."""
+    from dermsynth.evaluation.copies import check_copies
+
+    real = data or Path(folder)
+    command = shlex.join(
+        ["dermsynth", "evaluate", str(made.folder), "--against", str(real if real.is_dir() else "DIR")]
+    )
+    print(f"{made.folder}: {len(made.table):,} images; next: {command}")
+    print(f"  copy gate: {check_copies(made, data)}")
+
+
+def _counts(items: "Sequence[str]", classes: "Sequence[str]") -> dict[str, int]:
+    """How many images of which class: CLASS=NUMBER, or NUMBER for every class.
+
+    A name that no class has is left to whoever makes the images. Raises UserError for a class named twice.
+    """
+    from dermsynth.errors import UserError
+    from dermsynth.runs import parse_count
+
+    counts: dict[str, int] = {}
+    for item in items:
+        label, equals, number = item.rpartition("=")
+        same = [name for name in classes if normalize("NFC", name) == normalize("NFC", label)]
+        labels = [label if label in classes or not same else same[0]] if equals else list(classes) or [""]
+        for name in labels:
+            if name in counts:
+                raise UserError(f"--count {item}: the number of {name or 'images'} is given twice; give it once")
+            counts[name] = parse_count(number)
+    return counts
 
 
 def translate(
@@ -116,7 +151,9 @@ def translate(
     where = None if masks is None else open_data_set(masks)
     made = make(generator, open_data_set(input), out, to=to, masks=where, split=split)
     change = made.description.get("change_outside_mask")
-    print(f"{out}: {len(made.table):,} images")
+    print(
+        f"{out}: {len(made.table):,} images; copy gate: not run yet; {shlex.join(['dermsynth', 'evaluate', str(out)])} runs it"
+    )
     if change:
         print(
             f"  change outside the masks: {change['mean']} grey levels on average, {change['worst']} in the worst image"
@@ -134,10 +171,12 @@ def evaluate(
     perceptual: str = "",
     path_lengths: int = 0,
     brief: bool = False,
+    run: Path | None = None,
+    photographs: bool = True,
     seed: int = 0,
     machine: Machine = MACHINE,
 ) -> None:
-    """Say whether a synthetic set is faithful, diverse and not copied: evaluation.json and evaluation.html in its folder.
+    """Say whether a synthetic set is faithful, diverse and not copied: assessment.json and assessment.html in its folder.
 
     Every figure comes with its interval, its real-against-real floor and the number of images; overall, per class and per
     skin tone. Images that lie too close to a training image are flagged in the set's metadata.csv.
@@ -163,16 +202,22 @@ def evaluate(
         So many walks through the generator's latents, whose perceptual lengths are measured; needs --perceptual and the run.
     brief
         FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is.
+    run
+        The run that made the set, if it was moved.
+    photographs
+        Whether the page shows images of the real set, and generated ones that were flagged as copies of them.
     """
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
+    from dermsynth.evaluation.compared import RESULT
     from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate_fully
     from dermsynth.evaluation.evaluate import evaluate as measure
     from dermsynth.evaluation.groups import EVERYTHING
-    from dermsynth.evaluation.origin import judge_of, trained_on
+    from dermsynth.evaluation.origin import judge_of, missing_run, trained_on, with_run
     from dermsynth.networks.lpips import load_perceptual
     from dermsynth.report.evaluation_report import PAGE, write_evaluation_report
+    from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.runs import command_line
     from dermsynth.training.processes import keep_freed_memory
     from dermsynth.utility.classifier import load_extractor
@@ -181,13 +226,16 @@ def evaluate(
     if path_lengths < 0:
         raise UserError(f"--path-lengths {path_lengths}: must be at least 0")
     machine.prepare()
-    made = open_data_set(synthetic)
+    made = with_run(open_data_set(synthetic), run)
     real = open_data_set(against or trained_on(made))
     chosen = load_extractor(extractor, resizer=resizer)
     if brief:
         print(as_text(measure(made, real, chosen, split=split, seed=seed)))
-        print(f"\n{synthetic / 'evaluation.json'}")
+        print("copy gate: not run with --brief")
+        print(f"\n{synthetic / RESULT}")
         return
+    if missing := missing_run(made):
+        print(f"the discriminator is not asked: {missing}")
     space = load_perceptual(perceptual) if perceptual else None
     result = evaluate_fully(
         made,
@@ -200,8 +248,10 @@ def evaluate(
         paths=path_lengths,
         seed=seed,
     )
-    write_evaluation_report(open_data_set(synthetic), real, result, command_line())
+    write_evaluation_report(open_data_set(synthetic), real, result, command_line(), photographs=photographs)
     print(as_text(result, EVERYTHING), as_lights(result), synthetic / PAGE, sep="\n\n")
+    if photographs:
+        print(f"  {PHOTOGRAPHS}")
 
 
 def export(synthetic: Path, *, out: Path, with_flagged: bool = False) -> None:
@@ -217,16 +267,14 @@ def export(synthetic: Path, *, out: Path, with_flagged: bool = False) -> None:
         Leave the flagged images in.
     """
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.report.export import CARD
+    from dermsynth.report.export import CARD, copies_said
     from dermsynth.report.export import export as write
 
-    source = open_data_set(synthetic)
-    made = write(source, out, with_flagged=with_flagged)
-    left_out = len(source.table) - len(made.table)
-    print(f"{out}: {len(made.table):,} images, {left_out} flagged ones left out; {out / CARD}")
+    made = write(open_data_set(synthetic), out, with_flagged=with_flagged)
+    print(f"{out}: {len(made.table):,} images, {copies_said(made)}; {out / CARD}")
 
 
-def report(run: Path, *, out: Path | None = None) -> None:
+def report(run: Path, *, out: Path | None = None, data: Path | None = None, photographs: bool = True) -> None:
     """Write the report of a run: one HTML file that needs nothing else.
 
     Parameters
@@ -235,12 +283,19 @@ def report(run: Path, *, out: Path | None = None) -> None:
         The run's folder.
     out
         Where the page goes; report.html in the run by default.
+    data
+        The data set that the run was trained on, if it was moved.
+    photographs
+        Whether the page shows training images, and what was made of single ones.
     """
+    from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.report.run_report import write_run_report
 
     page = out or run / "report.html"
-    write_run_report(run, page)
+    embedded = write_run_report(run, page, data=data, photographs=photographs)
     print(f"report: {page}")
+    if embedded:
+        print(f"  {PHOTOGRAPHS}")
 
 
 def gallery(
@@ -263,7 +318,9 @@ def gallery(
         example a phantom and patches cut from it. May be repeated.
     """
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.report.gallery import write_gallery
+    from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
 
-    size = write_gallery(runs, out, [open_data_set(folder) for folder in inputs])
+    size, photographs = write_gallery(runs, out, [open_data_set(folder) for folder in inputs])
     print(f"{out / 'README.md'}: {len(runs)} runs, {size / 1e6:.2f} MB of pictures")
+    if photographs:
+        print(f"  {PHOTOGRAPHS}")

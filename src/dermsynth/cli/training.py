@@ -1,6 +1,7 @@
 """The verb `train`."""
 
 import json
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -31,8 +32,10 @@ class Images:
     """Which split is trained on; all for every image."""
     unconditional: Annotated[bool, Parameter(negative="")] = False
     """Ignore the labels."""
-    balance: float = 1.0
-    """1 shows classes as often as they occur, 0 equally often."""
+    imbalance: float = 1.0
+    """How much of the data's imbalance stays: 1 shows classes as often as they occur, 0 equally often."""
+    balance: Annotated[float | None, Parameter(show=False)] = None
+    """The former name of --imbalance, refused with a hint."""
     crop: Literal["centre", "pad", "stretch"] = "centre"
     """How other shapes become this one."""
     filter: Literal["area", "lanczos"] = "area"
@@ -106,7 +109,6 @@ def train(
     device
         auto, cpu, cuda or cuda:1.
     """
-    import shlex
     import sys
 
     from dermsynth.data.verification import ChangedData
@@ -128,7 +130,19 @@ def train(
     except TrainingStopped as error:
         print(f"dermsynth: training stopped: {error}; the last good checkpoint is in {out}", file=sys.stderr)
         sys.exit(3)
-    print(f"{last.path}: {last.images:,} images shown; next: dermsynth generate {shlex.quote(str(out))}")
+    print(f"{last.path}: {last.images:,} images shown; next: {_following(config, out)}")
+
+
+def _following(config: "RunConfig", out: Path) -> str:
+    """The command that makes images with the run, as it can be pasted into a shell."""
+    from dermsynth.recipes import family
+
+    rest = {
+        "images": ["generate", str(out), "--count", "100"],
+        "maps": ["generate", str(out), "--maps", config.data.folder],
+        "domains": ["translate", str(out), "--input", config.data.folder],
+    }[family(config.recipe).takes]
+    return shlex.join(["dermsynth", *rest, "--out", f"{out}-synthetic"])
 
 
 def configure(
@@ -168,11 +182,18 @@ def _wanted(shown: Images, shape: "Shape") -> "Wanted":
     from dermsynth.errors import UserError
     from dermsynth.training.showing import Wanted
 
-    if not 0 <= shown.balance <= 1:
-        raise UserError(f"--balance {shown.balance}: must lie between 0 (classes equally often) and 1 (as they occur)")
+    if shown.balance is not None:
+        raise UserError(
+            f"--balance {shown.balance:g}: is called --imbalance now; --imbalance {shown.balance:g} means the same (1 shows "
+            "classes as often as they occur, 0 equally often)"
+        )
+    if not 0 <= shown.imbalance <= 1:
+        raise UserError(
+            f"--imbalance {shown.imbalance}: must lie between 0 (classes equally often) and 1 (as they occur)"
+        )
     decoding = Decoding(shape.height, shape.width, shown.crop, shown.filter)
     selection = Selection(shown.split, shown.exclude, False if shown.unconditional else None)
-    return Wanted(decoding, selection, shown.balance, shown.superpixels, shown.source, shown.target)
+    return Wanted(decoding, selection, shown.imbalance, shown.superpixels, shown.source, shown.target)
 
 
 def _choice(text: str) -> tuple[str, Any]:

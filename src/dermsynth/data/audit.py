@@ -138,7 +138,7 @@ def _judge(audit: Audit) -> None:
     if counts and max(counts.values()) >= 5 * min(counts.values()):
         rare = min(counts, key=lambda c: counts[c])
         findings.append(f"Unbalanced: {max(counts.values())} images of one class, {counts[rare]} of {rare!r}.")
-        audit.flags.append("--balance 0.5")
+        audit.flags.append("--imbalance 0.5")
     if len(audit.duplicates):
         same = int((audit.duplicates["kind"] == "same").sum())
         findings.append(f"{len(audit.duplicates)} pairs show the same photograph ({same} identical).")

@@ -1,6 +1,8 @@
 """A data set on disk: the ImageFolder convention of Hugging Face, with a description beside it."""
 
 import os
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +17,18 @@ from dermsynth.data.record import facts_of, file_names, hash_of, is_file_column,
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.runs import read_json, replacing, write_json
-from dermsynth.values import identifiers
+from dermsynth.values import identifiers, parse_flag
 
 SCHEMA = 1
 METADATA, DESCRIPTION = "metadata.csv", "dataset.json"
+SPLIT_WORDS = frozenset(
+    {"train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"}
+)
+"""Words in a file's or folder's name that `datasets` takes for the name of a split."""
+_SEPARATORS = r"([-._ 0-9]+)"
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+LONGEST_STEM = 80
+"""Letters of a file's name that stay."""
 TEXT_COLUMNS = ("file_name", "label", "mask_file_name", "group", "split")
 
 
@@ -61,8 +71,17 @@ class DataSet:
 
     @property
     def synthetic(self) -> bool:
-        """Whether a generator made the images."""
-        return bool(self.description.get("synthetic", False))
+        """Whether a generator made the images.
+
+        Raises UserError where a description that was edited by hand says neither.
+        """
+        told = self.description.get("synthetic", False)
+        try:
+            return bool(parse_flag(told))
+        except ValueError as error:
+            raise UserError(
+                f"{self.folder / DESCRIPTION}: synthetic = {told!r} is no flag; write true or false"
+            ) from error
 
     def select(self, keep: NDArray[np.bool_]) -> "DataSet":
         """The same data set with the chosen rows only."""
@@ -94,12 +113,30 @@ def inside(folder: Path, name: str, roots: Sequence[Path] = ()) -> Path:
     raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder (--images names another folder)")
 
 
+def names_a_split(name: str) -> bool:
+    """Whether `datasets` takes a file or folder of this name for a split, and then leaves out every other one."""
+    return not SPLIT_WORDS.isdisjoint(re.split(_SEPARATORS, name))
+
+
+def safe_stem(file_name: str) -> str:
+    """A file's name without folder and ending, as every system and `datasets` can have it.
+
+    Not hidden, no letter that a system refuses, none of Windows' reserved names, and no split: `test_1` becomes `testset_1`.
+    """
+    stem = unicodedata.normalize("NFC", Path(file_name).stem)
+    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", stem)[:LONGEST_STEM]
+    stem = stem.encode("utf-8", "ignore")[: 2 * LONGEST_STEM].decode("utf-8", "ignore").strip(" .")
+    words = re.split(_SEPARATORS, stem)
+    stem = "".join(f"{word}set" if word in SPLIT_WORDS else word for word in words) or "image"
+    return f"{stem}_" if _RESERVED.fullmatch(stem.partition(".")[0]) else stem
+
+
 def unique_stems(file_names: Iterable[str]) -> list[str]:
-    """The files' names without folder and ending, numbered where two are alike."""
+    """The files' names without folder and ending (`safe_stem`), numbered where two are alike."""
     found: list[str] = []
     used: set[str] = set()
     for file_name in file_names:
-        stem = name = Path(file_name).stem
+        stem = name = safe_stem(file_name)
         number = 1
         while name.casefold() in used:
             number += 1

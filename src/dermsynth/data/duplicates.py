@@ -16,7 +16,9 @@ BLOCK = 2048
 
 
 def fingerprints(paths: list[Path], jobs: int) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
-    """Hashes [n] and thumbnails [n, 768] of image files."""
+    """Hashes [n] and thumbnails [n, 768] of image files, of none as well."""
+    if not paths:
+        return np.empty(0, dtype=np.uint64), np.empty((0, 3 * 16 * 16), dtype=np.float32)
     found = Parallel(n_jobs=jobs)(delayed(_fingerprint)(path) for path in paths)
     return np.array([f[0] for f in found], dtype=np.uint64), np.stack([f[1] for f in found])
 

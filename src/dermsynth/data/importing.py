@@ -15,7 +15,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from PIL import Image
 
-from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, write_data_set
+from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, safe_stem, write_data_set
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.data.folder_layout import split_name
 from dermsynth.data.groups import identifying_columns, identity_pairs, one_spelling
@@ -33,8 +33,6 @@ REPORT, UNUSED = "import_report.csv", "import_unused.csv"
 MARK_COLUMN = "synthetic"
 Marked = Literal["refuse", "leave-out", "keep"]
 _WHOLE = re.compile(r"([+-]?\d+)[.,]0+")
-_RESERVED_NAME = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
-NAME_BYTES = 120
 FEW_IMAGES = 300
 """Fewer are read sooner than other processes are started."""
 
@@ -250,7 +248,7 @@ def _target_names(rows: list[SourceRow], report: _Report) -> tuple[list[SourceRo
             report.add(row.image, problem, "left out")
             continue
         seen[row.image] = row
-        stem = _file_stem(row.image)
+        stem = safe_stem(row.image)
         name, number = stem, 1
         while name.casefold() in used:
             number += 1
@@ -259,14 +257,6 @@ def _target_names(rows: list[SourceRow], report: _Report) -> tuple[list[SourceRo
         kept.append(row)
         names.append(name)
     return kept, names
-
-
-def _file_stem(image: str) -> str:
-    """A name that every file system takes: no reserved characters or names, composed letters, not too long."""
-    stem = unicodedata.normalize("NFC", Path(image).stem.encode("utf-8", "replace").decode())
-    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", stem).rstrip(". ")
-    stem = stem.encode()[:NAME_BYTES].decode("utf-8", "ignore") or "image"
-    return f"{stem}_" if _RESERVED_NAME.fullmatch(stem) else stem
 
 
 def _import_one(folder: Path, out: Path, row: SourceRow, name: str, options: ImportOptions) -> _Imported:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shlex
 import sys
 import time
 from dataclasses import dataclass
@@ -78,9 +79,10 @@ def fetch_isic(
         for record in progress_bar(records, total=len(records), label="downloading", unit="img"):
             _fetch_one(client, out, record, known)
     _write_metadata(out, records)
-    print(
-        f"{out / METADATA}: {len(records)} images; next: dermsynth import isic {out / METADATA} --images {out / 'images'}"
+    following = shlex.join(
+        ["dermsynth", "import", "isic", str(out / METADATA), "--images", str(out / "images"), "--out", f"{out}-set"]
     )
+    print(f"{out / METADATA}: {len(records)} images; next: {following}")
     return out / METADATA
 
 

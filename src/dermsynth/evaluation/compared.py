@@ -28,7 +28,9 @@ from dermsynth.networks.features import Extractor
 from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.runs import environment, read_json, write_json
 
-RESULT = "evaluation.json"
+RESULT = "assessment.json"
+OLD_RESULT = "evaluation.json"
+"""Its name in earlier versions, which `datasets` takes for a split; it is still read, and a new result takes its place."""
 SCHEMA = 2
 
 
@@ -171,14 +173,15 @@ class Compared:
         if "verdict" not in result and "verdict" in (evaluation_of(self.synthetic) or {}):
             return result
         write_json(self.synthetic.folder / RESULT, result)
+        (self.synthetic.folder / OLD_RESULT).unlink(missing_ok=True)
         _copy_to_run(self.synthetic, result)
         return result
 
 
 def evaluation_of(data_set: DataSet) -> dict[str, Any] | None:
     """The last evaluation of exactly these images, if there was one."""
-    path = data_set.folder / RESULT
-    result: dict[str, Any] | None = read_json(path) if path.exists() else None
+    path = next((p for p in (data_set.folder / RESULT, data_set.folder / OLD_RESULT) if p.exists()), None)
+    result: dict[str, Any] | None = None if path is None else read_json(path)
     known = result is not None and result["synthetic"].get("content_hash") == data_set.content_hash
     return result if known else None
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
-from dermsynth.data.dataset import DataSet, amended, open_data_set
+from dermsynth.data.dataset import DataSet, amended
 from dermsynth.data.duplicates import twins_between
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
@@ -32,12 +32,14 @@ from dermsynth.evaluation.similar import most_similar
 from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.runs import replacing
 from dermsynth.training.settings import read_config
+from dermsynth.training.showing import data_trained_on
 
 COLUMNS = ("copy_score", "copy_of", "copy_lying", "copy_flag")
 RESAMPLES, CLOSEST = 500, 12
 COMPARED, SIDE = 1000, 64
 """Images, and pixels of their smaller side, for which nearest neighbours are shown."""
 NEIGHBOURS = "neighbours.csv"
+UNSEEN = "; copies cannot be looked for"
 TRANSLATED = "source_image"
 """Column of sets that were made from photographs."""
 
@@ -68,6 +70,8 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
     if TRANSLATED in synthetic.table:
         given = np.isin(real.table["file_name"].to_numpy(str), synthetic.table[TRANSLATED].to_numpy(str))
         wanted, used = wanted | given, used | given
+    if not (wanted & ~used).any():
+        raise UserError(f"no held-out images{UNSEEN}")
     return Sources(real.select(wanted & used), real.select(wanted & ~used))
 
 
@@ -75,7 +79,7 @@ def _check_comparable(synthetic: DataSet, real: DataSet, generator: Mapping[str,
     """Raise UserError where nothing can be said of copies, with the reason."""
     reason = ""
     if not generator:
-        reason = f"{synthetic.folder}: says nothing of its generator"
+        reason = f"{synthetic.folder}: says nothing of its generator, so its training images are not known"
     elif generator.get("data_hash") != real.content_hash:
         reason = f"{real.folder}: not the set that the generator was trained on"
     elif "split" not in real.table or generator.get("split", "train") == "all":
@@ -85,7 +89,7 @@ def _check_comparable(synthetic: DataSet, real: DataSet, generator: Mapping[str,
     elif TRANSLATED in synthetic.table and generator.get("source_hash") != real.content_hash:
         reason = f"{synthetic.folder}: made from photographs of another set than {real.folder}"
     if reason:
-        raise UserError(f"{reason}; copies cannot be looked for")
+        raise UserError(f"{reason}{UNSEEN}")
 
 
 def without_relatives(known: Sources) -> DataSet:
@@ -200,14 +204,17 @@ def _jackknifed(
     return max(low, 0.0), min(high, highest)
 
 
-def check_copies(synthetic: DataSet) -> str:
-    """Flag copies in a set that was just generated, if the images trained on are where they were; say what was found."""
+def check_copies(synthetic: DataSet, data: Path | None = None) -> str:
+    """Flag copies in a set that was just generated and say what was found, or why nothing could be.
+
+    The images trained on are in the folder `data`, by default where the generator's run found them.
+    """
     run = Path(str(synthetic.description.get("generator", {}).get("run", "")))
     try:
-        real = open_data_set(Path(read_config(run).data.folder))
+        real = data_trained_on(read_config(run).data, data)
         flagged = flag_copies(synthetic, sources(synthetic, real), decoding_of(synthetic))
     except UserError as error:
-        return f"not checked ({error})"
+        return f"not checked ({str(error).removesuffix(UNSEEN)})"
     facts = flagged.description["copy_gate"]
     return f"{facts['flagged']} of {facts['of']} images flagged, {facts['false_alarms'] * facts['of']:.0f} expected by chance"
 

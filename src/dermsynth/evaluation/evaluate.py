@@ -23,7 +23,7 @@ Measure = Callable[[Group], list[Measurement]]
 def evaluate(
     synthetic: DataSet, real: DataSet, extractor: Extractor, *, split: str = "all", seed: int = 0
 ) -> dict[str, Any]:
-    """Measure FID, KID and SWD for all images and for each class, and write `evaluation.json` into the synthetic set.
+    """Measure FID, KID and SWD for all images and for each class, and write `assessment.json` into the synthetic set.
 
     Real images are brought to the synthetic images' size in the way the generator's training images were. Says how
     many of the real images the generator was trained on.

@@ -47,17 +47,50 @@ def generator_of(synthetic: DataSet) -> Generator | None:
     return None if checkpoint is None else load_generator(run, which=str(checkpoint.images))
 
 
+def with_run(synthetic: DataSet, run: Path | None) -> DataSet:
+    """The set with the place that its generator's run was moved to; without one as it is.
+
+    Raises UserError when the set has no generator, or none of the run's checkpoints made it.
+    """
+    if run is None:
+        return synthetic
+    origin = synthetic.description.get("generator") or {}
+    if not origin.get("checkpoint"):
+        raise UserError(f"--run {run}: {synthetic.folder} does not say which checkpoint made it; leave --run out")
+    read_config(run)
+    moved = {**synthetic.description, "generator": {**origin, "run": str(run.resolve())}}
+    found = DataSet(synthetic.folder, synthetic.table, moved)
+    if checkpoint_of(found) is None:
+        made_by = f"{origin['checkpoint'][:16]} after {origin.get('images_shown', '?')} images"
+        raise UserError(f"--run {run}: holds no checkpoint that made {synthetic.folder} ({made_by})")
+    return found
+
+
+def missing_run(synthetic: DataSet) -> str:
+    """What cannot be measured because the run that made a set is not at hand; blank where it is, or never was one."""
+    origin = synthetic.description.get("generator") or {}
+    if not origin.get("checkpoint") or checkpoint_of(synthetic) is not None:
+        return ""
+    place = origin.get("run") or "not named"
+    return f"the run that made {synthetic.folder} is not at hand ({place}); if it was moved, name it with --run DIR"
+
+
 def trained_on(synthetic: DataSet) -> Path:
     """The folder of the data set that a set's generator was trained on.
 
-    Raises UserError when the run is not where it was, or the set says nothing of it.
+    Raises UserError when run or data set are not where they were, or the set says nothing of them.
     """
-    run = Path(str(synthetic.description.get("generator", {}).get("run", "")))
+    way = "name the real set with --against DIR"
+    origin = synthetic.description.get("generator") or {}
+    if not origin:
+        raise UserError(f"{synthetic.folder}: says nothing of its generator; {way}")
     try:
-        return Path(read_config(run).data.folder)
+        folder = Path(read_config(Path(str(origin.get("run", "")))).data.folder)
     except UserError as error:
-        reason = "the run that made it is not at hand; name the real set with --against DIR"
-        raise UserError(f"{synthetic.folder}: {reason}") from error
+        raise UserError(f"{synthetic.folder}: the run that made it is not at hand; {way}") from error
+    if not folder.is_dir():
+        raise UserError(f"{synthetic.folder}: the set it was trained on is not at hand ({folder}); {way}")
+    return folder
 
 
 def judge_of(synthetic: DataSet) -> Judge | None:

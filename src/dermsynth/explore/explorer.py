@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding
-from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import fitted_gate, sources
 from dermsynth.evaluation.gate import CopyGate
@@ -21,6 +21,7 @@ from dermsynth.latents.edits import moved
 from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Space
 from dermsynth.sampling.generate import SEEDS_A_CLASS, Generator
+from dermsynth.training.showing import data_trained_on
 
 FARTHEST = 5.0
 """Deviations along a direction that may be asked for."""
@@ -82,13 +83,13 @@ class Gate:
         return Nearness(float(found.score[0]), self.gate.threshold, name, bool(self.gate.flags(found)[0]))
 
 
-def gate_of(generator: Generator) -> tuple[Gate | None, str]:
-    """The copy gate, or None with the reason why there is none."""
+def gate_of(generator: Generator, place: Path | None = None) -> tuple[Gate | None, str]:
+    """The copy gate, from images in the folder `place` if they were moved, or None with the reason why there is none."""
     data, shape = generator.config.data, generator.recipe.shape
     facts = {"synthetic": True, "generator": generator.provenance(None)}
     nothing = DataSet(generator.run, pd.DataFrame({"file_name": []}), facts)
     try:
-        known = sources(nothing, open_data_set(Path(data.folder)))
+        known = sources(nothing, data_trained_on(data, place))
         gate = fitted_gate(known, Decoding(shape.height, shape.width, data.crop, data.filter))
     except UserError as error:
         return None, str(error)

@@ -14,8 +14,9 @@ from dermsynth.sampling.generate import load_generator
 
 
 def serve(
-    run: Path, directions: Sequence[Path], scores: Sequence[str], model: str, *, which: str, device: str, port: int
-) -> None:
+    run: Path, directions: Sequence[Path], scores: Sequence[str], model: str, *, which: str, device: str, port: int,
+    data: Path | None = None,
+) -> None:  # fmt: skip
     """Show the page of a run on this machine until it is stopped.
 
     Raises UserError for a run without latents, directions of another generator, scorers that are not there, a port in use.
@@ -28,7 +29,7 @@ def serve(
     _require_free(port)
     space = space_of(load_generator(run, which=which, device=device))
     found, seen = gathered(directions, space), [scorer(place, model) for place in scores]
-    gate, note = gate_of(space.generator)
+    gate, note = gate_of(space.generator, data)
     print(
         f"copy gate: {note if gate is None else f'{gate.gate.held_out} held-out images set its threshold'}", flush=True
     )

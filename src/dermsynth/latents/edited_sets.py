@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
-from dermsynth.evaluation.origin import generator_of
+from dermsynth.evaluation.origin import generator_of, missing_run
 from dermsynth.images import encode_png
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved, until_gone
@@ -17,6 +17,7 @@ from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Images, Space, space_of
 from dermsynth.progress import progress_bar
 from dermsynth.runs import replacing_folder, write_bytes
+from dermsynth.sampling.names import seeds_of, truncation_of
 
 PART = 64
 KEPT = ("file_name", "label", "seed", "truncation", "checkpoint", "synthetic")
@@ -37,8 +38,7 @@ def space_behind(data_set: DataSet) -> Space:
         )
     generator = generator_of(data_set)
     if generator is None:
-        run = data_set.description.get("generator", {}).get("run", "not named")
-        raise UserError(f"{data_set.folder}: the run that made it is not at hand ({run})")
+        raise UserError(missing_run(data_set) or f"{data_set.folder}: says nothing of the run that made it")
     return space_of(generator)
 
 
@@ -80,10 +80,9 @@ def _moved(
     rows: pd.DataFrame, space: Space, direction: Direction, steps: float | None, gone: Scorer | None
 ) -> tuple[Images, NDArray[np.float64]]:
     """Images of rows of a set's table, moved, and by how many deviations."""
-    classes, text = space.generator.config.data.classes, str(rows["truncation"].iloc[0])
-    seeds = rows["seed"].astype(int).tolist()
+    classes, seeds = space.generator.config.data.classes, seeds_of(rows)
     labels = [classes.index(str(label)) for label in rows["label"]] if classes else [0] * len(rows)
-    points = space.points(seeds, labels, None if text == "none" else float(text))
+    points = space.points(seeds, labels, truncation_of(rows))
     if gone is not None:
         return until_gone(space, points, seeds, labels, direction, gone)
     taken = np.full(len(rows), steps or 0.0)

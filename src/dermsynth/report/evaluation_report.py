@@ -7,13 +7,17 @@ import numpy as np
 import pandas as pd
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.evaluation.copies import TRANSLATED
 from dermsynth.images import grid
-from dermsynth.report.page import COLOURS, bars, picture, thumbnails, write_page
+from dermsynth.report.page import COLOURS, PHOTOGRAPHS, bars, picture, thumbnails, write_page
+from dermsynth.values import flags, numbers
 
 NEIGHBOURS, EXAMPLES, COLUMNS = 24, 30, 10
 SPRITE, SPRITES = 48, 20
 """Pixels of an image in the view of features, and images a row of their common picture."""
-PAGE = "evaluation.html"
+PAGE = "assessment.html"
+OLD_PAGE = "evaluation.html"
+"""Its name in earlier versions, which `datasets` takes for a split; a new page takes its place."""
 SECTIONS = (
     ("Distances of distributions", ("FID", "KID", "MMD", "SWD")),
     ("Fidelity and diversity apart", ("precision", "recall", "density", "coverage")),
@@ -23,33 +27,51 @@ SECTIONS = (
 )
 
 
-def write_evaluation_report(synthetic: DataSet, real: DataSet, result: Mapping[str, Any], command: str) -> None:
-    """Write `evaluation.html` into the synthetic set, whose table has the copy gate's columns if it was run."""
+def write_evaluation_report(
+    synthetic: DataSet, real: DataSet, result: Mapping[str, Any], command: str, *, photographs: bool = True
+) -> None:
+    """Write the page into the synthetic set, whose table has the copy gate's columns if it was run.
+
+    Without `photographs` it shows no real image, and no synthetic one that was flagged as a copy of one.
+    """
     table = pd.DataFrame(result["measurements"])
+    may_show = synthetic if photographs else _generated(synthetic)
     sections = [(title, table[table["metric"].str.startswith(names)].to_dict("records")) for title, names in SECTIONS]
     write_page(
         synthetic.folder / PAGE,
         "evaluation.html",
         {
             "name": synthetic.folder.name,
+            "photographs": PHOTOGRAPHS if photographs else "",
             "result": result,
             "command": command,
             "lights": result["verdict"],
             "sections": [(title, rows) for title, rows in sections if rows],
             "differences": _differences(table),
-            "examples": [("synthetic", _some(synthetic)), ("real", _some(real))],
-            "neighbours": _neighbours(synthetic, real) if result.get("copy_gate") else [],
-            "embeddings": [_embedding(synthetic, real, view) for view in result.get("embedding", [])],
-            "closest": _closest(synthetic, real, result.get("closest", {})),
+            "examples": [("synthetic", _some(may_show)), *([("real", _some(real))] if photographs else [])],
+            "neighbours": _neighbours(synthetic, real, photographs) if result.get("copy_gate") else [],
+            "embeddings": [_embedding(may_show, real, view, photographs) for view in result.get("embedding", [])],
+            "closest": _closest(synthetic, real, result.get("closest", {}), photographs),
         },
     )
+    (synthetic.folder / OLD_PAGE).unlink(missing_ok=True)
 
 
-def _embedding(synthetic: DataSet, real: DataSet, view: Mapping[str, Any]) -> dict[str, Any]:
-    """Points for the page's script, [x, y, real or not, label, file name], and one picture that holds all their images."""
+def _embedding(synthetic: DataSet, real: DataSet, view: Mapping[str, Any], photographs: bool) -> dict[str, Any]:
+    """Points for the page's script, [x, y, real or not, label, file name], and one picture that holds all their images.
+
+    Without `photographs` the picture is blank at real images, and at all that are not in `synthetic`.
+    """
     points, folders = view["points"], {"synthetic": synthetic.folder, "real": real.folder}
     labels = sorted({point["label"] for point in points})
-    sprite = thumbnails([folders[point["side"]] / point["file_name"] for point in points], SPRITE)
+    seen = {
+        "synthetic": set(synthetic.table["file_name"]),
+        "real": set(real.table["file_name"]) if photographs else set(),
+    }
+    sprite = np.full((len(points), SPRITE, SPRITE, 3), 255, np.uint8)
+    for row, point in enumerate(points):
+        if point["file_name"] in seen[point["side"]]:
+            sprite[row] = thumbnails([folders[point["side"]] / point["file_name"]], SPRITE)[0]
     rows = [
         [p["x"], p["y"], int(p["side"] == "real"), labels.index(p["label"]), p["file_name"]] for p in points
     ]  # fmt: skip
@@ -63,7 +85,15 @@ def _embedding(synthetic: DataSet, real: DataSet, view: Mapping[str, Any]) -> di
     }
 
 
+def _generated(synthetic: DataSet) -> DataSet:
+    """The images that show no photograph: neither flagged as a copy of one nor made from one."""
+    made_from = synthetic.table.get(TRANSLATED, pd.Series("", synthetic.table.index)) != ""
+    return synthetic.select(~flags(synthetic.table, "copy_flag") & ~made_from.to_numpy(bool))
+
+
 def _some(data_set: DataSet) -> str:
+    if data_set.table.empty:
+        return "every image is flagged as a copy, or made from a photograph"
     chosen = np.sort(np.random.default_rng(0).permutation(len(data_set.table))[:EXAMPLES])
     paths = [data_set.paths[index] for index in chosen]
     return picture(grid(thumbnails(paths, 96), COLUMNS), f"random images of {data_set.folder.name}")
@@ -81,12 +111,15 @@ def _differences(table: pd.DataFrame) -> str:
     )  # fmt: skip
 
 
-def _closest(synthetic: DataSet, real: DataSet, closest: Mapping[str, Any]) -> dict[str, list[dict[str, Any]]]:
-    """Pairs of pictures for every measure, the closest first."""
-    return {
-        measure: [row | {"picture": _beside(synthetic, row["file_name"], real, row["of"])} for row in rows]
-        for measure, rows in closest.items()
-    }
+def _closest(
+    synthetic: DataSet, real: DataSet, closest: Mapping[str, Any], photographs: bool
+) -> dict[str, list[dict[str, Any]]]:
+    """Pairs of pictures for every measure, the closest first; without `photographs` their names alone."""
+
+    def pair(row: Mapping[str, Any]) -> str:
+        return _beside(synthetic, row["file_name"], real, row["of"]) if photographs else ""
+
+    return {measure: [row | {"picture": pair(row)} for row in rows] for measure, rows in closest.items()}
 
 
 def _beside(synthetic: DataSet, made: str, real: DataSet, source: str) -> str:
@@ -94,11 +127,11 @@ def _beside(synthetic: DataSet, made: str, real: DataSet, source: str) -> str:
     return picture(grid(pair, 2), f"{made} and {source}")
 
 
-def _neighbours(synthetic: DataSet, real: DataSet) -> list[dict[str, Any]]:
-    """The synthetic images closest to a training image, each beside it."""
-    table = synthetic.table.assign(score=pd.to_numeric(synthetic.table["copy_score"])).sort_values("score")
+def _neighbours(synthetic: DataSet, real: DataSet, photographs: bool) -> list[dict[str, Any]]:
+    """The synthetic images closest to a training image, each beside it; without `photographs` their names alone."""
+    columns = {"score": numbers(synthetic.table, "copy_score"), "flagged": flags(synthetic.table, "copy_flag")}
     found = []
-    for row in table.head(NEIGHBOURS).to_dict("records"):
-        sheet = _beside(synthetic, row["file_name"], real, row["copy_of"])
+    for row in synthetic.table.assign(**columns).sort_values("score").head(NEIGHBOURS).to_dict("records"):
+        sheet = _beside(synthetic, row["file_name"], real, row["copy_of"]) if photographs else ""
         found.append({**{str(key): value for key, value in row.items()}, "picture": sheet})
     return found

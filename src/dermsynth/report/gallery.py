@@ -18,10 +18,14 @@ from dermsynth.training.showing import same_images, similar_images
 
 COLUMNS, ROWS = 12, 3
 QUALITY = 82
+PHOTOGRAPHS = (
+    "Rows of translating families show photographs of the data set; do not pass them on without the right to. "
+    "--inputs shows another set instead."
+)
 
 
-def write_gallery(runs: Sequence[Path], out: Path, inputs: Sequence[DataSet] = ()) -> int:
-    """Write `README.md` and a JPEG a run into `out`; returns the bytes of all pictures.
+def write_gallery(runs: Sequence[Path], out: Path, inputs: Sequence[DataSet] = ()) -> tuple[int, bool]:
+    """Write `README.md` and a JPEG a run into `out`; returns the bytes of all pictures, and whether photographs are on them.
 
     Families that make images from images are given those of the first of `inputs` that has what they take, and none of the
     photographs they were trained on.
@@ -32,18 +36,21 @@ def write_gallery(runs: Sequence[Path], out: Path, inputs: Sequence[DataSet] = (
     for name in names:
         if names.count(name) > 1:
             raise UserError(f"{name}: two runs of this name; rename one of the folders")
-    parts, total = (
-        ["# Gallery", "", "Seeds 0 and following, nothing picked, no truncation. Not photographs of patients.", ""],
-        0,
-    )
+    parts: list[str] = []
+    total, translating = 0, False
     for name, run in zip(names, runs, strict=True):
         generator = load_generator(run)
+        translating |= generator.recipe.takes == "domains"
         picture = encode_jpeg(sheet(generator, inputs), QUALITY)
         write_bytes(out / f"{name}.jpg", picture)
         parts += describe(name, generator, foreign=bool(inputs))
         total += len(picture)
-    write_text(out / "README.md", "\n".join(parts))
-    return total
+    kind = "Not photographs of patients."
+    if translating:
+        kind = "What translating families start from is of the sets given." if inputs else PHOTOGRAPHS
+    head = ["# Gallery", "", f"Seeds 0 and following, nothing picked, no truncation. {kind}", ""]
+    write_text(out / "README.md", "\n".join([*head, *parts]))
+    return total, translating and not inputs
 
 
 def sheet(generator: Generator, others: Sequence[DataSet] = ()) -> Pixels:

@@ -11,15 +11,16 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid, read_image
 from dermsynth.recipes.sampler import beside_inputs, images_of
-from dermsynth.report.page import curves, picture, write_page
+from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
 from dermsynth.runs import count_text, read_json, read_json_lines
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generate import Generator, class_seed, load_generator
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.settings import RunConfig, read_config
-from dermsynth.training.showing import same_images
+from dermsynth.training.showing import data_trained_on, same_images
 
 COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
+WITHHELD = "Training images, and what was made of single ones, were left out (--no-photographs)."
 MADE_OF = {
     "images": f"generated: seeds 0 to {COLUMNS * ROWS - 1}, no truncation, none picked",
     "maps": f"the maps of {COLUMNS * ROWS} training images, and what was made of each; none picked",
@@ -30,21 +31,29 @@ Series = dict[str, tuple[list[float], list[float]]]
 """Name -> images shown, values."""
 
 
-def write_run_report(run: Path, path: Path) -> None:
-    """Write the report of a run that has at least one checkpoint.
+def write_run_report(run: Path, path: Path, *, data: Path | None = None, photographs: bool = True) -> bool:
+    """Write the report of a run that has at least one checkpoint; returns whether it embeds photographs.
 
-    Raises UserError when the folder is no run, or nothing has been saved yet.
+    `data` is the folder of the set trained on, if it was moved. Without `photographs` no image of it is on the page, nor
+    what was made of single ones.
+
+    Raises UserError when the folder is no run, or nothing has been saved yet, or `data` is another set.
     """
     config = read_config(run)
+    if data is not None:
+        data_trained_on(config.data, data)
     generator = load_generator(run)
     log = read_json_lines(run / "log.jsonl")
-    shown, missing = _shown(config)
+    shown, missing = _shown(config, data) if photographs else (None, WITHHELD)
+    snapshots = _snapshots(run) if photographs or generator.recipe.takes != "domains" else []
+    embedded = shown is not None or (bool(snapshots) and generator.recipe.takes == "domains")
     last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
     write_page(
         path,
         "run.html",
         {
             "name": run.name,
+            "photographs": PHOTOGRAPHS if embedded else "",
             "config": config,
             "shown": count_text(generator.checkpoint.images),
             "seconds": last.get("seconds", 0),
@@ -54,7 +63,7 @@ def write_run_report(run: Path, path: Path) -> None:
             "missing": missing,
             "made_of": MADE_OF[generator.recipe.takes],
             "plots": _plots(log),
-            "snapshots": _snapshots(run),
+            "snapshots": snapshots,
             "evaluations": _evaluations(run),
             "settings": _flat(config.model_dump(mode="json")),
             "environment": read_json(run / "environment.json"),
@@ -62,6 +71,7 @@ def write_run_report(run: Path, path: Path) -> None:
             "checkpoints": [count_text(c.images) for c in checkpoints(run)],
         },
     )
+    return embedded
 
 
 def _comparison(
@@ -74,7 +84,8 @@ def _comparison(
     inputs = None if shown is None else shown.inputs(range(COLUMNS * ROWS))
     for number in recipe.targets():
         labels = [number] * (COLUMNS * ROWS)
-        made = images_of(recipe, range(COLUMNS * ROWS), labels, inputs=inputs)
+        seeds = [class_seed(number, k) for k in range(COLUMNS * ROWS)]
+        made = images_of(recipe, seeds, labels, inputs=inputs)
         made = made if inputs is None else beside_inputs(made, labels, inputs, COLUMNS)
         label = config.data.classes[number] if config.data.classes else "images"
         real = None if shown is None else _some(shown, number)
@@ -88,10 +99,10 @@ def _sheet(images: Pixels, description: str) -> Markup:
     return picture(grid(images.transpose(0, 2, 3, 1), COLUMNS), description, scale=scale)
 
 
-def _shown(config: RunConfig) -> tuple[TrainingSet | None, str]:
+def _shown(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, str]:
     """The training images, or why they cannot be shown."""
     try:
-        return same_images(config.recipe, config.data), ""
+        return same_images(config.recipe, config.data, place=place), ""
     except (UserError, FileNotFoundError) as error:
         return None, f"Training images are not shown: {error}"
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.colors import ListedColormap
 
 from dermsynth.images import grid
-from dermsynth.report.page import COLOURS, as_svg, drawing, picture, thumbnails, write_page
+from dermsynth.report.page import COLOURS, PHOTOGRAPHS, as_svg, drawing, picture, thumbnails, write_page
 from dermsynth.runs import write_json
 from dermsynth.study.create import Study
 
@@ -30,6 +30,7 @@ def write_study_report(folder: Path, result: Mapping[str, Any], command: str, st
             "result": result, "command": command, "name": folder.resolve().name,
             "plots": [_rates(result["raters"]), _boxes(result)],
             "images": _right_of(rows), "heat": _heat(result["matrix"]), "certainty": _certainty(result["certainty"]),
+            "photographs": PHOTOGRAPHS if study else "",
             "sheets": {name: _sheet(study, items) for name, items in extremes.items()} if study else {},
         },
     )  # fmt: skip

@@ -1,12 +1,13 @@
 """A labelled synthetic data set from a run: quotas a class, resumable, marked as synthetic."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_data_set
 from dermsynth.data.verification import verify
@@ -17,6 +18,7 @@ from dermsynth.progress import progress_bar
 from dermsynth.recipes.contract import Recipe
 from dermsynth.recipes.sampler import CHUNK, images_of
 from dermsynth.runs import disk_errors, read_json, write_bytes, write_json
+from dermsynth.sampling.names import image_name, images_there
 from dermsynth.training import checkpoints, processes
 from dermsynth.training.loop import build
 from dermsynth.training.settings import RunConfig, earlier_data, read_config
@@ -33,6 +35,16 @@ class Generator:
     config: RunConfig
     checkpoint: checkpoints.Checkpoint
     run: Path
+
+    def sample(
+        self, count: int, *, label: str = "", seed: int = 0, truncation: float | None = None
+    ) -> NDArray[np.uint8]:
+        """Images uint8 [count, height, width, 3] of a class, of the seeds from `seed` on: those that `generate` writes.
+
+        Raises UserError for an unknown class (blank for an unconditional generator), or a truncation the family does not take.
+        """
+        _check(self, {label: count}, truncation, seed)
+        return _pixels(self, [(label, seed + k) for k in range(count)], truncation)
 
     def provenance(self, truncation: float | None) -> dict[str, Any]:
         """What a synthetic set says about its origin."""
@@ -54,11 +66,12 @@ class Generator:
         }
 
 
-def load_generator(run: Path, *, which: str = "last", device: str = "auto") -> Generator:
+def load_generator(run: Path | str, *, which: str = "last", device: str = "auto") -> Generator:
     """Load a checkpoint of a run: `last`, `best`, or images shown.
 
     Raises UserError when the run, the checkpoint or its weights are not what they should be.
     """
+    run = Path(run)
     config = read_config(run)
     checkpoint = checkpoints.find(run, which)
     if checkpoint.state["recipe"] != config.recipe:
@@ -96,6 +109,7 @@ def generate(
         job = {**generator.provenance(truncation), "first_seed": first_seed}
         with processes.held(out, device):
             claim(out, job)
+            images_there(out, generator.config.data.classes)  # refused now, not after the work
             todo = _todo(generator, counts, out, first_seed)
             processes.wait()  # every process must see the folder before any writes
             mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][processes.rank() :: processes.count()]
@@ -151,14 +165,6 @@ def claim(out: Path, job: dict[str, Any]) -> None:
     processes.wait()
 
 
-def image_name(classes: Sequence[str], label: str, seed: int) -> str:
-    """File name of an image in its set: a folder a class, numbered, because labels may be no file names."""
-    if not classes:
-        return f"images/seed{seed:09d}.png"
-    safe = re.sub(r"[^\w-]+", "_", label)[:60]
-    return f"images/{classes.index(label):02d}_{safe}/seed{seed:09d}.png"
-
-
 def _todo(generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int) -> list[tuple[Path, str, int]]:
     """Path, class and seed of every image that is not there yet."""
     everything = [
@@ -174,11 +180,16 @@ def class_seed(number: int, seed: int) -> int:
     return number * SEEDS_A_CLASS + seed
 
 
-def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], truncation: float | None) -> None:
+def _pixels(generator: Generator, wanted: Sequence[tuple[str, int]], truncation: float | None) -> NDArray[np.uint8]:
+    """Images uint8 [n, h, w, 3] of labels and seeds."""
     classes = generator.config.data.classes
-    numbers = [classes.index(label) if classes else 0 for _, label, _ in chunk]
-    seeds = [class_seed(number, seed) for number, (_, _, seed) in zip(numbers, chunk, strict=True)]
-    images = images_of(generator.recipe, seeds, numbers, truncation).transpose(0, 2, 3, 1)
+    numbers = [classes.index(label) if classes else 0 for label, _ in wanted]
+    seeds = [class_seed(number, seed) for number, (_, seed) in zip(numbers, wanted, strict=True)]
+    return images_of(generator.recipe, seeds, numbers, truncation).transpose(0, 2, 3, 1)
+
+
+def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], truncation: float | None) -> None:
+    images = _pixels(generator, [(label, seed) for _, label, seed in chunk], truncation)
     for (path, label, seed), image in zip(chunk, images, strict=True):
         text = {
             "Software": "dermsynth",
@@ -195,19 +206,12 @@ def _finish(generator: Generator, counts: Mapping[str, int], out: Path, job: dic
     missing = len(_todo(generator, counts, out, int(job["first_seed"])))
     if missing:
         raise UserError(f"{out}: {missing} images are missing; repeat the command")
-    classes, rows = generator.config.data.classes, []
-    for path in sorted((out / "images").rglob("seed*.png")):
-        label = classes[int(path.parent.name[:2])] if classes else ""
-        rows.append(
-            {
-                "file_name": str(path.relative_to(out)),
-                "label": label,
-                "seed": path.stem.removeprefix("seed").lstrip("0") or "0",
-                "truncation": "none" if job["truncation"] is None else job["truncation"],
-                "checkpoint": generator.checkpoint.hash[:16],
-                "synthetic": "true",
-            }
-        )
+    truncation = "none" if job["truncation"] is None else job["truncation"]
+    made = {"truncation": truncation, "checkpoint": generator.checkpoint.hash[:16], "synthetic": "true"}
+    rows = [
+        {"file_name": one.name, "label": one.label, "seed": str(one.seed), **made}
+        for one in images_there(out, generator.config.data.classes)
+    ]
     table = pd.DataFrame(rows)
     if not generator.config.data.classes:
         table = table.drop(columns="label")

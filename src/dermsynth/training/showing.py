@@ -64,7 +64,7 @@ def _check_options(recipe: str, takes: str, wanted: Wanted) -> None:
     if takes == "domains" and not (wanted.source and wanted.target):
         raise UserError(f"{recipe} translates between two labels: name them with --from LABEL --to LABEL")
     if takes != "images" and wanted.temperature != 1:
-        raise UserError(f"--balance: {recipe} is not shown classes in turn; leave it out")
+        raise UserError(f"--imbalance: {recipe} is not shown classes in turn; leave it out")
     if takes == "domains" and wanted.selection.exclude:
         raise UserError(f"--exclude: {recipe} is shown the labels of --from and --to alone; leave it out")
     if takes != "domains" and (wanted.source or wanted.target):
@@ -73,15 +73,27 @@ def _check_options(recipe: str, takes: str, wanted: Wanted) -> None:
         raise UserError(f"--superpixels: {recipe} takes no maps; leave it out")
 
 
-def same_images(recipe: str, settings: DataSettings, seed: int = 0) -> TrainingSet:
-    """The images that a run was shown.
+def data_trained_on(settings: DataSettings, place: Path | None = None) -> DataSet:
+    """The data set that a run was trained on: in the folder `place`, by default where it was then.
+
+    Raises UserError when it is not there, or another set is.
+    """
+    folder = place or Path(settings.folder)
+    if place is None and not folder.is_dir():
+        raise UserError(f"{folder}: no such folder; if the data set was moved, name it with --data DIR")
+    data_set = open_data_set(folder)
+    if data_set.content_hash != settings.content_hash:
+        hashes = f"content hash {data_set.content_hash[:16]}, that of the run's set is {settings.content_hash[:16]}"
+        raise UserError(f"{folder}: no longer holds the images that were trained on, or is another set ({hashes})")
+    return data_set
+
+
+def same_images(recipe: str, settings: DataSettings, seed: int = 0, place: Path | None = None) -> TrainingSet:
+    """The images that a run was shown, from the folder `place` if their data set was moved.
 
     Raises UserError when the data set is gone or has changed.
     """
-    data_set = open_data_set(Path(settings.folder))
-    if data_set.content_hash != settings.content_hash:
-        raise UserError(f"{settings.folder}: no longer holds the images that were trained on")
-    return similar_images(recipe, settings, data_set, seed)
+    return similar_images(recipe, settings, data_trained_on(settings, place), seed)
 
 
 def similar_images(recipe: str, settings: DataSettings, data_set: DataSet, seed: int = 0) -> TrainingSet:

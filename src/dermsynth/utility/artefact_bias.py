@@ -1,5 +1,6 @@
 """How much artefacts tell of the label: odds ratios, and a classifier that sees nothing else."""
 
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -46,9 +47,8 @@ def artefact_bias(data_set: DataSet, seed: int = 0) -> Bias:
     """
     columns = artefact_columns(data_set)
     if not columns:
-        raise UserError(
-            f"{data_set.folder}: no column of artefacts; add them with: dermsynth artefacts detect {data_set.folder}"
-        )
+        way = f"dermsynth artefacts detect {shlex.quote(str(data_set.folder))}"
+        raise UserError(f"{data_set.folder}: no column of artefacts; add them with: {way}")
     classes = [label for label in data_set.classes if data_set.count(label) >= FEWEST]
     if len(classes) < 2:
         raise UserError(
