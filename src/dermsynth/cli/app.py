@@ -14,6 +14,7 @@ app = App(
     name="dermsynth",
     version=__version__,
     help="From a folder of skin images to a synthetic data set that can be trusted.",
+    suppress_keyboard_interrupt=False,  # what is to be done is said in `main`
 )
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
 artefacts = App(name="artefacts", help="Frames, hair, rulers, ink, stickers: detect, remove, insert.")
