@@ -15,5 +15,9 @@ class DiskError(UserError):
     """The place to write to is full, closed or no folder; never a problem of one image among others."""
 
 
+class BadImage(UserError):
+    """An image file that cannot be used, and why."""
+
+
 class Stopped(Exception):
     """Stopped by Ctrl-C or SIGTERM, and everything is saved: the message says how to go on."""

@@ -5,15 +5,19 @@ Everywhere in the package an image is uint8 [h, w, 3], RGB.
 
 import io
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
-from dermsynth.errors import UserError
+from dermsynth.depths import deep_colours, deep_levels, is_deep, unusual_tiff
+from dermsynth.errors import BadImage as BadImage
+from dermsynth.srgb import camera_colours, to_srgb
 
 Pixels = NDArray[np.uint8]
 Crop = Literal["centre", "pad", "stretch"]
@@ -22,20 +26,38 @@ Filter = Literal["area", "lanczos", "nearest"]
 MAX_PIXELS = 100_000_000
 """A larger image is refused before it is decoded."""
 MAX_FILE_BYTES = 500_000_000
-SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
+SUFFIXES = (
+    ".jpg",
+    ".jpeg",
+    ".jpe",
+    ".jfif",
+    ".png",
+    ".bmp",
+    ".dib",
+    ".tif",
+    ".tiff",
+    ".webp",
+    ".gif",
+    ".jp2",
+    ".avif",
+    ".mpo",
+)
+CUT_ROWS, CUT_SHARE = 8, 0.1
+"""A JPEG whose lower share of rows is one flat colour was cut short; so many rows at the top must not be."""
 AI_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
 
 
-class BadImage(UserError):
-    """An image file that cannot be used, and why."""
-
-
 def read_image(path: Path) -> Pixels:
-    """Decode an image file to uint8 [h, w, 3]: orientation applied, alpha on white, grey and 16 bit converted.
+    """Decode an image file to uint8 [h, w, 3] in sRGB: orientation applied, alpha on white, grey and 16 bit converted.
 
     Raises BadImage, naming the file and the reason, for anything that is not one whole still image of sane size.
     """
-    return decode_image(_read_bytes(path), str(path))
+    return read_described(path)[0]
+
+
+def read_described(path: Path) -> tuple[Pixels, tuple[str, ...]]:
+    """As `read_image`, and what was done to colours, depth and transparency in words."""
+    return decode_described(read_bytes(path), str(path))
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -47,7 +69,11 @@ def image_size(path: Path) -> tuple[int, int]:
     return pixels.shape[1], pixels.shape[0]
 
 
-def _read_bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """The bytes of an image file.
+
+    Raises BadImage when it is missing, cannot be read or is too large to be an image.
+    """
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
@@ -61,6 +87,26 @@ def _read_bytes(path: Path) -> bytes:
 
 def decode_image(data: bytes, name: str) -> Pixels:
     """Decode an image held in memory; `name` is what a message calls it."""
+    return decode_described(data, name)[0]
+
+
+def decode_described(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
+    """As `decode_image`, and what was done to colours, depth and transparency in words."""
+    try:
+        with open_image(data, name) as image:
+            pixels, notes = _to_rgb(image, data, name)
+            _refuse_cut(image, pixels, name)
+    except BadImage as error:
+        unusual = unusual_tiff(data, name) if isinstance(error.__cause__, UnidentifiedImageError) else None
+        if unusual is None:
+            raise
+        pixels, notes = unusual[0], [unusual[1]]
+    return pixels, tuple(note for note in notes if note)
+
+
+@contextmanager
+def open_image(data: bytes, name: str) -> Iterator[Image.Image]:
+    """A decoded image of one frame and sane size; whatever a decoder raises on damaged data becomes BadImage."""
     if not data:
         raise BadImage(f"{name}: 0 bytes; the file is empty")
     try:
@@ -69,7 +115,7 @@ def decode_image(data: bytes, name: str) -> Pixels:
             with Image.open(io.BytesIO(data)) as image:
                 _check_header(image, name)
                 image.load()
-                return _to_rgb(ImageOps.exif_transpose(image))
+                yield image
     except BadImage:
         raise
     except UnidentifiedImageError as error:
@@ -90,35 +136,56 @@ def _check_header(image: Image.Image, name: str) -> None:
         raise BadImage(f"{name}: {getattr(image, 'n_frames', 'several')} frames; export the one that is meant")
 
 
-def _to_rgb(image: Image.Image) -> Pixels:
-    if image.mode.startswith("I") or image.mode == "F":
-        return _from_deep_grey(np.asarray(image, dtype=np.float64))
-    if image.mode == "CMYK":
-        image = _from_cmyk(image)
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        flat = Image.new("RGBA", image.size, (255, 255, 255, 255))
-        image = Image.alpha_composite(flat, image)
-    return np.array(image.convert("RGB"), dtype=np.uint8)
+def _to_rgb(image: Image.Image, data: bytes, name: str) -> tuple[Pixels, list[str]]:
+    """Pixels in sRGB, and what was done."""
+    turned = upright(image)
+    if is_deep(turned):
+        levels, note = deep_levels(np.asarray(turned), image, data, name)
+        coloured, done = to_srgb(_with_info(Image.fromarray(levels), image), "")
+        return np.array(coloured.convert("RGB"), dtype=np.uint8), [note, done]
+    coloured, done = to_srgb(_with_info(turned, image), camera_colours(image))
+    flat, alpha = _flat(coloured)
+    pixels, note = deep_colours(image, data, np.array(flat.convert("RGB"), dtype=np.uint8), name)
+    return pixels, [done, alpha, note]
 
 
-def _from_cmyk(image: Image.Image) -> Image.Image:
-    profile = image.info.get("icc_profile")
-    if profile:
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            return converted if converted is not None else image.convert("RGB")
-        except ImageCms.PyCMSError:
-            pass
-    return image.convert("RGB")
+def upright(image: Image.Image) -> Image.Image:
+    """The image turned as its camera was held; damaged notes of the camera turn nothing."""
+    try:
+        return ImageOps.exif_transpose(image)
+    except Exception:  # whatever stands in the EXIF block
+        return image.copy()
 
 
-def _from_deep_grey(values: NDArray[np.float64]) -> Pixels:
-    """16-bit grey, using the whole range when values exceed 8 bits."""
-    scale = 257.0 if values.max() > 255 else 1.0
-    grey = np.clip(np.rint(values / scale), 0, 255).astype(np.uint8)
-    return np.repeat(grey[:, :, None], 3, axis=2)
+def _with_info(image: Image.Image, source: Image.Image) -> Image.Image:
+    """The image with what its file said of its colours."""
+    image.info = {**source.info, **image.info}
+    image.format = source.format
+    return image
+
+
+def _flat(image: Image.Image) -> tuple[Image.Image, str]:
+    """The image laid on white, and whether that changed it."""
+    if image.mode not in ("RGBA", "LA", "PA") and "transparency" not in image.info:
+        return image, ""
+    image = image.convert("RGBA")
+    opaque = bool((np.asarray(image.getchannel("A")) == 255).all())
+    flat = Image.alpha_composite(Image.new("RGBA", image.size, (255, 255, 255, 255)), image)
+    return flat, "" if opaque else "transparent parts laid on white"
+
+
+def _refuse_cut(image: Image.Image, pixels: Pixels, name: str) -> None:
+    """Raise BadImage for a JPEG that ends in the middle but looks whole: its lower rows are one flat colour."""
+    if image.format != "JPEG":
+        return
+    flat = [bool((rows == rows[0, 0]).all(axis=(1, 2)).all()) for rows in (pixels[:CUT_ROWS], pixels[-CUT_ROWS:])]
+    colour = pixels[-1, 0]
+    if flat[0] or not flat[1] or colour.max() < 16 or colour.min() > 239:
+        return
+    same = (pixels == colour).all(axis=(1, 2))[::-1]
+    share = (len(same) if same.all() else int(np.argmin(same))) / len(same)
+    if share >= CUT_SHARE:
+        raise BadImage(f"{name}: damaged or cut short (its lower {share:.0%} are one flat colour)")
 
 
 def fit(pixels: Pixels, height: int, width: int, crop: Crop, resampling: Filter) -> Pixels:

@@ -16,26 +16,32 @@ from numpy.typing import NDArray
 
 from dermsynth.errors import UserError
 
-MISSING = frozenset(
+
+def _words(text: str, separator: str | None = None) -> frozenset[str]:
+    return frozenset(text.split(separator))
+
+
+MISSING = _words(
     "na n/a n.a. n.a #n/a #na #n/v #nv #null! nan -nan +nan nat null none nil <na> <null> <none> (null) \\n 1.#qnan 1.#ind "
-    "- -- --- – — ? . .. ...".split()
+    "- -- --- – — ? . .. ..."
 )
 """Spellings of "no value" by programs; compared without case."""
 
-UNKNOWN = frozenset(
+UNKNOWN = _words(
     "unknown;unk;missing;not available;not applicable;not known;not specified;not recorded;not reported;unspecified;"
     "undefined;no data;unbekannt;keine angabe;k.a.;k. a.;inconnu;non connu;desconocido;sconosciuto;onbekend;okänd;ukendt;"
-    "ukjent;nieznany;desconhecido;неизвестно;不明;未知".split(";")
+    "ukjent;nieznany;desconhecido;неизвестно;不明;未知",
+    ";",
 )
 """Words for "not known" by people; a class may bear one, a group or a number may not."""
 
-_TRUE = frozenset(
+_TRUE = _words(
     "true t yes y on 1 -1 wahr ja j vrai oui verdadero sí si verdadeiro sim vero waar sant sann sand prawda tak tosi kyllä "
-    "igaz igen pravda ano adevărat da истина да doğru evet 真 是 はい 예 ✓ ✔ ☑".split()
+    "igaz igen pravda ano adevărat da истина да doğru evet 真 是 はい 예 ✓ ✔ ☑"
 )
-_FALSE = frozenset(
+_FALSE = _words(
     "false f no n off 0 falsch nein faux non falso não nao onwaar nee falskt falsk usann nej nei fałsz nie epätosi ei "
-    "hamis nem nepravda ne fals ложь нет yanlış hayır 假 否 いいえ 아니오 ✗ ✘ ☐".split()
+    "hamis nem nepravda ne fals ложь нет yanlış hayır 假 否 いいえ 아니오 ✗ ✘ ☐"
 )
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?%?")
 _WHOLE = re.compile(r"([+-]?\d+)[.,]0+")
@@ -57,7 +63,7 @@ def parse_flag(text: str) -> bool | None:
     if is_missing(plain):
         return None
     whole = _WHOLE.fullmatch(plain)
-    plain = whole[1].removeprefix("+") if whole else plain
+    plain = (whole[1] if whole else plain).removeprefix("+")
     if plain in _TRUE:
         return True
     if plain in _FALSE:
@@ -88,11 +94,12 @@ def plain_identifier(text: str) -> str:
     if is_missing(plain):
         return ""
     whole = _WHOLE.fullmatch(plain)
-    return whole[1].removeprefix("+") if whole else plain
+    plain = whole[1] if whole else plain
+    return plain.removeprefix("+") if plain[1:].isdigit() else plain
 
 
 def _parsed(table: pd.DataFrame, column: str, parse: Callable[[str], T], wanted: str) -> list[T]:
-    names = table["file_name"] if "file_name" in table else None
+    names = table.get("file_name")
     result = []
     for index, value in enumerate(table[column]):
         try:
@@ -110,7 +117,9 @@ def flags(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
     """
     if column not in table:
         return np.zeros(len(table), dtype=bool)
-    return np.array([bool(value) for value in _parsed(table, column, parse_flag, "flag; write true or false")], dtype=bool)
+    return np.array(
+        [bool(value) for value in _parsed(table, column, parse_flag, "flag; write true or false")], dtype=bool
+    )
 
 
 def numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
@@ -118,7 +127,9 @@ def numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
 
     Raises UserError naming row and column.
     """
-    values = _parsed(table, column, parse_number, "number; write it without separators of thousands, for example 1234.5")
+    values = _parsed(
+        table, column, parse_number, "number; write it without separators of thousands, for example 1234.5"
+    )
     return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
 
 

@@ -16,8 +16,9 @@ from dermsynth.artefacts.rims import frame
 from dermsynth.artefacts.segmentation import dice, lesion_mask
 from dermsynth.artefacts.skin import skin_tone_class, typology_angle
 from dermsynth.data.cache import Decoding, decoded
-from dermsynth.data.dataset import DataSet, read_table
-from dermsynth.data.maps import read_mask
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.masks import read_mask
+from dermsynth.data.tables import read_table
 from dermsynth.evaluation.colour import colour_histograms, histogram_wasserstein, jensen_shannon
 from dermsynth.evaluation.dermatology import (
     NAMES,

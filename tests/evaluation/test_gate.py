@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import read_table
+from dermsynth.data.tables import read_table
 from dermsynth.errors import UserError
 from dermsynth.evaluation.gate import CopyGate
 from dermsynth.images import fit, read_image

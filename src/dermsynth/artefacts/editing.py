@@ -14,7 +14,7 @@ from dermsynth.artefacts.insertion import inserted
 from dermsynth.artefacts.marking import masks_of
 from dermsynth.artefacts.removal import Removal, cleaned
 from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, unique_stems, write_data_set
-from dermsynth.data.maps import read_mask
+from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_png, read_image
 from dermsynth.progress import over_cores

@@ -13,7 +13,7 @@ from dermsynth.artefacts.detection import ARTEFACTS, Found, detect
 from dermsynth.artefacts.segmentation import lesion_mask
 from dermsynth.artefacts.skin import skin_tone
 from dermsynth.data.dataset import DataSet, amended, inside, unique_stems
-from dermsynth.data.maps import read_mask
+from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
 from dermsynth.progress import over_cores

@@ -2,7 +2,7 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -12,25 +12,48 @@ LowerCase = Annotated[
     bool, Parameter(name="--lower-case-labels", negative="", help="Make labels that differ in case one.")
 ]
 
+Marked = Annotated[
+    Literal["refuse", "leave-out", "keep"],
+    Parameter(name="--marked", help="What to do with images that are marked as made by an algorithm."),
+]
+AsWritten = Annotated[
+    bool, Parameter(name="--labels-as-written", negative="", help="Keep labels such as NA, nan or 1.0 as they stand.")
+]
+Links = Annotated[
+    list[Path] | None,
+    Parameter(name="--allow-links-to", help="A folder that links may lead into; may be repeated."),
+]
+MaskValue = Annotated[
+    int | None, Parameter(name="--mask-value", help="The lesion's number in masks that hold several numbers.")
+]
 
-def _import(source: object, out: Path, split: str, seed: int, lower_case: bool) -> None:
+
+def _import(
+    source: object, out: Path, split: str, seed: int, lower_case: bool, *, marked: str = "refuse", as_written: bool = False,
+    mask_value: int | None = None, links: list[Path] | None = None,
+) -> None:  # fmt: skip
     from dataclasses import replace
+    from typing import cast
 
-    from dermsynth.data.importing import Source, import_source
+    from dermsynth.data.importing import ImportOptions, Source, import_source
+    from dermsynth.data.importing import Marked as Choice
 
     assert isinstance(source, Source)
     if lower_case:
         source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])
-    import_source(source, out, shares=split, seed=seed)
+    options = ImportOptions(cast(Choice, marked), as_written, mask_value, tuple(links or ()))
+    import_source(source, out, shares=split, seed=seed, options=options)
 
 
 def import_folder(
-    folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, lower_case: LowerCase = False
-) -> None:
-    """Import a folder of images; sub-folders, where there are any, are the labels."""
+    folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, lower_case: LowerCase = False,
+    marked: Marked = "refuse", labels_as_written: AsWritten = False, allow_links_to: Links = None,
+) -> None:  # fmt: skip
+    """Import a folder of images; sub-folders, where there are any, are the labels, or the splits if named train, test ..."""
     from dermsynth.data.importers import from_folder
 
-    _import(from_folder(folder), out, split, seed, lower_case)
+    source = from_folder(folder, roots=allow_links_to or ())
+    _import(source, out, split, seed, lower_case, marked=marked, as_written=labels_as_written, links=allow_links_to)
 
 
 def import_csv(
@@ -46,6 +69,10 @@ def import_csv(
     split: Shares = "0.8/0.1/0.1",
     seed: int = 0,
     lower_case: LowerCase = False,
+    marked: Marked = "refuse",
+    labels_as_written: AsWritten = False,
+    mask_value: MaskValue = None,
+    allow_links_to: Links = None,
 ) -> None:
     """Import a CSV with named columns and the images it names.
 
@@ -68,43 +95,62 @@ def import_csv(
     """
     from dermsynth.data.importers import from_csv
 
-    source = from_csv(table, image=image, label=label, mask=mask, group=group, split=split_column, images=images)
-    _import(source, out, split, seed, lower_case)
+    source = from_csv(
+        table,
+        image=image,
+        label=label,
+        mask=mask,
+        group=group,
+        split=split_column,
+        images=images,
+        roots=allow_links_to or (),
+    )
+    _import(
+        source, out, split, seed, lower_case,
+        marked=marked, as_written=labels_as_written, mask_value=mask_value, links=allow_links_to,
+    )  # fmt: skip
 
 
 def import_isic(
     table: Path, *, out: Out, images: Path | None = None, label: str = "", split: Shares = "0.8/0.1/0.1", seed: int = 0,
-    lower_case: LowerCase = False,
+    lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import a metadata export of the ISIC Archive; licence, attribution, patient and lesion are kept."""
     from dermsynth.data.importers import from_isic_archive
 
-    _import(from_isic_archive(table, images=images, label=label), out, split, seed, lower_case)
+    source = from_isic_archive(table, images=images, label=label, roots=allow_links_to or ())
+    _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
 
 
 def import_ham10000(
-    table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0
-) -> None:
+    table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0,
+    marked: Marked = "refuse", allow_links_to: Links = None,
+) -> None:  # fmt: skip
     """Import HAM10000_metadata.csv and its image folders."""
     from dermsynth.data.importers import from_ham10000
 
-    _import(from_ham10000(table, images=images), out, split, seed, False)
+    source = from_ham10000(table, images=images, roots=allow_links_to or ())
+    _import(source, out, split, seed, False, marked=marked, links=allow_links_to)
 
 
 def import_siim2020(
-    table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0
-) -> None:
+    table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0,
+    marked: Marked = "refuse", allow_links_to: Links = None,
+) -> None:  # fmt: skip
     """Import SIIM-ISIC 2020: train.csv and its image folder."""
     from dermsynth.data.importers import from_siim2020
 
-    _import(from_siim2020(table, images=images), out, split, seed, False)
+    source = from_siim2020(table, images=images, roots=allow_links_to or ())
+    _import(source, out, split, seed, False, marked=marked, links=allow_links_to)
 
 
-def import_isic2018(folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0) -> None:
-    """Import the unpacked ISIC 2018 challenge: tasks 1, 2 and 3, whatever of them is there."""
+def import_isic2018(
+    folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, allow_links_to: Links = None
+) -> None:
+    """Import the unpacked ISIC 2018 challenge (tasks 1, 2 and 3, whatever of them is there), or that of 2019."""
     from dermsynth.data.importers import from_isic2018
 
-    _import(from_isic2018(folder), out, split, seed, False)
+    _import(from_isic2018(folder, roots=allow_links_to or ()), out, split, seed, False, links=allow_links_to)
 
 
 def import_ph2(folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0) -> None:

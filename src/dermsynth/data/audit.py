@@ -10,6 +10,7 @@ import pandas as pd
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import fingerprints, near_duplicates
+from dermsynth.data.split_checks import split_findings
 from dermsynth.data.splits import joined_groups
 from dermsynth.data.training_set import SMALLEST_CLASS
 
@@ -142,6 +143,7 @@ def _judge(audit: Audit) -> None:
             findings.append(f"{len(other)} of these pairs carry different labels, first {other.iloc[0]['first']}.")
     if len(audit.leaks):
         findings.append(f"{len(audit.leaks)} groups lie in more than one split; import again with a group column.")
+    findings.extend(split_findings(data_set))
     findings.extend(_telling_columns(audit))
 
 

@@ -1,9 +1,10 @@
 """A data set on disk: the ImageFolder convention of Hugging Face, with a description beside it."""
 
 import hashlib
+import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth import __version__
+from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.runs import read_json, replacing, write_json
-from dermsynth.values import parse_flag
+from dermsynth.values import identifiers, parse_flag
 
 SCHEMA = 1
 METADATA, DESCRIPTION = "metadata.csv", "dataset.json"
@@ -25,8 +27,8 @@ SPLIT_WORDS = frozenset(
 """Words in a file's or folder's name that `datasets` takes for the name of a split."""
 _SEPARATORS = r"([-._ 0-9]+)"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
-LONGEST_STEM = 80
-"""Letters of a file's name that stay."""
+STEM_BYTES = 120
+"""What stays of a file's name."""
 TEXT_COLUMNS = ("file_name", "label", "mask_file_name", "group", "split")
 
 
@@ -49,6 +51,13 @@ class DataSet:
     def classes(self) -> list[str]:
         """The labels that occur, sorted."""
         return sorted({str(label) for label in self.labels if label})
+
+    @property
+    def groups(self) -> NDArray[np.object_]:
+        """Patient or lesion of every image in one spelling; the empty string where it is not known."""
+        if "group" not in self.table:
+            return np.full(len(self.table), "", dtype=object)
+        return identifiers(self.table["group"])
 
     @property
     def paths(self) -> list[Path]:
@@ -83,36 +92,13 @@ class DataSet:
         return int((self.labels == label).sum())
 
 
-def read_table(path: Path) -> pd.DataFrame:
-    """Read a CSV (byte-order mark, UTF-8 or Latin-1) with every value as text and blanks as empty strings.
-
-    Raises UserError when the file is missing, empty or no table.
-    """
-    options: dict[str, Any] = {"skipinitialspace": True, "index_col": False}
-    try:
-        try:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="utf-8-sig", **options)
-        except UnicodeDecodeError:
-            table = pd.read_csv(path, dtype=str, keep_default_na=False, encoding="latin-1", **options)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    except IsADirectoryError as error:
-        raise UserError(f"{path}: a folder; name the CSV file in it") from error
-    except (pd.errors.ParserError, pd.errors.EmptyDataError) as error:
-        raise UserError(f"{path}: not a CSV table ({str(error).strip()})") from error
-    table.columns = [str(column).strip() for column in table.columns]
-    return table.map(str.strip)
+def allowed_roots(folder: Path, roots: Sequence[Path] = ()) -> list[Path]:
+    """The real paths of the folders that files of `folder` may lie in."""
+    return [folder.resolve(), *(root.resolve() for root in roots)]
 
 
-def require_columns(table: pd.DataFrame, columns: list[str], path: Path) -> None:
-    """Raise UserError when a column is missing, and say which there are."""
-    for column in columns:
-        if column not in table:
-            raise UserError(f"{path}: no column {column!r}; there are: {', '.join(map(str, table.columns))}")
-
-
-def inside(folder: Path, name: str) -> Path:
-    """The path of `name` in `folder`.
+def inside(folder: Path, name: str, roots: Sequence[Path] = ()) -> Path:
+    """The path of `name` in `folder`; a link may lead into one of `roots`, too.
 
     Raises UserError when it leads out of the folder, or is no path at all.
     """
@@ -120,9 +106,11 @@ def inside(folder: Path, name: str) -> Path:
         path = (folder / name).resolve()
     except (OSError, RuntimeError, ValueError) as error:
         raise UserError(f"{name[:80]!r}: not a path ({type(error).__name__})") from error
-    if not path.is_relative_to(folder.resolve()):
-        raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder")
-    return path
+    if any(path.is_relative_to(root) for root in allowed_roots(folder, roots)):
+        return path
+    if Path(os.path.abspath(folder / name)).is_relative_to(folder.absolute()):
+        raise UserError(f"{name}: a link that leads out of {folder}; allow it with --allow-links-to {path.parent}")
+    raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder (--images names another folder)")
 
 
 def names_a_split(name: str) -> bool:
@@ -135,9 +123,9 @@ def safe_stem(file_name: str) -> str:
 
     Not hidden, no letter that a system refuses, none of Windows' reserved names, and no split: `test_1` becomes `testset_1`.
     """
-    stem = unicodedata.normalize("NFC", Path(file_name).stem)
-    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", stem)[:LONGEST_STEM]
-    stem = stem.encode("utf-8", "ignore")[: 2 * LONGEST_STEM].decode("utf-8", "ignore").strip(" .")
+    stem = unicodedata.normalize("NFC", Path(file_name).stem.encode("utf-8", "replace").decode())
+    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", stem)
+    stem = stem.encode()[:STEM_BYTES].decode("utf-8", "ignore").strip(" .")
     words = re.split(_SEPARATORS, stem)
     stem = "".join(f"{word}set" if word in SPLIT_WORDS else word for word in words) or "image"
     return f"{stem}_" if _RESERVED.fullmatch(stem.partition(".")[0]) else stem

@@ -1,32 +1,42 @@
 """Where real data sets come from: each importer turns one published layout into rows."""
 
 import shlex
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile
 
 import numpy as np
 import pandas as pd
 
-from dermsynth.data.dataset import read_table, require_columns
+from dermsynth.data.dataset import DESCRIPTION, METADATA
+from dermsynth.data.folder_layout import places
 from dermsynth.data.importing import Source, SourceRow
+from dermsynth.data.source_files import SourceFiles, looks_like_mask
+from dermsynth.data.tables import read_table, require_columns
+from dermsynth.depths import float_levels
 from dermsynth.errors import UserError
-from dermsynth.images import SUFFIXES
+from dermsynth.values import flags, is_missing, parse_flag
 
 ATTRIBUTES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst", "globules")
 """The five dermoscopic attributes of ISIC 2018 task 2, in the names of its files."""
 
 
-def from_folder(folder: Path) -> Source:
-    """Images in a folder; where they lie in sub-folders, the first sub-folder is the label."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    files = sorted(p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
-    rows = []
-    for path in files:
-        relative = path.relative_to(folder)
-        label = relative.parts[0] if len(relative.parts) > 1 else ""
-        rows.append(SourceRow(str(relative), label))
-    return Source(folder, rows, {"source": folder.name}, _command("folder", folder))
+def from_folder(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
+    """Images in a folder; where they lie in sub-folders, these are the label, or the split where they are named like one.
+
+    Masks and superpixels beside the photographs, files that are no images and data sets of this program are left out.
+    """
+    files = SourceFiles(folder, tuple(roots))
+    if (folder / METADATA).exists() and (folder / DESCRIPTION).exists():
+        raise UserError(
+            f"{folder}: a data set already; use it as it is, or import its {METADATA} with: dermsynth import csv"
+        )
+    images = [name for name in files.images if not looks_like_mask(name)]
+    files.unused.extend((name, "a mask or superpixels by its name") for name in files.images if looks_like_mask(name))
+    found, notes = places(images, str(folder))
+    rows = [SourceRow(name, place.label, split=place.split) for name, place in zip(images, found, strict=True)]
+    return Source(folder, rows, {"source": folder.name}, _command("folder", folder), files.unused, notes)
 
 
 def from_csv(
@@ -38,28 +48,58 @@ def from_csv(
     group: str = "",
     split: str = "",
     images: Path | None = None,
+    roots: Sequence[Path] = (),
 ) -> Source:
     """A CSV with named columns; image and mask paths start from `images`, or from the CSV's folder.
 
-    Columns that are not named are kept as they are. A missing file suffix is completed.
+    Columns that are not named are kept as they are. Suffix, case, slashes and sub-folders that differ are completed
+    where only one file can be meant.
     """
-    table = read_table(table_path)
+    notes: list[str] = []
+    table = read_table(table_path, notes=notes)
     require_columns(table, [c for c in (image, label, mask, group, split) if c], table_path)
-    folder = images or table_path.parent
+    files = SourceFiles(images or table_path.parent, tuple(roots))
     named = {image, label, mask, group, split}
     others = [c for c in table.columns if c not in named]
     rows = [
-        SourceRow(
-            image=_with_suffix(folder, record[image]),
-            label=record[label] if label else "",
-            mask=_with_suffix(folder, record[mask]) if mask and record[mask] else "",
-            group=record[group] if group else "",
-            split=record[split] if split else "",
-            columns={_column_name(c): record[c] for c in others},
+        _found_row(
+            files,
+            SourceRow(
+                image=record[image],
+                label=record[label] if label else "",
+                mask=record[mask] if mask else "",
+                group=record[group] if group else "",
+                split=record[split] if split else "",
+                columns={_column_name(c): record[c] for c in others},
+            ),
         )
         for record in table.to_dict("records")
     ]
-    return Source(folder, rows, _licence_facts(table, table_path.name), _command("csv", table_path))
+    return _table_source(files, rows, _licence_facts(table, table_path.name), _command("csv", table_path), notes)
+
+
+def _found_row(files: SourceFiles, row: SourceRow) -> SourceRow:
+    """The row with the paths of the files that it means."""
+    if is_missing(row.image, words=False):
+        return replace(row, image=row.image or "(blank)", problem="the row names no image")
+    try:
+        image = files.find(row.image)
+    except UserError as error:
+        return replace(row, problem=str(error))
+    try:
+        mask = "" if is_missing(row.mask, words=False) else files.find(row.mask, mask=True)
+    except UserError as error:
+        return replace(row, image=image, mask="", doubt=f"mask left out: {error}")
+    return replace(row, image=image, mask=mask)
+
+
+def _table_source(
+    files: SourceFiles, rows: list[SourceRow], facts: Mapping[str, object], command: str, notes: list[str]
+) -> Source:
+    """Rows of a table, with the images that it does not name and what had to be guessed."""
+    unused = files.not_named([name for row in rows for name in (row.image, row.mask, *row.more_masks.values()) if name])
+    notes += [f"{count} paths: {guess}" for guess, count in files.guesses.items()]
+    return Source(files.folder, rows, facts, command, unused, notes)
 
 
 RESERVED = ("file_name", "label", "mask_file_name", "group", "split", "width", "height",
@@ -83,38 +123,35 @@ def _licence_facts(table: pd.DataFrame, source: str) -> dict[str, object]:
     return facts
 
 
-def _with_suffix(folder: Path, name: str) -> str:
-    if not name or Path(name).suffix.lower() in SUFFIXES:
-        return name
-    try:
-        return next(f"{name}{s}" for s in SUFFIXES if (folder / f"{name}{s}").exists())
-    except (StopIteration, OSError, ValueError):
-        return f"{name}.jpg"
-
-
-def from_isic_archive(table_path: Path, *, images: Path | None = None, label: str = "") -> Source:
+def from_isic_archive(
+    table_path: Path, *, images: Path | None = None, label: str = "", roots: Sequence[Path] = ()
+) -> Source:
     """A metadata export of the ISIC Archive: diagnosis hierarchy, licence, attribution; patient and lesion as group.
 
     The label is the column asked for, or the first of diagnosis_3, diagnosis_2, diagnosis, diagnosis_1 that is there.
     """
-    table = read_table(table_path)
+    notes: list[str] = []
+    table = read_table(table_path, notes=notes)
     require_columns(table, ["isic_id"], table_path)
     choices = [label] if label else ["diagnosis_3", "diagnosis_2", "diagnosis", "diagnosis_1", "benign_malignant"]
     chosen = next((c for c in choices if c in table), "")
     if not chosen:
         raise UserError(f"{table_path}: no column {' or '.join(choices)} to take as label; name one with --label")
     table = table.assign(_group=_patient_or_lesion(table))
-    folder = images or table_path.parent
+    files = SourceFiles(images or table_path.parent, tuple(roots))
     rows = [
-        SourceRow(
-            image=_with_suffix(folder, record["isic_id"]),
-            label=record[chosen],
-            group=record["_group"],
-            columns={_column_name(str(c)): v for c, v in record.items() if c not in ("_group", chosen)},
+        _found_row(
+            files,
+            SourceRow(
+                image=record["isic_id"],
+                label=record[chosen],
+                group=record["_group"],
+                columns={_column_name(str(c)): v for c, v in record.items() if c not in ("_group", chosen)},
+            ),
         )
         for record in table.to_dict("records")
     ]
-    return Source(folder, rows, _licence_facts(table, "ISIC Archive"), _command("isic", table_path))
+    return _table_source(files, rows, _licence_facts(table, "ISIC Archive"), _command("isic", table_path), notes)
 
 
 def _patient_or_lesion(table: pd.DataFrame) -> pd.Series:
@@ -122,59 +159,68 @@ def _patient_or_lesion(table: pd.DataFrame) -> pd.Series:
     group = pd.Series("", index=table.index)
     for column in ("lesion_id", "patient_id"):
         if column in table:
-            group = table[column].where(table[column] != "", group)
+            group = table[column].where(~table[column].map(is_missing), group)
     return group
 
 
-def from_ham10000(table_path: Path, *, images: Path | None = None) -> Source:
+def from_ham10000(table_path: Path, *, images: Path | None = None, roots: Sequence[Path] = ()) -> Source:
     """HAM10000_metadata.csv: image_id, dx, lesion_id (Tschandl et al. 2018); images in one or more part folders."""
-    source = _from_ids(table_path, images, image="image_id", label="dx", group="lesion_id")
-    return Source(source.folder, source.rows, {"source": "HAM10000", "licence": ["CC-BY-NC-4.0"]}, source.command)
+    source = _from_ids(table_path, images, roots, image="image_id", label="dx", group="lesion_id")
+    return replace(source, facts={"source": "HAM10000", "licence": ["CC-BY-NC-4.0"]})
 
 
-def from_siim2020(table_path: Path, *, images: Path | None = None) -> Source:
+def from_siim2020(table_path: Path, *, images: Path | None = None, roots: Sequence[Path] = ()) -> Source:
     """SIIM-ISIC 2020 train.csv: image_name, patient_id, target (Rotemberg et al. 2021); target 1 is melanoma."""
-    source = _from_ids(table_path, images, image="image_name", label="target", group="patient_id")
-    names = {"0": "benign", "1": "melanoma"}
-    for row in source.rows:
-        if row.label not in names:
-            raise UserError(f"{table_path}: target {row.label!r} of {row.image}; must be 0 or 1")
-    rows = [SourceRow(row.image, names[row.label], row.mask, row.group, row.split, row.columns) for row in source.rows]
-    return Source(source.folder, rows, {"source": "SIIM-ISIC 2020", "licence": ["CC-BY-NC-4.0"]}, source.command)
+    source = _from_ids(table_path, images, roots, image="image_name", label="target", group="patient_id")
+    rows = [replace(row, label=_target_name(row, table_path)) for row in source.rows]
+    return replace(source, rows=rows, facts={"source": "SIIM-ISIC 2020", "licence": ["CC-BY-NC-4.0"]})
 
 
-def _from_ids(table_path: Path, images: Path | None, *, image: str, label: str, group: str) -> Source:
-    """A table of image ids whose files lie anywhere below a folder."""
-    table = read_table(table_path)
+def _target_name(row: SourceRow, table_path: Path) -> str:
+    try:
+        target = parse_flag(row.label)
+    except ValueError as error:
+        raise UserError(f"{table_path}: target {row.label!r} of {row.image}; must be 0 or 1") from error
+    return "" if target is None else "melanoma" if target else "benign"
+
+
+def _from_ids(
+    table_path: Path, images: Path | None, roots: Sequence[Path], *, image: str, label: str, group: str
+) -> Source:
+    """A table of image ids whose files lie anywhere below a folder, masks of the same names beside them or not."""
+    notes: list[str] = []
+    table = read_table(table_path, notes=notes)
     require_columns(table, [image, label, group], table_path)
-    folder = images or table_path.parent
-    found = {p.stem: str(p.relative_to(folder)) for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES}
+    files = SourceFiles(images or table_path.parent, tuple(roots))
     rows = [
-        SourceRow(
-            image=found.get(record[image], f"{record[image]}.jpg"),
-            label=record[label],
-            group=record[group],
-            columns={_column_name(str(c)): v for c, v in record.items() if c not in (image, label, group)},
+        _found_row(
+            files,
+            SourceRow(
+                image=record[image],
+                label=record[label],
+                group=record[group],
+                columns={_column_name(str(c)): v for c, v in record.items() if c not in (image, label, group)},
+            ),
         )
         for record in table.to_dict("records")
     ]
-    return Source(folder, rows, {}, _command("table", table_path))
+    return _table_source(files, rows, {}, _command("table", table_path), notes)
 
 
-def from_isic2018(folder: Path) -> Source:
-    """ISIC 2018: task 1 (lesion masks), task 2 (attribute masks) and task 3 (diagnoses), whatever of them is there.
+def from_isic2018(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
+    """ISIC 2018, tasks 1 to 3 (lesion masks, attribute masks, diagnoses), and ISIC 2019, whatever of them is there.
 
-    Image folders end in `_Input`, mask folders in `_GroundTruth*`, the diagnoses are one CSV with one-hot columns; images
-    of one lesion are a group where `*LesionGroupings.csv` is there.
+    Image folders end in `_Input`, mask folders in `_GroundTruth*`, the diagnoses are a CSV with one-hot columns; images
+    of one lesion are a group by `*LesionGroupings.csv` or by `lesion_id` in `*Metadata.csv`, whose other columns are kept.
     """
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    files = {p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES}
-    relative = {p.stem: str(p.relative_to(folder)) for p in files if "GroundTruth" not in str(p.parent)}
-    truths = {p.stem: str(p.relative_to(folder)) for p in files if "GroundTruth" in str(p.parent)}
-    diagnoses, lesions = _one_hot_labels(folder), _lesion_groups(folder)
+    files = SourceFiles(folder, tuple(roots))
+    truths = {PurePosixPath(p).stem: p for p in files.images if looks_like_mask(p)}
+    images = {PurePosixPath(p).stem: p for p in files.images if not looks_like_mask(p)}
+    notes: list[str] = []
+    diagnoses, unclear = _one_hot_labels(folder, notes)
+    lesions, facts_of = _lesion_groups(folder), _image_columns(folder)
     rows = []
-    for stem, image in sorted(relative.items()):
+    for stem, image in sorted(images.items()):
         attributes = {name: truths.get(f"{stem}_attribute_{name}", "") for name in ATTRIBUTES}
         rows.append(
             SourceRow(
@@ -182,32 +228,72 @@ def from_isic2018(folder: Path) -> Source:
                 diagnoses.get(stem, ""),
                 truths.get(f"{stem}_segmentation", ""),
                 lesions.get(stem, ""),
+                columns=facts_of.get(stem, {}),
                 more_masks={k: v for k, v in attributes.items() if v},
+                doubt=unclear.get(stem, ""),
             )
         )
-    facts = {"source": "ISIC 2018", "licence": ["CC-BY-NC-4.0"]}
-    return Source(folder, rows, facts, _command("isic2018", folder))
+    rows += [
+        SourceRow(f"{stem}.jpg", problem="a diagnosis without an image")
+        for stem in sorted(set(diagnoses) - set(images))
+    ]
+    used = {name for row in rows for name in (row.image, row.mask, *row.more_masks.values())}
+    files.unused.extend((name, "a mask or superpixels without use") for name in truths.values() if name not in used)
+    unused = [(name, reason) for name, reason in files.unused if not name.endswith((".csv", ".txt", ".md"))]
+    year = "2019" if any("2019" in name for name in images.values()) else "2018"
+    facts = {"source": f"ISIC {year}", "licence": ["CC-BY-NC-4.0"]}
+    return Source(folder, rows, facts, _command("isic2018", folder), unused, notes)
 
 
 def _lesion_groups(folder: Path) -> dict[str, str]:
-    """Which images show one lesion: `*LesionGroupings.csv` of task 3."""
+    """Which images show one lesion: `*LesionGroupings.csv` of 2018, `*Metadata.csv` of 2019."""
     groups: dict[str, str] = {}
-    for path in sorted(folder.rglob("*LesionGroupings.csv")):
+    for path in sorted([*folder.rglob("*LesionGroupings.csv"), *folder.rglob("*[Mm]etadata.csv")]):
         table = read_table(path)
+        if "lesion_id" not in table and "etadata" in path.name:
+            continue
         require_columns(table, ["image", "lesion_id"], path)
         groups |= dict(zip(table["image"], table["lesion_id"], strict=True))
     return groups
 
 
-def _one_hot_labels(folder: Path) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    for path in sorted(folder.rglob("*GroundTruth*.csv")):
+def _image_columns(folder: Path) -> dict[str, dict[str, str]]:
+    """What `*Metadata.csv` says of each image: age, sex, site."""
+    columns: dict[str, dict[str, str]] = {}
+    for path in sorted(folder.rglob("*[Mm]etadata.csv")):
         table = read_table(path)
+        if "image" in table:
+            for record in table.to_dict("records"):
+                columns[record["image"]] = {
+                    _column_name(str(c)): v for c, v in record.items() if c not in ("image", "lesion_id")
+                }
+    return columns
+
+
+NO_CLASSES = ("image", "score_weight", "validation_weight")
+
+
+def _one_hot_labels(folder: Path, notes: list[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The class of every image by the one column that is 1, and in words why where there is none."""
+    labels: dict[str, str] = {}
+    unclear: dict[str, str] = {}
+    for path in sorted(folder.rglob("*GroundTruth*.csv")):
+        table = read_table(path, notes=notes)
         require_columns(table, ["image"], path)
-        names = [c for c in table.columns if c != "image"]
-        for record in table.to_dict("records"):
-            labels[record["image"]] = next((n for n in names if float(record[n] or 0) == 1), "")
-    return labels
+        names = [c for c in table.columns if c not in NO_CLASSES]
+        hot = np.stack([flags(table, name) for name in names], axis=1) if names else np.zeros((len(table), 0), bool)
+        for image, row in zip(table["image"], hot, strict=True):
+            labels[image] = names[int(np.argmax(row))] if row.sum() == 1 else ""
+            if row.sum() != 1:
+                several = " and ".join(name for name, one in zip(names, row, strict=True) if one)
+                unclear[image] = (
+                    f"no label: diagnoses {several} at once" if several else "no label: none of the diagnoses is 1"
+                )
+    if unclear:
+        notes.append(
+            f"{len(unclear)} images have several diagnoses or none, and get no label (first: {next(iter(unclear))})"
+        )
+    return labels, unclear
 
 
 def from_ph2(folder: Path) -> Source:
@@ -247,22 +333,46 @@ def from_medmnist(path: Path) -> Source:
         raise UserError(f"{path}: no such file") from error
     except (ValueError, OSError, BadZipFile, EOFError, TypeError) as error:
         raise UserError(f"{path}: not a MedMNIST .npz ({error})") from error
-    rows = []
+    rows, notes = [], []
     for part, split in (("train", "train"), ("val", "validation"), ("test", "test")):
         if f"{part}_images" not in arrays:
             continue
         if f"{part}_labels" not in arrays:
             raise UserError(f"{path}: no array {part}_labels; there are: {', '.join(arrays)}")
-        images, labels = arrays[f"{part}_images"], arrays[f"{part}_labels"]
-        if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3):
-            raise UserError(f"{path}: {part}_images has shape {images.shape}; only 2-D sets can be imported")
-        images = images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=-1)
+        images, note = _levels_of(arrays[f"{part}_images"], f"{path}: {part}_images")
+        labels = _single_labels(arrays[f"{part}_labels"], len(images), f"{path}: {part}_labels")
+        notes += [f"{part}_images: {note}"] if note else []
         for index, (pixels, label) in enumerate(zip(images, labels, strict=True)):
-            name = f"{part}_{index:06d}.png"
-            rows.append(SourceRow(name, str(int(np.ravel(label)[0])), split=split, pixels=pixels.astype(np.uint8)))
+            rows.append(SourceRow(f"{part}_{index:06d}.png", str(label), split=split, pixels=pixels))
     if not rows:
         raise UserError(f"{path}: no array train_images; there are: {', '.join(arrays)}")
-    return Source(path.parent, rows, {"source": path.stem, "licence": ["CC-BY-4.0"]}, _command("medmnist", path))
+    facts = {"source": path.stem, "licence": ["CC-BY-4.0"]}
+    return Source(path.parent, rows, facts, _command("medmnist", path), notes=notes)
+
+
+def _levels_of(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
+    """Images as uint8 [n, h, w, 3], and what was understood of other kinds of numbers."""
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] not in (1, 3)):
+        raise UserError(f"{name} has shape {images.shape}; only 2-D sets can be imported")
+    note = ""
+    if images.dtype.kind == "f":
+        images, note = float_levels(images, name)
+    elif images.dtype.kind not in "ui" or (images.size and (images.min() < 0 or images.max() > 255)):
+        raise UserError(
+            f"{name} holds {images.dtype} from {images.min()} to {images.max()}; must be 0 to 255, or floating-point 0 to 1"
+        )
+    images = images[..., None] if images.ndim == 3 else images
+    return np.broadcast_to(images, (*images.shape[:3], 3)).astype(np.uint8), note
+
+
+def _single_labels(labels: np.ndarray, count: int, name: str) -> list[int]:
+    """One whole number an image."""
+    if labels.shape not in ((count,), (count, 1)):
+        raise UserError(f"{name} has shape {labels.shape}, but there are {count} images; one label an image is needed")
+    numbers = np.ravel(labels)
+    if numbers.dtype.kind not in "uifb" or not np.array_equal(numbers, numbers.astype(np.int64)):
+        raise UserError(f"{name} holds {numbers[:3].tolist()} ...; labels must be whole numbers")
+    return [int(number) for number in numbers]
 
 
 def _command(kind: str, path: Path) -> str:

@@ -1,10 +1,14 @@
 """From rows of any source to a data set on disk: check every image, copy it, split, write the report."""
 
+import io
+import re
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import unicodedata
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -13,20 +17,32 @@ from PIL import Image
 
 from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, safe_stem, write_data_set
 from dermsynth.data.duplicates import near_duplicates
-from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, split
-from dermsynth.errors import DiskError, UserError, require_seed
-from dermsynth.images import BadImage, encode_png, read_image, thumbnail_hash
+from dermsynth.data.folder_layout import split_name
+from dermsynth.data.groups import identifying_columns, identity_pairs, one_spelling
+from dermsynth.data.masks import DOUBT, read_described_mask
+from dermsynth.data.source_files import NOT_NAMED
+from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, split, unmet_shares
+from dermsynth.errors import BadImage, DiskError, UserError, require_seed
+from dermsynth.images import decode_described, encode_png, read_bytes, thumbnail_hash
+from dermsynth.marks import file_mark, row_mark
 from dermsynth.progress import progress_bar
 from dermsynth.runs import replacing_folder, write_bytes, write_text
+from dermsynth.values import is_missing
 
-REPORT = "import_report.csv"
+REPORT, UNUSED = "import_report.csv", "import_unused.csv"
+MARK_COLUMN = "synthetic"
+Marked = Literal["refuse", "leave-out", "keep"]
+_WHOLE = re.compile(r"([+-]?\d+)[.,]0+")
+FEW_IMAGES = 300
+"""Fewer are read sooner than other processes are started."""
 
 
 @dataclass(frozen=True)
 class SourceRow:
     """One image of a source: a path in the source folder, or pixels, and what is known about it.
 
-    `more_masks` are further masks by name, such as dermoscopic attributes.
+    `more_masks` are further masks by name, such as dermoscopic attributes; with a `problem` the row cannot be used,
+    with a `doubt` it is used and listed.
     """
 
     image: str
@@ -37,70 +53,174 @@ class SourceRow:
     columns: dict[str, str] = field(default_factory=dict)
     more_masks: dict[str, str] = field(default_factory=dict)
     pixels: np.ndarray | None = None
+    problem: str = ""
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Everything an importer found: rows, the folder their paths start from, and facts about the whole."""
+    """Everything an importer found: rows, the folder their paths start from, and facts about the whole.
+
+    `unused` are files that were found and are not imported, with the reason; `notes` say what was understood or guessed.
+    """
 
     folder: Path
     rows: list[SourceRow]
     facts: Mapping[str, object]
     command: str
+    unused: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links."""
+
+    marked: Marked = "refuse"
+    literal_labels: bool = False
+    mask_value: int | None = None
+    roots: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
 class _Imported:
     file_name: str
-    mask_file_name: str
-    problem: str
+    mask_file_name: str = ""
+    problem: str = ""
+    changes: tuple[str, ...] = ()
+    mark: str = ""
     more_masks: dict[str, str] = field(default_factory=dict)
+    mask_problems: tuple[str, ...] = ()
     width: int = 0
     height: int = 0
     hash: np.uint64 | None = None
     thumbnail: np.ndarray | None = None
 
 
-def import_source(source: Source, out: Path, *, shares: str = "0.8/0.1/0.1", seed: int = 0, jobs: int = -1) -> DataSet:
+@dataclass
+class _Report:
+    """What happened to files, in the order it happened, and sentences about the whole."""
+
+    rows: list[tuple[str, str, str]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add(self, file: str, problem: str, outcome: str) -> None:
+        self.rows.append((file, problem, outcome))
+
+    def write(self, out: Path) -> None:
+        """Write the report, and a list of the images that a table does not name where there are any."""
+        lists = {
+            REPORT: [row for row in self.rows if row[1] != NOT_NAMED],
+            UNUSED: [row for row in self.rows if row[1] == NOT_NAMED],
+        }
+        for name, rows in lists.items():
+            if rows or name == REPORT:
+                text = pd.DataFrame(rows, columns=["file", "problem", "outcome"]).to_csv(index=False)
+                write_text(out / name, text.encode("utf-8", "backslashreplace").decode())
+
+
+def import_source(
+    source: Source,
+    out: Path,
+    *,
+    shares: str = "0.8/0.1/0.1",
+    seed: int = 0,
+    jobs: int = -1,
+    options: ImportOptions | None = None,
+) -> DataSet:
     """Write a data set from a source.
 
     A file that cannot be used is listed in `import_report.csv` and left out; the import goes on. Images are copied as
-    they are where nothing has to change, else written as PNG. Splits are stratified, and grouped by patient or lesion
-    and by near-duplicates; a split given by the source is kept.
+    they are where nothing has to change, else written as PNG in sRGB. Splits are stratified, and grouped by patient or
+    lesion, by every other column that identifies one, and by near-duplicates; a split given by the source is kept.
 
-    Raises UserError when `out` holds something, labels differ in case only, or no image is left.
+    Raises UserError when `out` holds something, labels differ in case only, images are marked as made by an algorithm
+    (unless the options say what to do with them), no mask could be used of those that were named, or no image is left.
     """
-    wanted = parse_shares(shares)
+    wanted, options = parse_shares(shares), options or ImportOptions()
     require_seed(seed)
     refuse_filled(out)
-    _refuse_case_twins([row.label for row in source.rows])
-    if not source.rows:
-        raise UserError(f"{source.folder}: no images found")
+    report = _Report(notes=list(source.notes))
+    rows = _plain_rows(source.rows, report, options)
+    _refuse_case_twins([row.label for row in rows])
+    if not rows:
+        raise UserError(f"{source.folder}: no images found{_why_none(source)}")
     with replacing_folder(out) as work:
-        left_out = _import_rows(source, work, wanted, {"seed": seed, "split": shares}, jobs)
+        _import_rows(replace(source, rows=rows), work, wanted, {"seed": seed, "split": shares}, jobs, options, report)
     data_set = open_data_set(out)
-    _tell(data_set, left_out, out)
+    _tell(data_set, report, out)
     return data_set
 
 
+def _why_none(source: Source) -> str:
+    reasons = Counter(reason for _, reason in source.unused)
+    return "; ".join(["", *(f"{count} files: {reason}" for reason, count in reasons.most_common(3))])
+
+
+def _plain_rows(rows: list[SourceRow], report: _Report, options: ImportOptions) -> list[SourceRow]:
+    """The rows with labels and groups in one spelling, and the missing ones blank."""
+    groups, notes = one_spelling([row.group for row in rows])
+    report.notes += notes
+    changed: Counter[tuple[str, str]] = Counter()
+    result = []
+    for row, group in zip(rows, groups, strict=True):
+        label = _plain_label(row.label, options)
+        changed[row.label, label] += label != row.label
+        given = "" if is_missing(row.split) else row.split
+        result.append(replace(row, label=label, group=group, split=given))
+    for (before, after), count in changed.items():
+        if count:
+            what = f"taken as {after!r}" if after else "means no label (--labels-as-written keeps it as a class)"
+            report.notes.append(f"label {before!r} of {count} images {what}")
+    for label in sorted({row.label for row in result if row.label and is_missing(row.label)}):
+        report.notes.append(
+            f"label {label!r} is kept as a class; if it means that the label is not known, leave it blank"
+        )
+    return result
+
+
+def _plain_label(label: str, options: ImportOptions) -> str:
+    """A label in composed letters without doubled blanks; `1.0` is `1`, and `NA` is none."""
+    text = " ".join(unicodedata.normalize("NFC", label).split())
+    if options.literal_labels:
+        return text
+    if is_missing(text, words=False):
+        return ""
+    whole = _WHOLE.fullmatch(text)
+    return whole[1] if whole else text
+
+
 def _import_rows(
-    source: Source, work: Path, shares: tuple[float, float, float], settings: dict[str, Any], jobs: int
-) -> list[tuple[str, str]]:
-    """Fill the folder of a data set; returns the problems."""
-    rows, names, problems = _target_names(source.rows)
-    tasks = (delayed(_import_one)(source.folder, work, row, name) for row, name in zip(rows, names, strict=True))
-    results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
+    source: Source,
+    work: Path,
+    shares: tuple[float, float, float],
+    settings: dict[str, Any],
+    jobs: int,
+    options: ImportOptions,
+    report: _Report,
+) -> None:
+    """Fill the folder of a data set."""
+    rows, names = _target_names(source.rows, report)
+    tasks = (
+        delayed(_import_one)(source.folder, work, row, name, options) for row, name in zip(rows, names, strict=True)
+    )
+    results = Parallel(n_jobs=jobs if len(rows) > FEW_IMAGES else 1, return_as="generator")(tasks)
     done = list(progress_bar(results, total=len(rows), label="importing", unit="img"))
+    _report_images(rows, done, report)
     good = [(row, item) for row, item in zip(rows, done, strict=True) if item.file_name]
-    problems += [(row.image, item.problem) for row, item in zip(rows, done, strict=True) if item.problem]
     if not good:
-        raise UserError(f"none of the {len(source.rows)} images could be used; the first: {problems[0][1]}")
-    _write_report(work, problems)
+        raise UserError(f"none of the {len(source.rows)} images could be used; the first: {report.rows[0][1]}")
+    good, facts = _without_marked(good, options, work, report)
+    _require_masks(good)
+    for name, reason in source.unused:
+        report.add(name, reason, "not used")
     table = _table(good)
-    table["split"] = _splits(table, good, shares, settings["seed"])
-    step = {"command": source.command, **settings, "left_out": len(source.rows) - len(good)}
-    write_data_set(work, table, {"synthetic": False, **source.facts}, step)
-    return problems
+    table["split"] = _splits(table, good, shares, settings["seed"], report)
+    report.write(work)
+    if any(row.split for row, _ in good):
+        settings = {**settings, "split": "given"}
+    step = {"command": source.command, **settings, "left_out": len(source.rows) - len(good), "notes": report.notes}
+    write_data_set(work, table, {"synthetic": False, **source.facts, **facts}, step)
 
 
 def _refuse_case_twins(labels: list[str]) -> None:
@@ -113,17 +233,19 @@ def _refuse_case_twins(labels: list[str]) -> None:
             )
 
 
-def _target_names(rows: list[SourceRow]) -> tuple[list[SourceRow], list[str], list[tuple[str, str]]]:
+def _target_names(rows: list[SourceRow], report: _Report) -> tuple[list[SourceRow], list[str]]:
     """A flat, unique name for every image; a second row of the same image is reported, not imported."""
-    kept, names, problems = [], [], []
+    kept, names = [], []
     seen: dict[str, SourceRow] = {}
     used: set[str] = set()
     for row in rows:
+        if row.problem:
+            report.add(row.image, row.problem, "left out")
+            continue
         if row.image in seen:
             same = (row.label, row.mask) == (seen[row.image].label, seen[row.image].mask)
-            problems.append(
-                (row.image, "duplicate row" if same else "duplicate row with another label or mask; first kept")
-            )
+            problem = "duplicate row" if same else "duplicate row with another label or mask; first kept"
+            report.add(row.image, problem, "left out")
             continue
         seen[row.image] = row
         stem = safe_stem(row.image)
@@ -134,67 +256,140 @@ def _target_names(rows: list[SourceRow]) -> tuple[list[SourceRow], list[str], li
         used.add(name.casefold())
         kept.append(row)
         names.append(name)
-    return kept, names, problems
+    return kept, names
 
 
-def _import_one(folder: Path, out: Path, row: SourceRow, name: str) -> _Imported:
-    """Check and copy one image and its mask; the problem, if any, as text."""
+def _import_one(folder: Path, out: Path, row: SourceRow, name: str, options: ImportOptions) -> _Imported:
+    """Check and copy one image and its masks; the problem, if any, as text."""
+    changes: tuple[str, ...] = ()
     try:
+        mark = row_mark(row.columns)
         if row.pixels is not None:
             pixels, file_name = row.pixels, f"images/{name}.png"
             write_bytes(out / file_name, encode_png(pixels))
         else:
-            path = inside(folder, row.image)
-            pixels = read_image(path)
-            file_name = _copy_image(path, out, name, pixels)
+            path = inside(folder, row.image, options.roots)
+            data = read_bytes(path)
+            pixels, changes = decode_described(data, str(path))
+            _refuse_mask(pixels, path)
+            mark = file_mark(data, path) or mark
+            file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
     except DiskError:
         raise
     except UserError as error:
-        return _Imported("", "", str(error))
+        return _Imported("", problem=str(error))
     masks, problems = {}, []
     for kind, source in {"": row.mask, **row.more_masks}.items():
         try:
             if source:
-                masks[kind] = _import_mask(
-                    inside(folder, source), out, f"masks/{kind + '/' if kind else ''}{name}.png", pixels
-                )
+                target = f"masks/{kind + '/' if kind else ''}{name}.png"
+                changes += _import_mask(inside(folder, source, options.roots), out, target, pixels, options)
+                masks[kind] = target
         except DiskError:
             raise
         except UserError as error:
             problems.append(f"mask left out: {error}")
     code, thumbnail = thumbnail_hash(pixels)
-    main = masks.pop("", "")
-    size = pixels.shape[1], pixels.shape[0]
-    return _Imported(file_name, main, "; ".join(problems), masks, *size, code, thumbnail)
+    main, size = masks.pop("", ""), (pixels.shape[1], pixels.shape[0])
+    return _Imported(file_name, main, "", changes, mark, masks, tuple(problems), *size, code, thumbnail)
 
 
-def _copy_image(path: Path, out: Path, name: str, pixels: np.ndarray) -> str:
+def _refuse_mask(pixels: np.ndarray, path: Path) -> None:
+    """Raise BadImage for a picture of black and white only."""
+    small = pixels[::2, ::2].astype(np.int16) if pixels.size > 50_000 else pixels.astype(np.int16)
+    if min(pixels.shape[:2]) < 16 or (np.ptp(small, axis=2) > 8).any():
+        return
+    grey = small[..., 0]
+    black, white = (grey <= 8).mean(), (grey >= 247).mean()
+    if black + white > 0.98 and min(black, white) > 0.001:
+        raise BadImage(f"{path}: black and white only: a mask, not a photograph")
+
+
+def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: bool, synthetic: bool) -> str:
     """Copy the bytes of a plain RGB JPEG or PNG without metadata; write anything else as PNG.
 
-    Cameras write names, dates and places into EXIF: such a file is written anew.
+    Cameras write names, dates and places into EXIF: such a file is written anew. A mark of synthetic images stays.
     """
-    with Image.open(path) as image:
+    with Image.open(io.BytesIO(data)) as image:
         image.load()
         private = {"exif", "xmp", "comment", "photoshop", *getattr(image, "text", {})} & set(image.info)
-        plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not private
+        segments = {segment for segment, _ in getattr(image, "applist", [])} - {"APP0", "APP2", "APP14"}
+        plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not private and not segments and not anew
         suffix = ".jpg" if image.format == "JPEG" else ".png"
     if plain:
-        file_name = f"images/{name}{suffix}"
-        write_bytes(out / file_name, path.read_bytes())
-    else:
-        file_name = f"images/{name}.png"
-        write_bytes(out / file_name, encode_png(pixels))
-    return file_name
+        write_bytes(out / f"images/{name}{suffix}", data)
+        return f"images/{name}{suffix}"
+    write_bytes(out / f"images/{name}.png", encode_png(pixels, synthetic=synthetic))
+    return f"images/{name}.png"
 
 
-def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray) -> str:
-    mask = read_image(path).max(axis=2)
-    if mask.shape != pixels.shape[:2]:
-        raise BadImage(
-            f"{path}: {mask.shape[1]} x {mask.shape[0]} pixels, its image has {pixels.shape[1]} x {pixels.shape[0]}"
+def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray, options: ImportOptions) -> tuple[str, ...]:
+    mask, notes = read_described_mask(path, shape=pixels.shape, value=options.mask_value)
+    write_bytes(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
+    return notes
+
+
+def _report_images(rows: list[SourceRow], done: list[_Imported], report: _Report) -> None:
+    """Every problem and change of an image by name; changes in sum among the notes."""
+    sums: Counter[str] = Counter()
+    for row, item in zip(rows, done, strict=True):
+        if item.problem:
+            report.add(row.image, item.problem, "left out")
+        if row.doubt:
+            report.add(row.image, row.doubt, "doubtful")
+        if item.mask_problems:
+            report.add(row.image, "; ".join(item.mask_problems), "mask left out")
+        changes = [change for change in item.changes if change != DOUBT]
+        if changes:
+            report.add(row.image, "; ".join(changes), "changed")
+            sums.update(item.changes)
+    report.notes += [f"{count} images: {change}" for change, count in sums.most_common(8)]
+
+
+def _without_marked(
+    good: list[tuple[SourceRow, _Imported]], options: ImportOptions, work: Path, report: _Report
+) -> tuple[list[tuple[SourceRow, _Imported]], dict[str, object]]:
+    """The images, those marked as made by an algorithm treated as the options say, and facts about them.
+
+    Raises UserError where the options say nothing.
+    """
+    marked = [(row, item) for row, item in good if item.mark]
+    if not marked:
+        return good, {}
+    first = f"{marked[0][0].image}, {marked[0][1].mark}"
+    said = f"{len(marked)} of {len(good)} images are marked as made by an algorithm (first: {first})"
+    if options.marked == "refuse":
+        raise UserError(
+            f"{said}: no set of photographs is made of them; "
+            "--marked leave-out imports the others, --marked keep all, as synthetic"
         )
-    write_bytes(out / target, encode_png(np.where(mask > mask.max() // 2, 255, 0).astype(np.uint8)))
-    return target
+    for row, item in marked:
+        report.add(
+            row.image,
+            f"marked as made by an algorithm: {item.mark}",
+            "left out" if options.marked == "leave-out" else "kept, marked",
+        )
+    if options.marked == "keep":
+        report.notes.append(f"{said}; kept, and marked in the column {MARK_COLUMN!r}")
+        return good, {"synthetic": len(marked) == len(good), "marked_synthetic": len(marked)}
+    report.notes.append(f"{said}; left out")
+    for _, item in marked:
+        for name in (item.file_name, item.mask_file_name, *item.more_masks.values()):
+            (work / name).unlink(missing_ok=True) if name else None
+    rest = [(row, item) for row, item in good if not item.mark]
+    if not rest:
+        raise UserError(f"{said}; nothing is left")
+    return rest, {}
+
+
+def _require_masks(good: list[tuple[SourceRow, _Imported]]) -> None:
+    """Raise UserError where masks were named and none could be used: such an import is no success."""
+    named = [(row, item) for row, item in good if row.mask]
+    if named and not any(item.mask_file_name for _, item in named):
+        first = next(problem for _, item in named for problem in item.mask_problems)
+        raise UserError(
+            f"none of the {len(named)} masks could be used; the first {first}. Without its mask column the import goes on"
+        )
 
 
 def _table(good: list[tuple[SourceRow, _Imported]]) -> pd.DataFrame:
@@ -209,6 +404,7 @@ def _table(good: list[tuple[SourceRow, _Imported]]) -> pd.DataFrame:
             "height": item.height,
             **{f"{kind}_mask": path for kind, path in item.more_masks.items()},
             **row.columns,
+            **({MARK_COLUMN: "true"} if item.mark else {}),
         }
         for row, item in good
     ]
@@ -218,34 +414,66 @@ def _table(good: list[tuple[SourceRow, _Imported]]) -> pd.DataFrame:
 
 
 def _splits(
-    table: pd.DataFrame, good: list[tuple[SourceRow, _Imported]], shares: tuple[float, float, float], seed: int
+    table: pd.DataFrame,
+    good: list[tuple[SourceRow, _Imported]],
+    shares: tuple[float, float, float],
+    seed: int,
+    report: _Report,
 ) -> np.ndarray:
-    names = {"val": "validation", "valid": "validation", "training": "train", "testing": "test"}
-    given = table["split"].str.casefold().replace(names)
+    hashes = np.array([item.hash for _, item in good], dtype=np.uint64)
+    thumbnails = np.stack([item.thumbnail for _, item in good if item.thumbnail is not None])
+    groups = table["group"].to_numpy(dtype=object) if "group" in table else np.full(len(table), "", dtype=object)
+    columns, doubtful = identifying_columns(table.drop(columns="group", errors="ignore"))
+    if columns:
+        report.notes.append(f"splits keep together what one {' or '.join(columns)} holds")
+    report.notes += [
+        f"column {name!r} is named like an identifier, but one value holds too many images; splits may cut it"
+        for name in doubtful
+    ]
+    pairs = np.concatenate(
+        [near_duplicates(hashes, thumbnails), identity_pairs([list(table[name]) for name in columns])]
+    )
+    joined = joined_groups(groups, pairs)
+    given = table["split"].map(split_name)
     if given.isin(SPLITS).all():
-        return given.to_numpy(dtype=object)
-    if (given != "").any():
+        result = given.to_numpy(dtype=object)
+        cut = sum(
+            len(set(result[joined == number])) > 1 for number in np.unique(joined[np.bincount(joined)[joined] > 1])
+        )
+        if cut:
+            report.notes.append(
+                f"the given split cuts {cut} groups (patient, lesion or twins); dermsynth audit names them"
+            )
+    elif (table["split"] != "").any():
         index = int(np.flatnonzero(~given.isin(SPLITS))[0])
         raise UserError(
             f"split {table['split'].iloc[index]!r} of {table['file_name'].iloc[index]}: must be train, validation or test"
         )
-    hashes = np.array([item.hash for _, item in good], dtype=np.uint64)
-    thumbnails = np.stack([item.thumbnail for _, item in good if item.thumbnail is not None])
-    groups = table["group"].to_numpy(dtype=object) if "group" in table else np.full(len(table), "", dtype=object)
-    joined = joined_groups(groups, near_duplicates(hashes, thumbnails))
-    return split(table["label"].to_numpy(dtype=object), joined, shares, seed)
+    else:
+        result = split(table["label"].to_numpy(dtype=object), joined, shares, seed)
+        report.notes += [note for note in [unmet_shares(result, joined, shares)] if note]
+    if set(result) == {"train"}:
+        report.notes.append(
+            "no image is held out (validation or test): the copy gate, floors and classifiers need some"
+        )
+    return result
 
 
-def _write_report(out: Path, problems: list[tuple[str, str]]) -> None:
-    text = pd.DataFrame(problems, columns=["file", "problem"]).to_csv(index=False)
-    write_text(out / REPORT, text)
-
-
-def _tell(data_set: DataSet, problems: list[tuple[str, str]], out: Path) -> None:
+def _tell(data_set: DataSet, report: _Report, out: Path) -> None:
     counts = ", ".join(f"{label} {data_set.count(label):,}" for label in data_set.classes) or "no labels"
     print(f"{out}: {len(data_set.table):,} images ({counts})")
     blank = int((data_set.labels == "").sum())
     if blank and data_set.classes:
         print(f"  {blank} images have no label; they are kept, and left out of conditional training")
+    for note in report.notes:
+        print(f"  note: {note}", file=sys.stderr)
+    problems = [row for row in report.rows if row[2] in ("left out", "mask left out")]
     if problems:
         print(f"  {len(problems)} problems, listed in {out / REPORT}; the first: {problems[0][1]}", file=sys.stderr)
+    masks = sum(row[2] == "mask left out" for row in report.rows)
+    if masks:
+        print(f"  {masks:,} images lost their mask", file=sys.stderr)
+    for name, count in Counter(
+        UNUSED if row[1] == NOT_NAMED else REPORT for row in report.rows if row[2] == "not used"
+    ).items():
+        print(f"  {count:,} files were found and not used, listed in {out / name}", file=sys.stderr)

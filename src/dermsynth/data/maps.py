@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet, inside
 from dermsynth.data.importers import ATTRIBUTES
+from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
 from dermsynth.progress import progress_bar
@@ -109,12 +110,6 @@ def _named_values(path: Path, own: tuple[str, ...], layers: tuple[str, ...]) -> 
         raise UserError(f"{path}: shows {unknown[0]!r}; known are {', '.join(layers)}")
     place = np.array([layers.index(name) if name in layers else 0 for name in own], np.uint8)
     return np.asarray(place[values])
-
-
-def read_mask(path: Path) -> NDArray[np.bool_]:
-    """A mask as bool [h, w]: above half of its largest value."""
-    pixels = read_image(path).max(axis=2)
-    return np.asarray(pixels > int(pixels.max()) // 2)
 
 
 def _read_plain(path: Path) -> Map:

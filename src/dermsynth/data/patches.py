@@ -14,11 +14,11 @@ from dermsynth.data.dataset import (
     inside,
     open_data_set,
     refuse_filled,
-    require_columns,
     unique_stems,
     write_data_set,
 )
-from dermsynth.data.maps import read_mask
+from dermsynth.data.masks import read_mask
+from dermsynth.data.tables import require_columns
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.progress import progress_bar

@@ -9,19 +9,22 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
 from dermsynth.errors import UserError
+from dermsynth.values import identifiers
 
 SPLITS = ("train", "validation", "test")
 FOLDS = 20
+SHARE_TOLERANCE = 0.06
+"""How far a share may lie from the wanted one before it is said."""
 
 
 def joined_groups(groups: NDArray[np.object_], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
     """Number the sets of images that belong together: the same group name, or linked by pairs [k, 2].
 
-    A blank group name is a group of its own.
+    Names are compared as identifiers (`P001` is `p001`); a missing one is a group of its own.
     """
-    count = len(groups)
-    _, number = np.unique(groups.astype(str), return_inverse=True)
-    blank = groups.astype(str) == ""
+    count, names = len(groups), identifiers(groups).astype(str)
+    _, number = np.unique(names, return_inverse=True)
+    blank = names == ""
     number[blank] = number.max(initial=0) + 1 + np.arange(blank.sum())
     first = {int(n): i for i, n in reversed(list(enumerate(number)))}
     same_name = np.array([[i, first[int(n)]] for i, n in enumerate(number)], dtype=np.int64).reshape(-1, 2)
@@ -39,7 +42,7 @@ def parse_shares(text: str) -> tuple[float, float, float]:
         train, validation, test = (float(part) for part in text.split("/"))
     except ValueError as error:
         raise UserError(f"--split {text!r}: write three shares, for example 0.8/0.1/0.1") from error
-    if min(train, validation, test) < 0 or abs(train + validation + test - 1) > 1e-6:
+    if not min(train, validation, test) >= 0 or not abs(train + validation + test - 1) <= 1e-6:
         raise UserError(f"--split {text!r}: shares must be at least 0 and sum to 1")
     return train, validation, test
 
@@ -49,16 +52,30 @@ def split(
 ) -> NDArray[np.object_]:
     """Assign `train`, `validation` or `test` to every image: stratified by label, whole groups together.
 
-    The images are dealt into 20 folds, so shares are met to about 5 %; with fewer groups than folds, by fewer folds.
-    A class of fewer images than folds is all for training: it could not be measured, and there it is at least noticed.
+    The images are dealt into 20 folds, so shares are met to about 5 %; by fewer folds where there are fewer groups, or
+    where 20 would leave a part empty that was asked for. A class of fewer images than folds is all for training: it
+    could not be measured, and there it is at least noticed. Whether the shares were met, `unmet_shares` says.
     """
     codes = np.unique(labels.astype(str), return_inverse=True)[1]
-    folds = min(FOLDS, len(np.unique(groups)), int(np.bincount(codes).max()))
-    result = np.full(len(labels), "train", dtype=object)
-    if folds < 3:
-        return result
+    most = min(FOLDS, len(np.unique(groups)), int(np.bincount(codes).max()))
+    wanted = [name for name, share in zip(SPLITS, shares, strict=True) if share]
+    first = None
+    for folds in dict.fromkeys((most, 10, 5, 3)):
+        if not 3 <= folds <= most:
+            continue
+        result = _dealt(codes, groups, shares, seed, folds)
+        if set(wanted) <= set(result):
+            return result
+        first = result if first is None else first
+    return np.full(len(labels), "train", dtype=object) if first is None else first
+
+
+def _dealt(
+    codes: NDArray[np.int64], groups: NDArray[np.int64], shares: tuple[float, float, float], seed: int, folds: int
+) -> NDArray[np.object_]:
+    result = np.full(len(codes), "train", dtype=object)
     dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
-    number = np.empty(len(labels), dtype=np.int64)
+    number = np.empty(len(codes), dtype=np.int64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class smaller than the number of folds is expected
         for fold, (_, chosen) in enumerate(dealer.split(np.zeros(len(codes)), codes, groups)):
@@ -70,3 +87,20 @@ def split(
     rare = np.bincount(codes)[codes] < folds
     result[np.isin(groups, groups[rare])] = "train"
     return result
+
+
+def unmet_shares(splits: NDArray[np.object_], groups: NDArray[np.int64], shares: tuple[float, float, float]) -> str:
+    """What of the wanted shares could not be had, and why, as a sentence; the empty string where they were met."""
+    got = tuple(float((splits == name).mean()) for name in SPLITS)
+    empty = [name for name, share, wanted in zip(SPLITS, got, shares, strict=True) if wanted and not share]
+    if not empty and all(abs(a - b) <= max(SHARE_TOLERANCE, b / 2) for a, b in zip(got, shares, strict=True)):
+        return ""
+    sizes = np.unique(groups, return_counts=True)[1]
+    said = "/".join(f"{share:.2f}" for share in got)
+    none = f" (no {' and no '.join(empty)} images)" if empty else ""
+    asked = "/".join(f"{share:g}" for share in shares)
+    return (
+        f"the wanted shares {asked} could not be met: {said}{none}. No split cuts a group: there are {len(sizes)} groups, "
+        f"the largest holds {sizes.max() / len(splits):.0%} of the images, and a class of too few images is all for "
+        "training. Way out: a finer --group, other --split shares, or --split-column"
+    )

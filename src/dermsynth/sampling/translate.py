@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, inside, unique_stems, write_data_set
-from dermsynth.data.maps import MapSettings, decoded_maps, read_mask, with_maps
+from dermsynth.data.maps import MapSettings, decoded_maps, with_maps
+from dermsynth.data.masks import read_mask
 from dermsynth.data.training_set import Shown, ShownDomains
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, fit

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import read_table, require_columns
+from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.study.rates import Counts
 

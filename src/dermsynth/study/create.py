@@ -12,7 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth import __version__
-from dermsynth.data.dataset import DataSet, read_table, refuse_filled
+from dermsynth.data.dataset import DataSet, refuse_filled
+from dermsynth.data.tables import read_table
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.progress import progress_bar

@@ -1,0 +1,76 @@
+"""What the folders that images lie in mean: a class, a split, or nothing."""
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from dermsynth.errors import UserError
+
+SPLIT_NAMES = {
+    "train": "train", "training": "train", "trainset": "train", "train_set": "train",
+    "val": "validation", "valid": "validation", "validation": "validation", "validate": "validation", "dev": "validation",
+    "test": "test", "testing": "test", "testset": "test", "test_set": "test", "eval": "test", "evaluation": "test",
+}  # fmt: skip
+CONTAINERS = {
+    "images", "image", "imgs", "img", "data", "dataset", "photos", "pictures", "jpg", "jpeg", "jpegs", "png", "input", "inputs",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Place:
+    """Class and split of an image by its folders; empty where they say nothing."""
+
+    label: str = ""
+    split: str = ""
+
+
+def split_name(text: str) -> str:
+    """`train`, `validation` or `test` for any common name of one, else the empty string."""
+    return SPLIT_NAMES.get(text.strip().casefold(), "")
+
+
+def places(names: Sequence[str], folder: str) -> tuple[list[Place], list[str]]:
+    """Class and split of every image, and what was understood in words.
+
+    Folders that are all named like splits are splits, folders that only hold others (`images`) are passed over, the
+    first that remains is the class.
+
+    Raises UserError where some folders of one level are named like splits and others are not.
+    """
+    parts = [[unicodedata.normalize("NFC", part) for part in PurePosixPath(name).parts[:-1]] for name in names]
+    splits, notes = [""] * len(parts), []
+    for _ in range(4):
+        parts = _without_containers(parts)
+        level = _split_level(parts, folder)
+        if level is None:
+            break
+        notes.append(f"folders {', '.join(sorted({p[level] for p in parts}))} taken as the split, not as classes")
+        splits = [split_name(part[level]) for part in parts]
+        parts = [part[:level] + part[level + 1 :] for part in parts]
+    deeper = sum(len(part) > 1 for part in parts)
+    if deeper:
+        notes.append(f"{deeper} images lie in sub-folders of their class; the names of these are not used")
+    return [Place(part[0] if part else "", split) for part, split in zip(parts, splits, strict=True)], notes
+
+
+def _without_containers(parts: list[list[str]]) -> list[list[str]]:
+    while parts and all(part and part[0].casefold() in CONTAINERS for part in parts):
+        parts = [part[1:] for part in parts]
+    return parts
+
+
+def _split_level(parts: list[list[str]], folder: str) -> int | None:
+    """The level, 0 or 1, on which all folders are named like splits."""
+    for level in (0, 1):
+        names = {part[level] if len(part) > level else "" for part in parts}
+        like = {name for name in names if split_name(name)}
+        if like and like == names:
+            return level
+        if level == 0 and like and names - {""}:
+            others = sorted(name or "(the folder itself)" for name in names - like)
+            raise UserError(
+                f"{folder}: {', '.join(sorted(like))} are named like splits, {', '.join(others[:4])} like classes; "
+                "move them apart, or name classes and splits in a CSV: dermsynth import csv"
+            )
+    return None

@@ -1,0 +1,182 @@
+"""Tables of text from files that any spreadsheet or library wrote: separators, encodings, and what makes a table unsafe."""
+
+import csv
+import re
+import sys
+from collections import Counter
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from dermsynth.errors import UserError
+
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
+SAMPLE = 100
+"""Rows that decide on the separator."""
+AMBIGUOUS = "ambiguous"
+_EXCEL_TEXT = re.compile(r'="(.*)"')
+
+
+def read_table(path: Path, *, notes: list[str] | None = None) -> pd.DataFrame:
+    """Read a table with every value as text and blanks as empty strings.
+
+    Understood are commas, semicolons, tabs and bars, UTF-8, UTF-16 and Windows-1252, a byte-order mark, a first line
+    `sep=;`, and quoted line breaks. A row of fewer cells than the header is completed by blanks, a row of more is
+    refused unless they are blank. What was guessed is appended to `notes`.
+
+    Raises UserError, with the line where there is one, when the file is missing, empty, a workbook or no table.
+    """
+    notes = notes if notes is not None else []
+    text = _decode(_bytes_of(path), path, notes)
+    text, named = _without_separator_line(text)
+    separator = named or _likely_separator(text)
+    if separator != ",":
+        notes.append(f"{path.name}: separated by {SEPARATORS.get(separator, repr(separator))}")
+    rows = _parse(text, separator, path)
+    if not rows:
+        raise UserError(f"{path}: not a CSV table (the file is empty)")
+    return _table(rows, path, notes)
+
+
+def require_columns(table: pd.DataFrame, columns: list[str], path: Path) -> None:
+    """Raise UserError when a column is missing or stands there twice, and say which there are."""
+    for column in columns:
+        if column not in table:
+            raise UserError(f"{path}: no column {column!r}; there are: {', '.join(map(str, table.columns))}")
+        if column in table.attrs.get(AMBIGUOUS, ()):
+            raise UserError(f"{path}: several columns are named {column!r}; rename all but the one that is meant")
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except IsADirectoryError as error:
+        raise UserError(f"{path}: a folder; name the CSV file in it") from error
+    except OSError as error:
+        raise UserError(f"{path}: {str(error.strerror).lower()}") from error
+
+
+def _decode(data: bytes, path: Path, notes: list[str]) -> str:
+    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise UserError(f"{path}: a workbook, not a CSV table; in Excel or LibreOffice save it as CSV UTF-8")
+    encoding = _unicode_encoding(data)
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as error:
+        if encoding != "utf-8-sig":
+            raise UserError(f"{path}: not a CSV table (damaged {encoding}: {error.reason})") from error
+        text = data.decode("cp1252", errors="replace")
+        if "\ufffd" in text:
+            text = data.decode("latin-1")
+        notes.append(f"{path.name}: not UTF-8; read as Windows-1252 (western European), check its letters")
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise UserError(f"{path}: not a CSV table (a NUL byte in line {line}); save it anew as CSV UTF-8")
+    return text
+
+
+def _unicode_encoding(data: bytes) -> str:
+    """UTF-16 and UTF-32 by their byte-order mark, or by the zero bytes of plain letters; else UTF-8."""
+    for mark, encoding in (
+        (b"\xff\xfe\0\0", "utf-32"),
+        (b"\0\0\xfe\xff", "utf-32"),
+        (b"\xff\xfe", "utf-16"),
+        (b"\xfe\xff", "utf-16"),
+    ):
+        if data.startswith(mark):
+            return encoding
+    head = data[:400]
+    for start, encoding in ((1, "utf-16-le"), (0, "utf-16-be")):
+        if (
+            len(head) >= 8
+            and head[start::2].count(0) > 0.8 * len(head[start::2])
+            and head[1 - start :: 2].count(0) == 0
+        ):
+            return encoding
+    return "utf-8-sig"
+
+
+def _without_separator_line(text: str) -> tuple[str, str]:
+    """The text after Excel's first line `sep=;`, and the separator it names."""
+    found = re.match(r'"?sep=(.)"?[ ,;\t|]*(\r\n|\r|\n|$)', text, re.IGNORECASE)
+    return (text[found.end() :], found[1]) if found else (text, "")
+
+
+def _likely_separator(text: str) -> str:
+    """The separator by which most rows have as many cells as the header, of those that give the header most cells."""
+    best, most = ",", (0.0, 0)
+    for separator in SEPARATORS:
+        try:
+            rows = [row for row, _ in zip(_reader(text, separator), range(SAMPLE), strict=False) if any(row)]
+        except csv.Error:
+            continue
+        if not rows or len(rows[0]) < 2:
+            continue
+        alike = sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+        score = (round(alike, 1), len(rows[0]))
+        if score > most:
+            best, most = separator, score
+    return best
+
+
+def _reader(text: str, separator: str) -> Any:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    return csv.reader(StringIO(text, newline=""), delimiter=separator, skipinitialspace=True, strict=True)
+
+
+def _parse(text: str, separator: str, path: Path) -> list[tuple[int, list[str]]]:
+    """The rows that are not blank, with the line each ends on."""
+    reader = _reader(text, separator)
+    try:
+        return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise UserError(f"{path}: not a CSV table (line {reader.line_num}: {error})") from error
+
+
+def _table(rows: list[tuple[int, list[str]]], path: Path, notes: list[str]) -> pd.DataFrame:
+    header = [_plain(cell) for cell in rows[0][1]]
+    while (
+        len(header) > 1
+        and not header[-1]
+        and all(len(row) < len(header) or not row[len(header) - 1].strip() for _, row in rows)
+    ):
+        header.pop()
+    count, short = len(header), 0
+    cells = []
+    for line, row in rows[1:]:
+        if any(cell.strip() for cell in row[count:]):
+            raise UserError(
+                f"{path}: not a CSV table (expected {count} fields in line {line}, saw {len(row)}); "
+                "a cell with a comma needs quotes"
+            )
+        short += len(row) < count
+        cells.append([_plain(cell) for cell in row[:count]] + [""] * (count - len(row)))
+    if short:
+        notes.append(f"{path.name}: {short} rows have fewer cells than the header; the missing ones are taken as blank")
+    names, twins = _column_names(header)
+    table = pd.DataFrame(cells, columns=names, dtype=str)
+    table.attrs[AMBIGUOUS] = twins
+    return table
+
+
+def _plain(cell: str) -> str:
+    """A cell without blanks around, and without the `="..."` by which Excel keeps leading zeros."""
+    text = cell.strip()
+    excel = _EXCEL_TEXT.fullmatch(text)
+    return excel[1].strip() if excel else text
+
+
+def _column_names(header: list[str]) -> tuple[list[str], list[str]]:
+    """A name for every column, and the names that occur more than once."""
+    filled = [name or f"Unnamed: {position}" for position, name in enumerate(header)]
+    counts = Counter(filled)
+    seen: Counter[str] = Counter()
+    names = []
+    for name in filled:
+        names.append(name if not seen[name] else f"{name}.{seen[name]}")
+        seen[name] += 1
+    return names, [name for name, count in counts.items() if count > 1]

@@ -1,0 +1,93 @@
+"""Marks by which an image file says that an algorithm made it."""
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+from dermsynth.errors import UserError
+from dermsynth.values import parse_flag
+
+_SOURCE_TYPE = re.compile(rb"(?:trained)?algorithmicmedia|compositesynthetic|datadrivenmedia", re.IGNORECASE)
+"""IPTC digital source types (XMP, C2PA): made, or partly made, by an algorithm."""
+_SETTINGS = re.compile(
+    rb"Steps: \d+, Sampler: |\"class_type\"\s*:|\"sampler_name\"\s*:|invokeai_|sd-metadata|negative prompt:",
+    re.IGNORECASE,
+)
+"""Settings that programs for diffusion models write beside an image."""
+_PROGRAMS = re.compile(
+    rb"dermsynth|stable[ _-]?diffusion|midjourney|dall[^a-z]{0,3}e\b|adobe firefly|novelai|openai|comfyui|invokeai|"
+    rb"automatic1111|imagefx|imagen \d|flux\.1|black forest labs|ideogram|leonardo\.ai|dreamstudio|made with google ai",
+    re.IGNORECASE,
+)
+COLUMNS = ("synthetic", "is_synthetic", "generated", "is_generated", "ai_generated", "fake")
+KINDS = ("image_manipulation", "digital_source_type", "image_origin", "origin")
+_KIND_WORDS = ("synthetic", "generated", "algorithmicmedia", "fake")
+
+
+def file_mark(data: bytes, path: Path | None = None) -> str:
+    """What in an image file, or in its sidecar, says that an algorithm made it; the empty string where nothing does."""
+    notes = _notes(data) + _sidecar(path)
+    for pattern, what in (
+        (_SOURCE_TYPE, "digital source type"),
+        (_SETTINGS, "settings of a generator"),
+        (_PROGRAMS, "program"),
+    ):
+        found = pattern.search(notes)
+        if found:
+            return f"{what} {found[0].decode('ascii', 'replace').strip()!r}"
+    found = _SOURCE_TYPE.search(data)
+    return f"digital source type {found[0].decode('ascii')!r}" if found else ""
+
+
+def row_mark(columns: Mapping[Any, str]) -> str:
+    """The column of a table's row by which its image is said to be made by an algorithm; the empty string where none does.
+
+    Raises UserError where a column of flags holds something else.
+    """
+    for column, value in columns.items():
+        plain = column.strip().casefold()
+        if plain in COLUMNS and _flag(column, value):
+            return f"column {column!r}"
+        if plain in KINDS and any(word in value.casefold() for word in _KIND_WORDS):
+            return f"column {column!r}"
+    return ""
+
+
+def _flag(column: str, value: str) -> bool:
+    try:
+        return bool(parse_flag(value))
+    except ValueError as error:
+        raise UserError(f"column {column!r} holds {value!r}; write true or false, or rename it") from error
+
+
+def _notes(data: bytes) -> bytes:
+    """Everything in a file that is text beside its pixels: text chunks, EXIF, XMP, comments; UTF-16 as plain letters."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            if image.format == "PNG":
+                image.load()  # chunks may stand behind the pixels
+            info = dict(image.info)
+            exif = [str(value) for value in image.getexif().values()]
+    except Exception:  # a damaged file is reported by its reader
+        return b""
+    info.pop("icc_profile", None)
+    parts = [f"{key}: {value}".encode("utf-8", "replace") if isinstance(value, str) else value
+             for key, value in info.items() if isinstance(value, str | bytes)]  # fmt: skip
+    parts += [value.encode("utf-8", "replace") for value in exif]
+    if data.startswith(b"\xff\xd8"):
+        parts.append(data[: max(data.find(b"\xff\xda"), 0)])
+    joined = b"\n".join(parts)
+    return joined + b"\n" + joined.replace(b"\0", b"")
+
+
+def _sidecar(path: Path | None) -> bytes:
+    if path is None:
+        return b""
+    for candidate in (path.with_suffix(".xmp"), path.with_name(f"{path.name}.xmp")):
+        if candidate.is_file() and candidate.stat().st_size < 1_000_000:
+            return b"\n" + candidate.read_bytes()
+    return b""
