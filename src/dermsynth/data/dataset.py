@@ -27,8 +27,8 @@ SPLIT_WORDS = frozenset(
 """Words in a file's or folder's name that `datasets` takes for the name of a split."""
 _SEPARATORS = r"([-._ 0-9]+)"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
-LONGEST_STEM = 80
-"""Letters of a file's name that stay."""
+STEM_BYTES = 120
+"""What stays of a file's name."""
 TEXT_COLUMNS = ("file_name", "label", "mask_file_name", "group", "split")
 
 
@@ -123,9 +123,9 @@ def safe_stem(file_name: str) -> str:
 
     Not hidden, no letter that a system refuses, none of Windows' reserved names, and no split: `test_1` becomes `testset_1`.
     """
-    stem = unicodedata.normalize("NFC", Path(file_name).stem)
-    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", stem)[:LONGEST_STEM]
-    stem = stem.encode("utf-8", "ignore")[: 2 * LONGEST_STEM].decode("utf-8", "ignore").strip(" .")
+    stem = unicodedata.normalize("NFC", Path(file_name).stem.encode("utf-8", "replace").decode())
+    stem = re.sub(r'[<>:"/\\|?*\x00-\x1f\x7f]', "_", stem)
+    stem = stem.encode()[:STEM_BYTES].decode("utf-8", "ignore").strip(" .")
     words = re.split(_SEPARATORS, stem)
     stem = "".join(f"{word}set" if word in SPLIT_WORDS else word for word in words) or "image"
     return f"{stem}_" if _RESERVED.fullmatch(stem.partition(".")[0]) else stem
