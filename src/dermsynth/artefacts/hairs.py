@@ -12,6 +12,9 @@ FAINT_DARK, FAINT_BRIGHT = 6, 14
 SPREAD, SMALLEST, OUTSIDE = 0.5, 0.2, 0.3
 """Share of that for pixels beside a line, least extent in shares of the image's smaller side, least share outside the lesion."""
 
+BORDER = 0.012
+"""Width of the image's border that is left out, in shares of the smaller side."""
+
 
 def hair(dark: Grey, bright: Grey, usable: Mask, lesion: Mask) -> tuple[Mask, float]:
     """Hairs among thin dark and bright structures, and the share of the image that lines outside the lesion cover.
@@ -19,12 +22,20 @@ def hair(dark: Grey, bright: Grey, usable: Mask, lesion: Mask) -> tuple[Mask, fl
     Lines that lie in the lesion alone are its pigment network.
     """
     side = min(dark.shape)
+    usable = _inside(usable, max(2, round(BORDER * side)))
     mask, score = np.zeros_like(usable), np.zeros_like(usable)
     for response, least, faint in ((dark, DARK, FAINT_DARK), (bright, BRIGHT, FAINT_BRIGHT)):
         lasting = along_lines(np.where(usable, response, 0).astype(np.uint8), odd(LENGTH * side))
         mask |= _lines(response, lasting, least, lesion) & usable
         score |= (lasting > faint) & ~lesion
     return mask, float(score.mean())
+
+
+def _inside(usable: Mask, width: int) -> Mask:
+    """Without the image's border, where cut frames leave lines."""
+    found = np.zeros_like(usable)
+    found[width:-width, width:-width] = usable[width:-width, width:-width]
+    return found
 
 
 def _lines(response: Grey, lasting: Grey, least: int, lesion: Mask) -> Mask:

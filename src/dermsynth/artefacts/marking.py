@@ -67,11 +67,12 @@ def _mark_chunk(folder: Path, rows: Sequence[tuple[str, str, str]], first: int) 
 def _mark_one(folder: Path, name: str, lesion: str, target: str) -> dict[str, object]:
     try:
         image = read_image(inside(folder, name))
-        covered = read_mask(inside(folder, lesion)) if lesion else lesion_mask(image)
+        known = read_mask(inside(folder, lesion)) if lesion else None
     except UserError:
         return {}
-    found = detect(image)
-    skin = ~covered if covered.shape == image.shape[:2] else ~lesion_mask(image)
+    known = known if known is not None and known.shape == image.shape[:2] and known.any() else None
+    found = detect(image, lesion=known)
+    skin = ~(lesion_mask(image) if known is None else known)
     for one in found.values():
         skin &= ~one.mask
     tone = skin_tone(image, skin)
