@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dermsynth.artefacts.confirmation import LABELS
 from dermsynth.artefacts.fill import SLOW
 from dermsynth.artefacts.insertion import inserted
 from dermsynth.artefacts.marking import masks_of
@@ -29,11 +30,6 @@ KEPT = ("synthetic", "source", "licence", "phantom", "generator", "digital_sourc
 """Facts of a set that its edited copy shares."""
 OUTDATED = ("found_", "score_", "probability_", "copy_"), ("structures", "_file_name", "_mask")
 """Beginnings and endings of columns that describe the pixels as they were, or name files that do not come along."""
-LABELS = {
-    "frame": ("frame", "dark_corner"), "hair": ("hair",), "ruler": ("ruler",), "ink": ("ink",),
-    "sticker": ("sticker", "patches"), "bubble": ("bubble", "gel_bubble"),
-}  # fmt: skip
-"""Columns of 0 and 1 in which sets come with what they show."""
 
 
 def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int = -1) -> tuple[DataSet, list[str]]:
