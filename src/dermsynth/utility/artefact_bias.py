@@ -156,7 +156,7 @@ def _regression(seen: NDArray[np.floating], truth: NDArray[np.bool_]) -> Callabl
 
 
 def _tones(data_set: DataSet, classes: Sequence[str]) -> pd.DataFrame:
-    """Median and quartiles of the individual typology angle in every class, the most frequent skin tone, and how many have one."""
+    """Median and quartiles of the individual typology angle in every class, the most frequent skin tone, how many have one."""
     if TONE not in data_set.table:
         return pd.DataFrame()
     angles = numbers(data_set.table, TONE)

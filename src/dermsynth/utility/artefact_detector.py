@@ -141,7 +141,10 @@ def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
     if column not in data_set.table:
         there = ", ".join(str(name) for name in data_set.table if _is_flags(data_set, str(name))) or "none"
         raise UserError(f"--column {column!r}: no such column in {data_set.folder}; columns of flags: {there}")
-    values = known_flags(data_set.table, column)
+    try:
+        values = known_flags(data_set.table, column)
+    except UserError as error:
+        raise UserError(f"--column {column!r}: in {data_set.folder} {error}; it must be 0, 1 or blank") from error
     counts = [int((values == value).sum()) for value in (1, 0)]
     if min(counts) < FEWEST:
         raise UserError(
