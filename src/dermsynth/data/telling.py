@@ -77,7 +77,8 @@ def codes_of(values: pd.Series, kind: Kind) -> Codes:
     numbers = np.array([np.nan if is_missing(value) else parse_number(value) for value in values], np.float64)
     known = np.isfinite(numbers)
     edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, BINS + 1)[1:-1]))
-    return np.where(known, 1 + np.searchsorted(edges, numbers, side="right"), 0).astype(np.int64)
+    places = sum(np.searchsorted(edges, numbers, side=side) for side in ("left", "right"))  # what many share is apart
+    return np.where(known, 1 + places, 0).astype(np.int64)
 
 
 def judged_columns(table: pd.DataFrame) -> dict[str, Kind]:
@@ -88,9 +89,7 @@ def judged_columns(table: pd.DataFrame) -> dict[str, Kind]:
     return {name: kind_of(name, table[name]) for name in names}
 
 
-def tellings(
-    table: pd.DataFrame, labels: NDArray[Any], groups: NDArray[np.int64], seed: int = 0
-) -> list[Telling]:
+def tellings(table: pd.DataFrame, labels: NDArray[Any], groups: NDArray[np.int64], seed: int = 0) -> list[Telling]:
     """Of every column and pair of classes of at least twenty images the area, cross-validated without cutting a group [n].
 
     A missing value counts as a value: who left it blank may know the answer.
