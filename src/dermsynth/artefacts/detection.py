@@ -67,10 +67,16 @@ class View:
 
     @cached_property
     def around(self) -> Mask:
-        """The lesion with its soft edge: what lies in it is the lesion, whatever its colour."""
+        """The lesion with its soft edge: what lies in it is the lesion, whatever its colour.
+
+        Without a mask also what is dark in green: a vascular lesion absorbs green, and is hardly darker than skin in blue.
+        """
         reach = odd(EDGE * self.side)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-        return cv2.dilate(self.lesion.astype(np.uint8), disc).astype(bool)
+        found = self.lesion
+        if self._known is None:
+            found = found | self.doubled((lesion_mask(self.half[..., [0, 2, 1]]), 0.0))[0]
+        return cv2.dilate(found.astype(np.uint8), disc).astype(bool)
 
     @cached_property
     def half_usable(self) -> Mask:

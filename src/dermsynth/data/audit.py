@@ -202,7 +202,7 @@ def _telling_columns(audit: Audit) -> list[str]:
         if one.low < TELLING:
             continue
         pairs = sum(other.column == one.column and other.low >= TELLING for other in audit.tellings)
-        more = f", and {pairs - 1} more pairs of classes" if pairs > 1 else ""
+        more = f", and {pairs - 1} more pair{'s' * (pairs > 2)} of classes" if pairs > 1 else ""
         found.append(
             f"Column {one.column!r} goes with the class: column {one.column!r} alone tells {one.first} from {one.second} with "
             f"AUC {one.auc:.2f} (95 % {one.low:.2f} to {one.high:.2f}; {one.images[0]} and {one.images[1]} images){more}: a "

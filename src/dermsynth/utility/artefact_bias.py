@@ -23,6 +23,8 @@ OTHER_NAMES = ("gel_border",)
 """A column of flags that data sets come with and no detector looks for."""
 FEWEST = 20
 """Images of a class to be compared with the others."""
+STRONG = 2.0
+"""Odds ratio beyond which, with its whole interval, an artefact is a finding."""
 TELLING = 0.55
 """Lower end of the area's interval from which on artefacts are a finding."""
 
@@ -95,6 +97,12 @@ def bias_findings(bias: Bias, folder: object) -> list[str]:
             found.append(
                 f"Artefacts alone tell {row['label']} from the other classes with AUC {row['auc']:.2f} (95 % {row['low']:.2f} to "
                 f"{row['high']:.2f}), by: {row['columns']}."
+            )
+    for row in bias.ratios.to_dict("records"):
+        if row["low"] >= STRONG or row["high"] <= 1 / STRONG:
+            found.append(
+                f"{row['artefact']}: in {row['share']:.1%} of {row['label']}, odds ratio against the other classes "
+                f"{row['odds_ratio']:.1f} (95 % {row['low']:.1f} to {row['high']:.1f})."
             )
     open_ones = [one for one in bias.trust if one.status == "unconfirmed" and one.found]
     found += [f"Detector of {one.sentence()}." for one in bias.trust if one.judged]
