@@ -4,7 +4,7 @@ A detector that was calibrated on one source of images can be wrong on every ima
 only where enough of it was right on the set itself.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -163,15 +163,15 @@ def draw_to_confirm(data_set: DataSet, each: int, seed: int) -> pd.DataFrame:
     if each < 1:
         raise UserError(f"--n {each}: must be at least 1")
     answers = read_answers(data_set.folder / ANSWERS, data_set)
-    rows: list[Mapping[str, object]] = []
+    rows = list[tuple[object, ...]]()
     for number, name in enumerate(ARTEFACTS):
         places = [place for place in _places(data_set) if place[0] == name]
         known = answers[answers["artefact"] == name]
         done = known[known["confirmed"].notna()]
         rest = [place for place in places if place[1] not in set(done["file_name"])]
         order = np.random.default_rng([seed, number]).permutation(len(rest))[: max(0, each - len(done))]
-        rows += done.to_dict("records")
-        rows += [dict(zip(COLUMNS, (*rest[index], None), strict=True)) for index in sorted(order)]
+        rows += list(done[list(COLUMNS)].itertuples(index=False, name=None))
+        rows += [(*rest[index], None) for index in sorted(order)]
     if not rows:
         raise UserError(f"{data_set.folder}: no artefact was found in any image; there is nothing to confirm")
     return pd.DataFrame(rows, columns=list(COLUMNS))

@@ -136,7 +136,7 @@ def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
 def _told(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], seed: int) -> pd.DataFrame:
     """AUC, one class against the others, of a logistic regression on the artefact columns alone, never fitted on one's group."""
     seen = np.stack([known_flags(data_set.table, column) for column in columns], axis=1)
-    known = np.isfinite(seen).all(axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(seen).all(axis=1))
     data_set, seen = data_set.select(known), seen[known]
     names = data_set.table.get("group")
     groups = np.full(len(seen), "", dtype=object) if names is None else identifiers(names)
