@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 
+import cv2
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
 from dermsynth.artefacts.detection import ARTEFACTS, detect
 from dermsynth.artefacts.insertion import INSERTED, inserted
+from dermsynth.artefacts.marking import THRESHOLDS
 from dermsynth.artefacts.segmentation import dice
 from dermsynth.data.phantom.parameters import PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
@@ -60,3 +62,41 @@ def test_images_without_anything_are_no_trouble(value: int, shape: tuple[int, in
     assert all(np.isfinite(one.score) for one in found.values())
     assert not any(found[name].mask.any() for name in ("hair", "ruler", "ink", "sticker"))
     assert found["frame"].mask.all() == (value == 0)
+
+
+def purple_lesion(image: Pixels) -> tuple[Pixels, np.ndarray]:
+    """A vascular lesion: of the very colour of ink."""
+    lesion = np.zeros(image.shape[:2], bool)
+    lesion[60:130, 90:180] = True
+    soft = cv2.GaussianBlur(lesion.astype(np.float32), (0, 0), 2)[..., None]
+    return np.rint(image * (1 - 0.7 * soft) + np.array([110, 40, 120]) * 0.7 * soft).astype(np.uint8), lesion
+
+
+def test_a_lesion_of_ink_s_colour_is_no_ink(clean: Sequence[Pixels]) -> None:
+    for image in clean[:6]:
+        coloured, lesion = purple_lesion(image)
+        for known in (lesion, None):
+            found = detect(coloured, lesion=known)
+            assert found["ink"].score < THRESHOLDS["ink"]
+            assert found["sticker"].score < THRESHOLDS["sticker"]
+
+
+def test_coloured_light_is_no_ink_and_no_sticker(clean: Sequence[Pixels]) -> None:
+    rows = np.linspace(0, 1, clean[0].shape[0])[:, None, None]
+    for image in clean[:6]:
+        pink = np.clip(image * (np.array([1.0, 0.8, 1.05]) * (1 - rows) + np.array([0.95, 0.85, 1.0]) * rows), 0, 255)
+        found = detect(pink.astype(np.uint8))
+        assert found["ink"].score < THRESHOLDS["ink"]
+        assert found["sticker"].score < THRESHOLDS["sticker"]
+
+
+def test_hair_over_a_lesion_that_fills_the_image_is_found(clean: Sequence[Pixels]) -> None:
+    covered = []
+    for number, image in enumerate(clean[:6]):
+        spoilt, masks = inserted(image, ["hair"], number)
+        lesion = np.ones(image.shape[:2], bool)
+        lesion[:4] = False
+        found = detect(spoilt, ("hair",), lesion)["hair"].mask
+        near = cv2.dilate(found.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        covered.append((near & masks["hair"]).sum() / masks["hair"].sum())
+    assert np.mean(covered) > 0.6

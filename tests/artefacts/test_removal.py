@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dermsynth.artefacts.detection import Found
+from dermsynth.artefacts.detection import Found, View
 from dermsynth.artefacts.fill import METHODS
+from dermsynth.artefacts.hairs import DARK
 from dermsynth.artefacts.insertion import inserted
 from dermsynth.artefacts.quality import tried
 from dermsynth.artefacts.removal import Removal, cleaned
@@ -57,3 +58,27 @@ def test_repairs_come_near_the_truth_and_change_nothing_else() -> None:
     assert by["hair", "telea"].psnr > by["hair", "skin"].psnr
     assert by["hair", "telea"].psnr > 20
     assert by["sticker", "telea"].colour < 15
+
+
+def test_most_drawn_hair_is_gone_and_what_is_left_is_counted() -> None:
+    dark, left = [], []
+    for number, image in enumerate(clean_images(8)):
+        spoilt, masks = inserted(image, ["hair"], number)
+        result = cleaned(spoilt, None, Removal({"hair": "telea"}))
+        stands_out = [View(one).thin(bright=False) > DARK for one in (result.image, image)]
+        dark.append((stands_out[0] & ~stands_out[1] & masks["hair"]).sum() / masks["hair"].sum())
+        left.append(result.left.get("hair", (0, 0, 0)))
+    before, outside, inside = np.sum(left, axis=0)
+    assert np.mean(dark) < 0.25
+    assert before > 0
+    assert outside < 0.1 * before
+    assert inside == 0
+
+
+def test_hair_within_a_protected_lesion_is_counted_as_left() -> None:
+    image, _ = inserted(clean_images(1)[0], ["hair"], 1)
+    lesion = np.zeros(image.shape[:2], bool)
+    lesion[40:150, 50:200] = True
+    before, _, inside = cleaned(image, lesion, Removal({"hair": "telea"})).left["hair"]
+    assert 0 < inside <= before
+    assert cleaned(image, lesion, Removal({"hair": "telea"}, inside_lesion=True)).left["hair"][2] < inside

@@ -50,7 +50,13 @@ def test_a_set_without_artefacts(folder: Path, shell: Shell, tmp_path: Path) -> 
     made = open_data_set(out)
     assert f"{len(made.table)} images" in said
     assert len(made.table) == 24
-    assert (out / "removal.html").exists()
+    page = (out / "removal.html").read_text()
+    assert "This page embeds photographs of the data set" in page
+    assert "This page embeds photographs of the data set" in said
+    assert "are found again outside the lesion" in said
+    assert "what is left" in page
+    assert "<img " in page
+    assert made.table["left_hair"].str.fullmatch(r"(\d+ \d+ \d+)?").all()
     first = made.table.iloc[0]
     before, after = (read_image(p) for p in (folder / first["edited_from"], out / first["file_name"]))
     lesion = read_image(out / first["mask_file_name"]).max(axis=2) > 127
@@ -60,6 +66,26 @@ def test_a_set_without_artefacts(folder: Path, shell: Shell, tmp_path: Path) -> 
     again = shell("artefacts", "remove", folder, "--hair", "telea", "--out", out, status=None)
     assert again.returncode != 0
     assert "not empty" in again.stderr
+
+
+def test_answers_from_the_page_are_read_back(folder: Path, shell: Shell, tmp_path: Path) -> None:
+    marked = tmp_path / "marked"
+    shutil.copytree(folder, marked)
+    refused = shell("artefacts", "confirm", marked, status=None)
+    if "found_frame" not in open_data_set(marked).table:
+        assert "first: dermsynth artefacts detect" in refused.stderr
+    shell("artefacts", "detect", marked)
+    table = open_data_set(marked).table.drop(columns=["frame", "hair", "ruler", "ink", "sticker"], errors="ignore")
+    table.to_csv(marked / "metadata.csv", index=False)
+    said = shell("artefacts", "confirm", marked, "--n", "5", "--no-photographs").stdout
+    assert "to be answered" in said
+    assert "This page embeds" not in said
+    answers = pd.read_csv(marked / "artefacts_confirmed.csv", dtype=str, keep_default_na=False)
+    answers.assign(confirmed="Ja").to_csv(tmp_path / "answers.csv", index=False)
+    said = shell("artefacts", "confirm", marked, "--n", "5", "--answers", tmp_path / "answers.csv").stdout
+    assert "by eye" in said
+    assert "right (100%" in said
+    assert "to be answered" not in said
 
 
 def test_pairs_with_an_artefact(folder: Path, shell: Shell, tmp_path: Path) -> None:
@@ -74,6 +100,7 @@ def test_pairs_with_an_artefact(folder: Path, shell: Shell, tmp_path: Path) -> N
 
 def test_all_methods_side_by_side(folder: Path, shell: Shell, tmp_path: Path) -> None:
     said = shell("artefacts", "compare", folder, "--n", "3", "--out", tmp_path / "compared").stdout
+    assert "This page embeds photographs of the data set" in said
     assert "navier-stokes" in said
     result = read_json(tmp_path / "compared" / "comparison.json")
     assert all(row["outside"] == 0 for row in result["repairs"])

@@ -3,6 +3,7 @@ import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from dermsynth.data.audit import audit
@@ -12,6 +13,7 @@ from dermsynth.report.audit_report import write_audit_report
 from dermsynth.report.page import PHOTOGRAPHS, curves
 from dermsynth.report.run_report import write_run_report
 from dermsynth.runs import read_json, write_json
+from dermsynth.utility.artefact_bias import Bias
 
 
 class Links(HTMLParser):
@@ -33,6 +35,22 @@ def _self_contained(page: Path) -> str:
     assert links.scripts == 0
     assert "@import" not in text
     return text
+
+
+def test_an_audit_cuts_no_table_and_leaves_photographs_out_where_wanted(phantom: DataSet, tmp_path: Path) -> None:
+    found = audit(phantom, jobs=1)
+    ratios = pd.DataFrame([{"artefact": f"artefact {k}", "odds_ratio": k} for k in range(53)])
+    bias = Bias(ratios, pd.DataFrame(), pd.DataFrame())
+    write_audit_report(found, tmp_path / "with.html", bias)
+    text = _self_contained(tmp_path / "with.html")
+    assert "artefact 52" in text
+    assert PHOTOGRAPHS in text
+    assert "<img " in text
+    write_audit_report(found, tmp_path / "without.html", bias, photographs=False)
+    bare = _self_contained(tmp_path / "without.html")
+    assert "<img " not in bare
+    assert PHOTOGRAPHS not in bare
+    assert "Photographs were left out" in bare
 
 
 def test_the_report_of_a_run_is_one_file(run: Path, phantom: DataSet, tmp_path: Path) -> None:

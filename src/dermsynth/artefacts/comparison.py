@@ -9,6 +9,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 from sklearn.metrics import roc_auc_score
 
+from dermsynth.artefacts.confirmation import known_flags
 from dermsynth.artefacts.detection import ARTEFACTS, Found
 from dermsynth.artefacts.fill import METHODS, SLOW, Method
 from dermsynth.artefacts.insertion import INSERTED, inserted
@@ -62,7 +63,7 @@ def _clean(data_set: DataSet, count: int, seed: int) -> DataSet:
     keep = np.ones(len(data_set.table), bool)
     if found_column("frame") in data_set.table:
         for name in set(ARTEFACTS) - {"bubble"}:
-            keep &= (data_set.table[found_column(name)] == "0").to_numpy()
+            keep &= known_flags(data_set.table, found_column(name)) == 0
     if keep.sum() < FEWEST:
         raise UserError(f"{data_set.folder}: {int(keep.sum())} images without artefacts; at least {FEWEST} are needed")
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(keep))[:count]

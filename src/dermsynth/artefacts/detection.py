@@ -19,6 +19,8 @@ from dermsynth.images import Pixels
 Mask = NDArray[np.bool_]
 WORKING_SIDE = 256
 """Larger images are looked at with their smaller side reduced to this."""
+EDGE = 0.05
+"""Width of a lesion's soft edge, in shares of the smaller side."""
 ARTEFACTS = ("frame", "hair", "ruler", "ink", "sticker", "bubble")
 
 
@@ -33,7 +35,7 @@ class Found:
 class View:
     """An image at working size, and what several detectors need of it."""
 
-    def __init__(self, image: Pixels) -> None:
+    def __init__(self, image: Pixels, lesion: Mask | None = None) -> None:
         height, width = image.shape[:2]
         factor = min(1.0, WORKING_SIDE / min(height, width))
         size = (max(1, round(width * factor)), max(1, round(height * factor)))
@@ -42,6 +44,7 @@ class View:
         self.grey: Grey = np.asarray(cv2.cvtColor(self.image, cv2.COLOR_RGB2GRAY), np.uint8)
         self.frame, self.darkness = frame(self.image)
         self.width = odd(WIDTH * self.side)
+        self._known = lesion
 
     @property
     def usable(self) -> Mask:
@@ -55,9 +58,25 @@ class View:
 
     @cached_property
     def lesion(self) -> Mask:
-        """Where the lesion is, by colour, a little widened."""
+        """Where the lesion is, by its mask or by colour, a little widened."""
+        if self._known is not None:
+            size = (self.image.shape[1], self.image.shape[0])
+            return cv2.resize(self._known.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
         found = cv2.dilate(lesion_mask(self.half).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
         return self.doubled((found, 0.0))[0]
+
+    @cached_property
+    def around(self) -> Mask:
+        """The lesion with its soft edge: what lies in it is the lesion, whatever its colour.
+
+        Without a mask also what is dark in green: a vascular lesion absorbs green, and is hardly darker than skin in blue.
+        """
+        reach = odd(EDGE * self.side)
+        disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
+        found = self.lesion
+        if self._known is None:
+            found = found | self.doubled((lesion_mask(self.half[..., [0, 2, 1]]), 0.0))[0]
+        return cv2.dilate(found.astype(np.uint8), disc).astype(bool)
 
     @cached_property
     def half_usable(self) -> Mask:
@@ -79,12 +98,13 @@ class View:
         return np.where(self.frame, 0, thin_structures(self.grey, bright=bright, width=self.width)).astype(np.uint8)
 
 
-def detect(image: Pixels, names: Sequence[str] = ARTEFACTS) -> dict[str, Found]:
+def detect(image: Pixels, names: Sequence[str] = ARTEFACTS, lesion: Mask | None = None) -> dict[str, Found]:
     """The artefacts of RGB uint8 [h, w, 3] with masks of its size.
 
+    Rulers, ink and stickers are looked for outside the lesion: by its mask, bool [h, w], where there is one, else by colour.
     What is a ruler or sticker is no hair, and what is a sticker no ink.
     """
-    view = View(image)
+    view = View(image, lesion)
     masks: dict[str, tuple[Mask, float]] = {"frame": (view.frame, view.darkness)}
     if set(names) - set(masks):
         masks |= _within(view)
@@ -94,13 +114,17 @@ def detect(image: Pixels, names: Sequence[str] = ARTEFACTS) -> dict[str, Found]:
 
 def _within(view: View) -> dict[str, tuple[Mask, float]]:
     """All but the frame."""
-    dark = view.thin(bright=False)
-    masks = {"ruler": ruler(dark, view.usable), "sticker": view.doubled(sticker(view.half, view.half_usable))}
+    dark, half_lesion = view.thin(bright=False), view.halved(view.around)
+    masks = {
+        "ruler": ruler(dark, view.usable & ~view.around),
+        "sticker": view.doubled(sticker(view.half, view.half_usable, half_lesion)),
+    }
     either = masks["ruler"][0] | masks["sticker"][0]
     other = cv2.dilate(either.astype(np.uint8), np.ones((5, 5), np.uint8)).astype(bool)
     masks["hair"] = hair(dark, view.thin(bright=True), view.usable & ~other, view.lesion)
-    masks["ink"] = view.doubled(ink(view.half, view.half_usable & ~view.halved(masks["sticker"][0])))
-    masks["bubble"] = bubbles(view.grey, view.usable)
+    skin = view.half_usable & ~half_lesion & ~view.halved(masks["sticker"][0])
+    masks["ink"] = view.doubled(ink(view.half, skin))
+    masks["bubble"] = bubbles(view.image, view.grey, view.usable)
     return masks
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from dermsynth.artefacts.confirmation import LABELS
 from dermsynth.artefacts.fill import SLOW
 from dermsynth.artefacts.insertion import inserted
 from dermsynth.artefacts.marking import masks_of
@@ -27,19 +28,15 @@ Edit = Callable[[DataSet, Row, Pixels, Mask | None, int], tuple[Pixels, Mask | N
 CHUNK = 8
 KEPT = ("synthetic", "source", "licence", "phantom", "generator", "digital_source_type")
 """Facts of a set that its edited copy shares."""
-OUTDATED = ("found_", "score_", "probability_", "copy_"), ("structures", "_file_name", "_mask")
+OUTDATED = ("found_", "score_", "probability_", "copy_", "left_", "skin_tone"), ("structures", "_file_name", "_mask")
 """Beginnings and endings of columns that describe the pixels as they were, or name files that do not come along."""
-LABELS = {
-    "frame": ("frame", "dark_corner"), "hair": ("hair",), "ruler": ("ruler",), "ink": ("ink",),
-    "sticker": ("sticker", "patches"), "bubble": ("bubble", "gel_bubble"),
-}  # fmt: skip
-"""Columns of 0 and 1 in which sets come with what they show."""
 
 
 def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int = -1) -> tuple[DataSet, list[str]]:
     """A copy of a set without artefacts, by stored masks where there are any, and what had to be left out and why.
 
-    New columns: `edited_from`, the share of the image that was filled, the share of the lesion that a cut lost.
+    New columns: `edited_from`, the share of the image that was filled, the share of the lesion that a cut lost, and of every
+    artefact that was filled `left_NAME`: pixels found before, found again outside the lesion, and found again inside it.
     """
     step = {
         "command": "dermsynth artefacts remove", "methods": dict(removal.methods), "inside_lesion": removal.inside_lesion,
@@ -60,6 +57,7 @@ def _remove(
 ) -> tuple[Pixels, Mask | None, Row]:
     result = cleaned(image, lesion, removal, masks_of(data_set, row))
     facts = {"filled_share": f"{result.filled.mean():.4f}", "lesion_lost": f"{result.lesion_lost:.4f}"}
+    facts |= {f"left_{name}": " ".join(map(str, counts)) for name, counts in result.left.items()}
     facts |= {column: "" for name in removal.methods for column in LABELS[name] if column in row}
     return result.image, None if lesion is None else lesion[result.box], facts
 
@@ -84,7 +82,7 @@ def _edited(
             raise UserError(f"{data_set.folder}: no image could be edited; first: {problems[0]}")
         facts = {key: data_set.description[key] for key in KEPT if key in data_set.description}
         facts |= {"history": data_set.description.get("history", []), "edited_from": data_set.content_hash}
-        write_data_set(work, pd.DataFrame(kept), facts, {**step, "left_out": len(problems)})
+        write_data_set(work, pd.DataFrame(kept).fillna(""), facts, {**step, "left_out": len(problems)})
     return open_data_set(out), problems
 
 
@@ -115,3 +113,14 @@ def _edit_one(data_set: DataSet, out: Path, row: Row, number: int, edit: Edit) -
     if "width" in new:
         new |= {"width": str(result.shape[1]), "height": str(result.shape[0])}
     return new
+
+
+def what_is_left(made: DataSet) -> dict[str, tuple[float, float, int]]:
+    """Of every artefact that was filled: shares of its pixels that are found again, outside the lesion and inside, and images."""
+    found = {}
+    for name in LABELS:
+        if f"left_{name}" in made.table:
+            rows = [[int(part) for part in text.split()] for text in made.table[f"left_{name}"] if text]
+            before, outside, inside_lesion = np.array(rows).sum(axis=0)
+            found[name] = (outside / max(before, 1), inside_lesion / max(before, 1), len(rows))
+    return found

@@ -37,13 +37,18 @@ class Removal:
 
 @dataclass(frozen=True)
 class Cleaned:
-    """An image after removal, what of the old one it shows, what was filled, and how much of the lesion was lost, 0 to 1."""
+    """An image after removal, what of the old one it shows, what was filled, and how much of the lesion was lost, 0 to 1.
+
+    `left` says of every artefact that was filled how many pixels of it were found before, and how many are found afterwards
+    outside and inside the protected lesion.
+    """
 
     image: Pixels
     box: tuple[slice, slice]
     filled: Mask
     lesion_lost: float
     scores: dict[str, float] = field(default_factory=dict)
+    left: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
 def cleaned(image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping[str, Found] | None = None) -> Cleaned:
@@ -55,7 +60,7 @@ def cleaned(image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping
     """
     if lesion is not None and lesion.all():
         raise ValueError("the lesion mask covers the whole image: everything is protected")
-    found = found or detect(image, tuple(removal.methods))
+    found = found or detect(image, tuple(removal.methods), lesion)
     box = _box(image, removal, found)
     known, result = None if lesion is None else lesion[box], image[box]
     skin = ~(lesion_mask(result) if known is None else known)
@@ -71,7 +76,25 @@ def cleaned(image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping
         result = filled(result, hole, method, skin, removal.seed)  # type: ignore[arg-type]
         changed |= hole
     lost = 0.0 if lesion is None or not lesion.any() else 1 - float(lesion[box].sum() / lesion.sum())
-    return Cleaned(result, box, changed, lost, {name: one.score for name, one in found.items()})
+    scores = {name: one.score for name, one in found.items()}
+    return Cleaned(
+        result, box, changed, lost, scores, _left(result, known, removal, {n: found[n].mask[box] for n in found})
+    )
+
+
+def _left(
+    result: Pixels, lesion: Mask | None, removal: Removal, before: Mapping[str, Mask]
+) -> dict[str, tuple[int, int, int]]:
+    """Of every artefact that was filled: pixels found before, and found again outside and inside the lesion."""
+    names = tuple(name for name, method in removal.methods.items() if method not in CUTS and before[name].any())
+    if not names:
+        return {}
+    again = detect(result, names, lesion)
+    inner = np.zeros(result.shape[:2], bool) if lesion is None else lesion
+    return {
+        name: (int(before[name].sum()), int((again[name].mask & ~inner).sum()), int((again[name].mask & inner).sum()))
+        for name in names
+    }
 
 
 def _box(image: Pixels, removal: Removal, found: Mapping[str, Found]) -> tuple[slice, slice]:

@@ -14,6 +14,11 @@ SHORTEST, LONGEST_MARK, GAP = 0.22, 0.05, 0.03
 """Least length of a base line, reach of its marks, and greatest gap of a line, in shares of the image's smaller side."""
 CANDIDATES, LAGS = 12, (3, 28)
 REGULAR, FAINTEST = 0.3, 0.6
+MARKS, STANDING, BETWEEN, BEYOND, PEAK = 5, 4.0, 8.0, 9.0, 0.35
+"""Least number of marks and least deviation of their profile, most that may stand out between marks and beyond their ends, in
+grey levels, and least height of a mark in shares of the highest."""
+UNMARKED = 0.5
+"""A line whose marks are not told as such keeps this share of its score."""
 
 
 def ruler(dark: Grey, usable: Mask) -> tuple[Mask, float]:
@@ -31,7 +36,12 @@ def ruler(dark: Grey, usable: Mask) -> tuple[Mask, float]:
     for ends in [] if lines is None else _longest(lines.reshape(-1, 4).astype(float)):
         for sign in (-1, 1):
             drawn = float((_along(seen, ends, np.zeros(1)) > OUTSTANDING).mean())
-            regular = (0.5 + 0.5 * drawn) * regularity(_along(seen, ends, sign * np.arange(2.0, reach + 1)))
+            profile = _along(seen, ends, sign * np.arange(2.0, reach + 1))
+            regular = (0.5 + 0.5 * drawn) * regularity(profile)
+            if regular > score and not _are_marks(
+                profile, _along(seen, ends, sign * np.arange(reach + 1.0, 2 * reach + 1))
+            ):
+                regular *= UNMARKED
             if regular > score:
                 best, best_sign, score = ends, sign, regular
     if best is None or score < REGULAR:
@@ -64,6 +74,15 @@ def _along(seen: Grey, ends: NDArray[np.float64], offsets: NDArray[np.float64]) 
     points = places[:, None] + offsets[:, None] * _normal(ends)
     values = ndimage.map_coordinates(seen, points.transpose(2, 0, 1)[::-1], order=1, output=np.float64)
     return np.asarray(values.mean(axis=1))
+
+
+def _are_marks(profile: Profile, beyond: Profile) -> bool:
+    """Whether several marks stand out, with skin between them and beyond their ends: a hair or a network has neither."""
+    smooth = ndimage.gaussian_filter1d(profile, 1)
+    inner = smooth[1:-1]
+    peaks = (inner >= smooth[:-2]) & (inner > smooth[2:]) & (inner > PEAK * smooth.max())
+    clear = np.percentile(profile, 15) <= BETWEEN and beyond.mean() <= BEYOND
+    return bool(peaks.sum() >= MARKS and profile.std() > STANDING and clear)
 
 
 def regularity(profile: Profile) -> float:

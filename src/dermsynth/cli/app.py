@@ -60,6 +60,7 @@ STUDY = {
 }
 ARTEFACTS = {
     "detect": "Look for them: columns, masks.",
+    "confirm": "Is what was found right on this set? A page, and a table of answers.",
     "train": "A classifier of them, from labelled images.",
     "remove": "A copy of a set without them.",
     "insert": "A copy of a set with some drawn in.",

@@ -1,4 +1,4 @@
-"""The verbs of artefacts: detect, remove, insert, compare."""
+"""The verbs of artefacts: detect, confirm, remove, insert, compare."""
 
 import shlex
 from pathlib import Path
@@ -25,9 +25,13 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     model
         The backbone it was trained on: mobilenet=FILE or timm:NAME=FILE.
     """
+    import numpy as np
+
+    from dermsynth.artefacts.confirmation import known_flags, trusts
     from dermsynth.artefacts.detection import ARTEFACTS
-    from dermsynth.artefacts.marking import found_column, mark
+    from dermsynth.artefacts.marking import TONE, found_column, mark
     from dermsynth.data.dataset import open_data_set
+    from dermsynth.values import numbers
 
     marked = mark(open_data_set(data), masks=masks)
     if detector is not None:
@@ -37,12 +41,70 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
     print(f"{'share of images with':<24}" + "".join(f"{label:>22}" for label, _ in groups))
     for name in ARTEFACTS:
-        flags = (marked.table[found_column(name)] == "1").to_numpy()
-        print(f"{name:<24}" + "".join(f"{flags[rows].mean():>22.1%}" for _, rows in groups))
-    place = shlex.quote(str(data))
+        shown = known_flags(marked.table, found_column(name)) == 1
+        print(f"{name:<24}" + "".join(f"{shown[rows].mean():>22.1%}" for _, rows in groups))
+    tones = numbers(marked.table, TONE)
+    print(f"skin tone: the light lets it be told in {np.isfinite(tones).mean():.1%} of the images")
+    for one in trusts(marked):
+        print(one.sentence())
+    where = shlex.quote(str(data))
     print(
-        f"{data}: {len(marked.table):,} images marked; next: dermsynth audit {place}, dermsynth artefacts remove {place}"
+        f"{data}: {len(marked.table):,} images marked; next: dermsynth artefacts confirm {where} (is it right?), "
+        f"dermsynth audit {where}, dermsynth artefacts remove {where}"
     )
+
+
+def confirm(
+    data: Path, *, answers: Path | None = None, n: int = 24, seed: int = 0, photographs: bool = True
+) -> None:  # fmt: skip
+    """Say of some of what was found whether it is right: a page and a table; the audit speaks of what passes.
+
+    Parameters
+    ----------
+    data
+        A data set that was looked at by dermsynth artefacts detect.
+    answers
+        A table saved from the page, to be kept with the data set. Without it, artefacts_confirmed.csv in the data set is read.
+    n
+        Images an artefact.
+    seed
+        Which images are drawn.
+    photographs
+        Whether photographs are embedded in the page.
+    """
+    from dermsynth.artefacts.confirmation import ANSWERS, draw_to_confirm, read_answers, trusts, write_answers
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.errors import UserError
+    from dermsynth.report.artefact_report import write_confirmation
+
+    data_set = open_data_set(data)
+    if answers is not None:
+        if not answers.is_file():
+            raise UserError(f"--answers {answers}: no such file; save it from the page")
+        new = read_answers(answers, data_set)
+        if new["confirmed"].notna().sum() == 0:
+            raise UserError(f"--answers {answers}: no answer to anything that is found in {data} now")
+        write_answers(data / ANSWERS, new)
+    rows = draw_to_confirm(data_set, n, seed)
+    write_answers(data / ANSWERS, rows)
+    trust = trusts(data_set)
+    page = write_confirmation(data_set, rows, trust, photographs=photographs)
+    for one in trust:
+        print(one.sentence())
+    unanswered = int(rows["confirmed"].isna().sum())
+    if unanswered:
+        print(
+            f"{unanswered} of {len(rows)} to be answered, on the page or in {data / ANSWERS}; then repeat this command"
+        )
+    print(page)
+    _say_photographs(photographs)
+
+
+def _say_photographs(embedded: bool) -> None:
+    from dermsynth.report.page import PHOTOGRAPHS
+
+    if embedded:
+        print(f"  {PHOTOGRAPHS}")
 
 
 def train(
@@ -84,6 +146,7 @@ def remove(
     bubbles: Fill | Literal["keep"] = "keep",
     inside_lesion: Off = False,
     seed: int = 0,
+    photographs: bool = True,
 ) -> None:
     """Write a copy of a data set without artefacts; lesion masks are protected.
 
@@ -107,8 +170,10 @@ def remove(
         How reflexes of gel are filled.
     inside_lesion
         Fill hair and rulers within the lesion too.
+    photographs
+        Whether photographs are embedded in the page.
     """
-    from dermsynth.artefacts.editing import remove_all
+    from dermsynth.artefacts.editing import remove_all, what_is_left
     from dermsynth.artefacts.removal import Removal
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
@@ -128,7 +193,13 @@ def remove(
     )
     if lost.any():
         print(f"lesions: {(lost > 0).sum()} lost a part to the cut, {lost[lost > 0].mean():.1%} of it on average")
-    print(write_removal_report(source, made))
+    for name, (outside, inside, images) in what_is_left(made).items():
+        print(
+            f"{name}: of the pixels found before, {outside:.1%} are found again outside the lesion and {inside:.1%} inside it "
+            f"({images} images)"
+        )
+    print(write_removal_report(source, made, photographs=photographs))
+    _say_photographs(photographs)
 
 
 def insert(
@@ -188,7 +259,9 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", thresho
         print(f"{'difference':<23}{value:+.3f}  95 % {low:+.3f} ... {high:+.3f}  p {p:.3g}")
 
 
-def compare(data: Path, *, out: Path, n: int = 100, slow: Off = False, seed: int = 0) -> None:
+def compare(
+    data: Path, *, out: Path, n: int = 100, slow: Off = False, seed: int = 0, photographs: bool = True
+) -> None:  # fmt: skip
     """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
 
     Parameters
@@ -201,6 +274,8 @@ def compare(data: Path, *, out: Path, n: int = 100, slow: Off = False, seed: int
         How many images.
     slow
         Also the methods that take seconds an image: fsr-best and biharmonic.
+    photographs
+        Whether photographs are embedded in the page.
     """
     from dermsynth.artefacts.comparison import compare_methods
     from dermsynth.data.dataset import open_data_set
@@ -218,4 +293,5 @@ def compare(data: Path, *, out: Path, n: int = 100, slow: Off = False, seed: int
         print(
             f"{row['artefact']:<10}found with Dice {row['dice']['mean']:.2f}, told by the score with AUC {row['auc']:.2f}"
         )
-    print(write_comparison(out, data_set, result))
+    print(write_comparison(out, data_set, result, photographs=photographs))
+    _say_photographs(photographs)

@@ -285,8 +285,8 @@ def edited_maps(
     print(f"{out}: {len(made.table):,} maps; next: {following}")
 
 
-def audit(folder: Path, *, out: Path | None = None) -> None:
-    """Look at a data set before training: classes, sizes, duplicates, labels, artefact columns, leaks, splits.
+def audit(folder: Path, *, out: Path | None = None, photographs: bool = True, seed: int = 0) -> None:
+    """Look at a data set before training: classes, sizes, images, masks, duplicates, columns, artefacts, leaks, splits.
 
     Parameters
     ----------
@@ -294,26 +294,33 @@ def audit(folder: Path, *, out: Path | None = None) -> None:
         The data set.
     out
         Where the HTML report goes; audit.html in the data set by default.
+    photographs
+        Whether photographs are embedded in the page.
     """
+    from dataclasses import asdict
+
     from dermsynth.data.audit import as_json, as_text
     from dermsynth.data.audit import audit as look
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
     from dermsynth.report.audit_report import bias_tables, write_audit_report
+    from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.runs import write_json
-    from dermsynth.utility.artefact_bias import artefact_bias
+    from dermsynth.utility.artefact_bias import artefact_bias, bias_findings
 
     data_set = open_data_set(folder)
-    found, page = look(data_set), out or folder / "audit.html"
+    found, page = look(data_set, seed=seed), out or folder / "audit.html"
     try:
-        bias, missing = artefact_bias(data_set), ""
+        bias, missing = artefact_bias(data_set, seed), ""
+        found.findings.extend(bias_findings(bias, folder))
     except UserError as error:  # nothing is known of artefacts, or there is nothing to compare
         bias, missing = None, str(error)
-    write_audit_report(found, page, bias)
+    write_audit_report(found, page, bias, photographs=photographs)
     tables = (
         {} if bias is None else {name: getattr(bias, name).to_dict("records") for name in ("told", "ratios", "tones")}
     )
-    write_json(page.with_suffix(".json"), {**as_json(found), "artefacts": tables})
+    confirmed = [] if bias is None else [{**asdict(one), "passes": one.passes} for one in bias.trust]
+    write_json(page.with_suffix(".json"), {**as_json(found), "artefacts": {**tables, "confirmed": confirmed}})
     print(as_text(found))
     for title, table in bias_tables(bias) if bias is not None else []:
         if len(table):
@@ -321,6 +328,8 @@ def audit(folder: Path, *, out: Path | None = None) -> None:
     if missing:
         print(f"\nartefacts: {missing}")
     print(f"\nreport: {page}")
+    if photographs:
+        print(f"  {PHOTOGRAPHS}")
 
 
 def phantom(

@@ -1,23 +1,28 @@
 """What a data set holds and what is wrong with it, before anything is trained."""
 
 import shlex
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from dermsynth.data.audit_pictures import Pictures, look_at_pictures, picture_findings
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.data.split_checks import split_findings
 from dermsynth.data.splits import joined_groups
+from dermsynth.data.telling import Telling, judged_columns, strongest, tellings
 from dermsynth.data.training_set import SMALLEST_CLASS
 from dermsynth.data.verification import differences_of
+from dermsynth.values import identifiers
 
 MOST_VALUES = 12
 """A column with more different values is no category."""
 EXACT_LEVELS = 0.01
+TELLING = 0.55
+"""Lower end of an area's interval from which on a column is a finding."""
 
 
 @dataclass(frozen=True)
@@ -31,14 +36,18 @@ class Audit:
     columns: dict[str, pd.DataFrame]
     duplicates: pd.DataFrame
     leaks: pd.DataFrame
+    telling: pd.DataFrame
+    tellings: list[Telling] = field(default_factory=list)
+    pictures: Pictures = field(default_factory=Pictures)
     findings: list[str] = field(default_factory=list)
     flags: list[str] = field(default_factory=list)
 
 
-def audit(data_set: DataSet, *, jobs: int = -1) -> Audit:
-    """Look at classes, sizes, duplicates, missing labels, columns by class, leaks between splits, and split sizes."""
-    hashes, thumbnails = fingerprints(data_set.paths, jobs)
-    pairs = near_duplicates(hashes, thumbnails)
+def audit(data_set: DataSet, *, jobs: int = -1, seed: int = 0) -> Audit:
+    """Look at images, masks, classes, sizes, duplicates, missing labels, columns, leaks between splits, and split sizes."""
+    pictures = look_at_pictures(data_set, jobs=jobs)
+    pairs, thumbnails = pictures.twins()
+    told = tellings(data_set.table, data_set.labels, joined_groups(_groups(data_set), pairs), seed)
     found = Audit(
         data_set,
         _classes(data_set),
@@ -47,12 +56,20 @@ def audit(data_set: DataSet, *, jobs: int = -1) -> Audit:
         _columns(data_set),
         _duplicates(data_set, pairs, thumbnails),
         _leaks(data_set, pairs),
+        _telling_table(told),
+        told,
+        pictures,
     )
-    changes = differences_of(data_set)
-    if changes:
-        found.findings.append(f"Files are not as they were when the set was written: {changes.text()}.")
-    _judge(found)
+    for check in CHECKS:
+        found.findings.extend(check(found))
     return found
+
+
+def _groups(data_set: DataSet) -> np.ndarray:
+    """One spelling of every group's name; blank where there is none."""
+    if "group" not in data_set.table:
+        return np.full(len(data_set.table), "", dtype=object)
+    return identifiers(data_set.table["group"])
 
 
 def _classes(data_set: DataSet) -> pd.DataFrame:
@@ -68,7 +85,7 @@ def _sizes(data_set: DataSet) -> pd.DataFrame:
     if not {"width", "height"} <= set(table.columns):
         return pd.DataFrame()
     count = (table["width"] + " x " + table["height"]).value_counts()
-    return pd.DataFrame({"pixels": count.index[:10], "images": count.to_numpy()[:10]})
+    return pd.DataFrame({"pixels": count.index, "images": count.to_numpy()})
 
 
 def _splits(data_set: DataSet) -> pd.DataFrame:
@@ -111,8 +128,7 @@ def _leaks(data_set: DataSet, pairs: np.ndarray) -> pd.DataFrame:
     table = data_set.table
     if "split" not in table:
         return pd.DataFrame()
-    groups = table["group"].to_numpy(dtype=object) if "group" in table else np.full(len(table), "", dtype=object)
-    joined = pd.Series(joined_groups(groups, pairs), name="group")
+    joined = pd.Series(joined_groups(_groups(data_set), pairs), name="group")
     splits = table["split"].groupby(joined).agg(lambda s: sorted(set(s)))
     broken = splits[splits.map(len) > 1].index
     rows = [
@@ -121,34 +137,104 @@ def _leaks(data_set: DataSet, pairs: np.ndarray) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _judge(audit: Audit) -> None:
-    """Turn the tables into sentences, and into flags where a flag helps."""
-    data_set, findings = audit.data_set, audit.findings
-    blank = int((data_set.labels == "").sum())
-    if not data_set.classes:
-        findings.append("No labels: only an unconditional generator can be trained.")
-    elif blank:
-        findings.append(f"{blank} images have no label; conditional training leaves them out.")
-    for label in data_set.classes:
-        trained = _training_count(data_set, label)
+def _telling_table(told: list[Telling]) -> pd.DataFrame:
+    """Of every column the pair of classes that it tells apart best."""
+    rows = [
+        {
+            "column": one.column, "kind": one.kind, "tells": one.first, "from": one.second, "auc": round(one.auc, 3),
+            "low": round(one.low, 3), "high": round(one.high, 3), "images": f"{one.images[0]} + {one.images[1]}",
+        }
+        for one in strongest(told)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _missing_labels(audit: Audit) -> list[str]:
+    blank = int((audit.data_set.labels == "").sum())
+    if not audit.data_set.classes:
+        return ["No labels: only an unconditional generator can be trained."]
+    return [f"{blank} images have no label; conditional training leaves them out."] if blank else []
+
+
+def _small_classes(audit: Audit) -> list[str]:
+    found = []
+    for label in audit.data_set.classes:
+        trained = _training_count(audit.data_set, label)
         if trained < SMALLEST_CLASS:
-            findings.append(f"Class {label!r} has {trained} images to train on: too few to be learned; leave it out.")
+            found.append(f"Class {label!r} has {trained} images to train on: too few to be learned; leave it out.")
             audit.flags.append(f"--exclude {shlex.quote(label)}")
+    return found
+
+
+def _balance(audit: Audit) -> list[str]:
+    data_set = audit.data_set
     counts = {c: data_set.count(c) for c in data_set.classes if f"--exclude {shlex.quote(c)}" not in audit.flags}
-    if counts and max(counts.values()) >= 5 * min(counts.values()):
-        rare = min(counts, key=lambda c: counts[c])
-        findings.append(f"Unbalanced: {max(counts.values())} images of one class, {counts[rare]} of {rare!r}.")
-        audit.flags.append("--imbalance 0.5")
-    if len(audit.duplicates):
-        same = int((audit.duplicates["kind"] == "same").sum())
-        findings.append(f"{len(audit.duplicates)} pairs show the same photograph ({same} identical).")
-        other = audit.duplicates[audit.duplicates["labels"].str.contains(" / ")]
-        if len(other):
-            findings.append(f"{len(other)} of these pairs carry different labels, first {other.iloc[0]['first']}.")
-    if len(audit.leaks):
-        findings.append(f"{len(audit.leaks)} groups lie in more than one split; import again with a group column.")
-    findings.extend(split_findings(data_set))
-    findings.extend(_telling_columns(audit))
+    if not counts or max(counts.values()) < 5 * min(counts.values()):
+        return []
+    audit.flags.append("--imbalance 0.5")
+    rare = min(counts, key=lambda c: counts[c])
+    return [f"Unbalanced: {max(counts.values())} images of one class, {counts[rare]} of {rare!r}."]
+
+
+def _twins(audit: Audit) -> list[str]:
+    if not len(audit.duplicates):
+        return []
+    same = int((audit.duplicates["kind"] == "same").sum())
+    found = [f"{len(audit.duplicates)} pairs show the same photograph ({same} identical)."]
+    other = audit.duplicates[audit.duplicates["labels"].str.contains(" / ")]
+    if len(other):
+        found.append(f"{len(other)} of these pairs carry different labels, first {other.iloc[0]['first']}.")
+    return found
+
+
+def _leaking_groups(audit: Audit) -> list[str]:
+    if not len(audit.leaks):
+        return []
+    return [f"{len(audit.leaks)} groups lie in more than one split; import again with a group column."]
+
+
+def _changed_files(audit: Audit) -> list[str]:
+    changes = differences_of(audit.data_set)
+    return [f"Files are not as they were when the set was written: {changes.text()}."] if changes else []
+
+
+def _splits_and_groups(audit: Audit) -> list[str]:
+    return split_findings(audit.data_set)
+
+
+def _pictures(audit: Audit) -> list[str]:
+    return picture_findings(audit.pictures)
+
+
+def _telling_columns(audit: Audit) -> list[str]:
+    """Columns that alone tell a class from another: what a model may learn instead of the lesion."""
+    found = []
+    for one in strongest(audit.tellings):
+        if one.low < TELLING:
+            continue
+        pairs = sum(other.column == one.column and other.low >= TELLING for other in audit.tellings)
+        more = f", and {pairs - 1} more pair{'s' * (pairs > 2)} of classes" if pairs > 1 else ""
+        found.append(
+            f"Column {one.column!r} goes with the class: column {one.column!r} alone tells {one.first} from {one.second} with "
+            f"AUC {one.auc:.2f} (95 % {one.low:.2f} to {one.high:.2f}; {one.images[0]} and {one.images[1]} images){more}: a "
+            "model that sees this, or images chosen by it, has seen the answer."
+        )
+    return found
+
+
+Check = Callable[[Audit], list[str]]
+"""Findings as sentences, from an audit's tables; a check may add flags of `dermsynth train` too."""
+CHECKS: tuple[Check, ...] = (
+    _missing_labels,
+    _small_classes,
+    _balance,
+    _twins,
+    _leaking_groups,
+    _changed_files,
+    _splits_and_groups,
+    _pictures,
+    _telling_columns,
+)
 
 
 def _training_count(data_set: DataSet, label: str) -> int:
@@ -158,17 +244,10 @@ def _training_count(data_set: DataSet, label: str) -> int:
     return int(keep.sum())
 
 
-def _telling_columns(audit: Audit) -> list[str]:
-    """0/1 columns whose share differs between classes by at least 0.15: what a classifier may learn instead."""
-    found = []
-    for name, shares in audit.columns.items():
-        if "1" not in shares or set(shares.columns) - {"label", "0", "1", "(blank)"}:
-            continue
-        known = shares[shares["label"].map(lambda c: audit.data_set.count(c) >= SMALLEST_CLASS)]
-        if len(known) and known["1"].max() - known["1"].min() >= 0.15:
-            parts = ", ".join(f"{row['label']} {row['1']:.2f}" for _, row in known.iterrows())
-            found.append(f"Column {name!r} goes with the class ({parts}).")
-    return found
+def unjudged(audit: Audit) -> str:
+    """Which columns are names of images, lesions or patients, and therefore not judged; the empty string without any."""
+    names = [name for name, kind in judged_columns(audit.data_set.table).items() if kind == "identifier"]
+    return f"not judged, for they are identifiers: {', '.join(names)}" if names else ""
 
 
 def as_text(audit: Audit) -> str:
@@ -178,6 +257,9 @@ def as_text(audit: Audit) -> str:
     for title, table in (("classes", audit.classes), ("sizes", audit.sizes), ("splits", audit.splits)):
         if len(table):
             lines += ["", title, table.to_string(index=False)]
+    if len(audit.telling):
+        lines += ["", "what columns alone tell", audit.telling.to_string(index=False)]
+    lines += ["", unjudged(audit)] if unjudged(audit) else []
     lines += ["", "findings", *(f"  - {finding}" for finding in audit.findings or ["nothing to complain about"])]
     if audit.flags:
         lines += ["", f"suggested: dermsynth train ... {' '.join(audit.flags)}"]
@@ -187,10 +269,17 @@ def as_text(audit: Audit) -> str:
 def as_json(audit: Audit) -> dict[str, Any]:
     """Everything as plain values."""
     tables = {
-        name: getattr(audit, name).to_dict("records") for name in ("classes", "sizes", "splits", "duplicates", "leaks")
+        name: getattr(audit, name).to_dict("records")
+        for name in ("classes", "sizes", "splits", "duplicates", "leaks", "telling")
     }
     columns = {name: table.to_dict("records") for name, table in audit.columns.items()}
-    return {**tables, "columns": columns, "findings": audit.findings, "flags": audit.flags}
+    return {
+        **tables,
+        "columns": columns,
+        "tellings": [asdict(one) for one in audit.tellings],
+        "findings": audit.findings,
+        "flags": audit.flags,
+    }
 
 
 def examples(audit: Audit, count: int) -> dict[str, list[Path]]:

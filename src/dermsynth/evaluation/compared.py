@@ -12,6 +12,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.comparison import Measurement, require
+from dermsynth.evaluation.dermatology import COMPARED
 from dermsynth.evaluation.fidelity import (
     appearance_measurements,
     colour_measurements,
@@ -117,7 +118,7 @@ class Compared:
     def looks(self, part: Group) -> list[Measurement]:
         """Named features, of the images that could be measured."""
         made, kept = (side[rows] for side, rows in zip(self.appearances, (part.synthetic, part.real), strict=True))
-        made, kept = (side[np.isfinite(side).all(axis=1)] for side in (made, kept))
+        made, kept = (side[np.isfinite(side[:, COMPARED]).all(axis=1)] for side in (made, kept))
         try:
             return appearance_measurements(made, kept, part.name, self.seed)
         except UserError as error:

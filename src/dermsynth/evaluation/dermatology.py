@@ -30,7 +30,10 @@ SMALLEST_LESION, SMALLEST_SKIN = 30, 30
 
 @dataclass(frozen=True)
 class Appearance:
-    """Features of one image; shares and indices without unit, ITA in degrees, differences in CIELAB units."""
+    """Features of one image; shares and indices without unit, ITA in degrees, differences in CIELAB units.
+
+    The skin tone is NaN where the light does not let it be told; its lightness is always there.
+    """
 
     asymmetry: float
     border_irregularity: float
@@ -41,12 +44,16 @@ class Appearance:
     lesion_redness: float
     lesion_yellowness: float
     contrast: float
+    skin_lightness: float
     skin_tone: float
     texture_contrast: float
     texture_homogeneity: float
 
 
 NAMES = tuple(field.name for field in fields(Appearance))
+TONE = NAMES.index("skin_tone")
+COMPARED = tuple(column for column in range(len(NAMES)) if column != TONE)
+"""Columns that every measured image has: distances between sets are of these."""
 
 
 def appearance(image: Pixels, lesion: Mask) -> Appearance | None:
@@ -68,6 +75,7 @@ def appearance(image: Pixels, lesion: Mask) -> Appearance | None:
         lesion_redness=float(redness),
         lesion_yellowness=float(yellowness),
         contrast=float(np.linalg.norm(np.median(outside, axis=0) - np.median(inside, axis=0))),
+        skin_lightness=float(np.median(outside[:, 0])),
         skin_tone=typology_angle(outside),
         texture_contrast=texture[0],
         texture_homogeneity=texture[1],

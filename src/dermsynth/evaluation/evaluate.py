@@ -9,7 +9,7 @@ from dermsynth.evaluation.compared import Compared
 from dermsynth.evaluation.comparison import Measurement, as_rows
 from dermsynth.evaluation.copies import copy_section
 from dermsynth.evaluation.embedding import embedding_view
-from dermsynth.evaluation.groups import EVERYTHING, Group, groups, skin_tone_groups, tone_shares
+from dermsynth.evaluation.groups import EVERYTHING, Group, groups, skin_tone_groups, tone_shares, tones_measured
 from dermsynth.evaluation.origin import Judge, generator_of, path_figures
 from dermsynth.evaluation.verdict import USEFULNESS, verdict
 from dermsynth.networks.features import Extractor
@@ -68,6 +68,7 @@ def evaluate_fully(
         "measurements": as_rows([*found, *tones]),
         "refused": [*refused, *missing],
         "skin_tones": tone_shares(*compared.appearances),
+        "skin_tones_measured": tones_measured(*compared.appearances),
         "path_lengths": walks,
         "embedding": embedding_view(synthetic, compared.real, compared.features, seed),
         "usefulness": _usefulness(synthetic),

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.evaluation.colour import histogram_wasserstein, jensen_shannon
-from dermsynth.evaluation.comparison import Measurement, Sides, halves, require, require_both
-from dermsynth.evaluation.dermatology import NAMES
+from dermsynth.evaluation.comparison import MINIMUM, Measurement, Sides, halves, require, require_both
+from dermsynth.evaluation.dermatology import COMPARED, NAMES
 from dermsynth.evaluation.frechet import IMAGES_A_DIMENSION, frechet_distance, frechet_infinity
 from dermsynth.evaluation.inception_score import inception_score
 from dermsynth.evaluation.intervals import (
@@ -141,27 +141,41 @@ def colour_measurements(
 
 
 def appearance_measurements(synthetic: Array, real: Array, group: str, seed: int) -> list[Measurement]:
-    """Frechet distance of named features [n, 12] in units of the real set's deviations, then every feature alone.
+    """Frechet distance of named features [n, 13] in units of the real set's deviations, then every feature alone.
 
     Alone a feature's figure is the standardised difference of means, synthetic minus real (Cohen 1988, with the real
-    deviation): its sign tells which way the synthetic set is off.
+    deviation): its sign tells which way the synthetic set is off. The skin tone is not part of the distance, for many images
+    have none; alone it is that of the images whose tone could be measured.
     """
-    require_both(synthetic, real, group)
-    centre, scale = real.mean(axis=0), real.std(axis=0)
-    scale = np.where(scale > 1e-6, scale, np.inf)  # a feature that does not vary tells nothing
-    sides = Sides((synthetic - centre) / scale, (real - centre) / scale, group, seed)
+    common = [side[:, COMPARED] for side in (synthetic, real)]
+    require_both(*common, group)
+    sides = _standardised(*common, group, seed)
     value = frechet_distance(sides.synthetic, sides.real)
     low, high = bootstrap(sides.resampled(frechet_distance), sides.sizes, value, resamples=FEATURE_RESAMPLES, seed=seed)
     found = [sides.measurement("Frechet distance, dermatology", value, (max(low, 0), max(high, 0)), frechet_distance)]
     for column, name in enumerate(NAMES):
-
-        def shift(x: Array, y: Array, column: int = column) -> float:
-            return float(x[:, column].mean() - y[:, column].mean())
-
-        value = shift(sides.synthetic, sides.real)
-        interval = bootstrap(sides.resampled(shift), sides.sizes, value, resamples=FEATURE_RESAMPLES, seed=seed)
-        found.append(sides.measurement(f"difference of {name.replace('_', ' ')}", value, interval, shift))
+        made, kept = (side[np.isfinite(side[:, column]), column : column + 1] for side in (synthetic, real))
+        if min(len(made), len(kept)) >= MINIMUM:
+            found.append(_shift(_standardised(made, kept, group, seed), name))
     return found
+
+
+def _standardised(synthetic: Array, real: Array, group: str, seed: int) -> Sides:
+    """Both sides in the real set's deviations."""
+    centre, scale = real.mean(axis=0), real.std(axis=0)
+    scale = np.where(scale > 1e-6, scale, np.inf)  # a feature that does not vary tells nothing
+    return Sides((synthetic - centre) / scale, (real - centre) / scale, group, seed)
+
+
+def _shift(sides: Sides, name: str) -> Measurement:
+    """Difference of means of one feature."""
+
+    def shift(x: Array, y: Array) -> float:
+        return float(x.mean() - y.mean())
+
+    value = shift(sides.synthetic, sides.real)
+    interval = bootstrap(sides.resampled(shift), sides.sizes, value, resamples=FEATURE_RESAMPLES, seed=sides.seed)
+    return sides.measurement(f"difference of {name.replace('_', ' ')}", value, interval, shift)
 
 
 def pair_measurements(

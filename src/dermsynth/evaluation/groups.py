@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from dermsynth.artefacts.skin import skin_tone_class
 from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.dermatology import NAMES
+from dermsynth.evaluation.dermatology import TONE
 
 EVERYTHING = "all classes"
-TONE = NAMES.index("skin_tone")
+MEASURED = 0.5
+"""Share of the images of either side whose skin tone must be measurable for tones to be compared."""
 
 
 class Group(NamedTuple):
@@ -44,12 +45,22 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
 
 
 def skin_tone_groups(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> list[Group]:
-    """A group a skin tone, from the named features of both sets; images that could not be measured are in none."""
+    """A group a skin tone, from the named features of both sets; images that could not be measured are in none.
+
+    None where too few could be measured: the light of the others may go with their tone.
+    """
+    if min(tones_measured(synthetic, real).values()) < MEASURED:
+        return []
     return _by_value(tones_of(synthetic), tones_of(real), "skin tone: ")
 
 
 def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, dict[str, float]]:
-    """Skin tone -> its share of the measurable images of either set, the most frequent first."""
+    """Skin tone -> its share of the measurable images of either set, the most frequent first.
+
+    Empty where the tone of more than half of either side could not be measured.
+    """
+    if min(tones_measured(synthetic, real).values()) < MEASURED:
+        return {}
     found: dict[str, dict[str, float]] = {}
     for side, angles in (("synthetic", synthetic), ("real", real)):
         tones = [tone for tone in tones_of(angles) if tone]
@@ -59,9 +70,15 @@ def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> di
     return {tone: {side: round(share, 4) for side, share in found[tone].items()} for tone in order}
 
 
+def tones_measured(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, float]:
+    """Share of the images of either set whose skin tone could be measured."""
+    sides = (("synthetic", synthetic), ("real", real))
+    return {side: round(float(np.isfinite(rows[:, TONE]).mean()), 4) if len(rows) else 0.0 for side, rows in sides}
+
+
 def tones_of(rows: NDArray[np.float64]) -> NDArray[np.str_]:
-    """Skin-tone class of every image from its named features [n, 12]; empty where it could not be measured."""
-    return np.array(["" if np.isnan(angle) else skin_tone_class(angle) for angle in rows[:, TONE]])
+    """Skin-tone class of every image from its named features [n, 13]; empty where it could not be measured."""
+    return np.array([skin_tone_class(angle) for angle in rows[:, TONE]])
 
 
 def _by_value(mine: NDArray[np.str_], theirs: NDArray[np.str_], prefix: str) -> list[Group]:

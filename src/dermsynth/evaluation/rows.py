@@ -18,7 +18,7 @@ from dermsynth.runs import replacing
 
 Images = NDArray[np.uint8]
 CHUNK = 64
-VERSION = 1
+VERSION = 2
 """To be raised whenever segmentation, colours or named features are computed in another way."""
 
 
@@ -49,7 +49,7 @@ def _histograms_of(images: Images) -> NDArray[np.float32]:
 
 
 def appearances(data_set: DataSet, images: Images, decoding: Decoding) -> NDArray[np.float64]:
-    """Named features [n, 12], lesions found by colour in both sets alike; NaN where nothing could be measured."""
+    """Named features [n, 13], lesions found by colour in both sets alike; NaN where nothing, or no tone, could be measured."""
     found = _kept(data_set, images, decoding, f"appearance/{VERSION}/{NAMES}", "appearance", _appearances_of)
     return found.astype(np.float64)
 

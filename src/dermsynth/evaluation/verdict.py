@@ -102,7 +102,10 @@ def _fairness(result: Mapping[str, Any]) -> Line:
     rule = f"least ratio of a skin tone's shares, synthetic over real, tones of at least {COMMON:.0%}: as above from 0.5, 0.25"
     shares = {t: s for t, s in result.get("skin_tones", {}).items() if s["real"] >= COMMON}
     if not shares:
-        return Line("fairness", "not measured", "", rule)
+        seen = result.get("skin_tones_measured", {})
+        parts = " and ".join(f"{share:.0%} of the {side}" for side, share in seen.items())
+        text = f"the light lets skin tone be told in {parts} images only" if seen else ""
+        return Line("fairness", "not measured", text, rule)
     tone, worst = min(shares.items(), key=lambda item: item[1]["synthetic"] / item[1]["real"])
     ratio = worst["synthetic"] / worst["real"]
     light: Light = "green" if ratio >= 0.5 else "amber" if ratio >= 0.25 else "red"

@@ -4,17 +4,26 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
+import pandas as pd
 from markupsafe import Markup
 
 from dermsynth.artefacts.comparison import examples
+from dermsynth.artefacts.confirmation import ANSWERS, Trust, trust_table
+from dermsynth.artefacts.detection import detect
+from dermsynth.artefacts.editing import what_is_left
 from dermsynth.artefacts.fill import Method
+from dermsynth.artefacts.marking import masks_of
 from dermsynth.data.dataset import DataSet
 from dermsynth.images import Pixels, fit, grid, read_image
-from dermsynth.report.page import bars, picture, write_page
+from dermsynth.report.page import PHOTOGRAPHS, bars, picture, write_page
 from dermsynth.runs import write_json
 
 REMOVAL, COMPARISON, RESULT = "removal.html", "comparison.html", "comparison.json"
+CONFIRMATION = "artefacts_confirm.html"
+LEFT_OUT = "Photographs were left out (--no-photographs)."
+OUTLINE = (0, 200, 60)
 SHOWN, SIDE = 24, 160
 FILLED = np.array([255, 0, 128], np.uint8)
 MEASURES = (
@@ -24,16 +33,60 @@ MEASURES = (
 )
 
 
-def write_removal_report(source: DataSet, made: DataSet) -> Path:
-    """A page of the images of which most was filled or cut: before, after, and what was changed."""
+def write_removal_report(source: DataSet, made: DataSet, *, photographs: bool = True) -> Path:
+    """A page of what is left, and of the images of which most was filled or cut: before, after, and what was changed.
+
+    Without `photographs` names and figures alone.
+    """
     changed = made.table["filled_share"].astype(float) + made.table["lesion_lost"].astype(float)
     most = made.table.loc[changed.sort_values(ascending=False).index[:SHOWN]]
     rows = [{str(k): str(v) for k, v in row.items()} for row in most.to_dict("records")]
-    strips = [(row["edited_from"], picture(_strip(source, made, row), row["edited_from"])) for row in rows]
+    strips = [
+        (row["edited_from"], picture(_strip(source, made, row), row["edited_from"]) if photographs else "")
+        for row in rows
+    ]
     page = made.folder / REMOVAL
     step = made.description["history"][-1]
-    write_page(page, "removal.html", {"name": made.folder.name, "rows": rows, "strips": strips, "step": step})
+    values = {"name": made.folder.name, "rows": rows, "strips": strips, "step": step, "left": what_is_left(made)}
+    write_page(page, "removal.html", {**values, "photographs": _notice(photographs)})
     return page
+
+
+def _notice(photographs: bool) -> str:
+    return PHOTOGRAPHS if photographs else LEFT_OUT
+
+
+def write_confirmation(
+    data_set: DataSet, rows: pd.DataFrame, trust: Sequence[Trust], *, photographs: bool = True
+) -> Path:
+    """A page of what was found, with its outline, to say yes or no to; the answers become a file that is read back."""
+    places = {name: index for index, name in enumerate(data_set.table["file_name"])}
+    items = []
+    for number, row in enumerate(rows.to_dict("records")):
+        item = {str(key): value for key, value in row.items()}
+        sheet = _outlined(data_set, places[item["file_name"]], item["artefact"], photographs)
+        items.append({**item, "number": number, "sheet": picture(sheet, f"{item['artefact']} in {item['file_name']}")})
+    page = data_set.folder / CONFIRMATION
+    groups = {name: [item for item in items if item["artefact"] == name] for name in dict.fromkeys(rows["artefact"])}
+    table = trust_table(trust)
+    values = {"name": data_set.folder.name, "groups": groups, "answers": ANSWERS, "trust": table.to_dict("split")}
+    write_page(page, "confirmation.html", {**values, "photographs": _notice(photographs)})
+    return page
+
+
+def _outlined(data_set: DataSet, place: int, artefact: str, photographs: bool) -> Pixels:
+    """The image, and beside it the image with the outline of what was found; without photographs the outline alone."""
+    row = {str(key): str(value) for key, value in data_set.table.iloc[place].items()}
+    image = read_image(data_set.folder / row["file_name"])
+    found = masks_of(data_set, row) or detect(image, (artefact,))
+    bare = image if photographs else np.full_like(image, 235)
+    small, mask = (
+        _small(bare),
+        _small(np.repeat(found[artefact].mask[..., None], 3, axis=2).astype(np.uint8) * 255)[..., 0],
+    )
+    lines, _ = cv2.findContours((mask > 64).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+    drawn = cv2.drawContours(small.copy(), lines, -1, OUTLINE, 1)
+    return grid(np.stack([small, drawn]), 2) if photographs else drawn
 
 
 def _strip(source: DataSet, made: DataSet, row: Mapping[str, str]) -> Pixels:
@@ -50,8 +103,8 @@ def _small(pixels: Pixels) -> Pixels:
     return fit(pixels, SIDE * 3 // 4, SIDE, "pad", "area")
 
 
-def write_comparison(out: Path, data_set: DataSet, result: Mapping[str, Any]) -> Path:
-    """`comparison.json` and a page: one table, one figure a measure, one strip an artefact."""
+def write_comparison(out: Path, data_set: DataSet, result: Mapping[str, Any], *, photographs: bool = True) -> Path:
+    """`comparison.json` and a page: one table, one figure a measure, one strip an artefact unless without photographs."""
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / RESULT, result)
     rows = result["repairs"]
@@ -62,12 +115,13 @@ def write_comparison(out: Path, data_set: DataSet, result: Mapping[str, Any]) ->
             ["as it was", f"with {name}", *methods],
             picture(grid(np.stack([_small(p) for p in shown]), len(shown)), name),
         )
-        for name, shown in examples(data_set, result, methods)
+        for name, shown in (examples(data_set, result, methods) if photographs else [])
     ]
     page = out / COMPARISON
     write_page(
         page, "comparison.html",
-        {"result": result, "strips": strips, "plots": [_bars(rows, key, title) for key, title in MEASURES]},
+        {"result": result, "strips": strips, "plots": [_bars(rows, key, title) for key, title in MEASURES],
+         "photographs": _notice(photographs)},
     )  # fmt: skip
     return page
 

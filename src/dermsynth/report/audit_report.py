@@ -1,30 +1,29 @@
 """The audit as a page."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from dermsynth.data.audit import Audit, examples
+from dermsynth.artefacts.confirmation import trust_table
+from dermsynth.data.audit import Audit, examples, unjudged
 from dermsynth.images import grid
-from dermsynth.report.page import picture, thumbnails, write_page
+from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
 from dermsynth.utility.artefact_bias import Bias
 
 EXAMPLES, TWINS = 8, 12
 
 
-def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None) -> None:
-    """Findings first, then tables, what artefacts tell, examples of every class, and the pairs of twins side by side."""
-    pictures = {
-        label: picture(grid(thumbnails(paths, 96), EXAMPLES), f"examples of {label}")
-        for label, paths in examples(audit, EXAMPLES).items()
-        if paths
-    }
-    twins = []
-    for pair in audit.duplicates.head(TWINS).to_dict("records"):
-        both = thumbnails([audit.data_set.folder / pair["first"], audit.data_set.folder / pair["second"]], 96)
-        twins.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
+def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None, *, photographs: bool = True) -> None:
+    """Findings first, then tables, what artefacts tell, examples of every class, and the pairs of twins side by side.
+
+    Without `photographs` no image of the set is on the page.
+    """
     tables = [("Classes", audit.classes), ("Sizes", audit.sizes), ("Splits", audit.splits)]
+    tables.append(
+        ("What columns alone tell: AUC of the pair of classes told apart best, cross-validated, 95 %", audit.telling)
+    )
     binary = {
         name: t.set_index("label")["1"] for name, t in audit.columns.items() if set(t.columns) == {"label", "0", "1"}
     }
@@ -47,17 +46,39 @@ def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None) -> No
             "findings": audit.findings,
             "flags": audit.flags,
             "tables": shown,
-            "examples": pictures,
-            "twins": twins,
-            "more_twins": max(0, len(audit.duplicates) - TWINS),
+            "examples": _examples(audit) if photographs else {},
+            "twins": _twins(audit) if photographs else [],
+            "photographs": PHOTOGRAPHS if photographs else "Photographs were left out (--no-photographs).",
+            "unjudged": unjudged(audit),
+            "more_twins": max(0, len(audit.duplicates) - TWINS) if photographs else 0,
             "is_number": lambda v: isinstance(v, (int, float, np.number)),
         },
     )
 
 
+def _examples(audit: Audit) -> dict[str, Any]:
+    """A sheet of every class, of the images that can be read."""
+    unreadable = {picture.name for picture in audit.pictures.rows if picture.hash is None}
+    return {
+        label: picture(grid(thumbnails(shown, 96), EXAMPLES), f"examples of {label}")
+        for label, paths in examples(audit, EXAMPLES).items()
+        if (shown := [path for path in paths if str(path.relative_to(audit.data_set.folder)) not in unreadable])
+    }
+
+
+def _twins(audit: Audit) -> list[tuple[dict[Any, Any], Any]]:
+    """The first pairs of twins, side by side."""
+    found = []
+    for pair in audit.duplicates.head(TWINS).to_dict("records"):
+        both = thumbnails([audit.data_set.folder / pair["first"], audit.data_set.folder / pair["second"]], 96)
+        found.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
+    return found
+
+
 def bias_tables(bias: Bias) -> list[tuple[str, pd.DataFrame]]:
     """Titles and tables of what artefacts tell."""
     return [
+        ("What was found, and whether it is right on this set", trust_table(bias.trust)),
         ("How much of the label the artefacts alone tell: AUC, cross-validated, with 95 % interval", bias.told),
         ("Artefacts by class: share, and odds ratio against the other classes with 95 % interval", bias.ratios),
         ("Skin tone by class: individual typology angle in degrees, median and quartiles", bias.tones),

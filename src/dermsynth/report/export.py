@@ -165,6 +165,7 @@ def card(data_set: DataSet, evaluation: dict[str, Any] | None, name: str, left_o
         gate=data_set.description.get("copy_gate", {}),
         with_flagged=with_flagged,
         tones={} if evaluation is None else evaluation.get("skin_tones", {}),
+        tones_measured={} if evaluation is None else evaluation.get("skin_tones_measured", {}),
         columns=[str(c) for c in data_set.table.columns if (data_set.table[c] != "").any()],
         version=__version__,
     )

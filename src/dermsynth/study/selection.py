@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.dermatology import appearance_found
+from dermsynth.evaluation.dermatology import COMPARED, appearance_found
 from dermsynth.images import read_image
 from dermsynth.progress import progress_bar
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
@@ -278,7 +278,8 @@ def _features(paths: Sequence[Path]) -> NDArray[np.float64]:
 
 
 def _appearance(path: Path) -> list[float]:
-    return appearance_found(read_image(path).transpose(2, 0, 1))
+    found = appearance_found(read_image(path).transpose(2, 0, 1))
+    return [found[column] for column in COMPARED]
 
 
 def table_of(chosen: list[Chosen], sides: Mapping[str, DataSet], identifiers: list[str]) -> pd.DataFrame:

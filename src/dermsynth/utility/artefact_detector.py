@@ -13,6 +13,7 @@ from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
+from dermsynth.artefacts.confirmation import known_flags
 from dermsynth.data.dataset import DataSet, amended
 from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.data.splits import joined_groups
@@ -23,6 +24,7 @@ from dermsynth.networks.mobilenet import MobileNetV2, imagenet_normalised, load_
 from dermsynth.progress import progress_bar
 from dermsynth.runs import replacing, write_json
 from dermsynth.utility.held_out import FOLDS, held_out_auc
+from dermsynth.values import identifiers
 
 Rows = NDArray[np.float32]
 WEIGHTS, FACTS = "detector.safetensors", "detector.json"
@@ -137,25 +139,32 @@ def train_detector(
 
 def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
     if column not in data_set.table:
-        there = ", ".join(str(name) for name in data_set.table if set(data_set.table[name]) <= {"0", "1", ""}) or "none"
-        raise UserError(f"--column {column!r}: no such column in {data_set.folder}; columns of 0 and 1: {there}")
-    values = data_set.table[column]
-    other = values[~values.isin(["0", "1", ""])]
-    if len(other):
-        raise UserError(f"--column {column!r}: {other.iloc[0]!r} in {data_set.folder}; it must be 0, 1 or blank")
-    counts = [int((values == value).sum()) for value in ("1", "0")]
+        there = ", ".join(str(name) for name in data_set.table if _is_flags(data_set, str(name))) or "none"
+        raise UserError(f"--column {column!r}: no such column in {data_set.folder}; columns of flags: {there}")
+    try:
+        values = known_flags(data_set.table, column)
+    except UserError as error:
+        raise UserError(f"--column {column!r}: in {data_set.folder} {error}; it must be 0, 1 or blank") from error
+    counts = [int((values == value).sum()) for value in (1, 0)]
     if min(counts) < FEWEST:
         raise UserError(
             f"--column {column!r}: {counts[0]} images with and {counts[1]} without; at least {FEWEST} of each are needed"
         )
-    return np.where(values == "", np.nan, (values == "1").astype(float))
+    return values
+
+
+def _is_flags(data_set: DataSet, column: str) -> bool:
+    try:
+        return bool(np.isfinite(known_flags(data_set.table, column)).any())
+    except UserError:
+        return False
 
 
 def groups_of(data_set: DataSet) -> NDArray[np.int64]:
     """Numbers of groups: patients or lesions as the set names them, and twins."""
     hashes, thumbnails = fingerprints(data_set.paths, -1)
     names = data_set.table.get("group")
-    groups = np.full(len(data_set.table), "", dtype=object) if names is None else names.to_numpy(dtype=object)
+    groups = np.full(len(data_set.table), "", dtype=object) if names is None else identifiers(names)
     return joined_groups(groups, near_duplicates(hashes, thumbnails))
 
 
