@@ -112,7 +112,7 @@ def test_a_simulated_panel_is_recovered(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("between", [0.3, 0.8])
-@pytest.mark.parametrize(("raters", "images"), [(2, 80), (2, 300), (3, 80), (3, 300), (5, 80), (5, 300)])
+@pytest.mark.parametrize(("raters", "images"), [(2, 80), (2, 300), (3, 80), (3, 300), (5, 80), (5, 300), (8, 80)])
 def test_few_raters_are_covered_also_where_they_differ_much(raters: int, images: int, between: float) -> None:
     """150 panels, seeds 0 to 149: at least 90 of a hundred intervals hold the truth, however many images."""
     deviations = (between, 0.5, 0.7)
