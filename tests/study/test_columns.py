@@ -176,7 +176,7 @@ def test_missing_values_are_left_out_filled_and_said(tmp_path: Path) -> None:
     answers, counted = read(pd.concat([table, lonely]), tmp_path)
     left = {reason: count for reason, count in counted.left_out.items() if count}
     assert left == {
-        "without a rater (first in row 8)": 1, "without a image (first in row 9)": 1,
+        "without a rater (first in row 8)": 1, "without an image (first in row 9)": 1,
         "without a known truth (first in row 14)": 1, "without a value (first in row 7)": 1,
     }  # fmt: skip
     assert len(answers.table) == 9

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet, inside
 from dermsynth.data.duplicates import near_duplicates
-from dermsynth.data.maps import read_mask
+from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, read_image, thumbnail_hash
 from dermsynth.progress import over_cores

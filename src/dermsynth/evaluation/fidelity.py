@@ -147,9 +147,9 @@ def appearance_measurements(synthetic: Array, real: Array, group: str, seed: int
     deviation): its sign tells which way the synthetic set is off. The skin tone is not part of the distance, for many images
     have none; alone it is that of the images whose tone could be measured.
     """
-    common = [side[:, COMPARED] for side in (synthetic, real)]
-    require_both(*common, group)
-    sides = _standardised(*common, group, seed)
+    made, kept = synthetic[:, COMPARED], real[:, COMPARED]
+    require_both(made, kept, group)
+    sides = _standardised(made, kept, group, seed)
     value = frechet_distance(sides.synthetic, sides.real)
     low, high = bootstrap(sides.resampled(frechet_distance), sides.sizes, value, resamples=FEATURE_RESAMPLES, seed=seed)
     found = [sides.measurement("Frechet distance, dermatology", value, (max(low, 0), max(high, 0)), frechet_distance)]

@@ -222,9 +222,9 @@ def _of_item(table: pd.DataFrame, column: str, notes: list[str]) -> pd.Series:
 def _without_incomplete(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
     """Without rows that lack a rater, an image, its truth or the answer, and how many there were of each."""
     left_out: dict[str, int] = {}
-    for column, what in (("rater", "rater"), ("item", "image"), ("truth", "known truth"), ("answer", "value")):
+    for column, what in (("rater", "a rater"), ("item", "an image"), ("truth", "a known truth"), ("answer", "a value")):
         blank = table[column] == ""
         if blank.any():
-            left_out[f"without a {what} (first in row {table.loc[blank, ROW].iloc[0]})"] = int(blank.sum())
+            left_out[f"without {what} (first in row {table.loc[blank, ROW].iloc[0]})"] = int(blank.sum())
             table = table[~blank]
     return table.reset_index(drop=True), left_out
