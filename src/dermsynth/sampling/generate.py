@@ -12,7 +12,8 @@ from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_da
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
 from dermsynth.progress import progress_bar
-from dermsynth.recipes.contract import Recipe
+from dermsynth.recipes import family
+from dermsynth.recipes.contract import Recipe, require_edition
 from dermsynth.recipes.sampler import CHUNK, images_of
 from dermsynth.runs import disk_errors, read_json, write_bytes, write_json
 from dermsynth.training import checkpoints, processes
@@ -63,6 +64,7 @@ def load_generator(run: Path, *, which: str = "last", device: str = "auto") -> G
         raise UserError(
             f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, the run is {config.recipe!r}"
         )
+    require_edition(family(config.recipe), checkpoint.state, checkpoint.path)
     if tuple(checkpoint.state["classes"]) != config.data.classes:
         raise UserError(
             f"{checkpoint.path}: classes {checkpoint.state['classes']}, the run has {list(config.data.classes)}"
