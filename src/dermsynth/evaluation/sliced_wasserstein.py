@@ -1,10 +1,11 @@
 """Sliced Wasserstein distance between patches of Laplacian pyramids (Karras et al. 2018, section 5; BAUR's protocol).
 
-Patches of a whole set are never held: they are cut out again, some images at a time, for each of three walks through both
-sets: for means and deviations, for the reach of every projection, and to count projections in cells. Memory does not
-depend on the number of images.
+Patches of a whole set are never held: they are cut out again, some images at a time, for means and deviations, for the
+range of every projection (of the first thousand images), and to count projections in cells. Memory does not depend on the
+number of images.
 """
 
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 SMALLEST = 16
 PATCH, PATCHES = 7, 128
 REPEATS, DIRECTIONS = 4, 128
-SCALE, CELLS, AT_ONCE = 1000.0, 1 << 15, 128
+SCALE, CELLS, AT_ONCE = 1000.0, 1 << 15, 256
 LEFT_OUT_DIRECTIONS = 32
+RANGE_IMAGES, MARGIN = 1024, 0.25
+"""Cells reach beyond the projections of so many images of either set by this share of their range, where there are more."""
 
 Array = NDArray[np.float32]
 Places = NDArray[np.int64]
@@ -115,7 +118,7 @@ def moments(walk: PatchWalk) -> list[Moments]:
 
 @dataclass(frozen=True)
 class LevelDistance:
-    """The distance of one level times 1000, and without each group of images in turn: on 32 directions, [groups]."""
+    """The distance of one level times 1000, and without each group of images in turn: on 32 directions, [groups] or none."""
 
     value: float
     left_out: NDArray[np.float64]
@@ -127,7 +130,9 @@ def level_distances(x: PatchWalk, y: PatchWalk, seed: int, *, groups: int = 1) -
     Both sets have equally many images; image i of either belongs to group i modulo `groups`.
     """
     if len(x.places) != len(y.places):
-        raise ValueError(f"sliced Wasserstein distance needs equally many images, got {len(x.places)} and {len(y.places)}")
+        raise ValueError(
+            f"sliced Wasserstein distance needs equally many images, got {len(x.places)} and {len(y.places)}"
+        )
     sides = [(walk, moments(walk)) for walk in (x, y)]
     directions = unit_vectors(3 * PATCH**2, seed)
     lowest, step = _cells(sides, directions)
@@ -137,10 +142,11 @@ def level_distances(x: PatchWalk, y: PatchWalk, seed: int, *, groups: int = 1) -
     found = []
     for level, (all_of, parts) in enumerate(zip(total, grouped, strict=True)):
         value = float((_areas(all_of) * step[level]).mean() / patches * SCALE)
-        few = slice(0, parts.shape[1])
+        few = slice(0, LEFT_OUT_DIRECTIONS)
         rest = [
-            (_areas(all_of[few] - part) * step[level][few]).mean() / max(patches - left, 1) * SCALE
+            (_areas(all_of[few] - part) * step[level][few]).mean() / (patches - left) * SCALE
             for part, left in zip(parts, members, strict=True)
+            if groups > 1
         ]
         found.append(LevelDistance(value, np.array(rest)))
     return found
@@ -150,16 +156,22 @@ Sides = list[tuple[PatchWalk, list[Moments]]]
 
 
 def _cells(sides: Sides, directions: Array) -> tuple[list[Array], list[Array]]:
-    """Lowest projection and width of a cell, [512] a level, so that the cells hold both sets' projections."""
+    """Lowest projection and width of a cell, [512] a level, so that the cells hold both sets' projections.
+
+    Of more than 1,024 images a side there is a margin; what lies even beyond it is counted in the outermost cell.
+    """
     low: list[Array] = []
     high: list[Array] = []
     for walk, level_moments in sides:
-        for levels in walk:
+        for levels in itertools.islice(walk, RANGE_IMAGES // AT_ONCE):
             shadows = [m.projected(level, directions) for m, level in zip(level_moments, levels, strict=True)]
             lows, highs = [s.min(axis=1) for s in shadows], [s.max(axis=1) for s in shadows]
             low = [np.minimum(a, b) for a, b in zip(low, lows, strict=True)] if low else lows
             high = [np.maximum(a, b) for a, b in zip(high, highs, strict=True)] if high else highs
-    return low, [(h - a) / np.float32(CELLS - 1) for a, h in zip(low, high, strict=True)]
+    margin = MARGIN if len(sides[0][0].places) > RANGE_IMAGES else 0.0
+    wide = [np.float32(margin) * (h - a) for a, h in zip(low, high, strict=True)]
+    steps = [(h - a + 2 * w) / np.float32(CELLS - 1) for a, h, w in zip(low, high, wide, strict=True)]
+    return [a - w for a, w in zip(low, wide, strict=True)], steps
 
 
 def _difference(
@@ -178,15 +190,19 @@ def _difference(
             group = (first + np.repeat(np.arange(len(levels[0]) // PATCHES), PATCHES)) % groups
             first += len(levels[0]) // PATCHES
             for level, patches in enumerate(levels):
-                width = np.where(step[level] > 0, step[level], 1)[:, None]
-                shadow = level_moments[level].projected(patches, directions)
-                cell = ((shadow - low[level][:, None]) / width + np.float32(0.5)).astype(np.int32).clip(0, CELLS - 1)
-                for row, places in enumerate(cell):
-                    total[level][row] += (sign * np.bincount(places, minlength=CELLS)).astype(np.int32)
-                for row in range(few):
-                    counts = np.bincount(group * CELLS + cell[row], minlength=groups * CELLS)
-                    grouped[level][:, row] += (sign * counts.reshape(groups, CELLS)).astype(np.int32)
+                for row, shadow in enumerate(level_moments[level].projected(patches, directions)):
+                    cell = _places(shadow, low[level][row], step[level][row])
+                    total[level][row] += (sign * np.bincount(cell, minlength=CELLS)).astype(np.int32)
+                    if row < few:
+                        counts = np.bincount(group * CELLS + cell, minlength=groups * CELLS)
+                        grouped[level][:, row] += (sign * counts.reshape(groups, CELLS)).astype(np.int32)
     return total, grouped
+
+
+def _places(values: Array, low: np.float32, step: np.float32) -> Places:
+    """The nearest cell of every value, or the outermost."""
+    cells = (values - low) / (step if step > 0 else np.float32(1)) + np.float32(0.5)
+    return cells.astype(np.int64).clip(0, CELLS - 1)
 
 
 def _areas(difference: NDArray[np.int32]) -> NDArray[np.float64]:
@@ -210,10 +226,8 @@ def line_distance(a: Array, b: Array) -> float:
     Values are rounded to a 32,768th of their range, which moves the result by a relative 1e-5 in practice.
     """
     low, high = min(a.min(), b.min()), max(a.max(), b.max())
-    step = (high - low) / (CELLS - 1)
-    if step == 0:
-        return 0.0
-    counts = [np.bincount(((side - low) / step + np.float32(0.5)).astype(np.int32), minlength=CELLS) for side in (a, b)]
+    step = (high - low) / np.float32(CELLS - 1)
+    counts = [np.bincount(_places(side, low, step), minlength=CELLS) for side in (a, b)]
     return float(_areas((counts[0] - counts[1])[None])[0] * step / len(a))
 
 

@@ -156,7 +156,7 @@ class CycleGAN(Recipe):
     whole_batches = True
     truncation = "none: the image it makes depends on its input alone"
     presets = MappingProxyType({"untargeted": untargeted, "zhu": zhu, "laptop": laptop})
-    batch_sizes = MappingProxyType({"untargeted": 8, "zhu": 2, "laptop": 4})
+    batch_sizes = MappingProxyType({"untargeted": 8, "zhu": 1, "laptop": 4})
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
