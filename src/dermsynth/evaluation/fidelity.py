@@ -228,22 +228,28 @@ def swd_measurements(synthetic: Images, real: Images, group: str, seed: int) -> 
     made, kept = (
         PatchWalk(side, generator.permutation(len(side))[:count], seed + i) for i, side in enumerate((synthetic, real))
     )
-    first, second = halves(len(real), seed)
-    half = min(len(first), SWD_MAXIMUM, len(synthetic))
-    some = generator.permutation(len(synthetic))[:half]
-    one_half = PatchWalk(real, first[:half], seed + 1)
-    floor, matched = (
-        [level.value for level in level_distances(PatchWalk(side, places, seed), one_half, seed)]
-        for side, places in ((real, second[:half]), (synthetic, some))
-    )
     levels = level_distances(made, kept, seed, groups=GROUPS)
     values, left_out = np.array([level.value for level in levels]), np.stack([level.left_out for level in levels])
+    floor, matched, half = _swd_limits(synthetic, real, seed)
     side = min(synthetic.shape[2:])
     rows = {"mean": slice(None), **{f"{side // 2**k} px": slice(k, k + 1) for k in range(len(levels))}}
     found = []
     for name, part in rows.items():
         value, reach = float(values[part].mean()), float(jackknife_reach(left_out[part].mean(axis=0)))
-        limits = float(np.mean(floor[part])), float(np.mean(matched[part]))
+        limits = float(floor[part].mean()), float(matched[part].mean())
         ends = max(value - reach, 0.0), value + reach
         found.append(Measurement(f"SWD {name}", group, value, *ends, count, count, *limits, half, seed))
     return found
+
+
+def _swd_limits(synthetic: Images, real: Images, seed: int) -> tuple[Array, Array, int]:
+    """Distances of every level from one half of the real images: of the other half, and of as many synthetic ones."""
+    first, second = halves(len(real), seed)
+    half = min(len(first), SWD_MAXIMUM, len(synthetic))
+    some = np.random.default_rng(seed + 1).permutation(len(synthetic))[:half]
+    one_half = PatchWalk(real, first[:half], seed + 1)
+    floor, matched = (
+        np.array([level.value for level in level_distances(PatchWalk(side, places, seed), one_half, seed)])
+        for side, places in ((real, second[:half]), (synthetic, some))
+    )
+    return floor, matched, half

@@ -169,8 +169,10 @@ def _cells(sides: Sides, directions: Array) -> tuple[list[Array], list[Array]]:
             low = [np.minimum(a, b) for a, b in zip(low, lows, strict=True)] if low else lows
             high = [np.maximum(a, b) for a, b in zip(high, highs, strict=True)] if high else highs
     margin = MARGIN if len(sides[0][0].places) > RANGE_IMAGES else 0.0
-    wide = [np.float32(margin) * (h - a) for a, h in zip(low, high, strict=True)]
-    steps = [(h - a + 2 * w) / np.float32(CELLS - 1) for a, h, w in zip(low, high, wide, strict=True)]
+    wide: list[Array] = [(margin * (h - a)).astype(np.float32) for a, h in zip(low, high, strict=True)]
+    steps: list[Array] = [
+        ((h - a + 2 * w) / (CELLS - 1)).astype(np.float32) for a, h, w in zip(low, high, wide, strict=True)
+    ]
     return [a - w for a, w in zip(low, wide, strict=True)], steps
 
 

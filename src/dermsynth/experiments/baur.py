@@ -29,9 +29,9 @@ def configuration(size: str) -> Setting:
     """The comparison's settings.
 
     `dermsynth experiment baur --data DIR --size paper`: 256 pixels, latent 128, 3 million iterations with minibatches of 8,
-    that is 24 million images a family, 10,000 synthetic images; weeks on one GPU. Reported there (SWD x 1000, 10,000 images of ISIC 2018): lower bound 4.34, PGAN 20.02,
-    DCGAN 94.72, LAPGAN 96.68. `--size laptop`: 64 pixels, 30,000 images a family and two families more, 2,000 synthetic
-    images; about two hours on 2 CPU cores.
+    that is 24 million images a family, 10,000 synthetic images; weeks on one GPU. Reported there (SWD x 1000, 10,000 images
+    of ISIC 2018): lower bound 4.34, PGAN 20.02, DCGAN 94.72, LAPGAN 96.68. `--size laptop`: 64 pixels, 30,000 images a
+    family and two families more, 2,000 synthetic images; about two hours on 2 CPU cores.
     """
     if size == "paper":
         plans = {name: plan(name, "baur") for name in ("dcgan", "lapgan")}
