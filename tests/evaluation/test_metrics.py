@@ -1,3 +1,6 @@
+import tracemalloc
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
@@ -9,6 +12,7 @@ from scipy import ndimage
 
 from dermsynth.errors import UserError
 from dermsynth.evaluation import fidelity
+from dermsynth.evaluation import sliced_wasserstein as sliced_wasserstein_module
 from dermsynth.evaluation.comparison import MINIMUM, halves
 from dermsynth.evaluation.fidelity import feature_measurements, swd_measurements
 from dermsynth.evaluation.frechet import frechet_distance, frechet_infinity
@@ -21,12 +25,14 @@ from dermsynth.evaluation.kernel import (
     weighted_distances,
 )
 from dermsynth.evaluation.sliced_wasserstein import (
+    PatchWalk,
     descriptors,
     laplacian_pyramid,
+    level_distances,
     line_distance,
     projected_distance,
-    resampled_distances,
     sliced_wasserstein,
+    unit_vectors,
 )
 
 
@@ -180,14 +186,107 @@ def test_the_area_between_distribution_functions_is_the_mean_difference_of_sorte
     assert line_distance(np.ones(5, np.float32), np.ones(5, np.float32)) == 0
 
 
-def test_resampling_with_every_image_once_is_the_distance_itself() -> None:
-    x, y = (descriptors(_pictures(10, 32, s), s)[0] for s in (0, 1))
-    estimate, draws = resampled_distances(x, y, directions=8, resamples=30, seed=0)
-    unit = np.random.default_rng(0).standard_normal((147, 8)).astype(np.float32)
-    unit /= np.linalg.norm(unit, axis=0)
-    expected = np.abs(np.sort(x @ unit, axis=0) - np.sort(y @ unit, axis=0)).mean() * 1000
-    assert estimate == pytest.approx(expected, rel=1e-4)
-    assert draws.std() > 0
+def test_walking_through_the_patches_equals_holding_them_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the number of images at once, and where the range of projections is known from a part of them only."""
+    x, y = _pictures(50, 32, 0), _pictures(50, 32, 1)
+    literal = [projected_distance(a, b, 3) for a, b in zip(descriptors(x, 3), descriptors(y, 4), strict=True)]
+    walks = PatchWalk(x, np.arange(50), 3), PatchWalk(y, np.arange(50), 4)
+    for at_once, range_images in ((256, 1024), (7, 1024), (8, 16)):
+        monkeypatch.setattr(sliced_wasserstein_module, "AT_ONCE", at_once)
+        monkeypatch.setattr(sliced_wasserstein_module, "RANGE_IMAGES", range_images)
+        found = [level.value for level in level_distances(*walks, 3)]
+        assert found == pytest.approx(literal, rel=2e-4)
+
+
+def test_a_distance_without_a_group_of_images_is_that_of_the_others() -> None:
+    x, y = _pictures(20, 16, 0), _pictures(20, 16, 1)
+    (level,) = level_distances(PatchWalk(x, np.arange(20), 3), PatchWalk(y, np.arange(20), 4), 3, groups=5)
+    unit = unit_vectors(147, 3)[:, :32]
+    a, b = ((p @ unit).reshape(20, 128, 32) for p in (descriptors(x, 3)[0], descriptors(y, 4)[0]))
+    for group, found in enumerate(level.left_out):
+        rest = np.arange(20) % 5 != group
+        pairs = (np.sort(side[rest].reshape(-1, 32), axis=0) for side in (a, b))
+        assert found == pytest.approx(np.abs(next(pairs) - next(pairs)).mean() * 1000, rel=1e-3)
+
+
+def test_swd_is_of_all_images_up_to_the_protocols_ten_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fidelity.SWD_MAXIMUM == 10_000
+    x, y = _pictures(2100, 16, 0), _pictures(2050, 16, 1)
+    monkeypatch.setattr(sliced_wasserstein_module, "PATCHES", 2)
+    monkeypatch.setattr(sliced_wasserstein_module, "REPEATS", 1)
+    row = swd_measurements(x, y, "all", 0)[0]
+    assert (row.synthetic, row.real, row.half) == (2050, 2050, 1025)
+    monkeypatch.setattr(fidelity, "SWD_MAXIMUM", 100)
+    row = swd_measurements(x[:120], y[:110], "all", 0)[0]
+    assert (row.synthetic, row.real, row.half) == (100, 100, 55)
+
+
+def test_memory_of_swd_does_not_grow_with_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is allocated beside the images themselves, at sixteen times as many images."""
+    monkeypatch.setattr(sliced_wasserstein_module, "AT_ONCE", 8)
+    monkeypatch.setattr(sliced_wasserstein_module, "RANGE_IMAGES", 16)
+    monkeypatch.setattr(sliced_wasserstein_module, "CELLS", 1024)
+    peaks = []
+    for n in (16, 256):
+        x, y = _pictures(n, 16, 0), _pictures(n, 16, 1)
+        tracemalloc.start()
+        level_distances(PatchWalk(x, np.arange(n), 0), PatchWalk(y, np.arange(n), 1), 0, groups=10)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < 1.1 * peaks[0]
+
+
+def _every_measurement() -> list[Any]:
+    real, fake = _features(200, 8, 0), _features(160, 8, 1, 0.2)
+    pictures = _pictures(60, 16, 0), _pictures(60, 16, 1)
+    histograms = [{"L*": np.random.default_rng(s).dirichlet(np.ones(16), 60)} for s in (0, 1)]
+    named = [np.random.default_rng(s).standard_normal((60, 12)) for s in (0, 1)]
+    scores = [np.random.default_rng(s).dirichlet(np.ones(5), 60) for s in (0, 1)]
+    return [
+        *feature_measurements(fake, real, "all", "", 0),
+        *fidelity.further_measurements(fake, real, "all", "", 0),
+        *fidelity.colour_measurements(*histograms, "all", 0),  # type: ignore[arg-type]
+        *fidelity.appearance_measurements(*named, "all", 0),
+        fidelity.score_measurement(*scores, "all", "", 0),
+        *swd_measurements(*pictures, "all", 0),
+    ]
+
+
+def test_every_figure_lies_in_its_interval() -> None:
+    rows = _every_measurement()
+    assert len(rows) > 20
+    for row in rows:
+        assert row.low <= row.value <= row.high, row
+
+
+def test_figures_of_a_set_against_itself_lie_in_their_intervals() -> None:
+    features, pictures = _features(100, 8, 0), _pictures(60, 16, 0)
+    for row in [
+        *feature_measurements(features, features, "all", "", 0),
+        *swd_measurements(pictures, pictures, "all", 0),
+    ]:
+        assert row.low <= row.value <= row.high, row
+
+
+def test_the_interval_of_fid_covers_the_expected_figure_of_as_many_images() -> None:
+    """What other images of the same sources, as many of them, give on average: the target that the interval names."""
+
+    def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+        return _features(80, 6, 2 * seed, 0.5), _features(100, 6, 2 * seed + 1)
+
+    expected = np.mean([frechet_distance(*draw(1000 + seed)) for seed in range(400)])
+    covered = 0
+    for seed in range(100):
+        x, y = draw(seed)
+        low, high = bootstrap(
+            lambda i, j, x=x, y=y: frechet_distance(x[i], y[j]),
+            (80, 100),
+            frechet_distance(x, y),
+            resamples=100,
+            seed=seed,
+        )
+        covered += low <= expected <= high
+    assert 87 <= covered <= 100
 
 
 def test_bootstrap_of_a_difference_of_means_covers_the_truth() -> None:

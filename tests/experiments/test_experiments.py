@@ -53,6 +53,15 @@ def test_every_configuration_is_complete_and_can_be_trained(name: str, size: str
     assert "CPU cores" in text
 
 
+def test_baurs_length_is_three_million_minibatches_of_eight() -> None:
+    setting = baur.configuration("paper")
+    assert (setting.images, setting.generated) == (24_000_000, 10_000)
+    for name in ("dcgan", "lapgan"):
+        assert resolved(replace(setting.plans[name], training={"images": 1}), parse_shape("256"))[1].batch == 8
+    grown, _ = resolved(replace(setting.plans["pgan"], training={"images": 1}), parse_shape("256"))
+    assert (grown.fade_images, grown.stable_images) == (800_000, 800_000)  # type: ignore[attr-defined]
+
+
 def test_baurs_comparison_ranks_by_swd_and_states_floor_and_n(data_set: DataSet, tmp_path: Path) -> None:
     plans = {"dcgan": plan("dcgan", choices={"features": 8}), "pgan": plan("pgan", choices=SMALLER["pgan"])}
     setting = replace(baur.configuration("laptop"), resolution="16", images=96, plans=plans, generated=60)

@@ -21,8 +21,8 @@ Distance = Callable[[Rows, Rows], float]
 class Measurement:
     """One figure and what it takes to believe it.
 
-    The interval is that of the distance between the two distributions. FID and SWD of few images lie above that
-    distance even for equal distributions, so their interval may end below the value: the gap is the inflation.
+    The interval is where the figure would lie with other images, as many of them, from the same two sources: it holds
+    the value. FID and SWD of few images lie above zero even for equal distributions; how far, the floor tells.
     `floor` is the same metric between two disjoint halves of the real set; `matched` is the metric between as many
     synthetic images and one of the halves, so that floor and matched differ in nothing but where images come from.
     """

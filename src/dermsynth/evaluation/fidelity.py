@@ -18,7 +18,7 @@ from dermsynth.evaluation.intervals import (
     jackknife_reach,
     left_out,
     multiplicities,
-    pivotal,
+    spread_about,
 )
 from dermsynth.evaluation.kernel import (
     cubic_kernel,
@@ -29,13 +29,13 @@ from dermsynth.evaluation.kernel import (
 )
 from dermsynth.evaluation.manifold import Manifold, manifold
 from dermsynth.evaluation.similar import Images
-from dermsynth.evaluation.sliced_wasserstein import descriptors, projected_distance, resampled_distances
+from dermsynth.evaluation.sliced_wasserstein import PatchWalk, level_distances
 from dermsynth.evaluation.structural import multi_scale_ssim
 from dermsynth.networks.lpips import PerceptualSpace
 
-FID_RESAMPLES, KID_RESAMPLES, SWD_RESAMPLES, SWD_DIRECTIONS = 100, 1000, 50, 32
+FID_RESAMPLES, KID_RESAMPLES = 100, 1000
 HISTOGRAM_RESAMPLES, FEATURE_RESAMPLES = 200, 500
-SWD_MAXIMUM, PAIRS, PAIRS_AT_ONCE = 2000, 500, 32
+SWD_MAXIMUM, PAIRS, PAIRS_AT_ONCE = 10_000, 500, 32
 
 Array = NDArray[np.float64]
 Features = NDArray[np.floating]
@@ -63,7 +63,7 @@ def _kernel_interval(
     synthetic: Features, real: Features, value: float, kernel: Kernel, seed: int
 ) -> tuple[float, float]:
     weights = multiplicities((len(synthetic), len(real)), KID_RESAMPLES, seed)
-    return pivotal(value, weighted_distances(synthetic, real, *weights, kernel))
+    return spread_about(value, weighted_distances(synthetic, real, *weights, kernel))
 
 
 def further_measurements(synthetic: Features, real: Features, group: str, suffix: str, seed: int) -> list[Measurement]:
@@ -234,34 +234,36 @@ def score_measurement(synthetic: Array, real: Array, group: str, suffix: str, se
 
 
 def swd_measurements(synthetic: Images, real: Images, group: str, seed: int) -> list[Measurement]:
-    """SWD by BAUR's protocol on equally many images, at most 2,000 a side: mean over levels, then every level."""
+    """SWD by BAUR's protocol on equally many images, at most the protocol's 10,000 a side: mean over levels, then every level."""
     require(len(synthetic), "synthetic", group)
     require(len(real), "real", group)
     count = min(len(synthetic), len(real), SWD_MAXIMUM)
     generator = np.random.default_rng(seed)
-    chosen = [side[generator.permutation(len(side))[:count]] for side in (synthetic, real)]
+    made, kept = (
+        PatchWalk(side, generator.permutation(len(side))[:count], seed + i) for i, side in enumerate((synthetic, real))
+    )
+    levels = level_distances(made, kept, seed, groups=GROUPS)
+    values, left_out = np.array([level.value for level in levels]), np.stack([level.left_out for level in levels])
+    floor, matched, half = _swd_limits(synthetic, real, seed)
+    side = min(synthetic.shape[2:])
+    rows = {"mean": slice(None), **{f"{side // 2**k} px": slice(k, k + 1) for k in range(len(levels))}}
+    found = []
+    for name, part in rows.items():
+        value, reach = float(values[part].mean()), float(jackknife_reach(left_out[part].mean(axis=0)))
+        limits = float(floor[part].mean()), float(matched[part].mean())
+        ends = max(value - reach, 0.0), value + reach
+        found.append(Measurement(f"SWD {name}", group, value, *ends, count, count, *limits, half, seed))
+    return found
+
+
+def _swd_limits(synthetic: Images, real: Images, seed: int) -> tuple[Array, Array, int]:
+    """Distances of every level from one half of the real images: of the other half, and of as many synthetic ones."""
     first, second = halves(len(real), seed)
     half = min(len(first), SWD_MAXIMUM, len(synthetic))
-    floor = _levels(real[second[:half]], real[first[:half]], seed)
-    matched = _levels(synthetic[generator.permutation(len(synthetic))[:half]], real[first[:half]], seed)
-    side = min(synthetic.shape[2:])
-
-    def measured(name: str, value: float, estimate: float, draws: NDArray[np.float32], levels: slice) -> Measurement:
-        low, high = (max(end, 0.0) for end in pivotal((value + estimate) / 2, draws))  # draws are about the estimate
-        limits = float(np.mean(floor[levels])), float(np.mean(matched[levels]))
-        return Measurement(f"SWD {name}", group, value, low, high, count, count, *limits, half, seed)
-
-    found, intervals = [], []
-    for level, (x, y) in enumerate(zip(descriptors(chosen[0], seed), descriptors(chosen[1], seed + 1), strict=True)):
-        value = projected_distance(x, y, seed)
-        estimate, draws = resampled_distances(x, y, directions=SWD_DIRECTIONS, resamples=SWD_RESAMPLES, seed=seed)
-        intervals.append((value, estimate, draws))
-        found.append(measured(f"{side // 2**level} px", value, estimate, draws, slice(level, level + 1)))
-    value, estimate = (float(np.mean([i[k] for i in intervals])) for k in (0, 1))
-    draws = np.mean([i[2] for i in intervals], axis=0)
-    return [measured("mean", value, estimate, draws, slice(None)), *found]
-
-
-def _levels(x: Images, y: Images, seed: int) -> list[float]:
-    pairs = zip(descriptors(x, seed), descriptors(y, seed + 1), strict=True)
-    return [projected_distance(a, b, seed) for a, b in pairs]
+    some = np.random.default_rng(seed + 1).permutation(len(synthetic))[:half]
+    one_half = PatchWalk(real, first[:half], seed + 1)
+    floor, matched = (
+        np.array([level.value for level in level_distances(PatchWalk(side, places, seed), one_half, seed)])
+        for side, places in ((real, second[:half]), (synthetic, some))
+    )
+    return floor, matched, half

@@ -67,3 +67,7 @@ class MultiScaleDiscriminator(nn.Module):
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
         """[n, 3, h, w], one-hot [n, classes] -> logits [n]."""
         return (self.fine(image, label) + self.coarse(halved(image), label)) / 2
+
+    def logits(self, image: Tensor) -> list[Tensor]:
+        """[n, 3, h, w] without a class -> the averaged logits [n, 1], as the one map that there is."""
+        return [self(image, image.new_zeros(len(image), 0))[:, None]]

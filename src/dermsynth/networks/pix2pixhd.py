@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dermsynth.networks.convolutional import draw_weights
-from dermsynth.networks.resample import halved
+from dermsynth.networks.resample import halved_by_nine
 from dermsynth.networks.translation import ResidualBlock, convolution, enlarging
 
 
@@ -33,6 +33,24 @@ class GlobalGenerator(nn.Module):
         """[n, inputs, h, w] -> feature maps [n, features, h, w]; sides must be multiples of 2 ^ downs."""
         found: Tensor = self.layers(x)
         return found
+
+
+class ImageTranslator(nn.Module):
+    """The same from image to image: with 64 features and 2 downs Zhu et al.'s c7s1-64, d128, d256, R256 ..., u128, u64, c7s1-3.
+
+    (Zhu et al. 2017, appendix 7.2.)
+    """
+
+    def __init__(self, features: int, blocks: int) -> None:
+        super().__init__()
+        self.body = GlobalGenerator(3, features, 2, blocks)
+        draw_weights(self)
+        self.to(memory_format=torch.channels_last)
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[n, 3, h, w] -> [n, 3, h, w] in [-1, 1]."""
+        made: Tensor = self.body.image(self.body(image))
+        return made
 
 
 class LocalEnhancer(nn.Module):
@@ -65,13 +83,13 @@ class CoarseToFineGenerator(nn.Module):
     def at_half_size(self, x: Tensor) -> Tensor:
         """Maps [n, inputs, h, w] -> images [n, 3, h // 2, w // 2]."""
         height, width = x.shape[2] // 2, x.shape[3] // 2
-        image: Tensor = self.coarse.image(self.coarse(halved(self._padded(x))))
+        image: Tensor = self.coarse.image(self.coarse(halved_by_nine(self._padded(x))))
         return image[:, :, :height, :width]
 
     def forward(self, x: Tensor, *, freeze_coarse: bool = False) -> Tensor:
         """Maps [n, inputs, h, w] -> images [n, 3, h, w]; with `freeze_coarse` G1 gets no gradient."""
         padded = self._padded(x)
-        coarse = self.coarse(halved(padded))
+        coarse = self.coarse(halved_by_nine(padded))
         image: Tensor = self.fine(padded, coarse.detach() if freeze_coarse else coarse)
         return image[:, :, : x.shape[2], : x.shape[3]]
 

@@ -1,15 +1,36 @@
 """Generator and discriminator that grow (Karras et al. 2018, section 2 and table 2)."""
 
+import math
 from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dermsynth.networks.blocks import Convolution, Dense, minibatch_deviation, normalise_second_moment
+from dermsynth.networks.blocks import LEAK, Convolution, Dense, minibatch_deviation, normalise_second_moment
 from dermsynth.networks.convolutional import with_label
 from dermsynth.networks.resample import doubled, halved
 from dermsynth.networks.shapes import Shape, channels_at
+
+
+class FirstLayer(nn.Module):
+    """Latent -> feature maps of the constant's size: a dense layer, one bias a map, leaky ReLU, then pixel norm (table 2).
+
+    Its gain is a quarter of the other layers', as the authors' code has it.
+    """
+
+    def __init__(self, inputs: int, features: int, height: int, width: int) -> None:
+        super().__init__()
+        self.size = features, height, width
+        self.weight = nn.Parameter(torch.randn(features * height * width, inputs))
+        self.bias = nn.Parameter(torch.zeros(features))
+        self.gain = math.sqrt(2) / 4 / math.sqrt(inputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[n, inputs] -> [n, features, height, width]."""
+        x = F.linear(x, self.weight * self.gain).reshape(len(x), *self.size) + self.bias[:, None, None]
+        x = F.leaky_relu(x, LEAK)
+        return normalise_second_moment(x.contiguous(memory_format=torch.channels_last))
 
 
 class GrowingGenerator(nn.Module):
@@ -18,9 +39,7 @@ class GrowingGenerator(nn.Module):
     def __init__(self, shape: Shape, latent: int, classes: int, base: int, maximum: int) -> None:
         super().__init__()
         widths = [channels_at(level, base, maximum) for level in shape.levels]
-        self.constant = shape.constant
-        height, width = shape.constant
-        self.start = Dense(latent + classes, widths[0] * height * width)
+        self.start = FirstLayer(latent + classes, widths[0], *shape.constant)
         self.first = Convolution(widths[0], widths[0], 3)
         self.blocks = nn.ModuleList(
             nn.ModuleList([Convolution(a, b, 3), Convolution(b, b, 3)]) for a, b in pairwise(widths)
@@ -29,8 +48,7 @@ class GrowingGenerator(nn.Module):
 
     def forward(self, z: Tensor, label: Tensor, level: int, alpha: float) -> Tensor:
         """[n, latent], one-hot [n, classes] -> [n, 3, h, w] at `level`, of which `alpha` comes from the newest block."""
-        x = self.start(with_label(normalise_second_moment(z), label)).reshape(len(z), -1, *self.constant)
-        x = F.leaky_relu(normalise_second_moment(x.contiguous(memory_format=torch.channels_last)), 0.2)
+        x = self.start(with_label(normalise_second_moment(z), label))
         x, before = normalise_second_moment(self.first(x)), None
         for block in list(self.blocks)[:level]:
             before, x = x, doubled(x)

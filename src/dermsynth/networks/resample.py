@@ -58,6 +58,14 @@ def halved(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 2)
 
 
+def halved_by_nine(x: Tensor) -> Tensor:
+    """Mean of the 3 x 3 pixels about every second one, of those that lie in the image: [n, c, h, w] -> half, rounded up.
+
+    The pyramid of pix2pixHD (Wang et al. 2018, section 3.2), as its authors make it.
+    """
+    return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
+
+
 def doubled(x: Tensor) -> Tensor:
     """Nearest neighbour: [n, c, h, w] -> [n, c, 2h, 2w]."""
     return F.interpolate(x, scale_factor=2, mode="nearest")

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from dermsynth.networks.blocks import ACTIVATION_GAIN, LEAK
 from dermsynth.networks.convolutional import with_label
-from dermsynth.networks.resample import enlarged, halved
+from dermsynth.networks.resample import downsample, upsample
 from dermsynth.networks.shapes import Shape, channels_at
 
 EXPANSION, GROUP, BLOCKS = 2, 16, 2
@@ -78,7 +78,10 @@ class Stage(nn.Module):
 
 
 class Generator(nn.Module):
-    """z and class modulate a learned basis of the constant's size; then blocks and bilinear doublings."""
+    """z and class modulate a learned basis of the constant's size; then blocks and doublings by the filter [1, 3, 3, 1].
+
+    The filter is nearly bilinear enlarging, but sees zeros outside the image.
+    """
 
     def __init__(self, shape: Shape, latent: int, classes: int, base: int, maximum: int) -> None:
         super().__init__()
@@ -97,14 +100,17 @@ class Generator(nn.Module):
         x = x.contiguous(memory_format=torch.channels_last)
         for index, stage in enumerate(self.stages):
             if index:
-                x = enlarged(x)
+                x = upsample(x)
             x = stage(x)
         image: Tensor = self.to_image(x)
         return image
 
 
 class Discriminator(nn.Module):
-    """The generator's mirror; the last feature maps pass one depthwise convolution of their whole size and a linear layer."""
+    """The generator's mirror, halving by the same filter.
+
+    The last feature maps pass one depthwise convolution of their whole size and a linear layer.
+    """
 
     def __init__(self, shape: Shape, classes: int, base: int, maximum: int) -> None:
         super().__init__()
@@ -123,7 +129,7 @@ class Discriminator(nn.Module):
         x = self.from_image(image)
         for index, stage in enumerate(self.stages):
             if index:
-                x = halved(x)
+                x = downsample(x)
             x = stage(x)
         scores: Tensor = self.output(self.whole(x).flatten(1))
         return scores.squeeze(1) if label.shape[1] == 0 else (scores * label).sum(dim=1)

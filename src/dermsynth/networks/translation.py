@@ -6,17 +6,20 @@ import torch
 from torch import Tensor, nn
 
 from dermsynth.networks.convolutional import LEAK, draw_weights
-from dermsynth.networks.resample import halved
+from dermsynth.networks.resample import halved_by_nine
 
 SPECTRUM_MAX = 512
 
 
 def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1) -> nn.Sequential:
-    """Convolution on reflected borders, instance norm (Ulyanov et al. 2016), ReLU."""
+    """Convolution on reflected borders (of zeros where strided), instance norm (Ulyanov et al. 2016), ReLU.
+
+    The norm has neither scale nor offset of its own, and the convolution no bias, which the norm would take out again.
+    """
     return nn.Sequential(
         nn.ReflectionPad2d(kernel // 2) if stride == 1 else nn.ZeroPad2d(kernel // 2),
         nn.Conv2d(inputs, outputs, kernel, stride, bias=False),
-        nn.InstanceNorm2d(outputs, affine=True),
+        nn.InstanceNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
 
@@ -25,7 +28,7 @@ def enlarging(inputs: int, outputs: int) -> nn.Sequential:
     """Transposed 3x3 convolution of stride 2, instance norm, ReLU: twice the height and width."""
     return nn.Sequential(
         nn.ConvTranspose2d(inputs, outputs, 3, 2, 1, output_padding=1, bias=False),
-        nn.InstanceNorm2d(outputs, affine=True),
+        nn.InstanceNorm2d(outputs),
         nn.ReLU(inplace=True),
     )
 
@@ -74,17 +77,21 @@ class ResidualUNet(nn.Module):
 
 
 class PatchDiscriminator(nn.Module):
-    """Strided 4x4 convolutions to a map of logits, one a patch (Isola et al. 2017); keeps what every layer made."""
+    """4x4 convolutions, strided but for the last two, to a map of logits, one a patch (Isola et al. 2017).
 
-    def __init__(self, inputs: int, features: int, layers: int) -> None:
+    It keeps what every layer made. With four layers a logit sees 70 x 70 pixels.
+    """
+
+    def __init__(self, inputs: int, features: int, layers: int, padding: int = 2) -> None:
         super().__init__()
         sizes = [inputs, *(min(features << i, SPECTRUM_MAX) for i in range(layers))]
         self.layers = nn.ModuleList()
         for index, (a, b) in enumerate(pairwise(sizes)):
             stride = 2 if index < layers - 1 else 1
-            norm: list[nn.Module] = [nn.InstanceNorm2d(b, affine=True)] if index else []
-            self.layers.append(nn.Sequential(nn.Conv2d(a, b, 4, stride, 2, bias=not norm), *norm, nn.LeakyReLU(LEAK)))
-        self.layers.append(nn.Conv2d(sizes[-1], 1, 4, 1, 2))
+            norm: list[nn.Module] = [nn.InstanceNorm2d(b)] if index else []
+            change = nn.Conv2d(a, b, 4, stride, padding, bias=not norm)
+            self.layers.append(nn.Sequential(change, *norm, nn.LeakyReLU(LEAK)))
+        self.layers.append(nn.Conv2d(sizes[-1], 1, 4, 1, padding))
         draw_weights(self)
         self.to(memory_format=torch.channels_last)
 
@@ -100,16 +107,16 @@ class PatchDiscriminator(nn.Module):
 class MultiScaleDiscriminator(nn.Module):
     """Patch discriminators of one architecture, each of the image halved once more (Wang et al. 2018, section 3.2)."""
 
-    def __init__(self, inputs: int, features: int, layers: int, scales: int) -> None:
+    def __init__(self, inputs: int, features: int, layers: int, scales: int, padding: int = 2) -> None:
         super().__init__()
-        self.scales = nn.ModuleList(PatchDiscriminator(inputs, features, layers) for _ in range(scales))
+        self.scales = nn.ModuleList(PatchDiscriminator(inputs, features, layers, padding) for _ in range(scales))
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
         """[n, inputs, h, w] -> for every scale, finest first, the output of every layer."""
         found = []
         for index, discriminator in enumerate(self.scales):
-            found.append(discriminator(halved(x) if index else x))
-            x = halved(x) if index else x
+            x = halved_by_nine(x) if index else x
+            found.append(discriminator(x))
         return found
 
     def logits(self, x: Tensor) -> list[Tensor]:

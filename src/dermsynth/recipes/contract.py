@@ -11,11 +11,14 @@ from pydantic import BaseModel
 from torch import Tensor, nn
 
 from dermsynth.draws import Draws
+from dermsynth.errors import UserError
 from dermsynth.networks.shapes import Shape, require_doublings
 
 Terms = dict[str, Tensor]
 Update = tuple[str, Terms]
 """The player whose parameters move, and the named terms whose sum is its loss."""
+Schedule = Callable[[int], tuple[float, tuple[float, float]]]
+"""From the images shown to an optimiser's learning rate and betas."""
 
 
 @dataclass(frozen=True)
@@ -66,12 +69,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Player:
-    """Parameters that one optimiser (Adam) owns, and its settings; `schedule` gives both anew from the images shown."""
+    """Parameters that one optimiser (Adam) owns, and its settings.
+
+    `schedule` gives rate and betas anew from the images shown; `restarts` says of a step at that many images whether
+    the optimiser forgets its moments before it.
+    """
 
     parameters: list[nn.Parameter]
     learning_rate: float
     betas: tuple[float, float]
-    schedule: Callable[[int], tuple[float, tuple[float, float]]] | None = None
+    schedule: Schedule | None = None
+    restarts: Callable[[int], bool] | None = None
 
 
 class Recipe(nn.Module, ABC):
@@ -83,6 +91,8 @@ class Recipe(nn.Module, ABC):
     """
 
     config_type: ClassVar[type[BaseModel]]
+    edition: ClassVar[int] = 1
+    """Counts changes of what the networks compute: weights of another edition would silently make other images."""
     truncation: ClassVar[str]
     """What the number means with which a generated image is truncated, for the message that refuses a wrong one."""
     whole_batches: ClassVar[bool] = False
@@ -106,6 +116,8 @@ class Recipe(nn.Module, ABC):
         self.shape = shape
         self.classes = classes
         self.dtype = torch.float32
+        self.length = 0
+        """Images the whole training shows, for schedules that end with it; 0: not known."""
 
     def arithmetic(self) -> AbstractContextManager[object]:
         """Where the trainer computes a step: automatic bfloat16 where that was asked for."""
@@ -138,6 +150,30 @@ class Recipe(nn.Module, ABC):
     def accepts_truncation(cls, value: float) -> bool:
         """Whether a truncation makes sense: here the largest magnitude a component of the latent may have."""
         return value > 0
+
+    @classmethod
+    def needs_whole_batches(cls, config: BaseModel) -> bool:
+        """Whether this configuration is one whose batch cannot be computed in pieces."""
+        return cls.whole_batches
+
+    def decayed(self, rate: float, betas: tuple[float, float], share: float) -> Schedule | None:
+        """A constant rate that falls linearly to zero over the last `share` of the training; None without such a share."""
+        if share == 0:
+            return None
+
+        def schedule(images: int) -> tuple[float, tuple[float, float]]:
+            left = (self.length - images) / (share * self.length) if self.length else 1.0
+            return rate * min(max(left, 0.0), 1.0), betas
+
+        return schedule
+
+    def decay_notes(self, share: float) -> list[str]:
+        """What `decayed` does, for `notes`: a longer training of the same run moves the fall."""
+        if share == 0 or self.length == 0:
+            return []
+        return [
+            f"learning rate: falls linearly to zero from {round(self.length * (1 - share))} to {self.length} images shown"
+        ]
 
     def notes(self) -> list[str]:
         """What a person should know before training starts."""
@@ -174,3 +210,16 @@ class Recipe(nn.Module, ABC):
     def statistics(self) -> dict[str, float]:
         """Numbers for the log that are not losses."""
         return {}
+
+
+def require_edition(kind: type[Recipe], state: Mapping[str, object], place: object) -> None:
+    """Raise UserError for a checkpoint whose family computed something else when it was trained.
+
+    `state` is the checkpoint's; `place` names it in the message.
+    """
+    edition = int(str(state.get("edition", 1)))
+    if edition != kind.edition:
+        raise UserError(
+            f"{place}: made by edition {edition} of {state['recipe']}, this program has edition {kind.edition}, whose networks "
+            "compute something else; train anew in another --out, or use the version of dermsynth that made it"
+        )

@@ -6,17 +6,19 @@ from typing import Literal
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
 from dermsynth.draws import Draws
 from dermsynth.losses.adversarial import GAMES, LOGISTIC, Game, squares_fake, squares_generator, squares_real
 from dermsynth.losses.pairing import cycle
 from dermsynth.losses.penalties import r1_penalty
+from dermsynth.networks import multiscale
+from dermsynth.networks.pix2pixhd import ImageTranslator
 from dermsynth.networks.shapes import Shape
 from dermsynth.networks.translation import MultiScaleDiscriminator, ResidualUNet
 from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
-from dermsynth.recipes.scales import mean_logits, over_scales, require_multiple
+from dermsynth.recipes.scales import JudgeName, judge_of, mean_logits, over_scales, require_judged
 
 
 class Config(BaseModel):
@@ -24,11 +26,21 @@ class Config(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    generator: Literal["residual", "zhu"] = Field(
+        "residual",
+        description="residual: FURGER's U-Net whose output is added to the image; zhu: the image itself, no skips",
+    )
     features: int = Field(64, ge=4, description="feature maps of the generators at full size")
     blocks: int = Field(4, ge=1, description="residual blocks at a quarter of the size")
+    discriminator: JudgeName = Field(
+        "patch", description="patch: a map of logits on every scale; dense: FURGER's pair with batch norm and one logit"
+    )
     discriminator_features: int = Field(64, ge=4, description="feature maps of the first strided convolution")
     discriminator_layers: int = Field(4, ge=2, description="convolutions of each discriminator")
     scales: int = Field(2, ge=1, description="discriminators a domain, each of the image halved once more")
+    padding: Literal[1, 2] = Field(
+        2, description="zeros about the maps of patch discriminators: 1 Zhu et al., 2 Wang et al."
+    )
     game: Literal["non-saturating", "least-squares"] = "least-squares"
     cycle_weight: float = Field(10.0, ge=0)
     cycle_norm: Literal["mse", "l1"] = Field("mse", description="mse as FURGER, l1 as Zhu et al.")
@@ -37,17 +49,37 @@ class Config(BaseModel):
     pool: int = Field(50, ge=0, description="earlier translations that the discriminators go on seeing; 0: none")
     learning_rate: float = Field(0.0002, gt=0)
     beta1: float = Field(0.5, ge=0, lt=1)
+    decay: float = Field(
+        0.0, ge=0, le=1, description="share of the training, at its end, in which the rate falls to zero"
+    )
 
 
 def untargeted(shape: Shape, batch: int) -> Config:
     """FURGER: MSE cycle of weight 10, the networks of the targeted model, Adam 5e-5 with betas 0.9 and 0.999."""
-    return Config(features=256, game="non-saturating", learning_rate=0.00005, beta1=0.9, discriminator_features=256)
+    return Config(
+        features=256,
+        game="non-saturating",
+        learning_rate=0.00005,
+        beta1=0.9,
+        discriminator="dense",
+        discriminator_features=256,
+    )
 
 
 def zhu(shape: Shape, batch: int) -> Config:
-    """Zhu et al. 2017: least squares, L1 cycle of weight 10, identity term of half that weight, pool of 50."""
+    """Zhu et al. 2017: their generator and one 70 x 70 patch discriminator, least squares, L1 cycle of weight 10, pool of 50.
+
+    The identity term has half the cycle's weight, as in the authors' code (0: none, as in most of the paper); the rate is
+    constant for half of the training and falls linearly to zero in the other.
+    """
     return Config(
-        cycle_norm="l1", identity_weight=5.0, blocks=6 if max(shape.height, shape.width) <= 128 else 9, scales=1
+        generator="zhu",
+        blocks=6 if max(shape.height, shape.width) <= 128 else 9,
+        scales=1,
+        padding=1,
+        cycle_norm="l1",
+        identity_weight=5.0,
+        decay=0.5,
     )
 
 
@@ -105,31 +137,40 @@ class Pool(torch.nn.Module):
         return shown[mine]
 
 
+Judge = MultiScaleDiscriminator | multiscale.MultiScaleDiscriminator
+
+
+def generator_of(config: Config) -> nn.Module:
+    """One of the two generators."""
+    if config.generator == "zhu":
+        return ImageTranslator(config.features, config.blocks)
+    return ResidualUNet(config.features, config.blocks, mask=False)
+
+
 class CycleGAN(Recipe):
     """Two generators, two discriminators, two pools."""
 
     config_type = Config
+    edition = 2
     takes = "domains"
     whole_batches = True
     truncation = "none: the image it makes depends on its input alone"
     presets = MappingProxyType({"untargeted": untargeted, "zhu": zhu, "laptop": laptop})
-    batch_sizes = MappingProxyType({"untargeted": 8, "zhu": 2, "laptop": 4})
+    batch_sizes = MappingProxyType({"untargeted": 8, "zhu": 1, "laptop": 4})
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
         self.config = config
-        self.to_target = ResidualUNet(config.features, config.blocks, mask=False)
-        self.to_source = ResidualUNet(config.features, config.blocks, mask=False)
-        self.judge_source, self.judge_target = (
-            MultiScaleDiscriminator(3, config.discriminator_features, config.discriminator_layers, config.scales)
-            for _ in range(2)
-        )
+        self.to_target, self.to_source = (generator_of(config) for _ in range(2))
+        judge = config.discriminator, shape, config.discriminator_features, config.discriminator_layers
+        self.judge_source, self.judge_target = (judge_of(*judge, config.scales, config.padding) for _ in range(2))
         self.pool_source, self.pool_target = Pool(config.pool, shape), Pool(config.pool, shape)
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
         """Both sides must be halved twice and leave something to the discriminators."""
-        require_multiple(shape, 4)
+        assert isinstance(config, Config)
+        require_judged(config.discriminator, shape, config.discriminator_layers, config.scales, config.padding)
 
     @classmethod
     def accepts_truncation(cls, value: float) -> bool:
@@ -139,11 +180,13 @@ class CycleGAN(Recipe):
     def players(self) -> dict[str, Player]:
         """Both generators as one, and a discriminator a domain."""
         rate, betas = self.config.learning_rate, (self.config.beta1, 0.999)
-        return {
-            "generators": Player([*self.to_target.parameters(), *self.to_source.parameters()], rate, betas),
-            "discriminator target": Player(list(self.judge_target.parameters()), rate, betas),
-            "discriminator source": Player(list(self.judge_source.parameters()), rate, betas),
+        schedule = self.decayed(rate, betas, self.config.decay)
+        owned = {
+            "generators": [*self.to_target.parameters(), *self.to_source.parameters()],
+            "discriminator target": list(self.judge_target.parameters()),
+            "discriminator source": list(self.judge_source.parameters()),
         }
+        return {name: Player(parameters, rate, betas, schedule) for name, parameters in owned.items()}
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         """Generators with cycles in both directions, then either discriminator on real images and on the pool."""
@@ -166,7 +209,11 @@ class CycleGAN(Recipe):
         shown = self.pool_source.exchange(source.detach(), batch.draws, progress.sum)
         yield "discriminator source", self._judged(self.judge_source, domains.real_source, shown)
 
-    def _judged(self, judge: MultiScaleDiscriminator, real: Tensor, made: Tensor) -> dict[str, Tensor]:
+    def notes(self) -> list[str]:
+        """When the learning rate falls."""
+        return self.decay_notes(self.config.decay)
+
+    def _judged(self, judge: "Judge", real: Tensor, made: Tensor) -> dict[str, Tensor]:
         game, gamma = TRANSLATION[self.config.game], self.config.r1_gamma
         real = real.detach().requires_grad_(gamma > 0)
         logits = judge.logits(real)

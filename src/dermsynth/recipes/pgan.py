@@ -62,6 +62,7 @@ class PGAN(Recipe):
     """A generator and a discriminator that grow together, and the generator's moving average."""
 
     config_type = Config
+    edition = 2
     truncation = "none: its latents are scaled to one length before they are used"
     presets = MappingProxyType({"paper": paper, "baur": baur, "laptop": laptop})
     batch_sizes = MappingProxyType({"paper": 16, "baur": 16, "laptop": 8})
@@ -73,7 +74,9 @@ class PGAN(Recipe):
         self.average = average_of(self.generator)
         self.discriminator = GrowingDiscriminator(shape, classes, config.channel_base, config.channel_max)
         self.register_buffer("shown", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("trained", torch.zeros(2, dtype=torch.int64))
         self.shown: Tensor
+        self.trained: Tensor
 
     def phase(self, images: int) -> tuple[int, float]:
         """Level and share of its newest block when `images` were shown: level 0 is stable from the start."""
@@ -85,6 +88,15 @@ class PGAN(Recipe):
                 return level, left / config.fade_images
             left -= config.fade_images + config.stable_images
         return self.shape.doublings, 1.0
+
+    def stage(self, images: int) -> tuple[int, int]:
+        """Level and whether its newest block is all there: what optimisers keep their moments within."""
+        level, alpha = self.phase(images)
+        return level, int(alpha == 1)
+
+    def restarts(self, images: int) -> bool:
+        """Whether the step at that many images is the first of a stage, when the authors reset both optimisers."""
+        return images > 0 and self.stage(images) != tuple(self.trained.tolist())
 
     def batch_at(self, images: int, batch: int) -> int:
         """The minibatch falls as the resolution grows."""
@@ -98,10 +110,10 @@ class PGAN(Recipe):
 
     def players(self) -> dict[str, Player]:
         """Generator and discriminator; the parts that have not grown yet get no gradient."""
-        rate = self.config.learning_rate
+        rate, betas = self.config.learning_rate, (0.0, 0.99)
         return {
-            "generator": Player(list(self.generator.parameters()), rate, (0.0, 0.99)),
-            "discriminator": Player(list(self.discriminator.parameters()), rate, (0.0, 0.99)),
+            "generator": Player(list(self.generator.parameters()), rate, betas, restarts=self.restarts),
+            "discriminator": Player(list(self.discriminator.parameters()), rate, betas, restarts=self.restarts),
         }
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
@@ -129,6 +141,7 @@ class PGAN(Recipe):
         share = len(label) * progress.processes / draws.total  # below 1 where a batch is computed in pieces
         move_average(self.average, self.generator, config.ema_beta**share)
         self.shown.fill_(progress.images + draws.total)
+        self.trained.copy_(torch.tensor(self.stage(progress.images)))
 
     def shrunk(self, image: Tensor, level: int, alpha: float) -> Tensor:
         """Real images at a level; while it is faded in, between its resolution and the one below (section 2)."""

@@ -12,13 +12,13 @@ from dermsynth.losses.adversarial import squares_fake, squares_generator, square
 from dermsynth.losses.pairing import feature_matching
 from dermsynth.networks.perceptual import PerceptualDistance
 from dermsynth.networks.pix2pixhd import CoarseToFineGenerator
-from dermsynth.networks.resample import halved
+from dermsynth.networks.resample import halved, halved_by_nine
 from dermsynth.networks.shapes import Shape
 from dermsynth.networks.translation import MultiScaleDiscriminator
 from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
-from dermsynth.recipes.scales import over_scales
+from dermsynth.recipes.scales import sum_over_scales
 
-SMALLEST = 32
+SMALLEST, MATCHED = 32, 4
 
 
 class Config(BaseModel):
@@ -42,11 +42,17 @@ class Config(BaseModel):
     perceptual_weight: float = Field(10.0, ge=0)
     learning_rate: float = Field(0.0002, gt=0)
     beta1: float = Field(0.5, ge=0, lt=1)
+    decay: float = Field(
+        0.0, ge=0, le=1, description="share of the training, at its end, in which the rate falls to zero"
+    )
 
 
 def bissoto(shape: Shape, batch: int) -> Config:
-    """The published networks: 64 features, 4 strided convolutions, 9 + 3 blocks, 3 discriminators."""
-    return Config()
+    """The published networks: 64 features, 4 strided convolutions, 9 + 3 blocks, 3 discriminators.
+
+    The rate is constant for half of the training and falls linearly to zero in the other, as the authors train.
+    """
+    return Config(decay=0.5)
 
 
 def laptop(shape: Shape, batch: int) -> Config:
@@ -69,6 +75,7 @@ class Pix2PixHD(Recipe):
     """Coarse-to-fine generator, and patch discriminators that see the map beside the image."""
 
     config_type = Config
+    edition = 2
     takes = "maps"
     truncation = "none: the image it makes depends on its map alone"
     presets = MappingProxyType({"bissoto": bissoto, "laptop": laptop})
@@ -108,7 +115,8 @@ class Pix2PixHD(Recipe):
         """Whether there is a perceptual term; training with one needs its weights from the start."""
         if self.config.perceptual:
             self.perceptual()
-        return [f"perceptual term: {self.config.perceptual or 'none (no weights were named)'}"]
+        perceptual = f"perceptual term: {self.config.perceptual or 'none (no weights were named)'}"
+        return [perceptual, *self.decay_notes(self.config.decay)]
 
     def stage(self, images: int) -> int:
         """1: the global generator at half size; 2: the enhancer; 3: both (section 3.1)."""
@@ -119,36 +127,46 @@ class Pix2PixHD(Recipe):
     def players(self) -> dict[str, Player]:
         """Both generators as one, and the discriminators."""
         rate, betas = self.config.learning_rate, (self.config.beta1, 0.999)
+        schedule = self.decayed(rate, betas, self.config.decay)
         return {
-            "generator": Player(list(self.generator.parameters()), rate, betas),
-            "discriminator": Player(list(self.discriminator.parameters()), rate, betas),
+            name: Player(list(network.parameters()), rate, betas, schedule)
+            for name, network in (("generator", self.generator), ("discriminator", self.discriminator))
         }
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
-        """Least squares on every scale, feature matching, and the perceptual term where there are weights."""
+        """Least squares summed over scales, feature matching, and the perceptual term where there are weights.
+
+        As in the authors' code: feature matching is a mean over scales, 4 / L of the sum over the L layers that are matched.
+        """
         assert batch.map is not None
         stage, maps, image = self.stage(progress.images), self.planes(batch.map), batch.image
         if stage == 1:
-            made, maps, image = self.generator.at_half_size(maps), halved(maps), halved(image)
+            made, maps, image = self.generator.at_half_size(maps), self.half_maps(maps), halved(image)
         else:
             made = self.generator(maps, freeze_coarse=stage == 2)
         real, fake = self._outputs(maps, image), self._outputs(maps, made.detach())
         yield (
             "discriminator",
             {
-                "real": over_scales(squares_real, [scale[-1] for scale in real]),
-                "fake": over_scales(squares_fake, [scale[-1] for scale in fake]),
+                "real": sum_over_scales(squares_real, [scale[-1] for scale in real]),
+                "fake": sum_over_scales(squares_fake, [scale[-1] for scale in fake]),
             },
         )
         real, fake = self._outputs(maps, image), self._outputs(maps, made)
+        feature_weight = self.config.feature_weight * MATCHED / self.config.discriminator_layers
         terms = {
-            "adversarial": over_scales(squares_generator, [scale[-1] for scale in fake]),
-            "feature_matching": self.config.feature_weight * feature_matching(real, fake),
+            "adversarial": sum_over_scales(squares_generator, [scale[-1] for scale in fake]),
+            "feature_matching": feature_weight * feature_matching(real, fake),
         }
         if self.config.perceptual:
             terms["perceptual"] = self.config.perceptual_weight * self.perceptual()(image, made)
         yield "generator", terms
         self.shown.fill_(progress.images + batch.draws.total)
+
+    @staticmethod
+    def half_maps(maps: Tensor) -> Tensor:
+        """What the global generator sees of the maps, cut to the size of a photograph halved: [n, c, h // 2, w // 2]."""
+        return halved_by_nine(maps)[:, :, : maps.shape[2] // 2, : maps.shape[3] // 2]
 
     def perceptual(self) -> PerceptualDistance:
         """Loaded when it is first needed: a finished run makes images without the weights."""

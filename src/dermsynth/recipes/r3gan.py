@@ -24,7 +24,7 @@ class Config(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(64, ge=2, description="dimensions of z")
-    channel_base: int = Field(16384, ge=64, description="feature maps times resolution, below the maximum")
+    channel_base: int = Field(24576, ge=64, description="feature maps times resolution, below the maximum")
     channel_max: int = Field(768, ge=8, description="feature maps of the lowest resolutions")
     burn_in: int = Field(20_000_000, ge=1, description="images over which the schedules run")
     learning_rate: tuple[float, float] = (0.0002, 0.00005)
@@ -43,9 +43,12 @@ class Config(BaseModel):
 
 
 def paper(shape: Shape, batch: int) -> Config:
-    """The schedules published for FFHQ; gamma is 2 at 64 pixels and 150 at 256, and between them a power of the size."""
-    gamma = 2.0 * (shape.height * shape.width / 64**2) ** 1.56
-    return Config(gamma=(gamma, gamma / 10))
+    """Widths, schedules and augmentation released for FFHQ: 768 maps up to 32 pixels, then 384, 192, 96.
+
+    gamma is 2 at 64 pixels and 150 at 256, and between them a power of the size.
+    """
+    gamma = round(2.0 * (shape.height * shape.width / 64**2) ** math.log(75, 16), 6)
+    return Config(gamma=(gamma, gamma / 10), augmentation="r3gan")
 
 
 def laptop(shape: Shape, batch: int) -> Config:
@@ -65,6 +68,7 @@ class R3GAN(Recipe):
     """Two residual networks without normalisation, and the generator's moving average."""
 
     config_type = Config
+    edition = 2
     truncation = TRUNCATION
     presets = MappingProxyType({"paper": paper, "laptop": laptop})
     batch_sizes = MappingProxyType({"paper": 256, "laptop": 16})

@@ -11,9 +11,9 @@ from dermsynth.losses.adversarial import logistic_fake, logistic_real
 from dermsynth.losses.pairing import relevancy
 from dermsynth.losses.penalties import r1_penalty
 from dermsynth.networks.shapes import Shape
-from dermsynth.networks.translation import MultiScaleDiscriminator, ResidualUNet
+from dermsynth.networks.translation import ResidualUNet
 from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
-from dermsynth.recipes.scales import mean_logits, over_scales, require_multiple
+from dermsynth.recipes.scales import JudgeName, judge_of, mean_logits, over_scales, require_judged
 
 
 class Config(BaseModel):
@@ -23,6 +23,9 @@ class Config(BaseModel):
 
     features: int = Field(64, ge=4, description="feature maps of the U-Net at full size; doubled twice on the way down")
     blocks: int = Field(4, ge=1, description="residual blocks at a quarter of the size")
+    discriminator: JudgeName = Field(
+        "patch", description="patch: a map of logits on every scale; dense: FURGER's pair with batch norm and one logit"
+    )
     discriminator_features: int = Field(64, ge=4, description="feature maps of the first strided convolution")
     discriminator_layers: int = Field(4, ge=2, description="convolutions of each discriminator")
     scales: int = Field(2, ge=1, description="discriminators, each of the image halved once more")
@@ -34,8 +37,11 @@ class Config(BaseModel):
 
 
 def targeted(shape: Shape, batch: int) -> Config:
-    """FURGER: 128 pixels, 4 residual blocks of 1024 feature maps, relevancy weight 10, Adam 5e-5, betas 0.9 and 0.999."""
-    return Config(features=256, learning_rate=0.00005, beta1=0.9, discriminator_features=256)
+    """FURGER: 128 pixels, 4 residual blocks of 1024 feature maps, relevancy weight 10, Adam 5e-5, betas 0.9 and 0.999.
+
+    The discriminator is the one all of the document's experiments share: two of four strided convolutions and a dense layer.
+    """
+    return Config(features=256, learning_rate=0.00005, beta1=0.9, discriminator="dense", discriminator_features=256)
 
 
 def laptop(shape: Shape, batch: int) -> Config:
@@ -55,6 +61,7 @@ class ResidualTranslation(Recipe):
     """
 
     config_type = Config
+    edition = 2
     takes = "domains"
     masked = True
     truncation = "none: the image it makes depends on its input alone"
@@ -65,14 +72,21 @@ class ResidualTranslation(Recipe):
         super().__init__(shape, classes)
         self.config = config
         self.generator = ResidualUNet(config.features, config.blocks, mask=True)
-        self.discriminator = MultiScaleDiscriminator(
-            3, config.discriminator_features, config.discriminator_layers, config.scales
+        self.discriminator = judge_of(
+            config.discriminator, shape, config.discriminator_features, config.discriminator_layers, config.scales
         )
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
         """Both sides must be halved twice and leave something to the discriminators."""
-        require_multiple(shape, 4)
+        assert isinstance(config, Config)
+        require_judged(config.discriminator, shape, config.discriminator_layers, config.scales)
+
+    @classmethod
+    def needs_whole_batches(cls, config: BaseModel) -> bool:
+        """The dense discriminators normalise over a batch."""
+        assert isinstance(config, Config)
+        return config.discriminator == "dense"
 
     @classmethod
     def accepts_truncation(cls, value: float) -> bool:
@@ -127,5 +141,5 @@ class ResidualTranslation(Recipe):
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor:
-        """Mean over the patches of every scale."""
+        """Mean over the patches of every scale, or of the two dense discriminators."""
         return mean_logits(self.discriminator.logits(image))

@@ -15,7 +15,8 @@ from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
 from dermsynth.locks import LOCK
 from dermsynth.progress import progress_bar
-from dermsynth.recipes.contract import Recipe
+from dermsynth.recipes import family
+from dermsynth.recipes.contract import Recipe, require_edition
 from dermsynth.recipes.sampler import CHUNK, images_of
 from dermsynth.runs import disk_errors, read_json, write_bytes, write_json
 from dermsynth.sampling.names import image_name, images_there
@@ -78,6 +79,7 @@ def load_generator(run: Path | str, *, which: str = "last", device: str = "auto"
         raise UserError(
             f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, the run is {config.recipe!r}"
         )
+    require_edition(family(config.recipe), checkpoint.state, checkpoint.path)
     if tuple(checkpoint.state["classes"]) != config.data.classes:
         raise UserError(
             f"{checkpoint.path}: classes {checkpoint.state['classes']}, the run has {list(config.data.classes)}"

@@ -21,7 +21,7 @@ from dermsynth.images import encode_png, grid
 from dermsynth.locks import LOCK
 from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
-from dermsynth.recipes.contract import Batch, Progress, Recipe
+from dermsynth.recipes.contract import Batch, Progress, Recipe, require_edition
 from dermsynth.recipes.sampler import batch_of, beside_inputs, confidence_of, images_of
 from dermsynth.runs import (
     append_json_line,
@@ -75,6 +75,7 @@ def build(config: RunConfig, device: torch.device) -> Recipe:
     extra = (len(data.map_layers), data.superpixels) if kind.takes == "maps" else ()
     recipe = kind(model, shape, len(data.classes), *extra)  # type: ignore[arg-type, call-arg]
     recipe.dtype = getattr(torch, config.training.precision)
+    recipe.length = config.training.images
     return recipe.to(device)
 
 
@@ -257,7 +258,8 @@ class Trainer:
 
     def _save(self) -> None:
         if self.leader:
-            saved = asdict(self.state) | {"recipe": self.config.recipe, "classes": list(self.data.classes)}
+            of_family = {"recipe": self.config.recipe, "edition": self.recipe.edition}
+            saved = asdict(self.state) | of_family | {"classes": list(self.data.classes)}
             saved |= {"threads": torch.get_num_threads()}
             checkpoints.save(self.run, self.recipe.state_dict(), self.updater.optimisers, saved)
             if self.state.best:
@@ -320,7 +322,8 @@ def _check_abilities(config: RunConfig) -> None:
     kind = family(config.recipe)
     if config.training.precision == "float16" and not kind.casts_itself:
         raise UserError(f"precision 'float16': {config.recipe} takes float32 or bfloat16")
-    if config.training.accumulate > 1 and kind.whole_batches:
+    model = validated(kind.config_type, config.model, "model")
+    if config.training.accumulate > 1 and kind.needs_whole_batches(model):
         raise UserError(
             f"accumulate {config.training.accumulate}: {config.recipe} has statistics or a pool over a batch, which cannot be "
             "divided; use a smaller batch"
@@ -332,6 +335,9 @@ def _refuse_other_runs(run: Path, config: RunConfig) -> None:
     if run.exists() and not run.is_dir():
         raise UserError(f"{run}: a file; choose another --out")
     if (run / CONFIG).exists():
+        for saved in checkpoints.checkpoints(run)[-1:]:
+            if saved.state.get("recipe") == config.recipe:
+                require_edition(family(config.recipe), saved.state, run)
         changed = differences(read_config(run), config)
         if changed:
             raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another --out")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.recipes.contract import Recipe
+from dermsynth.recipes.contract import Recipe, require_edition
 from dermsynth.training.checkpoints import Checkpoint
 
 STATISTICS = ("augmentation.", "pool_", "shown")
@@ -24,6 +24,7 @@ def transfer(recipe: Recipe, name: str, classes: Sequence[str], checkpoint: Chec
     """
     if checkpoint.state["recipe"] != name:
         raise UserError(f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, not of {name!r}")
+    require_edition(type(recipe), checkpoint.state, checkpoint.path)
     old_classes = list(checkpoint.state["classes"])
     if old_classes and classes and old_classes != list(classes) and not recipe.matches_classes:
         raise UserError(

@@ -37,11 +37,14 @@ class Updater:
             if player is None:
                 return
             processes.average_gradients(self.players[player].parameters)
-            self._schedule(player, progress.images)
+            self._prepare(player, progress.images)
             self.optimisers[player].step()
 
-    def _schedule(self, player: str, images: int) -> None:
-        schedule = self.players[player].schedule
+    def _prepare(self, player: str, images: int) -> None:
+        """Rate and betas of this step; Adam forgets its moments where the player's restart is due."""
+        schedule, restarts = self.players[player].schedule, self.players[player].restarts
+        if restarts is not None and restarts(images):
+            self.optimisers[player].state.clear()
         if schedule is not None:
             group = self.optimisers[player].param_groups[0]
             group["lr"], group["betas"] = schedule(images)

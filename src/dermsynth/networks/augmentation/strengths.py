@@ -39,6 +39,8 @@ PRESETS = {
     "bgcf": Strengths(**_BLIT, **_GEOMETRY, **_COLOUR, filtering=1.0),
     "bgcfn": Strengths(**_BLIT, **_GEOMETRY, **_COLOUR, filtering=1.0, noise=1.0),
     "bgcfnc": Strengths(**_BLIT, **_GEOMETRY, **_COLOUR, filtering=1.0, noise=1.0, cutout=1.0),
+    # Colour half as often as the rest, and cut-out: what is released with R3GAN (Huang et al. 2024).
+    "r3gan": Strengths(**_BLIT, **_GEOMETRY, **dict.fromkeys(_COLOUR, 0.5), cutout=1.0),
     # Hue and luma carry the diagnosis: pigment that may turn green or white teaches the generator to paint it so.
     "skin": Strengths(**_BLIT, **_GEOMETRY, brightness=1.0, contrast=1.0, saturation=0.5),
 }
