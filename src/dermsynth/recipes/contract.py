@@ -66,12 +66,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class Player:
-    """Parameters that one optimiser (Adam) owns, and its settings; `schedule` gives both anew from the images shown."""
+    """Parameters that one optimiser (Adam) owns, and its settings; `schedule` gives both anew from the images shown.
+
+    With `zero_gradients`, parameters that the terms of an update do not reach count as having a gradient of zero, so that
+    Adam's mean square of their gradients fades; without, the update leaves them out.
+    """
 
     parameters: list[nn.Parameter]
     learning_rate: float
     betas: tuple[float, float]
     schedule: Callable[[int], tuple[float, tuple[float, float]]] | None = None
+    zero_gradients: bool = False
 
 
 class Recipe(nn.Module, ABC):
@@ -139,6 +144,11 @@ class Recipe(nn.Module, ABC):
         """Whether a truncation makes sense: here the largest magnitude a component of the latent may have."""
         return value > 0
 
+    @classmethod
+    def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
+        """What of a preset's configuration is otherwise where training starts from loaded weights."""
+        return {}
+
     def notes(self) -> list[str]:
         """What a person should know before training starts."""
         return []
@@ -164,7 +174,7 @@ class Recipe(nn.Module, ABC):
         raise NotImplementedError
 
     def style_weights(self) -> list[Tensor]:
-        """Of every layer that takes a w, the stacked weights [features, d] from w to its styles; none without styles."""
+        """Of every layer that takes a w, the weights [features, d] from w to its styles; none without styles."""
         return []
 
     def augmentation_strength(self) -> float | None:

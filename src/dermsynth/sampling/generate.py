@@ -77,7 +77,7 @@ def load_generator(run: Path, *, which: str = "last", device: str = "auto") -> G
 
 
 def generate(
-    generator: Generator, counts: Mapping[str, int], out: Path, *, truncation: float | None = None, first_seed: int = 0
+    generator: Generator, counts: Mapping[str, int], out: Path | str, *, truncation: float | None = None, first_seed: int = 0
 ) -> DataSet:
     """Write `counts` images a class (class "" for an unconditional generator) into `out`.
 
@@ -86,6 +86,7 @@ def generate(
 
     Raises UserError for an unknown class, a truncation the family does not take, or a folder with anything else in it.
     """
+    out = Path(out)
     processes.keep_freed_memory()
     processes.start(next(generator.recipe.parameters()).device.type)
     try:
