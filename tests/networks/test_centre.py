@@ -49,8 +49,8 @@ def test_without_spread_the_image_is_that_of_the_mean_w_after_a_few_steps(classe
         assert (half - (mean + whole) / 2).norm(dim=1).max() < 0.01 * spread
         found = to_bytes(recipe.of_style(recipe.style(noise[0], label.expand(16, -1), 0.0), noise[1:]))
         error = np.abs(found.astype(int) - expected)
-        assert error.mean() < 0.2
-        assert error.max() <= 2
+        assert error.mean() < 0.4
+        assert error.max() <= 3
 
 
 def test_for_psi_one_the_image_is_that_without_truncation() -> None:
