@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from dermsynth.draws import Draws
 from dermsynth.networks.augmentation.colour import random_colour, recolour
-from dermsynth.networks.augmentation.geometry import _sampling_grid, random_transform
+from dermsynth.networks.augmentation.geometry import random_transform
 from dermsynth.networks.augmentation.pipeline import Augmentation
-from dermsynth.networks.augmentation.wavelets import REACH, SYM6
+from dermsynth.networks.augmentation.wavelets import DELAY, REACH, SYM6
 from dermsynth.networks.blocks import Convolution, Dense, minibatch_deviation
 from dermsynth.networks.grid_sample import grid_sample
 from dermsynth.networks.modulated import StyledConvolution, ToImage
@@ -139,25 +139,41 @@ class TextbookAugmentation(Augmentation):
 
 
 def dense_warp(image: Tensor, inverse: Tensor) -> Tensor:
-    _n, c, h, w = image.shape
+    """The image padded by its mirror image as far as is needed, doubled, sampled where `inverse` says, halved."""
+    c, h, w = image.shape[1:]
     taps = torch.tensor(SYM6, dtype=torch.float64)
-    taps = (taps / taps.sum()).float()
+    taps = (taps / taps.sum()).to(image.dtype)
     kernel = torch.outer(taps, taps).expand(c, 1, 12, 12)
-    padded = symmetric_pad(image.contiguous(), REACH)
-    stuffed = stuff_zeros(padded)
+    place = places(inverse, h, w)
+    outside = torch.stack([-place.amin((0, 1, 2)), place.amax((0, 1, 2)) - place.new_tensor([w, h])]).amax(0)
+    right, down = (int(side) for side in (outside.clamp(min=0) + REACH).ceil())
+    stuffed = stuff_zeros(mirrored(image.contiguous(), right, down))
     # tap t of output m reads position m - t + 5, a true convolution: the kernel is flipped
     double = F.conv2d(F.pad(stuffed, (6, 5, 6, 5)), kernel.flip(2, 3) * 4, groups=c)
-    double = double[:, :, 2 * REACH : 2 * REACH + 2 * h, 2 * REACH : 2 * REACH + 2 * w]
-    sampled = grid_sample(double.contiguous(), _sampling_grid(inverse, h, w))
+    sample = 2 * (place + place.new_tensor([right, down])) / place.new_tensor([w + 2 * right, h + 2 * down]) - 1
+    sampled = grid_sample(double.contiguous(), sample)
     return F.conv2d(sampled[:, :, 1:-1, 1:-1], kernel, stride=2, groups=c)[:, :, :h, :w]
 
 
-def symmetric_pad(x: Tensor, margin: int) -> Tensor:
-    for dim in (2, 3):
-        size = x.shape[dim]
-        start, end = x.narrow(dim, 0, margin).flip(dim), x.narrow(dim, size - margin, margin).flip(dim)
-        x = torch.cat([start, x, end], dim=dim)
-    return x
+def mirrored(image: Tensor, right: int, down: int) -> Tensor:
+    """Reflected about the outermost pixels; further out than the image is wide, again."""
+    h, w = image.shape[2:]
+    while right or down:
+        x, y = min(right, w - 1), min(down, h - 1)
+        image = F.pad(image, (x, x, y, y), mode="reflect")
+        right, down = right - x, down - y
+    return image
+
+
+def places(inverse: Tensor, h: int, w: int) -> Tensor:
+    """Of every sample of the doubled result, with a margin, its place in the image: pixels from the outer edge on."""
+    size = inverse.new_tensor([w, h])
+    y, x = torch.meshgrid(
+        *(torch.arange(-REACH, 2 * side + REACH, dtype=inverse.dtype) for side in (h, w)), indexing="ij"
+    )
+    there = torch.stack([x, y], dim=-1) / 2 + 0.25 + DELAY / 2 - size / 2
+    found = torch.einsum("nij,yxj->nyxi", inverse[:, :2, :2], there) + inverse[:, None, None, :2, 2]
+    return found + size / 2 - DELAY / 2
 
 
 TWINS: dict[type[nn.Module], type[nn.Module]] = {

@@ -132,6 +132,7 @@ def test_path_lengths_are_those_of_differences_along_the_path(run: Path, mobilen
     figures = path_figures(generator, space, 16, 3)
     again = path_figures(generator, space, 16, 3)
     assert figures == again
+    assert path_figures(generator, space, 16, 3, ["nevus"]) != figures
     recipe, lengths = generator.recipe, []
     ends = [[noise_of(PATH_SEED + 2 * (3 + k) + e, recipe.noise_shapes()) for k in range(16)] for e in (0, 1)]
     for k, (a, b) in enumerate(zip(*ends, strict=True)):

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dermsynth.evaluation.inception_score import inception_score
-from dermsynth.evaluation.path_length import lerp, perceptual_path_lengths, slerp, trimmed_mean
+from dermsynth.evaluation.path_length import lerp, path_classes, perceptual_path_lengths, slerp, trimmed_mean
 
 
 def square_distance(a: Tensor, b: Tensor) -> Tensor:
@@ -41,6 +41,15 @@ def test_on_the_sphere_the_length_is_the_squared_angle() -> None:
     assert found == pytest.approx(angle**2, rel=1e-4)
     whole = slerp(starts, ends, torch.ones(40, dtype=torch.float64))
     torch.testing.assert_close(whole, ends / ends.norm(dim=1, keepdim=True))
+
+
+def test_classes_of_paths_are_drawn_as_often_as_they_occur() -> None:
+    labels = ["nevus"] * 900 + ["melanoma"] * 90 + ["wart"] * 10 + ["of no class"] * 500
+    found = path_classes(labels, ["melanoma", "nevus", "scar", "wart"], 20_000, 3)
+    assert np.bincount(found, minlength=4) / len(found) == pytest.approx([0.09, 0.9, 0, 0.01], abs=0.01)
+    assert (found == path_classes(labels, ["melanoma", "nevus", "scar", "wart"], 20_000, 3)).all()
+    assert path_classes([], ["a", "b"], 5, 0).tolist() == [0, 1, 0, 1, 0]
+    assert path_classes(["x"], [], 3, 0).tolist() == [0, 0, 0]
 
 
 def test_the_longest_and_shortest_paths_are_left_out() -> None:

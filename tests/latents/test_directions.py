@@ -85,6 +85,7 @@ def test_eigenvectors_of_the_weights_move_styles_most(space: Space) -> None:
     points = space.points(range(8), [0] * 8, None)
     found = sefa_directions(space, space.width, None, points)
     stacked = torch.cat(space.generator.recipe.style_weights()).numpy()
+    stacked /= np.linalg.norm(stacked, axis=1, keepdims=True)
     lengths = [np.linalg.norm(stacked @ d.vector) for d in found]
     assert lengths == sorted(lengths, reverse=True)
     assert np.allclose([d.vector @ found[0].vector for d in found[1:]], 0, atol=1e-4)
@@ -93,6 +94,29 @@ def test_eigenvectors_of_the_weights_move_styles_most(space: Space) -> None:
     assert lengths[0] >= np.linalg.norm(stacked @ random.T, axis=0).max()
     with pytest.raises(UserError, match="this generator has layers 0 to"):
         sefa_directions(space, 1, (0, 99), points)
+
+
+@pytest.mark.parametrize("layers", [None, (0, 2), (3, 5)])
+def test_eigenvectors_are_those_of_the_authors_program(space: Space, layers: tuple[int, int] | None) -> None:
+    """Its steps once more: weights of every convolution and of the last image layer side by side, columns of unit length."""
+    synthesis = space.generator.recipe.average.synthesis  # type: ignore[union-attr]
+    blocks = list(synthesis.blocks.values())
+    modules = [blocks[0].convolution]
+    for block in blocks[1:]:
+        modules += [block.up, block.convolution]
+    modules += [blocks[-1].to_image]
+    first, last = layers or (0, len(modules) - 1)
+    chosen = [module.affine.weight.detach().numpy().T for module in modules[first : last + 1]]
+    weight = np.concatenate(chosen, axis=1).astype(np.float64)
+    weight = weight / np.linalg.norm(weight, axis=0, keepdims=True)
+    values, vectors = np.linalg.eig(weight.dot(weight.T))
+    order = np.argsort(-values.real)
+    found = sefa_directions(space, space.width, layers, space.points(range(8), [0] * 8, None))
+    assert len(found) == len(values)
+    for mine, place in zip(found, order, strict=True):
+        assert mine.facts["eigenvalue"] == pytest.approx(values.real[place], abs=1e-6)
+        assert abs(mine.vector @ vectors.real[:, place]) == pytest.approx(1, abs=1e-3)
+    assert sum(mine.facts["eigenvalue"] for mine in found) == pytest.approx(weight.shape[1]), "every style counts one"
 
 
 def test_style_weights_are_those_that_each_layer_uses(space: Space) -> None:

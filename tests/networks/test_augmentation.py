@@ -3,6 +3,7 @@ import math
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -11,10 +12,13 @@ from dermsynth.networks.augmentation import PRESETS, Augmentation, Strengths
 from dermsynth.networks.augmentation.colour import cut_out, equalise, random_colour, random_gains, recolour
 from dermsynth.networks.augmentation.geometry import random_transform, warp
 from dermsynth.networks.augmentation.wavelets import (
+    DELAY,
+    REACH,
     SYM2,
     SYM6,
     downsampling_matrix,
     filter_bank,
+    margin,
     mirror,
     upsampling_matrix,
 )
@@ -45,8 +49,7 @@ def test_wavelets_are_orthonormal(taps: tuple[float, ...]) -> None:
 def test_halving_undoes_doubling_inside() -> None:
     double = upsampling_matrix(40, CPU, torch.float64)
     halve = downsampling_matrix(40, CPU, torch.float64)
-    padded = torch.cat([double[:6].flip(0), double, double[-6:].flip(0)])
-    product = halve @ padded
+    product = halve @ double[2 * margin(40) - REACH : 2 * margin(40) + 80 + REACH]
     assert torch.allclose(product[8:-8], torch.eye(40, dtype=torch.float64)[8:-8], atol=1e-9)
 
 
@@ -64,9 +67,9 @@ def test_bands_sum_to_one_and_separate_frequencies() -> None:
 
 
 @given(st.integers(-100, 100), st.integers(1, 12))
-def test_mirror_reflects_about_the_edges(position: int, size: int) -> None:
+def test_mirror_reflects_about_the_outermost_pixels(position: int, size: int) -> None:
     signal = np.arange(size)
-    extended = np.pad(signal, 120, mode="symmetric")
+    extended = np.pad(signal, 120, mode="reflect")
     assert signal[mirror(np.array([position]), size)][0] == extended[position + 120]
 
 
@@ -87,6 +90,48 @@ def test_warp_does_what_its_matrix_says(inverse: list[list[float]], expected) ->
     image = _smooth(1)
     found = warp(image, _matrix(inverse))
     assert (found - expected(image))[..., 8:-8, 8:-8].abs().max() < 0.01
+
+
+def _literal_warp(image: torch.Tensor, inverse: torch.Tensor, delay: float = DELAY) -> torch.Tensor:
+    """Appendix B in words: pad by the mirror image, double, sample, halve; one plain operation after the other."""
+    _, c, h, w = image.shape
+    taps = torch.tensor(SYM6, dtype=image.dtype)
+    kernel = torch.outer(taps, taps).expand(c, 1, 12, 12) / taps.sum() ** 2
+    padded = torch.from_numpy(np.pad(image.numpy(), ((0, 0), (0, 0), (2 * h, 2 * h), (2 * w, 2 * w)), mode="reflect"))
+    stuffed = F.conv_transpose2d(padded, torch.ones(c, 1, 1, 1, dtype=image.dtype), stride=2, groups=c)
+    double = F.conv2d(F.pad(stuffed, (6, 6, 6, 6)), kernel.flip(2, 3) * 4, groups=c)[..., : 10 * h, : 10 * w]
+    found = torch.zeros(1, c, 2 * h + 12, 2 * w + 12, dtype=image.dtype)
+    for row in range(-6, 2 * h + 6):
+        for column in range(-6, 2 * w + 6):
+            place = inverse.new_tensor([(column + 0.5 + delay) / 2 - w / 2, (row + 0.5 + delay) / 2 - h / 2, 1.0])
+            x, y, _ = (inverse[0] @ place).tolist()
+            x, y = (2 * (v + n / 2) - delay - 0.5 + 4 * n for v, n in ((x, w), (y, h)))
+            left, top = math.floor(x), math.floor(y)
+            for i, j in ((0, 0), (0, 1), (1, 0), (1, 1)):
+                if 0 <= top + i < double.shape[2] and 0 <= left + j < double.shape[3]:
+                    weight = (1 - abs(y - top - i)) * (1 - abs(x - left - j))
+                    found[0, :, row + 6, column + 6] += weight * double[0, :, top + i, left + j]
+    return F.conv2d(found[..., 1:-1, 1:-1], kernel, stride=2, groups=c)[..., :h, :w]
+
+
+@pytest.mark.parametrize(("height", "width"), [(12, 12), (9, 14)])
+def test_warp_mirrors_as_the_paper_does_up_to_the_border(height: int, width: int) -> None:
+    """Turned, stretched and moved: every pixel, those at the border too."""
+    image = torch.rand(1, 2, height, width, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    inverse = torch.tensor([[[0.9, -0.5, 2.2], [0.4, 1.1, -1.1], [0, 0, 1]]], dtype=torch.float64)
+    expected = _literal_warp(image, inverse)
+    assert (warp(image, inverse) - expected).norm() / expected.norm() < 1e-12
+    repeated = F.pad(image, (4, 4, 4, 4), mode="replicate")
+    assert (warp(repeated, inverse)[..., 4:-4, 4:-4] - expected).norm() / expected.norm() > 0.01
+
+
+def test_far_outside_the_mirror_image_goes_on_without_end() -> None:
+    image = torch.rand(1, 1, 7, 6, dtype=torch.float64)
+    inverse = torch.eye(3, dtype=torch.float64)[None]
+    for periods in (-3, 1, 4):
+        moved = inverse.clone()
+        moved[0, 0, 2], moved[0, 1, 2] = 10 * periods, 12 * periods
+        torch.testing.assert_close(warp(image, moved), warp(image, inverse))
 
 
 def test_warp_can_be_differentiated_twice() -> None:

@@ -59,4 +59,4 @@ def test_losses_and_gradients_equal_the_textbook(size: str, classes: int) -> Non
                 assert gradient is None or gradient.abs().max() == 0
                 continue
             error = (gradient - reference).norm() / max(reference.norm(), 1e-3 * largest)
-            assert error < 1e-4, f"{player}.{name}: {error}"
+            assert error < 5e-4, f"{player}.{name}: {error}"

@@ -83,24 +83,6 @@ def test_parameters_of_auto_are_the_papers_layer_by_layer(resolution: int, base:
         assert [channels_at(level, base, 512) for level in shape.levels] == [512, 512, 512, 512, 256, 128, 64]
 
 
-def test_truncation_pulls_towards_the_mean_of_the_class() -> None:
-    mapping = Mapping(8, 8, 2, 3)
-    label = torch.eye(3)[torch.arange(600) % 3]
-    w = mapping(torch.randn(600, 8), label)
-    for _ in range(50):
-        mapping.track(w, label, 0.5, lambda t: t)
-    for number in range(3):
-        assert torch.allclose(mapping.mean_w[number], w[label[:, number] == 1].mean(0), atol=1e-5)
-    assert torch.allclose(mapping.truncated(w, label, 0.0), label @ mapping.mean_w)
-    assert torch.equal(mapping.truncated(w, label, 1.0), w)
-
-
-def test_a_class_that_is_not_in_the_batch_keeps_its_mean() -> None:
-    mapping = Mapping(8, 8, 1, 2)
-    mapping.track(torch.ones(4, 8), torch.eye(2)[[0, 0, 0, 0]], 0.0, lambda t: t)
-    assert torch.equal(mapping.mean_w, torch.tensor([[1.0] * 8, [0.0] * 8]))
-
-
 def test_mixing_takes_the_other_w_from_the_cutoff_on() -> None:
     generator = _generator()
     mixed = generator.mixed(torch.zeros(2, 8), torch.ones(2, 8), torch.tensor([1, 4]))
@@ -156,10 +138,40 @@ def test_low_precision_stays_near_float32(dtype: torch.dtype) -> None:
     assert torch.allclose(wide, narrow, atol=0.05)
 
 
+@pytest.mark.parametrize(
+    ("classes", "generator", "discriminator"), [(0, 23_191_522, 24_001_089), (2, 23_455_202, 26_366_016)]
+)
+def test_parameters_of_auto_at_256_pixels_are_the_authors(classes: int, generator: int, discriminator: int) -> None:
+    shape = Shape(256, 256)
+    with torch.device("meta"):
+        recipe = StyleGAN2ADA(auto(shape, 32), shape, classes)
+    assert sum(p.numel() for p in recipe.generator.parameters()) == generator
+    assert sum(p.numel() for p in recipe.discriminator.parameters()) == discriminator
+
+
+def test_in_float16_no_layer_of_the_discriminator_runs_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    discriminator, image = Discriminator(parse_shape("32"), 64, 8, 0, 1), torch.rand(4, 3, 32, 32) * 2 - 1
+    for block in (discriminator.from_image, *discriminator.blocks.values()):
+        for parameter in block.parameters():
+            parameter.data *= 3000.0
+    seen: list[float] = []
+    for block in discriminator.blocks.values():
+        block.register_forward_hook(lambda _m, _i, out: seen.append(float(out.abs().max())))
+    assert torch.isfinite(discriminator(image, torch.zeros(4, 0), torch.float16)).all()
+    assert max(seen) <= 2 * 256 * 0.5**0.5 + 1
+    seen.clear()
+    discriminator(image, torch.zeros(4, 0))
+    assert max(seen) > 1000, "float32 is not cut off"
+    monkeypatch.setattr("dermsynth.networks.stylegan2.clamped", lambda x, limit: x)
+    assert not torch.isfinite(discriminator(image, torch.zeros(4, 0), torch.float16)).all()
+
+
 def test_half_precision_does_not_overflow_with_large_styles() -> None:
     generator = _generator("32")
     huge = copy.deepcopy(generator)
     for block in huge.synthesis.blocks.values():
         block.convolution.affine.bias.data.fill_(3000.0)
+        block.to_image.affine.bias.data.fill_(3000.0)
     images = huge(torch.randn(2, 8), torch.zeros(2, 0), _noise(generator, 2), dtype=torch.float16)
     assert torch.isfinite(images).all()

@@ -164,7 +164,7 @@ def test_not_finite_stops_and_keeps_the_last_good_checkpoint(phantom: DataSet, t
     assert checkpoints.all_finite(good.network()) is None
 
 
-def test_collapse_and_saturation_are_seen_after_three_snapshots() -> None:
+def test_collapse_ends_a_run_and_saturation_is_said_once_after_three_snapshots() -> None:
     generator = np.random.default_rng(0)
     real = generator.integers(0, 255, (64, 3, 16, 16), dtype=np.uint8)
     alike = np.repeat(real[:1], 64, axis=0)
@@ -172,9 +172,29 @@ def test_collapse_and_saturation_are_seen_after_three_snapshots() -> None:
     assert [alarms.observe(alike, spread(real), 0.1, 0.8) for _ in range(2)] == [None, None]
     assert "collapse" in str(alarms.observe(alike, spread(real), 0.1, 0.8))
     alarms = Alarms()
-    seen = [alarms.observe(real, spread(real), p, 0.8) for p in (0.8, 0.8, 0.1, 0.8, 0.8, 0.8)]
-    assert seen[:5] == [None] * 5
-    assert "augmentation saturated" in str(seen[5])
+    said = []
+    for p in (0.8, 0.8, 0.1, 0.8, 0.8, 0.8, 0.8, 0.8, 0.1, 0.8, 0.8, 0.8):
+        assert alarms.observe(real, spread(real), p, 0.8) is None
+        said.append(alarms.warning(0.8))
+    assert [place for place, text in enumerate(said) if text] == [5, 11]
+    assert "augmentation saturated: p has stayed at its bound 0.8" in str(said[5])
+    assert [alarms.observe(real, spread(real), None, 0.0) for _ in range(5)] == [None] * 5
+    assert alarms.warning(0.0) is None
+
+
+def test_a_training_with_augmentation_at_its_bound_goes_on(
+    phantom: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Few images are what augmentation is for: the bound is said, in the terminal and in the log, and nothing ends."""
+    monkeypatch.setattr("dermsynth.training.loop.GRACE", 0)
+    config, chosen = tiny_config(phantom, images=80, snapshot=16)
+    bound = {"ada_initial": 0.3, "ada_maximum": 0.3, "ada_target": 0.0, "ada_images": 1e9}
+    config = config.model_copy(update={"model": {**config.model, **bound}})
+    assert train(tmp_path / "run", config, chosen, device="cpu").images == 80
+    lines = [line for line in read_json_lines(tmp_path / "run" / "log.jsonl") if "warning" in line]
+    assert [line["images"] for line in lines] == [32]
+    assert "p has stayed at its bound 0.3" in lines[0]["warning"]
+    assert capsys.readouterr().err.count("warning: augmentation saturated") == 1
 
 
 def test_a_full_disk_is_one_line_and_leaves_a_run_that_goes_on(phantom: DataSet, tmp_path: Path) -> None:

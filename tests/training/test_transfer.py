@@ -5,12 +5,13 @@ import torch
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.networks.shapes import parse_shape
+from dermsynth.networks.shapes import Shape, parse_shape
 from dermsynth.recipes import FAMILIES
 from dermsynth.recipes.stylegan2_ada import Config, StyleGAN2ADA
 from dermsynth.training import checkpoints
-from dermsynth.training.loop import train
-from dermsynth.training.settings import earlier_data, read_config
+from dermsynth.training.loop import Trainer, train
+from dermsynth.training.plan import Plan, resolved
+from dermsynth.training.settings import RunConfig, earlier_data, read_config
 from dermsynth.training.transfer import transfer
 from tests.conftest import TINY, tiny_config
 from tests.recipes.test_contract import make, steps
@@ -43,14 +44,12 @@ def test_from_unconditional_to_conditional_the_image_stays(tmp_path: Path) -> No
 
 def test_classes_are_matched_by_name(tmp_path: Path) -> None:
     old, new = _make("16", 3), _make("16", 3)
-    old.generator.mapping.mean_w.copy_(torch.arange(3.0)[:, None].expand(3, 8))
     transfer(new, "stylegan2-ada", ["c", "new", "a"], _save(old, ["a", "b", "c"], tmp_path))
     for key in ("generator.mapping.embed.weight", "discriminator.label_mapping.embed.weight"):
         before, after = old.state_dict()[key], new.state_dict()[key]
         assert torch.equal(after[:, 0], before[:, 2])
         assert torch.equal(after[:, 2], before[:, 0])
         assert torch.allclose(after[:, 1], before.mean(1))
-    assert new.generator.mapping.mean_w[:, 0].tolist() == [2, 1, 0]
 
 
 def test_other_resolutions_and_widths_share_what_fits(tmp_path: Path) -> None:
@@ -65,6 +64,27 @@ def test_other_resolutions_and_widths_share_what_fits(tmp_path: Path) -> None:
 def test_another_family_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="a checkpoint of 'dcgan', not of 'stylegan2-ada'"):
         transfer(_make("16", 0), "stylegan2-ada", [], _save(_make("16", 0), [], tmp_path, "dcgan"))
+
+
+def test_the_average_of_the_first_run_lives_on_in_one_that_starts_from_it(
+    run: Path, phantom: DataSet, tmp_path: Path
+) -> None:
+    """One step from a run's weights: the average is still that run's, and every rate is multiplied."""
+    data = tiny_config(phantom)[0].data
+    plan = Plan("stylegan2-ada", "laptop", TINY, {"images": 8, "batch": 8, "initial": str(run), "rate": 0.5})
+    model, training = resolved(plan, Shape(16, 16))
+    config = RunConfig(recipe="stylegan2-ada", preset="laptop", model=model.model_dump(), data=data, training=training)
+    first = checkpoints.find(run).network()
+    trainer = Trainer(tmp_path / "new", config, tiny_config(phantom)[1], [], "cpu")
+    trainer.prepare()
+    trainer.step()
+    after = trainer.recipe.state_dict()
+    keys = [key for key in after if key.startswith("average.") and key in first]
+    moved = sum(float((after[key] - first[key]).square().sum()) for key in keys) ** 0.5
+    raw = [(after[key.replace("average", "generator", 1)], first[key]) for key in keys]
+    assert moved < 0.2 * sum(float((a - b).square().sum()) for a, b in raw) ** 0.5
+    rate = trainer.updater.optimisers["generator"].param_groups[0]["lr"]
+    assert rate == pytest.approx(0.5 * 0.0025 * 4 / 5)
 
 
 def test_frozen_layers_stay_as_they_were_loaded(run: Path, phantom: DataSet, tmp_path: Path) -> None:

@@ -72,7 +72,7 @@ def pca(
 
 
 def sefa(run: Path, *, out: Path, count: int = 10, layers: str = "", which: Which = "last") -> None:
-    """Eigenvectors of the weights from w to styles (SeFa): no images are needed.
+    """Eigenvectors of the weights from w to styles, each style's of unit length (SeFa): no images are needed.
 
     Parameters
     ----------

@@ -67,7 +67,9 @@ class Loop:
     """How the training is carried out."""
 
     initial: Path | None = None
-    """Run or checkpoint whose weights training starts from."""
+    """Run or checkpoint whose weights training starts from; a preset's start-up schedules are left out then."""
+    rate: float = 1.0
+    """Factor on every learning rate of the recipe; below 1, for example 0.5, to fine-tune gently."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Arithmetic of the large layers."""
     accumulate: int = 1
@@ -166,6 +168,7 @@ def configure(
         "log": loop.log,
         "keep": loop.keep,
         "seed": loop.seed,
+        "rate": loop.rate,
         "initial": str(loop.initial) if loop.initial else None,
     }
     plan = Plan(recipe, model.preset, dict(map(_choice, model.set)), training)

@@ -57,7 +57,7 @@ def evaluate_fully(
     """
     compared = Compared(synthetic, real, extractor, split, seed, perceptual)
     parts = groups(synthetic, compared.real, columns)
-    walks = _walks(synthetic, perceptual, paths, seed)
+    walks = _walks(synthetic, real, perceptual, paths, seed)
     every = [compared.distances, compared.further, compared.pyramids, compared.colours, compared.looks, compared.pairs]
     found, refused = _measured(parts, every)
     tones, missing = _measured(
@@ -77,7 +77,9 @@ def evaluate_fully(
     return compared.written({**result, "verdict": verdict(compared.facts | result)})
 
 
-def _walks(synthetic: DataSet, perceptual: PerceptualSpace | None, paths: int, seed: int) -> list[dict[str, Any]]:
+def _walks(
+    synthetic: DataSet, real: DataSet, perceptual: PerceptualSpace | None, paths: int, seed: int
+) -> list[dict[str, Any]]:
     if not paths:
         return []
     if perceptual is None:
@@ -85,7 +87,7 @@ def _walks(synthetic: DataSet, perceptual: PerceptualSpace | None, paths: int, s
     generator = generator_of(synthetic)
     if generator is None:
         raise UserError(f"--path-lengths: the run that made {synthetic.folder} is not where it was; leave it out")
-    return as_rows(path_figures(generator, perceptual, paths, seed))
+    return as_rows(path_figures(generator, perceptual, paths, seed, [str(label) for label in real.labels]))
 
 
 def _usefulness(synthetic: DataSet) -> dict[str, Any] | None:

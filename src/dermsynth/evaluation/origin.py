@@ -1,6 +1,6 @@
 """What a synthetic set's generator can tell while its run is at hand: the discriminator's confidence, lengths of paths."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +14,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
 from dermsynth.evaluation.intervals import percentile_bootstrap
-from dermsynth.evaluation.path_length import lerp, perceptual_path_lengths, slerp, trimmed_mean
+from dermsynth.evaluation.path_length import lerp, path_classes, perceptual_path_lengths, slerp, trimmed_mean
 from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.progress import progress_bar
 from dermsynth.recipes import family
@@ -140,17 +140,21 @@ class PathFigure:
     seed: int
 
 
-def path_figures(generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int) -> list[PathFigure]:
-    """Path lengths in Z, and in W where the family has one, over whole paths and at their ends; classes in turn.
+def path_figures(
+    generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int, labels: Sequence[str] = ()
+) -> list[PathFigure]:
+    """Path lengths in Z, and in W where the family has one, over whole paths and at their ends.
 
-    Noise other than the latent is that of the path's first seed. Families without a latent have no figures.
+    The class of a path is drawn among `labels`, those of the real images: a class counts as often as it occurs there. Where
+    they name none of the generator's classes, these take turns. Noise other than the latent is that of the path's first seed.
+    Families without a latent have no figures.
     """
     if not generator.recipe.noise_shapes():
         return []
-    found = []
+    found, numbers = [], path_classes(labels, generator.config.data.classes, paths, seed)
     for space in ("Z", "W") if _has_style(generator) else ("Z",):
         for path in ("full", "end"):
-            lengths = _lengths(generator, perceptual, paths, seed, space, path)
+            lengths = _lengths(generator, perceptual, numbers, seed, space, path)
             interval = percentile_bootstrap(
                 lambda x, _: trimmed_mean(x), lengths, lengths, resamples=RESAMPLES, seed=seed
             )
@@ -164,20 +168,25 @@ def _has_style(generator: Generator) -> bool:
     return recipe.style(z, one_hot([0], recipe.classes, z.device), None) is not None
 
 
-def _lengths(generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int, space: str, path: Ends) -> Array:
+def _lengths(
+    generator: Generator, perceptual: PerceptualSpace, numbers: NDArray[np.int64], seed: int, space: str, path: Ends
+) -> Array:
+    paths = len(numbers)
     starts = range(0, paths, CHUNK)
     random = torch.Generator().manual_seed(seed)
     bar = progress_bar(starts, total=len(starts), label=f"path length, {space}, {path}", unit=f"x{CHUNK} paths")
     chunks = (range(start, min(start + CHUNK, paths)) for start in bar)
-    return np.concatenate([_chunk(generator, perceptual, seed, chunk, space, path, random) for chunk in chunks])
+    return np.concatenate(
+        [_chunk(generator, perceptual, numbers, seed, chunk, space, path, random) for chunk in chunks]
+    )
 
 
 def _chunk(
-    generator: Generator, perceptual: PerceptualSpace, seed: int, chunk: range, space: str, path: Ends,
-    random: torch.Generator,
+    generator: Generator, perceptual: PerceptualSpace, numbers: NDArray[np.int64], seed: int, chunk: range, space: str,
+    path: Ends, random: torch.Generator,
 ) -> Array:  # fmt: skip
     recipe = generator.recipe
-    label = one_hot([k % max(recipe.classes, 1) for k in chunk], recipe.classes, torch.device("cpu"))
+    label = one_hot(numbers[chunk.start : chunk.stop], recipe.classes, torch.device("cpu"))
     first, second = (_noise(generator, [PATH_SEED + 2 * (seed + k) + end for k in chunk]) for end in (0, 1))
 
     def of_style(w: Tensor) -> Tensor:

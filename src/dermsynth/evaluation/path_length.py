@@ -1,6 +1,6 @@
 """Perceptual path length of any map from latents to images (Karras et al. 2019)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,6 +26,15 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     across = b - cosine * a
     across = across / across.norm(dim=1, keepdim=True).clamp(min=1e-12)
     return a * angle.cos() + across * angle.sin()
+
+
+def path_classes(labels: Sequence[str], classes: Sequence[str], paths: int, seed: int) -> NDArray[np.int64]:
+    """The class numbers [paths] of paths, drawn among the labels that the generator knows; in turn where it knows none."""
+    known = [classes.index(label) for label in labels if label in classes]
+    if not known:
+        return np.arange(paths) % max(len(classes), 1)
+    found: NDArray[np.int64] = np.random.default_rng(seed).choice(np.array(known), paths)
+    return found
 
 
 def perceptual_path_lengths(

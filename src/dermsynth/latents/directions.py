@@ -85,6 +85,9 @@ def pca_directions(points: Points, count: int) -> list[Direction]:
 def sefa_directions(space: Space, count: int, layers: tuple[int, int] | None, points: Points) -> list[Direction]:
     """Eigenvectors of A^T A with the largest eigenvalues, A the stacked style weights of layers (Shen & Zhou 2021, equation 6).
 
+    As in the authors' program the weights of each style, a row of A, are brought to unit length first, so that every feature
+    map counts alike, and of the image layers only the last takes part.
+
     Raises UserError for a generator without styles, or layers it does not have.
     """
     require_w(space, "sefa")
@@ -94,8 +97,9 @@ def sefa_directions(space: Space, count: int, layers: tuple[int, int] | None, po
     if not 0 <= first <= last < len(weights):
         raise UserError(f"--layers {first}-{last}: this generator has layers 0 to {len(weights) - 1}")
     stacked = torch.cat(weights[first : last + 1]).double().cpu().numpy()
-    values, vectors = np.linalg.eigh(stacked.T @ stacked)
-    facts = {"method": "sefa", "layers": [first, last]}
+    unit = stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
+    values, vectors = np.linalg.eigh(unit.T @ unit)
+    facts = {"method": "sefa", "weights": "unit length", "layers": [first, last]}
     return [
         replace(
             _direction(f"sefa{i}", vectors[:, -1 - i], points, {**facts, "eigenvalue": float(values[-1 - i])}),

@@ -60,9 +60,9 @@ def project(
     target = as_shown(space, photograph)
     device = next(recipe.parameters()).device
     wanted = from_bytes(target.transpose(2, 0, 1)[None], device)
-    many = space.points(range(MEANS), [label] * MEANS, None)
-    deviation = float(np.sqrt(((many - many.mean(axis=0)) ** 2).sum(axis=1).mean()))
-    start = torch.from_numpy(many.mean(axis=0)).to(device)
+    centre, many = space.points([0], [label], 0.0), space.points(range(MEANS), [label] * MEANS, None)
+    deviation = float(np.sqrt(((many - centre) ** 2).sum(axis=1).mean()))
+    start = torch.from_numpy(centre[0]).to(device)
     point = (start.repeat(space.layers, 1) if plus else start).clone().requires_grad_()
     noise = [one[None].to(device).requires_grad_() for one in noise_of(seed, recipe.noise_shapes())[1:]]
     optimiser = torch.optim.Adam([point, *noise], lr=RATE)

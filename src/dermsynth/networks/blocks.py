@@ -8,11 +8,18 @@ from torch import Tensor, nn
 
 LEAK = 0.2
 ACTIVATION_GAIN = math.sqrt(2.0)
+CLAMP = 256.0
+"""Bound of what every convolution gives, where numbers have few bits (Karras et al. 2020b, appendix D)."""
 
 
 def normalise_second_moment(x: Tensor, epsilon: float = 1e-8) -> Tensor:
     """Scale every row to unit mean square: x / sqrt(mean x^2) (Karras et al. 2018, equation in section 4.2)."""
     return x * (x.square().mean(dim=1, keepdim=True) + epsilon).rsqrt()
+
+
+def clamped(x: Tensor, limit: float) -> Tensor:
+    """Cut off what would run over in a further layer of float16; numbers of 32 bits and more stay as they are."""
+    return x.clamp(-limit, limit) if x.element_size() < 4 else x
 
 
 class Dense(nn.Module):
@@ -53,6 +60,7 @@ class Convolution(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
         self.activate = activate
         self.gain = gain * (ACTIVATION_GAIN if activate else 1.0)
+        self.limit = gain * CLAMP
         self.weight_gain = self.gain / math.sqrt(inputs * kernel**2)
         self.padding = kernel // 2
 

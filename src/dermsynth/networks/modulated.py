@@ -6,10 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dermsynth.networks.blocks import ACTIVATION_GAIN, LEAK, Dense
+from dermsynth.networks.blocks import ACTIVATION_GAIN, CLAMP, LEAK, Dense, clamped
 from dermsynth.networks.resample import convolve_up
-
-CLAMP = 256.0
 
 
 def demodulation(weight: Tensor, styles: Tensor) -> Tensor:
@@ -57,8 +55,7 @@ class StyledConvolution(nn.Module):
         shift = (noise * (self.noise_strength * ACTIVATION_GAIN)).to(y.dtype)
         y = torch.addcmul(shift, y, scale[:, :, None, None].to(y.dtype))
         y = y.add_((self.bias * ACTIVATION_GAIN).to(y.dtype)[:, None, None])
-        y = F.leaky_relu_(y, LEAK)
-        return y if y.dtype == torch.float32 else y.clamp(-CLAMP, CLAMP)
+        return clamped(F.leaky_relu_(y, LEAK), CLAMP)
 
 
 class ToImage(nn.Module):
@@ -73,5 +70,5 @@ class ToImage(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """[n, inputs, h, w], [n, latent] -> [n, colours, h, w] in float32."""
-        y = modulated_convolution(x, self.weight * self.weight_gain, self.affine(w)).float()
-        return y + self.bias[:, None, None]
+        y = modulated_convolution(x, self.weight * self.weight_gain, self.affine(w))
+        return clamped(y, CLAMP).float() + self.bias[:, None, None]

@@ -1,13 +1,13 @@
 """Mapping network, skip generator and residual discriminator of StyleGAN2 (Karras et al. 2020a), written from the paper."""
 
 import math
-from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from dermsynth.networks.blocks import LEAK, Convolution, Dense, minibatch_deviation, normalise_second_moment
+from dermsynth.networks.blocks import LEAK, Convolution, Dense, clamped, minibatch_deviation, normalise_second_moment
 from dermsynth.networks.modulated import StyledConvolution, ToImage
 from dermsynth.networks.resample import convolve_down, downsample, upsample
 from dermsynth.networks.shapes import Shape, channels_at
@@ -16,21 +16,17 @@ RATE_MULTIPLIER = 0.01
 
 
 class Mapping(nn.Module):
-    """z and class -> w: normalised inputs, then dense layers with a hundredth of the learning rate.
-
-    Keeps the running mean of w for every class, towards which truncation pulls.
-    """
+    """z and class -> w: normalised inputs, then dense layers with a hundredth of the learning rate."""
 
     def __init__(self, latent: int, width: int, layers: int, classes: int) -> None:
         super().__init__()
+        self.latent, self.width = latent, width
         self.embed = Dense(classes, width) if classes else None
         inputs = latent + (width if classes else 0)
         sizes = [inputs] + [width] * layers
         self.layers = nn.ModuleList(
             Dense(a, b, activate=True, rate_multiplier=RATE_MULTIPLIER) for a, b in pairwise(sizes)
         )
-        self.register_buffer("mean_w", torch.zeros(max(classes, 1), width))
-        self.mean_w: Tensor
 
     def forward(self, z: Tensor, label: Tensor) -> Tensor:
         """[n, latent], one-hot [n, classes] -> [n, width]."""
@@ -41,18 +37,10 @@ class Mapping(nn.Module):
             x = layer(x)
         return x
 
-    @torch.no_grad()
-    def track(self, w: Tensor, label: Tensor, beta: float, sum_processes: Callable[[Tensor], Tensor]) -> None:
-        """Move the mean of every class present in the batch towards the batch's mean of that class."""
-        one_hot = label if self.embed is not None else torch.ones(len(w), 1, device=w.device)
-        totals = sum_processes(torch.cat([one_hot.T @ w.detach(), one_hot.sum(dim=0)[:, None]], dim=1))
-        total, count = totals[:, :-1], totals[:, -1:]
-        self.mean_w.lerp_(total / count.clamp(min=1), (1 - beta) * (count > 0).float())
-
-    def truncated(self, w: Tensor, label: Tensor, psi: float) -> Tensor:
-        """Pull w towards the mean w of its class: w' = mean + psi (w - mean) (Karras et al. 2019, section 2)."""
-        mean = label @ self.mean_w if self.embed is not None else self.mean_w
-        return torch.lerp(mean.expand_as(w), w, psi)
+    def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
+        """Checkpoints of earlier versions hold a running mean of w, which is left aside: see `networks/centre.py`."""
+        state_dict.pop(f"{prefix}mean_w", None)
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
 
 class SynthesisBlock(nn.Module):
@@ -96,17 +84,13 @@ class Synthesis(nn.Module):
         return 2 * len(self.blocks)
 
     def style_weights(self) -> list[Tensor]:
-        """Of every w the weights [features, latent] to the styles of its convolution and of the image layer that shares it."""
-        found: list[list[Tensor]] = [[] for _ in range(self.layers)]
-        layer = 0
+        """Of every w the weights [features, latent] to the styles of its convolution; of the last, of the last image layer."""
+        taking: list[StyledConvolution | ToImage] = []
         for block in self.blocks.values():
             assert isinstance(block, SynthesisBlock)
-            taking: list[StyledConvolution | ToImage] = [block.convolution, block.to_image]
-            for module in taking if block.up is None else [block.up, *taking]:
-                found[layer].append(module.affine.weight.detach())
-                layer += 1
-            layer -= 1  # the image layer shares its w with the next block's first layer
-        return [torch.cat(weights) for weights in found]
+            taking += [block.convolution] if block.up is None else [block.up, block.convolution]
+            last = block.to_image  # the other image layers share their w with the next block's first layer
+        return [module.affine.weight.detach() for module in (*taking, last)]
 
     def noise_sizes(self) -> list[tuple[int, int]]:
         """Height and width of the noise of every styled convolution, in order."""
@@ -140,14 +124,9 @@ class Generator(nn.Module):
         self.mapping = mapping
         self.synthesis = synthesis
 
-    def forward(
-        self, z: Tensor, label: Tensor, noise: list[Tensor], *, psi: float = 1.0, dtype: torch.dtype = torch.float32
-    ) -> Tensor:
+    def forward(self, z: Tensor, label: Tensor, noise: list[Tensor], *, dtype: torch.dtype = torch.float32) -> Tensor:
         """[n, latent], one-hot [n, classes] -> images [n, 3, h, w], nominally in [-1, 1]."""
-        w = self.mapping(z, label)
-        if psi != 1.0:
-            w = self.mapping.truncated(w, label, psi)
-        return self.synthesis(self.broadcast(w), noise, dtype)
+        return self.synthesis(self.broadcast(self.mapping(z, label)), noise, dtype)
 
     def broadcast(self, w: Tensor) -> Tensor:
         """The same w for every layer: [n, latent] -> [n, layers, latent]."""
@@ -170,11 +149,12 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, inputs, h, w] -> [n, outputs, h/2, w/2]."""
-        short = self.shortcut(downsample(x))
+        short = clamped(self.shortcut(downsample(x)), self.shortcut.limit)
         weight, bias = self.second.scaled(x.dtype)
         assert bias is not None
-        y = nn.functional.leaky_relu_(convolve_down(self.first(x), weight, bias), LEAK)
-        return short.add_(y)
+        first = clamped(self.first(x), self.first.limit)
+        y = nn.functional.leaky_relu_(convolve_down(first, weight, bias), LEAK)
+        return short.add_(clamped(y, self.second.limit))
 
 
 class Discriminator(nn.Module):
@@ -202,6 +182,7 @@ class Discriminator(nn.Module):
         """[n, 3, h, w], one-hot [n, classes] -> logits [n]."""
         low = self.low_precision_levels > 0
         x = self.from_image(image.to(dtype if low else torch.float32, memory_format=torch.channels_last))
+        x = clamped(x, self.from_image.limit)
         for index, block in enumerate(self.blocks.values()):
             x = block(x.to(dtype if index < self.low_precision_levels else torch.float32))
         x = self.convolution(minibatch_deviation(x.float(), 4))

@@ -72,7 +72,8 @@ class Player:
     """Parameters that one optimiser (Adam) owns, and its settings.
 
     `schedule` gives rate and betas anew from the images shown; `restarts` says of a step at that many images whether
-    the optimiser forgets its moments before it.
+    the optimiser forgets its moments before it. With `zero_gradients`, parameters that the terms of an update do not reach
+    count as having a gradient of zero, so that Adam's mean square of their gradients fades; without, the update leaves them out.
     """
 
     parameters: list[nn.Parameter]
@@ -80,6 +81,7 @@ class Player:
     betas: tuple[float, float]
     schedule: Schedule | None = None
     restarts: Callable[[int], bool] | None = None
+    zero_gradients: bool = False
 
 
 class Recipe(nn.Module, ABC):
@@ -175,6 +177,11 @@ class Recipe(nn.Module, ABC):
             f"learning rate: falls linearly to zero from {round(self.length * (1 - share))} to {self.length} images shown"
         ]
 
+    @classmethod
+    def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
+        """What of a preset's configuration is otherwise where training starts from loaded weights."""
+        return {}
+
     def notes(self) -> list[str]:
         """What a person should know before training starts."""
         return []
@@ -200,7 +207,7 @@ class Recipe(nn.Module, ABC):
         raise NotImplementedError
 
     def style_weights(self) -> list[Tensor]:
-        """Of every layer that takes a w, the stacked weights [features, d] from w to its styles; none without styles."""
+        """Of every layer that takes a w, the weights [features, d] from w to its styles; none without styles."""
         return []
 
     def augmentation_strength(self) -> float | None:

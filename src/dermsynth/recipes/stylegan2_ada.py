@@ -13,13 +13,15 @@ from dermsynth.losses.adversarial import logistic_fake, logistic_real
 from dermsynth.losses.penalties import path_lengths, r1_penalty
 from dermsynth.networks.augmentation import PRESETS, Augmentation, Strengths
 from dermsynth.networks.averaging import average_of, half_life_beta, move_average
+from dermsynth.networks.centre import Centre
 from dermsynth.networks.shapes import Shape
 from dermsynth.networks.stylegan2 import Discriminator, Generator, Mapping, Synthesis
 from dermsynth.recipes.contract import Batch, Condition, Player, Progress, Recipe, Update
 
 R1_INTERVAL, PATH_INTERVAL = 16, 4
 ADJUSTMENT_INTERVAL = 4
-MEAN_W_BETA = 0.998
+FINE_TUNING_ADA_IMAGES = 100_000
+"""Images over which p can rise from 0 to 1 where training starts from other weights."""
 
 
 class Config(BaseModel):
@@ -38,7 +40,9 @@ class Config(BaseModel):
     path_decay: float = Field(0.01, gt=0, le=1)
     mixing: float = Field(0.9, ge=0, le=1, description="probability of style mixing")
     ema_images: float = Field(10_000, gt=0, description="half-life of the generator's moving average")
-    ema_rampup: float = Field(0.05, gt=0, description="half-life at most this share of the images shown so far")
+    ema_rampup: float | None = Field(
+        0.05, gt=0, description="half-life at most this share of the images shown so far; null: as it is from the start"
+    )
     augmentation: str | Strengths = Field("skin", description=f"one of {', '.join(PRESETS)}, or the multipliers")
     ada_target: float = Field(0.6, ge=0, le=1, description="r_t above which augmentation grows")
     ada_images: float = Field(500_000, gt=0, description="images over which p can rise from 0 to 1")
@@ -107,6 +111,7 @@ class StyleGAN2ADA(Recipe):
         self.config = config
         self.generator = self._generator()
         self.average = average_of(self.generator)
+        self.centre = Centre()
         self.discriminator = Discriminator(
             shape, config.channel_base, config.channel_max, classes, config.label_layers, config.low_precision_levels
         )
@@ -114,6 +119,15 @@ class StyleGAN2ADA(Recipe):
         self.register_buffer("mean_path_length", torch.zeros(()))
         self.mean_path_length: Tensor
         self._freeze(config.freeze_discriminator)
+
+    @classmethod
+    def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
+        """The average that was loaded stays from the first step on, and p follows the new images fast.
+
+        As the authors do where they start from other weights.
+        """
+        assert isinstance(config, Config)
+        return {"ema_rampup": None, "ada_images": min(config.ada_images, FINE_TUNING_ADA_IMAGES)}
 
     def _generator(self) -> Generator:
         config = self.config
@@ -145,20 +159,16 @@ class StyleGAN2ADA(Recipe):
         """With k steps between regularisations, c = k / (k + 1): rate c lambda, betas (0, 0.99 ^ c)."""
         ratio = interval / (interval + 1) if interval else 1.0
         trained = [p for p in network.parameters() if p.requires_grad]
-        return Player(trained, self.config.learning_rate * ratio, (0.0, 0.99**ratio))
+        return Player(trained, self.config.learning_rate * ratio, (0.0, 0.99**ratio), zero_gradients=True)
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         """Generator, path length every 4th step, discriminator, R1 every 16th; then the averages and p."""
         draws, label = batch.draws, batch.label
-        w = self._latents(batch)
-        self.generator.mapping.track(w, label, MEAN_W_BETA, progress.sum)
-        images = self.generator.synthesis(self._mixed(w, batch), self._noise(draws), self.dtype)
+        images = self.generator.synthesis(self._mixed(self._latents(batch), batch), self._noise(draws), self.dtype)
         yield "generator", {"adversarial": logistic_real(self._logits(images, batch))}
 
         if self.config.path_weight > 0 and progress.step % PATH_INTERVAL == 0:
-            lengths = self._path_lengths(batch)
-            self._track_path_length(lengths, progress)
-            penalty = (lengths - self.mean_path_length).square().mean()
+            penalty = self._path_penalty(self._path_lengths(batch), progress)
             yield "generator", {"path_length": penalty * (self.config.path_weight * PATH_INTERVAL)}
 
         images = self._detached_images(batch)
@@ -205,14 +215,25 @@ class StyleGAN2ADA(Recipe):
         images = self.generator.synthesis(ws, [noise[::2] for noise in self._noise(batch.draws)], self.dtype)
         return path_lengths(images, ws, batch.draws.normal(*images.shape[1:])[::2])
 
-    @torch.no_grad()
-    def _track_path_length(self, lengths: Tensor, progress: Progress) -> None:
-        total = progress.sum(torch.stack([lengths.sum(), lengths.new_tensor(float(len(lengths)))]))
-        self.mean_path_length.lerp_(total[0] / total[1], self.config.path_decay)
+    def _path_penalty(self, lengths: Tensor, progress: Progress) -> Tensor:
+        """E[(|J_w^T y| - a)^2], a the moving average with these lengths in it (Karras et al. 2020a, equation 4).
+
+        The gradient passes through a, too: by the last term, whose value is nought, for the lengths of all processes as for
+        those of one.
+        """
+        seen = lengths.detach()
+        total = progress.sum(torch.stack([seen.sum(), seen.new_tensor(float(len(seen)))]))
+        mean, decay = total[0] / total[1], self.config.path_decay
+        self.mean_path_length.lerp_(mean, decay)
+        average = self.mean_path_length.clone()
+        through = 2 * (mean - average) * decay * (lengths.mean() - seen.mean())
+        return (lengths - average).square().mean() - through
 
     def _update_average(self, batch: int, images: int) -> None:
         """Moving average of the generator's weights whose half-life grows with training (Karras et al. 2020b)."""
-        half_life = min(self.config.ema_images, max(images, 1) * self.config.ema_rampup)
+        half_life, rampup = self.config.ema_images, self.config.ema_rampup
+        if rampup is not None:
+            half_life = min(half_life, max(images, 1) * rampup)
         move_average(self.average, self.generator, half_life_beta(batch, half_life))
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
@@ -226,10 +247,13 @@ class StyleGAN2ADA(Recipe):
 
     @torch.no_grad()
     def style(self, z: Tensor, label: Tensor, truncation: float | None) -> Tensor:
-        """w, truncated towards the mean w of the class."""
+        """w, truncated towards the averaged mapping's mean w of the class: w' = mean + psi (w - mean).
+
+        Karras et al. 2019, section 2; for psi 1 it is w, bit for bit.
+        """
         mapping = self.average.mapping
         w = mapping(z, label)
-        return w if truncation is None else mapping.truncated(w, label, truncation)
+        return w if truncation is None else torch.lerp(self.centre.of(mapping, label), w, truncation)
 
     def of_style(self, w: Tensor, noise: list[Tensor]) -> Tensor:
         """Images of the averaged generator."""

@@ -94,7 +94,12 @@ def load_generator(run: Path | str, *, which: str = "last", device: str = "auto"
 
 
 def generate(
-    generator: Generator, counts: Mapping[str, int], out: Path, *, truncation: float | None = None, first_seed: int = 0
+    generator: Generator,
+    counts: Mapping[str, int],
+    out: Path | str,
+    *,
+    truncation: float | None = None,
+    first_seed: int = 0,
 ) -> DataSet:
     """Write `counts` images a class (class "" for an unconditional generator) into `out`.
 
@@ -103,6 +108,7 @@ def generate(
 
     Raises UserError for an unknown class, a truncation the family does not take, or a folder with anything else in it.
     """
+    out = Path(out)
     processes.keep_freed_memory()
     device = next(generator.recipe.parameters()).device
     processes.start(device.type)

@@ -1,4 +1,4 @@
-"""Signs that going on is a waste: samples alike, augmentation at its bound."""
+"""Signs that something is amiss: samples alike, which ends a training; augmentation at its bound, which is only said."""
 
 from dataclasses import dataclass
 
@@ -41,9 +41,17 @@ class Alarms:
                 f"collapse: generated images are alike (spread {share:.1%} of the real images'); start again with a lower "
                 "learning rate or another seed"
             )
-        if self.saturation >= STRIKES:
-            return (
-                f"augmentation saturated: p stayed at its bound {maximum}; the discriminator knows the training images by "
-                "heart: use more images, transfer from a larger data set, or raise ada_maximum"
-            )
         return None
+
+    def warning(self, maximum: float) -> str | None:
+        """What to say once when the strength p of augmentation has stayed at its bound.
+
+        No reason to stop: a set so small that the discriminator can learn it by heart is what augmentation is for.
+        """
+        if self.saturation != STRIKES:
+            return None
+        return (
+            f"augmentation saturated: p has stayed at its bound {maximum:g} for {STRIKES} snapshots; the discriminator knows the "
+            "training images by heart. Training goes on: compare checkpoints, for a later one need not be better; more images, "
+            "or a start from a run on a larger set (--initial), help"
+        )

@@ -99,7 +99,7 @@ class Trainer:
         self.run, self.config, self.data, self.watchers = run, config, data, watchers
         self.device = processes.choose_device(device)
         self.recipe = build(config, self.device)
-        self.updater = Updater(self.recipe)
+        self.updater = Updater(self.recipe, config.training.rate)
         self.state = State()
         self.display = Display(run, config)
         self.real_spread = spread(np.asarray(data.images[:512]))
@@ -227,8 +227,15 @@ class Trainer:
             reason = self.state.alarms.observe(samples, self.real_spread, p, maximum)
             if reason:
                 return reason
+            self._warn(self.state.alarms.warning(maximum))
         self._watch()
         return None
+
+    def _warn(self, warning: str | None) -> None:
+        """Say something above the progress bar and in the log, and go on."""
+        if warning:
+            self.display.tell(f"warning: {warning}")
+            append_json_line(self.run / LOG, {"images": self.state.images, "warning": warning})
 
     def _sample_grid(self) -> NDArray[np.uint8]:
         """The same seeds at every snapshot; with classes, every row shows one; what they are made from stands above them."""

@@ -38,7 +38,9 @@ def resolved(plan: Plan, shape: Shape) -> tuple[BaseModel, TrainingSettings]:
     if batch < 1:
         raise UserError(f"--batch {batch}: must be at least 1")
     training = validated(TrainingSettings, {**plan.training, "batch": batch}, "train")
-    values = kind.presets[plan.preset](shape, batch).model_dump() | dict(plan.choices)
+    preset = kind.presets[plan.preset](shape, batch)
+    otherwise = kind.fine_tuning(preset) if training.initial else {}
+    values = preset.model_dump() | otherwise | dict(plan.choices)
     chosen = validated(kind.config_type, values, "--set")
     kind.check_shape(shape, chosen)
     return chosen, training

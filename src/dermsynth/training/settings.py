@@ -53,6 +53,7 @@ class TrainingSettings(BaseModel):
     log: int = Field(500, ge=1, description="images between lines of the log")
     keep: int = Field(3, ge=1, description="how many of the last checkpoints stay, beside the best")
     seed: int = Field(0, ge=0)
+    rate: float = Field(1.0, gt=0, description="factor on every learning rate of the recipe; below 1 for fine-tuning")
     initial: str | None = Field(None, description="run or checkpoint whose weights training starts from")
 
 

@@ -37,7 +37,7 @@ def transfer(recipe: Recipe, name: str, classes: Sequence[str], checkpoint: Chec
         for key, target in new.items():
             if key not in old or key.startswith(STATISTICS):
                 continue
-            source = _by_class(key, old[key], target, old_classes, list(classes))
+            source = _by_class(key, old[key], old_classes, list(classes))
             if source.shape == target.shape:
                 target.copy_(source)
                 exact += 1
@@ -51,11 +51,9 @@ def transfer(recipe: Recipe, name: str, classes: Sequence[str], checkpoint: Chec
     return f"from {checkpoint.path}: {exact} tensors copied, {partial} in part, {fresh} fresh"
 
 
-def _by_class(key: str, source: Tensor, target: Tensor, old: list[str], new: list[str]) -> Tensor:
-    """Re-order what is per class: the embedding's columns and the rows of the mean w; new classes get the mean."""
-    axis = {"embed.weight": 1, "mean_w": 0}.get(next((s for s in ("embed.weight", "mean_w") if key.endswith(s)), ""))
-    if axis is None or target.shape[axis] != max(len(new), 1) or not new:
-        return source if axis is None or new else source.mean(dim=axis, keepdim=True)
-    mean = source.mean(dim=axis, keepdim=True)
-    pieces = [source.narrow(axis, old.index(c), 1) if c in old else mean for c in new]
-    return torch.cat(pieces, dim=axis)
+def _by_class(key: str, source: Tensor, old: list[str], new: list[str]) -> Tensor:
+    """Re-order what is per class, the embedding's columns; new classes get the mean."""
+    if not key.endswith("embed.weight"):
+        return source
+    mean = source.mean(dim=1, keepdim=True)
+    return torch.cat([source[:, old.index(c)][:, None] if c in old else mean for c in new], dim=1)

@@ -1,6 +1,7 @@
 """The mechanics between two yields of a recipe: backward, average, finite check, optimiser step."""
 
 from collections import defaultdict
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -16,11 +17,14 @@ class TrainingStopped(UserError):
 
 
 class Updater:
-    """One Adam a player, and the sums of the loss terms since the last line of the log."""
+    """One Adam a player, and the sums of the loss terms since the last line of the log.
 
-    def __init__(self, recipe: Recipe) -> None:
+    `rate` multiplies every learning rate of the recipe.
+    """
+
+    def __init__(self, recipe: Recipe, rate: float = 1.0) -> None:
         self.recipe = recipe
-        self.players: dict[str, Player] = recipe.players()
+        self.players = {name: slowed(player, rate) for name, player in recipe.players().items()}
         self.optimisers = {name: _adam(player) for name, player in self.players.items()}
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = defaultdict(int)
@@ -36,9 +40,17 @@ class Updater:
             player = yields[0]
             if player is None:
                 return
+            self._fill(player)
             processes.average_gradients(self.players[player].parameters)
             self._prepare(player, progress.images)
             self.optimisers[player].step()
+
+    def _fill(self, player: str) -> None:
+        """Gradients of zero where the update's terms reach no parameter, for players who want that."""
+        if self.players[player].zero_gradients:
+            for parameter in self.players[player].parameters:
+                if parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
 
     def _prepare(self, player: str, images: int) -> None:
         """Rate and betas of this step; Adam forgets its moments where the player's restart is due."""
@@ -77,6 +89,21 @@ class Updater:
         means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, defaultdict(int)
         return means
+
+
+def slowed(player: Player, rate: float) -> Player:
+    """A player whose learning rate, constant or scheduled, is multiplied by `rate`."""
+    schedule = player.schedule
+    if rate == 1:
+        return player
+    if schedule is None:
+        return replace(player, learning_rate=player.learning_rate * rate)
+
+    def multiplied(images: int) -> tuple[float, tuple[float, float]]:
+        own, betas = schedule(images)
+        return own * rate, betas
+
+    return replace(player, learning_rate=player.learning_rate * rate, schedule=multiplied)
 
 
 def _adam(player: Player) -> Adam:

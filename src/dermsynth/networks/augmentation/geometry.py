@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from dermsynth.networks.augmentation.strengths import Strengths
-from dermsynth.networks.augmentation.wavelets import DELAY, REACH, downsampling_matrix, upsampling_matrix
+from dermsynth.networks.augmentation.wavelets import DELAY, REACH, downsampling_matrix, margin, upsampling_matrix
 from dermsynth.networks.grid_sample import grid_sample
 
 Draw = Callable[..., Tensor]
@@ -74,8 +74,8 @@ def random_transform(uniform: Draw, normal: Draw, p: float, strengths: Strengths
 def warp(image: Tensor, inverse: Tensor) -> Tensor:
     """Apply transformations with little aliasing: double by sym6, sample bilinearly, halve by sym6 (appendix B).
 
-    The image [n, c, h, w] is continued by its mirror image without end; `inverse` is [n, 3, 3]. The two filters are
-    matrix products along the axes.
+    The image [n, c, h, w] is continued without end by its mirror image, which does not repeat the outermost pixels; `inverse`
+    is [n, 3, 3]. The two filters are matrix products along the axes.
     """
     n, _, height, width = image.shape
     device, dtype = image.device, image.dtype
@@ -88,18 +88,22 @@ def warp(image: Tensor, inverse: Tensor) -> Tensor:
 
 
 def _sampling_grid(inverse: Tensor, height: int, width: int) -> Tensor:
-    """Where each pixel of the doubled result with margin lies in the doubled input, in [-1, 1] from edge to edge."""
+    """Where each pixel of the doubled result with REACH more on each side lies in the doubled input, in [-1, 1]."""
 
     def axis(size: int) -> Tensor:
         samples = torch.arange(2 * size + 2 * REACH, device=inverse.device, dtype=inverse.dtype)
         return (samples - REACH + 0.5 + DELAY) / 2 - size / 2
 
-    rows = 2 * height + 2 * REACH
-    columns = 2 * width + 2 * REACH
-    # one product: grid[n, y, x] = A[n] (x, y) + t[n], normalised by half the size
-    half = inverse.new_tensor([width / 2, height / 2])
-    linear = inverse[:, :2, :2] / half[:, None]
-    offset = (inverse[:, :2, 2] - DELAY / 2) / half
-    along_x = axis(width)[None, :, None] * linear[:, None, :, 0]
-    along_y = axis(height)[None, :, None] * linear[:, None, :, 1] + offset[:, None]
-    return (along_x[:, None] + along_y[:, :, None]).reshape(-1, rows, columns, 2)
+    # one product: place[n, y, x] = A[n] (x, y) + t[n], from the outer border of the first pixel on
+    offset = inverse[:, :2, 2] + inverse.new_tensor([width / 2, height / 2]) - DELAY / 2
+    along_x = axis(width)[None, :, None] * inverse[:, None, :2, 0]
+    along_y = axis(height)[None, :, None] * inverse[:, None, :2, 1] + offset[:, None]
+    place = along_x[:, None] + along_y[:, :, None]
+    return torch.stack([_within(place[..., 0], width), _within(place[..., 1], height)], dim=-1)
+
+
+def _within(place: Tensor, size: int) -> Tensor:
+    """Places on an axis, in pixels, brought into the doubled input that has a margin, whose content repeats: in [-1, 1]."""
+    first = margin(size) - 0.25  # the centre of the doubled input's first sample
+    repeated = (place + first).remainder(max(2 * (size - 1), 1))
+    return (2 * repeated + 0.5) / (size + 2 * margin(size)) - 1

@@ -22,23 +22,30 @@ Array = NDArray[np.float64]
 
 
 def mirror(index: NDArray[np.intp], size: int) -> NDArray[np.intp]:
-    """Reflect positions outside 0 ... size - 1 about the borders (…2 1 0 | 0 1 2…), as often as needed."""
-    folded = np.mod(index, 2 * size)
-    return np.where(folded < size, folded, 2 * size - 1 - folded)
+    """Reflect positions outside 0 ... size - 1 about the outermost pixels (…2 1 | 0 1 2…), as often as needed."""
+    period = max(2 * (size - 1), 1)
+    folded = np.mod(index, period)
+    return np.where(folded < size, folded, period - folded)
+
+
+def margin(size: int) -> int:
+    """Pixels on each side of an axis with which its mirrored continuation is shown once as a whole: then it repeats."""
+    return size // 2
 
 
 @functools.cache
 def upsampling_matrix(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """[2 size, size]: doubles an axis by the 12-tap filter; the mirrored continuation is folded into the matrix.
+    """[2 (size + 2 margin), size]: doubles an axis, with its mirrored continuation on both sides, by the 12-tap filter.
 
-    Sample k of the result lies at position (k + 0.5 + DELAY) / 2 of the input, in units of its pixels.
+    Sample k of the result lies at position (k + 0.5 + DELAY) / 2 - margin of the input, in units of its pixels.
     """
-    filtered = np.zeros((2 * size, size))
+    samples = np.arange(-2 * margin(size), 2 * (size + margin(size)))
+    filtered = np.zeros((len(samples), size))
     taps = np.asarray(SYM6)
     taps = taps / taps.sum()
     for tap, value in enumerate(taps):
         # pixel i stands at position 2 i between zeros
-        position = np.arange(2 * size) - tap + REACH - 1
+        position = samples - tap + REACH - 1
         even = position % 2 == 0
         rows, columns = np.flatnonzero(even), mirror(position[even] // 2, size)
         np.add.at(filtered, (rows, columns), 2 * value)
