@@ -6,7 +6,7 @@ Everywhere in the package an image is uint8 [h, w, 3], RGB.
 import io
 import warnings
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -24,6 +24,35 @@ MAX_PIXELS = 100_000_000
 MAX_FILE_BYTES = 500_000_000
 SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp", ".gif")
 AI_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+def require_pixels(images: Any, shape: str = "n 3 h w") -> None:
+    """Raise UserError unless `images` is an array uint8 of this shape: names for free sides, numbers for fixed ones.
+
+    The one check of everything that measures images: numbers of 0 to 1 would be taken for nearly black pixels.
+    """
+    kind = str(images.dtype) if isinstance(images, np.ndarray) else type(images).__name__
+    if kind != "uint8":
+        raise UserError(f"images: {kind}{_range_of(images)}; give pixels as a NumPy array uint8 of 0 to 255{_way_out(images)}")
+    wanted = shape.split()
+    if images.ndim != len(wanted) or any(w.isdigit() and int(w) != n for w, n in zip(wanted, images.shape, strict=True)):
+        turn = "; colours come before height and width: images.transpose(0, 3, 1, 2)"
+        advice = turn if shape == "n 3 h w" and images.ndim == 4 and images.shape[-1] == 3 else ""
+        raise UserError(f"images: shape {images.shape}; wanted [{', '.join(wanted)}]{advice}")
+
+
+def _range_of(images: Any) -> str:
+    numbers = isinstance(images, np.ndarray) and images.size and np.issubdtype(images.dtype, np.number)
+    return f" from {images.min():g} to {images.max():g}" if numbers else ""
+
+
+def _way_out(images: Any) -> str:
+    """How floating-point images of the two usual ranges become pixels."""
+    if not isinstance(images, np.ndarray) or not np.issubdtype(images.dtype, np.floating) or not images.size:
+        return ""
+    if 0 <= images.min() and images.max() <= 1:
+        return ": (255 * images).round().astype(numpy.uint8)"
+    return ": (127.5 * images + 127.5).round().astype(numpy.uint8)" if np.abs(images).max() <= 1 else ""
 
 
 class BadImage(UserError):

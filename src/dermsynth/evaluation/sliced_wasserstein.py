@@ -4,6 +4,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.images import require_pixels
+
 SMALLEST = 16
 PATCH, PATCHES = 7, 128
 REPEATS, DIRECTIONS = 4, 128
@@ -27,6 +29,7 @@ def laplacian_pyramid(image: Array) -> list[Array]:
 
 def descriptors(images: NDArray[np.uint8], seed: int) -> list[Array]:
     """Random 7 x 7 patches of every level: images uint8 [n, 3, h, w] -> a [n x 128, 147] array a level."""
+    require_pixels(images)
     generator = np.random.default_rng(seed)
     found: list[list[Array]] = []
     for image in images:
