@@ -33,9 +33,13 @@ def require_pixels(images: Any, shape: str = "n 3 h w") -> None:
     """
     kind = str(images.dtype) if isinstance(images, np.ndarray) else type(images).__name__
     if kind != "uint8":
-        raise UserError(f"images: {kind}{_range_of(images)}; give pixels as a NumPy array uint8 of 0 to 255{_way_out(images)}")
+        raise UserError(
+            f"images: {kind}{_range_of(images)}; give pixels as a NumPy array uint8 of 0 to 255{_way_out(images)}"
+        )
     wanted = shape.split()
-    if images.ndim != len(wanted) or any(w.isdigit() and int(w) != n for w, n in zip(wanted, images.shape, strict=True)):
+    if images.ndim != len(wanted) or any(
+        w.isdigit() and int(w) != n for w, n in zip(wanted, images.shape, strict=True)
+    ):
         turn = "; colours come before height and width: images.transpose(0, 3, 1, 2)"
         advice = turn if shape == "n 3 h w" and images.ndim == 4 and images.shape[-1] == 3 else ""
         raise UserError(f"images: shape {images.shape}; wanted [{', '.join(wanted)}]{advice}")
@@ -50,7 +54,7 @@ def _way_out(images: Any) -> str:
     """How floating-point images of the two usual ranges become pixels."""
     if not isinstance(images, np.ndarray) or not np.issubdtype(images.dtype, np.floating) or not images.size:
         return ""
-    if 0 <= images.min() and images.max() <= 1:
+    if images.min() >= 0 and images.max() <= 1:
         return ": (255 * images).round().astype(numpy.uint8)"
     return ": (127.5 * images + 127.5).round().astype(numpy.uint8)" if np.abs(images).max() <= 1 else ""
 

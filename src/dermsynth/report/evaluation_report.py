@@ -1,14 +1,17 @@
 """An evaluation as a page: lights on top, then every figure, the nearest training images, and what it was made with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.evaluation.compared import compared_rows
+from dermsynth.evaluation.meaning import meaning, outside
 from dermsynth.images import grid
 from dermsynth.report.page import COLOURS, bars, picture, thumbnails, write_page
+from dermsynth.values import flags, numbers
 
 NEIGHBOURS, EXAMPLES, COLUMNS = 24, 30, 10
 SPRITE, SPRITES = 48, 20
@@ -25,8 +28,9 @@ SECTIONS = (
 
 def write_evaluation_report(synthetic: DataSet, real: DataSet, result: Mapping[str, Any], command: str) -> None:
     """Write `evaluation.html` into the synthetic set, whose table has the copy gate's columns if it was run."""
-    table = pd.DataFrame(result["measurements"])
+    table = pd.DataFrame(map(_told, result["measurements"]))
     sections = [(title, table[table["metric"].str.startswith(names)].to_dict("records")) for title, names in SECTIONS]
+    compared = compared_rows(synthetic, real, result["real"]["split"])
     write_page(
         synthetic.folder / PAGE,
         "evaluation.html",
@@ -35,14 +39,41 @@ def write_evaluation_report(synthetic: DataSet, real: DataSet, result: Mapping[s
             "result": result,
             "command": command,
             "lights": result["verdict"],
+            "classes": result["class_verdicts"],
+            "made": _counts(synthetic),
+            "kept": _counts(compared),
+            "copying": [_told(row) for row in result.get("copying") or []],
+            "explained": _explained,
             "sections": [(title, rows) for title, rows in sections if rows],
             "differences": _differences(table),
-            "examples": [("synthetic", _some(synthetic)), ("real", _some(real))],
+            "examples": [("synthetic", _some(synthetic)), ("real", _some(compared))],
             "neighbours": _neighbours(synthetic, real) if result.get("copy_gate") else [],
             "embeddings": [_embedding(synthetic, real, view) for view in result.get("embedding", [])],
             "closest": _closest(synthetic, real, result.get("closest", {})),
         },
     )
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A figure with which way is better, and why it lies outside its interval."""
+    return {**row, "better": meaning(str(row["metric"])).better, "outside": outside(row)}
+
+
+def _explained(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What the figures of a table say, each kind once: the names it has there, and a sentence."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        metric = str(row["metric"])
+        known = names.setdefault(meaning(metric).says, [])
+        known += [metric] if metric not in known else []
+    return [
+        (", ".join(found) if len(found) < 4 else f"{found[0]} ... {found[-1]}", says) for says, found in names.items()
+    ]
+
+
+def _counts(data_set: DataSet) -> list[tuple[str, int]]:
+    """Classes with their numbers of images; none where there are no labels."""
+    return [(label, data_set.count(label)) for label in data_set.classes]
 
 
 def _embedding(synthetic: DataSet, real: DataSet, view: Mapping[str, Any]) -> dict[str, Any]:
@@ -96,7 +127,9 @@ def _beside(synthetic: DataSet, made: str, real: DataSet, source: str) -> str:
 
 def _neighbours(synthetic: DataSet, real: DataSet) -> list[dict[str, Any]]:
     """The synthetic images closest to a training image, each beside it."""
-    table = synthetic.table.assign(score=pd.to_numeric(synthetic.table["copy_score"])).sort_values("score")
+    table = synthetic.table.assign(
+        score=numbers(synthetic.table, "copy_score"), flagged=flags(synthetic.table, "copy_flag")
+    ).sort_values("score")
     found = []
     for row in table.head(NEIGHBOURS).to_dict("records"):
         sheet = _beside(synthetic, row["file_name"], real, row["copy_of"])
