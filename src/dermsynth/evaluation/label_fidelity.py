@@ -30,7 +30,8 @@ class Recognition:
     `others` is the share of held-out real images of other classes that it takes for this one, every class weighing alike,
     `others_high` the upper end of its interval;
     `groups` of real images (patients, lesions) are what its interval counts. `mistaken_for` is the other class that synthetic
-    images are most often taken for, and `mistaken` the share of those.
+    images are most often taken for, and `mistaken` the share of those; `passing` is the share of synthetic images of other
+    classes that are taken for this one, and `passing_high` the upper end of its interval.
     """
 
     label: str
@@ -47,6 +48,8 @@ class Recognition:
     groups: int
     mistaken_for: str
     mistaken: float
+    passing: float
+    passing_high: float
     classes: int
     extractor: str
     seed: int
@@ -96,14 +99,22 @@ def _recognition(
     mine, names = real[0] == label, sorted(set(real[0]))
     others, counts = np.unique(seen[seen != label], return_counts=True)
     wrong = (str(others[counts.argmax()]), float(counts.max() / len(seen))) if len(others) else ("", 0.0)
-    elsewhere = [float((real[1][real[0] == other] == label).mean()) for other in names if other != label]
     value, low, high = _interval(float((seen == label).mean()), len(seen))
     count = len(np.unique(groups[mine]))
     floor = _interval(float((held_out == label).mean()), count)
-    taken, _, taken_high = _interval(float(np.mean(elsewhere)), len(np.unique(groups[~mine])))
+    taken, _, taken_high = _interval(_elsewhere(label, *real), len(np.unique(groups[~mine])))
+    away = max(int((synthetic[0] != label).sum()), 1)
+    passing, _, passing_high = _interval(_elsewhere(label, *synthetic), away)
     return Recognition(
-        label, value, low, high, len(seen), *floor, taken, taken_high, len(held_out), count, *wrong, len(names), extractor, seed
+        label, value, low, high, len(seen), *floor, taken, taken_high, len(held_out), count, *wrong, passing, passing_high,
+        len(names), extractor, seed,
     )  # fmt: skip
+
+
+def _elsewhere(label: str, truth: Labels, said: Labels) -> float:
+    """Share of the images of other classes that are taken for this one, every class weighing alike."""
+    others = [float((said[truth == other] == label).mean()) for other in sorted(set(truth)) if other != label]
+    return float(np.mean(others)) if others else 0.0
 
 
 def _known_classes(labels: Labels, groups: NDArray[np.int64], wanted: set[str]) -> tuple[list[str], list[str]]:
@@ -152,6 +163,7 @@ def _interval(share: float, count: int) -> tuple[float, float, float]:
 def recognition_light(row: Recognition) -> tuple[Light, str]:
     """Green from 0.9 times the share of real images; red below 0.7 times where the intervals are apart; amber between.
 
+    Red, too, where the synthetic images of other classes pass for this one as often, and amber where they may.
     Not measured where the classifier takes real images of the class for it no more often than those of other classes.
     """
     real = f"{row.floor:.0%} ({row.floor_low:.0%} to {row.floor_high:.0%}) of {row.real} held-out real ones"
@@ -163,10 +175,12 @@ def recognition_light(row: Recognition) -> tuple[Light, str]:
     says = f"{row.value:.0%} ({row.low:.0%} to {row.high:.0%}) of {row.synthetic} are recognised, {real}"
     if row.mistaken >= 0.1:
         says += f"; {row.mistaken:.0%} pass for {row.mistaken_for}"
-    if row.value >= GOOD * row.floor:
-        return "green", says
-    clear = row.value < FAIR * row.floor and row.high < row.floor_low
-    return ("red" if clear else "amber"), says
+    alike = row.value <= row.passing
+    if row.low <= row.passing_high:
+        says += f"; of those of other classes {row.passing:.0%} pass for it, too"
+    if alike or (row.value < FAIR * row.floor and row.high < row.floor_low):
+        return "red", says
+    return ("green" if row.value >= GOOD * row.floor and row.low > row.passing_high else "amber"), says
 
 
 def refusal_for_one_class(classes: Sequence[str]) -> str:

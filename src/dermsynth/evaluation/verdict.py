@@ -161,7 +161,7 @@ def _fairness(result: Mapping[str, Any]) -> Line:
 def _label_rule() -> str:
     return (
         "share recognised as their class by a classifier of real images, over that of held-out real images: green from "
-        f"{GOOD:g}, red below {FAIR:g} where the intervals are apart, else amber"
+        f"{GOOD:g}, red below {FAIR:g} where the intervals are apart, or where other classes pass for it as often; else amber"
     )
 
 

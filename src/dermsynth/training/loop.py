@@ -85,6 +85,7 @@ class State:
     step: int = 0
     seconds: float = 0.0
     best: dict[str, float] = field(default_factory=dict)
+    best_by: str = ""
     alarms: Alarms = field(default_factory=Alarms)
 
 
@@ -126,7 +127,10 @@ class Trainer:
         self.recipe.load_state_dict(found.network())
         checkpoints.restore_optimisers(self.updater.optimisers, found.optimiser())
         saved = found.state
-        self.state = State(saved["images"], saved["step"], saved["seconds"], saved["best"], Alarms(**saved["alarms"]))
+        best_by = saved.get("best_by", "")
+        self.state = State(
+            saved["images"], saved["step"], saved["seconds"], saved["best"], best_by, Alarms(**saved["alarms"])
+        )
         self.display.tell(f"resuming at {count_text(self.state.images)} images")
 
     def _trim_log(self) -> None:
@@ -245,9 +249,15 @@ class Trainer:
         append_json_line(self.run / LOG, {"images": self.state.images, "metrics": figures})
         self.display.metrics(figures)
         name, value = next(iter(figures.items()))
+        if self.state.best and self.state.best_by != name:
+            self.display.tell(
+                f"the best checkpoint was chosen by {self.state.best_by or 'another figure'}, from now on by {name}"
+            )
+            self.state.best = {}
+        self.state.best_by = name
         if self.state.images > 0 and value < self.state.best.get("value", float("inf")):
             self.state.best = {"images": self.state.images, "value": value}
-            self.display.tell(f"best {name} so far: {value:.4g} at {count_text(self.state.images)}")
+            self.display.tell(f"best checkpoint so far, by {name}: {value:.4g} at {count_text(self.state.images)}")
 
     def _save(self) -> None:
         if self.leader:
