@@ -237,7 +237,7 @@ def _pixels(synthetic: Side, real: Side) -> Iterator[Remark]:
     grey = [float(np.mean([np.ptp(image, axis=0).mean() < COLOURLESS for image in side])) for side in (made, kept)]
     if abs(grey[0] - grey[1]) > UNLIKE:
         yield Remark(
-            "colour",
+            "grey",
             "warning",
             f"{grey[0]:.0%} of the synthetic and {grey[1]:.0%} of the real images are without colour",
         )
