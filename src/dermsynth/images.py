@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -17,6 +17,7 @@ from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from dermsynth.depths import deep_colours, deep_levels, is_deep, unusual_tiff
 from dermsynth.errors import BadImage as BadImage
+from dermsynth.errors import UserError
 from dermsynth.srgb import camera_colours, to_srgb
 
 Pixels = NDArray[np.uint8]
@@ -45,6 +46,39 @@ SUFFIXES = (
 CUT_ROWS, CUT_SHARE = 8, 0.1
 """A JPEG whose lower share of rows is one flat colour was cut short; so many rows at the top must not be."""
 AI_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+
+
+def require_pixels(images: Any, shape: str = "n 3 h w") -> None:
+    """Raise UserError unless `images` is an array uint8 of this shape: names for free sides, numbers for fixed ones.
+
+    The one check of everything that measures images: numbers of 0 to 1 would be taken for nearly black pixels.
+    """
+    kind = str(images.dtype) if isinstance(images, np.ndarray) else type(images).__name__
+    if kind != "uint8":
+        raise UserError(
+            f"images: {kind}{_range_of(images)}; give pixels as a NumPy array uint8 of 0 to 255{_way_out(images)}"
+        )
+    wanted = shape.split()
+    if images.ndim != len(wanted) or any(
+        w.isdigit() and int(w) != n for w, n in zip(wanted, images.shape, strict=True)
+    ):
+        turn = "; colours come before height and width: images.transpose(0, 3, 1, 2)"
+        advice = turn if shape == "n 3 h w" and images.ndim == 4 and images.shape[-1] == 3 else ""
+        raise UserError(f"images: shape {images.shape}; wanted [{', '.join(wanted)}]{advice}")
+
+
+def _range_of(images: Any) -> str:
+    numbers = isinstance(images, np.ndarray) and images.size and np.issubdtype(images.dtype, np.number)
+    return f" from {images.min():g} to {images.max():g}" if numbers else ""
+
+
+def _way_out(images: Any) -> str:
+    """How floating-point images of the two usual ranges become pixels."""
+    if not isinstance(images, np.ndarray) or not np.issubdtype(images.dtype, np.floating) or not images.size:
+        return ""
+    if images.min() >= 0 and images.max() <= 1:
+        return ": (255 * images).round().astype(numpy.uint8)"
+    return ": (127.5 * images + 127.5).round().astype(numpy.uint8)" if np.abs(images).max() <= 1 else ""
 
 
 def read_image(path: Path) -> Pixels:

@@ -1,21 +1,26 @@
+from collections.abc import Mapping
+from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.data.training_set import Selection, held_out, training_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation import fidelity, gate
 from dermsynth.evaluation.copies import Sources, check_copies, sources, without_relatives
 from dermsynth.evaluation.embedding import SHOWN
-from dermsynth.evaluation.evaluate import as_text, evaluate, evaluate_fully
+from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate, evaluate_fully
 from dermsynth.evaluation.origin import PATH_SEED, judge_of, path_figures, trained_on
 from dermsynth.evaluation.path_length import trimmed_mean
 from dermsynth.evaluation.verdict import verdict
-from dermsynth.evaluation.watcher import discriminator_watcher, kid_watcher
+from dermsynth.evaluation.watcher import CHOOSING, discriminator_watcher, distance_watcher
 from dermsynth.images import encode_png, fit, read_image
 from dermsynth.networks.features import load_extractor
 from dermsynth.networks.lpips import load_perceptual
@@ -23,6 +28,7 @@ from dermsynth.recipes.sampler import noise_of, one_hot
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.runs import read_json, write_bytes
 from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.training.loop import Glimpse
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +82,7 @@ def test_the_whole_evaluation_has_every_part(
     assert (again.table["copy_flag"] == "true").sum() == result["copy_gate"]["flagged"]
     assert {*again.table["copy_of"]} <= {*phantom.table[phantom.table["split"] == "train"]["file_name"]}
     questions = {line["question"]: line["light"] for line in result["verdict"]}
-    assert list(questions) == ["fidelity", "diversity", "copying", "usefulness", "fairness"]
+    assert list(questions) == ["fidelity", "diversity", "copying", "usefulness", "fairness", "labels"]
     assert questions["fidelity"] == "red"  # the generator of these tests has hardly been trained
     write_evaluation_report(again, phantom, result, "dermsynth evaluate made")
     page = (made.folder / "assessment.html").read_text()
@@ -279,31 +285,42 @@ def test_sides_and_splits_are_checked(synthetic: DataSet, phantom: DataSet) -> N
 
 
 def test_the_watcher_prefers_real_images(phantom: DataSet) -> None:
-    import numpy as np
-
-    from dermsynth.data.cache import Decoding
-    from dermsynth.data.training_set import training_set
-    from dermsynth.training.loop import Glimpse
-
     chosen = training_set(phantom, Decoding(16, 16))
-    watch = kid_watcher(chosen.images, chosen.labels, 100)
+    watch = distance_watcher(chosen.images, chosen.labels, 100)
     noise = np.random.default_rng(0).integers(0, 255, (100, 3, 16, 16), dtype=np.uint8)
     real = watch(
         Glimpse(0, lambda seeds, labels: np.asarray(chosen.images[-len(seeds) :]), lambda images, labels: None)
     )
     fake = watch(Glimpse(0, lambda seeds, labels: noise, lambda images, labels: None))
-    name = "KID-embedded x 1000"
-    assert real[name] < 0.1 * fake[name]
+    for name in (CHOOSING, "KID-embedded x 1000"):
+        assert real[name] < 0.1 * fake[name], name
+    assert next(iter(real)) == CHOOSING, "the first figure chooses the best checkpoint"
+
+
+@pytest.mark.parametrize("alike", [True, False])
+def test_noisy_and_blurred_images_are_worse_by_the_figure_that_chooses(real_images: Path, alike: bool) -> None:
+    """Of generators that are right but for noise or blur, and of ones whose colours are far off, which noise does not mend."""
+    paths = sorted((real_images / "images").glob("*.jpg"))
+    chosen = (
+        np.random.default_rng(0).permutation(len(paths))[:200] if alike else np.arange(200)
+    )  # sorted: another source
+    pixels = np.stack([fit(read_image(paths[i]), 64, 64, "centre", "area") for i in chosen]).transpose(0, 3, 1, 2)
+    watch, other = distance_watcher(pixels[:100], np.zeros(100, np.int64), 100), pixels[100:]
+    noise = np.random.default_rng(0).normal(size=other.shape)
+    noisy = [(other + level * noise).clip(0, 255).astype(np.uint8) for level in (3, 6, 12)]
+    blurred = np.stack([cv2.GaussianBlur(image.transpose(1, 2, 0), (0, 0), 1).transpose(2, 0, 1) for image in other])
+
+    def figures(images: np.ndarray) -> Mapping[str, float]:  # type: ignore[type-arg]
+        return watch(Glimpse(1, lambda seeds, labels: images, lambda images, labels: None))
+
+    found = [figures(images) for images in (other, *noisy)]
+    assert all(1.1 * a[CHOOSING] < b[CHOOSING] for a, b in pairwise(found)), [one[CHOOSING] for one in found]
+    assert figures(blurred)[CHOOSING] > 1.2 * found[0][CHOOSING]
+    assert found[2]["FID-embedded"] < 1.05 * found[0]["FID-embedded"], "which is why this figure does not choose"
 
 
 def test_the_discriminators_knowledge_by_heart_is_a_difference(phantom: DataSet) -> None:
     """A judge that knows the training images is told from one that does not; without a judge there is no figure."""
-    import numpy as np
-
-    from dermsynth.data.cache import Decoding
-    from dermsynth.data.training_set import Selection, held_out, training_set
-    from dermsynth.training.loop import Glimpse
-
     shown, decoding = training_set(phantom, Decoding(16, 16)), Decoding(16, 16)
     unseen = held_out(phantom, decoding, Selection(), shown.classes)
     assert unseen is not None
@@ -333,7 +350,7 @@ def test_features_of_colour_and_texture_alone_never_give_a_green_light() -> None
         name: verdict({"measurements": [row], "extractor": {"name": name}})[0]["light"]
         for name in ("embedded", "inception-v3 (2048)")
     }
-    assert lights == {"embedded": "amber", "inception-v3 (2048)": "green"}
+    assert lights == {"embedded": "not measured", "inception-v3 (2048)": "green"}
 
 
 def test_a_green_light_is_written_too(
@@ -345,8 +362,13 @@ def test_a_green_light_is_written_too(
     for mine, theirs in zip(made.paths, phantom.paths, strict=False):
         write_bytes(mine, encode_png(fit(read_image(theirs), *read_image(mine).shape[:2], "centre", "area")))
     result = evaluate_fully(open_data_set(made.folder), phantom, load_extractor("embedded"))
-    assert {line["question"]: line["light"] for line in result["verdict"]}["fidelity"] == "amber"
-    assert "in colour and texture alone" in result["verdict"][0]["says"]
+    assert {line["question"]: line["light"] for line in result["verdict"]}["fidelity"] == "not measured"
+    assert "name a network" in result["verdict"][0]["says"]
+    assert "none is farther from real images" in result["verdict"][0]["says"]
+    assert {line["question"]: line["light"] for line in result["verdict"]}["copying"] == "red"
+    assert 50 < result["shared_images"] <= 110  # those of labels that were not generated are not compared
+    assert f"{result['shared_images']} of 110 synthetic images are real ones" in as_lights(result)
+    assert any(one["about"] == "alike" and one["level"] == "warning" for one in result["sides"])
 
 
 def test_a_set_knows_what_it_was_trained_on(synthetic: DataSet, phantom: DataSet) -> None:

@@ -1,6 +1,7 @@
 """The nearest images against loops over other libraries."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from skimage.metrics import mean_squared_error, structural_similarity
 from sklearn.metrics.pairwise import cosine_similarity
@@ -34,7 +35,7 @@ def test_brightness_is_a_weighted_sum() -> None:
     x = images(2, 3)
     grey = np.repeat(x[:, :1], 3, axis=1)
     assert np.abs(luma(grey) - grey[:, 0]).max() < 1e-3
-    assert luma(x)[1, 5, 7] == np.float32(x[1, :, 5, 7] @ [0.299, 0.587, 0.114])
+    assert luma(x)[1, 5, 7] == pytest.approx(x[1, :, 5, 7] @ [0.299, 0.587, 0.114], rel=1e-6)
 
 
 def test_the_least_error_is_that_of_skimages_loop() -> None:

@@ -108,4 +108,4 @@ def utility(
             f"{row['arm']:<34}{row['test']:<34}{row['auc']:>9.3f}{row['auc_deviation']:>7.3f}  {interval:<17}"
             f"{row['images']:>6}{row['positive']:>9}"
         )
-    print(f"\n{result['verdict']}\n{result['worth']}\n\n{out / PAGE}")
+    print("", result["verdict"], *result["cautions"], result["worth"], "", out / PAGE, sep="\n")

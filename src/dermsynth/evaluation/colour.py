@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import jensenshannon
 from scipy.stats import wasserstein_distance
 
+from dermsynth.images import require_pixels
+
 Images = NDArray[np.uint8]
 Histogram = NDArray[np.float64]
 BINS = 64
@@ -21,6 +23,7 @@ SPACES: dict[str, tuple[int | None, Sequence[tuple[str, float, float]]]] = {
 
 def colour_histograms(images: Images) -> dict[str, Histogram]:
     """Counts of every channel of RGB, HSV and CIELAB per image: channel -> [n, 64], from uint8 [n, 3, h, w]."""
+    require_pixels(images)
     found: dict[str, list[Histogram]] = {}
     for image in images:
         pixels = np.ascontiguousarray(image.transpose(1, 2, 0)).astype(np.float32) / 255

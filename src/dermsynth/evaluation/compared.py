@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.duplicates import near_duplicates
+from dermsynth.data.splits import joined_groups
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
-from dermsynth.evaluation.comparison import Measurement, require
+from dermsynth.evaluation.comparison import Measurement, as_rows, require
 from dermsynth.evaluation.dermatology import COMPARED
 from dermsynth.evaluation.fidelity import (
     appearance_measurements,
@@ -23,11 +25,14 @@ from dermsynth.evaluation.fidelity import (
     swd_measurements,
 )
 from dermsynth.evaluation.groups import EVERYTHING, Group
+from dermsynth.evaluation.label_fidelity import label_fidelity, refusal_for_one_class
 from dermsynth.evaluation.origin import checkpoint_of
 from dermsynth.evaluation.rows import appearances, decoding_of, features, histograms
+from dermsynth.evaluation.sides import Side, fingerprints_of, remarks, shared_images
 from dermsynth.networks.features import Extractor
 from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.runs import environment, read_json, write_json
+from dermsynth.values import identifiers
 
 RESULT = "assessment.json"
 OLD_RESULT = "evaluation.json"
@@ -46,7 +51,9 @@ class Compared:
         _check_sides(synthetic, real)
         self.synthetic, self.whole, self.extractor, self.split, self.seed = synthetic, real, extractor, split, seed
         self.perceptual = perceptual
-        self.real = _real_rows(synthetic, real, split)
+        self.real = compared_rows(synthetic, real, split)
+        require(len(synthetic.table), "synthetic", EVERYTHING)
+        require(len(self.real.table), "real", EVERYTHING)
         self.decoding = decoding_of(synthetic)
 
     @cached_property
@@ -125,9 +132,21 @@ class Compared:
             seen = f"{len(made)} of {len(part.synthetic)} synthetic, {len(kept)} of {len(part.real)} real images"
             raise UserError(f"{error} (lesions were found in {seen})") from error
 
+    def label_fidelity(self) -> tuple[list[dict[str, Any]], list[str]]:
+        """How many images of each class a classifier of the real ones recognises; and why classes have no such figure."""
+        if len(self.synthetic.classes) < 2:
+            return [], [refusal_for_one_class(self.synthetic.classes)]
+        made, kept = self.features
+        labels = self.synthetic.labels.astype(str), self.real.labels.astype(str)
+        names = self.real.table.get("group", np.full(len(labels[1]), ""))
+        pairs = near_duplicates(*fingerprints_of(self.images[1]))
+        groups = joined_groups(identifiers(names), pairs)
+        found, refused = label_fidelity((made, labels[0]), (kept, labels[1]), groups, self.extractor.name, self.seed)
+        return as_rows(found), refused
+
     @cached_property
     def facts(self) -> dict[str, Any]:
-        """What must stand beside the figures: both sets, the extractor, the size, the environment."""
+        """What must stand beside the figures: both sets, what makes them unlike, the extractor, the size, the environment."""
         synthetic, real, chosen, extractor = self.synthetic, self.whole, self.real, self.extractor
         generator = synthetic.description.get("generator", {})
         same = generator.get("data_hash") == real.content_hash
@@ -143,6 +162,7 @@ class Compared:
             "synthetic": {
                 "folder": synthetic.folder.name,
                 "images": len(synthetic.table),
+                "classes": synthetic.classes,
                 "content_hash": synthetic.content_hash,
                 "generator": generator,
             },
@@ -150,6 +170,8 @@ class Compared:
                 "folder": real.folder.name,
                 "content_hash": real.content_hash,
                 "images": len(chosen.table),
+                "classes": chosen.classes,
+                "left_out": left_out_of(chosen, real, self.split),
                 "split": self.split,
                 "trained_on": seen,
                 "training_set_known": same,
@@ -160,6 +182,13 @@ class Compared:
                 "identity": extractor.identity,
                 "comparable_with_published_fid": extractor.comparable,
             },
+            "sides": remarks(
+                Side(synthetic, self.images[0], "synthetic"),
+                Side(chosen, self.images[1], "real"),
+                self.decoding,
+                bool(generator),
+            ),
+            "shared_images": shared_images(*self.images),
             "size": [self.decoding.width, self.decoding.height],
             "interval": "95 %: basic bootstrap; of nearest-neighbour figures and FID at infinity, jackknife",
             "environment": environment(),
@@ -196,8 +225,20 @@ def _check_sides(synthetic: DataSet, real: DataSet) -> None:
         raise UserError(f"{real.folder}: a synthetic set; --against takes the real one")
 
 
-def _real_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
-    """The real images of the split and of the classes that were generated."""
+def left_out_of(chosen: DataSet, real: DataSet, split: str) -> dict[str, int]:
+    """Images of the split that are not compared, by label: those of classes that were not generated."""
+    rows = real.table if split == "all" or "split" not in real.table else real.table[real.table["split"] == split]
+    others = rows[~rows["file_name"].isin(chosen.table["file_name"])]
+    return {
+        str(label) or "no label": int(n) for label, n in others.get("label", others["file_name"]).value_counts().items()
+    }
+
+
+def compared_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
+    """The real images of the split and of the classes that were generated.
+
+    Raises UserError for a split that is not there.
+    """
     keep = np.ones(len(real.table), dtype=bool)
     if split != "all":
         if "split" not in real.table or split not in set(real.table["split"]):
@@ -208,10 +249,7 @@ def _real_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
     if synthetic.classes:
         keep &= np.isin(real.labels.astype(str), synthetic.classes)
     keep &= ~np.isin(real.labels.astype(str), generator.get("exclude", []))
-    chosen = real.select(keep)
-    require(len(synthetic.table), "synthetic", EVERYTHING)
-    require(len(chosen.table), "real", EVERYTHING)
-    return chosen
+    return real.select(keep)
 
 
 def _copy_to_run(synthetic: DataSet, result: dict[str, Any]) -> None:

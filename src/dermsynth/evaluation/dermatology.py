@@ -10,6 +10,7 @@ from skimage.feature import graycomatrix, graycoprops
 from dermsynth.artefacts.rims import frame
 from dermsynth.artefacts.segmentation import lesion_mask
 from dermsynth.artefacts.skin import typology_angle
+from dermsynth.images import require_pixels
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -58,6 +59,7 @@ COMPARED = tuple(column for column in range(len(NAMES)) if column != TONE)
 
 def appearance(image: Pixels, lesion: Mask) -> Appearance | None:
     """Features of an RGB image uint8 [h, w, 3] and its lesion mask; None where lesion or skin is too small to measure."""
+    require_pixels(image, "h w 3")
     skin = ~cv2.dilate(lesion.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool) & ~frame(image)[0]
     if lesion.sum() < SMALLEST_LESION or skin.sum() < SMALLEST_SKIN:
         return None
@@ -124,6 +126,7 @@ def _texture(lightness: NDArray[np.floating], lesion: Mask) -> tuple[float, floa
 
 def appearance_found(image: Pixels) -> list[float]:
     """The features as a row, of an image uint8 [3, h, w] whose lesion is found by its colour; NaN where that fails."""
+    require_pixels(image, "3 h w")
     pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
     found = appearance(pixels, lesion_mask(pixels))
     return [np.nan] * len(NAMES) if found is None else [getattr(found, name) for name in NAMES]

@@ -9,9 +9,18 @@ from dermsynth.evaluation.compared import Compared
 from dermsynth.evaluation.comparison import Measurement, as_rows
 from dermsynth.evaluation.copies import copy_section
 from dermsynth.evaluation.embedding import embedding_view
-from dermsynth.evaluation.groups import EVERYTHING, Group, groups, skin_tone_groups, tone_shares, tones_measured
+from dermsynth.evaluation.groups import (
+    EVERYTHING,
+    Group,
+    groups,
+    skin_tone_groups,
+    tone_shares,
+    tones_measured,
+    unmatched,
+)
 from dermsynth.evaluation.origin import Judge, generator_of, path_figures
-from dermsynth.evaluation.verdict import USEFULNESS, verdict
+from dermsynth.evaluation.sides import beyond_belief
+from dermsynth.evaluation.verdict import USEFULNESS, class_verdicts, verdict
 from dermsynth.networks.features import Extractor
 from dermsynth.networks.lpips import PerceptualSpace
 from dermsynth.progress import progress_bar
@@ -32,7 +41,9 @@ def evaluate(
     """
     compared = Compared(synthetic, real, extractor, split, seed)
     found, refused = _measured(groups(synthetic, compared.real), [compared.distances, compared.pyramids])
-    return compared.written({"measurements": as_rows(found), "refused": refused})
+    rows = as_rows(found)
+    sides = [*beyond_belief(rows), *compared.facts["sides"]]
+    return compared.written({"measurements": rows, "refused": refused, "sides": sides})
 
 
 def evaluate_fully(
@@ -47,7 +58,7 @@ def evaluate_fully(
     paths: int = 0,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Everything of `evaluate`, and manifolds, colours, named features, diversity, skin tones, copies, and a verdict.
+    """Everything of `evaluate`, and manifolds, colours, named features, diversity, labels, skin tones, copies, and a verdict.
 
     Marks in the synthetic set's `metadata.csv` which images pass the copy gate. `columns` are compared value by value;
     `judge` gives the discriminator's confidence for membership inference, `perceptual` a distance for pairs, neighbours, and the
@@ -63,10 +74,14 @@ def evaluate_fully(
     tones, missing = _measured(
         skin_tone_groups(*compared.appearances), [compared.distances, compared.further, compared.looks]
     )
+    labels, unlearned = compared.label_fidelity()
     copies = copy_section(compared, judge)
+    rows = as_rows([*found, *tones])
     result = {
-        "measurements": as_rows([*found, *tones]),
-        "refused": [*refused, *missing],
+        "measurements": rows,
+        "sides": [*beyond_belief(rows), *compared.facts["sides"]],
+        "label_fidelity": labels,
+        "refused": [*unmatched(synthetic, compared.real, columns), *refused, *missing, *unlearned],
         "skin_tones": tone_shares(*compared.appearances),
         "skin_tones_measured": tones_measured(*compared.appearances),
         "path_lengths": walks,
@@ -74,7 +89,8 @@ def evaluate_fully(
         "usefulness": _usefulness(synthetic),
         **copies,
     }
-    return compared.written({**result, "verdict": verdict(compared.facts | result)})
+    whole = compared.facts | result
+    return compared.written({**result, "verdict": verdict(whole), "class_verdicts": class_verdicts(whole)})
 
 
 def _walks(
@@ -122,6 +138,10 @@ def as_text(result: dict[str, Any], group: str = "") -> str:
         lines.append(f"  the generator was trained on {real['trained_on']} of the {real['images']} real images")
     elif not real["training_set_known"]:
         lines.append("  unknown whether the generator was trained on these real images")
+    lines += [f"  {one['level']}: {one['says']}" for one in result["sides"]]
+    if real["left_out"]:
+        others = ", ".join(f"{label} {count}" for label, count in real["left_out"].items())
+        lines.append(f"  real images of classes that the set does not have are not compared: {others}")
     header = f"{'group':<22}{'metric':<34}{'value':>9}  {'95 % interval':<19}{'n':>11}"
     header += f"   {'real-real':>9} {'synth-real':>10} {'n':>6}"
     lines += [header, "-" * len(header)]
@@ -138,5 +158,8 @@ def as_text(result: dict[str, Any], group: str = "") -> str:
 
 
 def as_lights(result: dict[str, Any]) -> str:
-    """The verdict, a line a question."""
-    return "\n".join(f"{line['question']:<12}{line['light']:<14}{line['says']}" for line in result["verdict"])
+    """The verdict, a line a question, and a line for each question and class."""
+    lines = [("", line) for line in result["verdict"]]
+    lines += [(f"{label}: ", line) for label, found in result["class_verdicts"].items() for line in found]
+    width = max(len(prefix + line["question"]) for prefix, line in lines) + 2
+    return "\n".join(f"{prefix + line['question']:<{width}}{line['light']:<14}{line['says']}" for prefix, line in lines)

@@ -31,6 +31,7 @@ from dermsynth.evaluation.manifold import Manifold, manifold
 from dermsynth.evaluation.similar import Images
 from dermsynth.evaluation.sliced_wasserstein import PatchWalk, level_distances
 from dermsynth.evaluation.structural import multi_scale_ssim
+from dermsynth.images import require_pixels
 from dermsynth.networks.lpips import PerceptualSpace
 
 FID_RESAMPLES, KID_RESAMPLES = 100, 1000
@@ -186,8 +187,9 @@ def pair_measurements(
     MS-SSIM higher, or a perceptual distance lower, than the floor means that the synthetic images are more alike than real ones
     are (Odena et al. 2017, Zhang et al. 2018).
     """
-    require(len(synthetic), "synthetic", group)
-    require(len(real), "real", group)
+    for side, images in (("synthetic", synthetic), ("real", real)):
+        require_pixels(images)
+        require(len(images), side, group)
     measures: dict[str, Callable[[Images, Images], Array]] = {"MS-SSIM of pairs": multi_scale_ssim}
     if perceptual is not None:
         measures[f"{perceptual.name}, of pairs"] = _perceptual_distances(perceptual)
@@ -235,8 +237,9 @@ def score_measurement(synthetic: Array, real: Array, group: str, suffix: str, se
 
 def swd_measurements(synthetic: Images, real: Images, group: str, seed: int) -> list[Measurement]:
     """SWD by BAUR's protocol on equally many images, at most the protocol's 10,000 a side: mean over levels, then every level."""
-    require(len(synthetic), "synthetic", group)
-    require(len(real), "real", group)
+    for side, images in (("synthetic", synthetic), ("real", real)):
+        require_pixels(images)
+        require(len(images), side, group)
     count = min(len(synthetic), len(real), SWD_MAXIMUM)
     generator = np.random.default_rng(seed)
     made, kept = (

@@ -13,6 +13,7 @@ from dermsynth.evaluation.copying import gate_threshold
 from dermsynth.evaluation.nearest import nearest
 from dermsynth.evaluation.similar import Images
 from dermsynth.evaluation.structural import lying
+from dermsynth.images import require_pixels
 
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.01
@@ -55,6 +56,7 @@ def _channel(image: NDArray[np.uint8], channel: str) -> NDArray[np.float32]:
 
 def looked_at(images: Images, view: View) -> NDArray[np.float32]:
     """Unit vectors [n, side^2] of images uint8 [n, 3, h, w]."""
+    require_pixels(images)
     return np.stack([view.of(image) for image in images])
 
 

@@ -1,7 +1,7 @@
 """The parts of both sets that are compared apart: everything, classes, skin tones, values of columns."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from dermsynth.artefacts.skin import skin_tone_class
 from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.dermatology import TONE
+from dermsynth.values import is_missing, plain_identifier
 
 EVERYTHING = "all classes"
 MEASURED = 0.5
@@ -40,7 +41,20 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
                 ]
                 there = ", ".join(both) or "none"
                 raise UserError(f"--by {column!r}: no such column in {side.folder}; columns of both sets: {there}")
-        found += _by_value(synthetic.table[column].to_numpy(), real.table[column].to_numpy(), f"{column}: ")
+        found += _by_value(*_one_spelling(synthetic, real, column), f"{column}: ")
+    return found
+
+
+def unmatched(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[str]:
+    """Classes, and values of the columns, that one side alone has: nothing is measured of them."""
+    found = []
+    both: list[tuple[str, tuple[NDArray[Any], NDArray[Any]]]]
+    both = [("class", (synthetic.labels, real.labels))] if synthetic.classes else []
+    both += [(column, _one_spelling(synthetic, real, column)) for column in columns]
+    for what, (made, kept) in both:
+        for side, mine, theirs in (("synthetic", made, kept), ("real", kept, made)):
+            alone = sorted({str(value) for value in mine if value} - {str(value) for value in theirs})
+            found += [f"{what} {value!r}: only {side} images have it ({(mine == value).sum()})" for value in alone]
     return found
 
 
@@ -81,8 +95,19 @@ def tones_of(rows: NDArray[np.float64]) -> NDArray[np.str_]:
     return np.array([skin_tone_class(angle) for angle in rows[:, TONE]])
 
 
-def _by_value(mine: NDArray[np.str_], theirs: NDArray[np.str_], prefix: str) -> list[Group]:
+def _by_value(mine: NDArray[Any], theirs: NDArray[Any], prefix: str) -> list[Group]:
     values = sorted({str(v) for v in mine if v} & {str(v) for v in theirs if v})
     return [
         Group(f"{prefix}{value}", np.flatnonzero(mine == value), np.flatnonzero(theirs == value)) for value in values
     ]
+
+
+def _one_spelling(synthetic: DataSet, real: DataSet, column: str) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    """Both sides' cells, empty where the value is missing, in the first of the spellings that mean the same."""
+    spelling: dict[str, str] = {}
+
+    def told(side: DataSet) -> NDArray[np.object_]:
+        cells = [str(cell) for cell in side.table[column]]
+        return np.array(["" if is_missing(c) else spelling.setdefault(plain_identifier(c), c) for c in cells], object)
+
+    return told(synthetic), told(real)

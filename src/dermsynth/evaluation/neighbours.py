@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from dermsynth.evaluation.nearest import nearest
 from dermsynth.evaluation.similar import Images, Indices, Values
-from dermsynth.images import thumbnail_hash
+from dermsynth.images import require_pixels, thumbnail_hash
 
 
 def highest_cosine(x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[Values, Indices]:
@@ -17,6 +17,8 @@ def highest_cosine(x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[Va
 
 def least_squared_error(x: Images, y: Images) -> tuple[Values, Indices]:
     """Least mean squared error in grey levels squared of each image of x with one of y, and which one: both [n]."""
+    for side in (x, y):
+        require_pixels(side)
     pixels = x.shape[1] * x.shape[2] * x.shape[3]
     left, right = (side.reshape(len(side), pixels).astype(np.float32) for side in (x, y))
     distance, index = nearest(left, right)
@@ -32,4 +34,5 @@ def nearest_hash(x: Images, y: Images) -> tuple[Values, Indices]:
 
 
 def _hashes(images: Images) -> NDArray[np.uint64]:
+    require_pixels(images)
     return np.array([thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0)))[0] for image in images])

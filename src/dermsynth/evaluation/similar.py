@@ -10,6 +10,7 @@ import numpy as np
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from dermsynth.images import require_pixels
 from dermsynth.progress import progress_bar
 
 Images = NDArray[np.uint8]
@@ -27,6 +28,7 @@ TASK = 8
 
 def luma(images: Images) -> Planes:
     """Brightness of uint8 [n, 3, h, w] (ITU-R BT.601): float32 [n, h, w]."""
+    require_pixels(images)
     weights = np.array([0.299, 0.587, 0.114], np.float32)
     return np.ascontiguousarray(np.einsum("nchw,c->nhw", images, weights, optimize=True))
 

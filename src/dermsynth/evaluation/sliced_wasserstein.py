@@ -13,6 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.images import require_pixels
+
 SMALLEST = 16
 PATCH, PATCHES = 7, 128
 REPEATS, DIRECTIONS = 4, 128
@@ -67,6 +69,7 @@ def _patches(image: NDArray[np.uint8], generator: np.random.Generator) -> list[A
 
 def descriptors(images: NDArray[np.uint8], seed: int) -> list[Array]:
     """All patches of a small set at once, normalised: images uint8 [n, 3, h, w] -> a [n x 128, 147] array a level."""
+    require_pixels(images)
     parts = list(PatchWalk(images, np.arange(len(images)), seed))
     return [normalised(np.concatenate(level)) for level in zip(*parts, strict=True)]
 

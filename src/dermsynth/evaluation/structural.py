@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dermsynth.evaluation.similar import C1, C2, SIGMA, WINDOW, Images
+from dermsynth.images import require_pixels
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 BLOCK = 64
@@ -18,9 +19,14 @@ EIGHT = ("as it is", "turned 90", "turned 180", "turned 270", "mirrored", "mirro
 """The eight ways in which a square can lie."""
 
 
-def ssim(x: NDArray[Any], y: NDArray[Any]) -> NDArray[np.float64]:
-    """Mean structural similarity (equation 13) of pairs [n, c, h, w] of 0 to 255, a channel at a time, window of 11: [n]."""
-    a, b = _floats(x), _floats(y)
+def ssim(x: NDArray[Any], y: NDArray[Any], *, white: float | None = None) -> NDArray[np.float64]:
+    """Mean structural similarity (equation 13) of pairs [n, c, h, w], a channel at a time, window of 11: [n].
+
+    Images are uint8; of other numbers `white` must be given, the value of white (1 or 255).
+
+    Raises UserError for other numbers without it.
+    """
+    a, b = (_floats(side, white) for side in (x, y))
     return _maps(a, b)[0].flatten(1).mean(dim=1).double().numpy()
 
 
@@ -45,8 +51,11 @@ def _multi_scale(a: Tensor, b: Tensor) -> NDArray[np.float64]:
     return found.mean(dim=1).numpy()
 
 
-def _floats(x: NDArray[Any]) -> Tensor:
-    return torch.from_numpy(np.asarray(x)).float()
+def _floats(x: NDArray[Any], white: float | None = None) -> Tensor:
+    """Images as floating-point numbers of 0 to 255."""
+    if white is None:
+        require_pixels(x, "n c h w")
+    return torch.from_numpy(np.asarray(x)).float() * (255 / (white or 255))
 
 
 def _window(channels: int) -> Tensor:

@@ -2,20 +2,30 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from scipy.stats import betabinom
 
+from dermsynth.evaluation import floors
+from dermsynth.evaluation.floors import FAIR, GOOD, ORDER, Judged, Light
 from dermsynth.evaluation.groups import EVERYTHING
+from dermsynth.evaluation.label_fidelity import Recognition, recognition_light
 from dermsynth.networks.features import EMBEDDED
 
-Light = Literal["green", "amber", "red", "not measured"]
-GOOD, FAIR = 0.9, 0.7
-"""Shares of what real images reach against each other, from which a figure is green or amber."""
 USEFULNESS = "usefulness.json"
 """Where a utility experiment leaves its outcome in the synthetic set."""
 COMMON = 0.02
 """Share of the real images from which on a skin tone must not be missing."""
+CLOSE, TOO_CLOSE = -2.0, -3.0
+"""C_T from which on a set is amber, and red: Meehan et al. 2020 speak of copying below -3."""
+NEARER, MUCH_NEARER = 0.95, 0.8
+"""Distance to training images over that to held-out ones, below which a set is amber, and red."""
+TELLS, TELLS_MUCH = 0.55, 0.65
+"""AUC of membership by distance, above which a set is amber, and red."""
+NO_NETWORK = (
+    "name a network: --extractor inception=FILE, mobilenet=FILE or timm:NAME=FILE; colour and texture alone cannot tell "
+    "good images from bad ones"
+)
 
 
 @dataclass(frozen=True)
@@ -29,56 +39,71 @@ class Line:
 
 
 def verdict(result: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Fidelity, diversity, copying, fairness from the figures of a result, and what a utility experiment has left."""
+    """Fidelity, diversity, copying, usefulness, fairness, labels from the figures of a result."""
+    rows = _rows(result, EVERYTHING)
     lines = [
-        _share(result, "fidelity", "precision"),
-        _diversity(result),
+        _of_figures(result, "fidelity", floors.fidelity_figures(rows)),
+        _of_figures(result, "diversity", floors.diversity_figures(rows)),
         _copying(result),
         _useful(result),
         _fairness(result),
+        _labels(result),
     ]
     return [asdict(line) for line in lines]
 
 
-def _row(result: Mapping[str, Any], name: str) -> Mapping[str, Any] | None:
-    rows: Sequence[Mapping[str, Any]] = result["measurements"]
-    return next((r for r in rows if r["group"] == EVERYTHING and r["metric"].split("-")[0] == name), None)
+def class_verdicts(result: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+    """Fidelity, diversity and label of every class of the synthetic set: class -> lines."""
+    found = {}
+    for label in result.get("synthetic", {}).get("classes", []):
+        rows = _rows(result, label)
+        fidelity = _of_figures(result, "fidelity", floors.fidelity_figures(rows))
+        diversity = _of_figures(result, "diversity", floors.diversity_figures(rows))
+        found[label] = [asdict(line) for line in (fidelity, diversity, _label(result, label))]
+    return found
 
 
-def _light(ratio: float) -> Light:
-    return "green" if ratio >= GOOD else "amber" if ratio >= FAIR else "red"
+def _rows(result: Mapping[str, Any], group: str) -> list[Mapping[str, Any]]:
+    return [row for row in result["measurements"] if row["group"] == group]
 
 
-def _share(result: Mapping[str, Any], question: str, name: str) -> Line:
-    rule = f"{name} at equal n over that of real images: green from {GOOD}, amber from {FAIR}"
-    row = _row(result, name)
-    if row is None or row["floor"] <= 0:
-        return Line(question, "not measured", "", rule)
-    light = _light(row["matched"] / row["floor"])
-    says = f"{row['metric']} {row['matched']:.2f}, real images {row['floor']:.2f} (n = {row['half']})"
-    if light == "green" and result["extractor"]["name"] == EMBEDDED:
-        return Line(question, "amber", f"{says}, in colour and texture alone; meaning needs another --extractor", rule)
-    return Line(question, light, says, rule)
-
-
-def _diversity(result: Mapping[str, Any]) -> Line:
-    """The worse of recall and coverage."""
-    order: list[Light] = ["red", "amber", "green", "not measured"]
-    lines = [_share(result, "diversity", name) for name in ("recall", "coverage")]
-    worst = min(lines, key=lambda line: order.index(line.light))
-    rule = (
-        f"the worse of recall and coverage at equal n over those of real images: green from {GOOD}, amber from {FAIR}"
-    )
-    return Line("diversity", worst.light, "; ".join(line.says for line in lines if line.says), rule)
+def _of_figures(result: Mapping[str, Any], question: str, found: Sequence[Judged]) -> Line:
+    """The worst figure decides; without a network's features only that something is wrong can be told."""
+    light = floors.worst(found)
+    if not found:
+        return Line(question, "not measured", "too few images for figures", floors.RULE)
+    if light != "red" and result.get("extractor", {}).get("name") == EMBEDDED:
+        return Line(question, "not measured", f"{NO_NETWORK}. By these: {floors.told(found)}", floors.RULE)
+    return Line(question, light, floors.told(found), floors.RULE)
 
 
 def _copying(result: Mapping[str, Any]) -> Line:
     rule = (
-        "flagged by the copy gate: green where chance explains as many (p > 0.05), red from five times the false alarms"
+        "the worst of: real images among the synthetic ones (red); flagged by the copy gate: green where chance explains as "
+        f"many (p > 0.05), red from five times the false alarms; C_T: amber from {CLOSE:g} down, red from {TOO_CLOSE:g}; "
+        f"distance ratio: interval below {NEARER:g}, {MUCH_NEARER:g}; membership by distance: interval above {TELLS:g}, "
+        f"{TELLS_MUCH:g}"
     )
+    found = [*_shared(result), *_gate(result), *_closeness(result)]
+    if not found:
+        return Line("copying", "not measured", str(result.get("copying_refused", "")), rule)
+    worst = min((light for light, _ in found), key=ORDER.index)
+    if not result.get("copy_gate"):
+        found.append(("not measured", f"copy gate not run: {result.get('copying_refused', '')}"))
+    told = [says for light, says in found if light != "green"] if worst != "green" else []
+    return Line("copying", worst, "; ".join(told or [says for _, says in found]), rule)
+
+
+def _shared(result: Mapping[str, Any]) -> list[tuple[Light, str]]:
+    shared = result.get("shared_images", 0)
+    of = result.get("synthetic", {}).get("images", 0)
+    return [("red", f"{shared} of {of} synthetic images are real ones of the set compared with")] if shared else []
+
+
+def _gate(result: Mapping[str, Any]) -> list[tuple[Light, str]]:
     gate = result.get("copy_gate")
     if not gate:
-        return Line("copying", "not measured", str(result.get("copying_refused", "")), rule)
+        return []
     flagged, of, rate = gate["flagged"], gate["of"], gate["false_alarms"]
     held_out = gate["held_out"]
     below = (
@@ -86,7 +111,26 @@ def _copying(result: Mapping[str, Any]) -> Line:
     )  # held-out images at or below the threshold: the true rate is known that well
     chance = float(betabinom.sf(flagged - 1, of, below, held_out + 1 - below))
     light: Light = "green" if chance > 0.05 else "red" if flagged > 5 * rate * of else "amber"
-    return Line("copying", light, f"{flagged} of {of} flagged, {rate * of:.0f} expected of real images", rule)
+    return [(light, f"{flagged} of {of} flagged, {rate * of:.0f} expected of real images")]
+
+
+def _closeness(result: Mapping[str, Any]) -> list[tuple[Light, str]]:
+    """What the figures against held-out images say of the set as a whole."""
+    found: list[tuple[Light, str]] = []
+    for row in result.get("copying") or []:
+        name, low, high = row["metric"], row["low"], row["high"]
+        says = f"{name} {row['value']:.2f} ({low:.2f} to {high:.2f}), {row['without']:g} without copying"
+        if name.startswith("C_T"):
+            found.append((_falling(row["value"], CLOSE, TOO_CLOSE), says))
+        elif name.startswith("distance ratio"):
+            found.append((_falling(high, NEARER, MUCH_NEARER), says))
+        elif name.startswith("membership by distance"):
+            found.append((_falling(-low, -TELLS, -TELLS_MUCH), says))
+    return found
+
+
+def _falling(value: float, amber: float, red: float) -> Light:
+    return "red" if value <= red else "amber" if value <= amber else "green"
 
 
 def _useful(result: Mapping[str, Any]) -> Line:
@@ -115,3 +159,34 @@ def _fairness(result: Mapping[str, Any]) -> Line:
         f"{tone} skin: {worst['synthetic']:.1%} of synthetic, {worst['real']:.1%} of real images",
         rule,
     )
+
+
+def _label_rule() -> str:
+    return (
+        "share recognised as their class by a classifier of real images, over that of held-out real images: green from "
+        f"{GOOD:g}, red below {FAIR:g} where the intervals are apart, or where other classes pass for it as often; else amber"
+    )
+
+
+def _label(result: Mapping[str, Any], label: str) -> Line:
+    """Whether images of a class are recognised as what they are said to be."""
+    rows = [row for row in result.get("label_fidelity", []) if row["label"] == label]
+    if not rows:
+        refused = [line for line in result.get("refused", []) if line.startswith("label fidelity")]
+        mine = [line for line in refused if line.startswith(f"label fidelity of {label}:")] or refused
+        return Line("label", "not measured", mine[0] if mine else "", _label_rule())
+    light, says = recognition_light(Recognition(**rows[0]))
+    if result.get("extractor", {}).get("name") == EMBEDDED and light in ("green", "amber"):
+        says += "; told by colour and texture alone"
+    return Line("label", light, says, _label_rule())
+
+
+def _labels(result: Mapping[str, Any]) -> Line:
+    """The worst class decides."""
+    lines = [(row["label"], _label(result, row["label"])) for row in result.get("label_fidelity", [])]
+    if not lines:
+        refused = [line for line in result.get("refused", []) if line.startswith("label fidelity")]
+        return Line("labels", "not measured", "; ".join(refused), _label_rule())
+    label, worst = min(lines, key=lambda pair: ORDER.index(pair[1].light))
+    rule = f"{_label_rule()}; the worst class decides"
+    return Line("labels", worst.light, f"{label}: {worst.says}", rule)

@@ -6,7 +6,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.data.training_set import TrainingSet
+from dermsynth.evaluation.comparison import halves
+from dermsynth.evaluation.frechet import frechet_distance
 from dermsynth.evaluation.kernel import kernel_distance
+from dermsynth.evaluation.sliced_wasserstein import SMALLEST, descriptors, line_distance
 from dermsynth.networks.features import load_extractor
 from dermsynth.training.loop import Glimpse, Watcher
 from dermsynth.training.settings import RunConfig
@@ -14,31 +17,81 @@ from dermsynth.training.showing import unseen_images
 
 FIRST_SEED = 10_000_000
 """Seeds of watched images start here: they are no seed of a sample grid."""
-WATCHED = 512
+WATCHED, PATCHED, DIRECTIONS = 512, 256, 64
+"""Images whose features are compared, of which patches are cut, and directions that these are projected on."""
+CHOOSING = "mean distance, times real to real"
+"""The figure by which the best checkpoint is chosen."""
+
+Images = NDArray[np.uint8]
+Projected = list[NDArray[np.float32]]
 
 
 def usual_watchers(config: RunConfig, shown: TrainingSet) -> list[Watcher]:
-    """KID, by which the best checkpoint is chosen, and the discriminator's opinion where there are held-out images."""
-    watchers = [kid_watcher(shown.images, shown.labels, min(WATCHED, len(shown.images)))]
+    """Distances, by whose mean the best checkpoint is chosen; the discriminator's opinion where images are held out."""
+    watchers = [distance_watcher(shown.images, shown.labels, min(WATCHED, len(shown.images)))]
     unseen = unseen_images(config.recipe, config.data)
     return watchers if unseen is None else [*watchers, discriminator_watcher(shown, unseen, WATCHED)]
 
 
-def kid_watcher(images: NDArray[np.uint8], labels: NDArray[np.int64], count: int) -> Watcher:
-    """KID x 1000 with the embedded extractor between `count` generated images and as many training images.
+def distance_watcher(images: Images, labels: NDArray[np.int64], count: int) -> Watcher:
+    """Distances between `count` generated images and as many training images, and their mean.
 
+    The Frechet distance and KID of the embedded features see colours and forms, and hardly noise and blur; distances of patches
+    at every size of a pyramid (SWD, on fewer images and directions than in an evaluation) see these. Each is divided by that
+    between two halves of the training images, and the geometric mean of the ratios comes first: by it the best checkpoint is
+    chosen. Not by the largest, which would hide that the others get worse, nor by KID alone, which is blind to noise.
     Labels of generated images are those of the real images compared with.
     """
     extractor = load_extractor("embedded")
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[:count])
-    real = extractor(np.asarray(images[chosen]))
+    kept = np.asarray(images[chosen])
+    real, patches = extractor(kept), projected(kept[:PATCHED])
+    first, second = halves(len(kept), 0)
+    floors = _distances(real[first], real[second], projected(kept[first][:PATCHED]), projected(kept[second][:PATCHED]))
     seeds, classes = range(FIRST_SEED, FIRST_SEED + len(chosen)), [int(v) for v in labels[chosen]]
 
     def watch(glimpse: Glimpse) -> Mapping[str, float]:
-        found = extractor(glimpse.generate(seeds, classes))
-        return {"KID-embedded x 1000": 1000 * kernel_distance(found, real)}
+        made = glimpse.generate(seeds, classes)
+        found = extractor(made)
+        distances = _distances(found, real, projected(made[:PATCHED]), patches)
+        ratios = [max(distances[name], 1e-6) / max(floors[name], 1e-6) for name in distances]
+        return {
+            CHOOSING: float(np.exp(np.mean(np.log(ratios)))),
+            "KID-embedded x 1000": 1000 * kernel_distance(found, real),
+            **distances,
+        }
 
     return watch
+
+
+def _distances(
+    features: NDArray[np.floating], others: NDArray[np.floating], patches: Projected, other_patches: Projected
+) -> dict[str, float]:
+    """Frechet distance of features, and distance of patches a level, the finest first."""
+    found = {"FID-embedded": frechet_distance(features, others)}
+    for level, (x, y) in enumerate(zip(patches, other_patches, strict=True)):
+        name = "SWD, full size" if level == 0 else f"SWD, 1/{2**level} of the size"
+        found[name] = 1000 * float(np.mean([_line_distance(a, b) for a, b in zip(x, y, strict=True)]))
+    return found
+
+
+def projected(images: Images) -> Projected:
+    """Patches of every level of a pyramid, projected on fixed random directions: a [directions, patches] array a level.
+
+    Images with a side below 16 have no levels to cut patches from: an empty list.
+    """
+    if min(images.shape[2:]) < SMALLEST:
+        return []
+    random = np.random.default_rng(0)
+    unit = random.standard_normal((3 * 7 * 7, DIRECTIONS)).astype(np.float32)
+    unit /= np.linalg.norm(unit, axis=0)
+    return [(patches @ unit).T for patches in descriptors(images, 0)]
+
+
+def _line_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
+    """Distance of two samples of values; of the larger one as many are taken as the smaller has."""
+    count = min(len(a), len(b))
+    return line_distance(a[:count], b[:count])
 
 
 def discriminator_watcher(shown: TrainingSet, held_out: TrainingSet, count: int) -> Watcher:

@@ -48,7 +48,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     similarity, alike = most_similar(made, real)
     _, near = least_squared_error(made, real)
     rows_picture(out / "neighbours.png", [made, real[alike], real[near]], scale=2)
-    of_near = ssim(luma(made)[:, None], luma(real[near])[:, None])
+    of_near = ssim(luma(made)[:, None], luma(real[near])[:, None], white=255)
     closer = float(np.mean(similarity > of_near + 1e-4))
     result = {
         "confidence": confidence,

@@ -17,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
+from dermsynth.images import require_pixels
 from dermsynth.networks.downloads import INCEPTION, obtain
 from dermsynth.networks.inception import SIZE, load_inception
 from dermsynth.networks.mobilenet import imagenet_normalised, load_mobilenet
@@ -51,6 +52,7 @@ class Extractor:
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Features of any number of images, batch by batch."""
+        require_pixels(images)
         results = []
         with torch.inference_mode():
             for start in range(0, len(images), BATCH):

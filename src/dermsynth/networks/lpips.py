@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from dermsynth.errors import UserError
+from dermsynth.images import require_pixels
 from dermsynth.networks.mobilenet import imagenet_normalised, load_mobilenet
 from dermsynth.runs import file_hash
 
@@ -53,6 +54,7 @@ class PerceptualSpace:
 
     def __call__(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Vectors [n, d] of uint8 [n, 3, h, w], batch by batch."""
+        require_pixels(images)
         with torch.inference_mode():
             parts = (torch.from_numpy(np.array(images[i : i + BATCH])) for i in range(0, len(images), BATCH))
             return np.concatenate([self.vectors(part.float() / 127.5 - 1).numpy() for part in parts])

@@ -1,13 +1,15 @@
 """An evaluation as a page: lights on top, then every figure, the nearest training images, and what it was made with."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.evaluation.compared import compared_rows
 from dermsynth.evaluation.copies import TRANSLATED
+from dermsynth.evaluation.meaning import meaning, outside
 from dermsynth.images import grid
 from dermsynth.report.page import COLOURS, PHOTOGRAPHS, bars, picture, thumbnails, write_page
 from dermsynth.values import flags, numbers
@@ -34,9 +36,10 @@ def write_evaluation_report(
 
     Without `photographs` it shows no real image, and no synthetic one that was flagged as a copy of one.
     """
-    table = pd.DataFrame(result["measurements"])
+    table = pd.DataFrame(map(_told, result["measurements"]))
     may_show = synthetic if photographs else _generated(synthetic)
     sections = [(title, table[table["metric"].str.startswith(names)].to_dict("records")) for title, names in SECTIONS]
+    compared = compared_rows(synthetic, real, result["real"]["split"])
     write_page(
         synthetic.folder / PAGE,
         "evaluation.html",
@@ -46,15 +49,42 @@ def write_evaluation_report(
             "result": result,
             "command": command,
             "lights": result["verdict"],
+            "classes": result["class_verdicts"],
+            "made": _counts(synthetic),
+            "kept": _counts(compared),
+            "copying": [_told(row) for row in result.get("copying") or []],
+            "explained": _explained,
             "sections": [(title, rows) for title, rows in sections if rows],
             "differences": _differences(table),
-            "examples": [("synthetic", _some(may_show)), *([("real", _some(real))] if photographs else [])],
+            "examples": [("synthetic", _some(may_show)), *([("real", _some(compared))] if photographs else [])],
             "neighbours": _neighbours(synthetic, real, photographs) if result.get("copy_gate") else [],
             "embeddings": [_embedding(may_show, real, view, photographs) for view in result.get("embedding", [])],
             "closest": _closest(synthetic, real, result.get("closest", {}), photographs),
         },
     )
     (synthetic.folder / OLD_PAGE).unlink(missing_ok=True)
+
+
+def _told(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A figure with which way is better, and why it lies outside its interval."""
+    return {**row, "better": meaning(str(row["metric"])).better, "outside": outside(row)}
+
+
+def _explained(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What the figures of a table say, each kind once: the names it has there, and a sentence."""
+    names: dict[str, list[str]] = {}
+    for row in rows:
+        metric = str(row["metric"])
+        known = names.setdefault(meaning(metric).says, [])
+        known += [metric] if metric not in known else []
+    return [
+        (", ".join(found) if len(found) < 4 else f"{found[0]} ... {found[-1]}", says) for says, found in names.items()
+    ]
+
+
+def _counts(data_set: DataSet) -> list[tuple[str, int]]:
+    """Classes with their numbers of images; none where there are no labels."""
+    return [(label, data_set.count(label)) for label in data_set.classes]
 
 
 def _embedding(synthetic: DataSet, real: DataSet, view: Mapping[str, Any], photographs: bool) -> dict[str, Any]:

@@ -87,6 +87,7 @@ class State:
     step: int = 0
     seconds: float = 0.0
     best: dict[str, float] = field(default_factory=dict)
+    best_by: str = ""
     alarms: Alarms = field(default_factory=Alarms)
 
 
@@ -128,7 +129,14 @@ class Trainer:
         self.recipe.load_state_dict(found.network())
         checkpoints.restore_optimisers(self.updater.optimisers, found.optimiser())
         saved = found.state
-        self.state = State(saved["images"], saved["step"], saved["seconds"], saved["best"], Alarms(**saved["alarms"]))
+        self.state = State(
+            saved["images"],
+            saved["step"],
+            saved["seconds"],
+            saved["best"],
+            saved.get("best_by", ""),
+            Alarms(**saved["alarms"]),
+        )
         if saved.get("threads") not in (None, torch.get_num_threads()):
             self.display.tell(
                 f"{saved['threads']} threads so far, now {torch.get_num_threads()}: sums of floats are rounded in another way, "
@@ -259,9 +267,15 @@ class Trainer:
         append_json_line(self.run / LOG, {"images": self.state.images, "metrics": figures})
         self.display.metrics(figures)
         name, value = next(iter(figures.items()))
+        if self.state.best and self.state.best_by != name:
+            self.display.tell(
+                f"the best checkpoint was chosen by {self.state.best_by or 'another figure'}, from now on by {name}"
+            )
+            self.state.best = {}
+        self.state.best_by = name
         if self.state.images > 0 and value < self.state.best.get("value", float("inf")):
             self.state.best = {"images": self.state.images, "value": value}
-            self.display.tell(f"best {name} so far: {value:.4g} at {count_text(self.state.images)}")
+            self.display.tell(f"best checkpoint so far, by {name}: {value:.4g} at {count_text(self.state.images)}")
 
     def _save(self) -> None:
         if self.leader:

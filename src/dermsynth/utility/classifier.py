@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from dermsynth.data.cache import Decoding
 from dermsynth.errors import UserError
+from dermsynth.images import require_pixels
 from dermsynth.networks import features
 from dermsynth.networks.features import Extractor, Resizer, timm_network
 from dermsynth.networks.mobilenet import FEATURES, MobileNetV2, imagenet_normalised, load_mobilenet
@@ -170,6 +171,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
 
 def normalised(images: Images) -> Tensor:
     """uint8 [n, 3, h, w] as ImageNet's networks are used to them."""
+    require_pixels(images)
     x = torch.from_numpy(np.array(images)).float().contiguous(memory_format=torch.channels_last)
     return imagenet_normalised(x / 255)
 

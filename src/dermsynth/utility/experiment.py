@@ -17,6 +17,7 @@ from dermsynth.locks import LOCK, folder_lock
 from dermsynth.progress import progress_bar
 from dermsynth.runs import environment, read_json, replacing, write_json
 from dermsynth.utility.arms import REAL, Arm
+from dermsynth.utility.cautions import cautions
 from dermsynth.utility.classifier import Training, classical, mirrored, trained, write_classifier
 from dermsynth.utility.figures import Scored, comparisons, figures_of
 from dermsynth.utility.material import HeldOut, Material
@@ -72,6 +73,7 @@ def _carried_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
         "environment": environment(),
     }
     result["outcome"], result["verdict"] = verdict(result, material.tests[0].name)
+    result["cautions"] = cautions(result)
     result["worth"] = worth(result, len(material.training.table), material.tests[0].name)
     if REAL in plan.arms and material.both_made:
         truth = material.classes.truth(material.synthetic)

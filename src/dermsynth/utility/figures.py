@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from dermsynth.utility.arms import OVERSAMPLED, Arm
+from dermsynth.utility.cautions import half_width, wanted_repeats
 from dermsynth.utility.material import FEWEST, HeldOut
 from dermsynth.utility.statistics import (
     Array,
@@ -140,6 +141,7 @@ def comparisons(found: Sequence[Scored], seed: int) -> list[dict[str, Any]]:
 
 def _comparison(baseline: Scored, other: Scored, seed: int) -> dict[str, Any]:
     low, high, p = paired_difference(baseline, other, seed)
+    wanted, reach = wanted_repeats(*variances(baseline, other, seed))
     return {
         "test": other.test.name,
         "arm": other.arm.name,
@@ -148,6 +150,8 @@ def _comparison(baseline: Scored, other: Scored, seed: int) -> dict[str, Any]:
         "low": low,
         "high": high,
         "p": p,
+        "repeats_wanted": wanted,
+        "reach_then": reach,
         "delong": asdict(delong_difference(baseline.test.truth, baseline.mean, other.mean)),
     }
 
@@ -160,6 +164,18 @@ def paired_difference(
     The variance is that of the mean difference over test images drawn anew, plus s^2 / k over the k repeats; the quantile is
     Student's with k - 1 degrees of freedom, for with few repeats s^2 is hardly known. One repeat tells nothing of seeds.
     """
+    differences = np.array(second.areas) - np.array(first.areas)
+    repeats, mean = len(differences), float(differences.mean())
+    if repeats < 2:
+        return mean, mean, 1.0
+    of_tests, of_seeds = variances(first, second, seed, resamples)
+    deviation, reach = float(np.sqrt(of_tests + of_seeds / repeats)), half_width(of_tests, of_seeds, repeats)
+    p = 1.0 if deviation == 0 else float(2 * scipy.stats.t.sf(abs(mean) / deviation, repeats - 1))
+    return max(mean - reach, -1.0), min(mean + reach, 1.0), p
+
+
+def variances(first: Scored, second: Scored, seed: int, resamples: int = RESAMPLES) -> tuple[float, float]:
+    """Of the difference of mean AUCs over test images drawn anew, and of single repeats' differences (0 of one)."""
     random, truth = np.random.default_rng(seed), first.test.truth
     positive, negative = np.flatnonzero(truth), np.flatnonzero(~truth)
     often = [_multiplicities(random, resamples, len(side)) for side in (positive, negative)]
@@ -167,14 +183,9 @@ def paired_difference(
         _wins(b, positive, negative) - _wins(a, positive, negative)
         for a, b in zip(first.scores, second.scores, strict=True)
     ]
-    repeats, differences = len(wins), np.array([w.mean() for w in wins])
     draws = np.einsum("kn,kn->k", often[0] @ np.mean(wins, axis=0), often[1])
-    if repeats < 2:
-        return float(differences[0]), float(differences[0]), 1.0
-    deviation = float(np.sqrt(draws.var() + differences.var(ddof=1) / repeats))
-    mean, reach = float(differences.mean()), float(scipy.stats.t.ppf(0.975, repeats - 1)) * deviation
-    p = 1.0 if deviation == 0 else float(2 * scipy.stats.t.sf(abs(mean) / deviation, repeats - 1))
-    return max(mean - reach, -1.0), min(mean + reach, 1.0), p
+    differences = np.array([w.mean() for w in wins])
+    return float(draws.var()), float(differences.var(ddof=1)) if len(differences) > 1 else 0.0
 
 
 def _multiplicities(random: np.random.Generator, resamples: int, count: int) -> Array:

@@ -15,6 +15,7 @@ from dermsynth.evaluation.groups import tones_of
 from dermsynth.evaluation.rows import appearances, decoding_of
 from dermsynth.utility.arms import Arm
 from dermsynth.utility.classifier import Examples
+from dermsynth.utility.parts import parts_of, telling_columns
 from dermsynth.utility.separation import apart, check_groups, check_history, check_origin, check_sources, check_twins
 
 FEWEST = 10
@@ -177,7 +178,8 @@ def gathered(
 
     `variants` are further synthetic sets of the same generator's kind, checked in the same way: edited, or without artefacts; or
     edited copies of the real set.
-    Test images are also looked at apart by skin tone, and by the values of the columns where their table has them.
+    Test images are also looked at apart by skin tone, and by the values of the columns where their table has them: the named ones
+    and all of few values or of numbers.
 
     Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups or twins lie
     in two splits, an external image is one of the real set's (which `drop_overlap` leaves out instead), or no test set has a
@@ -265,9 +267,9 @@ def _test(name: str, rows: DataSet, decoding: Decoding, classes: Classes, column
     images = _images(rows, decoding)
     tones = tones_of(appearances(rows, images, decoding))
     strata = {f"skin tone: {tone}": tones == tone for tone in np.unique(tones) if tone}
-    for column in columns:
-        values = rows.table[column].to_numpy() if column in rows.table else np.array([])
-        strata |= {f"{column}: {value}": values == value for value in np.unique(values) if value}
+    for column in dict.fromkeys([*columns, *telling_columns(rows.table)]):
+        if column in rows.table:
+            strata |= parts_of(rows.table, column)
     return HeldOut(name, rows, images, classes.truth(rows), strata)
 
 

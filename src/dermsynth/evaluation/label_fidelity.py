@@ -1,0 +1,188 @@
+"""Whether synthetic images show their label: a classifier of real images, applied to them and to real ones it has not seen."""
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.stats
+from numpy.typing import NDArray
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedGroupKFold
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from dermsynth.evaluation.floors import FAIR, GOOD, Light
+from dermsynth.evaluation.intervals import LEVEL
+
+Features = NDArray[np.floating]
+Labels = NDArray[np.str_]
+FOLDS, STRENGTH = 5, 0.01
+"""Parts that the real images are dealt into, and the inverse of the penalty of the logistic regression."""
+FEWEST_GROUPS, FEWEST_SYNTHETIC = 20, 20
+"""Groups of real images, and synthetic images, of a class below which nothing is said of it."""
+
+
+@dataclass(frozen=True)
+class Recognition:
+    """Share of a class's synthetic images that the classifier takes for it; `floor` is that of held-out real images.
+
+    `others` is the share of held-out real images of other classes that it takes for this one, every class weighing alike,
+    `others_high` the upper end of its interval;
+    `groups` of real images (patients, lesions) are what its interval counts. `mistaken_for` is the other class that synthetic
+    images are most often taken for, and `mistaken` the share of those; `passing` is the share of synthetic images of other
+    classes that are taken for this one, and `passing_high` the upper end of its interval.
+    """
+
+    label: str
+    value: float
+    low: float
+    high: float
+    synthetic: int
+    floor: float
+    floor_low: float
+    floor_high: float
+    others: float
+    others_high: float
+    real: int
+    groups: int
+    mistaken_for: str
+    mistaken: float
+    passing: float
+    passing_high: float
+    classes: int
+    extractor: str
+    seed: int
+
+
+def label_fidelity(
+    synthetic: tuple[Features, Labels],
+    real: tuple[Features, Labels],
+    groups: NDArray[np.int64],
+    extractor: str,
+    seed: int,
+) -> tuple[list[Recognition], list[str]]:
+    """A row a class, and why classes have none, from features [n, d] and labels of both sides and groups of the real one.
+
+    The real images are dealt into five parts that no group is cut by. Each part is judged by a logistic regression of the
+    other four, all classes weighing alike, and so is a fifth of the synthetic images, drawn by lot: both sides are judged once
+    an image, by classifiers of equally many real images.
+    """
+    known, refused = _known_classes(real[1], groups, set(synthetic[1]))
+    if len(known) < 2:
+        reason = f"label fidelity: {len(known)} classes of real images; two are needed to tell one from another"
+        return [], [*refused, reason]
+    chosen = np.isin(real[1], known)
+    judged = _judged(real[0][chosen], real[1][chosen], groups[chosen], synthetic[0], seed)
+    found = []
+    for label in known:
+        count = int((synthetic[1] == label).sum())
+        if count < FEWEST_SYNTHETIC:
+            what = f"{count} synthetic images, at least {FEWEST_SYNTHETIC} are needed"
+            refused.append(f"label fidelity of {label}: {what}")
+            continue
+        sides = (synthetic[1], judged[0]), (real[1][chosen], judged[1])
+        found.append(_recognition(label, *sides, groups[chosen], extractor, seed))
+    return found, refused
+
+
+def _recognition(
+    label: str,
+    synthetic: tuple[Labels, Labels],
+    real: tuple[Labels, Labels],
+    groups: NDArray[np.int64],
+    extractor: str,
+    seed: int,
+) -> Recognition:
+    """The row of a class, from labels and what the classifiers said, of both sides."""
+    seen, held_out = (said[truth == label] for truth, said in (synthetic, real))
+    mine, names = real[0] == label, sorted(set(real[0]))
+    others, counts = np.unique(seen[seen != label], return_counts=True)
+    wrong = (str(others[counts.argmax()]), float(counts.max() / len(seen))) if len(others) else ("", 0.0)
+    value, low, high = _interval(float((seen == label).mean()), len(seen))
+    count = len(np.unique(groups[mine]))
+    floor = _interval(float((held_out == label).mean()), count)
+    taken, _, taken_high = _interval(_elsewhere(label, *real), len(np.unique(groups[~mine])))
+    away = max(int((synthetic[0] != label).sum()), 1)
+    passing, _, passing_high = _interval(_elsewhere(label, *synthetic), away)
+    return Recognition(
+        label, value, low, high, len(seen), *floor, taken, taken_high, len(held_out), count, *wrong, passing, passing_high,
+        len(names), extractor, seed,
+    )  # fmt: skip
+
+
+def _elsewhere(label: str, truth: Labels, said: Labels) -> float:
+    """Share of the images of other classes that are taken for this one, every class weighing alike."""
+    others = [float((said[truth == other] == label).mean()) for other in sorted(set(truth)) if other != label]
+    return float(np.mean(others)) if others else 0.0
+
+
+def _known_classes(labels: Labels, groups: NDArray[np.int64], wanted: set[str]) -> tuple[list[str], list[str]]:
+    """Classes with enough groups of real images to learn them and to hold some out; why others are left out."""
+    known, refused = [], []
+    for label in sorted(map(str, wanted - {""})):
+        count = len(np.unique(groups[labels == label]))
+        if count >= FEWEST_GROUPS:
+            known.append(label)
+        else:
+            what = f"real images of {count} patients, lesions or single images"
+            refused.append(f"label fidelity of {label}: {what}, at least {FEWEST_GROUPS} are needed")
+    return known, refused
+
+
+def _judged(
+    rows: Features, truth: Labels, groups: NDArray[np.int64], synthetic: Features, seed: int
+) -> tuple[Labels, Labels]:
+    """What the classifiers take synthetic images for, each a fifth of them; and real ones whose group they have not seen."""
+    said_real, said_synthetic = np.empty(len(rows), dtype=object), np.empty(len(synthetic), dtype=object)
+    lot = np.random.default_rng(seed).permutation(len(synthetic)) % FOLDS
+    dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # large groups make uneven parts
+        parts = list(dealer.split(rows, truth, groups))
+    for number, (training, held_out) in enumerate(parts):
+        model = _classifier().fit(rows[training].astype(np.float64), truth[training].astype(str))
+        mine = lot == number
+        if len(held_out):
+            said_real[held_out] = model.predict(rows[held_out].astype(np.float64))
+        if mine.any():
+            said_synthetic[mine] = model.predict(synthetic[mine].astype(np.float64))
+    return said_synthetic.astype(str), said_real.astype(str)
+
+
+def _classifier() -> Pipeline:
+    return make_pipeline(StandardScaler(), LogisticRegression(C=STRENGTH, class_weight="balanced", max_iter=500))
+
+
+def _interval(share: float, count: int) -> tuple[float, float, float]:
+    """A share and its 95 % interval (Wilson 1927), of `count` independent ones."""
+    interval = scipy.stats.binomtest(round(share * count), count).proportion_ci(LEVEL, "wilson")
+    return share, min(float(interval.low), share), max(float(interval.high), share)
+
+
+def recognition_light(row: Recognition) -> tuple[Light, str]:
+    """Green from 0.9 times the share of real images; red below 0.7 times where the intervals are apart; amber between.
+
+    Red, too, where the synthetic images of other classes pass for this one as often, and amber where they may.
+    Not measured where the classifier takes real images of the class for it no more often than those of other classes.
+    """
+    real = f"{row.floor:.0%} ({row.floor_low:.0%} to {row.floor_high:.0%}) of {row.real} held-out real ones"
+    if row.floor_low <= row.others_high:
+        return (
+            "not measured",
+            f"the class is not known to it: the classifier takes {real} for it, and {row.others:.0%} of others",
+        )
+    says = f"{row.value:.0%} ({row.low:.0%} to {row.high:.0%}) of {row.synthetic} are recognised, {real}"
+    if row.mistaken >= 0.1:
+        says += f"; {row.mistaken:.0%} pass for {row.mistaken_for}"
+    alike = row.value <= row.passing
+    if row.low <= row.passing_high:
+        says += f"; of those of other classes {row.passing:.0%} pass for it, too"
+    if alike or (row.value < FAIR * row.floor and row.high < row.floor_low):
+        return "red", says
+    return ("green" if row.value >= GOOD * row.floor and row.low > row.passing_high else "amber"), says
+
+
+def refusal_for_one_class(classes: Sequence[str]) -> str:
+    """Why a set of one class or none has no label fidelity."""
+    return f"label fidelity: the set has {'one class' if classes else 'no labels'}; two are needed to tell one from another"

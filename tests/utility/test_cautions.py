@@ -1,0 +1,91 @@
+"""What stands beside the verdict: so few repeats, and parts of the test set that change it, named or not."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.stats
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.utility.arms import REAL, Arm, mixed
+from dermsynth.utility.cautions import cautions, half_width, wanted_repeats
+from dermsynth.utility.figures import Scored, comparisons, figures_of, paired_difference, variances
+from dermsynth.utility.material import HeldOut
+from dermsynth.utility.parts import parts_of, telling_columns
+
+
+def test_the_widths_are_those_of_the_paired_difference() -> None:
+    first, second = (scored(arm, seed, 4) for arm, seed in ((REAL, 1), (mixed(1), 2)))
+    low, high, _ = paired_difference(first, second, 0)
+    of_tests, of_seeds = variances(first, second, 0)
+    assert (high - low) / 2 == pytest.approx(half_width(of_tests, of_seeds, 4))
+    differences = np.array(second.areas) - np.array(first.areas)
+    assert of_seeds == pytest.approx(differences.var(ddof=1))
+    wanted, reach = wanted_repeats(of_tests, of_seeds)
+    assert 5 <= wanted < 100
+    assert (
+        reach
+        <= 1.25 * scipy.stats.norm.ppf(0.975) * np.sqrt(of_tests)
+        < half_width(of_tests, of_seeds, max(wanted - 1, 2))
+    )
+    assert wanted_repeats(1e-9, 1.0)[0] == 100
+
+
+def scored(arm: Arm, seed: int, repeats: int, strata: dict[str, np.ndarray] | None = None) -> Scored:  # type: ignore[type-arg]
+    """Scores that see the label, and much more clearly how it was confirmed (the first 150 images)."""
+    random, n = np.random.default_rng(seed), 300
+    confirmed = np.arange(n) < 150
+    truth = np.where(confirmed, np.arange(n) % 3 > 0, np.arange(n) % 10 == 0)
+    scores = 1 / (1 + np.exp(-(3 * confirmed + 0.8 * truth + random.normal(size=(repeats, n)))))
+    rows = DataSet(Path("t"), pd.DataFrame({"file_name": [str(i) for i in range(n)]}), {})
+    return Scored(
+        arm, HeldOut("held out", rows, np.zeros((n, 3, 2, 2), np.uint8), truth, strata or {}), scores, 0.5, 0.5
+    )
+
+
+def result(repeats: int) -> dict[str, object]:
+    strata = {"dx_type: histo": np.arange(300) < 150, "site: arm": np.arange(300) % 2 == 0}
+    rows = [scored(REAL, 1, repeats, strata), scored(mixed(1), 2, repeats, strata)]
+    return {
+        "figures": [figures_of(one, 0) for one in rows],
+        "comparisons": comparisons(rows, 0),
+        "settings": {"repeats": repeats},
+    }
+
+
+def test_few_repeats_are_said_with_the_number_that_would_do() -> None:
+    told = cautions(result(2))
+    assert told[0].startswith("2 repeats an arm: intervals are wide and themselves uncertain, up to +- ")
+    assert "with --repeats " in told[0]
+    assert cautions(result(1))[0].startswith("One repeat an arm: nothing is known of other seeds")
+    assert not any("repeats an arm" in line for line in cautions(result(5)))
+
+
+def test_a_part_in_which_real_images_fail_is_told_and_others_are_not() -> None:
+    (line,) = cautions(result(5))
+    assert line.startswith("held out: within dx_type: histo (150 images, 100 positive)")
+    assert "telling values of dx_type apart, not the labels" in line
+
+
+def test_columns_need_not_be_named_to_be_looked_at() -> None:
+    n = 40
+    table = pd.DataFrame({
+        "file_name": [f"{i}.png" for i in range(n)], "label": ["a", "b"] * 20, "split": "test", "group": [str(i) for i in range(n)],
+        "dx_type": ["histo", "follow_up"] * 20, "ruler": ["True", "FALSE", "1", "0"] * 10, "age": [str(20 + i) for i in range(n)],
+        "note": [f"text {i}" for i in range(n)], "constant": "x", "sex": ["male", "Male", "NA", "female"] * 10,
+    })  # fmt: skip
+    assert telling_columns(table) == ["dx_type", "ruler", "age", "sex"]
+    assert {name: int(rows.sum()) for name, rows in parts_of(table, "ruler").items()} == {
+        "ruler: FALSE": 20,
+        "ruler: True": 20,
+    }
+    assert {name: int(rows.sum()) for name, rows in parts_of(table, "sex").items()} == {
+        "sex: female": 10,
+        "sex: male": 20,
+    }
+    assert {name: int(rows.sum()) for name, rows in parts_of(table, "age").items()} == {
+        "age: up to 39.5": 20,
+        "age: above 39.5": 20,
+    }
+    assert len(parts_of(table, "note")) == n
