@@ -10,10 +10,12 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from dermsynth.errors import UserError
+from dermsynth.report.page import PHOTOGRAPHS
 from dermsynth.report.study_report import write_study_report
 from dermsynth.runs import read_json
 from dermsynth.study.analysis import _difference, analyse
 from dermsynth.study.answers import answers_of, read_answers
+from dermsynth.study.create import Study
 
 
 def answers_table(seed: int = 0, raters: int = 4, images: int = 30) -> pd.DataFrame:
@@ -159,6 +161,19 @@ def test_the_least_table_is_enough(tmp_path: Path) -> None:
     assert "two of each are needed" in result["groups"][0]["panel_refused"]
     assert result["diagnosis"] is None
     assert write_study_report(tmp_path, {**result, "left_out": {}, "noticed": {}}, "").exists()
+
+
+def test_the_page_shows_images_of_the_study_only_with_a_word_about_photographs(small: Study, tmp_path: Path) -> None:
+    items = sorted(small.by_item)[:2]
+    rows = [(rater, item, "real", "real") for rater in ("a", "b") for item in items]
+    table = pd.DataFrame(rows, columns=["rater", "item", "truth", "answer"])
+    result = {**analyse(answers_of(table, "real", Path("x"))), "left_out": {}, "noticed": {}}
+    shown = write_study_report(tmp_path / "with", result, "", small).read_text()
+    assert PHOTOGRAPHS in shown
+    assert "<img" in shown
+    hidden = write_study_report(tmp_path / "without", result, "").read_text()
+    assert PHOTOGRAPHS not in hidden
+    assert "<img" not in hidden
 
 
 @pytest.mark.parametrize(
