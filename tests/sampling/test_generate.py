@@ -9,6 +9,7 @@ from PIL import Image
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import AI_SOURCE
+from dermsynth.locks import folder_lock
 from dermsynth.runs import read_json, write_json
 from dermsynth.sampling.generate import generate, image_name, load_generator
 from dermsynth.training import checkpoints
@@ -133,3 +134,10 @@ def test_the_set_opens_like_any_other(run: Path, tmp_path: Path) -> None:
     )
     assert len(loaded) == 2
     assert loaded[0]["image"].size == (16, 16)
+
+
+def test_a_second_process_in_the_same_folder_stops(run: Path, tmp_path: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    with folder_lock(tmp_path / "set"), pytest.raises(UserError, match="writes into it since"):
+        generate(generator, {"nevus": 2}, tmp_path / "set")
+    assert len(generate(generator, {"nevus": 2}, tmp_path / "set").table) == 2
