@@ -23,7 +23,7 @@ def _started(*arguments: object, prefix: tuple[str, ...] = ()) -> "subprocess.Po
 
 
 def _wait_for(path: Path, pattern: str, process: "subprocess.Popen[str]") -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while not list(path.glob(pattern)):
         assert process.poll() is None, process.communicate()
         assert time.monotonic() < deadline
@@ -94,18 +94,3 @@ def test_generating_goes_on_where_it_was_stopped(run: Path, tmp_path: Path) -> N
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("seed*.png")}
     assert len(after) == len(kept) + 8
     assert all(after[name] == time_ for name, time_ in kept.items())
-
-
-def test_a_second_training_in_the_same_folder_stops(phantom: DataSet, tmp_path: Path) -> None:
-    first = _started(*_training(phantom, tmp_path / "run", 100_000))
-    _wait_for(tmp_path / "run" / "checkpoints", "000000000", first)
-    second = _started(*_training(phantom, tmp_path / "run", 100_000))
-    told = second.communicate(timeout=120)[1]
-    assert second.returncode == 1
-    assert f"process {first.pid} on " in told.splitlines()[-1]
-    assert "Traceback" not in told
-    first.send_signal(signal.SIGKILL)
-    first.wait()
-    third = _started(*_training(phantom, tmp_path / "run", 64))  # a killed one is no obstacle
-    told = third.communicate(timeout=120)[1]
-    assert third.returncode == 0, told

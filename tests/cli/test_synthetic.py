@@ -30,9 +30,15 @@ def test_a_class_with_two_quotas_is_refused(items: list[str]) -> None:
         _counts(items, CLASSES)
 
 
-def test_the_former_name_of_imbalance_says_the_new_one() -> None:
-    with pytest.raises(UserError, match=r"--balance 0.5: is called --imbalance now; --imbalance 0.5 means the same"):
-        configure("dcgan", "1k", Images(resolution="16", balance=0.5), Model(), Loop())
+def test_the_former_name_of_imbalance_works_and_says_the_new_one(
+    phantom: DataSet, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config, _ = configure("dcgan", "1k", Images(data=phantom.folder, resolution="16", balance=0.5), Model(), Loop())
+    assert "--balance 0.5 is called --imbalance 0.5 now" in capsys.readouterr().err
+    assert config.data.temperature == 0.5
+
+
+def test_an_imbalance_out_of_range_is_one_line() -> None:
     with pytest.raises(UserError, match=r"--imbalance 1.5: must lie between 0 \(classes equally often\) and 1"):
         configure("dcgan", "1k", Images(resolution="16", imbalance=1.5), Model(), Loop())
 

@@ -9,6 +9,7 @@ from PIL import Image
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import AI_SOURCE, read_image
+from dermsynth.locks import folder_lock
 from dermsynth.runs import read_json, write_json
 from dermsynth.sampling.generate import generate, image_name, load_generator
 from dermsynth.training import checkpoints
@@ -165,3 +166,10 @@ def test_a_folder_with_other_images_is_refused_before_any_is_made(run: Path, tmp
     with pytest.raises(UserError, match=r"images/0_nevus/seed000000007\.png is not named"):
         generate(generator, {"nevus": 9}, made.folder)
     assert len(list(made.folder.rglob("*.png"))) == 3
+
+
+def test_a_second_process_in_the_same_folder_stops(run: Path, tmp_path: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    with folder_lock(tmp_path / "set"), pytest.raises(UserError, match="writes into it since"):
+        generate(generator, {"nevus": 2}, tmp_path / "set")
+    assert len(generate(generator, {"nevus": 2}, tmp_path / "set").table) == 2

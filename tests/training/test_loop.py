@@ -16,6 +16,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import training_set
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
+from dermsynth.locks import folder_lock
 from dermsynth.networks.shapes import Shape
 from dermsynth.runs import read_json_lines
 from dermsynth.training import checkpoints
@@ -142,6 +143,17 @@ def test_a_folder_with_other_things_is_not_touched(phantom: DataSet, tmp_path: P
     with pytest.raises(UserError, match="not empty and not a run"):
         train(tmp_path, config, chosen, device="cpu")
     assert os.listdir(tmp_path) == ["notes.txt"]
+
+
+def test_a_second_training_in_the_same_folder_stops(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=16, recipe="dcgan")
+    with (
+        folder_lock(tmp_path / "run"),
+        pytest.raises(UserError, match=rf"process {os.getpid()} on \S+ writes into it since"),
+    ):
+        train(tmp_path / "run", config, chosen, device="cpu")
+    assert train(tmp_path / "run", config, chosen, device="cpu").images == 16
+    assert not (tmp_path / "run" / ".lock").exists()
 
 
 def test_not_finite_stops_and_keeps_the_last_good_checkpoint(phantom: DataSet, tmp_path: Path) -> None:

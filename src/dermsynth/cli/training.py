@@ -35,7 +35,7 @@ class Images:
     imbalance: float = 1.0
     """How much of the data's imbalance stays: 1 shows classes as often as they occur, 0 equally often."""
     balance: Annotated[float | None, Parameter(show=False)] = None
-    """The former name of --imbalance, refused with a hint."""
+    """The former name of --imbalance; it still works, and says the new one."""
     crop: Literal["centre", "pad", "stretch"] = "centre"
     """How other shapes become this one."""
     filter: Literal["area", "lanczos"] = "area"
@@ -185,18 +185,18 @@ def _wanted(shown: Images, shape: "Shape") -> "Wanted":
     from dermsynth.errors import UserError
     from dermsynth.training.showing import Wanted
 
+    imbalance = shown.imbalance
     if shown.balance is not None:
-        raise UserError(
-            f"--balance {shown.balance:g}: is called --imbalance now; --imbalance {shown.balance:g} means the same (1 shows "
-            "classes as often as they occur, 0 equally often)"
+        imbalance = shown.balance
+        print(
+            f"  --balance {imbalance:g} is called --imbalance {imbalance:g} now: 1 shows classes as often as they occur, 0 equally often",
+            file=sys.stderr,
         )
-    if not 0 <= shown.imbalance <= 1:
-        raise UserError(
-            f"--imbalance {shown.imbalance}: must lie between 0 (classes equally often) and 1 (as they occur)"
-        )
+    if not 0 <= imbalance <= 1:
+        raise UserError(f"--imbalance {imbalance}: must lie between 0 (classes equally often) and 1 (as they occur)")
     decoding = Decoding(shape.height, shape.width, shown.crop, shown.filter)
     selection = Selection(shown.split, shown.exclude, False if shown.unconditional else None)
-    return Wanted(decoding, selection, shown.imbalance, shown.superpixels, shown.source, shown.target)
+    return Wanted(decoding, selection, imbalance, shown.superpixels, shown.source, shown.target)
 
 
 def _choice(text: str) -> tuple[str, Any]:
