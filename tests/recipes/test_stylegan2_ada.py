@@ -203,6 +203,9 @@ def test_from_other_weights_the_start_up_schedules_are_left_out(preset: Callable
     changed = {key for key, value in fresh.model_dump().items() if tuned.model_dump()[key] != value}
     assert changed == ({"ema_rampup", "ada_images"} if name == "auto" else {"ema_rampup"})
     assert (tuned.ema_rampup, tuned.ada_images, training.rate) == (None, images, 0.5)  # type: ignore[attr-defined]
+    assert not StyleGAN2ADA(fresh, Shape(16, 16), 0).notes()  # type: ignore[arg-type]
+    told = StyleGAN2ADA(tuned, Shape(16, 16), 0).notes()  # type: ignore[arg-type]
+    assert f"p can rise to 1 within {images:,}" in told[0]
     asked, _ = resolved(
         Plan("stylegan2-ada", name, {"ema_rampup": 0.1, "ada_images": 7}, {"images": 100, "initial": "x"}), shape
     )
@@ -222,6 +225,11 @@ def test_the_loaded_average_survives_the_first_step(rampup: float | None, surviv
     raw, after = _flat(recipe.generator.parameters()), _flat(recipe.average.parameters())
     kept = (after - raw).norm() / (before - raw).norm()
     assert (kept > 0.99) if survives else (kept < 0.01)
+
+
+def test_r3gan_keeps_a_loaded_average_too() -> None:
+    tuned, _ = resolved(Plan("r3gan", "laptop", {}, {"images": 100, "initial": "runs/x"}), Shape(64, 64))
+    assert tuned.ema_images == (4000.0, 4000.0)  # type: ignore[attr-defined]
 
 
 def test_a_factor_multiplies_every_learning_rate() -> None:

@@ -180,6 +180,8 @@ def configure(
 
 
 def _wanted(shown: Images, shape: "Shape") -> "Wanted":
+    import sys
+
     from dermsynth.data.cache import Decoding
     from dermsynth.data.training_set import Selection
     from dermsynth.errors import UserError
@@ -189,7 +191,8 @@ def _wanted(shown: Images, shape: "Shape") -> "Wanted":
     if shown.balance is not None:
         imbalance = shown.balance
         print(
-            f"  --balance {imbalance:g} is called --imbalance {imbalance:g} now: 1 shows classes as often as they occur, 0 equally often",
+            f"  --balance {imbalance:g} is called --imbalance {imbalance:g} now: 1 shows classes as often as they occur, "
+            "0 equally often",
             file=sys.stderr,
         )
     if not 0 <= imbalance <= 1:

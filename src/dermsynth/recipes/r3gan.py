@@ -81,6 +81,12 @@ class R3GAN(Recipe):
         self.discriminator = Discriminator(shape, classes, config.channel_base, config.channel_max)
         self.augmentation = Augmentation(PRESETS[config.augmentation])
 
+    @classmethod
+    def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
+        """The average that was loaded stays: its half-life does not begin with nothing."""
+        assert isinstance(config, Config)
+        return {"ema_images": (config.ema_images[1], config.ema_images[1])}
+
     def scheduled(self, pair: tuple[float, float], images: int) -> float:
         """From the first value to the second along half a cosine over the burn-in (section 4 and appendix)."""
         share = min(images / self.config.burn_in, 1.0)

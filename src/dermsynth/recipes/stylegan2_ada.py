@@ -129,6 +129,13 @@ class StyleGAN2ADA(Recipe):
         assert isinstance(config, Config)
         return {"ema_rampup": None, "ada_images": min(config.ada_images, FINE_TUNING_ADA_IMAGES)}
 
+    def notes(self) -> list[str]:
+        """Which schedules are those of fine-tuning."""
+        if self.config.ema_rampup is not None:
+            return []
+        kept, rise = self.config.ema_images, self.config.ada_images
+        return [f"fine-tuning: moving average of {kept:,.0f} images from the start; p can rise to 1 within {rise:,.0f}"]
+
     def _generator(self) -> Generator:
         config = self.config
         mapping = Mapping(config.latent, config.latent, config.mapping_layers, self.classes)
