@@ -102,7 +102,7 @@ def _edit_one(data_set: DataSet, out: Path, row: Row, number: int, edit: Edit) -
         result, lesion, facts = edit(data_set, row, image, lesion, number)
     except (UserError, ValueError) as error:
         return f"{name}: {error}"
-    write_bytes(out / "images" / f"{stem}.png", encode_png(result, synthetic=data_set.synthetic))
+    write_bytes(out / "images" / f"{stem}.png", encode_png(result, synthetic=data_set.synthetic_row(row)))
     begins, ends = OUTDATED
     kept = {"file_name", "mask_file_name"}
     new = {k: v for k, v in row.items() if k in kept or not (k.startswith(begins) or k.endswith(ends))}

@@ -35,8 +35,9 @@ def _import(
     from dataclasses import replace
     from typing import cast
 
-    from dermsynth.data.importing import ImportOptions, Source, import_source
-    from dermsynth.data.importing import Marked as Choice
+    from dermsynth.data.importing import import_source
+    from dermsynth.data.sources import ImportOptions, Source
+    from dermsynth.data.sources import Marked as Choice
 
     assert isinstance(source, Source)
     if lower_case:

@@ -16,6 +16,7 @@ from dermsynth import __version__
 from dermsynth.data.record import facts_of, file_names, hash_of, is_file_column, read_record, recorded_now, write_record
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
+from dermsynth.marks import row_mark
 from dermsynth.runs import read_json, replacing, write_json
 from dermsynth.values import identifiers, parse_flag
 
@@ -82,6 +83,10 @@ class DataSet:
             raise UserError(
                 f"{self.folder / DESCRIPTION}: synthetic = {told!r} is no flag; write true or false"
             ) from error
+
+    def synthetic_row(self, row: Mapping[Any, str]) -> bool:
+        """Whether a generator made the image of a row: one of a synthetic set, or one marked so in a set of photographs."""
+        return self.synthetic or bool(row_mark({str(name): str(value) for name, value in row.items()}))
 
     def select(self, keep: NDArray[np.bool_]) -> "DataSet":
         """The same data set with the chosen rows only."""

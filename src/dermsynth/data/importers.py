@@ -11,8 +11,8 @@ import pandas as pd
 
 from dermsynth.data.dataset import DESCRIPTION, METADATA
 from dermsynth.data.folder_layout import places
-from dermsynth.data.importing import Source, SourceRow
 from dermsynth.data.source_files import SourceFiles, looks_like_mask
+from dermsynth.data.sources import Source, SourceRow
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.depths import float_levels
 from dermsynth.errors import UserError

@@ -1,122 +1,34 @@
 """From rows of any source to a data set on disk: check every image, copy it, split, write the report."""
 
-import io
 import re
-import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
-from PIL import Image
 
-from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, safe_stem, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, safe_stem, write_data_set
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.data.folder_layout import split_name
 from dermsynth.data.groups import identifying_columns, identity_pairs, one_spelling
-from dermsynth.data.masks import DOUBT, read_described_mask
-from dermsynth.data.source_files import NOT_NAMED
+from dermsynth.data.import_files import ImportedImage, import_one
+from dermsynth.data.import_report import REPORT as REPORT
+from dermsynth.data.import_report import ImportReport, report_images, tell
+from dermsynth.data.sources import ImportOptions, Source, SourceRow
 from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, split, unmet_shares
-from dermsynth.errors import BadImage, DiskError, UserError, require_seed
-from dermsynth.images import decode_described, encode_png, read_bytes, thumbnail_hash
-from dermsynth.marks import file_mark, row_mark
+from dermsynth.errors import UserError, require_seed
 from dermsynth.progress import progress_bar
-from dermsynth.runs import replacing_folder, write_bytes, write_text
+from dermsynth.runs import replacing_folder
 from dermsynth.values import is_missing
 
-REPORT, UNUSED = "import_report.csv", "import_unused.csv"
 MARK_COLUMN = "synthetic"
-Marked = Literal["refuse", "leave-out", "keep"]
 _WHOLE = re.compile(r"([+-]?\d+)[.,]0+")
 FEW_IMAGES = 300
 """Fewer are read sooner than other processes are started."""
-
-
-@dataclass(frozen=True)
-class SourceRow:
-    """One image of a source: a path in the source folder, or pixels, and what is known about it.
-
-    `more_masks` are further masks by name, such as dermoscopic attributes; with a `problem` the row cannot be used,
-    with a `doubt` it is used and listed.
-    """
-
-    image: str
-    label: str = ""
-    mask: str = ""
-    group: str = ""
-    split: str = ""
-    columns: dict[str, str] = field(default_factory=dict)
-    more_masks: dict[str, str] = field(default_factory=dict)
-    pixels: np.ndarray | None = None
-    problem: str = ""
-    doubt: str = ""
-
-
-@dataclass(frozen=True)
-class Source:
-    """Everything an importer found: rows, the folder their paths start from, and facts about the whole.
-
-    `unused` are files that were found and are not imported, with the reason; `notes` say what was understood or guessed.
-    """
-
-    folder: Path
-    rows: list[SourceRow]
-    facts: Mapping[str, object]
-    command: str
-    unused: Sequence[tuple[str, str]] = ()
-    notes: Sequence[str] = ()
-
-
-@dataclass(frozen=True)
-class ImportOptions:
-    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links."""
-
-    marked: Marked = "refuse"
-    literal_labels: bool = False
-    mask_value: int | None = None
-    roots: tuple[Path, ...] = ()
-
-
-@dataclass(frozen=True)
-class _Imported:
-    file_name: str
-    mask_file_name: str = ""
-    problem: str = ""
-    changes: tuple[str, ...] = ()
-    mark: str = ""
-    more_masks: dict[str, str] = field(default_factory=dict)
-    mask_problems: tuple[str, ...] = ()
-    width: int = 0
-    height: int = 0
-    hash: np.uint64 | None = None
-    thumbnail: np.ndarray | None = None
-
-
-@dataclass
-class _Report:
-    """What happened to files, in the order it happened, and sentences about the whole."""
-
-    rows: list[tuple[str, str, str]] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def add(self, file: str, problem: str, outcome: str) -> None:
-        self.rows.append((file, problem, outcome))
-
-    def write(self, out: Path) -> None:
-        """Write the report, and a list of the images that a table does not name where there are any."""
-        lists = {
-            REPORT: [row for row in self.rows if row[1] != NOT_NAMED],
-            UNUSED: [row for row in self.rows if row[1] == NOT_NAMED],
-        }
-        for name, rows in lists.items():
-            if rows or name == REPORT:
-                text = pd.DataFrame(rows, columns=["file", "problem", "outcome"]).to_csv(index=False)
-                write_text(out / name, text.encode("utf-8", "backslashreplace").decode())
 
 
 def import_source(
@@ -140,7 +52,7 @@ def import_source(
     wanted, options = parse_shares(shares), options or ImportOptions()
     require_seed(seed)
     refuse_filled(out)
-    report = _Report(notes=list(source.notes))
+    report = ImportReport(notes=list(source.notes))
     rows = _plain_rows(source.rows, report, options)
     _refuse_case_twins([row.label for row in rows])
     if not rows:
@@ -148,7 +60,7 @@ def import_source(
     with replacing_folder(out) as work:
         _import_rows(replace(source, rows=rows), work, wanted, {"seed": seed, "split": shares}, jobs, options, report)
     data_set = open_data_set(out)
-    _tell(data_set, report, out)
+    tell(data_set, report, out)
     return data_set
 
 
@@ -157,7 +69,7 @@ def _why_none(source: Source) -> str:
     return "; ".join(["", *(f"{count} files: {reason}" for reason, count in reasons.most_common(3))])
 
 
-def _plain_rows(rows: list[SourceRow], report: _Report, options: ImportOptions) -> list[SourceRow]:
+def _plain_rows(rows: list[SourceRow], report: ImportReport, options: ImportOptions) -> list[SourceRow]:
     """The rows with labels and groups in one spelling, and the missing ones blank."""
     groups, notes = one_spelling([row.group for row in rows])
     report.notes += notes
@@ -197,16 +109,16 @@ def _import_rows(
     settings: dict[str, Any],
     jobs: int,
     options: ImportOptions,
-    report: _Report,
+    report: ImportReport,
 ) -> None:
     """Fill the folder of a data set."""
     rows, names = _target_names(source.rows, report)
     tasks = (
-        delayed(_import_one)(source.folder, work, row, name, options) for row, name in zip(rows, names, strict=True)
+        delayed(import_one)(source.folder, work, row, name, options) for row, name in zip(rows, names, strict=True)
     )
     results = Parallel(n_jobs=jobs if len(rows) > FEW_IMAGES else 1, return_as="generator")(tasks)
     done = list(progress_bar(results, total=len(rows), label="importing", unit="img"))
-    _report_images(rows, done, report)
+    report_images(rows, done, report)
     good = [(row, item) for row, item in zip(rows, done, strict=True) if item.file_name]
     if not good:
         raise UserError(f"none of the {len(source.rows)} images could be used; the first: {report.rows[0][1]}")
@@ -233,7 +145,7 @@ def _refuse_case_twins(labels: list[str]) -> None:
             )
 
 
-def _target_names(rows: list[SourceRow], report: _Report) -> tuple[list[SourceRow], list[str]]:
+def _target_names(rows: list[SourceRow], report: ImportReport) -> tuple[list[SourceRow], list[str]]:
     """A flat, unique name for every image; a second row of the same image is reported, not imported."""
     kept, names = [], []
     seen: dict[str, SourceRow] = {}
@@ -259,96 +171,9 @@ def _target_names(rows: list[SourceRow], report: _Report) -> tuple[list[SourceRo
     return kept, names
 
 
-def _import_one(folder: Path, out: Path, row: SourceRow, name: str, options: ImportOptions) -> _Imported:
-    """Check and copy one image and its masks; the problem, if any, as text."""
-    changes: tuple[str, ...] = ()
-    try:
-        mark = row_mark(row.columns)
-        if row.pixels is not None:
-            pixels, file_name = row.pixels, f"images/{name}.png"
-            write_bytes(out / file_name, encode_png(pixels))
-        else:
-            path = inside(folder, row.image, options.roots)
-            data = read_bytes(path)
-            pixels, changes = decode_described(data, str(path))
-            _refuse_mask(pixels, path)
-            mark = file_mark(data, path) or mark
-            file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
-    except DiskError:
-        raise
-    except UserError as error:
-        return _Imported("", problem=str(error))
-    masks, problems = {}, []
-    for kind, source in {"": row.mask, **row.more_masks}.items():
-        try:
-            if source:
-                target = f"masks/{kind + '/' if kind else ''}{name}.png"
-                changes += _import_mask(inside(folder, source, options.roots), out, target, pixels, options)
-                masks[kind] = target
-        except DiskError:
-            raise
-        except UserError as error:
-            problems.append(f"mask left out: {error}")
-    code, thumbnail = thumbnail_hash(pixels)
-    main, size = masks.pop("", ""), (pixels.shape[1], pixels.shape[0])
-    return _Imported(file_name, main, "", changes, mark, masks, tuple(problems), *size, code, thumbnail)
-
-
-def _refuse_mask(pixels: np.ndarray, path: Path) -> None:
-    """Raise BadImage for a picture of black and white only."""
-    small = pixels[::2, ::2].astype(np.int16) if pixels.size > 50_000 else pixels.astype(np.int16)
-    if min(pixels.shape[:2]) < 16 or (np.ptp(small, axis=2) > 8).any():
-        return
-    grey = small[..., 0]
-    black, white = (grey <= 8).mean(), (grey >= 247).mean()
-    if black + white > 0.98 and min(black, white) > 0.001:
-        raise BadImage(f"{path}: black and white only: a mask, not a photograph")
-
-
-def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: bool, synthetic: bool) -> str:
-    """Copy the bytes of a plain RGB JPEG or PNG without metadata; write anything else as PNG.
-
-    Cameras write names, dates and places into EXIF: such a file is written anew. A mark of synthetic images stays.
-    """
-    with Image.open(io.BytesIO(data)) as image:
-        image.load()
-        private = {"exif", "xmp", "comment", "photoshop", *getattr(image, "text", {})} & set(image.info)
-        segments = {segment for segment, _ in getattr(image, "applist", [])} - {"APP0", "APP2", "APP14"}
-        plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not private and not segments and not anew
-        suffix = ".jpg" if image.format == "JPEG" else ".png"
-    if plain:
-        write_bytes(out / f"images/{name}{suffix}", data)
-        return f"images/{name}{suffix}"
-    write_bytes(out / f"images/{name}.png", encode_png(pixels, synthetic=synthetic))
-    return f"images/{name}.png"
-
-
-def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray, options: ImportOptions) -> tuple[str, ...]:
-    mask, notes = read_described_mask(path, shape=pixels.shape, value=options.mask_value)
-    write_bytes(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
-    return notes
-
-
-def _report_images(rows: list[SourceRow], done: list[_Imported], report: _Report) -> None:
-    """Every problem and change of an image by name; changes in sum among the notes."""
-    sums: Counter[str] = Counter()
-    for row, item in zip(rows, done, strict=True):
-        if item.problem:
-            report.add(row.image, item.problem, "left out")
-        if row.doubt:
-            report.add(row.image, row.doubt, "doubtful")
-        if item.mask_problems:
-            report.add(row.image, "; ".join(item.mask_problems), "mask left out")
-        changes = [change for change in item.changes if change != DOUBT]
-        if changes:
-            report.add(row.image, "; ".join(changes), "changed")
-            sums.update(item.changes)
-    report.notes += [f"{count} images: {change}" for change, count in sums.most_common(8)]
-
-
 def _without_marked(
-    good: list[tuple[SourceRow, _Imported]], options: ImportOptions, work: Path, report: _Report
-) -> tuple[list[tuple[SourceRow, _Imported]], dict[str, object]]:
+    good: list[tuple[SourceRow, ImportedImage]], options: ImportOptions, work: Path, report: ImportReport
+) -> tuple[list[tuple[SourceRow, ImportedImage]], dict[str, object]]:
     """The images, those marked as made by an algorithm treated as the options say, and facts about them.
 
     Raises UserError where the options say nothing.
@@ -382,7 +207,7 @@ def _without_marked(
     return rest, {}
 
 
-def _require_masks(good: list[tuple[SourceRow, _Imported]]) -> None:
+def _require_masks(good: list[tuple[SourceRow, ImportedImage]]) -> None:
     """Raise UserError where masks were named and none could be used: such an import is no success."""
     named = [(row, item) for row, item in good if row.mask]
     if named and not any(item.mask_file_name for _, item in named):
@@ -392,7 +217,7 @@ def _require_masks(good: list[tuple[SourceRow, _Imported]]) -> None:
         )
 
 
-def _table(good: list[tuple[SourceRow, _Imported]]) -> pd.DataFrame:
+def _table(good: list[tuple[SourceRow, ImportedImage]]) -> pd.DataFrame:
     columns = [
         {
             "file_name": item.file_name,
@@ -415,10 +240,10 @@ def _table(good: list[tuple[SourceRow, _Imported]]) -> pd.DataFrame:
 
 def _splits(
     table: pd.DataFrame,
-    good: list[tuple[SourceRow, _Imported]],
+    good: list[tuple[SourceRow, ImportedImage]],
     shares: tuple[float, float, float],
     seed: int,
-    report: _Report,
+    report: ImportReport,
 ) -> np.ndarray:
     hashes = np.array([item.hash for _, item in good], dtype=np.uint64)
     thumbnails = np.stack([item.thumbnail for _, item in good if item.thumbnail is not None])
@@ -457,23 +282,3 @@ def _splits(
             "no image is held out (validation or test): the copy gate, floors and classifiers need some"
         )
     return result
-
-
-def _tell(data_set: DataSet, report: _Report, out: Path) -> None:
-    counts = ", ".join(f"{label} {data_set.count(label):,}" for label in data_set.classes) or "no labels"
-    print(f"{out}: {len(data_set.table):,} images ({counts})")
-    blank = int((data_set.labels == "").sum())
-    if blank and data_set.classes:
-        print(f"  {blank} images have no label; they are kept, and left out of conditional training")
-    for note in report.notes:
-        print(f"  note: {note}", file=sys.stderr)
-    problems = [row for row in report.rows if row[2] in ("left out", "mask left out")]
-    if problems:
-        print(f"  {len(problems)} problems, listed in {out / REPORT}; the first: {problems[0][1]}", file=sys.stderr)
-    masks = sum(row[2] == "mask left out" for row in report.rows)
-    if masks:
-        print(f"  {masks:,} images lost their mask", file=sys.stderr)
-    for name, count in Counter(
-        UNUSED if row[1] == NOT_NAMED else REPORT for row in report.rows if row[2] == "not used"
-    ).items():
-        print(f"  {count:,} files were found and not used, listed in {out / name}", file=sys.stderr)

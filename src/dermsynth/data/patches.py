@@ -61,7 +61,7 @@ def write_patches(
     table = data_set.table[data_set.table["mask_file_name"] != ""]
     rows = table.assign(stem=unique_stems(table["file_name"])).to_dict("records")
     with replacing_folder(out) as work:
-        tasks = (delayed(_cut_one)(data_set.folder, work, row, settings) for row in rows)
+        tasks = (delayed(_cut_one)(data_set, work, row, settings) for row in rows)
         results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
         found = [
             patch for part in progress_bar(results, total=len(rows), label="cutting", unit="img") for patch in part
@@ -72,7 +72,10 @@ def write_patches(
                 raise UserError(
                     f"{data_set.folder}: no {label} patches of {settings.side} pixels; use a smaller --side or --stride"
                 )
-        facts = {"synthetic": False, "source": str(data_set.description.get("source", data_set.folder.name))}
+        facts = {
+            "synthetic": data_set.synthetic,
+            "source": str(data_set.description.get("source", data_set.folder.name)),
+        }
         facts |= {"licence": data_set.description.get("licence", [])}
         write_data_set(work, table, facts, {"command": "dermsynth data patches", **settings.__dict__})
     return open_data_set(out)
@@ -105,7 +108,8 @@ def patch_label(lesion: NDArray[np.bool_], skin: NDArray[np.bool_], settings: Pa
     return LESION if settings.smallest_lesion <= share <= settings.largest_lesion else ""
 
 
-def _cut_one(folder: Path, out: Path, row: dict[str, str], settings: PatchSettings) -> list[dict[str, object]]:
+def _cut_one(data_set: DataSet, out: Path, row: dict[str, str], settings: PatchSettings) -> list[dict[str, object]]:
+    folder, synthetic = data_set.folder, data_set.synthetic_row(row)
     pixels, lesion = read_image(folder / row["file_name"]), read_mask(inside(folder, row["mask_file_name"]))
     skin = np.ones(lesion.shape, dtype=bool)
     if settings.skin_column and row[settings.skin_column]:
@@ -117,7 +121,7 @@ def _cut_one(folder: Path, out: Path, row: dict[str, str], settings: PatchSettin
         if not label:
             continue
         name = f"{row['stem']}_{top}_{left}.png"
-        write_bytes(out / "images" / name, encode_png(pixels[window]))
+        write_bytes(out / "images" / name, encode_png(pixels[window], synthetic=synthetic))
         mask = ""
         if label == LESION:
             mask = f"masks/{name}"
@@ -133,6 +137,7 @@ def _cut_one(folder: Path, out: Path, row: dict[str, str], settings: PatchSettin
                 "top": top,
                 "left": left,
                 "lesion_share": round(float(lesion[window].mean()), 4),
+                **({"synthetic": "true"} if synthetic else {}),
             }
         )
     return found

@@ -1,0 +1,55 @@
+"""What an importer hands over: rows of images, what is known of each, and what was understood or left aside."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+Marked = Literal["refuse", "leave-out", "keep"]
+
+
+@dataclass(frozen=True)
+class SourceRow:
+    """One image of a source: a path in the source folder, or pixels, and what is known about it.
+
+    `more_masks` are further masks by name, such as dermoscopic attributes; with a `problem` the row cannot be used,
+    with a `doubt` it is used and listed.
+    """
+
+    image: str
+    label: str = ""
+    mask: str = ""
+    group: str = ""
+    split: str = ""
+    columns: dict[str, str] = field(default_factory=dict)
+    more_masks: dict[str, str] = field(default_factory=dict)
+    pixels: np.ndarray | None = None
+    problem: str = ""
+    doubt: str = ""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Everything an importer found: rows, the folder their paths start from, and facts about the whole.
+
+    `unused` are files that were found and are not imported, with the reason; `notes` say what was understood or guessed.
+    """
+
+    folder: Path
+    rows: list[SourceRow]
+    facts: Mapping[str, object]
+    command: str
+    unused: Sequence[tuple[str, str]] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links."""
+
+    marked: Marked = "refuse"
+    literal_labels: bool = False
+    mask_value: int | None = None
+    roots: tuple[Path, ...] = ()
