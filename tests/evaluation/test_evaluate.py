@@ -381,5 +381,5 @@ def test_a_set_knows_what_it_was_trained_on(synthetic: DataSet, phantom: DataSet
 def test_a_missing_image_is_one_line(phantom: DataSet, run: Path, tmp_path: Path) -> None:
     made = generate(load_generator(run, device="cpu"), {"nevus": 50}, tmp_path / "made")
     made.paths[0].unlink()
-    with pytest.raises(UserError, match="no such file"):
+    with pytest.raises(UserError, match=rf"1 deleted \({made.table['file_name'].iloc[0]}\)"):
         evaluate(made, phantom, load_extractor("embedded"))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dermsynth.cli.utility import utility
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.data.record import recorded_now
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import _usefulness
@@ -190,6 +191,7 @@ def test_photographs_of_the_real_set_are_found_in_an_external_one(
     assert len(gathered(real, synthetic, CLASSES, [other]).tests[1].truth) == 28
     for name in ("melanoma0.png", "nevus1.png"):
         (other.folder / "images" / name).write_bytes((real.folder / "images" / name).read_bytes())
+    write_data_set(other.folder, other.table, {"synthetic": False}, {"command": "test"})
     with pytest.raises(
         UserError, match=r"2 images are also in .*, for example images/melanoma0.png and images/melanoma0.png"
     ):
@@ -200,6 +202,7 @@ def test_photographs_of_the_real_set_are_found_in_an_external_one(
 
 def test_twins_of_training_images_are_not_tested_on(real: DataSet, synthetic: DataSet) -> None:
     (real.folder / "images" / "nevus3.png").write_bytes((real.folder / "images" / "nevus1.png").read_bytes())
+    recorded_now(real.folder, ["images/nevus3.png"])
     with pytest.raises(UserError, match=r"1 photographs of the split test are in the split train too, .*nevus3.png"):
         gathered(real, synthetic, CLASSES)
 
