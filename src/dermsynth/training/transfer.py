@@ -9,7 +9,7 @@ from dermsynth.errors import UserError
 from dermsynth.recipes.contract import Recipe, require_edition
 from dermsynth.training.checkpoints import Checkpoint
 
-STATISTICS = ("augmentation.", "pool_", "shown")
+STATISTICS = ("augmentation.", "pool_", "shown", "trained")
 """Buffers that belong to the old data and the old training, not to the networks."""
 
 
