@@ -200,6 +200,68 @@ def test_colour_statistics_are_the_papers() -> None:
     assert linear[:, 0, 0].log2().std().item() == pytest.approx(0.5, abs=0.02)
 
 
+def _literal_colour(draws: Draws, p: float, count: int) -> torch.Tensor:
+    """Algorithm 1, lines 29 to 46, image by image: 4 x 4 matrices about the grey axis v, multiplied from the left."""
+
+    def drawn(value: torch.Tensor) -> list[float | None]:
+        return [float(v) if float(u) < p else None for u, v in zip(chosen, value, strict=True)]
+
+    v = torch.tensor([1.0, 1, 1, 0], dtype=torch.float64) / math.sqrt(3)
+    eye, axis = torch.eye(4, dtype=torch.float64), torch.outer(v, v)
+    value = draws.normal()
+    chosen = draws.uniform()
+    brightness = drawn(value * 0.2)
+    value = draws.normal()
+    chosen = draws.uniform()
+    contrast = drawn(value * 0.5)
+    value = draws.uniform()
+    chosen = draws.uniform()
+    flip = drawn((value < 0.5).float())
+    value = draws.uniform()
+    chosen = draws.uniform()
+    angle = drawn((value * 2 - 1) * math.pi)
+    value = draws.normal()
+    chosen = draws.uniform()
+    saturation = drawn(value)
+    found = []
+    for b, c, i, t, s in zip(brightness, contrast, flip, angle, saturation, strict=True):
+        matrix = eye.clone()
+        if b is not None:
+            matrix[:3, 3] += b
+        if c is not None:
+            matrix = torch.diag(torch.tensor([2**c, 2**c, 2**c, 1], dtype=torch.float64)) @ matrix
+        if i is not None:
+            matrix = (eye - 2 * axis * i) @ matrix
+        if t is not None:
+            matrix = _about(v[:3], t) @ matrix
+        if s is not None:
+            matrix = (axis + (eye - axis) * torch.tensor([2**s, 2**s, 2**s, 1], dtype=torch.float64)) @ matrix
+        found.append(matrix)
+    assert len(found) == count
+    return torch.stack(found)
+
+
+def _about(v: torch.Tensor, angle: float) -> torch.Tensor:
+    """The rotation that turns the plane at right angles to v by the angle, as the exponential of its generator."""
+    x, y, z = v.tolist()
+    spin = torch.tensor([[0, -z, y], [z, 0, -x], [-y, x, 0]], dtype=torch.float64)
+    matrix = torch.eye(4, dtype=torch.float64)
+    matrix[:3, :3] = torch.linalg.matrix_exp(angle * spin)
+    return matrix
+
+
+@pytest.mark.parametrize("p", [0.4, 1.0])
+def test_colours_are_those_of_the_papers_matrices(p: float) -> None:
+    n, strengths = 200, Strengths(brightness=1, contrast=1, luma_inversion=1, hue=1, saturation=1)
+    draws = _draws(n)
+    linear, offset = random_colour(draws.uniform, draws.normal, p, strengths)
+    expected = _literal_colour(_draws(n), p, n)
+    image = torch.rand(n, 3, 8, 8) * 2 - 1
+    colours = torch.einsum("nij,njhw->nihw", expected[:, :3, :3], image.double()) + expected[:, :3, 3, None, None]
+    error = (recolour(image, linear, offset) - colours).norm() / colours.norm()
+    assert error < 2e-7, float(error)  # float32 has 1.2e-7
+
+
 def test_hue_rotation_turns_red_into_green_and_keeps_grey() -> None:
     draws = _draws(200)
     linear, _ = random_colour(draws.uniform, draws.normal, 1.0, Strengths(hue=1))
@@ -244,6 +306,16 @@ def test_gains_of_one_change_nothing_and_low_gain_removes_the_mean() -> None:
             one[band] = again.normal().exp2()[number]
             expected *= one / (one.square() @ power).sqrt()
         assert torch.allclose(gains[number], expected, rtol=1e-5)
+
+
+def test_bands_are_filtered_over_the_mirror_image_that_repeats_no_pixel() -> None:
+    image = torch.rand(1, 1, 14, 30, dtype=torch.float64)
+    gains = torch.tensor([[0.5, 2.0, 1.5, 0.7]], dtype=torch.float64)
+    taps = gains[0].numpy() @ filter_bank()
+    padded = np.pad(image[0, 0].numpy(), 21, mode="reflect")
+    expected = np.array([np.convolve(row, taps, mode="valid") for row in padded])
+    expected = np.array([np.convolve(column, taps, mode="valid") for column in expected.T]).T
+    assert np.allclose(equalise(image, gains)[0, 0].numpy(), expected, atol=1e-9)
 
 
 def test_cut_out_removes_a_quarter() -> None:
