@@ -1,3 +1,4 @@
+import html
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +18,7 @@ from dermsynth.evaluation import fidelity, gate
 from dermsynth.evaluation.copies import Sources, check_copies, sources, without_relatives
 from dermsynth.evaluation.embedding import SHOWN
 from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate, evaluate_fully
+from dermsynth.evaluation.meaning import meaning
 from dermsynth.evaluation.origin import PATH_SEED, judge_of, path_figures, trained_on
 from dermsynth.evaluation.path_length import trimmed_mean
 from dermsynth.evaluation.verdict import verdict
@@ -84,8 +86,28 @@ def test_the_whole_evaluation_has_every_part(
     questions = {line["question"]: line["light"] for line in result["verdict"]}
     assert list(questions) == ["fidelity", "diversity", "copying", "usefulness", "fairness", "labels"]
     assert questions["fidelity"] == "red"  # the generator of these tests has hardly been trained
-    write_evaluation_report(again, phantom, result, "dermsynth evaluate made")
+    assert [row["label"] for row in result["label_fidelity"]] == ["melanoma", "nevus"]
+    assert {
+        label: [line["question"] for line in lines] for label, lines in result["class_verdicts"].items()
+    } == dict.fromkeys(["melanoma", "nevus"], ["fidelity", "diversity", "label"])
+    assert result["real"]["classes"] == ["melanoma", "nevus"]
+    assert result["real"]["left_out"] == {"seborrheic_keratosis": phantom.count("seborrheic_keratosis")}
+    shouted = again.table.assign(copy_flag=again.table["copy_flag"].str.upper())  # as a spreadsheet writes it
+    write_evaluation_report(
+        DataSet(again.folder, shouted, again.description), phantom, result, "dermsynth evaluate made"
+    )
     page = (made.folder / "assessment.html").read_text()
+    closest = again.table.assign(score=again.table["copy_score"].astype(float)).sort_values("score").head(24)
+    assert page.count("<b>flagged</b>") == (closest["copy_flag"] == "true").sum() > 0
+    assert (
+        page.index("melanoma: label")
+        < page.index("Distances of distributions")
+        < page.index("closest to a training image")
+    )
+    assert f"melanoma {phantom.count('melanoma')}, nevus {phantom.count('nevus')})" in page.split("<table>")[0]
+    assert all(
+        meaning(row["metric"]).says in html.unescape(page) for row in [*result["measurements"], *result["copying"]]
+    )
     assert "closest to a training image" in page
     assert all(f"Closest by {measure}" in page for measure in result["closest"])
     neighbours = pd.read_csv(made.folder / "neighbours.csv")

@@ -12,6 +12,7 @@ import pandas as pd
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
+from dermsynth.evaluation.sides import Side, remarks
 from dermsynth.evaluation.verdict import USEFULNESS
 from dermsynth.locks import LOCK, folder_lock
 from dermsynth.progress import progress_bar
@@ -73,7 +74,12 @@ def _carried_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
         "environment": environment(),
     }
     result["outcome"], result["verdict"] = verdict(result, material.tests[0].name)
-    result["cautions"] = cautions(result)
+    made = Side(material.synthetic, material.synthetic_images, "synthetic")
+    result["sides"] = remarks(made, Side(material.training, material.training_images, "real"), material.decoding, True)
+    result["cautions"] = [
+        *cautions(result),
+        *(f"{one['says']}." for one in result["sides"] if one["level"] == "warning"),
+    ]
     result["worth"] = worth(result, len(material.training.table), material.tests[0].name)
     if REAL in plan.arms and material.both_made:
         truth = material.classes.truth(material.synthetic)
