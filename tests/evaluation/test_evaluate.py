@@ -87,9 +87,9 @@ def test_the_whole_evaluation_has_every_part(
     assert list(questions) == ["fidelity", "diversity", "copying", "usefulness", "fairness", "labels"]
     assert questions["fidelity"] == "red"  # the generator of these tests has hardly been trained
     assert [row["label"] for row in result["label_fidelity"]] == ["melanoma", "nevus"]
-    assert {
-        label: [line["question"] for line in lines] for label, lines in result["class_verdicts"].items()
-    } == dict.fromkeys(["melanoma", "nevus"], ["fidelity", "diversity", "label"])
+    assert {label: [line["question"] for line in lines] for label, lines in result["class_verdicts"].items()} == {
+        label: ["fidelity", "diversity", "label"] for label in ("melanoma", "nevus")
+    }
     assert result["real"]["classes"] == ["melanoma", "nevus"]
     assert result["real"]["left_out"] == {"seborrheic_keratosis": phantom.count("seborrheic_keratosis")}
     shouted = again.table.assign(copy_flag=again.table["copy_flag"].str.upper())  # as a spreadsheet writes it
