@@ -63,7 +63,7 @@ def test_the_card_shows_the_figures_of_these_images_only(
     run: Path, phantom: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("dermsynth.evaluation.gate.FEWEST_HELD_OUT", 20)
-    for name in ("FID_RESAMPLES", "SWD_RESAMPLES", "KID_RESAMPLES", "PAIRS"):
+    for name in ("FID_RESAMPLES", "KID_RESAMPLES", "PAIRS"):
         monkeypatch.setattr(f"dermsynth.evaluation.fidelity.{name}", 10)
     made = generate(load_generator(run, device="cpu"), {"nevus": 60}, tmp_path / "made")
     result = evaluate_fully(made, phantom, load_extractor("embedded"))

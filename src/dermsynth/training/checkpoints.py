@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from dermsynth.errors import DiskError, UserError
+from dermsynth.recipes import FAMILIES, family
 from dermsynth.runs import file_hash, read_json, replacing_folder, write_json
 
 NETWORK, OPTIMISER, STATE = "network.safetensors", "optimiser.safetensors", "state.json"
@@ -74,7 +75,8 @@ def save(run: Path, network: dict[str, Tensor], optimisers: dict[str, Adam], sta
         _save_tensors(folder / NETWORK, network)
         _save_tensors(folder / OPTIMISER, _optimiser_tensors(optimisers))
         hashes = {name: file_hash(folder / name) for name in (NETWORK, OPTIMISER)}
-        write_json(folder / STATE, {**state, "hashes": hashes})
+        edition = family(state["recipe"]).edition if state.get("recipe") in FAMILIES else 1
+        write_json(folder / STATE, {"edition": edition, **state, "hashes": hashes})
     return _open(path)
 
 

@@ -279,8 +279,7 @@ class Trainer:
 
     def _save(self) -> None:
         if self.leader:
-            of_family = {"recipe": self.config.recipe, "edition": self.recipe.edition}
-            saved = asdict(self.state) | of_family | {"classes": list(self.data.classes)}
+            saved = asdict(self.state) | {"recipe": self.config.recipe, "classes": list(self.data.classes)}
             saved |= {"threads": torch.get_num_threads()}
             checkpoints.save(self.run, self.recipe.state_dict(), self.updater.optimisers, saved)
             if self.state.best:
