@@ -77,7 +77,12 @@ def load_generator(run: Path, *, which: str = "last", device: str = "auto") -> G
 
 
 def generate(
-    generator: Generator, counts: Mapping[str, int], out: Path | str, *, truncation: float | None = None, first_seed: int = 0
+    generator: Generator,
+    counts: Mapping[str, int],
+    out: Path | str,
+    *,
+    truncation: float | None = None,
+    first_seed: int = 0,
 ) -> DataSet:
     """Write `counts` images a class (class "" for an unconditional generator) into `out`.
 
