@@ -86,18 +86,18 @@ def test_the_whole_evaluation_has_every_part(
     assert list(questions) == ["fidelity", "diversity", "copying", "usefulness", "fairness", "labels"]
     assert questions["fidelity"] == "red"  # the generator of these tests has hardly been trained
     assert [row["label"] for row in result["label_fidelity"]] == ["melanoma", "nevus"]
-    assert {label: [line["question"] for line in lines] for label, lines in result["class_verdicts"].items()} == {
-        label: ["fidelity", "diversity", "label"] for label in ("melanoma", "nevus")
-    }
+    for label in ("melanoma", "nevus"):
+        assert [line["question"] for line in result["class_verdicts"][label]] == ["fidelity", "diversity", "label"]
     assert result["real"]["classes"] == ["melanoma", "nevus"]
     assert result["real"]["left_out"] == {"seborrheic_keratosis": phantom.count("seborrheic_keratosis")}
-    shouted = again.table.assign(copy_flag=again.table["copy_flag"].str.upper())  # as a spreadsheet writes it
+    order = again.table["copy_score"].astype(float).argsort().to_numpy()
+    flags = np.where(np.isin(np.arange(len(order)), order[:3]), "TRUE", "FALSE")  # as a spreadsheet writes them
+    shouted = again.table.assign(copy_flag=flags)
     write_evaluation_report(
         DataSet(again.folder, shouted, again.description), phantom, result, "dermsynth evaluate made"
     )
     page = (made.folder / "assessment.html").read_text()
-    closest = again.table.assign(score=again.table["copy_score"].astype(float)).sort_values("score").head(24)
-    assert page.count("<b>flagged</b>") == (closest["copy_flag"] == "true").sum() > 0
+    assert page.count("<b>flagged</b>") == 3
     assert (
         page.index("melanoma: label")
         < page.index("Distances of distributions")

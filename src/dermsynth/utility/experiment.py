@@ -75,13 +75,9 @@ def _carried_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
     }
     result["outcome"], result["verdict"] = verdict(result, material.tests[0].name)
     made = Side(material.synthetic, material.synthetic_images, "synthetic")
-    result["sides"] = sides = remarks(
-        made, Side(material.training, material.training_images, "real"), material.decoding, True
-    )
-    result["cautions"] = [
-        *cautions(result),
-        *(f"{one['says']}." for one in sides if one["level"] == "warning"),
-    ]
+    sides = remarks(made, Side(material.training, material.training_images, "real"), material.decoding, True)
+    result["sides"] = sides
+    result["cautions"] = [*cautions(result), *(f"{one['says']}." for one in sides if one["level"] == "warning")]
     result["worth"] = worth(result, len(material.training.table), material.tests[0].name)
     if REAL in plan.arms and material.both_made:
         truth = material.classes.truth(material.synthetic)
