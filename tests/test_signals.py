@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,18 @@ from dermsynth.signals import NAMES, handled
 from dermsynth.training import checkpoints
 
 SENT = [name for name in NAMES if hasattr(signal, name)]
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """Whoever started the tests may ignore signals (nohup, a background job), which every process inherits."""
+    before = {name: signal.getsignal(getattr(signal, name)) for name in SENT}
+    for name, handler in before.items():
+        if handler is signal.SIG_IGN:
+            signal.signal(getattr(signal, name), signal.default_int_handler if name == "SIGINT" else signal.SIG_DFL)
+    yield
+    for name, handler in before.items():
+        signal.signal(getattr(signal, name), handler)
 
 
 def _started(*arguments: object, prefix: tuple[str, ...] = ()) -> "subprocess.Popen[str]":

@@ -12,6 +12,7 @@ import torch
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.data.record import recorded_now
 from dermsynth.data.training_set import Selection, held_out, training_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation import fidelity, gate
@@ -72,7 +73,7 @@ def test_the_whole_evaluation_has_every_part(
     rows = pd.DataFrame(result["measurements"])
     for name in ("MMD-embedded x 1000", "precision-embedded", "coverage-embedded",
                  "JSD x 1000 CIELAB L*", "Wasserstein x 1000 HSV S", "MS-SSIM of pairs", "Frechet distance, dermatology",
-                 "difference of skin tone"):  # fmt: skip
+                 "difference of skin lightness"):  # fmt: skip
         assert {"all classes", "melanoma", "nevus"} <= {*rows[rows["metric"] == name]["group"]}, name
     assert np.isfinite(rows[["value", "low", "high", "floor", "matched"]].to_numpy(float)).all()
     assert (rows["low"] <= rows["high"]).all()
@@ -231,6 +232,7 @@ def test_sets_whose_lesions_cannot_be_found_still_have_figures(
     made = generate(load_generator(run, device="cpu"), {"nevus": 55}, tmp_path / "made")
     for number, path in enumerate(made.paths):
         write_bytes(path, encode_png(np.full((16, 16, 3), 100 + number, np.uint8)))
+    recorded_now(made.folder, made.table["file_name"])
     result = evaluate_fully(open_data_set(made.folder), phantom, load_extractor("embedded"))
     assert any(row["metric"] == "FID-embedded" for row in result["measurements"])
     assert any("lesions were found in 0 of 55 synthetic" in line for line in result["refused"])
@@ -382,6 +384,7 @@ def test_a_green_light_is_written_too(
     made = generate(load_generator(run, device="cpu"), {"melanoma": 50, "nevus": 60}, tmp_path / "made")
     for mine, theirs in zip(made.paths, phantom.paths, strict=False):
         write_bytes(mine, encode_png(fit(read_image(theirs), *read_image(mine).shape[:2], "centre", "area")))
+    recorded_now(made.folder, made.table["file_name"])
     result = evaluate_fully(open_data_set(made.folder), phantom, load_extractor("embedded"))
     assert {line["question"]: line["light"] for line in result["verdict"]}["fidelity"] == "not measured"
     assert "name a network" in result["verdict"][0]["says"]

@@ -240,7 +240,7 @@ def _every_measurement() -> list[Any]:
     real, fake = _features(200, 8, 0), _features(160, 8, 1, 0.2)
     pictures = _pictures(60, 16, 0), _pictures(60, 16, 1)
     histograms = [{"L*": np.random.default_rng(s).dirichlet(np.ones(16), 60)} for s in (0, 1)]
-    named = [np.random.default_rng(s).standard_normal((60, 12)) for s in (0, 1)]
+    named = [np.random.default_rng(s).standard_normal((60, 13)) for s in (0, 1)]
     scores = [np.random.default_rng(s).dirichlet(np.ones(5), 60) for s in (0, 1)]
     return [
         *feature_measurements(fake, real, "all", "", 0),

@@ -7,6 +7,7 @@ import pytest
 
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.duplicates import fingerprints, twins_between
+from dermsynth.data.record import recorded_now
 from dermsynth.errors import UserError
 from dermsynth.evaluation import gate
 from dermsynth.evaluation.copies import check_copies, sources
@@ -44,8 +45,10 @@ def test_moved_data_must_be_the_same_set(moved_run: Path, phantom: DataSet, tmp_
     assert data_trained_on(data, phantom.folder).content_hash == data.content_hash
     other = tmp_path / "other"
     shutil.copytree(phantom.folder, other)
-    write_json(other / "dataset.json", {**read_json(other / "dataset.json"), "content_hash": "0" * 64})
-    with pytest.raises(UserError, match=rf"or is another set .content hash {'0' * 16}, that of the run's set is"):
+    table = open_data_set(other).table
+    (other / table["file_name"][0]).write_bytes((other / table["file_name"][1]).read_bytes())
+    recorded_now(other, table["file_name"])
+    with pytest.raises(UserError, match=r"or is another set .content hash [0-9a-f]{16}, that of the run's set is"):
         data_trained_on(data, other)
     with pytest.raises(UserError, match="nothing: no such folder"):
         data_trained_on(data, tmp_path / "nothing")

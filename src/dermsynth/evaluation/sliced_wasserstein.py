@@ -48,6 +48,9 @@ class PatchWalk:
     places: Places
     seed: int
 
+    def __post_init__(self) -> None:
+        require_pixels(self.images)
+
     def __iter__(self) -> Iterator[list[Array]]:
         """A [k x 128, 147] array a level, for a few images at a time."""
         generator = np.random.default_rng(self.seed)
@@ -69,7 +72,6 @@ def _patches(image: NDArray[np.uint8], generator: np.random.Generator) -> list[A
 
 def descriptors(images: NDArray[np.uint8], seed: int) -> list[Array]:
     """All patches of a small set at once, normalised: images uint8 [n, 3, h, w] -> a [n x 128, 147] array a level."""
-    require_pixels(images)
     parts = list(PatchWalk(images, np.arange(len(images)), seed))
     return [normalised(np.concatenate(level)) for level in zip(*parts, strict=True)]
 

@@ -97,7 +97,7 @@ def _flags(data_set: DataSet, with_flagged: bool) -> NDArray[np.bool_] | None:
     elif blank.any() and not blank.all():
         first = table["file_name"].to_numpy()[blank][0]
         reason = f"{blank.sum()} of {len(blank)} images were never checked for copies ({FLAG} is blank), first {first}; {again}"
-    elif gate and gate["of"] == len(flagged) and flagged.sum() < gate["flagged"]:
+    elif gate and gate.get("of") == len(flagged) and flagged.sum() < gate["flagged"]:
         reason = f"{FLAG} marks {flagged.sum()} images, the copy gate marked {gate['flagged']}; {again}"
     if reason and not with_flagged:
         raise UserError(f"{data_set.folder}: {reason}")
