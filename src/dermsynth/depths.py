@@ -71,7 +71,7 @@ def whole_levels(values: NDArray[Any], largest: int, name: str) -> tuple[NDArray
 def float_levels(values: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], str]:
     """Floating-point values as grey levels: 0 to 1, or 0 to 255 where some exceed 1."""
     top = float(values.max())
-    if not np.isfinite(values).all() or values.min() < 0 or top > 255:
+    if not np.isfinite(values).all() or values.min() < 0 or top > 255 or 1 < top < 2:
         raise BadImage(
             f"{name}: floating-point values from {values.min():g} to {top:g}; save it as 0 to 1, or with 8 bits"
         )
@@ -79,17 +79,22 @@ def float_levels(values: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], st
     return np.rint(values * scale).astype(np.uint8), f"floating-point values taken for {what}"
 
 
-def deep_colours(image: Image.Image, data: bytes, rgb: NDArray[np.uint8], name: str) -> tuple[NDArray[np.uint8], str]:
-    """RGB [h, w, 3] of a file of 16 bits a channel, of which `rgb` is the upper half, by the rule of `whole_levels`."""
-    if stored_bits(image, data) != 16 or image.format not in ("PNG", "TIFF"):
-        return rgb, ""
-    largest = largest_stored_value(image, data)
-    if not 0 < largest < 65535 and int(rgb.max()) >= AMBIGUOUS_BELOW >> 8:
-        return rgb, ""
+def deep_colours(image: Image.Image, data: bytes, name: str) -> tuple[Image.Image, str]:
+    """The image of a file of 16 bits a channel, of which it holds the upper half, by the rule of `whole_levels`."""
+    if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or stored_bits(image, data) != 16:
+        return image, ""
+    largest, upper = largest_stored_value(image, data), np.asarray(image.convert("RGB"))
+    if not 0 < largest < 65535 and int(upper.max()) >= AMBIGUOUS_BELOW >> 8:
+        return image, ""
     values = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
-    if values is None or values.dtype != np.uint16 or values.ndim != 3:
-        return rgb, ""
-    return whole_levels(values[:, :, 2::-1], largest, name)
+    if values is None or values.dtype != np.uint16 or values.ndim != 3 or values.shape[:2] != upper.shape[:2]:
+        return image, ""
+    levels, note = whole_levels(values[:, :, 2::-1], largest, name)
+    made = Image.fromarray(np.ascontiguousarray(levels))
+    if image.mode == "RGBA":
+        made.putalpha(image.getchannel("A"))
+    made.info, made.format = dict(image.info), image.format
+    return made, note
 
 
 def unusual_tiff(data: bytes, name: str) -> tuple[NDArray[np.uint8], str] | None:

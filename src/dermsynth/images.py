@@ -13,7 +13,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageError
 
 from dermsynth.depths import deep_colours, deep_levels, is_deep, unusual_tiff
 from dermsynth.errors import BadImage as BadImage
@@ -172,15 +172,15 @@ def _check_header(image: Image.Image, name: str) -> None:
 
 def _to_rgb(image: Image.Image, data: bytes, name: str) -> tuple[Pixels, list[str]]:
     """Pixels in sRGB, and what was done."""
-    turned = upright(image)
+    deep, depth = deep_colours(image, data, name)
+    turned = upright(deep)
     if is_deep(turned):
         levels, note = deep_levels(np.asarray(turned), image, data, name)
         coloured, done = to_srgb(_with_info(Image.fromarray(levels), image), "")
         return np.array(coloured.convert("RGB"), dtype=np.uint8), [note, done]
     coloured, done = to_srgb(_with_info(turned, image), camera_colours(image))
     flat, alpha = _flat(coloured)
-    pixels, note = deep_colours(image, data, np.array(flat.convert("RGB"), dtype=np.uint8), name)
-    return pixels, [done, alpha, note]
+    return np.array(flat.convert("RGB"), dtype=np.uint8), [done, alpha, depth]
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -189,6 +189,15 @@ def upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception:  # whatever stands in the EXIF block
         return image.copy()
+
+
+def is_turned(data: bytes) -> bool:
+    """Whether a file says that its camera was not held upright."""
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+    except Exception:  # whatever stands in the EXIF block
+        return False
 
 
 def _with_info(image: Image.Image, source: Image.Image) -> Image.Image:

@@ -1,15 +1,17 @@
 """Marks by which an image file says that an algorithm made it."""
 
 import io
+import json
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 
 from dermsynth.errors import UserError
-from dermsynth.values import parse_flag
+from dermsynth.values import is_missing, parse_flag
 
 _SOURCE_TYPE = re.compile(rb"(?:trained)?algorithmicmedia|compositesynthetic|datadrivenmedia", re.IGNORECASE)
 """IPTC digital source types (XMP, C2PA): made, or partly made, by an algorithm."""
@@ -20,12 +22,24 @@ _SETTINGS = re.compile(
 """Settings that programs for diffusion models write beside an image."""
 _PROGRAMS = re.compile(
     rb"dermsynth|stable[ _-]?diffusion|midjourney|dall[^a-z]{0,3}e\b|adobe firefly|novelai|openai|comfyui|invokeai|"
-    rb"automatic1111|imagefx|imagen \d|flux\.1|black forest labs|ideogram|leonardo\.ai|dreamstudio|made with google ai",
+    rb"automatic1111|imagefx|flux\.1|black forest labs|ideogram|leonardo\.ai|dreamstudio|made with google ai",
     re.IGNORECASE,
 )
-COLUMNS = ("synthetic", "is_synthetic", "generated", "is_generated", "ai_generated", "fake")
-KINDS = ("image_manipulation", "digital_source_type", "image_origin", "origin")
-_KIND_WORDS = ("synthetic", "generated", "algorithmicmedia", "fake")
+COLUMNS = (
+    "synthetic",
+    "issynthetic",
+    "generated",
+    "isgenerated",
+    "aigenerated",
+    "isaigenerated",
+    "isai",
+    "fake",
+    "isfake",
+)
+REAL_COLUMNS = ("real", "isreal")
+KINDS = ("imagemanipulation", "digitalsourcetype", "imageorigin", "origin", "provenance", "imagesource")
+"""Columns that say it, in letters alone: `is_synthetic`, `isSynthetic` and `is synthetic` are one."""
+_KIND_WORDS = re.compile(r"\b(synthetic|generated|\w*algorithmicmedia|fake|\w*gan\d*|diffusion)\b", re.IGNORECASE)
 
 
 def file_mark(data: bytes, path: Path | None = None) -> str:
@@ -49,11 +63,31 @@ def row_mark(columns: Mapping[Any, str]) -> str:
     Raises UserError where a column of flags holds something else.
     """
     for column, value in columns.items():
-        plain = column.strip().casefold()
+        plain = re.sub("[^a-z]", "", str(column).casefold())
         if plain in COLUMNS and _flag(column, value):
             return f"column {column!r}"
-        if plain in KINDS and any(word in value.casefold() for word in _KIND_WORDS):
+        if plain in REAL_COLUMNS and not is_missing(value) and not _flag(column, value):
             return f"column {column!r}"
+        if plain in KINDS and _says_generated(value):
+            return f"column {column!r}"
+    return ""
+
+
+def _says_generated(value: str) -> bool:
+    words = value.casefold().replace("_", " ").replace("-", " ")
+    return bool(_KIND_WORDS.search(re.sub(r"\b(non|not|no)\s+\w+", "", words)))
+
+
+@lru_cache(maxsize=4096)
+def folder_mark(folder: Path) -> str:
+    """The description of a synthetic set in a folder or the two above it; the empty string where there is none."""
+    for place in (folder, *folder.parents[:2]):
+        try:
+            facts = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            continue
+        if isinstance(facts, dict) and str(facts.get("synthetic", "")).strip().casefold() in ("true", "1", "yes"):
+            return f"dataset.json of {place.name}"
     return ""
 
 
@@ -80,14 +114,24 @@ def _notes(data: bytes) -> bytes:
     parts += [value.encode("utf-8", "replace") for value in exif]
     if data.startswith(b"\xff\xd8"):
         parts.append(data[: max(data.find(b"\xff\xda"), 0)])
+    parts += [_unhexed(part) for part in parts if b"Raw profile type" in part[:60]]
     joined = b"\n".join(parts)
     return joined + b"\n" + joined.replace(b"\0", b"")
+
+
+def _unhexed(note: bytes) -> bytes:
+    """What ImageMagick writes in hexadecimal digits into a PNG."""
+    digits = re.sub(rb"[^0-9a-fA-F]", b"", b"".join(note.split(b"\n")[3:]))
+    return bytes.fromhex(digits[: len(digits) // 2 * 2].decode())
 
 
 def _sidecar(path: Path | None) -> bytes:
     if path is None:
         return b""
-    for candidate in (path.with_suffix(".xmp"), path.with_name(f"{path.name}.xmp")):
-        if candidate.is_file() and candidate.stat().st_size < 1_000_000:
-            return b"\n" + candidate.read_bytes()
-    return b""
+    found = b""
+    for ending in (".xmp", ".XMP", ".txt", ".json"):
+        for candidate in (path.with_suffix(ending), path.with_name(f"{path.name}{ending}")):
+            if candidate.is_file() and candidate.stat().st_size < 1_000_000:
+                data = candidate.read_bytes().replace(b"\0", b"")
+                found += b"\n" + (data if ending.lower() == ".xmp" else b"".join(_SETTINGS.findall(data)))
+    return found

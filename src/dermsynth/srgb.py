@@ -60,6 +60,8 @@ def _by_profile(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
     plain, alpha = _opaque(image)
     if space == "RGB" and plain.mode == "L":
         plain = plain.convert("RGB")
+    if space == "GRAY" and plain.mode == "RGB" and (np.ptp(np.asarray(plain), axis=2) == 0).all():
+        plain = plain.convert("L")
     if (space, plain.mode) not in (("RGB", "RGB"), ("GRAY", "L"), ("CMYK", "CMYK"), ("Lab", "LAB")):
         return image, f"its colour profile ({title}, for {space}) does not fit and was ignored"
     try:

@@ -23,13 +23,15 @@ def _words(text: str, separator: str | None = None) -> frozenset[str]:
 
 MISSING = _words(
     "na n/a n.a. n.a #n/a #na #n/v #nv #null! nan -nan +nan nat null none nil <na> <null> <none> (null) \\n 1.#qnan 1.#ind "
-    "- -- --- – — ? . .. ..."
+    "#n/d #n/b #н/д #saknas! #ref! #value! #wert! #name? #num! #zahl! #div/0! (blank) (leer) (empty) na_character_ na_real_ "
+    "??? ---- - -- --- – — ? . .. ..."
 )
 """Spellings of "no value" by programs; compared without case."""
 
 UNKNOWN = _words(
     "unknown;unk;missing;not available;not applicable;not known;not specified;not recorded;not reported;unspecified;"
-    "undefined;no data;unbekannt;keine angabe;k.a.;k. a.;inconnu;non connu;desconocido;sconosciuto;onbekend;okänd;ukendt;"
+    "undefined;no data;not given;not provided;not documented;not collected;anonymous;tbd;nd;n.d.;nicht bekannt;non renseigné;"
+    "unbekannt;keine angabe;k.a.;k. a.;inconnu;non connu;desconocido;sconosciuto;onbekend;okänd;ukendt;"
     "ukjent;nieznany;desconhecido;неизвестно;不明;未知",
     ";",
 )
@@ -44,14 +46,22 @@ _FALSE = _words(
     "hamis nem nepravda ne fals ложь нет yanlış hayır 假 否 いいえ 아니오 ✗ ✘ ☐"
 )
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?%?")
-_WHOLE = re.compile(r"([+-]?\d+)[.,]0+")
+_WHOLE = re.compile(r"([+-]?\d+)(?:\.0+|,0{1,2})")
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2},\d{3}")
+"""A comma that may part thousands as well as decimals."""
+_INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u2060\ufeff"))
 T = TypeVar("T")
+
+
+def visible(text: str) -> str:
+    """A text in single blanks, without letters that nobody sees (zero-width spaces, soft hyphens, byte-order marks)."""
+    return " ".join(str(text).translate(_INVISIBLE).split())
 
 
 def is_missing(text: str, *, words: bool = True) -> bool:
     """Whether a cell says that there is no value; with `words` also where a person wrote so ("unknown")."""
-    plain = " ".join(str(text).split()).casefold()
-    return not plain or plain in MISSING or (words and plain in UNKNOWN)
+    plain = visible(text).casefold()
+    return plain in MISSING or not plain.strip("?-–—.") or (words and plain.replace("_", " ") in UNKNOWN)
 
 
 def parse_flag(text: str) -> bool | None:
@@ -71,16 +81,16 @@ def parse_flag(text: str) -> bool | None:
     raise ValueError(text)
 
 
-def parse_number(text: str) -> float | None:
+def parse_number(text: str, *, comma: bool = False) -> float | None:
     """A finite number with a decimal point or comma, or a percentage; None where the value is missing.
 
-    Raises ValueError for anything else, numbers with separators of thousands among it: 1,234.5 and 1.234,5 could be
-    told, 1,234 could not.
+    Raises ValueError for anything else, numbers with separators of thousands among it; `1,234` may be one, and is read
+    as a decimal where `comma` says that commas are such.
     """
     plain = str(text).strip().replace("\u2212", "-")
     if is_missing(plain):
         return None
-    if not _NUMBER.fullmatch(plain):
+    if not _NUMBER.fullmatch(plain) or (not comma and _THOUSANDS.fullmatch(plain)):
         raise ValueError(text)
     value = float(plain.rstrip("%").replace(",", "."))
     if not math.isfinite(value):
@@ -90,7 +100,7 @@ def parse_number(text: str) -> float | None:
 
 def plain_identifier(text: str) -> str:
     """One spelling of an identifier: `P001` and `p001`, `12` and `12.0` are one; the empty string where it is missing."""
-    plain = " ".join(unicodedata.normalize("NFKC", str(text)).split()).casefold()
+    plain = visible(unicodedata.normalize("NFKC", str(text))).casefold()
     if is_missing(plain):
         return ""
     whole = _WHOLE.fullmatch(plain)
@@ -124,6 +134,8 @@ def flags(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
 
 def numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
     """A column of numbers; NaN where the value is missing.
+
+    `1,234` is a decimal where another cell of the column has a comma that can be nothing else.
 
     Raises UserError naming row and column.
     """

@@ -332,3 +332,89 @@ def test_names_that_some_file_system_refuses(tmp_path: Path) -> None:
         assert len(name.encode()) < 200
         assert Path(name).stem.casefold() != "con"
     assert json.loads((data.folder / "dataset.json").read_text())["images"] == len(names)
+
+
+def test_no_other_rows_image_takes_the_place_of_a_missing_one(tmp_path: Path) -> None:
+    for number, name in enumerate(["benign/1", "malignant/1", "malignant/2"]):
+        _put(tmp_path / f"{name}.png", number)
+    names = ["benign/1", "benign/2", "malignant/1", "malignant/2"]
+    (tmp_path / "t.csv").write_text("image,label\n" + "".join(f"{n}.png,{n.split('/')[0]}\n" for n in names))
+    data = _bring(from_csv(tmp_path / "t.csv", image="image", label="label"), tmp_path / "d")
+    assert {c: data.count(c) for c in data.classes} == {"benign": 1, "malignant": 2}
+    assert "no such file" in _report(data)["benign/2.png"]
+
+
+def test_a_missing_mask_is_not_replaced_by_its_photograph(tmp_path: Path) -> None:
+    for number in range(3):
+        _put(tmp_path / "images" / f"{number}.png", number)
+    (tmp_path / "masks").mkdir()
+    Image.fromarray(np.uint8(np.tri(48, 64) * 255)).save(tmp_path / "masks" / "0.png")
+    (tmp_path / "t.csv").write_text("image,label,mask\n" + "".join(f"images/{n}.png,n,{n}\n" for n in range(3)))
+    data = _bring(from_csv(tmp_path / "t.csv", image="image", label="label", mask="mask"), tmp_path / "d")
+    assert (data.table["mask_file_name"] != "").tolist() == [True, False, False]
+    assert "mask left out" in _report(data)["images/1.png"]
+
+
+def test_a_turned_photograph_with_a_mask_is_doubtful(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(_photograph(1)).save(tmp_path / "a.jpg", exif=exif)
+    Image.fromarray(np.uint8(np.tri(48, 64) * 255)).save(tmp_path / "m.png")
+    (tmp_path / "t.csv").write_text("image,label,mask\na.jpg,n,m.png\n")
+    _bring(from_csv(tmp_path / "t.csv", image="image", label="label", mask="mask"), tmp_path / "d")
+    assert "was turned as its camera was held" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["images", "images/00_nevus"])
+def test_the_description_of_a_synthetic_set_is_a_mark(place: str, tmp_path: Path) -> None:
+    for number in range(3):
+        _put(tmp_path / "syn" / place / f"{number}.png", number)
+    (tmp_path / "syn" / "dataset.json").write_text(json.dumps({"schema": 1, "synthetic": True}))
+    with pytest.raises(UserError, match=r"3 of 3 images are marked .*dataset\.json of syn"):
+        _bring(from_folder(tmp_path / "syn" / "images"), tmp_path / "d")
+
+
+@pytest.mark.parametrize("trailing", ["patient,", "patient,note"])
+def test_an_unquoted_comma_is_found_where_rows_have_cells_to_spare(trailing: str, tmp_path: Path) -> None:
+    end = "," if trailing.endswith(",") else ""
+    rows = [f"i/0.png,Spitz, Reed,P0{end}", *[f"i/{n}.png,nevus,P{n}{end}" for n in range(1, 12)]]
+    (tmp_path / "t.csv").write_text("\n".join([f"image,label,{trailing}", *rows]))
+    with pytest.raises(UserError, match="expected 3 fields in line 2, saw"):
+        from_csv(tmp_path / "t.csv", image="image", label="label", group="patient")
+
+
+@pytest.mark.parametrize("wrapper", ["kaggle", "download/images", "images/HAM"])
+def test_a_folder_around_everything_is_no_class(wrapper: str, tmp_path: Path) -> None:
+    for number, name in enumerate(["train/benign/a", "train/malignant/b", "test/benign/c", "test/malignant/d"]):
+        _put(tmp_path / "in" / wrapper / f"{name}.png", number)
+    data = _bring(from_folder(tmp_path / "in"), tmp_path / "d")
+    assert data.classes == ["benign", "malignant"]
+    assert data.table["split"].value_counts().to_dict() == {"train": 2, "test": 2}
+
+
+@pytest.mark.parametrize(
+    "column", ["patid", "Patientennummer", "Patienten_Nr", "id_paciente", "patient_id_anon", "clinic_patient_id", "donor",
+               "pseudonym", "hospital_number", "original_image", "photograph"],
+)  # fmt: skip
+def test_people_in_other_words_are_not_cut(column: str, tmp_path: Path) -> None:
+    table = _csv(tmp_path, {"label": LABELS, column: [f"K{number // 4}" for number in range(60)]})
+    data = _bring(from_csv(table, image="image", label="label"), tmp_path / "d")
+    assert data.table.groupby(column)["split"].nunique().max() == 1
+
+
+def test_a_placeholder_among_patients_frees_nobody_else(tmp_path: Path) -> None:
+    people = ["anonym" if number < 30 else f"P{number // 3}" for number in range(60)]
+    data = _bring(
+        from_csv(_csv(tmp_path, {"label": LABELS, "patient_id": people}), image="image", label="label"), tmp_path / "d"
+    )
+    known = data.table[data.table["patient_id"] != "anonym"]
+    assert known.groupby("patient_id")["split"].nunique().max() == 1
+    assert set(data.table["split"]) == {"train", "validation", "test"}
+
+
+def test_the_same_image_of_another_patient_is_said(tmp_path: Path) -> None:
+    _put(tmp_path / "s" / "a.png", 1)
+    (tmp_path / "t.csv").write_text("image,label,patient\ns/a.png,n,P1\n./s/../s/a.png,n,P2\n")
+    data = _bring(from_csv(tmp_path / "t.csv", image="image", label="label", group="patient"), tmp_path / "d")
+    assert len(data.table) == 1
+    assert _report(data)["s/a.png"] == "duplicate row with another group; first kept"

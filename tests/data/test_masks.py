@@ -106,3 +106,54 @@ def test_a_jpeg_of_an_empty_mask_is_not_made_of_its_noise(tmp_path: Path) -> Non
         read_mask(tmp_path / "m.jpg")
     Image.fromarray(0 * PAINT).save(tmp_path / "empty.jpg")
     assert not read_mask(tmp_path / "empty.jpg").any()
+
+
+RING = np.where(LESION, 1, 0).astype(np.uint8)
+RING[9:31, 9] = RING[9:31, 40] = RING[9, 9:41] = RING[30, 9:41] = 255
+RED, BLUE, WHITE = (np.array(c, np.uint8) for c in ((200, 0, 0), (0, 0, 200), (255, 255, 255)))
+CHOICE = LESION[..., None]
+FURTHER: dict[str, tuple[Image.Image, dict[str, object]]] = {
+    "thin paint": (Image.fromarray(np.dstack([_constant(255, 3), np.uint8(LESION * 102)])), {}),
+    "alpha says nothing": (Image.fromarray(np.dstack([PAINT, PAINT, PAINT, _constant(100)])), {}),
+    "red on white": (Image.fromarray(np.where(CHOICE, RED, WHITE)), {}),
+    "raised": (Image.fromarray(np.uint8(128 + LESION * 127)), {}),
+    "black palette": (_palette(np.uint8(LESION), 0, 0, 0, 0, 0, 0), {}),
+}
+
+
+@pytest.mark.parametrize("form", FURTHER)
+def test_further_forms(form: str, tmp_path: Path) -> None:
+    image, options = FURTHER[form]
+    image.save(tmp_path / "m.png", **options)
+    assert np.array_equal(read_mask(tmp_path / "m.png"), LESION)
+
+
+def test_ranges_that_do_not_begin_at_zero(tmp_path: Path) -> None:
+    logits = cv2.GaussianBlur(np.where(LESION, 4.0, -4.0).astype(np.float32), (0, 0), 1.0)
+    Image.fromarray(logits).save(tmp_path / "m.tif")
+    assert np.array_equal(read_mask(tmp_path / "m.tif"), logits > (logits.max() + logits.min()) / 2)
+
+
+UNCLEAR = {
+    "ring to ignore": Image.fromarray(RING),
+    "near values": Image.fromarray(np.array([0, 1, 20], np.uint8)[INDEX]),
+    "the two largest": Image.fromarray(np.array([0, 254, 255], np.uint8)[INDEX]),
+    "two numbers of one colour": _palette(INDEX, 0, 0, 0, 255, 255, 255, 255, 255, 255),
+    "red on blue": Image.fromarray(np.where(CHOICE, RED, BLUE)),
+}
+
+
+@pytest.mark.parametrize("form", UNCLEAR)
+def test_further_unclear_forms_are_refused(form: str, tmp_path: Path) -> None:
+    UNCLEAR[form].save(tmp_path / "m.png")
+    with pytest.raises(BadImage, match=r"which is the lesion\?"):
+        read_mask(tmp_path / "m.png")
+
+
+def test_a_value_that_does_not_occur_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(PAINT).save(tmp_path / "m.png")
+    with pytest.raises(BadImage, match="value 9 does not occur in it"):
+        read_mask(tmp_path / "m.png", value=9)
+    Image.fromarray(LESION).save(tmp_path / "bits.png")
+    assert np.array_equal(read_mask(tmp_path / "bits.png", value=255), LESION)
+    assert np.array_equal(read_mask(tmp_path / "bits.png", value=1), LESION)

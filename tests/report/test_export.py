@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermsynth.data.dataset import DataSet, amended, open_data_set, read_table, write_data_set
+from dermsynth.data.dataset import DataSet, amended, open_data_set, read_table, write_data_set, write_table
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate_fully
 from dermsynth.images import encode_png
@@ -221,3 +221,20 @@ def test_hugging_face_opens_the_exported_set(tmp_path: Path) -> None:
     export(drawn(tmp_path / "set", ["true"] + ["false"] * 11, ["test", "train"] * 6), tmp_path / "out")
     found = datasets.load_dataset("imagefolder", data_dir=str(tmp_path / "out"), cache_dir=str(tmp_path / "cache"))
     assert {name: len(rows) for name, rows in found.items()} == {"train": 11}
+
+
+def test_a_flagged_image_does_not_leave_by_a_second_row_or_a_lost_one(tmp_path: Path) -> None:
+    gate = {"flagged": 2, "of": 12, "false_alarms": 0.01, "training": 99, "held_out": 99}
+    made = drawn(tmp_path / "made", ["true"] * 2 + ["false"] * 10, copy_gate=gate)
+    table = made.table
+    write_table(made.folder, pd.concat([table, table.head(1).assign(copy_flag="false")], ignore_index=True))
+    with pytest.raises(UserError, match="1 images stand in several rows"):
+        export(open_data_set(made.folder), tmp_path / "out")
+    write_table(made.folder, table.iloc[1:].assign(copy_flag="false"))
+    with pytest.raises(UserError, match="marks 0 images, the copy gate marked 2"):
+        export(open_data_set(made.folder), tmp_path / "out")
+    (made.folder / "metadata.csv").write_text(
+        "file_name,copy_flag,copy_flag\n" + "".join(f"{name},false,true\n" for name in table["file_name"])
+    )
+    with pytest.raises(UserError, match="several columns are named 'copy_flag'"):
+        open_data_set(made.folder)

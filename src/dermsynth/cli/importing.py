@@ -125,40 +125,44 @@ def import_isic(
 
 def import_ham10000(
     table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0,
-    marked: Marked = "refuse", allow_links_to: Links = None,
+    lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import HAM10000_metadata.csv and its image folders."""
     from dermsynth.data.importers import from_ham10000
 
     source = from_ham10000(table, images=images, roots=allow_links_to or ())
-    _import(source, out, split, seed, False, marked=marked, links=allow_links_to)
+    _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
 
 
 def import_siim2020(
     table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0,
-    marked: Marked = "refuse", allow_links_to: Links = None,
+    lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import SIIM-ISIC 2020: train.csv and its image folder."""
     from dermsynth.data.importers import from_siim2020
 
     source = from_siim2020(table, images=images, roots=allow_links_to or ())
-    _import(source, out, split, seed, False, marked=marked, links=allow_links_to)
+    _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
 
 
 def import_isic2018(
-    folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, allow_links_to: Links = None
-) -> None:
+    folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, marked: Marked = "refuse",
+    mask_value: MaskValue = None, allow_links_to: Links = None,
+) -> None:  # fmt: skip
     """Import the unpacked ISIC 2018 challenge (tasks 1, 2 and 3, whatever of them is there), or that of 2019."""
     from dermsynth.data.importers import from_isic2018
 
-    _import(from_isic2018(folder, roots=allow_links_to or ()), out, split, seed, False, links=allow_links_to)
+    source = from_isic2018(folder, roots=allow_links_to or ())
+    _import(source, out, split, seed, False, marked=marked, mask_value=mask_value, links=allow_links_to)
 
 
-def import_ph2(folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0) -> None:
+def import_ph2(
+    folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, marked: Marked = "refuse"
+) -> None:
     """Import the unpacked PH2 data set."""
     from dermsynth.data.importers import from_ph2
 
-    _import(from_ph2(folder), out, split, seed, False)
+    _import(from_ph2(folder), out, split, seed, False, marked=marked)
 
 
 def import_medmnist(archive: Path, *, out: Out, seed: int = 0) -> None:

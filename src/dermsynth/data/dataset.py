@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dermsynth import __version__
 from dermsynth.data.record import facts_of, file_names, hash_of, is_file_column, read_record, recorded_now, write_record
-from dermsynth.data.tables import read_table, require_columns
+from dermsynth.data.tables import AMBIGUOUS, read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.marks import row_mark
 from dermsynth.runs import read_json, replacing, write_json
@@ -113,6 +113,8 @@ def inside(folder: Path, name: str, roots: Sequence[Path] = ()) -> Path:
         raise UserError(f"{name[:80]!r}: not a path ({type(error).__name__})") from error
     if any(path.is_relative_to(root) for root in allowed_roots(folder, roots)):
         return path
+    if Path(os.path.abspath(folder / name)).is_relative_to(folder.absolute()) and not path.exists():
+        raise UserError(f"{name}: a link to {path}, which is not there")
     if Path(os.path.abspath(folder / name)).is_relative_to(folder.absolute()):
         raise UserError(f"{name}: a link that leads out of {folder}; allow it with --allow-links-to {path.parent}")
     raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder (--images names another folder)")
@@ -170,7 +172,7 @@ def open_data_set(folder: Path) -> DataSet:
     if description.get("schema", 0) > SCHEMA:
         raise UserError(f"{folder}: schema {description['schema']} is newer than this program; update dermsynth")
     table = read_table(folder / METADATA)
-    require_columns(table, ["file_name"], folder / METADATA)
+    require_columns(table, ["file_name", *table.attrs[AMBIGUOUS]], folder / METADATA)
     if table.empty:
         raise UserError(f"{folder / METADATA}: no images")
     for name in table["file_name"]:

@@ -1,5 +1,6 @@
 """What the folders that images lie in mean: a class, a split, or nothing."""
 
+import re
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,12 @@ CONTAINERS = {
 }  # fmt: skip
 
 
+_SPLIT_FOLDER = re.compile(
+    r"(.*[_\- ])?(?P<name>train|training|val|valid|validation|test|testing)[_\- ]?(set|data|images?|imgs?|inputs?|folder)?"
+)
+"""`train_images`, `ISIC2018_Task3_Training_Input`: a split with something around."""
+
+
 @dataclass(frozen=True)
 class Place:
     """Class and split of an image by its folders; empty where they say nothing."""
@@ -27,7 +34,9 @@ class Place:
 
 def split_name(text: str) -> str:
     """`train`, `validation` or `test` for any common name of one, else the empty string."""
-    return SPLIT_NAMES.get(text.strip().casefold(), "")
+    plain = text.strip().casefold()
+    found = _SPLIT_FOLDER.fullmatch(plain)
+    return SPLIT_NAMES.get(found["name"] if found else plain, "")
 
 
 def places(names: Sequence[str], folder: str) -> tuple[list[Place], list[str]]:
@@ -39,9 +48,10 @@ def places(names: Sequence[str], folder: str) -> tuple[list[Place], list[str]]:
     Raises UserError where some folders of one level are named like splits and others are not.
     """
     parts = [[unicodedata.normalize("NFC", part) for part in PurePosixPath(name).parts[:-1]] for name in names]
-    splits, notes = [""] * len(parts), []
+    splits: list[str] = [""] * len(parts)
+    notes: list[str] = []
     for _ in range(4):
-        parts = _without_containers(parts)
+        parts = _without_containers(parts, notes)
         level = _split_level(parts, folder)
         if level is None:
             break
@@ -54,9 +64,14 @@ def places(names: Sequence[str], folder: str) -> tuple[list[Place], list[str]]:
     return [Place(part[0] if part else "", split) for part, split in zip(parts, splits, strict=True)], notes
 
 
-def _without_containers(parts: list[list[str]]) -> list[list[str]]:
+def _without_containers(parts: list[list[str]], notes: list[str]) -> list[list[str]]:
+    """The folders below those that only hold others: named so, or one in which everything lies, in folders of its own."""
     while parts and all(part and part[0].casefold() in CONTAINERS for part in parts):
         parts = [part[1:] for part in parts]
+    shared = {part[0] if len(part) > 1 else "" for part in parts}
+    if len(shared) == 1 and "" not in shared and not split_name(next(iter(shared))):
+        notes.append(f"folder {next(iter(shared))!r} holds all others and is no class; the folders in it are")
+        return _without_containers([part[1:] for part in parts], notes)
     return parts
 
 

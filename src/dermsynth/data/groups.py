@@ -2,61 +2,86 @@
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.values import identifiers, plain_identifier
+from dermsynth.values import identifiers, parse_flag, plain_identifier
 
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-_PEOPLE = _words("patient subject person participant individual proband lesion case mole mrn pid accession group")
-_NUMBERS = _words("id ids uid uuid guid no nr num number code key identifier name hash pseudonym")
+_PERSON = re.compile(
+    r"(patient|pacient|pazient|patid|subject|person|particip|individual|proband|lesion|läsion|lesión|case|mole$|mrn|pid$|"
+    r"accession|donor|client|identity|pseudonym|visit|series|photograph|parent|group$|groups$)"
+)
+"""Beginnings of words for who, or which lesion or photograph, an image is of."""
+_BESIDE = _words(
+    "id ids uid uuid guid no nr num number nummer numero code key identifier name hash hashed pseudonym anon anonymous source "
+    "original image images photo photos isic clinic clinical hospital internal external local global unique study attribution "
+    "health record the of per and de la del en nummer"
+)
 _PLACES = _words(
     "site hospital center centre clinic camera device scanner annotator rater reader observer doctor dermatologist source "
     "dataset set model class label batch country region diagnosis icd collection licence license study project seed split"
 )
 LARGEST_SHARE = 0.2
-"""A value that more images share is no person's: the column is a place, a flag or a class."""
+"""A value that more images share is no person's but a placeholder, a place, a flag or a class."""
 
 
 def identifying_columns(table: pd.DataFrame) -> tuple[list[str], list[str]]:
-    """Columns whose values are of one patient, lesion or photograph, and those named so whose values cannot be."""
+    """Columns whose values are of one patient, lesion or photograph, and those named so of which a value cannot be one."""
     found, doubtful = [], []
     for column in map(str, table.columns):
-        if column == "file_name" or not _names_somebody(column):
+        if column == "file_name" or not _names_somebody(column) or _flags_only(table[column]):
             continue
         values = pd.Series(identifiers(table[column]))
         counts = values[values != ""].value_counts()
-        if column != "group" and len(counts) and counts.iloc[0] > max(2, LARGEST_SHARE * len(table)):
+        small = counts[counts <= _most(len(table))]
+        if len(small) < len(counts) and column != "group":
             doubtful.append(column)
-        elif len(counts) and counts.iloc[0] > 1:
+        if (counts if column == "group" else small).gt(1).any():
             found.append(column)
     return found, doubtful
 
 
+def _most(images: int) -> float:
+    return max(2, LARGEST_SHARE * images)
+
+
+def _flags_only(values: pd.Series) -> bool:
+    try:
+        return len({parse_flag(value) for value in values} - {None}) > 0
+    except ValueError:
+        return False
+
+
 def _names_somebody(column: str) -> bool:
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", column)
-    words = [w for w in re.split(r"[^a-z]+", spaced.casefold()) if w and w != "source"]
-    words = [part for w in words for part in ([w[:-2], "id"] if w.endswith("id") and w[:-2] in _PEOPLE else [w])]
-    if not words or set(words) & _PLACES:
-        return False
-    return words[-1] in ("id", "uid", "uuid") or (bool(set(words) & _PEOPLE) and set(words) <= _PEOPLE | _NUMBERS)
+    words = [word for word in re.split(r"[\W\d_]+", spaced.casefold()) if word]
+    who = [bool(_PERSON.match(word)) for word in words]
+    if any(who):
+        return all(person or word in _BESIDE for person, word in zip(who, words, strict=True))
+    if {"image", "images", "photo"} & set(words) and {"original", "source", "parent"} & set(words):
+        return True
+    numbered = bool(words) and words[-1] in ("id", "uid", "uuid")
+    record = {"number", "no", "nr"} & set(words) and {"hospital", "health", "record"} & set(words)
+    return bool(record) or (numbered and not set(words) & _PLACES)
 
 
 def identity_pairs(columns: Sequence[Sequence[str]]) -> NDArray[np.int64]:
-    """Pairs [k, 2] of images that share an identifier of any of the columns."""
+    """Pairs [k, 2] of images that share an identifier of any of the columns; values of too many images are nobody's."""
     pairs = []
     for values in columns:
-        first: dict[str, int] = {}
-        for index, value in enumerate(identifiers(values)):
-            if value and first.setdefault(value, index) != index:
+        plain, first = identifiers(values), dict[str, int]()
+        counts = Counter(plain)
+        for index, value in enumerate(plain):
+            if value and counts[value] <= _most(len(plain)) and first.setdefault(value, index) != index:
                 pairs.append((first[value], index))
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 

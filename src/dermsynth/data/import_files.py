@@ -8,12 +8,15 @@ import numpy as np
 from PIL import Image
 
 from dermsynth.data.dataset import inside
-from dermsynth.data.masks import read_described_mask
+from dermsynth.data.masks import DOUBT, read_described_mask
 from dermsynth.data.sources import ImportOptions, SourceRow
 from dermsynth.errors import BadImage, DiskError, UserError
-from dermsynth.images import decode_described, encode_png, read_bytes, thumbnail_hash
-from dermsynth.marks import file_mark, row_mark
+from dermsynth.images import decode_described, encode_png, is_turned, read_bytes, thumbnail_hash
+from dermsynth.marks import file_mark, folder_mark, row_mark
 from dermsynth.runs import write_bytes
+
+PLAIN = 4
+"""So few different colours are no photograph."""
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,7 @@ class ImportedImage:
     mark: str = ""
     more_masks: dict[str, str] = field(default_factory=dict)
     mask_problems: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     width: int = 0
     height: int = 0
     hash: np.uint64 | None = None
@@ -36,6 +40,7 @@ class ImportedImage:
 def import_one(folder: Path, out: Path, row: SourceRow, name: str, options: ImportOptions) -> ImportedImage:
     """Check and copy one image and its masks; the problem, if any, as text."""
     changes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
     try:
         mark = row_mark(row.columns)
         if row.pixels is not None:
@@ -46,18 +51,22 @@ def import_one(folder: Path, out: Path, row: SourceRow, name: str, options: Impo
             data = read_bytes(path)
             pixels, changes = decode_described(data, str(path))
             _refuse_mask(pixels, path)
-            mark = file_mark(data, path) or mark
+            mark = file_mark(data, path) or folder_mark(path.parent) or mark
+            if row.mask and is_turned(data):
+                doubts = ("the photograph was turned as its camera was held: is its mask, too?",)
             file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
     except DiskError:
         raise
     except UserError as error:
         return ImportedImage("", problem=str(error))
-    masks, problems = {}, []
-    for kind, source in {"": row.mask, **row.more_masks}.items():
+    masks, problems = {}, [f"mask left out: {row.mask_problem}"] if row.mask_problem else []
+    for kind, source in {"": "" if row.mask_problem else row.mask, **row.more_masks}.items():
         try:
             if source:
                 target = f"masks/{kind + '/' if kind else ''}{name}.png"
-                changes += _import_mask(inside(folder, source, options.roots), out, target, pixels, options)
+                notes = _import_mask(inside(folder, source, options.roots), out, target, pixels, options)
+                changes += tuple(note for note in notes if note != DOUBT)
+                doubts += tuple(note for note in notes if note == DOUBT)
                 masks[kind] = target
         except DiskError:
             raise
@@ -65,18 +74,21 @@ def import_one(folder: Path, out: Path, row: SourceRow, name: str, options: Impo
             problems.append(f"mask left out: {error}")
     code, thumbnail = thumbnail_hash(pixels)
     main, size = masks.pop("", ""), (pixels.shape[1], pixels.shape[0])
-    return ImportedImage(file_name, main, "", changes, mark, masks, tuple(problems), *size, code, thumbnail)
+    return ImportedImage(file_name, main, "", changes, mark, masks, tuple(problems), doubts, *size, code, thumbnail)
 
 
 def _refuse_mask(pixels: np.ndarray, path: Path) -> None:
-    """Raise BadImage for a picture of black and white only."""
+    """Raise BadImage for a picture of black and white, or of a few plain colours, only."""
     small = pixels[::2, ::2].astype(np.int16) if pixels.size > 50_000 else pixels.astype(np.int16)
-    if min(pixels.shape[:2]) < 16 or (np.ptp(small, axis=2) > 8).any():
+    if min(pixels.shape[:2]) < 16:
         return
+    coloured = (np.ptp(small, axis=2) > 8).any()
     grey = small[..., 0]
     black, white = (grey <= 8).mean(), (grey >= 247).mean()
-    if black + white > 0.98 and min(black, white) > 0.001:
+    if not coloured and black + white > 0.98 and min(black, white) > 0.001:
         raise BadImage(f"{path}: black and white only: a mask, not a photograph")
+    if 1 < len(np.unique(small.astype(np.int64) @ np.array([65536, 256, 1]))) <= PLAIN:
+        raise BadImage(f"{path}: a few plain colours only: a mask, not a photograph")
 
 
 def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: bool, synthetic: bool) -> str:

@@ -10,7 +10,6 @@ import pandas as pd
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.import_files import ImportedImage
-from dermsynth.data.masks import DOUBT
 from dermsynth.data.source_files import NOT_NAMED
 from dermsynth.data.sources import SourceRow
 from dermsynth.runs import write_text
@@ -51,10 +50,9 @@ def report_images(rows: Sequence[SourceRow], done: Sequence[ImportedImage], repo
             report.add(row.image, row.doubt, "doubtful")
         if item.mask_problems:
             report.add(row.image, "; ".join(item.mask_problems), "mask left out")
-        changes = [change for change in item.changes if change != DOUBT]
-        if changes:
-            report.add(row.image, "; ".join(changes), "changed")
-            sums.update(item.changes)
+        if item.changes:
+            report.add(row.image, "; ".join(item.changes), "changed")
+        sums.update([*item.changes, *item.doubts])
     report.notes += [f"{count} images: {change}" for change, count in sums.most_common(8)]
 
 

@@ -16,7 +16,8 @@ from dermsynth.data.sources import Source, SourceRow
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.depths import float_levels
 from dermsynth.errors import UserError
-from dermsynth.values import flags, is_missing, parse_flag
+from dermsynth.images import SUFFIXES
+from dermsynth.values import flags, is_missing, parse_flag, plain_identifier
 
 ATTRIBUTES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst", "globules")
 """The five dermoscopic attributes of ISIC 2018 task 2, in the names of its files."""
@@ -59,6 +60,9 @@ def from_csv(
     table = read_table(table_path, notes=notes)
     require_columns(table, [c for c in (image, label, mask, group, split) if c], table_path)
     files = SourceFiles(images or table_path.parent, tuple(roots))
+    files.claim([*table[image], *(table[mask] if mask else ())])
+    if mask and table[mask].map(lambda cell: is_missing(cell, words=False)).all():
+        notes.append(f"column {mask!r} names no mask")
     named = {image, label, mask, group, split}
     others = [c for c in table.columns if c not in named]
     rows = [
@@ -89,15 +93,17 @@ def _found_row(files: SourceFiles, row: SourceRow) -> SourceRow:
     try:
         mask = "" if is_missing(row.mask, words=False) else files.find(row.mask, mask=True)
     except UserError as error:
-        return replace(row, image=image, mask="", doubt=f"mask left out: {error}")
+        return replace(row, image=image, mask_problem=str(error))
     return replace(row, image=image, mask=mask)
 
 
 def _table_source(
-    files: SourceFiles, rows: list[SourceRow], facts: Mapping[str, object], command: str, notes: list[str]
-) -> Source:
-    """Rows of a table, with the images that it does not name and what had to be guessed."""
-    unused = files.not_named([name for row in rows for name in (row.image, row.mask, *row.more_masks.values()) if name])
+    files: SourceFiles, rows: list[SourceRow], facts: Mapping[str, object], command: str, notes: list[str],
+    *, everywhere: bool = False,
+) -> Source:  # fmt: skip
+    """Rows of a table, with the images beside them (or anywhere) that it does not name, and what had to be guessed."""
+    used = [name for row in rows for name in (row.image, row.mask, *row.more_masks.values()) if name]
+    unused = files.not_named(used, everywhere=everywhere)
     notes += [f"{count} paths: {guess}" for guess, count in files.guesses.items()]
     return Source(files.folder, rows, facts, command, unused, notes)
 
@@ -204,7 +210,7 @@ def _from_ids(
         )
         for record in table.to_dict("records")
     ]
-    return _table_source(files, rows, {}, _command("table", table_path), notes)
+    return _table_source(files, rows, {}, _command("table", table_path), notes, everywhere=True)
 
 
 def from_isic2018(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
@@ -215,7 +221,10 @@ def from_isic2018(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
     """
     files = SourceFiles(folder, tuple(roots))
     truths = {PurePosixPath(p).stem: p for p in files.images if looks_like_mask(p)}
-    images = {PurePosixPath(p).stem: p for p in files.images if not looks_like_mask(p)}
+    images: dict[str, str] = {}
+    for path in files.images:
+        if not looks_like_mask(path) and images.setdefault(PurePosixPath(path).stem, path) != path:
+            files.unused.append((path, f"another image of the name of {images[PurePosixPath(path).stem]}"))
     notes: list[str] = []
     diagnoses, unclear = _one_hot_labels(folder, notes)
     lesions, facts_of = _lesion_groups(folder), _image_columns(folder)
@@ -245,6 +254,12 @@ def from_isic2018(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
     return Source(folder, rows, facts, _command("isic2018", folder), unused, notes)
 
 
+def _stem(name: str) -> str:
+    """An image's id, also where the table has its ending."""
+    path = PurePosixPath(name)
+    return path.stem if path.suffix.lower() in SUFFIXES else name
+
+
 def _lesion_groups(folder: Path) -> dict[str, str]:
     """Which images show one lesion: `*LesionGroupings.csv` of 2018, `*Metadata.csv` of 2019."""
     groups: dict[str, str] = {}
@@ -253,7 +268,11 @@ def _lesion_groups(folder: Path) -> dict[str, str]:
         if "lesion_id" not in table and "etadata" in path.name:
             continue
         require_columns(table, ["image", "lesion_id"], path)
-        groups |= dict(zip(table["image"], table["lesion_id"], strict=True))
+        for image, lesion in zip(table["image"].map(_stem), table["lesion_id"], strict=True):
+            if plain_identifier(groups.setdefault(image, lesion)) != plain_identifier(lesion):
+                raise UserError(
+                    f"{path}: {image} is of lesion {lesion!r} and of {groups[image]!r}; correct one of them"
+                )
     return groups
 
 
@@ -264,7 +283,7 @@ def _image_columns(folder: Path) -> dict[str, dict[str, str]]:
         table = read_table(path)
         if "image" in table:
             for record in table.to_dict("records"):
-                columns[record["image"]] = {
+                columns[_stem(record["image"])] = {
                     _column_name(str(c)): v for c, v in record.items() if c not in ("image", "lesion_id")
                 }
     return columns
@@ -281,10 +300,16 @@ def _one_hot_labels(folder: Path, notes: list[str]) -> tuple[dict[str, str], dic
         table = read_table(path, notes=notes)
         require_columns(table, ["image"], path)
         names = [c for c in table.columns if c not in NO_CLASSES]
-        hot = np.stack([flags(table, name) for name in names], axis=1) if names else np.zeros((len(table), 0), bool)
-        for image, row in zip(table["image"], hot, strict=True):
-            labels[image] = names[int(np.argmax(row))] if row.sum() == 1 else ""
-            if row.sum() != 1:
+        try:
+            hot = np.stack([flags(table, name) for name in names], axis=1) if names else np.zeros((len(table), 0), bool)
+        except UserError as error:
+            raise UserError(f"{path}: {error}") from error
+        for image, row in zip(table["image"].map(_stem), hot, strict=True):
+            label = names[int(np.argmax(row))] if row.sum() == 1 else ""
+            if labels.setdefault(image, label) != label:
+                unclear[image] = f"no label: {labels[image] or 'none'} and {label or 'none'} in two rows"
+                labels[image] = ""
+            elif row.sum() != 1:
                 several = " and ".join(name for name, one in zip(names, row, strict=True) if one)
                 unclear[image] = (
                     f"no label: diagnoses {several} at once" if several else "no label: none of the diagnoses is 1"
@@ -333,7 +358,7 @@ def from_medmnist(path: Path) -> Source:
         raise UserError(f"{path}: no such file") from error
     except (ValueError, OSError, BadZipFile, EOFError, TypeError) as error:
         raise UserError(f"{path}: not a MedMNIST .npz ({error})") from error
-    rows, notes = [], []
+    rows, notes, scales = [], [], set()
     for part, split in (("train", "train"), ("val", "validation"), ("test", "test")):
         if f"{part}_images" not in arrays:
             continue
@@ -342,8 +367,11 @@ def from_medmnist(path: Path) -> Source:
         images, note = _levels_of(arrays[f"{part}_images"], f"{path}: {part}_images")
         labels = _single_labels(arrays[f"{part}_labels"], len(images), f"{path}: {part}_labels")
         notes += [f"{part}_images: {note}"] if note else []
+        scales.add(note)
         for index, (pixels, label) in enumerate(zip(images, labels, strict=True)):
             rows.append(SourceRow(f"{part}_{index:06d}.png", str(label), split=split, pixels=pixels))
+    if len(scales) > 1:
+        raise UserError(f"{path}: its parts hold numbers of different kinds ({'; '.join(notes)}); make them one")
     if not rows:
         raise UserError(f"{path}: no array train_images; there are: {', '.join(arrays)}")
     facts = {"source": path.stem, "licence": ["CC-BY-4.0"]}
@@ -355,7 +383,9 @@ def _levels_of(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] not in (1, 3)):
         raise UserError(f"{name} has shape {images.shape}; only 2-D sets can be imported")
     note = ""
-    if images.dtype.kind == "f":
+    if images.dtype.kind == "u" and images.size and images.max() == 1:
+        raise UserError(f"{name} holds whole numbers of 0 and 1 only; give pixels of 0 to 255")
+    if images.dtype.kind == "f" and images.size:
         images, note = float_levels(images, name)
     elif images.dtype.kind not in "ui" or (images.size and (images.min() < 0 or images.max() > 255)):
         raise UserError(
@@ -370,7 +400,11 @@ def _single_labels(labels: np.ndarray, count: int, name: str) -> list[int]:
     if labels.shape not in ((count,), (count, 1)):
         raise UserError(f"{name} has shape {labels.shape}, but there are {count} images; one label an image is needed")
     numbers = np.ravel(labels)
-    if numbers.dtype.kind not in "uifb" or not np.array_equal(numbers, numbers.astype(np.int64)):
+    if (
+        numbers.dtype.kind not in "uifb"
+        or not np.isfinite(numbers).all()
+        or not np.array_equal(numbers, numbers.astype(np.int64))
+    ):
         raise UserError(f"{name} holds {numbers[:3].tolist()} ...; labels must be whole numbers")
     return [int(number) for number in numbers]
 

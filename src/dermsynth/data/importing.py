@@ -23,7 +23,7 @@ from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, split, un
 from dermsynth.errors import UserError, require_seed
 from dermsynth.progress import progress_bar
 from dermsynth.runs import replacing_folder
-from dermsynth.values import is_missing
+from dermsynth.values import is_missing, visible
 
 MARK_COLUMN = "synthetic"
 _WHOLE = re.compile(r"([+-]?\d+)[.,]0+")
@@ -93,7 +93,7 @@ def _plain_rows(rows: list[SourceRow], report: ImportReport, options: ImportOpti
 
 def _plain_label(label: str, options: ImportOptions) -> str:
     """A label in composed letters without doubled blanks; `1.0` is `1`, and `NA` is none."""
-    text = " ".join(unicodedata.normalize("NFC", label).split())
+    text = visible(unicodedata.normalize("NFC", label))
     if options.literal_labels:
         return text
     if is_missing(text, words=False):
@@ -155,8 +155,11 @@ def _target_names(rows: list[SourceRow], report: ImportReport) -> tuple[list[Sou
             report.add(row.image, row.problem, "left out")
             continue
         if row.image in seen:
-            same = (row.label, row.mask) == (seen[row.image].label, seen[row.image].mask)
-            problem = "duplicate row" if same else "duplicate row with another label or mask; first kept"
+            first = seen[row.image]
+            differs = [
+                name for name in ("label", "mask", "group", "split") if getattr(row, name) != getattr(first, name)
+            ]
+            problem = f"duplicate row with another {' or '.join(differs)}; first kept" if differs else "duplicate row"
             report.add(row.image, problem, "left out")
             continue
         seen[row.image] = row
@@ -209,12 +212,13 @@ def _without_marked(
 
 def _require_masks(good: list[tuple[SourceRow, ImportedImage]]) -> None:
     """Raise UserError where masks were named and none could be used: such an import is no success."""
-    named = [(row, item) for row, item in good if row.mask]
-    if named and not any(item.mask_file_name for _, item in named):
-        first = next(problem for _, item in named for problem in item.mask_problems)
-        raise UserError(
-            f"none of the {len(named)} masks could be used; the first {first}. Without its mask column the import goes on"
-        )
+    for kind in ("mask_file_name", "more_masks"):
+        named = [item for row, item in good if (row.mask if kind == "mask_file_name" else row.more_masks)]
+        if named and not any(getattr(item, kind) for item in named):
+            first = next(problem for item in named for problem in item.mask_problems)
+            raise UserError(
+                f"none of the {len(named)} masks could be used; the first {first}. Without its mask column the import goes on"
+            )
 
 
 def _table(good: list[tuple[SourceRow, ImportedImage]]) -> pd.DataFrame:
@@ -252,7 +256,7 @@ def _splits(
     if columns:
         report.notes.append(f"splits keep together what one {' or '.join(columns)} holds")
     report.notes += [
-        f"column {name!r} is named like an identifier, but one value holds too many images; splits may cut it"
+        f"column {name!r}: a value that more than a fifth of the images share is taken for nobody's; splits may cut it"
         for name in doubtful
     ]
     pairs = np.concatenate(

@@ -5,7 +5,7 @@ import posixpath
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -22,11 +22,12 @@ OTHER_IMAGES = {
     ".dicom": "DICOM cannot be read; export it as PNG",
 }
 _MASK_NAME = re.compile(
-    r"(^|[_\-. ])(mask|masks|segmentation|segmentations|seg|superpixels?|groundtruth|attribute_\w+|contour|annotation)$",
+    r"(^|[_\-. ])(mask|masks|segmentation|segmentations|seg|superpixels?|groundtruth|attribute_\w+|contour|annotation|gt)$",
     re.IGNORECASE,
 )
 _MASK_FOLDER = re.compile(
-    r"(^|[_\-. ])(masks?|segmentations?|groundtruth\w*|ground[_ ]truth|superpixels?|annotations?|contours?)($|[_\-. ])",
+    r"(^|[_\-. ])(masks?|segmentations?|groundtruth\w*|ground[_ ]truth|superpixels?|annotations?|contours?|"
+    r"segs?|gt|labels|roi)($|[_\-. ])",
     re.IGNORECASE,
 )
 NOT_NAMED = "an image that the table does not name"
@@ -53,6 +54,8 @@ class SourceFiles:
     roots: tuple[Path, ...] = ()
     unused: list[tuple[str, str]] = field(default_factory=list)
     guesses: Counter[str] = field(default_factory=Counter)
+    claimed: set[str] = field(default_factory=set)
+    """Files that a table names exactly: never a guess for another row."""
 
     @cached_property
     def images(self) -> list[str]:
@@ -72,9 +75,11 @@ class SourceFiles:
 
     def _enter(self, folder: Path, seen: set[Path]) -> bool:
         """Whether to look into a folder: not hidden, not seen before, no data set, no link to somewhere else."""
-        if folder.name.startswith(".") or folder.name.casefold() in SYSTEM:
-            return False
         name, real = folder.relative_to(self.folder).as_posix() + "/", folder.resolve()
+        if folder.name.startswith(".") or folder.name.casefold() in SYSTEM:
+            if folder.name.startswith(".") and any(p.suffix.lower() in SUFFIXES for p in folder.iterdir()):
+                self.unused.append((name, "a hidden folder"))
+            return False
         if real in seen:
             self.unused.append((name, "a link to a folder that is imported already"))
         elif not any(real.is_relative_to(root) for root in allowed_roots(self.folder, self.roots)):
@@ -108,15 +113,15 @@ class SourceFiles:
         Raises BadImage when several files could be meant.
         """
         if not name or self._is_file(name):
-            return posixpath.normpath(name) if name and not name.startswith("/") else self._relative(name)
+            return self._relative(name)
         windows = "\\" in name or bool(re.match(r"[A-Za-z]:", name))
         plain = PureWindowsPath(name).as_posix() if windows else name
         if windows and self._is_file(plain):
             self.guesses["backslashes read as slashes"] += 1
-            return posixpath.normpath(plain)
+            return self._relative(plain)
         for suffix in SUFFIXES if PurePosixPath(plain).suffix.lower() not in SUFFIXES else ():
             if self._is_file(plain + suffix):
-                return posixpath.normpath(plain + suffix)
+                return self._relative(plain + suffix)
         return name if ".." in PurePosixPath(plain).parts else self._by_last_parts(plain, name, mask)
 
     def _is_file(self, name: str) -> bool:
@@ -126,17 +131,23 @@ class SourceFiles:
             return False
 
     def _relative(self, name: str) -> str:
-        try:
-            return Path(name).relative_to(self.folder.absolute()).as_posix() if name else ""
-        except ValueError:
-            return name
+        """One spelling of a path that is written as `./x`, `a/../x` or from the root of the disk."""
+        path = Path(os.path.abspath(self.folder / name))
+        inside = bool(name) and path.is_relative_to(os.path.abspath(self.folder))
+        return path.relative_to(os.path.abspath(self.folder)).as_posix() if inside else name
+
+    def claim(self, names: Iterable[str]) -> None:
+        """Note the files that a table names exactly."""
+        self.claimed.update(self._relative(name) for name in names if name and self._is_file(name))
 
     def _by_last_parts(self, plain: str, name: str, mask: bool) -> str:
         path = PurePosixPath(plain)
         ended = path.suffix.lower() in SUFFIXES
-        found = self._by_stem.get(plain_name(path.stem if ended else path.name), [])
-        photographs = found if mask else [f for f in found if not looks_like_mask(f)]
-        best = _sharing_most(photographs, path)
+        found = [
+            f for f in self._by_stem.get(plain_name(path.stem if ended else path.name), []) if f not in self.claimed
+        ]
+        masks = [f for f in found if looks_like_mask(f)]
+        best = _sharing_most((masks or found) if mask else [f for f in found if f not in masks], path)
         if len(best) > 1:
             raise BadImage(f"{name}: lies there {len(best)} times ({', '.join(sorted(best)[:3])}); write its path")
         if not best:
@@ -144,18 +155,22 @@ class SourceFiles:
         self.guesses["found by name in a sub-folder, or with another ending or case"] += 1
         return best[0]
 
-    def not_named(self, used: Sequence[str]) -> list[tuple[str, str]]:
-        """The images that lie beside those `used` and are not among them; those of a folder in one line where they are many."""
-        names, found = set(used), []
-        for place in sorted({posixpath.dirname(name) for name in names if self._is_file(name)}):
-            beside = (posixpath.join(place, file) for file in sorted(os.listdir(self.folder / place)))
-            others = [
-                n for n in beside if PurePosixPath(n).suffix.lower() in SUFFIXES and n not in names and self._is_file(n)
-            ]
-            if len(others) > MANY:
-                found.append((f"{place or '.'}/: {len(others):,} images", NOT_NAMED))
-            else:
-                found += [(name, NOT_NAMED) for name in others]
+    def not_named(self, used: Sequence[str], *, everywhere: bool = False) -> list[tuple[str, str]]:
+        """The images beside those `used` (or anywhere) that are not among them; those of a folder in one line where many."""
+        names, by_folder = set(used), defaultdict(list)
+        places = {posixpath.dirname(name) for name in names if self._is_file(name)}
+        beside = (
+            posixpath.join(place, file) for place in sorted(places) for file in sorted(os.listdir(self.folder / place))
+        )
+        for name in self.images if everywhere else beside:
+            if PurePosixPath(name).suffix.lower() in SUFFIXES and name not in names and self._is_file(name):
+                by_folder[posixpath.dirname(name)].append(name)
+        found = []
+        for place, files in by_folder.items():
+            many = len(files) > MANY
+            found += (
+                [(f"{place or '.'}/: {len(files):,} images", NOT_NAMED)] if many else [(n, NOT_NAMED) for n in files]
+            )
         return found
 
 

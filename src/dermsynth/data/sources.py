@@ -28,6 +28,7 @@ class SourceRow:
     pixels: np.ndarray | None = None
     problem: str = ""
     doubt: str = ""
+    mask_problem: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """What is wrong with the splits, groups and labels of a data set, as sentences."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.folder_layout import split_name
-from dermsynth.data.groups import identifying_columns
+from dermsynth.data.groups import LARGEST_SHARE, identifying_columns, identity_pairs
 from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, unmet_shares
 from dermsynth.errors import UserError
 from dermsynth.marks import row_mark
@@ -33,14 +34,20 @@ def _cut_identifiers(data_set: DataSet) -> list[str]:
         splits = defaultdict(set)
         for value, part in zip(identifiers(table[column]), table["split"], strict=True):
             splits[value].add(part)
-        cut = sorted(value for value, parts in splits.items() if value and len(parts) > 1)
+        counts = Counter(identifiers(table[column]))
+        large = (
+            set()
+            if column == "group"
+            else {value for value, n in counts.items() if n > max(2, LARGEST_SHARE * len(table))}
+        )
+        cut = sorted(value for value, parts in splits.items() if value and value not in large and len(parts) > 1)
         if cut:
             found.append(
                 f"Column {column!r}: {len(cut)} of its values lie in more than one split (first: {cut[0]}); what is measured on "
                 f"held-out images is too good. Import again with --group {column}."
             )
     return found + [
-        f"Column {name!r} is named like an identifier, but one of its values holds too many images; splits may cut it."
+        f"Column {name!r} has a value that more than a fifth of the images share: taken for nobody's, and splits may cut it."
         for name in doubtful
     ]
 
@@ -52,14 +59,19 @@ def _parts(data_set: DataSet) -> list[str]:
     unknown = sorted({str(part) for part in splits} - set(SPLITS))
     found = [f"Split {name!r} is none of train, validation and test; its images are never used." for name in unknown]
     if not {"validation", "test"} & set(splits):
-        return [*found, "No image is held out (validation or test): the copy gate, floors and classifiers need some."]
+        found.append("No image is held out (validation or test): the copy gate, floors and classifiers need some.")
     wanted = next((step["split"] for step in data_set.description.get("history", []) if "split" in step), "")
     try:
         shares = parse_shares(wanted)
     except UserError:
         return found
-    unmet = unmet_shares(splits, joined_groups(data_set.groups, np.empty((0, 2), np.int64)), shares)
+    unmet = unmet_shares(splits, _joined(data_set), shares)
     return [*found, f"{unmet[0].upper()}{unmet[1:]}."] if unmet else found
+
+
+def _joined(data_set: DataSet) -> NDArray[np.int64]:
+    columns = [name for name in identifying_columns(data_set.table)[0] if name != "group"]
+    return joined_groups(data_set.groups, identity_pairs([list(data_set.table[name]) for name in columns]))
 
 
 def _groups(data_set: DataSet) -> list[str]:
@@ -111,5 +123,8 @@ def _labels(data_set: DataSet) -> list[str]:
 def _marked(data_set: DataSet) -> list[str]:
     if data_set.synthetic:
         return []
-    marked = sum(bool(row_mark(row)) for row in data_set.table.to_dict("records"))
+    try:
+        marked = sum(bool(row_mark(row)) for row in data_set.table.astype(str).to_dict("index").values())
+    except UserError as error:
+        return [f"Whether images are synthetic cannot be told: {error}."]
     return [f"{marked} images are marked as made by an algorithm, in a set that is not synthetic."] if marked else []

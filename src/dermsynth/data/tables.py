@@ -15,6 +15,8 @@ from dermsynth.errors import UserError
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 SAMPLE = 100
 """Rows that decide on the separator."""
+MOSTLY = 0.2
+"""Up to this share of the rows is an exception."""
 AMBIGUOUS = "ambiguous"
 _EXCEL_TEXT = re.compile(r'="(.*)"')
 
@@ -138,29 +140,45 @@ def _parse(text: str, separator: str, path: Path) -> list[tuple[int, list[str]]]
 
 
 def _table(rows: list[tuple[int, list[str]]], path: Path, notes: list[str]) -> pd.DataFrame:
-    header = [_plain(cell) for cell in rows[0][1]]
-    while (
-        len(header) > 1
-        and not header[-1]
-        and all(len(row) < len(header) or not row[len(header) - 1].strip() for _, row in rows)
-    ):
-        header.pop()
-    count, short = len(header), 0
-    cells = []
-    for line, row in rows[1:]:
-        if any(cell.strip() for cell in row[count:]):
-            raise UserError(
-                f"{path}: not a CSV table (expected {count} fields in line {line}, saw {len(row)}); "
-                "a cell with a comma needs quotes"
-            )
-        short += len(row) < count
-        cells.append([_plain(cell) for cell in row[:count]] + [""] * (count - len(row)))
+    header = _header(rows)
+    count = len(header)
+    _refuse_surplus(rows[1:], count, path)
+    short = sum(len(row) < count for _, row in rows[1:])
     if short:
         notes.append(f"{path.name}: {short} rows have fewer cells than the header; the missing ones are taken as blank")
+    cells = [[_plain(cell) for cell in row[:count]] + [""] * (count - len(row)) for _, row in rows[1:]]
     names, twins = _column_names(header)
     table = pd.DataFrame(cells, columns=names, dtype=str)
     table.attrs[AMBIGUOUS] = twins
     return table
+
+
+def _header(rows: list[tuple[int, list[str]]]) -> list[str]:
+    """Names of the columns, without a last one that has neither a name nor, in most rows, a value."""
+    header = [_plain(cell) for cell in rows[0][1]]
+    while len(header) > 1 and not header[-1]:
+        filled = sum(len(row) >= len(header) and bool(row[len(header) - 1].strip()) for _, row in rows[1:])
+        if filled > MOSTLY * (len(rows) - 1):
+            break
+        header.pop()
+    return header
+
+
+def _refuse_surplus(rows: list[tuple[int, list[str]]], count: int, path: Path) -> None:
+    """Raise UserError for a row of more cells than the header has, or than nearly all other rows have.
+
+    Where most rows leave the last cells off, a row that fills them is likely one with a comma that was not quoted.
+    """
+    usual = Counter(len(row) for _, row in rows).most_common(1)[0][0] if rows else count
+    for line, row in rows:
+        wanted = count
+        if usual < count and len(row) == count and sum(len(other) == count for _, other in rows) <= MOSTLY * len(rows):
+            wanted = usual
+        if any(cell.strip() for cell in row[wanted:]):
+            raise UserError(
+                f"{path}: not a CSV table (expected {wanted} fields in line {line}, saw {len(row)}); "
+                "a cell with a comma needs quotes"
+            )
 
 
 def _plain(cell: str) -> str:

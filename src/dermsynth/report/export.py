@@ -1,8 +1,10 @@
 """A synthetic set to hand on: without flagged images, with a card that says what it is and what was measured."""
 
 import html
+import posixpath
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +90,8 @@ def _flags(data_set: DataSet, with_flagged: bool) -> NDArray[np.bool_] | None:
     Raises UserError for a flag that is not understood; unless all are wanted, also for lost flags and rows without one.
     """
     table, gate = data_set.table, data_set.description.get("copy_gate")
+    gate = gate if isinstance(gate, dict) else {}
+    _refuse_repeated(data_set)
     blank = np.array([is_missing(value) for value in table.get(FLAG, [""] * len(table))], dtype=bool)
     flagged = flags(table, FLAG)
     again = "run dermsynth evaluate again"
@@ -97,11 +101,22 @@ def _flags(data_set: DataSet, with_flagged: bool) -> NDArray[np.bool_] | None:
     elif blank.any() and not blank.all():
         first = table["file_name"].to_numpy()[blank][0]
         reason = f"{blank.sum()} of {len(blank)} images were never checked for copies ({FLAG} is blank), first {first}; {again}"
-    elif gate and gate.get("of") == len(flagged) and flagged.sum() < gate["flagged"]:
+    elif flagged.sum() < int(gate.get("flagged", 0)) - max(0, int(gate.get("of", 0)) - len(flagged)):
         reason = f"{FLAG} marks {flagged.sum()} images, the copy gate marked {gate['flagged']}; {again}"
     if reason and not with_flagged:
         raise UserError(f"{data_set.folder}: {reason}")
     return None if blank.any() or reason else flagged
+
+
+def _refuse_repeated(data_set: DataSet) -> None:
+    """Raise UserError where a file stands in several rows, which may say different things of it."""
+    names = [posixpath.normpath(name) for name in data_set.table["file_name"]]
+    repeated = [name for name, count in Counter(names).items() if count > 1]
+    if repeated:
+        raise UserError(
+            f"{data_set.folder}: {len(repeated)} images stand in several rows of metadata.csv, the first {repeated[0]}; "
+            "leave one row of each"
+        )
 
 
 def _without(data_set: DataSet, flagged: NDArray[np.bool_]) -> DataSet:
