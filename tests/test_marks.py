@@ -82,6 +82,10 @@ def test_columns_that_say_so() -> None:
     assert row_mark({"age": "40", "synthetic": "TRUE"})
     assert row_mark({"image_manipulation": "synthetic"})
     assert row_mark({"is_generated": "1.0"})
+    assert row_mark({"isSynthetic": "yes"})
+    assert row_mark({"is real": "FALSE"})
+    assert row_mark({"origin": "StyleGAN2"})
+    assert not row_mark({"origin": "non-synthetic", "real": "0.73"})
     assert not row_mark({"image_manipulation": "instrument only", "synthetic": "no", "note": "synthetic"})
     with pytest.raises(UserError, match="column 'synthetic' holds 'perhaps'"):
         row_mark({"synthetic": "perhaps"})

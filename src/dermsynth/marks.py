@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 
 from dermsynth.errors import UserError
-from dermsynth.values import is_missing, parse_flag
+from dermsynth.values import parse_flag
 
 _SOURCE_TYPE = re.compile(rb"(?:trained)?algorithmicmedia|compositesynthetic|datadrivenmedia", re.IGNORECASE)
 """IPTC digital source types (XMP, C2PA): made, or partly made, by an algorithm."""
@@ -66,11 +66,18 @@ def row_mark(columns: Mapping[Any, str]) -> str:
         plain = re.sub("[^a-z]", "", str(column).casefold())
         if plain in COLUMNS and _flag(column, value):
             return f"column {column!r}"
-        if plain in REAL_COLUMNS and not is_missing(value) and not _flag(column, value):
+        if plain in REAL_COLUMNS and _says_no(value):
             return f"column {column!r}"
         if plain in KINDS and _says_generated(value):
             return f"column {column!r}"
     return ""
+
+
+def _says_no(value: str) -> bool:
+    try:
+        return parse_flag(value) is False
+    except ValueError:  # a column of something else
+        return False
 
 
 def _says_generated(value: str) -> bool:
