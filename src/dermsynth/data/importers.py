@@ -1,26 +1,21 @@
 """Where real data sets come from: each importer turns one published layout into rows."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path, PurePosixPath
-from zipfile import BadZipFile
+from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from dermsynth.data.dataset import DESCRIPTION, METADATA
 from dermsynth.data.folder_layout import places
+from dermsynth.data.isic_challenges import ATTRIBUTES as ATTRIBUTES
+from dermsynth.data.isic_challenges import from_isic2018 as from_isic2018
+from dermsynth.data.medmnist import from_medmnist as from_medmnist
 from dermsynth.data.source_files import SourceFiles, looks_like_mask
-from dermsynth.data.sources import Source, SourceRow
+from dermsynth.data.sources import Source, SourceRow, column_name, command_of
 from dermsynth.data.tables import read_table, require_columns
-from dermsynth.depths import float_levels
 from dermsynth.errors import UserError
-from dermsynth.images import SUFFIXES
-from dermsynth.values import flags, is_missing, parse_flag, plain_identifier
-
-ATTRIBUTES = ("pigment_network", "negative_network", "streaks", "milia_like_cyst", "globules")
-"""The five dermoscopic attributes of ISIC 2018 task 2, in the names of its files."""
+from dermsynth.values import is_missing, parse_flag
 
 
 def from_folder(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
@@ -37,7 +32,7 @@ def from_folder(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
     files.unused.extend((name, "a mask or superpixels by its name") for name in files.images if looks_like_mask(name))
     found, notes = places(images, str(folder))
     rows = [SourceRow(name, place.label, split=place.split) for name, place in zip(images, found, strict=True)]
-    return Source(folder, rows, {"source": folder.name}, _command("folder", folder), files.unused, notes)
+    return Source(folder, rows, {"source": folder.name}, command_of("folder", folder), files.unused, notes)
 
 
 def from_csv(
@@ -74,12 +69,12 @@ def from_csv(
                 mask=record[mask] if mask else "",
                 group=record[group] if group else "",
                 split=record[split] if split else "",
-                columns={_column_name(c): record[c] for c in others},
+                columns={column_name(c): record[c] for c in others},
             ),
         )
         for record in table.to_dict("records")
     ]
-    return _table_source(files, rows, _licence_facts(table, table_path.name), _command("csv", table_path), notes)
+    return _table_source(files, rows, _licence_facts(table, table_path.name), command_of("csv", table_path), notes)
 
 
 def _found_row(files: SourceFiles, row: SourceRow) -> SourceRow:
@@ -106,15 +101,6 @@ def _table_source(
     unused = files.not_named(used, everywhere=everywhere)
     notes += [f"{count} paths: {guess}" for guess, count in files.guesses.items()]
     return Source(files.folder, rows, facts, command, unused, notes)
-
-
-RESERVED = ("file_name", "label", "mask_file_name", "group", "split", "width", "height",
-            "structures", "map_file_name", "segment_file_name")  # fmt: skip
-
-
-def _column_name(column: str) -> str:
-    """Keep a foreign column from shadowing one of ours."""
-    return f"source_{column}" if column in RESERVED else column
 
 
 def _licence_facts(table: pd.DataFrame, source: str) -> dict[str, object]:
@@ -152,12 +138,12 @@ def from_isic_archive(
                 image=record["isic_id"],
                 label=record[chosen],
                 group=record["_group"],
-                columns={_column_name(str(c)): v for c, v in record.items() if c not in ("_group", chosen)},
+                columns={column_name(str(c)): v for c, v in record.items() if c not in ("_group", chosen)},
             ),
         )
         for record in table.to_dict("records")
     ]
-    return _table_source(files, rows, _licence_facts(table, "ISIC Archive"), _command("isic", table_path), notes)
+    return _table_source(files, rows, _licence_facts(table, "ISIC Archive"), command_of("isic", table_path), notes)
 
 
 def _patient_or_lesion(table: pd.DataFrame) -> pd.Series:
@@ -205,120 +191,12 @@ def _from_ids(
                 image=record[image],
                 label=record[label],
                 group=record[group],
-                columns={_column_name(str(c)): v for c, v in record.items() if c not in (image, label, group)},
+                columns={column_name(str(c)): v for c, v in record.items() if c not in (image, label, group)},
             ),
         )
         for record in table.to_dict("records")
     ]
-    return _table_source(files, rows, {}, _command("table", table_path), notes, everywhere=True)
-
-
-def from_isic2018(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
-    """ISIC 2018, tasks 1 to 3 (lesion masks, attribute masks, diagnoses), and ISIC 2019, whatever of them is there.
-
-    Image folders end in `_Input`, mask folders in `_GroundTruth*`, the diagnoses are a CSV with one-hot columns; images
-    of one lesion are a group by `*LesionGroupings.csv` or by `lesion_id` in `*Metadata.csv`, whose other columns are kept.
-    """
-    files = SourceFiles(folder, tuple(roots))
-    truths = {PurePosixPath(p).stem: p for p in files.images if looks_like_mask(p)}
-    images: dict[str, str] = {}
-    for path in files.images:
-        if not looks_like_mask(path) and images.setdefault(PurePosixPath(path).stem, path) != path:
-            files.unused.append((path, f"another image of the name of {images[PurePosixPath(path).stem]}"))
-    notes: list[str] = []
-    diagnoses, unclear = _one_hot_labels(folder, notes)
-    lesions, facts_of = _lesion_groups(folder), _image_columns(folder)
-    rows = []
-    for stem, image in sorted(images.items()):
-        attributes = {name: truths.get(f"{stem}_attribute_{name}", "") for name in ATTRIBUTES}
-        rows.append(
-            SourceRow(
-                image,
-                diagnoses.get(stem, ""),
-                truths.get(f"{stem}_segmentation", ""),
-                lesions.get(stem, ""),
-                columns=facts_of.get(stem, {}),
-                more_masks={k: v for k, v in attributes.items() if v},
-                doubt=unclear.get(stem, ""),
-            )
-        )
-    rows += [
-        SourceRow(f"{stem}.jpg", problem="a diagnosis without an image")
-        for stem in sorted(set(diagnoses) - set(images))
-    ]
-    used = {name for row in rows for name in (row.image, row.mask, *row.more_masks.values())}
-    files.unused.extend((name, "a mask or superpixels without use") for name in truths.values() if name not in used)
-    unused = [(name, reason) for name, reason in files.unused if not name.endswith((".csv", ".txt", ".md"))]
-    year = "2019" if any("2019" in name for name in images.values()) else "2018"
-    facts = {"source": f"ISIC {year}", "licence": ["CC-BY-NC-4.0"]}
-    return Source(folder, rows, facts, _command("isic2018", folder), unused, notes)
-
-
-def _stem(name: str) -> str:
-    """An image's id, also where the table has its ending."""
-    path = PurePosixPath(name)
-    return path.stem if path.suffix.lower() in SUFFIXES else name
-
-
-def _lesion_groups(folder: Path) -> dict[str, str]:
-    """Which images show one lesion: `*LesionGroupings.csv` of 2018, `*Metadata.csv` of 2019."""
-    groups: dict[str, str] = {}
-    for path in sorted([*folder.rglob("*LesionGroupings.csv"), *folder.rglob("*[Mm]etadata.csv")]):
-        table = read_table(path)
-        if "lesion_id" not in table and "etadata" in path.name:
-            continue
-        require_columns(table, ["image", "lesion_id"], path)
-        for image, lesion in zip(table["image"].map(_stem), table["lesion_id"], strict=True):
-            if plain_identifier(groups.setdefault(image, lesion)) != plain_identifier(lesion):
-                raise UserError(
-                    f"{path}: {image} is of lesion {lesion!r} and of {groups[image]!r}; correct one of them"
-                )
-    return groups
-
-
-def _image_columns(folder: Path) -> dict[str, dict[str, str]]:
-    """What `*Metadata.csv` says of each image: age, sex, site."""
-    columns: dict[str, dict[str, str]] = {}
-    for path in sorted(folder.rglob("*[Mm]etadata.csv")):
-        table = read_table(path)
-        if "image" in table:
-            for record in table.to_dict("records"):
-                columns[_stem(record["image"])] = {
-                    _column_name(str(c)): v for c, v in record.items() if c not in ("image", "lesion_id")
-                }
-    return columns
-
-
-NO_CLASSES = ("image", "score_weight", "validation_weight")
-
-
-def _one_hot_labels(folder: Path, notes: list[str]) -> tuple[dict[str, str], dict[str, str]]:
-    """The class of every image by the one column that is 1, and in words why where there is none."""
-    labels: dict[str, str] = {}
-    unclear: dict[str, str] = {}
-    for path in sorted(folder.rglob("*GroundTruth*.csv")):
-        table = read_table(path, notes=notes)
-        require_columns(table, ["image"], path)
-        names = [c for c in table.columns if c not in NO_CLASSES]
-        try:
-            hot = np.stack([flags(table, name) for name in names], axis=1) if names else np.zeros((len(table), 0), bool)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
-        for image, row in zip(table["image"].map(_stem), hot, strict=True):
-            label = names[int(np.argmax(row))] if row.sum() == 1 else ""
-            if labels.setdefault(image, label) != label:
-                unclear[image] = f"no label: {labels[image] or 'none'} and {label or 'none'} in two rows"
-                labels[image] = ""
-            elif row.sum() != 1:
-                several = " and ".join(name for name, one in zip(names, row, strict=True) if one)
-                unclear[image] = (
-                    f"no label: diagnoses {several} at once" if several else "no label: none of the diagnoses is 1"
-                )
-    if unclear:
-        notes.append(
-            f"{len(unclear)} images have several diagnoses or none, and get no label (first: {next(iter(unclear))})"
-        )
-    return labels, unclear
+    return _table_source(files, rows, {}, command_of("table", table_path), notes, everywhere=True)
 
 
 def from_ph2(folder: Path) -> Source:
@@ -333,7 +211,7 @@ def from_ph2(folder: Path) -> Source:
     if not rows:
         raise UserError(f"{folder}: no IMD*/IMD*_Dermoscopic_Image/*.bmp below it; name the unpacked PH2 folder")
     facts = {"source": "PH2", "licence": ["research and education only"]}
-    return Source(folder, rows, facts, _command("ph2", folder))
+    return Source(folder, rows, facts, command_of("ph2", folder))
 
 
 def _ph2_diagnoses(path: Path) -> dict[str, str]:
@@ -347,67 +225,3 @@ def _ph2_diagnoses(path: Path) -> dict[str, str]:
         if len(cells) > 3 and cells[1].startswith("IMD"):
             found[cells[1]] = next((names[c] for c in cells[2:5] if c in names), "")
     return found
-
-
-def from_medmnist(path: Path) -> Source:
-    """A MedMNIST `.npz` (Yang et al. 2023): `train_images`, `train_labels`, and the same for val and test."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    except (ValueError, OSError, BadZipFile, EOFError, TypeError) as error:
-        raise UserError(f"{path}: not a MedMNIST .npz ({error})") from error
-    rows, notes, scales = [], [], set()
-    for part, split in (("train", "train"), ("val", "validation"), ("test", "test")):
-        if f"{part}_images" not in arrays:
-            continue
-        if f"{part}_labels" not in arrays:
-            raise UserError(f"{path}: no array {part}_labels; there are: {', '.join(arrays)}")
-        images, note = _levels_of(arrays[f"{part}_images"], f"{path}: {part}_images")
-        labels = _single_labels(arrays[f"{part}_labels"], len(images), f"{path}: {part}_labels")
-        notes += [f"{part}_images: {note}"] if note else []
-        scales.add(note)
-        for index, (pixels, label) in enumerate(zip(images, labels, strict=True)):
-            rows.append(SourceRow(f"{part}_{index:06d}.png", str(label), split=split, pixels=pixels))
-    if len(scales) > 1:
-        raise UserError(f"{path}: its parts hold numbers of different kinds ({'; '.join(notes)}); make them one")
-    if not rows:
-        raise UserError(f"{path}: no array train_images; there are: {', '.join(arrays)}")
-    facts = {"source": path.stem, "licence": ["CC-BY-4.0"]}
-    return Source(path.parent, rows, facts, _command("medmnist", path), notes=notes)
-
-
-def _levels_of(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
-    """Images as uint8 [n, h, w, 3], and what was understood of other kinds of numbers."""
-    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] not in (1, 3)):
-        raise UserError(f"{name} has shape {images.shape}; only 2-D sets can be imported")
-    note = ""
-    if images.dtype.kind == "u" and images.size and images.max() == 1:
-        raise UserError(f"{name} holds whole numbers of 0 and 1 only; give pixels of 0 to 255")
-    if images.dtype.kind == "f" and images.size:
-        images, note = float_levels(images, name)
-    elif images.dtype.kind not in "ui" or (images.size and (images.min() < 0 or images.max() > 255)):
-        raise UserError(
-            f"{name} holds {images.dtype} from {images.min()} to {images.max()}; must be 0 to 255, or floating-point 0 to 1"
-        )
-    images = images[..., None] if images.ndim == 3 else images
-    return np.broadcast_to(images, (*images.shape[:3], 3)).astype(np.uint8), note
-
-
-def _single_labels(labels: np.ndarray, count: int, name: str) -> list[int]:
-    """One whole number an image."""
-    if labels.shape not in ((count,), (count, 1)):
-        raise UserError(f"{name} has shape {labels.shape}, but there are {count} images; one label an image is needed")
-    numbers = np.ravel(labels)
-    if (
-        numbers.dtype.kind not in "uifb"
-        or not np.isfinite(numbers).all()
-        or not np.array_equal(numbers, numbers.astype(np.int64))
-    ):
-        raise UserError(f"{name} holds {numbers[:3].tolist()} ...; labels must be whole numbers")
-    return [int(number) for number in numbers]
-
-
-def _command(kind: str, path: Path) -> str:
-    return f"dermsynth import {kind} {shlex.quote(path.name)}"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet, inside
-from dermsynth.data.importers import ATTRIBUTES
+from dermsynth.data.isic_challenges import ATTRIBUTES
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image

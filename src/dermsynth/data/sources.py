@@ -1,5 +1,6 @@
 """What an importer hands over: rows of images, what is known of each, and what was understood or left aside."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,3 +55,17 @@ class ImportOptions:
     literal_labels: bool = False
     mask_value: int | None = None
     roots: tuple[Path, ...] = ()
+
+
+RESERVED = ("file_name", "label", "mask_file_name", "group", "split", "width", "height",
+            "structures", "map_file_name", "segment_file_name")  # fmt: skip
+
+
+def column_name(column: str) -> str:
+    """Keep a foreign column from shadowing one of ours."""
+    return f"source_{column}" if column in RESERVED else column
+
+
+def command_of(kind: str, path: Path) -> str:
+    """The command that made a set, for its history."""
+    return f"dermsynth import {kind} {shlex.quote(path.name)}"
