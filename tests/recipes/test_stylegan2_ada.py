@@ -113,7 +113,7 @@ class Literal:
             mine.data = beta * mine + (1 - beta) * raw.detach()
 
 
-@pytest.mark.parametrize(("size", "classes"), [("32", 3), ("24x32", 0)])
+@pytest.mark.parametrize(("size", "classes"), [("32", 3), ("24x32", 0), ("64", 2), ("64", 0)])
 def test_a_whole_step_is_that_of_the_papers(size: str, classes: int) -> None:
     """Generator, path length, discriminator, R1, both optimisers, the moving averages and the counter of r_t."""
     fast = _recipe(size, classes)
