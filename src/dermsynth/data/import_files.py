@@ -78,17 +78,15 @@ def import_one(folder: Path, out: Path, row: SourceRow, name: str, options: Impo
 
 
 def _refuse_mask(pixels: np.ndarray, path: Path) -> None:
-    """Raise BadImage for a picture of black and white, or of a few plain colours, only."""
-    small = pixels[::2, ::2].astype(np.int16) if pixels.size > 50_000 else pixels.astype(np.int16)
+    """Raise BadImage for a picture of black and white only, or of a few plain colours on black or white."""
+    small = pixels[::2, ::2].astype(np.int64) if pixels.size > 50_000 else pixels.astype(np.int64)
     if min(pixels.shape[:2]) < 16:
         return
-    coloured = (np.ptp(small, axis=2) > 8).any()
-    grey = small[..., 0]
-    black, white = (grey <= 8).mean(), (grey >= 247).mean()
-    if not coloured and black + white > 0.98 and min(black, white) > 0.001:
+    black, white = (small.max(axis=2) <= 8).mean(), (small.min(axis=2) >= 247).mean()
+    if black + white > 0.98 and min(black, white) > 0.001:
         raise BadImage(f"{path}: black and white only: a mask, not a photograph")
-    if 1 < len(np.unique(small.astype(np.int64) @ np.array([65536, 256, 1]))) <= PLAIN:
-        raise BadImage(f"{path}: a few plain colours only: a mask, not a photograph")
+    if max(black, white) > 0.1 and 1 < len(np.unique(small @ np.array([65536, 256, 1]))) <= PLAIN:
+        raise BadImage(f"{path}: a few plain colours on black or white: a mask, not a photograph")
 
 
 def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: bool, synthetic: bool) -> str:
