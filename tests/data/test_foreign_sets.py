@@ -422,9 +422,9 @@ def test_the_same_image_of_another_patient_is_said(tmp_path: Path) -> None:
 
 def test_coloured_masks_are_no_photographs_and_plain_drawings_are(tmp_path: Path) -> None:
     disc = np.hypot(*(np.indices((48, 64)) - np.array([24, 32])[:, None, None])) < 12
-    for name, ground, paint in (("mask", (0, 0, 0), (200, 0, 0)), ("drawing", (210, 160, 140), (90, 50, 40))):
+    for name, ground, paint in (("outline", (0, 0, 0), (200, 0, 0)), ("drawing", (210, 160, 140), (90, 50, 40))):
         (tmp_path / "in").mkdir(exist_ok=True)
         Image.fromarray(np.where(disc[..., None], paint, ground).astype(np.uint8)).save(tmp_path / "in" / f"{name}.png")
     data = _bring(from_folder(tmp_path / "in"), tmp_path / "d")
     assert [Path(name).stem for name in data.table["file_name"]] == ["drawing"]
-    assert "plain colours on black or white" in _report(data)["mask.png"]
+    assert "plain colours on black or white" in _report(data)["outline.png"]
