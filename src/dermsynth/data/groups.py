@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -40,18 +40,20 @@ def identifying_columns(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     for column in map(str, table.columns):
         if column == "file_name" or not _names_somebody(column) or _flags_only(table[column]):
             continue
-        values = pd.Series(identifiers(table[column]))
-        counts = values[values != ""].value_counts()
-        small = counts[counts <= _most(len(table))]
-        if len(small) < len(counts) and column != "group":
+        every, personal = identifiers(table[column]), personal_identifiers(table[column])
+        if column != "group" and (every != personal).any():
             doubtful.append(column)
-        if (counts if column == "group" else small).gt(1).any():
+        counts = Counter(every if column == "group" else personal)
+        if any(count > 1 for value, count in counts.items() if value):
             found.append(column)
     return found, doubtful
 
 
-def _most(images: int) -> float:
-    return max(2, LARGEST_SHARE * images)
+def personal_identifiers(values: Iterable[str]) -> NDArray[np.object_]:
+    """One spelling for each identifier of a column; blank where it is missing, or shared by too many images to be a person's."""
+    plain = identifiers(values)
+    counts, most = Counter(plain), max(2, LARGEST_SHARE * len(plain))
+    return np.array([value if counts[value] <= most else "" for value in plain], dtype=object)
 
 
 def _flags_only(values: pd.Series) -> bool:
@@ -78,10 +80,9 @@ def identity_pairs(columns: Sequence[Sequence[str]]) -> NDArray[np.int64]:
     """Pairs [k, 2] of images that share an identifier of any of the columns; values of too many images are nobody's."""
     pairs = []
     for values in columns:
-        plain, first = identifiers(values), dict[str, int]()
-        counts = Counter(plain)
-        for index, value in enumerate(plain):
-            if value and counts[value] <= _most(len(plain)) and first.setdefault(value, index) != index:
+        first: dict[str, int] = {}
+        for index, value in enumerate(personal_identifiers(values)):
+            if value and first.setdefault(value, index) != index:
                 pairs.append((first[value], index))
     return np.array(pairs, dtype=np.int64).reshape(-1, 2)
 

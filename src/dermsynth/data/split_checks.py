@@ -1,13 +1,13 @@
 """What is wrong with the splits, groups and labels of a data set, as sentences."""
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.folder_layout import split_name
-from dermsynth.data.groups import LARGEST_SHARE, identifying_columns, identity_pairs
+from dermsynth.data.groups import identifying_columns, identity_pairs, personal_identifiers
 from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, unmet_shares
 from dermsynth.errors import UserError
 from dermsynth.marks import row_mark
@@ -31,16 +31,10 @@ def _cut_identifiers(data_set: DataSet) -> list[str]:
         return []
     found = []
     for column in columns:
-        splits = defaultdict(set)
-        for value, part in zip(identifiers(table[column]), table["split"], strict=True):
+        read, splits = identifiers if column == "group" else personal_identifiers, defaultdict(set)
+        for value, part in zip(read(table[column]), table["split"], strict=True):
             splits[value].add(part)
-        counts = Counter(identifiers(table[column]))
-        large = (
-            set()
-            if column == "group"
-            else {value for value, n in counts.items() if n > max(2, LARGEST_SHARE * len(table))}
-        )
-        cut = sorted(value for value, parts in splits.items() if value and value not in large and len(parts) > 1)
+        cut = sorted(value for value, parts in splits.items() if value and len(parts) > 1)
         if cut:
             found.append(
                 f"Column {column!r}: {len(cut)} of its values lie in more than one split (first: {cut[0]}); what is measured on "

@@ -43,20 +43,6 @@ def sampled(
 
     Raises UserError when `out` was begun otherwise.
     """
-    with folder_lock(out):
-        return _sampled(space, scorer, out, count=count, first_seed=first_seed, labels=labels, truncation=truncation)
-
-
-def _sampled(
-    space: Space,
-    scorer: Scorer,
-    out: Path,
-    *,
-    count: int,
-    first_seed: int,
-    labels: Sequence[int],
-    truncation: float | None,
-) -> Samples:
     require_seed(first_seed)
     if count < 1:
         raise UserError(f"--n {count}: must be at least 1")
@@ -64,10 +50,11 @@ def _sampled(
         "checkpoint": space.generator.checkpoint.hash, "space": space.name, "score": scorer.identity, "first_seed": first_seed,
         "labels": list(labels), "truncation": truncation,
     }  # fmt: skip
-    claim(out / FACTS, facts)
-    starts = range(0, count, PART)
-    bar = progress_bar(starts, total=len(starts), label="sampling", unit=f"x{PART} img")
-    parts = [_part(space, scorer, out, start, first_seed, labels, truncation) for start in bar]
+    with folder_lock(out):
+        claim(out / FACTS, facts)
+        starts = range(0, count, PART)
+        bar = progress_bar(starts, total=len(starts), label="sampling", unit=f"x{PART} img")
+        parts = [_part(space, scorer, out, start, first_seed, labels, truncation) for start in bar]
     points, seeds, numbers, scores = (np.concatenate([p[key] for p in parts])[:count] for key in KEYS)
     return Samples(points, seeds, numbers, scores)
 
