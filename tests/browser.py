@@ -17,6 +17,12 @@ def page_of(browser: Any, size: str = "desk", **options: Any) -> Any:
     return page
 
 
+def send(page: Any, selector: str) -> None:
+    """Click on what sends a form, and wait for the page that answers it."""
+    with page.expect_navigation():
+        page.click(selector)
+
+
 def checked(page: Any) -> None:
     """No violation of WCAG 2.1 AA, nothing wider than the window, no error in the console."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="needs axe-playwright-python")

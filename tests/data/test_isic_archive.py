@@ -125,9 +125,11 @@ def test_a_busy_server_is_asked_again(archive: str, tmp_path: Path) -> None:
 
 
 def test_no_faster_than_allowed(archive: str, tmp_path: Path) -> None:
+    start = time.monotonic()
     fetch_isic(tmp_path, 5, base=archive, per_second=20)
-    times = [moment for moment, _ in Archive.requests]
-    assert np.diff(times).mean() > 0.045  # when a request arrives varies with the load; how many arrive in all does not
+    count = len(Archive.requests)
+    assert count > 5
+    assert time.monotonic() - start >= (count - 1) / 20  # from the first to the last: a busy machine only adds to it
 
 
 def test_a_query_uses_the_search(archive: str, tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from dermsynth.data.dataset import open_data_set
 from dermsynth.runs import read_json
 from dermsynth.study import service
 from dermsynth.study.create import create_study, open_study
+from tests.browser import send
 from tests.study.conftest import Server, drawn_sides, started
 
 ABILITIES = {"dermatologist": 0.75, "deep_learning_expert": 0.6, "other": 0.5}
@@ -23,12 +24,12 @@ def takes_part(page: Page, server: Server, group: str, ability: float, random: n
     """One rater from invitation to thanks: how many images, and of how many the truth was known."""
     page.goto(server.links()[0])
     page.check("input[name=agree]")
-    page.click("button[type=submit]")
+    send(page, "button[type=submit]")
     groups = server.running.study.protocol.groups
     page.check(f"input[name=group][value={group if group in groups else groups[0]}]")
-    page.click("button[type=submit]")
+    send(page, "button[type=submit]")
     token = page.url.split("/r/")[1].split("/")[0]
-    page.click("button[type=submit]")
+    send(page, "button[type=submit]")
     seat = service.seat_of(server.running, token)
     assert seat is not None
     trials, known = service.all_trials(server.running, seat), 0
@@ -50,9 +51,9 @@ def takes_part(page: Page, server: Server, group: str, ability: float, random: n
                 row["label"] if row["label"] in options and knows else str(random.choice(options))
             )
             page.check(f'input[name={name}][value="{answer}"]')
-        page.click("#answers button[type=submit]")
+        send(page, "#answers button[type=submit]")
     page.wait_for_url("**/comments")
-    page.click("button[type=submit]")
+    send(page, "button[type=submit]")
     page.wait_for_url("**/thanks")
     return len(trials), known
 

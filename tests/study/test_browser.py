@@ -10,7 +10,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.study import service
 from dermsynth.study.create import Study, create_study
 from dermsynth.study.export import answers_table
-from tests.browser import checked, page_of
+from tests.browser import checked, page_of, send
 from tests.study.conftest import Server, small_protocol
 
 
@@ -18,20 +18,20 @@ def begin(page: Any, link: str, group: str = "dermatologist", look: Callable[[An
     page.goto(link)
     look(page)
     page.check("input[name=agree]")
-    page.click("button[type=submit]")
+    send(page, "button[type=submit]")
     look(page)
     page.check(f"input[name=group][value={group}]")
     page.fill("input[name=years]", "7")
-    page.click("button[type=submit]")
+    send(page, "button[type=submit]")
     look(page)
-    page.click("button[type=submit]")
+    send(page, "button[type=submit]")
 
 
 def answer(page: Any, values: dict[str, str]) -> None:
     for name in page.locator("fieldset input").evaluate_all("all => [...new Set(all.map(i => i.name))]"):
         options = page.locator(f"input[name={name}]").evaluate_all("all => all.map(i => i.value)")
         page.check(f'input[name={name}][value="{values.get(name, options[-1])}"]')
-    page.click("#answers button[type=submit]")
+    send(page, "#answers button[type=submit]")
 
 
 QUICK = [("furger", "phone")]
@@ -57,7 +57,7 @@ def test_every_built_in_protocol_from_invitation_to_thanks(
         assert count <= 200
     checked(page)
     page.fill("textarea", "Danke <b>&")
-    page.click("button[type=submit]")
+    send(page, "button[type=submit]")
     checked(page)
     assert "/thanks" in page.url
     table = answers_table(server.running)
@@ -186,7 +186,7 @@ def test_back_reload_two_tabs_and_another_device(
     second = page_of(browser, "phone", locale="de-DE")
     second.goto(link)  # the same invitation on another device goes on where the first is
     second.check("input[name=agree]")
-    second.click("button[type=submit]")
+    send(second, "button[type=submit]")
     second.wait_for_url("**/trial/1")
     answer(second, {"kind": "real"})
     answer(page, {"kind": "synthetic"})  # the other tab still showed that trial
@@ -208,24 +208,24 @@ def test_the_organisers_page_works_and_is_accessible(small: Study, serve: Callab
     page.goto(f"{server.url}/organise")
     checked(page)
     page.fill("input[name=token]", "wrong")
-    page.click("button")
+    send(page, "button")
     assert "not the token" in page.inner_text("main")
     page.problems.clear()  # the browser reports the refusal itself
     page.fill("input[name=token]", "an organiser's long token")
-    page.click("button")
+    send(page, "button")
     checked(page)
     assert "1 raters, 0 finished, 1 answers" in page.inner_text("main")
-    page.click("text=Pause")
+    send(page, "text=Pause")
     rater.reload()
     assert "not open" in rater.inner_text("h1")
-    page.click("button:text('Open')")
+    send(page, "button:text('Open')")
     page.fill("input[name=reason]", "tested the pages")
-    page.click("text=Set")
+    send(page, "text=Set")
     assert answers_table(server.running)["excluded"].tolist() == ["tested the pages"]
-    page.click("text=Make links")
+    send(page, "text=Make links")
     assert f"{server.url}/i/" in page.inner_text("pre")
     page.check("input[name=sure]")
-    page.click("button:text('Delete')")
+    send(page, "button:text('Delete')")
     assert service.overview(server.running) == []
     rater.reload()
     assert "not found" in rater.inner_text("h1")
