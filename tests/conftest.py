@@ -15,10 +15,10 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import Selection, TrainingSet
-from dermsynth.networks.shapes import Shape
-from dermsynth.recipes import family
-from dermsynth.training.settings import RunConfig, TrainingSettings
-from dermsynth.training.showing import Wanted, shown_images
+from dermsynth.models.layers.shapes import Shape
+from dermsynth.models.registry import family
+from dermsynth.training.config import RunConfig, TrainingSettings
+from dermsynth.training.data import Wanted, shown_images
 from tests import warm
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dermsynth.errors import UserError
-from dermsynth.runs import command_line, disk_errors
+from dermsynth.io import command_line, disk_errors
 
 try:
     import fcntl

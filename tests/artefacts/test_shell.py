@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermsynth.artefacts.marking import masks_of
+from dermsynth.artefacts.annotate import masks_of
 from dermsynth.data.dataset import open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.images import encode_png, read_image
-from dermsynth.runs import read_json
+from dermsynth.io import read_json
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.recipes import FAMILIES
+from dermsynth.models.registry import FAMILIES
 from dermsynth.training import checkpoints
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -13,9 +13,9 @@ from dermsynth.experiments import rosen_bias
 from dermsynth.experiments.rosen_sets import first, most_correlated
 from dermsynth.experiments.steps import Setting, chosen_options, plan
 from dermsynth.images import read_image
+from dermsynth.io import read_json
 from dermsynth.latents.directions import pca_directions
 from dermsynth.latents.samples import Samples
-from dermsynth.runs import read_json
 from tests.conftest import TINY
 
 

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
+from dermsynth.io import read_json
+from dermsynth.latents.attributes import scorer
 from dermsynth.latents.directions import Direction, sefa_directions, write_directions
 from dermsynth.latents.entanglement import Figure, Judges, entanglement, figure, ranked
-from dermsynth.latents.scorers import scorer
 from dermsynth.latents.space import Space, space_of
-from dermsynth.networks.lpips import PerceptualSpace
-from dermsynth.runs import read_json
 from dermsynth.sampling.generate import load_generator
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]

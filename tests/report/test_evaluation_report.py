@@ -10,10 +10,10 @@ import pytest
 
 from dermsynth.data.dataset import DataSet, write_data_set
 from dermsynth.images import encode_png
+from dermsynth.io import write_bytes
 from dermsynth.report import evaluation_report
 from dermsynth.report.evaluation_report import OLD_PAGE, PAGE, write_evaluation_report
 from dermsynth.report.page import PHOTOGRAPHS
-from dermsynth.runs import write_bytes
 
 RESULT: dict[str, Any] = {
     "synthetic": {"images": 8, "content_hash": "s", "classes": [], "generator": {}},

@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dermsynth.artefacts.bias import Bias
 from dermsynth.data.audit import audit
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
+from dermsynth.io import read_json, write_json
 from dermsynth.report.audit_report import write_audit_report
 from dermsynth.report.page import PHOTOGRAPHS, curves
 from dermsynth.report.run_report import write_run_report
-from dermsynth.runs import read_json, write_json
-from dermsynth.utility.artefact_bias import Bias
 
 
 class Links(HTMLParser):

@@ -10,9 +10,9 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from dermsynth.errors import UserError
+from dermsynth.io import read_json
 from dermsynth.report.page import PHOTOGRAPHS
 from dermsynth.report.study_report import write_study_report
-from dermsynth.runs import read_json
 from dermsynth.study.analysis import _difference, analyse
 from dermsynth.study.answers import answers_of, read_answers
 from dermsynth.study.create import Study

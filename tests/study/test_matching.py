@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.runs import read_json
+from dermsynth.io import read_json
 from dermsynth.study.confounding import confounding, separation
 from dermsynth.study.create import create_study
 from dermsynth.study.matching import quotas, target_shares

@@ -9,7 +9,7 @@ import torch
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.runs import read_json, write_json
+from dermsynth.io import read_json, write_json
 from dermsynth.training import checkpoints, threads
 from dermsynth.training.display import Display
 from dermsynth.training.loop import train

@@ -4,7 +4,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from dermsynth.networks.mobilenet import MobileNetV2
+from dermsynth.backbones.mobilenet import MobileNetV2
 
 
 @pytest.fixture(scope="session")

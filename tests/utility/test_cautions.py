@@ -10,9 +10,9 @@ import scipy.stats
 from dermsynth.data.dataset import DataSet
 from dermsynth.utility.arms import REAL, Arm, mixed
 from dermsynth.utility.cautions import cautions, half_width, wanted_repeats
-from dermsynth.utility.figures import Scored, comparisons, figures_of, paired_difference, variances
-from dermsynth.utility.material import HeldOut
-from dermsynth.utility.parts import parts_of, telling_columns
+from dermsynth.utility.datasets import HeldOut
+from dermsynth.utility.metrics import Scored, comparisons, figures_of, paired_difference, variances
+from dermsynth.utility.subgroups import parts_of, telling_columns
 
 
 def test_the_widths_are_those_of_the_paired_difference() -> None:

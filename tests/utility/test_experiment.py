@@ -11,21 +11,20 @@ from numpy.typing import NDArray
 
 from dermsynth.cli.utility import utility
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
-from dermsynth.data.record import recorded_now
+from dermsynth.data.manifest import recorded_now
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import _usefulness
 from dermsynth.evaluation.verdict import verdict as evaluation_verdict
 from dermsynth.images import encode_png
+from dermsynth.io import read_json, write_bytes
 from dermsynth.report.utility_report import write_utility_report
-from dermsynth.runs import read_json, write_bytes
+from dermsynth.statistics.roc import auc
 from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm, arms_of, mixed
 from dermsynth.utility.classifier import Training, load_extractor
+from dermsynth.utility.datasets import Classes, HeldOut, gathered
 from dermsynth.utility.experiment import Plan, _scores_path, carry_out
-from dermsynth.utility.figures import Scored, comparisons, figures_of, paired_difference
-from dermsynth.utility.material import Classes, HeldOut, gathered
-from dermsynth.utility.statistics import auc
-from dermsynth.utility.verdict import verdict, worth
+from dermsynth.utility.metrics import Scored, comparisons, figures_of, paired_difference, verdict, worth
 
 CLASSES = Classes("melanoma", ("nevus",))
 QUICK = Training(images=320, batch=16, learning_rate=0.003)

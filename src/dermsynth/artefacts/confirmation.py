@@ -14,12 +14,12 @@ import pandas as pd
 import scipy.stats
 from numpy.typing import NDArray
 
+from dermsynth.artefacts.annotate import found_column, score_column
 from dermsynth.artefacts.detection import ARTEFACTS
-from dermsynth.artefacts.marking import found_column, score_column
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
-from dermsynth.runs import write_text
+from dermsynth.io import write_text
 from dermsynth.values import flags, is_missing, parse_flag
 
 Status = Literal["labels", "confirmed by eye", "unconfirmed"]

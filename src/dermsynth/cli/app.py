@@ -7,7 +7,7 @@ from cyclopts import App, CycloptsError
 
 from dermsynth import __version__
 from dermsynth.errors import DiskError, Stopped, UserError
-from dermsynth.runs import user_cache
+from dermsynth.io import user_cache
 from dermsynth.signals import handled, interrupt
 
 app = App(

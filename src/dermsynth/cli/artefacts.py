@@ -27,15 +27,15 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     """
     import numpy as np
 
+    from dermsynth.artefacts.annotate import TONE, found_column, mark
     from dermsynth.artefacts.confirmation import known_flags, trusts
     from dermsynth.artefacts.detection import ARTEFACTS
-    from dermsynth.artefacts.marking import TONE, found_column, mark
     from dermsynth.data.dataset import open_data_set
     from dermsynth.values import numbers
 
     marked = mark(open_data_set(data), masks=masks)
     if detector is not None:
-        from dermsynth.utility.artefact_detector import add_probabilities
+        from dermsynth.artefacts.classifier import add_probabilities
 
         marked = add_probabilities(marked, detector, model)
     groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
@@ -123,8 +123,8 @@ def train(
     out
         Folder of the detector.
     """
+    from dermsynth.artefacts.classifier import Pooled, train_detector
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.utility.artefact_detector import Pooled, train_detector
 
     found = train_detector(open_data_set(data), column, Pooled(model), out, seed)
     print(f"{'label':<20}{'AUC':>7}  {'95 %':<16}{'with':>7}{'without':>9}")
@@ -173,7 +173,7 @@ def remove(
     photographs
         Whether photographs are embedded in the page.
     """
-    from dermsynth.artefacts.editing import remove_all, what_is_left
+    from dermsynth.artefacts.datasets import remove_all, what_is_left
     from dermsynth.artefacts.removal import Removal
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
@@ -216,7 +216,7 @@ def insert(
     artefact
         Which; may be repeated.
     """
-    from dermsynth.artefacts.editing import insert_all
+    from dermsynth.artefacts.datasets import insert_all
     from dermsynth.data.dataset import open_data_set
 
     made = insert_all(open_data_set(data), out, artefact, seed)
@@ -240,7 +240,7 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", thresho
         Probability from which on an image is called positive; by default the classifier's own, chosen on validation images.
     """
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.utility.pairs import judged
+    from dermsynth.utility.counterfactual import judged
 
     found = judged(open_data_set(data), open_data_set(pairs), classifier, split, threshold)
     print(f"{found['images']} pairs, {found['positive']} {found['label']}, threshold {found['threshold']:.3f}")
@@ -277,7 +277,7 @@ def compare(
     photographs
         Whether photographs are embedded in the page.
     """
-    from dermsynth.artefacts.comparison import compare_methods
+    from dermsynth.artefacts.benchmark import compare_methods
     from dermsynth.data.dataset import open_data_set
     from dermsynth.report.artefact_report import write_comparison
 

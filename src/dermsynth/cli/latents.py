@@ -33,9 +33,9 @@ def svm(
     model
         Backbone of a trained detector or regression: mobilenet=FILE or timm:NAME=FILE.
     """
+    from dermsynth.latents.attributes import scorer
     from dermsynth.latents.directions import svm_direction
     from dermsynth.latents.samples import sampled
-    from dermsynth.latents.scorers import scorer
     from dermsynth.latents.space import space_of
     from dermsynth.sampling.generate import load_generator
 
@@ -147,11 +147,11 @@ def edit(
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
-    from dermsynth.evaluation.origin import with_run
+    from dermsynth.evaluation.generator_metrics import with_run
+    from dermsynth.latents.attributes import scorer
+    from dermsynth.latents.datasets import edit_set, space_behind
     from dermsynth.latents.directions import named, read_directions
     from dermsynth.latents.directions import without as left_of
-    from dermsynth.latents.edited_sets import edit_set, space_behind
-    from dermsynth.latents.scorers import scorer
     from dermsynth.latents.space import require_w
     from dermsynth.report.latents_report import write_edits
 
@@ -202,12 +202,12 @@ def compare(
     without
         Files of directions of other attributes: each direction is compared once more with all of these projected out.
     """
+    from dermsynth.backbones.lpips import load_perceptual
+    from dermsynth.latents.attributes import scorer
     from dermsynth.latents.directions import gathered
     from dermsynth.latents.directions import without as left_of
     from dermsynth.latents.entanglement import Judges, entanglement, ranked
-    from dermsynth.latents.scorers import scorer
     from dermsynth.latents.space import space_of
-    from dermsynth.networks.lpips import load_perceptual
     from dermsynth.report.latents_report import as_text, write_entanglement
     from dermsynth.sampling.generate import load_generator
 
@@ -251,13 +251,12 @@ def project(
     directions
         A directions.safetensors, to edit by --direction and --edit (deviations; may be repeated).
     """
+    from dermsynth.backbones.lpips import load_perceptual
     from dermsynth.errors import UserError
     from dermsynth.images import read_image
     from dermsynth.latents.directions import named, read_directions
-    from dermsynth.latents.projected import refuse_written, write_projection
-    from dermsynth.latents.projection import pixel_distance, project
+    from dermsynth.latents.inversion import pixel_distance, project, refuse_written, write_projection
     from dermsynth.latents.space import require_w, space_of
-    from dermsynth.networks.lpips import load_perceptual
     from dermsynth.sampling.generate import load_generator
 
     refuse_written(out, image)

@@ -15,12 +15,12 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.record import read_record, state_of
+from dermsynth.data.manifest import read_record, state_of
 from dermsynth.data.verification import content_of
 from dermsynth.errors import UserError
 from dermsynth.images import Crop, Filter, fit, read_image
+from dermsynth.io import FULL, disk_errors, user_cache
 from dermsynth.progress import progress_bar
-from dermsynth.runs import FULL, disk_errors, user_cache
 
 VERSION = 2
 CHUNK = 64

@@ -13,11 +13,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth import __version__
-from dermsynth.data.record import facts_of, file_names, hash_of, is_file_column, read_record, recorded_now, write_record
+from dermsynth.data.manifest import (
+    facts_of,
+    file_names,
+    hash_of,
+    is_file_column,
+    read_record,
+    recorded_now,
+    write_record,
+)
+from dermsynth.data.marks import row_mark
 from dermsynth.data.tables import AMBIGUOUS, read_table, require_columns
 from dermsynth.errors import UserError
-from dermsynth.marks import row_mark
-from dermsynth.runs import read_json, replacing, write_json
+from dermsynth.io import read_json, replacing, write_json
 from dermsynth.values import identifiers, parse_flag
 
 SCHEMA = 1

@@ -15,8 +15,8 @@ from dermsynth.data.maps import superpixels as superpixels_of
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, read_image
+from dermsynth.io import replacing_folder, write_bytes
 from dermsynth.progress import progress_bar
-from dermsynth.runs import replacing_folder, write_bytes
 
 Map = NDArray[np.uint8]
 LESION = 1

@@ -7,7 +7,7 @@ import numpy as np
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.maps import MapSettings, decoded_maps, layers_of, with_maps
-from dermsynth.data.sampling import Order
+from dermsynth.data.order import Order
 from dermsynth.data.training_set import (
     SMALLEST_CLASS,
     SMALLEST_SET,

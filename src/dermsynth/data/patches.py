@@ -9,21 +9,14 @@ import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import (
-    DataSet,
-    inside,
-    open_data_set,
-    refuse_filled,
-    unique_stems,
-    write_data_set,
-)
+from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, unique_stems, write_data_set
 from dermsynth.data.masks import read_mask
 from dermsynth.data.tables import require_columns
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
+from dermsynth.io import replacing_folder, write_bytes
 from dermsynth.progress import progress_bar
-from dermsynth.runs import replacing_folder, write_bytes
 
 CLEAN, LESION = "clean", "lesion"
 

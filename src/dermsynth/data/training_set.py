@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.sampling import Order
+from dermsynth.data.order import Order
 from dermsynth.data.verification import content_of, content_unknown
 from dermsynth.errors import UserError
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from scipy.stats import betabinom
 
+from dermsynth.backbones.extractors import EMBEDDED
 from dermsynth.evaluation import floors
 from dermsynth.evaluation.floors import FAIR, GOOD, ORDER, Judged, Light
-from dermsynth.evaluation.groups import EVERYTHING
 from dermsynth.evaluation.label_fidelity import Recognition, recognition_light
-from dermsynth.networks.features import EMBEDDED
+from dermsynth.evaluation.subgroups import EVERYTHING
 
 USEFULNESS = "usefulness.json"
 """Where a utility experiment leaves its outcome in the synthetic set."""

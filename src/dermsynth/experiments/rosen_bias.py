@@ -8,29 +8,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dermsynth.artefacts.datasets import INSERTED
 from dermsynth.artefacts.fill import METHODS
-from dermsynth.artefacts.insertion import INSERTED
 from dermsynth.artefacts.removal import CUTS
 from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.experiments.rosen_sets import Sets, Wanted, all_sets, scores_of
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
+from dermsynth.io import claim, parse_count, write_text
+from dermsynth.latents.attributes import Scorer, scorer
 from dermsynth.latents.entanglement import Judges, entanglement, ranked
-from dermsynth.latents.scorers import Scorer, scorer
 from dermsynth.latents.space import require_w, space_of
 from dermsynth.report.latents_report import as_text, plain
 from dermsynth.report.page import bars
-from dermsynth.runs import claim, parse_count, write_text
 from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.statistics.roc import delong_interval
 from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed
 from dermsynth.utility.classifier import Training, backbone
+from dermsynth.utility.counterfactual import counterfactual, share
+from dermsynth.utility.datasets import FEWEST, Classes, HeldOut, Material, gathered
 from dermsynth.utility.experiment import Plan as Comparison
 from dermsynth.utility.experiment import carry_out as compared
 from dermsynth.utility.experiment import kept_scores
-from dermsynth.utility.material import FEWEST, Classes, HeldOut, Material, gathered
-from dermsynth.utility.pairs import counterfactual, share
-from dermsynth.utility.statistics import delong_interval
 
 SIZES = ("laptop", "paper")
 RUN, CLEANED, PICTURED, BEGUN, FRAMED = "cgan", "cleaned", 10, "begun.json", 0.9

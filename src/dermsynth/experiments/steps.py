@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection, TrainingSet
@@ -16,15 +17,13 @@ from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.watcher import usual_watchers
 from dermsynth.images import encode_png, grid
-from dermsynth.networks.features import load_extractor
-from dermsynth.networks.shapes import parse_shape
-from dermsynth.recipes.sampler import images_of
-from dermsynth.runs import write_bytes, write_json, write_text
+from dermsynth.io import write_bytes, write_json, write_text
+from dermsynth.models.layers.shapes import parse_shape
+from dermsynth.models.sampler import images_of
 from dermsynth.sampling.generate import Generator, generate, load_generator
+from dermsynth.training.config import RunConfig, read_config
+from dermsynth.training.data import Plan, Wanted, configured
 from dermsynth.training.loop import train
-from dermsynth.training.plan import Plan, configured
-from dermsynth.training.settings import RunConfig, read_config
-from dermsynth.training.showing import Wanted
 
 Pixels = NDArray[np.uint8]
 

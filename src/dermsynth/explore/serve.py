@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dermsynth.errors import UserError
 from dermsynth.explore.explorer import Explorer, Move, gate_of
+from dermsynth.latents.attributes import scorer
 from dermsynth.latents.directions import gathered
-from dermsynth.latents.scorers import scorer
 from dermsynth.latents.space import space_of
 from dermsynth.sampling.generate import load_generator
 

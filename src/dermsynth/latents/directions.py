@@ -17,9 +17,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.svm import LinearSVC
 
 from dermsynth.errors import UserError
+from dermsynth.io import replacing
 from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Points, Space, require_w
-from dermsynth.runs import replacing
 
 Vector = NDArray[np.float32]
 HELD_OUT, FEWEST = 0.2, 20

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dermsynth.artefacts.bias import Bias
 from dermsynth.artefacts.confirmation import trust_table
 from dermsynth.data.audit import Audit, examples, unjudged
 from dermsynth.images import grid
 from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
-from dermsynth.utility.artefact_bias import Bias
 
 EXAMPLES, TWINS = 8, 12
 

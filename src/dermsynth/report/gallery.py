@@ -10,11 +10,11 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_jpeg, grid
-from dermsynth.recipes import FAMILIES
-from dermsynth.recipes.sampler import beside_inputs, images_of
-from dermsynth.runs import count_text, read_json_lines, write_bytes, write_text
+from dermsynth.io import count_text, read_json_lines, write_bytes, write_text
+from dermsynth.models.registry import FAMILIES
+from dermsynth.models.sampler import beside_inputs, images_of
 from dermsynth.sampling.generate import Generator, load_generator
-from dermsynth.training.showing import same_images, similar_images
+from dermsynth.training.data import same_images, similar_images
 
 COLUMNS, ROWS = 12, 3
 QUALITY = 82

@@ -10,13 +10,13 @@ from markupsafe import Markup
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid, read_image
-from dermsynth.recipes.sampler import beside_inputs, images_of
+from dermsynth.io import count_text, read_json, read_json_lines
+from dermsynth.models.sampler import beside_inputs, images_of
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
-from dermsynth.runs import count_text, read_json, read_json_lines
 from dermsynth.sampling.generate import Generator, class_seed, load_generator
 from dermsynth.training.checkpoints import checkpoints
-from dermsynth.training.settings import RunConfig, read_config
-from dermsynth.training.showing import data_trained_on, same_images
+from dermsynth.training.config import RunConfig, read_config
+from dermsynth.training.data import data_trained_on, same_images
 
 COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6

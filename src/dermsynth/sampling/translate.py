@@ -16,12 +16,12 @@ from dermsynth.data.training_set import Shown, ShownDomains
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, fit
+from dermsynth.io import write_bytes
 from dermsynth.locks import folder_lock
+from dermsynth.models.sampler import CHUNK, images_of
 from dermsynth.progress import progress_bar
-from dermsynth.recipes.sampler import CHUNK, images_of
-from dermsynth.runs import write_bytes
 from dermsynth.sampling.generate import Generator, claim
-from dermsynth.training import processes
+from dermsynth.training import distributed
 
 Pixels = NDArray[np.uint8]
 
@@ -184,7 +184,7 @@ def _read_masks(places: list[Path | None], generator: Generator) -> Pixels:
 
 
 def _chunks(count: int, generator: Generator) -> Iterator[NDArray[np.int64]]:
-    processes.keep_freed_memory()
+    distributed.keep_freed_memory()
     parts = [np.arange(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     yield from progress_bar(parts, total=len(parts), label="generating", unit=f"x{CHUNK} img")
 

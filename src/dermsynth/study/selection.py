@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.dermatology import COMPARED, appearance_found
 from dermsynth.images import read_image
+from dermsynth.metrics.clinical_features import COMPARED, appearance_found
 from dermsynth.progress import progress_bar
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
 from dermsynth.study.matching import quotas, target_shares

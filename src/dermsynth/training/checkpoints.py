@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim import Adam
 
 from dermsynth.errors import DiskError, UserError
-from dermsynth.recipes import FAMILIES, family
-from dermsynth.runs import file_hash, read_json, replacing_folder, write_json
+from dermsynth.io import file_hash, read_json, replacing_folder, write_json
+from dermsynth.models.registry import FAMILIES, family
 
 NETWORK, OPTIMISER, STATE = "network.safetensors", "optimiser.safetensors", "state.json"
 FOLDER, BEST = "checkpoints", "best.json"

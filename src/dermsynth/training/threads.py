@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from dermsynth.errors import UserError
-from dermsynth.runs import read_json
+from dermsynth.io import read_json
 
 ENVIRONMENT = "environment.json"
 VARIABLE = "OMP_NUM_THREADS"

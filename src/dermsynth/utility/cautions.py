@@ -7,8 +7,8 @@ import numpy as np
 import scipy.special
 import scipy.stats
 
+from dermsynth.statistics.roc import holm
 from dermsynth.utility.arms import REAL
-from dermsynth.utility.statistics import holm
 
 FEW_REPEATS = 5
 """Repeats below which the interval is said to be one of few."""

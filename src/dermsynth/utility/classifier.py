@@ -15,14 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from dermsynth.backbones import extractors
+from dermsynth.backbones.extractors import Extractor, Resizer, timm_network
+from dermsynth.backbones.mobilenet import FEATURES, MobileNetV2, imagenet_normalised, load_mobilenet
 from dermsynth.data.cache import Decoding
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
-from dermsynth.networks import features
-from dermsynth.networks.features import Extractor, Resizer, timm_network
-from dermsynth.networks.mobilenet import FEATURES, MobileNetV2, imagenet_normalised, load_mobilenet
-from dermsynth.runs import file_hash, replacing
-from dermsynth.utility.statistics import Array, auc
+from dermsynth.io import file_hash, replacing
+from dermsynth.statistics.roc import Array, auc
 
 Images = NDArray[np.uint8]
 CHUNK, WEIGHTS = 64, "classifier.safetensors"
@@ -146,7 +146,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
     """
     kind, _, place = specification.partition("=")
     if kind != "classifier":
-        return features.load_extractor(specification, resizer=resizer)
+        return extractors.load_extractor(specification, resizer=resizer)
     model = load_classifier(Path(place))
     weight, bias = (v.detach().double().numpy() for v in (model.head.weight[0], model.head.bias[0]))
 

@@ -15,8 +15,8 @@ from dermsynth.data.phantom.render import render
 from dermsynth.data.splits import joined_groups, split
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
+from dermsynth.io import replacing_folder
 from dermsynth.progress import progress_bar
-from dermsynth.runs import replacing_folder
 
 STRUCTURES = (*MARKERS, *ARTEFACTS)
 DEFAULT_COUNT = 2000
