@@ -233,6 +233,6 @@ def claim(path: Path, facts: Mapping[str, Any]) -> None:
     if changed:
         key = changed[0]
         raise UserError(
-            f"{path.parent}: begun with {key} {earlier.get(key)!r}, now {known[key]!r}; choose another --out"
+            f"{path.parent}: begun with {key} {earlier.get(key)!r}, now {known[key]!r}; choose another `out`"
         )
     write_json(path, known)

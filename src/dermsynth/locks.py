@@ -86,7 +86,7 @@ def _locked(file: IO[str], folder: Path) -> bool:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
         raise UserError(
-            f"{folder}: {_told(file)}; wait for it, stop it, or choose another folder with --out"
+            f"{folder}: {_told(file)}; wait for it, stop it, or choose another folder with `out`"
         ) from error
     return True
 

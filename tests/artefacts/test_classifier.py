@@ -51,7 +51,7 @@ def test_through_the_shell(backbone: str, drawn: DataSet, tmp_path: Path, shell:
     assert "frame" in said
     with pytest.raises(UserError, match="no such label; there are: frame"):
         scorer(f"detector={out}:tattoo", backbone)
-    with pytest.raises(UserError, match="--model 'small': write mobilenet=FILE"):
+    with pytest.raises(UserError, match="`model` 'small': write mobilenet=FILE"):
         scorer(f"detector={out}:frame", "small")
     shell("artefacts", "detect", drawn.folder, "--no-masks", "--detector", out, "--model", backbone)
     table = (drawn.folder / "metadata.csv").read_text().splitlines()[0].split(",")

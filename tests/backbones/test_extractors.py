@@ -128,7 +128,7 @@ def test_bad_weights_are_one_line(tmp_path: Path) -> None:
         with pytest.raises(UserError, match=path.name.replace(".", r"\.")) as caught:
             load_extractor(f"inception={path}")
         assert "\n" not in str(caught.value)
-    with pytest.raises(UserError, match="--extractor"):
+    with pytest.raises(UserError, match="`extractor`"):
         load_extractor("vgg")
 
 

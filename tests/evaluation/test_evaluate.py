@@ -150,7 +150,7 @@ def test_perceptual_figures_paths_and_a_view_of_features(
     assert all(0 <= p["x"] <= 1 and 0 <= p["y"] <= 1 for p in view["points"])
     write_evaluation_report(open_data_set(made.folder), phantom, result, "")
     assert "Where the images lie" in (made.folder / "assessment.html").read_text()
-    with pytest.raises(UserError, match="--path-lengths: needs a distance"):
+    with pytest.raises(UserError, match="`path_lengths`: needs a distance"):
         evaluate_fully(made, phantom, load_extractor("embedded"), paths=20)
 
 
@@ -277,7 +277,7 @@ def test_copies_are_not_looked_for_where_nothing_is_held_out(
 
 
 def test_a_column_that_one_side_lacks_is_refused(synthetic: DataSet, phantom: DataSet) -> None:
-    with pytest.raises(UserError, match="--by 'age': no such column"):
+    with pytest.raises(UserError, match="`by` 'age': no such column"):
         evaluate_fully(synthetic, phantom, load_extractor("embedded"), columns=["age"])
 
 
@@ -299,7 +299,7 @@ def test_sides_and_splits_are_checked(synthetic: DataSet, phantom: DataSet) -> N
     extractor = load_extractor("embedded")
     with pytest.raises(UserError, match="not a synthetic set"):
         evaluate(phantom, phantom, extractor)
-    with pytest.raises(UserError, match="--against takes the real one"):
+    with pytest.raises(UserError, match="`against` takes the real one"):
         evaluate(synthetic, synthetic, extractor)
     with pytest.raises(UserError, match="no such split"):
         evaluate(synthetic, phantom, extractor, split="holdout")
@@ -398,7 +398,7 @@ def test_a_green_light_is_written_too(
 def test_a_set_knows_what_it_was_trained_on(synthetic: DataSet, phantom: DataSet) -> None:
     assert trained_on(synthetic).resolve() == phantom.folder.resolve()
     lost = DataSet(synthetic.folder, synthetic.table, {**synthetic.description, "generator": {"run": "gone"}})
-    with pytest.raises(UserError, match="name the real set with --against DIR"):
+    with pytest.raises(UserError, match="name the real set with `against` DIR"):
         trained_on(lost)
 
 

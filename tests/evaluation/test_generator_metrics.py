@@ -34,7 +34,7 @@ def test_generate_finds_moved_data_where_it_is_told(
 ) -> None:
     monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
     made = generate(load_generator(moved_run, device="cpu"), {"nevus": 3}, tmp_path / "made")
-    assert "gone: no such folder; if the data set was moved, name it with --data DIR" in check_copies(made)
+    assert "gone: no such folder; if the data set was moved, name it with `data` DIR" in check_copies(made)
     assert "copy_flag" not in open_data_set(made.folder).table
     assert "of 3 images flagged" in check_copies(made, phantom.folder)
     assert "copy_flag" in open_data_set(made.folder).table
@@ -61,8 +61,8 @@ def test_a_moved_run_is_found_where_it_is_told(run: Path, tmp_path: Path) -> Non
     write_json(made.folder / "dataset.json", lost)
     moved = open_data_set(made.folder)
     assert generator_of(moved) is None
-    assert "gone); if it was moved, name it with --run DIR" in missing_run(moved)
-    with pytest.raises(UserError, match="name it with --run DIR"):
+    assert "gone); if it was moved, name it with `run` DIR" in missing_run(moved)
+    with pytest.raises(UserError, match="name it with `run` DIR"):
         space_behind(moved)
     found = with_run(moved, run)
     assert judge_of(found) is not None
@@ -90,7 +90,7 @@ def test_the_real_set_is_asked_for_where_it_cannot_be_found(moved_run: Path, pha
         ({"run": str(tmp_path / "nowhere")}, "the run that made it is not at hand"),
         ({"run": str(moved_run)}, r"the set it was trained on is not at hand \(.*gone\)"),
     ):
-        with pytest.raises(UserError, match=f"{reason}; name the real set with --against DIR"):
+        with pytest.raises(UserError, match=f"{reason}; name the real set with `against` DIR"):
             trained_on(made_by(generator))
 
 

@@ -77,7 +77,7 @@ def test_the_ranking_is_by_what_stays_of_the_lesion() -> None:
 
 def test_few_latents_are_refused(space: Space) -> None:
     still = Direction("still", np.zeros(space.width, np.float32), 1.0, {})
-    with pytest.raises(UserError, match="--n 10: at least 200 latents are needed"):
+    with pytest.raises(UserError, match="`count` 10: at least 200 latents are needed"):
         entanglement(space, [still], Judges(scorer("frame")), seeds=range(10), steps=[1.0])
 
 

@@ -69,7 +69,7 @@ def test_another_truncation_or_seed_needs_another_folder(run: Path, tmp_path: Pa
     generator = load_generator(run, device="cpu")
     generate(generator, {"melanoma": 2}, tmp_path / "s")
     for changes in ({"truncation": 0.5}, {"first_seed": 9}):
-        with pytest.raises(UserError, match="choose another --out"):
+        with pytest.raises(UserError, match="choose another `out`"):
             generate(generator, {"melanoma": 2}, tmp_path / "s", **changes)  # type: ignore[arg-type]
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.txt").touch()
@@ -80,10 +80,10 @@ def test_another_truncation_or_seed_needs_another_folder(run: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("counts", "options", "message"),
     [
-        ({"wart": 3}, {}, r"--count wart: no such class; there are: melanoma, nevus, seborrheic_keratosis"),
-        ({"nevus": 0}, {}, r"--count nevus=0"),
-        ({"nevus": 1}, {"truncation": 3.0}, r"--truncation 3.0"),
-        ({"nevus": 1}, {"first_seed": -1}, r"--seed -1"),
+        ({"wart": 3}, {}, r"`count` wart: no such class; there are: melanoma, nevus, seborrheic_keratosis"),
+        ({"nevus": 0}, {}, r"`count` nevus=0"),
+        ({"nevus": 1}, {"truncation": 3.0}, r"`truncation` 3.0"),
+        ({"nevus": 1}, {"first_seed": -1}, r"`seed` -1"),
     ],
 )
 def test_bad_requests_are_one_line(

@@ -195,5 +195,5 @@ def test_a_wrong_table_is_one_line(text: str, said: str, tmp_path: Path) -> None
     path.write_text(text)
     with pytest.raises(UserError, match=said):
         read_answers(path, "real")
-    with pytest.raises(UserError, match="--positive 'fake': write real or synthetic"):
+    with pytest.raises(UserError, match="`positive` 'fake': write real or synthetic"):
         answers_of(answers_table(), "fake", path)

@@ -86,7 +86,7 @@ def test_of_its_own_set_only_the_test_split_is_judged(pair: tuple[DataSet, DataS
     settings = {"positive": "melanoma", "negative": ["nevus"], "real": {"content_hash": real.content_hash}}
     write_json(dark / "utility.json", {"settings": {**settings, "tests": [{"rows": table_hash(test)}]}})
     assert judged(real, framed, dark)["images"] == len(test.table)
-    with pytest.raises(UserError, match="--split train: the classifier was trained on this set"):
+    with pytest.raises(UserError, match="`split` train: the classifier was trained on this set"):
         judged(real, framed, dark, "train")
     write_json(dark / "utility.json", {"settings": {**settings, "tests": [{"rows": "other"}]}})
     with pytest.raises(UserError, match="divided or labelled in another way"):
@@ -112,7 +112,7 @@ def test_through_the_shell(pair: tuple[DataSet, DataSet], dark: Path, shell: She
         ((real.folder, real.folder, "--classifier", dark), "no edited copy of"),
         (
             (real.folder, framed.folder, "--classifier", dark, "--split", "wart"),
-            "no image of melanoma, nevus in --split wart",
+            "no image of melanoma, nevus in `split` wart",
         ),
     ):
         refused = shell("artefacts", "judge", *arguments, status=1).stderr

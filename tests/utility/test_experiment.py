@@ -208,9 +208,9 @@ def test_twins_of_training_images_are_not_tested_on(real: DataSet, synthetic: Da
 
 def test_further_test_sets_are_real_and_columns_exist(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     other = folder(tmp_path / "other", {"melanoma": 14, "nevus": 14}, 7, {"synthetic": True}, splits=False)
-    with pytest.raises(UserError, match=r"--test .*: a synthetic set"):
+    with pytest.raises(UserError, match=r"`test` .*: a synthetic set"):
         gathered(real, synthetic, CLASSES, [other])
-    with pytest.raises(UserError, match=r"--by 'hare': no such column in any test set; .* file_name, label"):
+    with pytest.raises(UserError, match=r"`by` 'hare': no such column in any test set; .* file_name, label"):
         gathered(real, synthetic, CLASSES, columns=("hare",))
     sites = real.table.assign(site=["arm"] * 30 + ["leg"] * 103)
     rows = DataSet(real.folder, sites, real.description)
@@ -238,14 +238,14 @@ def test_variants_are_arms_of_their_own(real: DataSet, synthetic: DataSet, tmp_p
     assert [arm.name for arm in arms] == ["real", "synthetic", "synthetic, edited", "mixed 1:1, edited"]
     assert [arm.name for arm in arms_of((), ("edited",))][-2:] == ["synthetic, edited", "mixed 1:1, edited"]
     for name in ("synthetic@other", "real@edited"):
-        with pytest.raises(UserError, match="after @ comes a name given with --variant"):
+        with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
             arms_of((name,), {"edited"})
     material = gathered(real, synthetic, CLASSES, variants={"edited": edited})
     assert len(material.shown(arms[2], 0).images) == 80
     result = carry_out(material, Plan(arms[:3], 1, QUICK), tmp_path / "out")
     areas = {row["arm"]: row["auc"] for row in result["figures"]}
     assert areas["synthetic"] > 0.8 > areas["synthetic, edited"]  # the edited images show no difference
-    with pytest.raises(UserError, match="variant 'edited': missing; add --variant"):
+    with pytest.raises(UserError, match="variant 'edited': missing; add `variant`"):
         carry_out(gathered(real, synthetic, CLASSES), Plan((REAL,), 1, QUICK), tmp_path / "out")
     with pytest.raises(UserError, match="begun with another variant edited"):
         carry_out(
@@ -267,7 +267,7 @@ def test_edited_copies_of_the_real_set_take_its_place(real: DataSet, synthetic: 
     arms = arms_of(("real", "real@grey"), copies=("grey",))
     assert [arm.name for arm in arms] == ["real", "real, grey"]
     assert arms_of((), copies=("grey",))[-1] == arms[1]
-    with pytest.raises(UserError, match="after @ comes a name given with --variant"):
+    with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
         arms_of(("synthetic@grey",), copies=("grey",))
     material = gathered(real, synthetic, CLASSES, variants={"grey": grey})
     shown, original = material.shown(arms[1], 0), material.shown(REAL, 0)

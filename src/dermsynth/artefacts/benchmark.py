@@ -107,7 +107,7 @@ def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, job
     """
     require_seed(seed)
     if count < 1:
-        raise UserError(f"--n {count}: must be at least 1")
+        raise UserError(f"`count` {count}: must be at least 1")
     chosen = _clean(data_set, count, seed)
     methods = [method for method in METHODS if slow or method not in SLOW]
     tasks = (delayed(_try)(path, number, seed, methods) for number, path in enumerate(chosen.paths))

@@ -44,9 +44,9 @@ class Pooled:
         if kind == "mobilenet" and path:
             self.network: nn.Module = load_mobilenet(Path(path)).eval()
         elif kind.startswith("timm:") and path:
-            self.network = timm_network(kind.removeprefix("timm:"), Path(path), "--model")
+            self.network = timm_network(kind.removeprefix("timm:"), Path(path), "`model`")
         else:
-            raise UserError(f"--model {place!r}: write mobilenet=FILE or timm:NAME=FILE")
+            raise UserError(f"`model` {place!r}: write mobilenet=FILE or timm:NAME=FILE")
 
     @property
     def name(self) -> str:
@@ -140,15 +140,15 @@ def train_detector(
 def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
     if column not in data_set.table:
         there = ", ".join(str(name) for name in data_set.table if _is_flags(data_set, str(name))) or "none"
-        raise UserError(f"--column {column!r}: no such column in {data_set.folder}; columns of flags: {there}")
+        raise UserError(f"`column` {column!r}: no such column in {data_set.folder}; columns of flags: {there}")
     try:
         values = known_flags(data_set.table, column)
     except UserError as error:
-        raise UserError(f"--column {column!r}: in {data_set.folder} {error}; it must be 0, 1 or blank") from error
+        raise UserError(f"`column` {column!r}: in {data_set.folder} {error}; it must be 0, 1 or blank") from error
     counts = [int((values == value).sum()) for value in (1, 0)]
     if min(counts) < FEWEST:
         raise UserError(
-            f"--column {column!r}: {counts[0]} images with and {counts[1]} without; at least {FEWEST} of each are needed"
+            f"`column` {column!r}: {counts[0]} images with and {counts[1]} without; at least {FEWEST} of each are needed"
         )
     return values
 
@@ -218,11 +218,11 @@ def add_probabilities(data_set: DataSet, folder: Path, model: str) -> DataSet:
     """
     detector, pooled = load_detector(folder), Pooled(model)
     if pooled.name != detector.backbone:
-        raise UserError(f"--model {pooled.place!r}: the detector was trained on features of {detector.backbone}")
+        raise UserError(f"`model` {pooled.place!r}: the detector was trained on features of {detector.backbone}")
     rows = pooled_rows(data_set, pooled)
     if rows.shape[1] != detector.weights.shape[1]:
         raise UserError(
-            f"--model {pooled.place!r}: {rows.shape[1]} features; the detector takes {detector.weights.shape[1]}"
+            f"`model` {pooled.place!r}: {rows.shape[1]} features; the detector takes {detector.weights.shape[1]}"
         )
     found = detector.probabilities(rows).round(4).astype(str)
     return amended(data_set, {f"probability_{label}": found[:, i] for i, label in enumerate(detector.labels)}, {})

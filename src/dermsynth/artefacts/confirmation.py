@@ -162,7 +162,7 @@ def draw_to_confirm(data_set: DataSet, each: int, seed: int) -> pd.DataFrame:
     if not detected(data_set):
         raise UserError(f"{data_set.folder}: not looked at; first: dermsynth artefacts detect {data_set.folder}")
     if each < 1:
-        raise UserError(f"--n {each}: must be at least 1")
+        raise UserError(f"`count` {each}: must be at least 1")
     answers = read_answers(data_set.folder / ANSWERS, data_set)
     rows = list[tuple[object, ...]]()
     for number, name in enumerate(ARTEFACTS):

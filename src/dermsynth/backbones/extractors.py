@@ -136,7 +136,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
     if kind.startswith("timm:"):
         return _timm(kind.removeprefix("timm:"), Path(rest) if rest else None)
     raise UserError(
-        f"--extractor {specification!r}: write embedded, inception=FILE, mobilenet=FILE, timm:NAME=FILE or classifier=DIR"
+        f"`extractor` {specification!r}: write embedded, inception=FILE, mobilenet=FILE, timm:NAME=FILE or classifier=DIR"
     )
 
 
@@ -200,7 +200,7 @@ def _mobilenet(path: Path) -> Extractor:
 
 
 def _timm(name: str, path: Path | None) -> Extractor:
-    network = timm_network(name, path or "download", "--extractor")
+    network = timm_network(name, path or "download", "`extractor`")
     import timm
 
     setting = timm.data.resolve_data_config({}, model=network)

@@ -126,7 +126,7 @@ def load_perceptual(specification: str) -> PerceptualSpace:
         return _lpips(Path(rest))
     if kind == "mobilenet" and rest:
         return _mobilenet(Path(rest))
-    raise UserError(f"--perceptual {specification!r}: write lpips=FILE or mobilenet=FILE")
+    raise UserError(f"`perceptual` {specification!r}: write lpips=FILE or mobilenet=FILE")
 
 
 def _mobilenet(path: Path) -> PerceptualSpace:

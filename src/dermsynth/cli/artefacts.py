@@ -55,7 +55,7 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
 
 
 def confirm(
-    data: Path, *, answers: Path | None = None, n: int = 24, seed: int = 0, photographs: bool = True
+    data: Path, *, answers: Path | None = None, count: int = 24, seed: int = 0, photographs: bool = True
 ) -> None:  # fmt: skip
     """Say of some of what was found whether it is right: a page and a table; the audit speaks of what passes.
 
@@ -65,7 +65,7 @@ def confirm(
         A data set that was looked at by dermsynth artefacts detect.
     answers
         A table saved from the page, to be kept with the data set. Without it, artefacts_confirmed.csv in the data set is read.
-    n
+    count
         Images an artefact.
     seed
         Which images are drawn.
@@ -85,7 +85,7 @@ def confirm(
         if new["confirmed"].notna().sum() == 0:
             raise UserError(f"--answers {answers}: no answer to anything that is found in {data} now")
         write_answers(data / ANSWERS, new)
-    rows = draw_to_confirm(data_set, n, seed)
+    rows = draw_to_confirm(data_set, count, seed)
     write_answers(data / ANSWERS, rows)
     trust = trusts(data_set)
     page = write_confirmation(data_set, rows, trust, photographs=photographs)
@@ -260,7 +260,7 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", thresho
 
 
 def compare(
-    data: Path, *, out: Path, n: int = 100, slow: Off = False, seed: int = 0, photographs: bool = True
+    data: Path, *, out: Path, count: int = 100, slow: Off = False, seed: int = 0, photographs: bool = True
 ) -> None:  # fmt: skip
     """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
 
@@ -270,7 +270,7 @@ def compare(
         A data set; of one that has been looked at, only images in which nothing was found are taken.
     out
         Folder for the table, the figure and the page.
-    n
+    count
         How many images.
     slow
         Also the methods that take seconds an image: fsr-best and biharmonic.
@@ -282,7 +282,7 @@ def compare(
     from dermsynth.report.artefact_report import write_comparison
 
     data_set = open_data_set(data)
-    result = compare_methods(data_set, n, slow=slow, seed=seed)
+    result = compare_methods(data_set, count, slow=slow, seed=seed)
     print(f"{'artefact':<10}{'method':<15}{'PSNR dB':>9}{'SSIM':>8}{'colour':>8}{'outside':>9}{'ms':>8}{'n':>6}")
     for row in result["repairs"]:
         print(

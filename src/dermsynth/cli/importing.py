@@ -340,7 +340,7 @@ def audit(folder: Path, *, out: Path | None = None, photographs: bool = True, se
 def phantom(
     *,
     out: Out,
-    n: int = 2000,
+    count: int = 2000,
     resolution: str = "64",
     seed: int = 0,
     artefact: str = "frame",
@@ -351,7 +351,7 @@ def phantom(
 
     Parameters
     ----------
-    n
+    count
         How many images.
     resolution
         Pixels: one number, or WIDTHxHEIGHT; any size from 16 to 4096.
@@ -369,5 +369,5 @@ def phantom(
     if len(sides) > 2 or not all(side.isdigit() for side in sides):
         raise UserError(f"--resolution {resolution!r}: write one number (64) or WIDTHxHEIGHT (128x96)")
     settings = PhantomSettings(int(sides[-1]), int(sides[0]), artefact, tied_to, correlation)
-    made = write_phantom(out, n, settings, seed=seed)
+    made = write_phantom(out, count, settings, seed=seed)
     print(f"{out}: {len(made.table):,} images, " + ", ".join(f"{c} {made.count(c)}" for c in made.classes))

@@ -44,7 +44,7 @@ def use_cache(folder: Path | None) -> None:
     """
     global _chosen
     if folder is not None and not writable(folder):
-        raise UserError(f"--cache {folder}: cannot be written; name a folder that can")
+        raise UserError(f"`cache` {folder}: cannot be written; name a folder that can")
     _chosen = folder
 
 
@@ -100,7 +100,7 @@ def _temporary_home(wanted: str) -> Path:
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     print(
         f"  {wanted} and {user_cache()} cannot be written: images are decoded into {folder} and anew the next time; "
-        "--cache DIR (or the variable XDG_CACHE_HOME) names a folder that stays",
+        "`cache` DIR (or the variable XDG_CACHE_HOME) names a folder that stays",
         file=sys.stderr,
     )
     return folder

@@ -44,7 +44,7 @@ def edit_maps(
     require_seed(seed)
     refuse_filled(out)
     if count < 1:
-        raise UserError(f"--count {count}: must be at least 1")
+        raise UserError(f"`count` {count}: must be at least 1")
     verify(data_set)
     rows = with_maps(data_set)
     if "split" in rows.table and split != "all":

@@ -38,7 +38,7 @@ def _cut_identifiers(data_set: DataSet) -> list[str]:
         if cut:
             found.append(
                 f"Column {column!r}: {len(cut)} of its values lie in more than one split (first: {cut[0]}); what is measured on "
-                f"held-out images is too good. Import again with --group {column}."
+                f"held-out images is too good. Import again with `group` {column}."
             )
     return found + [
         f"Column {name!r} has a value that more than a fifth of the images share: taken for nobody's, and splits may cut it."

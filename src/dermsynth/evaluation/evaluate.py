@@ -99,10 +99,10 @@ def _walks(
     if not paths:
         return []
     if perceptual is None:
-        raise UserError("--path-lengths: needs a distance; add --perceptual lpips=FILE or mobilenet=FILE")
+        raise UserError("`path_lengths`: needs a distance; add `perceptual` lpips=FILE or mobilenet=FILE")
     generator = generator_of(synthetic)
     if generator is None:
-        raise UserError(f"--path-lengths: the run that made {synthetic.folder} is not where it was; leave it out")
+        raise UserError(f"`path_lengths`: the run that made {synthetic.folder} is not where it was; leave it out")
     return as_rows(path_figures(generator, perceptual, paths, seed, [str(label) for label in real.labels]))
 
 

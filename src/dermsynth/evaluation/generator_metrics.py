@@ -56,13 +56,13 @@ def with_run(synthetic: DataSet, run: Path | None) -> DataSet:
         return synthetic
     origin = synthetic.description.get("generator") or {}
     if not origin.get("checkpoint"):
-        raise UserError(f"--run {run}: {synthetic.folder} does not say which checkpoint made it; leave --run out")
+        raise UserError(f"`run` {run}: {synthetic.folder} does not say which checkpoint made it; leave `run` out")
     read_config(run)
     moved = {**synthetic.description, "generator": {**origin, "run": str(run.resolve())}}
     found = DataSet(synthetic.folder, synthetic.table, moved)
     if checkpoint_of(found) is None:
         made_by = f"{origin['checkpoint'][:16]} after {origin.get('images_shown', '?')} images"
-        raise UserError(f"--run {run}: holds no checkpoint that made {synthetic.folder} ({made_by})")
+        raise UserError(f"`run` {run}: holds no checkpoint that made {synthetic.folder} ({made_by})")
     return found
 
 
@@ -72,7 +72,7 @@ def missing_run(synthetic: DataSet) -> str:
     if not origin.get("checkpoint") or checkpoint_of(synthetic) is not None:
         return ""
     place = origin.get("run") or "not named"
-    return f"the run that made {synthetic.folder} is not at hand ({place}); if it was moved, name it with --run DIR"
+    return f"the run that made {synthetic.folder} is not at hand ({place}); if it was moved, name it with `run` DIR"
 
 
 def trained_on(synthetic: DataSet) -> Path:
@@ -80,7 +80,7 @@ def trained_on(synthetic: DataSet) -> Path:
 
     Raises UserError when run or data set are not where they were, or the set says nothing of them.
     """
-    way = "name the real set with --against DIR"
+    way = "name the real set with `against` DIR"
     origin = synthetic.description.get("generator") or {}
     if not origin:
         raise UserError(f"{synthetic.folder}: says nothing of its generator; {way}")

@@ -222,7 +222,7 @@ def _check_sides(synthetic: DataSet, real: DataSet) -> None:
     if not synthetic.synthetic:
         raise UserError(f"{synthetic.folder}: not a synthetic set; the first folder must come from: dermsynth generate")
     if real.synthetic:
-        raise UserError(f"{real.folder}: a synthetic set; --against takes the real one")
+        raise UserError(f"{real.folder}: a synthetic set; `against` takes the real one")
 
 
 def left_out_of(chosen: DataSet, real: DataSet, split: str) -> dict[str, int]:
@@ -243,7 +243,7 @@ def compared_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
     if split != "all":
         if "split" not in real.table or split not in set(real.table["split"]):
             there = ", ".join(sorted({*real.table.get("split", []), "all"} - {""}))
-            raise UserError(f"--split {split!r}: no such split in {real.folder}; there are: {there}")
+            raise UserError(f"`split` {split!r}: no such split in {real.folder}; there are: {there}")
         keep &= (real.table["split"] == split).to_numpy()
     generator = synthetic.description.get("generator", {})
     if synthetic.classes:

@@ -40,7 +40,7 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
                     str(name) for name in synthetic.table.columns if name in real.table and name not in TEXT_COLUMNS
                 ]
                 there = ", ".join(both) or "none"
-                raise UserError(f"--by {column!r}: no such column in {side.folder}; columns of both sets: {there}")
+                raise UserError(f"`by` {column!r}: no such column in {side.folder}; columns of both sets: {there}")
         found += _by_value(*_one_spelling(synthetic, real, column), f"{column}: ")
     return found
 

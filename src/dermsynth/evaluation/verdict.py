@@ -23,7 +23,7 @@ NEARER, MUCH_NEARER = 0.95, 0.8
 TELLS, TELLS_MUCH = 0.55, 0.65
 """AUC of membership by distance, above which a set is amber, and red."""
 NO_NETWORK = (
-    "name a network: --extractor inception=FILE, mobilenet=FILE or timm:NAME=FILE; colour and texture alone cannot tell "
+    "name a network: `extractor` inception=FILE, mobilenet=FILE or timm:NAME=FILE; colour and texture alone cannot tell "
     "good images from bad ones"
 )
 

@@ -101,18 +101,18 @@ def _check(setting: Setting, data_set: DataSet) -> None:
     asked = setting.options
     recipes = {one.recipe for one in setting.plans.values()}
     if recipes != {STYLED}:
-        raise UserError(f"--families {', '.join(sorted(recipes))}: rosen-bias edits in W, which only {STYLED} has")
+        raise UserError(f"`families` {', '.join(sorted(recipes))}: rosen-bias edits in W, which only {STYLED} has")
     if asked["positive"] not in data_set.classes:
-        raise UserError(f"--set positive={asked['positive']}: {data_set.folder} has: {', '.join(data_set.classes)}")
+        raise UserError(f"`set` positive={asked['positive']}: {data_set.folder} has: {', '.join(data_set.classes)}")
     if asked["positive"] in setting.exclude:
-        raise UserError(f"--exclude {asked['positive']}: is what the classifiers are to find")
+        raise UserError(f"`exclude` {asked['positive']}: is what the classifiers are to find")
     if setting.generated < FEWEST:
-        raise UserError(f"--generated {setting.generated}: at least {FEWEST} images a class are needed")
+        raise UserError(f"`generated` {setting.generated}: at least {FEWEST} images a class are needed")
     absent = {"train", "validation", "test"} - set(data_set.table.get("split", []))
     if absent:
         raise UserError(f"{data_set.folder}: no images of the split {min(absent)}; import the set with splits")
     if asked["fill"] not in (*METHODS, *CUTS):
-        raise UserError(f"--set fill={asked['fill']}: write {', '.join((*CUTS, *METHODS))}")
+        raise UserError(f"`set` fill={asked['fill']}: write {', '.join((*CUTS, *METHODS))}")
     for name in ("images", "repeats", "points"):
         parse_count(asked[name])
     backbone(asked["classifier"])
@@ -122,7 +122,7 @@ def _artefact(asked: Mapping[str, str]) -> str:
     """What is drawn into test images and removed from them."""
     name = asked["artefact"] or asked["target"].partition("@")[0]
     if name not in INSERTED:
-        raise UserError(f"--set artefact={name}: write {', '.join(INSERTED)}: what is drawn into test images")
+        raise UserError(f"`set` artefact={name}: write {', '.join(INSERTED)}: what is drawn into test images")
     return name
 
 
@@ -131,9 +131,9 @@ def _generator(setting: Setting, data_set: DataSet, out: Path, device: str) -> G
         return trained(setting, next(iter(setting.plans)), data_set, out, device)[0]
     generator = load_generator(Path(setting.options["run"]), device=device)
     if len(generator.config.data.classes) < 2:
-        raise UserError(f"--set run={generator.run}: has no classes; the suite compares what it makes of two or more")
+        raise UserError(f"`set` run={generator.run}: has no classes; the suite compares what it makes of two or more")
     if generator.config.data.content_hash != data_set.content_hash:
-        raise UserError(f"--set run={generator.run}: trained on another set than {data_set.folder}")
+        raise UserError(f"`set` run={generator.run}: trained on another set than {data_set.folder}")
     return generator
 
 

@@ -65,7 +65,7 @@ def chosen_options(name: str, setting: Setting, given: Sequence[str]) -> dict[st
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or key not in found:
-            raise UserError(f"--set {text}: write NAME=VALUE; {name} has: {', '.join(found) or 'none'}")
+            raise UserError(f"`set` {text}: write NAME=VALUE; {name} has: {', '.join(found) or 'none'}")
         found[key] = value
     return found
 

@@ -46,4 +46,4 @@ def _require_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
-            raise UserError(f"--port {port}: cannot be listened on ({error}); choose another") from error
+            raise UserError(f"`port` {port}: cannot be listened on ({error}); choose another") from error

@@ -47,7 +47,7 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False) -> DataS
     flagged = _flags(data_set, with_flagged)
     if flagged is None and not with_flagged:
         reason = f"not checked for copies ({_why(data_set)})"
-        raise UserError(f"{data_set.folder}: {reason}; --with-flagged exports every image")
+        raise UserError(f"{data_set.folder}: {reason}; `with_flagged` exports every image")
     chosen = data_set if with_flagged or flagged is None else _without(data_set, flagged)
     left_out = len(data_set.table) - len(chosen.table)
     with replacing_folder(out) as work:

@@ -40,12 +40,12 @@ def fitted_regressor(data_set: DataSet, column: str, pooled: Pooled) -> Regresso
     """
     if column not in data_set.table:
         there = ", ".join(map(str, data_set.table.columns))
-        raise UserError(f"--score column={data_set.folder}:{column}: no such column; there are: {there}")
+        raise UserError(f"`score` column={data_set.folder}:{column}: no such column; there are: {there}")
     values = pd.to_numeric(data_set.table[column], errors="coerce").to_numpy(np.float64)
     known = np.isfinite(values)
     if known.sum() < FEWEST or len(np.unique(values[known])) < 2:
         raise UserError(
-            f"--score column={data_set.folder}:{column}: {int(known.sum())} numbers of "
+            f"`score` column={data_set.folder}:{column}: {int(known.sum())} numbers of "
             f"{len(np.unique(values[known]))} values; at least {FEWEST} of two or more are needed"
         )
     chosen = data_set.select(known)

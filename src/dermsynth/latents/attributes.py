@@ -66,7 +66,7 @@ def scorer(place: str, model: str = "") -> Scorer:
         return replace(found, threshold=float(text))
     except ValueError as error:
         raise UserError(
-            f"--score {place!r}: after @ comes a number, the score from which on an image shows it"
+            f"`score` {place!r}: after @ comes a number, the score from which on an image shows it"
         ) from error
 
 
@@ -81,7 +81,7 @@ def _scorer(whole: str, model: str) -> Scorer:
         return _column(Path(folder), name, model)
     if kind == "classifier" and rest:
         return _classifier(Path(rest))
-    raise UserError(f"--score {whole!r}: write {', '.join(KINDS)}")
+    raise UserError(f"`score` {whole!r}: write {', '.join(KINDS)}")
 
 
 def _classical(name: str, images: Images) -> Scores:
@@ -113,9 +113,9 @@ def _features(images: Images, pooled: Pooled) -> NDArray[np.float32]:
 def _trained(folder: Path, label: str, model: str) -> Scorer:
     detector, pooled = load_detector(folder), Pooled(model)
     if label not in detector.labels:
-        raise UserError(f"--score detector={folder}:{label}: no such label; there are: {', '.join(detector.labels)}")
+        raise UserError(f"`score` detector={folder}:{label}: no such label; there are: {', '.join(detector.labels)}")
     if pooled.name != detector.backbone:
-        raise UserError(f"--model {model!r}: the detector was trained on features of {detector.backbone}")
+        raise UserError(f"`model` {model!r}: the detector was trained on features of {detector.backbone}")
     column = detector.labels.index(label)
 
     def score(images: Images) -> Scores:
@@ -143,7 +143,7 @@ def _classifier(folder: Path) -> Scorer:
         size, asked = images.shape[2:], model.decoding
         if asked is not None and size != (asked.height, asked.width):
             wanted = f"{asked.width} x {asked.height}"
-            raise UserError(f"--score classifier={folder}: trained at {wanted} pixels, these are {size[1]} x {size[0]}")
+            raise UserError(f"`score` classifier={folder}: trained at {wanted} pixels, these are {size[1]} x {size[0]}")
         return model.probabilities(images)
 
     return Scorer("classifier", 0.5, score, file_hash(folder / CLASSIFIER)[:16])

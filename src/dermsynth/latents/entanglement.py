@@ -62,7 +62,7 @@ def entanglement(
     Raises UserError for fewer than 200 seeds.
     """
     if len(seeds) < FEWEST:
-        raise UserError(f"--n {len(seeds)}: at least {FEWEST} latents are needed")
+        raise UserError(f"`count` {len(seeds)}: at least {FEWEST} latents are needed")
     targets = space.generator.recipe.targets()
     labels = [targets[i % len(targets)] for i in range(len(seeds))]
     points = space.points(list(seeds), labels, truncation)

@@ -135,7 +135,7 @@ def refuse_written(out: Path, photographs: Sequence[Path]) -> None:
     for stem in stems:
         for path in (out / f"{stem}.png", out / f"{stem}.safetensors"):
             if path.exists():
-                raise UserError(f"{path}: is there already and would be written over; choose another --out")
+                raise UserError(f"{path}: is there already and would be written over; choose another `out`")
 
 
 def write_projection(

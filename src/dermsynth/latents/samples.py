@@ -45,7 +45,7 @@ def sampled(
     """
     require_seed(first_seed)
     if count < 1:
-        raise UserError(f"--n {count}: must be at least 1")
+        raise UserError(f"`count` {count}: must be at least 1")
     facts = {
         "checkpoint": space.generator.checkpoint.hash, "space": space.name, "score": scorer.identity, "first_seed": first_seed,
         "labels": list(labels), "truncation": truncation,

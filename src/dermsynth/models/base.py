@@ -246,5 +246,5 @@ def require_edition(kind: type[Recipe], state: Mapping[str, object], place: obje
     if edition != kind.edition:
         raise UserError(
             f"{place}: made by edition {edition} of {state['recipe']}, this program has edition {kind.edition}, whose networks "
-            "compute something else; train anew in another --out, or use the version of dermsynth that made it"
+            "compute something else; train anew in another `out`, or use the version of dermsynth that made it"
         )

@@ -105,7 +105,7 @@ class Config(BaseModel):
     fade_images: int = Field(800_000, ge=1, description="over which a new block is faded in")
     stable_images: int = Field(800_000, ge=0, description="for which each resolution is then trained")
     minibatch: dict[int, int] = Field(
-        {}, description="resolution -> images a step from there on, if fewer than --batch"
+        {}, description="resolution -> images a step from there on, if fewer than `batch`"
     )
     learning_rate: float = Field(0.001, gt=0)
     penalty_weight: float = Field(10.0, ge=0, description="lambda of the gradient penalty")

@@ -22,7 +22,7 @@ from dermsynth.report.page import PHOTOGRAPHS, bars, picture, write_page
 
 REMOVAL, COMPARISON, RESULT = "removal.html", "comparison.html", "comparison.json"
 CONFIRMATION = "artefacts_confirm.html"
-LEFT_OUT = "Photographs were left out (--no-photographs)."
+LEFT_OUT = "Photographs were left out."
 OUTLINE = (0, 200, 60)
 SHOWN, SIDE = 24, 160
 FILLED = np.array([255, 0, 128], np.uint8)

@@ -20,7 +20,7 @@ COLUMNS, ROWS = 12, 3
 QUALITY = 82
 PHOTOGRAPHS = (
     "Rows of translating families show photographs of the data set; do not pass them on without the right to. "
-    "--inputs shows another set instead."
+    "`inputs` shows another set instead."
 )
 
 
@@ -78,7 +78,7 @@ def _shown(generator: Generator, others: Sequence[DataSet]) -> TrainingSet:
             )
         except UserError as error:
             refused.append(str(error))
-    raise UserError(f"{generator.run}: no --inputs suit it: {'; '.join(refused)}")
+    raise UserError(f"{generator.run}: no `inputs` suit it: {'; '.join(refused)}")
 
 
 def describe(name: str, generator: Generator, *, foreign: bool) -> list[str]:

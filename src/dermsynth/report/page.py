@@ -21,7 +21,7 @@ COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568", "#0
 THUMBNAIL = 128
 PHOTOGRAPHS = (
     "This page embeds photographs of the data set; do not pass it on without the right to. "
-    "--no-photographs leaves them out."
+    "`no_photographs` leaves them out."
 )
 """What stands on every page that embeds real images, and in the terminal when one is written."""
 

@@ -20,7 +20,7 @@ from dermsynth.training.data import data_trained_on, same_images
 
 COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
-WITHHELD = "Training images, and what was made of single ones, were left out (--no-photographs)."
+WITHHELD = "Training images, and what was made of single ones, were left out."
 MADE_OF = {
     "images": f"generated: seeds 0 to {COLUMNS * ROWS - 1}, no truncation, none picked",
     "maps": f"the maps of {COLUMNS * ROWS} training images, and what was made of each; none picked",

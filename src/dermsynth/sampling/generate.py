@@ -132,7 +132,7 @@ def generate(
 
 def _check(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
     if generator.recipe.takes != "images":
-        way = "--maps DIR" if generator.recipe.takes == "maps" else "dermsynth translate"
+        way = "`maps`" if generator.recipe.takes == "maps" else "dermsynth translate"
         raise UserError(
             f"{generator.run}: {generator.config.recipe} makes images from images, not from seeds; use {way}"
         )
@@ -140,13 +140,13 @@ def _check(generator: Generator, counts: Mapping[str, int], truncation: float | 
     for label, count in counts.items():
         if label not in known:
             there = (
-                ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write --count 500"
+                ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write `count` 500"
             )
-            raise UserError(f"--count {label}: no such class; there are: {there}")
+            raise UserError(f"`count` {label}: no such class; there are: {there}")
         if not 0 < count <= SEEDS_A_CLASS:
-            raise UserError(f"--count {label}={count}: must be at least 1")
+            raise UserError(f"`count` {label}={count}: must be at least 1")
     if truncation is not None and not generator.recipe.accepts_truncation(truncation):
-        raise UserError(f"--truncation {truncation}: {generator.config.recipe} takes {generator.recipe.truncation}")
+        raise UserError(f"`truncation` {truncation}: {generator.config.recipe} takes {generator.recipe.truncation}")
     require_seed(first_seed)
 
 
@@ -156,15 +156,15 @@ def claim(out: Path, job: dict[str, Any]) -> None:
         out.mkdir(parents=True, exist_ok=True)
     description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
     if description is not None and not description.get("synthetic"):
-        raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another --out")
+        raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another `out`")
     if (out / JOB).exists():
         earlier = read_json(out / JOB)
         changed = [k for k in job if k != "run" and earlier.get(k) != job[k]]
         if changed:
             key = changed[0]
-            raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {job[key]!r}; choose another --out")
+            raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {job[key]!r}; choose another `out`")
     elif any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out}: not empty and no synthetic set; choose another --out")
+        raise UserError(f"{out}: not empty and no synthetic set; choose another `out`")
     if description is not None:
         verify(open_data_set(out), unfinished=True)  # images of earlier calls are taken as they are
     distributed.wait()

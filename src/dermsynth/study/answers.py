@@ -124,7 +124,7 @@ def checked_answers(table: pd.DataFrame, positive: str, source: Path) -> Answers
 
 def _positive(positive: str) -> str:
     if positive not in (REAL, SYNTHETIC):
-        raise UserError(f"--positive {positive!r}: write {REAL} or {SYNTHETIC}")
+        raise UserError(f"`positive` {positive!r}: write {REAL} or {SYNTHETIC}")
     return positive
 
 

@@ -73,7 +73,7 @@ def create_study(
     require_seed(seed)
     if real.synthetic or not synthetic.synthetic:
         raise UserError(
-            f"--real {real.folder} --synthetic {synthetic.folder}: one is not what it should be, or they are swapped"
+            f"`real` {real.folder} `synthetic` {synthetic.folder}: one is not what it should be, or they are swapped"
         )
     refuse_filled(out)
     verify(real)

@@ -175,7 +175,7 @@ class Drawing:
         raise UserError(
             f"{self.sides[wanted.kind].folder}: the protocol takes {wanted.count} {wanted.kind} images, and too few are of the "
             f"classes that both kinds have (left: {', '.join(both) or 'none'}) for equal shares; other classes would tell the "
-            "kinds apart: take larger sets, give both the same labels, or allow it with --unmatched"
+            "kinds apart: take larger sets, give both the same labels, or allow it with `unmatched`"
         )
 
     def refuse_few(self, kind: str, wanted: Images, label: str, possible: set[int]) -> None:

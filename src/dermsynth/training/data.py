@@ -67,15 +67,15 @@ def shown_images(recipe: str, data_set: DataSet, wanted: Wanted, seed: int) -> t
 
 def _check_options(recipe: str, takes: str, wanted: Wanted) -> None:
     if takes == "domains" and not (wanted.source and wanted.target):
-        raise UserError(f"{recipe} translates between two labels: name them with --from LABEL --to LABEL")
+        raise UserError(f"{recipe} translates between two labels: name them with `source` LABEL `target` LABEL")
     if takes != "images" and wanted.temperature != 1:
-        raise UserError(f"--imbalance: {recipe} is not shown classes in turn; leave it out")
+        raise UserError(f"`imbalance`: {recipe} is not shown classes in turn; leave it out")
     if takes == "domains" and wanted.selection.exclude:
-        raise UserError(f"--exclude: {recipe} is shown the labels of --from and --to alone; leave it out")
+        raise UserError(f"`exclude`: {recipe} is shown the labels of `source` and `target` alone; leave it out")
     if takes != "domains" and (wanted.source or wanted.target):
-        raise UserError(f"--from, --to: {recipe} does not translate; leave them out")
+        raise UserError(f"`source`, `target`: {recipe} does not translate; leave them out")
     if takes != "maps" and wanted.superpixels:
-        raise UserError(f"--superpixels: {recipe} takes no maps; leave it out")
+        raise UserError(f"`superpixels`: {recipe} takes no maps; leave it out")
 
 
 def data_trained_on(settings: DataSettings, place: Path | None = None) -> DataSet:
@@ -85,7 +85,7 @@ def data_trained_on(settings: DataSettings, place: Path | None = None) -> DataSe
     """
     folder = place or Path(settings.folder)
     if place is None and not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; if the data set was moved, name it with --data DIR")
+        raise UserError(f"{folder}: no such folder; if the data set was moved, name it with `data` DIR")
     data_set = open_data_set(folder)
     if data_set.content_hash != settings.content_hash:
         hashes = f"content hash {data_set.content_hash[:16]}, that of the run's set is {settings.content_hash[:16]}"
@@ -151,16 +151,16 @@ def resolved(plan: Plan, shape: Shape) -> tuple[BaseModel, TrainingSettings]:
     """
     kind = family(plan.recipe)
     if plan.preset not in kind.presets:
-        raise UserError(f"--preset {plan.preset!r}: unknown; {plan.recipe} has: {', '.join(kind.presets)}")
+        raise UserError(f"`preset` {plan.preset!r}: unknown; {plan.recipe} has: {', '.join(kind.presets)}")
     asked = plan.training.get("batch")
     batch = kind.batch_sizes[plan.preset] if asked is None else int(asked)
     if batch < 1:
-        raise UserError(f"--batch {batch}: must be at least 1")
+        raise UserError(f"`batch` {batch}: must be at least 1")
     training = validated(TrainingSettings, {**plan.training, "batch": batch}, "train")
     preset = kind.presets[plan.preset](shape, batch)
     otherwise = kind.fine_tuning(preset) if training.initial else {}
     values = preset.model_dump() | otherwise | dict(plan.choices)
-    chosen = validated(kind.config_type, values, "--set")
+    chosen = validated(kind.config_type, values, "`set`")
     kind.check_shape(shape, chosen)
     return chosen, training
 

@@ -79,7 +79,7 @@ class Display:
         if rate is not None and usual is not None and not self._slow:
             self.tell(
                 f"  stalled: at most {rate:.2g} images a second, usually {usual:.3g}; is another job on these processors? "
-                f"Ctrl-C saves; the same command with --threads 1 may go on faster"
+                f"Ctrl-C saves; the same command with `threads` 1 may go on faster"
             )
         if self.bar is not None and self._slow != (rate is not None):
             self.bar.set_description("" if rate is None else "stalled", refresh=True)

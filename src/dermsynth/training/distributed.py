@@ -248,7 +248,7 @@ def choose_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError) as error:
-        raise UserError(f"--device {name!r}: not there; use cpu or auto") from error
+        raise UserError(f"`device` {name!r}: not there; use cpu or auto") from error
     if device.type == "cuda":
         torch.cuda.set_device(device)
     return device

@@ -53,5 +53,5 @@ class Alarms:
         return (
             f"augmentation saturated: p has stayed at its bound {maximum:g} for {STRIKES} snapshots; the discriminator knows the "
             "training images by heart. Training goes on: compare checkpoints, for a later one need not be better; more images, "
-            "or a start from a run on a larger set (--initial), help"
+            "or a start from a run on a larger set (`initial`), help"
         )

@@ -345,16 +345,16 @@ def _check_abilities(config: RunConfig) -> None:
 def _refuse_other_runs(run: Path, config: RunConfig) -> None:
     """Raise UserError unless the folder is new, empty, or holds a run with this configuration."""
     if run.exists() and not run.is_dir():
-        raise UserError(f"{run}: a file; choose another --out")
+        raise UserError(f"{run}: a file; choose another `out`")
     if (run / CONFIG).exists():
         for saved in checkpoints.checkpoints(run)[-1:]:
             if saved.state.get("recipe") == config.recipe:
                 require_edition(family(config.recipe), saved.state, run)
         changed = differences(read_config(run), config)
         if changed:
-            raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another --out")
+            raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another `out`")
     elif run.exists() and any(path.name != LOCK for path in run.iterdir()):
-        raise UserError(f"{run}: not empty and not a run; choose another --out")
+        raise UserError(f"{run}: not empty and not a run; choose another `out`")
     distributed.wait()
 
 

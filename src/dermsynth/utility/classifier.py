@@ -76,9 +76,9 @@ def backbone(place: str, *, trained: bool = True) -> tuple[nn.Module, int]:
     if kind == "mobilenet" and path:
         return load_mobilenet(Path(path)), FEATURES
     if kind.startswith("timm:"):
-        network = timm_network(kind.removeprefix("timm:"), Path(path) if path else "none", "--model")
+        network = timm_network(kind.removeprefix("timm:"), Path(path) if path else "none", "`model`")
         return network, int(network.num_features)  # type: ignore[arg-type]
-    raise UserError(f"--model {place!r}: write small, mobilenet=FILE, timm:NAME or timm:NAME=FILE")
+    raise UserError(f"`model` {place!r}: write small, mobilenet=FILE, timm:NAME or timm:NAME=FILE")
 
 
 class Classifier(nn.Module):
@@ -251,6 +251,6 @@ def trained(
             if np.isfinite(scores).all() and value > best[0]:
                 best = (value, step * training.batch, {k: v.clone() for k, v in model.state_dict().items()})
     if not best[2]:
-        raise UserError(f"classifier: no finite score in {training.images} images; use a smaller --learning-rate")
+        raise UserError(f"classifier: no finite score in {training.images} images; use a smaller `learning_rate`")
     model.load_state_dict(best[2])
     return model, {"validation_auc": best[0], "images": float(best[1])}

@@ -81,7 +81,7 @@ def judged(
     if part != "all":
         keep &= (edited.table["split"] == part).to_numpy() if "split" in edited.table else False
     if not keep.any():
-        raise UserError(f"{edited.folder}: no image of {', '.join(labels)} in --split {part}")
+        raise UserError(f"{edited.folder}: no image of {', '.join(labels)} in `split` {part}")
     before, after = paired_rows(originals, edited.select(keep))
     assert model.decoding is not None
     plain, changed = (model.probabilities(np.asarray(decoded(rows, model.decoding))) for rows in (before, after))
@@ -95,7 +95,7 @@ def _unseen(originals: DataSet, settings: Mapping[str, Any], labels: Sequence[st
     if real not in (originals.content_hash, originals.description.get("edited_from")):
         return split or "all"
     if split not in ("", "test"):
-        raise UserError(f"--split {split}: the classifier was trained on this set; only its split test is new to it")
+        raise UserError(f"`split` {split}: the classifier was trained on this set; only its split test is new to it")
     if originals.content_hash == real and "split" in originals.table:
         keep = (originals.table["split"] == "test").to_numpy() & np.isin(originals.labels.astype(str), labels)
         if table_hash(originals.select(keep)) != settings["tests"][0]["rows"]:

@@ -31,7 +31,7 @@ class Classes:
 
     def __post_init__(self) -> None:
         if not self.negative or self.positive in self.negative:
-            raise UserError(f"--positive {self.positive!r}: needs another label beside it: --negative LABEL")
+            raise UserError(f"`positive` {self.positive!r}: needs another label beside it: `negative` LABEL")
 
     def of(self, data_set: DataSet, what: str, *, both: bool = True) -> DataSet:
         """The rows with one of the labels.
@@ -103,7 +103,7 @@ class Material:
         Raises UserError for a variant that was not given.
         """
         if variant and variant not in self.variants:
-            raise UserError(f"variant {variant!r}: missing; add --variant {variant}=DIR")
+            raise UserError(f"variant {variant!r}: missing; add `variant` {variant}=DIR")
         return self.variants[variant] if variant else Made(self.synthetic, self.synthetic_images)
 
     @property
@@ -158,7 +158,7 @@ class Material:
         if arm.synthetic != 0 or not arm.variant:
             return chosen, self.training_images[chosen]
         if arm.variant not in self.copies:
-            raise UserError(f"variant {arm.variant!r}: missing; add --variant {arm.variant}=DIR")
+            raise UserError(f"variant {arm.variant!r}: missing; add `variant` {arm.variant}=DIR")
         copies = self.copies[arm.variant]
         kept = chosen[np.isin(chosen, copies.rows)]
         return kept, copies.images[np.searchsorted(copies.rows, kept)]
@@ -186,7 +186,7 @@ def gathered(
     column.
     """
     if real.synthetic:
-        raise UserError(f"--real {real.folder}: a synthetic set; it takes the set that the generator was trained on")
+        raise UserError(f"`real` {real.folder}: a synthetic set; it takes the set that the generator was trained on")
     given = variants or {}
     for one in (real, synthetic, *external, *given.values()):
         verify(one)
@@ -197,7 +197,7 @@ def gathered(
         check_history(one, real)
     names = [real.folder.name, *(other.folder.name for other in external)]
     if len(set(names)) < len(names):
-        raise UserError(f"--test: two sets named {max(names, key=names.count)!r}; rename a folder")
+        raise UserError(f"`test`: two sets named {max(names, key=names.count)!r}; rename a folder")
     decoding = decoding_of(synthetic)
     parts = {
         name: classes.of(_split(real, name), f"{real.folder}, split {name}") for name in ("train", "validation", "test")
@@ -210,7 +210,7 @@ def gathered(
     for column in columns:
         if not any(column in test.rows.table for test in tests):
             there = ", ".join(str(name) for name in tests[0].rows.table.columns)
-            raise UserError(f"--by {column!r}: no such column in any test set; {real.folder} has: {there}")
+            raise UserError(f"`by` {column!r}: no such column in any test set; {real.folder} has: {there}")
     validation = Examples(_images(parts["validation"], decoding), classes.truth(parts["validation"]))
     return Material(
         parts["train"],
@@ -245,9 +245,9 @@ def _external(
 ) -> HeldOut:
     """A further test set, without photographs of the real one."""
     if other.synthetic:
-        raise UserError(f"--test {other.folder}: a synthetic set; usefulness is tested on real images")
+        raise UserError(f"`test` {other.folder}: a synthetic set; usefulness is tested on real images")
     if other.content_hash == real.content_hash:
-        raise UserError(f"--test {other.folder}: the same images as --real, whose test split is used already")
+        raise UserError(f"`test` {other.folder}: the same images as `real`, whose test split is used already")
     rows = apart(classes.of(other, str(other.folder)), real, drop=drop)
     return _test(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns)
 

@@ -134,9 +134,9 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
         known = earlier.get("variants", {})
         changed += [f"variant {name}" for name in known if settings["variants"].get(name) != known[name]]
         if changed:
-            raise UserError(f"{out}: begun with another {changed[0]}; choose another --out")
+            raise UserError(f"{out}: begun with another {changed[0]}; choose another `out`")
     elif any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out}: not empty and no utility experiment; choose another --out")
+        raise UserError(f"{out}: not empty and no utility experiment; choose another `out`")
     write_json(path, settings)
 
 

@@ -22,7 +22,7 @@ def check_origin(synthetic: DataSet, real: DataSet) -> None:
     if generator.get("split") != "train":
         raise UserError(
             f"{synthetic.folder}: its generator was trained on the split {generator.get('split')!r}, test images included; "
-            "train one with --split train"
+            "train one with `split` train"
         )
 
 
@@ -48,7 +48,7 @@ def check_sources(synthetic: DataSet, real: DataSet) -> None:
         if generator.get(key, "train") not in ("train", ""):
             raise UserError(
                 f"{synthetic.folder}: made from images of the split {generator[key]!r}, test images included; make it with "
-                "--split train"
+                "`split` train"
             )
     if generator.get("source_hash", real.content_hash) != real.content_hash:
         raise UserError(f"{synthetic.folder}: made from photographs of another set than {real.folder}")
@@ -94,6 +94,6 @@ def apart(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
         raise UserError(
             f"{other.folder}: {len(same)} images are also in {real.folder}, for example "
             f"{other.table['file_name'].iloc[first]} and {real.table['file_name'].iloc[second]}; "
-            "leave them out with --drop-overlap"
+            "leave them out with `drop_overlap`"
         )
     return other.select(~np.isin(np.arange(len(other.table)), same))

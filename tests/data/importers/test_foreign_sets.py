@@ -230,8 +230,8 @@ def test_links_inside_work_and_links_outside_can_be_allowed(tmp_path: Path) -> N
     os.symlink(folder, folder / "nevus" / "loop")
     data = _bring(from_folder(folder), tmp_path / "d")
     assert len(data.table) == 2
-    assert "allow it with --allow-links-to" in _report(data)["nevus/outside.png"]
-    assert "allow it with --allow-links-to" in _report(data)["melanoma/"]
+    assert "allow it with `allow_links_to`" in _report(data)["nevus/outside.png"]
+    assert "allow it with `allow_links_to`" in _report(data)["melanoma/"]
     allowed = _bring(from_folder(folder, roots=[store]), tmp_path / "e", roots=(store,))
     assert {c: allowed.count(c) for c in allowed.classes} == {"melanoma": 3, "nevus": 2, "real": 1}
 
@@ -243,7 +243,7 @@ def test_an_absolute_path_inside_works_and_one_that_climbs_does_not(tmp_path: Pa
     (tmp_path / "in" / "t.csv").write_text(f"image,label\n{tmp_path / 'in' / 'a.png'},x\n../b.png,x\n")
     data = _bring(from_csv(tmp_path / "in" / "t.csv", image="image", label="label"), tmp_path / "d")
     assert len(data.table) == 1
-    assert "--images names another folder" in _report(data)["../b.png"]
+    assert "`images` names another folder" in _report(data)["../b.png"]
 
 
 def test_masks_of_another_size_are_resized_and_an_import_without_any_is_no_success(tmp_path: Path) -> None:

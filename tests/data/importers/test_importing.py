@@ -88,7 +88,7 @@ def test_missing_column_names_those_that_are_there(tmp_path: Path) -> None:
 def test_labels_that_differ_in_case_are_refused(tmp_path: Path) -> None:
     for name in ("Nevus/a.jpg", "nevus/b.jpg"):
         _image(tmp_path / "in" / name)
-    with pytest.raises(UserError, match=r"'nevus' and 'Nevus' differ in case only.*--lower-case-labels"):
+    with pytest.raises(UserError, match=r"'nevus' and 'Nevus' differ in case only.*`lower_case_labels`"):
         _bring(from_folder(tmp_path / "in"), tmp_path)
     assert not (tmp_path / "out").exists()
 

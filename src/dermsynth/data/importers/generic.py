@@ -128,7 +128,7 @@ def from_isic_archive(
     choices = [label] if label else ["diagnosis_3", "diagnosis_2", "diagnosis", "diagnosis_1", "benign_malignant"]
     chosen = next((c for c in choices if c in table), "")
     if not chosen:
-        raise UserError(f"{table_path}: no column {' or '.join(choices)} to take as label; name one with --label")
+        raise UserError(f"{table_path}: no column {' or '.join(choices)} to take as label; name one with `label`")
     table = table.assign(_group=_patient_or_lesion(table))
     files = SourceFiles(images or table_path.parent, tuple(roots))
     rows = [

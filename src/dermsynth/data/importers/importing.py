@@ -82,7 +82,7 @@ def _plain_rows(rows: list[SourceRow], report: ImportReport, options: ImportOpti
         result.append(replace(row, label=label, group=group, split=given))
     for (before, after), count in changed.items():
         if count:
-            what = f"taken as {after!r}" if after else "means no label (--labels-as-written keeps it as a class)"
+            what = f"taken as {after!r}" if after else "means no label (`labels_as_written` keeps it as a class)"
             report.notes.append(f"label {before!r} of {count} images {what}")
     for label in sorted({row.label for row in result if row.label and is_missing(row.label)}):
         report.notes.append(
@@ -141,7 +141,7 @@ def _refuse_case_twins(labels: list[str]) -> None:
         other = seen.setdefault(label.casefold(), label)
         if other != label:
             raise UserError(
-                f"label {label!r} and {other!r} differ in case only; make them one with --lower-case-labels"
+                f"label {label!r} and {other!r} differ in case only; make them one with `lower_case_labels`"
             )
 
 
@@ -189,7 +189,7 @@ def _without_marked(
     if options.marked == "refuse":
         raise UserError(
             f"{said}: no set of photographs is made of them; "
-            "--marked leave-out imports the others, --marked keep all, as synthetic"
+            "`marked` leave-out imports the others, `marked` keep all, as synthetic"
         )
     for row, item in marked:
         report.add(

@@ -74,7 +74,7 @@ def fetch_isic(
         client = _Client(http, 1 / per_second)
         records = _records(client, base, limit, query)
         if not records:
-            raise UserError(f"--query {query!r}: the archive has no such images")
+            raise UserError(f"`query` {query!r}: the archive has no such images")
         known = _known(out)
         for record in progress_bar(records, total=len(records), label="downloading", unit="img"):
             _fetch_one(client, out, record, known)

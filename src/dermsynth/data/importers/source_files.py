@@ -83,7 +83,7 @@ class SourceFiles:
         if real in seen:
             self.unused.append((name, "a link to a folder that is imported already"))
         elif not any(real.is_relative_to(root) for root in allowed_roots(self.folder, self.roots)):
-            self.unused.append((name, f"a link that leads out of {self.folder}; allow it with --allow-links-to {real}"))
+            self.unused.append((name, f"a link that leads out of {self.folder}; allow it with `allow_links_to` {real}"))
         elif (folder / METADATA).exists() and (folder / DESCRIPTION).exists():
             self.unused.append((name, "a data set already; import it by itself, or use it as it is"))
         else:

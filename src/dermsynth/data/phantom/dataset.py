@@ -33,7 +33,7 @@ def write_phantom(
     require_seed(seed)
     refuse_filled(out)
     if count < 1:
-        raise UserError(f"--n {count}: must be at least 1")
+        raise UserError(f"`count` {count}: must be at least 1")
     with replacing_folder(out) as work:
         _fill(work, count, settings, seed, structures, jobs)
     return open_data_set(out)

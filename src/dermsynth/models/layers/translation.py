@@ -171,7 +171,7 @@ def require_judged(name: JudgeName, shape: Shape, layers: int, scales: int, padd
         require_multiple(shape, 4, 16 if padding == 2 else 2 ** (layers + 1))
     elif scales != 2:
         raise UserError(
-            f"scales {scales}: discriminator=dense is a pair; leave out --set scales, or set discriminator=patch"
+            f"scales {scales}: discriminator=dense is a pair; leave out `set` scales, or set discriminator=patch"
         )
     else:
         require_multiple(shape, 2**layers, 2 ** (layers + 1))
