@@ -352,11 +352,11 @@ import torch
 from dermsynth.cli.training import Images, Loop, Model, configure
 from dermsynth.evaluation.watcher import usual_watchers
 from dermsynth.networks.shapes import parse_shape
-from dermsynth.recipes import family
+from dermsynth.models.registry import family
 from dermsynth.training.loop import Trainer, train
 from dermsynth.training.updates import Updater
 name, side, images, data = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
-domains = {"source": "nevus", "target": "melanoma"} if family(name).takes == "domains" else {}
+domains = {"source": "nevus", "target": "melanoma"} if family(name).inputs.translates else {}
 shown = Images(data=data, resolution=side, unconditional=not domains, **domains)
 config, chosen = configure(name, str(images), shown, Model(), Loop(snapshot="4k"))
 first, inside, saving = None, 0.0, []
@@ -398,7 +398,7 @@ def families(rows: list[str]) -> None:
         for side, path in data.items():
             write_phantom(path, 600, PhantomSettings(side, side))
         for name in FAMILIES:
-            side = 64 if family(name).takes == "images" else 128
+            side = 64 if family(name).inputs.from_noise else 128
             images = "320" if name in ("pgan", "r3gan", "pix2pixhd", "cyclegan") else "640"
             command = [sys.executable, "-c", FAMILY, name, str(side), images, str(data[side])]
             result = subprocess.run(command, capture_output=True, text=True, check=True)
