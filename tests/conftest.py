@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
@@ -19,7 +20,11 @@ from dermsynth.networks.shapes import Shape
 from dermsynth.recipes import family
 from dermsynth.training.settings import RunConfig, TrainingSettings
 from dermsynth.training.showing import Wanted, shown_images
-from tests import warm
+from tests import pack, warm
+from tests.pack import weights
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
 TINY: dict[str, object] = {
@@ -79,6 +84,23 @@ def mobilenet_weights() -> Path:
 
 
 @pytest.fixture(scope="session")
+def drawn_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of drawn weights of the FID Inception-v3, whole."""
+    state = weights.inception(pack.golden()["inception"]["convolutions"])
+    path = tmp_path_factory.mktemp("weights") / "drawn_inception.safetensors"
+    save_file(state, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def drawn_mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of drawn weights of MobileNetV2."""
+    path = tmp_path_factory.mktemp("weights") / "drawn_mobilenet.safetensors"
+    save_file(weights.mobilenet(pack.golden()["mobilenet"]["shapes"]), path)
+    return path
+
+
+@pytest.fixture(scope="session")
 def phantom(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     return write_phantom(tmp_path_factory.mktemp("phantom") / "set", 240, PhantomSettings(16, 16), jobs=1)
 
@@ -119,12 +141,14 @@ def run(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`dermsynth ARGUMENTS` in a process of its own; with a PYTHONPATH in one that starts from nothing."""
+    """`dermsynth ARGUMENTS` in a process of its own; with `cold` in one that starts from nothing."""
 
-    def call(*arguments: object, status: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        *arguments: object, status: int | None = 0, cold: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         whole = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **environment}
         words = list(map(str, arguments))
-        result = cold(words, whole) if "PYTHONPATH" in environment else warm.call(words, whole, 300)
+        result = cold_call(words, whole) if cold or "PYTHONPATH" in environment else warm.call(words, whole, 300)
         if status is not None:
             assert result.returncode == status, result.stdout + result.stderr
         return result
@@ -132,7 +156,7 @@ def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
-def cold(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def cold_call(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dermsynth.cli.app", *arguments]
     return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
 
