@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -54,8 +55,12 @@ SMALLER: dict[str, dict[str, object]] = {
 }
 """What a family needs to be quick, or to pass through all its phases within a few steps."""
 
+WAIT = 540
+"""Seconds after which a process counts as stuck, on a machine however busy."""
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
+hypothesis.settings.register_profile("any load", deadline=None)
+hypothesis.settings.load_profile("any load")
 torch.set_num_threads(1)  # tiny networks: threads cost more than they bring
 
 
@@ -148,7 +153,7 @@ def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
     ) -> subprocess.CompletedProcess[str]:
         whole = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **environment}
         words = list(map(str, arguments))
-        result = cold_call(words, whole) if cold or "PYTHONPATH" in environment else warm.call(words, whole, 300)
+        result = cold_call(words, whole) if cold or "PYTHONPATH" in environment else warm.call(words, whole, WAIT)
         if status is not None:
             assert result.returncode == status, result.stdout + result.stderr
         return result
@@ -158,7 +163,7 @@ def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def cold_call(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dermsynth.cli.app", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT, env=environment, check=False)
 
 
 @pytest.fixture(scope="session")

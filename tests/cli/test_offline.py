@@ -115,7 +115,7 @@ def test_the_whole_chain_without_a_network(shell: Shell, tmp_path: Path, offline
     server = started(study, **offline, DERMSYNTH_TEST_LOOPBACK="1")
     try:
         tokens = [link.rsplit("/i/", 1)[1] for link in links]
-        seen = panel([f"{server.url}/i/{token}" for token in tokens], answers=11, think=(0.1, 0.2))
+        seen = panel([f"{server.url}/i/{token}" for token in tokens], answers=11, think=(0.2, 0.3))
     finally:
         server.stop()
     assert not refused(offline)
