@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet, names_a_split, safe_stem, unique_stems
-from dermsynth.data.importers.generic import from_csv, importing
+from dermsynth.data.importers import importing
+from dermsynth.data.importers.generic import from_csv
 from dermsynth.data.importers.importing import import_source
 from dermsynth.errors import UserError
 from dermsynth.evaluation import inputs, memorisation, verdict
