@@ -1,6 +1,6 @@
 """Detect artefacts in a whole data set: columns of its table, and masks as files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
 from dermsynth.io import write_bytes
-from dermsynth.progress import over_cores
+from dermsynth.parallel import parallel_map
 from dermsynth.segmentation.lesion import lesion_mask
 from dermsynth.segmentation.skin import skin_tone
 
@@ -39,17 +39,17 @@ def found_column(name: str) -> str:
     return f"found_{name}"
 
 
-def mark(data_set: DataSet, *, masks: bool = True, jobs: int = -1) -> DataSet:
+def mark(data_set: DataSet, *, masks: bool = True, jobs: int | None = None) -> DataSet:
     """Add columns of every artefact's score and 0 or 1, the skin tone, and a PNG of 16 bits an image whose bits are the masks.
 
     Images that cannot be read keep blanks. Raises UserError when none can.
     """
     names = list(data_set.table["file_name"])
     targets = [f"{FOLDER}/{stem}.png" if masks else "" for stem in unique_stems(names)]
-    work = partial(_mark_chunk, data_set.folder)
     lesions = list(data_set.table.get("mask_file_name", [""] * len(names)))
     triples = list(zip(names, lesions, targets, strict=True))
-    rows = over_cores(work, triples, chunk=CHUNK, jobs=jobs, label="looking for artefacts")
+    mark_image = partial(_mark_image, data_set.folder)
+    rows = parallel_map(mark_image, triples, label="looking for artefacts", chunk=CHUNK, jobs=jobs)
     if not any(rows):
         raise UserError(f"{data_set.folder}: no image could be read")
     table = pd.DataFrame(rows, index=data_set.table.index).astype(object).fillna("")
@@ -63,12 +63,9 @@ def mark(data_set: DataSet, *, masks: bool = True, jobs: int = -1) -> DataSet:
     return amended(data_set, columns, {**facts, "history": history})
 
 
-def _mark_chunk(folder: Path, rows: Sequence[tuple[str, str, str]], first: int) -> list[dict[str, object]]:
-    cv2.setNumThreads(1)
-    return [_mark_one(folder, *row) for row in rows]
-
-
-def _mark_one(folder: Path, name: str, lesion: str, target: str) -> dict[str, object]:
+def _mark_image(folder: Path, names: tuple[str, str, str]) -> dict[str, object]:
+    """The columns of one image, by the names of the image, its lesion mask and its file of masks to be written."""
+    name, lesion, target = names
     try:
         image = read_image(inside(folder, name))
         known = read_mask(inside(folder, lesion)) if lesion else None

@@ -7,11 +7,10 @@ import shutil
 import sys
 import tempfile
 from dataclasses import asdict, dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
@@ -20,7 +19,7 @@ from dermsynth.data.verification import content_of
 from dermsynth.errors import UserError
 from dermsynth.images import Crop, Filter, fit, read_image
 from dermsynth.io import FULL, disk_errors, user_cache
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 
 VERSION = 2
 CHUNK = 64
@@ -106,7 +105,7 @@ def _temporary_home(wanted: str) -> Path:
     return folder
 
 
-def decoded(data_set: DataSet, decoding: Decoding, *, jobs: int = -1) -> NDArray[np.uint8]:
+def decoded(data_set: DataSet, decoding: Decoding, *, jobs: int | None = None) -> NDArray[np.uint8]:
     """Images as a read-only memory map uint8 [n, 3, height, width], built by all cores the first time.
 
     Two processes may build it at once: each writes its own file, and one of them stays.
@@ -118,7 +117,7 @@ def decoded(data_set: DataSet, decoding: Decoding, *, jobs: int = -1) -> NDArray
     return np.load(path, mmap_mode="r")
 
 
-def _build(data_set: DataSet, decoding: Decoding, path: Path, jobs: int) -> None:
+def _build(data_set: DataSet, decoding: Decoding, path: Path, jobs: int | None) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=path.parent, prefix=".building-"))
     try:
@@ -128,18 +127,15 @@ def _build(data_set: DataSet, decoding: Decoding, path: Path, jobs: int) -> None
         np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape).flush()
         with file.open("r+b") as whole:  # a full disk is met here, not by a worker in the middle of a page
             os.posix_fallocate(whole.fileno(), 0, file.stat().st_size)
-        starts = range(0, len(paths), CHUNK)
-        tasks = (delayed(_decode_chunk)(file, start, paths[start : start + CHUNK], decoding) for start in starts)
-        done = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-        for _ in progress_bar(done, total=len(starts), label="decoding", unit=f"x{CHUNK} img"):
-            pass
+        chunks = [(start, paths[start : start + CHUNK]) for start in range(0, len(paths), CHUNK)]
+        parallel_map(partial(_decode_chunk, file, decoding), chunks, label="decoding", unit=f"x{CHUNK} img", jobs=jobs)
         file.replace(path)
     finally:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def _decode_chunk(file: Path, start: int, paths: list[Path], decoding: Decoding) -> None:
-    images = np.load(file, mmap_mode="r+")
+def _decode_chunk(file: Path, decoding: Decoding, chunk: tuple[int, list[Path]]) -> None:
+    images, (start, paths) = np.load(file, mmap_mode="r+"), chunk
     for offset, path in enumerate(paths):
         pixels = fit(read_image(path), decoding.height, decoding.width, decoding.crop, decoding.filter)
         images[start + offset] = pixels.transpose(2, 0, 1)

@@ -5,12 +5,12 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, cache_path
@@ -20,7 +20,7 @@ from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
 from dermsynth.io import disk_errors
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 
 VERSION = 2
 LAYERS = ("skin", "lesion", *ATTRIBUTES)
@@ -162,7 +162,9 @@ def read_segments(path: Path) -> NDArray[np.uint16]:
     return np.asarray(values, np.uint16)
 
 
-def decoded_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, *, jobs: int = -1) -> NDArray[np.uint8]:
+def decoded_maps(
+    data_set: DataSet, decoding: Decoding, settings: MapSettings, *, jobs: int | None = None
+) -> NDArray[np.uint8]:
     """Maps of every row as a read-only memory map uint8 [n, 2, h, w]: class numbers, and superpixel boundaries (0 or 1).
 
     Cropped and resized like the images, without new values. Built once, like the decoded images.
@@ -185,11 +187,9 @@ def _changed(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def _build(data_set: DataSet, decoding: Decoding, settings: MapSettings, path: Path, jobs: int) -> None:
-    rows = data_set.table.to_dict("records")
-    tasks = (delayed(_decode_one)(data_set.select(_only(data_set, i)), decoding, settings) for i in range(len(rows)))
-    results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    maps = np.stack(list(progress_bar(results, total=len(rows), label="maps", unit="img")))
+def _build(data_set: DataSet, decoding: Decoding, settings: MapSettings, path: Path, jobs: int | None) -> None:
+    rows = [data_set.select(_only(data_set, i)) for i in range(len(data_set))]
+    maps = np.stack(parallel_map(partial(_decode_one, decoding, settings), rows, label="maps", jobs=jobs))
     path.parent.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(dir=path.parent, prefix=".building-"))
     try:
@@ -205,7 +205,7 @@ def _only(data_set: DataSet, index: int) -> NDArray[np.bool_]:
     return keep
 
 
-def _decode_one(data_set: DataSet, decoding: Decoding, settings: MapSettings) -> Map:
+def _decode_one(decoding: Decoding, settings: MapSettings, data_set: DataSet) -> Map:
     row = {str(name): str(value) for name, value in data_set.table.iloc[0].items()}
 
     def shaped(values: NDArray[Any]) -> NDArray[Any]:

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
@@ -16,6 +15,7 @@ from dermsynth.images import image_size
 from dermsynth.io import replacing
 from dermsynth.metrics.clinical_features import NAMES, appearance_found
 from dermsynth.metrics.colour import colour_histograms
+from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
 
 SHOWN = 400
@@ -120,8 +120,7 @@ def appearances(data_set: DataSet, images: Images, decoding: Decoding) -> NDArra
 
 
 def _appearances_of(images: Images) -> NDArray[np.float64]:
-    tasks = (delayed(appearance_found)(image) for image in images)
-    return np.array(Parallel(n_jobs=-1)(tasks), np.float64)
+    return np.array(parallel_map(appearance_found, list(images)), np.float64)
 
 
 def _kept(
