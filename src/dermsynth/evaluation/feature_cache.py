@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,10 @@ from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from dermsynth.backbones.extractors import Extractor
+from dermsynth.cache import cached_array
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
 from dermsynth.images import image_size
-from dermsynth.io import replacing
 from dermsynth.metrics.clinical_features import NAMES, appearance_found
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.parallel import parallel_map
@@ -135,12 +137,12 @@ def _kept(
     source = cache_path(data_set, decoding)
     key = hashlib.sha256(f"{source.stem}/{identity}".encode()).hexdigest()[:16]
     path = source.with_name(f"{source.stem}.features-{key}.npy")
-    if path.exists():
-        kept: NDArray[np.floating] = np.load(path)
-        return kept
+    return np.array(cached_array(path, partial(_compute, data_set, images, label, compute)))
+
+
+def _compute(
+    data_set: DataSet, images: Images, label: str, compute: Callable[[Images], NDArray[np.floating]], file: Path
+) -> None:
     starts = range(0, len(images), CHUNK)
     bar = progress_bar(starts, total=len(starts), label=f"{label} of {data_set.folder.name}", unit=f"x{CHUNK} img")
-    found = np.concatenate([compute(np.asarray(images[start : start + CHUNK])) for start in bar])
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, found)
-    return found
+    np.save(file, np.concatenate([compute(np.asarray(images[start : start + CHUNK])) for start in bar]))

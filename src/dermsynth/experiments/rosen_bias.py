@@ -16,10 +16,11 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.experiments.rosen_sets import Sets, Wanted, all_sets, scores_of
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
-from dermsynth.io import claim, parse_count, write_text
+from dermsynth.io import parse_count, write_text
 from dermsynth.latents.attributes import Scorer, scorer
 from dermsynth.latents.entanglement import Judges, entanglement, ranked
 from dermsynth.latents.space import require_w, space_of
+from dermsynth.locks import claim_folder
 from dermsynth.report.latents_report import as_text, plain
 from dermsynth.report.page import bars
 from dermsynth.sampling.generate import Generator, load_generator
@@ -65,7 +66,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     _check(setting, data_set)
     target, artefact = scorer(asked["target"], asked["model"]), _artefact(asked)
     begun = {**asked, "generated": setting.generated, "data": data_set.content_hash, "seed": setting.seed}
-    claim(out / BEGUN, {key: value for key, value in begun.items() if key != "repeats"})
+    claim_folder(out, BEGUN, {key: value for key, value in begun.items() if key != "repeats"})
     generator = _generator(setting, data_set, out, device)
     space = space_of(generator)
     require_w(space, "experiment rosen-bias")

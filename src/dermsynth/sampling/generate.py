@@ -14,7 +14,7 @@ from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
 from dermsynth.io import disk_errors, read_json, write_bytes, write_json
-from dermsynth.locks import LOCK
+from dermsynth.locks import begun_with, claim_folder
 from dermsynth.models.base import Recipe, require_edition
 from dermsynth.models.registry import family
 from dermsynth.models.sampler import CHUNK, images_of
@@ -157,20 +157,18 @@ def claim(out: Path, job: dict[str, Any]) -> None:
     description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
     if description is not None and not description.get("synthetic"):
         raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another `out`")
-    if (out / JOB).exists():
-        earlier = read_json(out / JOB)
-        changed = [k for k in job if k != "run" and earlier.get(k) != job[k]]
-        if changed:
-            key = changed[0]
-            raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {job[key]!r}; choose another `out`")
-    elif any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out}: not empty and no synthetic set; choose another `out`")
+    claim_folder(out, JOB, job, kind="synthetic set", difference=_difference, write=False)
     if description is not None:
         verify(open_data_set(out), unfinished=True)  # images of earlier calls are taken as they are
     distributed.wait()
     if distributed.rank() == 0:
         write_json(out / JOB, job)
     distributed.wait()
+
+
+def _difference(earlier: Mapping[str, Any], job: Mapping[str, Any]) -> str:
+    """A run may have been moved."""
+    return begun_with(earlier, {key: value for key, value in job.items() if key != "run"})
 
 
 def _todo(generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int) -> list[tuple[Path, str, int]]:

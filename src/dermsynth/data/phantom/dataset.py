@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from dermsynth.data.cache import cache_home
+from dermsynth.cache import cache_folder
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
 from dermsynth.data.phantom.parameters import ARTEFACTS, MARKERS, PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
@@ -81,7 +81,7 @@ def default_phantom(height: int, width: int, correlation: float = 0.0) -> DataSe
 
     With a correlation frames go with melanomas.
     """
-    home = cache_home()
+    home = cache_folder()
     folder = home / (f"phantom-{DEFAULT_COUNT}-{width}x{height}" + (f"-frame{correlation:g}" if correlation else ""))
     if not (folder / "dataset.json").exists():
         tied = {"artefact": "frame", "tied_to": "melanoma", "correlation": correlation} if correlation else {}
