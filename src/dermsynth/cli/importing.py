@@ -43,7 +43,7 @@ def _import(
     if lower_case:
         source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])
     options = ImportOptions(cast(Choice, marked), as_written, mask_value, tuple(links or ()))
-    import_source(source, out, shares=split, seed=seed, options=options)
+    print(import_source(source, out, shares=split, seed=seed, options=options).summary())
 
 
 def import_folder(
