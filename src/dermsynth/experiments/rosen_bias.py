@@ -17,10 +17,11 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.experiments.rosen_sets import Sets, SetsRequest, prepare_sets, scores_of
 from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, train_run, write_results
-from dermsynth.io import claim, parse_count, write_text
+from dermsynth.io import parse_count, write_text
 from dermsynth.latents.attributes import Scorer, scorer
 from dermsynth.latents.entanglement import Judges, entanglement, ranked
 from dermsynth.latents.space import require_w, space_of
+from dermsynth.locks import claim_folder
 from dermsynth.models.registry import family
 from dermsynth.report.latents_report import as_text, plain
 from dermsynth.report.page import bars
@@ -126,7 +127,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
 def _claim(setting: Setting, data_set: DataSet, out: Path) -> None:
     """Raise UserError where the folder was begun with other options; more repeats go on."""
     facts = {**setting.options, "generated": setting.generated, "data": data_set.content_hash, "seed": setting.seed}
-    claim(out / BEGUN, {key: value for key, value in facts.items() if key != "repeats"})
+    claim_folder(out, BEGUN, {key: value for key, value in facts.items() if key != "repeats"})
 
 
 def _train_classifiers(

@@ -142,7 +142,7 @@ def cleaned_sets(real: DataSet, request: SetsRequest, out: Path) -> tuple[DataSe
     everything = Removal(methods, seed=request.seed)  # type: ignore[arg-type]
     artefact = request.artefact
     alone = Removal({artefact: methods[artefact]}, seed=request.seed)  # type: ignore[dict-item]
-    test = real.select((real.table["split"] == "test").to_numpy())
+    test = real.split("test")
     makers: dict[str, Callable[[], object]] = {
         "cleaned": partial(remove_all, real, out / "cleaned", everything),
         "inserted": partial(insert_all, test, out / "inserted", [artefact], request.seed),
