@@ -16,12 +16,11 @@ from dermsynth.data.dataset import DataSet, open_data_set, write_table
 from dermsynth.data.importers.generic import (
     from_csv,
     from_folder,
-    from_ham10000,
-    from_isic2018,
-    from_medmnist,
-    from_siim2020,
 )
 from dermsynth.data.importers.importing import ImportOptions, Source, import_source
+from dermsynth.data.importers.isic_challenges import from_isic2018
+from dermsynth.data.importers.layouts import reader
+from dermsynth.data.importers.medmnist import from_medmnist
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import AI_SOURCE, encode_png, read_image
@@ -216,7 +215,7 @@ def test_masks_of_the_same_names_are_not_the_photographs(tmp_path: Path) -> None
         _put(tmp_path / "lesion_masks" / f"ISIC_{number}.png", 100)
     rows = [f"HAM_{n},ISIC_{n},nv" for n in range(6)]
     (tmp_path / "HAM10000_metadata").write_text("\n".join(["lesion_id,image_id,dx", *rows]).replace(",", "\t"))
-    data = _bring(from_ham10000(tmp_path / "HAM10000_metadata"), tmp_path / "d")
+    data = _bring(reader("ham10000")(tmp_path / "HAM10000_metadata"), tmp_path / "d")
     assert {Path(name).suffix for name in data.table["file_name"]} == {".jpg"}
 
 
@@ -312,7 +311,7 @@ def test_targets_in_any_spelling(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         _put(tmp_path / f"{name}.jpg", ord(name))
     (tmp_path / "train.csv").write_text("image_name,patient_id,target\na,1,1.0\nb,2,0.0\nc,3,\n")
-    assert [row.label for row in from_siim2020(tmp_path / "train.csv").rows] == ["melanoma", "benign", ""]
+    assert [row.label for row in reader("siim2020")(tmp_path / "train.csv").rows] == ["melanoma", "benign", ""]
 
 
 def test_arrays_of_other_numbers(tmp_path: Path) -> None:

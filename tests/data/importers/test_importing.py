@@ -10,14 +10,12 @@ from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.importers.generic import (
     from_csv,
     from_folder,
-    from_ham10000,
-    from_isic2018,
-    from_isic_archive,
-    from_medmnist,
-    from_ph2,
-    from_siim2020,
 )
 from dermsynth.data.importers.importing import Source, SourceRow, import_source
+from dermsynth.data.importers.isic_challenges import from_isic2018
+from dermsynth.data.importers.layouts import reader
+from dermsynth.data.importers.medmnist import from_medmnist
+from dermsynth.data.importers.published import from_isic_archive, from_ph2
 from dermsynth.data.maps import layers_of
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
@@ -213,7 +211,7 @@ def test_ham10000(tmp_path: Path) -> None:
         "lesion_id,image_id,dx,dx_type,age\nHAM_1,ISIC_7,nv,histo,50\n"
     )
     _image(tmp_path / "in" / "HAM10000_images_part_2" / "ISIC_7.jpg")
-    data = _bring(from_ham10000(tmp_path / "in" / "HAM10000_metadata.csv"), tmp_path)
+    data = _bring(reader("ham10000")(tmp_path / "in" / "HAM10000_metadata.csv"), tmp_path)
     assert data.table.iloc[0][["label", "group", "age"]].tolist() == ["nv", "HAM_1", "50"]
 
 
@@ -223,10 +221,10 @@ def test_siim2020(tmp_path: Path) -> None:
     table.write_text("image_name,patient_id,sex,target\nISIC_7,IP_1,male,1\nISIC_8,IP_1,male,0\n")
     for number in (7, 8):
         _image(tmp_path / "in" / "jpeg" / f"ISIC_{number}.jpg", number)
-    assert _labels(_bring(from_siim2020(table), tmp_path)) == {"ISIC_7": "melanoma", "ISIC_8": "benign"}
+    assert _labels(_bring(reader("siim2020")(table), tmp_path)) == {"ISIC_7": "melanoma", "ISIC_8": "benign"}
     table.write_text("image_name,patient_id,sex,target\nISIC_7,IP_1,male,2\n")
     with pytest.raises(UserError, match="target '2' of"):
-        from_siim2020(table)
+        reader("siim2020")(table)
 
 
 def test_isic2018(tmp_path: Path) -> None:
