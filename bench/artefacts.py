@@ -59,9 +59,9 @@ def latents(rows: list[str]) -> None:
     """A laptop StyleGAN2-ADA of 64 pixels; wall seconds on all cores; weights do not matter to speed."""
     from dermsynth.cli.training import LOOP, Images, Model, configure
     from dermsynth.explore.explorer import Explorer, Move
+    from dermsynth.latents.attributes import scorer
     from dermsynth.latents.directions import pca_directions, sefa_directions
     from dermsynth.latents.samples import sampled
-    from dermsynth.latents.scorers import scorer
     from dermsynth.latents.space import space_of
     from dermsynth.sampling.generate import load_generator
     from dermsynth.training.loop import train

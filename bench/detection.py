@@ -14,9 +14,9 @@ import numpy as np
 import pandas as pd
 from joblib import Parallel, delayed
 
+from dermsynth.artefacts.annotate import THRESHOLDS
 from dermsynth.artefacts.confirmation import LABELS, wilson
 from dermsynth.artefacts.detection import ARTEFACTS, detect
-from dermsynth.artefacts.marking import THRESHOLDS
 from dermsynth.data.dataset import read_table
 from dermsynth.data.maps import read_mask
 from dermsynth.images import read_image

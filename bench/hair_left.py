@@ -11,9 +11,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dermsynth.artefacts.datasets import inserted
 from dermsynth.artefacts.detection import View, detect
-from dermsynth.artefacts.hairs import DARK
-from dermsynth.artefacts.insertion import inserted
+from dermsynth.artefacts.hair_and_rulers import DARK
 from dermsynth.artefacts.removal import Removal, cleaned
 from dermsynth.data.dataset import read_table
 from dermsynth.data.maps import read_mask

@@ -20,12 +20,12 @@ import torch
 
 from bench.artefacts import artefacts, latents
 from bench.textbook import as_textbook
-from dermsynth.draws import Draws, seed_of
-from dermsynth.networks.shapes import Shape
-from dermsynth.recipes.contract import Batch, Progress
-from dermsynth.recipes.stylegan2_ada import PATH_INTERVAL, R1_INTERVAL, StyleGAN2ADA, auto
-from dermsynth.training.processes import keep_freed_memory
-from dermsynth.training.updates import Updater
+from dermsynth.models.base import Batch, Progress
+from dermsynth.models.layers.shapes import Shape
+from dermsynth.models.stylegan2_ada import PATH_INTERVAL, R1_INTERVAL, StyleGAN2ADA, auto
+from dermsynth.rng import Draws, seed_of
+from dermsynth.training.distributed import keep_freed_memory
+from dermsynth.training.optimisation import Updater
 
 BATCH = 32
 OUT = Path(__file__).with_name("results")
@@ -155,8 +155,8 @@ def bfloat16_is_fast() -> bool:
 
 def pipeline(rows: list[str]) -> None:
     from dermsynth.data.cache import Decoding, decoded
+    from dermsynth.data.order import Order
     from dermsynth.data.phantom import PhantomSettings, draw_parameters, render, write_phantom
-    from dermsynth.data.sampling import Order
 
     cv2.setNumThreads(1)
     settings = PhantomSettings(64, 64)
@@ -183,7 +183,7 @@ def pipeline(rows: list[str]) -> None:
 def features(rows: list[str]) -> None:
     import scipy.linalg
 
-    from dermsynth.evaluation.frechet import frechet_distance
+    from dermsynth.metrics.frechet import frechet_distance
 
     generator = np.random.default_rng(0)
     x, y = (generator.standard_normal((2000, 768)).astype(np.float32) for _ in range(2))
@@ -210,8 +210,8 @@ def features(rows: list[str]) -> None:
 
 def extraction() -> str:
     """Images of 64 px to features against the network alone on tensors of its size, wall seconds in turn."""
-    from dermsynth.networks.features import BATCH, Extractor
-    from dermsynth.networks.mobilenet import MobileNetV2
+    from dermsynth.backbones.extractors import BATCH, Extractor
+    from dermsynth.backbones.mobilenet import MobileNetV2
 
     network = MobileNetV2().eval()
     extractor = Extractor("mobilenet_v2", "", "antialiased", "", lambda x: network(x / 255), 224)
@@ -287,9 +287,9 @@ def metrics(rows: list[str]) -> None:
 
     from skimage.metrics import structural_similarity
 
-    from dermsynth.evaluation.manifold import manifold
-    from dermsynth.evaluation.similar import luma, most_similar
-    from dermsynth.evaluation.sliced_wasserstein import sliced_wasserstein
+    from dermsynth.metrics.prdc import manifold
+    from dermsynth.metrics.similar_images import luma, most_similar
+    from dermsynth.metrics.swd import sliced_wasserstein
 
     random = np.random.default_rng(0)
     x, y = (random.integers(0, 256, (2000, 3, 128, 128)).astype(np.uint8) for _ in range(2))
@@ -388,7 +388,7 @@ print(config.training.batch, inside * 1000 / shown, rest, saving[-1], resource.g
 def families(rows: list[str]) -> None:
     """Every family's laptop preset through the whole trainer, in a process of its own."""
     from dermsynth.data.phantom import PhantomSettings, write_phantom
-    from dermsynth.recipes import FAMILIES, family
+    from dermsynth.models.registry import FAMILIES, family
 
     rows += ["## Families", "", "`laptop` preset, unconditional, 640 images of a phantom (320 for the four slowest), at the final size; wall seconds from the first update on.", "",
              "| family | pixels | batch | updates, s per 1,000 | all else but snapshots, s per 1,000 | a snapshot, s | share outside updates, "

@@ -10,15 +10,21 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dermsynth.draws import Draws
-from dermsynth.networks.augmentation.colour import random_colour, recolour
-from dermsynth.networks.augmentation.geometry import random_transform
-from dermsynth.networks.augmentation.pipeline import Augmentation
-from dermsynth.networks.augmentation.wavelets import DELAY, REACH, SYM6
-from dermsynth.networks.blocks import Convolution, Dense, minibatch_deviation
-from dermsynth.networks.grid_sample import grid_sample
-from dermsynth.networks.modulated import StyledConvolution, ToImage
-from dermsynth.networks.stylegan2 import Discriminator, ResidualBlock, Synthesis, SynthesisBlock
+from dermsynth.models.layers.augmentation.colour import random_colour, recolour
+from dermsynth.models.layers.augmentation.geometry import random_transform
+from dermsynth.models.layers.augmentation.grid_sample import grid_sample
+from dermsynth.models.layers.augmentation.pipeline import Augmentation
+from dermsynth.models.layers.augmentation.wavelets import DELAY, REACH, SYM6
+from dermsynth.models.layers.equalized import Convolution, Dense, minibatch_deviation
+from dermsynth.models.stylegan2_networks import (
+    Discriminator,
+    ResidualBlock,
+    StyledConvolution,
+    Synthesis,
+    SynthesisBlock,
+    ToImage,
+)
+from dermsynth.rng import Draws
 
 
 def fir(x: Tensor, pad: tuple[int, int], gain: float = 1.0) -> Tensor:

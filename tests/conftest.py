@@ -10,15 +10,17 @@ from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from dermsynth.backbones.mobilenet import MobileNetV2
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import Selection, TrainingSet
-from dermsynth.networks.shapes import Shape
-from dermsynth.recipes import family
-from dermsynth.training.settings import RunConfig, TrainingSettings
-from dermsynth.training.showing import Wanted, shown_images
+from dermsynth.models.layers.shapes import Shape
+from dermsynth.models.registry import family
+from dermsynth.training.config import RunConfig, TrainingSettings
+from dermsynth.training.data import Wanted, shown_images
 from tests import warm
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
@@ -155,3 +157,13 @@ def browser(chromium: str) -> Iterator[Any]:
         found = started.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
         yield found
         found.close()
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Untrained weights: even random features see a black frame."""
+    path = tmp_path_factory.mktemp("weights") / "mobilenet.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file({k: v.contiguous() for k, v in MobileNetV2().state_dict().items()}, path)
+    return f"mobilenet={path}"

@@ -33,7 +33,7 @@ def test_the_second_stops_with_one_line_and_a_killed_one_is_no_obstacle(tmp_path
     process = _holder(tmp_path / "run")
     with (
         pytest.raises(
-            UserError, match=rf"process {process.pid} on \S+ writes into it since .*choose another folder with --out"
+            UserError, match=rf"process {process.pid} on \S+ writes into it since .*choose another folder with `out`"
         ),
         folder_lock(tmp_path / "run"),
     ):

@@ -84,7 +84,7 @@ def test_a_hang_up_that_is_ignored_stays_so(phantom: DataSet, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGUSR1"])
 def test_a_set_that_was_being_drawn_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
-    process = _started("phantom", "--out", tmp_path / "set", "--n", 20_000, "--resolution", 64)
+    process = _started("phantom", "--out", tmp_path / "set", "--count", 20_000, "--resolution", 64)
     _wait_for(tmp_path, ".set.*/images/*.png", process)
     process.send_signal(getattr(signal, name))
     _, told = process.communicate(timeout=120)

@@ -24,7 +24,7 @@ train residual-translation-remove residual-translation --data "$work/patches" --
 train cyclegan cyclegan --data "$work/patches" --from clean --to lesion --images 8k
 
 # families that make images from images are shown drawn skin, lesions and masks: no photograph is in the page
-[ -d "$work/drawn" ] || dermsynth phantom --out "$work/drawn" --n 160 --resolution 256 --seed 3
+[ -d "$work/drawn" ] || dermsynth phantom --out "$work/drawn" --count 160 --resolution 256 --seed 3
 [ -d "$work/masks" ] || dermsynth import csv "$work/drawn/metadata.csv" --image file_name --label label --mask mask_file_name --out "$work/masks"
 [ -d "$work/drawn-patches" ] || dermsynth data patches "$work/drawn" --side 64 --stride 32 --out "$work/drawn-patches"
 cd "$work/runs"

@@ -10,7 +10,7 @@ class UserError(Exception):
 def require_seed(seed: int) -> None:
     """Raise UserError for a negative seed."""
     if seed < 0:
-        raise UserError(f"--seed {seed}: must be at least 0")
+        raise UserError(f"`seed` {seed}: must be at least 0")
 
 
 class DiskError(UserError):

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from dermsynth.errors import UserError
-from dermsynth.runs import command_line, disk_errors
+from dermsynth.io import command_line, disk_errors
 
 try:
     import fcntl
@@ -86,7 +86,7 @@ def _locked(file: IO[str], folder: Path) -> bool:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
         raise UserError(
-            f"{folder}: {_told(file)}; wait for it, stop it, or choose another folder with --out"
+            f"{folder}: {_told(file)}; wait for it, stop it, or choose another folder with `out`"
         ) from error
     return True
 

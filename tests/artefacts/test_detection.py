@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
+from dermsynth.artefacts.annotate import THRESHOLDS
+from dermsynth.artefacts.datasets import INSERTED, inserted
 from dermsynth.artefacts.detection import ARTEFACTS, detect
-from dermsynth.artefacts.insertion import INSERTED, inserted
-from dermsynth.artefacts.marking import THRESHOLDS
-from dermsynth.artefacts.segmentation import dice
 from dermsynth.data.phantom.parameters import PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
 from dermsynth.images import Pixels
+from dermsynth.segmentation.lesion import dice
 
 
 def clean_images(count: int) -> list[Pixels]:

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
+from dermsynth.artefacts.benchmark import tried
+from dermsynth.artefacts.datasets import inserted
 from dermsynth.artefacts.detection import Found, View
 from dermsynth.artefacts.fill import METHODS
-from dermsynth.artefacts.hairs import DARK
-from dermsynth.artefacts.insertion import inserted
-from dermsynth.artefacts.quality import tried
+from dermsynth.artefacts.hair_and_rulers import DARK
 from dermsynth.artefacts.removal import Removal, cleaned
 from tests.artefacts.test_detection import clean_images
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermsynth.artefacts.marking import masks_of
+from dermsynth.artefacts.annotate import masks_of
 from dermsynth.data.dataset import open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.images import encode_png, read_image
-from dermsynth.runs import read_json
+from dermsynth.io import read_json
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -77,12 +77,12 @@ def test_answers_from_the_page_are_read_back(folder: Path, shell: Shell, tmp_pat
     shell("artefacts", "detect", marked)
     table = open_data_set(marked).table.drop(columns=["frame", "hair", "ruler", "ink", "sticker"], errors="ignore")
     table.to_csv(marked / "metadata.csv", index=False)
-    said = shell("artefacts", "confirm", marked, "--n", "5", "--no-photographs").stdout
+    said = shell("artefacts", "confirm", marked, "--count", "5", "--no-photographs").stdout
     assert "to be answered" in said
     assert "This page embeds" not in said
     answers = pd.read_csv(marked / "artefacts_confirmed.csv", dtype=str, keep_default_na=False)
     answers.assign(confirmed="Ja").to_csv(tmp_path / "answers.csv", index=False)
-    said = shell("artefacts", "confirm", marked, "--n", "5", "--answers", tmp_path / "answers.csv").stdout
+    said = shell("artefacts", "confirm", marked, "--count", "5", "--answers", tmp_path / "answers.csv").stdout
     assert "by eye" in said
     assert "right (100%" in said
     assert "to be answered" not in said
@@ -99,7 +99,7 @@ def test_pairs_with_an_artefact(folder: Path, shell: Shell, tmp_path: Path) -> N
 
 
 def test_all_methods_side_by_side(folder: Path, shell: Shell, tmp_path: Path) -> None:
-    said = shell("artefacts", "compare", folder, "--n", "3", "--out", tmp_path / "compared").stdout
+    said = shell("artefacts", "compare", folder, "--count", "3", "--out", tmp_path / "compared").stdout
     assert "This page embeds photographs of the data set" in said
     assert "navier-stokes" in said
     result = read_json(tmp_path / "compared" / "comparison.json")

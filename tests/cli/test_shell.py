@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.recipes import FAMILIES
+from dermsynth.models.registry import FAMILIES
 from dermsynth.training import checkpoints
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -91,7 +91,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("utility s --real r --out x --positive a --negative b --repeats 0", ["--repeats 0", "1 to 1000"]),
         ("utility s --real r --out x --positive a", ["--negative"]),
         ("phantom --out x --resolution 5x5", ["--resolution 5x5"]),
-        ("phantom --out x --n 5 --seed -1", ["--seed -1"]),
+        ("phantom --out x --count 5 --seed -1", ["--seed -1"]),
         ("train stylegan2-ada --out x --images 1k --batch 0", ["--batch 0"]),
         ("train dcgan --out x --images 1k --accumulate 2 --resolution 16", ["accumulate 2", "dcgan"]),
         ("train dcgan --out x --images 1k --precision float16 --resolution 16", ["float16", "float32 or bfloat16"]),
@@ -114,7 +114,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("recipes --resolution big", ["'big'"]),
         ("data patches nowhere --out x", ["nowhere: no such folder"]),
         ("data maps nowhere --count 3 --out x", ["nowhere: no such folder"]),
-        ("phantom --out /dev/null/x --n 2 --resolution 16", ["/dev/null/x: file exists"]),
+        ("phantom --out /dev/null/x --count 2 --resolution 16", ["/dev/null/x: file exists"]),
     ],
 )
 def test_bad_calls_are_one_line(
@@ -169,7 +169,7 @@ def test_a_pickle_and_a_cut_checkpoint_are_refused(shell: Shell, run: Path, tmp_
 
 def test_the_whole_chain_on_a_phantom(shell: Shell, tmp_path: Path) -> None:
     data, folder, made = tmp_path / "data", tmp_path / "run", tmp_path / "made"
-    assert "150 images" in shell("phantom", "--out", data, "--n", "150", "--resolution", "16").stdout
+    assert "150 images" in shell("phantom", "--out", data, "--count", "150", "--resolution", "16").stdout
     assert "classes" in shell("audit", data).stdout
     assert json.loads((data / "audit.json").read_text())["classes"]
     train = ["train", "stylegan2-ada", "--data", data, "--resolution", "16", "--out", folder, "--snapshot", "32",
@@ -205,7 +205,7 @@ def test_no_network_is_touched_unless_asked(shell: Shell, tmp_path: Path) -> Non
         "    if not isinstance(address, (str, bytes)): raise RuntimeError(f'network: {address}')\n"
         "socket.socket.connect = refuse\n"
     )
-    shell("phantom", "--out", tmp_path / "d", "--n", "20", "--resolution", "16", PYTHONPATH=str(tmp_path))
+    shell("phantom", "--out", tmp_path / "d", "--count", "20", "--resolution", "16", PYTHONPATH=str(tmp_path))
     shell("audit", tmp_path / "d", PYTHONPATH=str(tmp_path))
 
 
@@ -226,7 +226,7 @@ def test_every_family_is_listed_with_what_it_takes(shell: Shell) -> None:
 def test_from_photographs_to_patches_to_translations(shell: Shell, phantom: DataSet, tmp_path: Path) -> None:
     """Cut, train both ways of a translation, translate, look at the report; and images of new maps: by the shell alone."""
     photos, patches = tmp_path / "photos", tmp_path / "patches"
-    shell("phantom", "--out", photos, "--n", 40, "--resolution", "64")
+    shell("phantom", "--out", photos, "--count", 40, "--resolution", "64")
     said = shell("data", "patches", photos, "--out", patches, "--side", 16, "--stride", 8).stdout
     assert "clean" in said
     loop = ["--images", 32, "--resolution", 32, "--batch", 4]

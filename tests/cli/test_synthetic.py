@@ -10,7 +10,7 @@ from dermsynth.cli.synthetic import _counts
 from dermsynth.cli.training import Images, Loop, Model, _following, configure
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.training.settings import RunConfig, validated
+from dermsynth.training.config import RunConfig, validated
 from tests.conftest import tiny_config
 
 CLASSES = ["a=b", "nevus", unicodedata.normalize("NFC", "Nävus"), "test"]

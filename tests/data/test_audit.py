@@ -4,7 +4,7 @@ import numpy as np
 
 from dermsynth.data.audit import as_json, as_text, audit
 from dermsynth.data.dataset import open_data_set, write_table
-from dermsynth.data.importing import Source, SourceRow, import_source
+from dermsynth.data.importers.importing import Source, SourceRow, import_source
 from dermsynth.data.phantom import PhantomSettings, draw_parameters, render
 
 

@@ -90,7 +90,7 @@ def test_where_no_cache_can_be_written_a_temporary_one_is_said(
         assert decoded(data_set, Decoding(8, 8), jobs=1).shape == (240, 3, 8, 8)
     told = capsys.readouterr().err
     assert told.count("cannot be written: images are decoded into") == 1
-    assert "--cache DIR" in told
+    assert "`cache` DIR" in told
     assert "XDG_CACHE_HOME" in told
     assert cache_path(data_set, Decoding(8, 8)).is_relative_to(closed)
 
@@ -104,7 +104,7 @@ def test_the_variable_and_the_option_help(phantom: DataSet, closed: Path, monkey
     decoded(data_set, Decoding(8, 8), jobs=1)
     assert len(list((closed / "chosen").glob("8x8-*.npy"))) == 1
     assert cache_home() == closed / "chosen"
-    with pytest.raises(UserError, match="--cache /dev/null/x: cannot be written; name a folder that can"):
+    with pytest.raises(UserError, match="`cache` /dev/null/x: cannot be written; name a folder that can"):
         use_cache(Path("/dev/null/x"))
 
 
@@ -126,7 +126,7 @@ def test_read_only_data_and_home_on_the_command_line(
     words = ("train", "dcgan", "--data", data_set.folder, "--resolution", 16, "--batch", 8, "--images", 8, "--unconditional",
              "--device", "cpu", "--threads", 1)  # fmt: skip
     told = shell(*words, "--out", tmp_path / "one", HOME="/dev/null", XDG_CACHE_HOME="").stderr
-    assert "--cache DIR (or the variable XDG_CACHE_HOME)" in told
+    assert "`cache` DIR (or the variable XDG_CACHE_HOME)" in told
     told = shell(*words, "--out", tmp_path / "two", "--cache", tmp_path / "cache", HOME="/dev/null").stderr
     assert "cannot be written" not in told
     assert list((tmp_path / "cache").glob("16x16-*.npy"))

@@ -9,15 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dermsynth.data import importing
 from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet, names_a_split, safe_stem, unique_stems
-from dermsynth.data.importers import from_csv
-from dermsynth.data.importing import import_source
+from dermsynth.data.importers import importing
+from dermsynth.data.importers.generic import from_csv
+from dermsynth.data.importers.importing import import_source
 from dermsynth.errors import UserError
-from dermsynth.evaluation import compared, copies, verdict
+from dermsynth.evaluation import inputs, memorisation, verdict
 from dermsynth.images import encode_png
+from dermsynth.io import write_bytes
 from dermsynth.report import artefact_report, evaluation_report
-from dermsynth.runs import write_bytes
 
 
 @pytest.mark.parametrize(
@@ -58,11 +58,11 @@ def test_names_that_become_alike_are_numbered() -> None:
 
 def test_no_file_that_is_written_into_a_set_is_named_like_a_split() -> None:
     names = (
-        METADATA, DESCRIPTION, importing.REPORT, compared.RESULT, evaluation_report.PAGE, copies.NEIGHBOURS,
+        METADATA, DESCRIPTION, importing.REPORT, inputs.RESULT, evaluation_report.PAGE, memorisation.NEIGHBOURS,
         verdict.USEFULNESS, artefact_report.REMOVAL, "audit.html", "edits.png",
     )  # fmt: skip
     assert [name for name in names if names_a_split(name)] == []
-    assert names_a_split(compared.OLD_RESULT)
+    assert names_a_split(inputs.OLD_RESULT)
     assert names_a_split(evaluation_report.OLD_PAGE)
 
 

@@ -14,11 +14,11 @@ from PIL import Image
 
 from dermsynth.data.audit import as_json, as_text, audit
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
-from dermsynth.data.importers import from_csv
-from dermsynth.data.importing import import_source
+from dermsynth.data.importers.generic import from_csv
+from dermsynth.data.importers.importing import import_source
 from dermsynth.errors import UserError
+from dermsynth.export.huggingface import export
 from dermsynth.images import encode_png
-from dermsynth.report.export import export
 from dermsynth.values import parse_flag
 
 COUNT = 24

@@ -69,9 +69,9 @@ def test_only_maps_of_the_split_are_used(structured: DataSet, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"count": 0}, "--count 0"),
+        ({"count": 0}, "`count` 0"),
         ({"count": 2, "split": "validation"}, "0 images with masks in the split 'validation'"),
-        ({"count": 2, "seed": -1}, "--seed -1"),
+        ({"count": 2, "seed": -1}, "`seed` -1"),
     ],
 )
 def test_what_cannot_be_made_is_refused(

@@ -194,10 +194,10 @@ def test_skin_masks_leave_out_what_is_neither() -> None:
 @pytest.mark.parametrize(
     ("settings", "text"),
     [
-        (PatchSettings(side=4), "--side 4"),
-        (PatchSettings(stride=0), "--stride 0"),
+        (PatchSettings(side=4), "`side` 4"),
+        (PatchSettings(stride=0), "`stride` 0"),
         (PatchSettings(smallest_lesion=0.9, largest_lesion=0.2), "must rise"),
-        (PatchSettings(smallest_skin=2), "--skin 2"),
+        (PatchSettings(smallest_skin=2), "`skin` 2"),
         (PatchSettings(side=512), "no clean patches of 512 pixels"),
         (PatchSettings(skin_column="hand"), "no column 'hand'"),
     ],

@@ -13,16 +13,16 @@ import pytest
 from dermsynth.data.audit import audit
 from dermsynth.data.cache import Decoding, cache_path, decoded
 from dermsynth.data.dataset import DataSet, amended, open_data_set, write_data_set
+from dermsynth.data.manifest import RECORD, hash_of_ends, read_record
 from dermsynth.data.phantom import PhantomSettings, write_phantom
-from dermsynth.data.record import RECORD, hash_of_ends, read_record
 from dermsynth.data.training_set import Selection, rows_hash
 from dermsynth.data.verification import ChangedData, differences_of, verify
 from dermsynth.errors import UserError
-from dermsynth.evaluation.copies import check_copies
+from dermsynth.evaluation.memorisation import check_copies
+from dermsynth.export.huggingface import export
 from dermsynth.images import encode_png, read_image
-from dermsynth.report.export import export
-from dermsynth.runs import file_hash, read_json, write_json
-from dermsynth.training.showing import Wanted, shown_images
+from dermsynth.io import file_hash, read_json, write_json
+from dermsynth.training.data import Wanted, shown_images
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -9,27 +9,27 @@ import pandas as pd
 import pytest
 import torch
 
+from dermsynth.backbones.extractors import load_extractor
+from dermsynth.backbones.lpips import load_perceptual
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.manifest import recorded_now
 from dermsynth.data.phantom import PhantomSettings, write_phantom
-from dermsynth.data.record import recorded_now
 from dermsynth.data.training_set import Selection, held_out, training_set
 from dermsynth.errors import UserError
-from dermsynth.evaluation import fidelity, gate
-from dermsynth.evaluation.copies import Sources, check_copies, sources, without_relatives
-from dermsynth.evaluation.embedding import SHOWN
+from dermsynth.evaluation import copy_detection, fidelity
 from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate, evaluate_fully
+from dermsynth.evaluation.feature_cache import SHOWN
+from dermsynth.evaluation.generator_metrics import PATH_SEED, judge_of, path_figures, trained_on
 from dermsynth.evaluation.meaning import meaning
-from dermsynth.evaluation.origin import PATH_SEED, judge_of, path_figures, trained_on
-from dermsynth.evaluation.path_length import trimmed_mean
+from dermsynth.evaluation.memorisation import Sources, check_copies, sources, without_relatives
 from dermsynth.evaluation.verdict import verdict
 from dermsynth.evaluation.watcher import CHOOSING, discriminator_watcher, distance_watcher
 from dermsynth.images import encode_png, fit, read_image
-from dermsynth.networks.features import load_extractor
-from dermsynth.networks.lpips import load_perceptual
-from dermsynth.recipes.sampler import noise_of, one_hot
+from dermsynth.io import read_json, write_bytes
+from dermsynth.metrics.path_length import trimmed_mean
+from dermsynth.models.sampler import noise_of, one_hot
 from dermsynth.report.evaluation_report import write_evaluation_report
-from dermsynth.runs import read_json, write_bytes
 from dermsynth.sampling.generate import generate, load_generator
 from dermsynth.training.loop import Glimpse
 
@@ -64,7 +64,7 @@ def test_everything_stands_beside_the_numbers(synthetic: DataSet, phantom: DataS
 def test_the_whole_evaluation_has_every_part(
     phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "FEWEST_HELD_OUT", 20)
+    monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
     monkeypatch.setattr(fidelity, "PAIRS", 20)
     made = generate(load_generator(run, device="cpu"), {"melanoma": 55, "nevus": 60}, tmp_path / "made")
     judge = judge_of(made)
@@ -133,7 +133,7 @@ def test_perceptual_figures_paths_and_a_view_of_features(
     phantom: DataSet, run: Path, tmp_path: Path, mobilenet_weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(fidelity, "PAIRS", 20)
-    monkeypatch.setattr(gate, "FEWEST_HELD_OUT", 20)
+    monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
     made = generate(load_generator(run, device="cpu"), {"melanoma": 50, "nevus": 50}, tmp_path / "made")
     space = load_perceptual(f"mobilenet={mobilenet_weights}")
     result = evaluate_fully(made, phantom, load_extractor("embedded"), perceptual=space, paths=20)
@@ -150,7 +150,7 @@ def test_perceptual_figures_paths_and_a_view_of_features(
     assert all(0 <= p["x"] <= 1 and 0 <= p["y"] <= 1 for p in view["points"])
     write_evaluation_report(open_data_set(made.folder), phantom, result, "")
     assert "Where the images lie" in (made.folder / "assessment.html").read_text()
-    with pytest.raises(UserError, match="--path-lengths: needs a distance"):
+    with pytest.raises(UserError, match="`path_lengths`: needs a distance"):
         evaluate_fully(made, phantom, load_extractor("embedded"), paths=20)
 
 
@@ -193,7 +193,7 @@ def test_what_was_translated_counts_as_known(synthetic: DataSet, phantom: DataSe
 def test_planted_copies_turn_the_light_red(
     phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "FEWEST_HELD_OUT", 20)
+    monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
     made = generate(load_generator(run, device="cpu"), {"melanoma": 20, "nevus": 40}, tmp_path / "made")
     training = phantom.select((phantom.table["split"] == "train").to_numpy())
     for mine, theirs in zip(made.paths[:15], training.paths[:15], strict=True):
@@ -241,7 +241,7 @@ def test_sets_whose_lesions_cannot_be_found_still_have_figures(
 def test_a_page_on_another_real_set_shows_no_neighbours(
     phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate, "FEWEST_HELD_OUT", 20)
+    monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
     monkeypatch.setattr(fidelity, "PAIRS", 20)
     made = generate(load_generator(run, device="cpu"), {"nevus": 55}, tmp_path / "made")
     check_copies(made)
@@ -277,7 +277,7 @@ def test_copies_are_not_looked_for_where_nothing_is_held_out(
 
 
 def test_a_column_that_one_side_lacks_is_refused(synthetic: DataSet, phantom: DataSet) -> None:
-    with pytest.raises(UserError, match="--by 'age': no such column"):
+    with pytest.raises(UserError, match="`by` 'age': no such column"):
         evaluate_fully(synthetic, phantom, load_extractor("embedded"), columns=["age"])
 
 
@@ -299,7 +299,7 @@ def test_sides_and_splits_are_checked(synthetic: DataSet, phantom: DataSet) -> N
     extractor = load_extractor("embedded")
     with pytest.raises(UserError, match="not a synthetic set"):
         evaluate(phantom, phantom, extractor)
-    with pytest.raises(UserError, match="--against takes the real one"):
+    with pytest.raises(UserError, match="`against` takes the real one"):
         evaluate(synthetic, synthetic, extractor)
     with pytest.raises(UserError, match="no such split"):
         evaluate(synthetic, phantom, extractor, split="holdout")
@@ -398,7 +398,7 @@ def test_a_green_light_is_written_too(
 def test_a_set_knows_what_it_was_trained_on(synthetic: DataSet, phantom: DataSet) -> None:
     assert trained_on(synthetic).resolve() == phantom.folder.resolve()
     lost = DataSet(synthetic.folder, synthetic.table, {**synthetic.description, "generator": {"run": "gone"}})
-    with pytest.raises(UserError, match="name the real set with --against DIR"):
+    with pytest.raises(UserError, match="name the real set with `against` DIR"):
         trained_on(lost)
 
 

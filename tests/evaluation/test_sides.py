@@ -11,8 +11,8 @@ from PIL import Image
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, write_data_set
-from dermsynth.evaluation.groups import groups, unmatched
 from dermsynth.evaluation.sides import Side, beyond_belief, remarks, shared_images
+from dermsynth.evaluation.subgroups import groups, unmatched
 
 Pixels = NDArray[np.uint8]
 SQUARE = Decoding(32, 32)

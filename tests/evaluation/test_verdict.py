@@ -61,7 +61,7 @@ def test_without_a_network_something_wrong_is_all_that_can_be_told() -> None:
     for value, light in ((1.0, "not measured"), (3.0, "not measured"), (13.0, "red")):
         line = lights(changed("FID", value), "embedded")["fidelity"]
         assert line["light"] == light
-        assert ("name a network: --extractor" in line["says"]) == (light == "not measured")
+        assert ("name a network: `extractor`" in line["says"]) == (light == "not measured")
     assert lights(GOOD, "embedded")["diversity"]["light"] == "not measured"
     assert lights([], "embedded")["fidelity"]["says"] == "too few images for figures"
 

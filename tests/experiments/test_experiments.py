@@ -20,10 +20,10 @@ from dermsynth.experiments import (
 )
 from dermsynth.experiments.steps import check, details, growing, plan
 from dermsynth.images import read_image
-from dermsynth.networks.shapes import parse_shape
-from dermsynth.recipes import pgan
-from dermsynth.runs import read_json
-from dermsynth.training.plan import resolved
+from dermsynth.io import read_json
+from dermsynth.models import pgan
+from dermsynth.models.layers.shapes import parse_shape
+from dermsynth.training.data import resolved
 from tests.conftest import SMALLER
 
 

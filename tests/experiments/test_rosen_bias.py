@@ -13,9 +13,9 @@ from dermsynth.experiments import rosen_bias
 from dermsynth.experiments.rosen_sets import first, most_correlated
 from dermsynth.experiments.steps import Setting, chosen_options, plan
 from dermsynth.images import read_image
+from dermsynth.io import read_json
 from dermsynth.latents.directions import pca_directions
 from dermsynth.latents.samples import Samples
-from dermsynth.runs import read_json
 from tests.conftest import TINY
 
 
@@ -88,17 +88,17 @@ def test_what_the_suite_does_not_know_is_refused(data_set: DataSet, tmp_path: Pa
     for text in ("tarjet=frame", "frame"):
         with pytest.raises(UserError, match="write NAME=VALUE; rosen-bias has: target, model"):
             chosen_options("rosen-bias", setting, (text,))
-    with pytest.raises(UserError, match="--set artefact=detector=x:frame: write frame, hair"):
+    with pytest.raises(UserError, match="`set` artefact=detector=x:frame: write frame, hair"):
         rosen_bias._artefact({"artefact": "", "target": "detector=x:frame"})
     for options, line in (
-        ({"positive": "wart"}, "--set positive=wart: "),
-        ({"fill": "paint"}, "--set fill=paint: write crop"),
+        ({"positive": "wart"}, "`set` positive=wart: "),
+        ({"fill": "paint"}, "`set` fill=paint: write crop"),
         ({"points": "many"}, "many"),
-        ({"classifier": "big"}, "--model 'big'"),
+        ({"classifier": "big"}, "`model` 'big'"),
     ):
         with pytest.raises(UserError, match=line):
             rosen_bias.carry_out(miniature(**options), data_set, tmp_path / "out", "cpu")
-    with pytest.raises(UserError, match="--families dcgan: rosen-bias edits in W"):
+    with pytest.raises(UserError, match="`families` dcgan: rosen-bias edits in W"):
         rosen_bias.carry_out(replace(setting, plans={"dcgan": plan("dcgan")}), data_set, tmp_path / "out", "cpu")
     assert not (tmp_path / "out").exists()
     with pytest.raises(UserError, match="dermsynth train"):

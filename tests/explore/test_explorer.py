@@ -10,11 +10,11 @@ from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.explore.explorer import Explorer, Move, gate_of
+from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction, gathered, pca_directions, rename_direction, write_directions
 from dermsynth.latents.edits import moved
-from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Space, space_of
-from dermsynth.recipes.sampler import images_of
+from dermsynth.models.sampler import images_of
 from dermsynth.sampling.generate import class_seed, load_generator
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
@@ -72,7 +72,7 @@ def test_scores_are_those_of_the_two_images(explorer: Explorer, space: Space) ->
 
 def test_the_gate_knows_a_training_image(space: Space, phantom: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "at least 100" in gate_of(space.generator)[1]
-    monkeypatch.setattr("dermsynth.evaluation.gate.FEWEST_HELD_OUT", 20)
+    monkeypatch.setattr("dermsynth.evaluation.copy_detection.FEWEST_HELD_OUT", 20)
     gate, reason = gate_of(space.generator)
     assert gate is not None, reason
     training = phantom.select((phantom.table["split"] == "train").to_numpy())

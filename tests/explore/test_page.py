@@ -17,7 +17,7 @@ from PIL import Image
 
 from dermsynth.latents.directions import pca_directions, write_directions
 from dermsynth.latents.space import space_of
-from dermsynth.recipes.sampler import images_of
+from dermsynth.models.sampler import images_of
 from dermsynth.sampling.generate import class_seed, load_generator
 from tests.browser import checked, page_of
 

@@ -26,7 +26,7 @@ from dermsynth.latents.directions import (
 from dermsynth.latents.edits import moved
 from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Space, space_of
-from dermsynth.recipes.sampler import images_of
+from dermsynth.models.sampler import images_of
 from dermsynth.sampling.generate import class_seed, load_generator
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
@@ -183,7 +183,7 @@ def test_moves_go_as_far_as_they_say(space: Space) -> None:
 def test_through_the_shell(run: Path, shell: Shell, tmp_path: Path) -> None:
     """Samples go on where they stopped; a set is edited; every row says how far."""
     out = tmp_path / "bright"
-    command = ["latents", "directions", "svm", run, "--n", "600", "--out", out, "--score"]
+    command = ["latents", "directions", "svm", run, "--count", "600", "--out", out, "--score"]
     one_sided = shell(*command, "frame@99", status=None)
     assert "0 images show it and 600 do not" in one_sided.stderr
     parts = sorted((out / "parts").iterdir())
@@ -192,8 +192,8 @@ def test_through_the_shell(run: Path, shell: Shell, tmp_path: Path) -> None:
     said = shell(*command, f"frame@{middle}").stdout
     assert "balanced_accuracy" in said
     assert [part.stat().st_mtime_ns for part in parts] == stamps
-    shell("latents", "directions", "sefa", run, "--out", tmp_path / "sefa", "--count", "2")
-    shell("latents", "directions", "pca", run, "--out", tmp_path / "pca", "--n", "64", "--count", "2")
+    shell("latents", "directions", "sefa", run, "--out", tmp_path / "sefa", "--components", "2")
+    shell("latents", "directions", "pca", run, "--out", tmp_path / "pca", "--count", "64", "--components", "2")
     shell("generate", run, "--count", "nevus=6", "--out", tmp_path / "made")
     chosen = ["--directions", tmp_path / "sefa" / "directions.safetensors", "--direction", "sefa0"]
     shell("latents", "edit", tmp_path / "made", *chosen, "--steps", "2", "--out", tmp_path / "edited")
@@ -217,7 +217,18 @@ def test_a_family_without_w_is_edited_in_z(phantom: DataSet, shell: Shell, tmp_p
     config, chosen = tiny_config(phantom, recipe="dcgan")
     train(tmp_path / "run", config, chosen, watchers=[], device="cpu")
     shell("generate", tmp_path / "run", "--count", "8", "--out", tmp_path / "made")
-    shell("latents", "directions", "pca", tmp_path / "run", "--out", tmp_path / "pca", "--n", "64", "--count", "2")
+    shell(
+        "latents",
+        "directions",
+        "pca",
+        tmp_path / "run",
+        "--out",
+        tmp_path / "pca",
+        "--count",
+        "64",
+        "--components",
+        "2",
+    )
     chosen_one = ["--directions", tmp_path / "pca" / "directions.safetensors", "--direction", "pca0"]
     edit = ["latents", "edit", tmp_path / "made", *chosen_one, "--out"]
     shell(*edit, tmp_path / "still", "--steps", 0)

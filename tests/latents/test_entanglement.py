@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 import torch
 
+from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
+from dermsynth.io import read_json
+from dermsynth.latents.attributes import scorer
 from dermsynth.latents.directions import Direction, sefa_directions, write_directions
 from dermsynth.latents.entanglement import Figure, Judges, entanglement, figure, ranked
-from dermsynth.latents.scorers import scorer
 from dermsynth.latents.space import Space, space_of
-from dermsynth.networks.lpips import PerceptualSpace
-from dermsynth.runs import read_json
 from dermsynth.sampling.generate import load_generator
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -77,7 +77,7 @@ def test_the_ranking_is_by_what_stays_of_the_lesion() -> None:
 
 def test_few_latents_are_refused(space: Space) -> None:
     still = Direction("still", np.zeros(space.width, np.float32), 1.0, {})
-    with pytest.raises(UserError, match="--n 10: at least 200 latents are needed"):
+    with pytest.raises(UserError, match="`count` 10: at least 200 latents are needed"):
         entanglement(space, [still], Judges(scorer("frame")), seeds=range(10), steps=[1.0])
 
 

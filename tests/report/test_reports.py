@@ -6,14 +6,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from dermsynth.artefacts.bias import Bias
 from dermsynth.data.audit import audit
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
+from dermsynth.io import read_json, write_json
 from dermsynth.report.audit_report import write_audit_report
 from dermsynth.report.page import PHOTOGRAPHS, curves
 from dermsynth.report.run_report import write_run_report
-from dermsynth.runs import read_json, write_json
-from dermsynth.utility.artefact_bias import Bias
 
 
 class Links(HTMLParser):
@@ -77,7 +77,7 @@ def test_a_page_says_that_it_embeds_photographs_or_has_none(run: Path, phantom: 
     assert PHOTOGRAPHS not in hidden
     assert "real: random training images" not in hidden
     assert 'alt="real' not in hidden
-    assert "left out (--no-photographs)" in hidden
+    assert "left out." in hidden
     assert hidden.count('alt="generated') == shown.count('alt="generated') == 3
 
 
@@ -87,7 +87,7 @@ def test_the_report_finds_moved_data_where_it_is_told(run: Path, phantom: DataSe
     config = read_json(moved / "config.json")
     write_json(moved / "config.json", {**config, "data": {**config["data"], "folder": str(tmp_path / "gone")}})
     assert not write_run_report(moved, tmp_path / "lost.html")
-    assert "name it with --data DIR" in (tmp_path / "lost.html").read_text()
+    assert "name it with `data` DIR" in (tmp_path / "lost.html").read_text()
     assert write_run_report(moved, tmp_path / "found.html", data=phantom.folder)
     assert "real: random training images" in (tmp_path / "found.html").read_text()
 

@@ -9,8 +9,8 @@ from PIL import Image
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import AI_SOURCE, read_image
+from dermsynth.io import read_json, write_json
 from dermsynth.locks import folder_lock
-from dermsynth.runs import read_json, write_json
 from dermsynth.sampling.generate import generate, image_name, load_generator
 from dermsynth.training import checkpoints
 
@@ -69,7 +69,7 @@ def test_another_truncation_or_seed_needs_another_folder(run: Path, tmp_path: Pa
     generator = load_generator(run, device="cpu")
     generate(generator, {"melanoma": 2}, tmp_path / "s")
     for changes in ({"truncation": 0.5}, {"first_seed": 9}):
-        with pytest.raises(UserError, match="choose another --out"):
+        with pytest.raises(UserError, match="choose another `out`"):
             generate(generator, {"melanoma": 2}, tmp_path / "s", **changes)  # type: ignore[arg-type]
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "a.txt").touch()
@@ -80,10 +80,10 @@ def test_another_truncation_or_seed_needs_another_folder(run: Path, tmp_path: Pa
 @pytest.mark.parametrize(
     ("counts", "options", "message"),
     [
-        ({"wart": 3}, {}, r"--count wart: no such class; there are: melanoma, nevus, seborrheic_keratosis"),
-        ({"nevus": 0}, {}, r"--count nevus=0"),
-        ({"nevus": 1}, {"truncation": 3.0}, r"--truncation 3.0"),
-        ({"nevus": 1}, {"first_seed": -1}, r"--seed -1"),
+        ({"wart": 3}, {}, r"`count` wart: no such class; there are: melanoma, nevus, seborrheic_keratosis"),
+        ({"nevus": 0}, {}, r"`count` nevus=0"),
+        ({"nevus": 1}, {"truncation": 3.0}, r"`truncation` 3.0"),
+        ({"nevus": 1}, {"first_seed": -1}, r"`seed` -1"),
     ],
 )
 def test_bad_requests_are_one_line(
@@ -118,7 +118,7 @@ def test_labels_that_are_no_file_names_neither_collide_nor_climb() -> None:
 
 def test_truncation_to_nothing_gives_the_mean_image_of_the_class(run: Path, tmp_path: Path) -> None:
     """At psi 0 images of a class differ by noise alone; at 1 they differ more."""
-    from dermsynth.recipes.sampler import images_of
+    from dermsynth.models.sampler import images_of
 
     recipe = load_generator(run, device="cpu").recipe
     spread = [images_of(recipe, range(16), [0] * 16, psi).astype(float).std(axis=0).mean() for psi in (0.0, 1.0)]

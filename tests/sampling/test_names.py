@@ -69,7 +69,7 @@ def test_images_of_another_naming_are_refused_before_any_work(tmp_path: Path) ->
     old = tmp_path / "images" / "10_c10" / "seed000000001.png"
     old.parent.mkdir(parents=True)
     old.touch()
-    with pytest.raises(UserError, match=r"images/10_c10/seed000000001.png is not named as this program.*--out"):
+    with pytest.raises(UserError, match=r"images/10_c10/seed000000001.png is not named as this program.*`out`"):
         images_there(tmp_path, classes)
     assert [one.label for one in images_there(tmp_path, classes[:12])] == ["c10"]
 

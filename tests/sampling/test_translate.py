@@ -86,7 +86,7 @@ def test_masks_of_another_set_are_used_in_turn(made: Make, phantom: DataSet, tmp
         target.write_bytes((phantom.folder / name).read_bytes())
     photographs = write_data_set(tmp_path / "bare", bare, {"synthetic": False}, {"command": "test"})
     generator = made("residual-translation")
-    with pytest.raises(UserError, match=r"images have no mask that says where; give --masks DIR"):
+    with pytest.raises(UserError, match=r"images have no mask that says where; give `masks` DIR"):
         translate(generator, photographs, tmp_path / "no")
     few = phantom.select(np.arange(len(phantom.table)) < 3)
     result = translate(generator, photographs, tmp_path / "yes", masks=few)
@@ -100,9 +100,9 @@ def test_a_cycle_goes_both_ways(made: Make, phantom: DataSet, tmp_path: Path) ->
     assert set(there.labels) == {"melanoma"}
     assert set(back.labels) == {"nevus"}
     assert "source_mask" not in there.table
-    with pytest.raises(UserError, match=r"--to '': this run makes nevus and melanoma; name one"):
+    with pytest.raises(UserError, match=r"`target` '': this run makes nevus and melanoma; name one"):
         translate(generator, phantom, tmp_path / "x")
-    with pytest.raises(UserError, match=r"--to 'wart'"):
+    with pytest.raises(UserError, match=r"`target` 'wart'"):
         translate(generator, phantom, tmp_path / "x", to="wart")
 
 
@@ -121,11 +121,11 @@ def test_every_map_becomes_an_image_with_its_mask(made: Make, phantom: DataSet, 
 def test_every_kind_of_run_has_its_own_command(made: Make, phantom: DataSet, run: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cyclegan makes images from images, not from seeds; use dermsynth translate"):
         generate(made("cyclegan"), {"melanoma": 3}, tmp_path / "a")
-    with pytest.raises(UserError, match="pix2pixhd makes images from images, not from seeds; use --maps DIR"):
+    with pytest.raises(UserError, match="pix2pixhd makes images from images, not from seeds; use `maps` DIR"):
         generate(made("pix2pixhd"), {"": 3}, tmp_path / "b")
     with pytest.raises(UserError, match="stylegan2-ada does not translate; use dermsynth generate"):
         translate(load_generator(run, device="cpu"), phantom, tmp_path / "c")
-    with pytest.raises(UserError, match="stylegan2-ada takes no maps; leave --maps out"):
+    with pytest.raises(UserError, match="stylegan2-ada takes no maps; leave `maps` out"):
         from_maps(load_generator(run, device="cpu"), phantom, tmp_path / "d")
     assert not list(tmp_path.iterdir())
 
@@ -178,7 +178,7 @@ def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: P
     assert errors[0] < 0.6 * errors[1], f"the other set's image, but for compression; not those trained on: {errors}"
     assert "of another set than the one trained on" in (tmp_path / "others" / "README.md").read_text()
     bare = DataSet(other.folder, other.table.drop(columns="mask_file_name"), other.description)
-    with pytest.raises(UserError, match=r"no --inputs suit it: .*none of its images has a mask"):
+    with pytest.raises(UserError, match=r"no `inputs` suit it: .*none of its images has a mask"):
         write_gallery(runs[2:], tmp_path / "bare", [bare])
     with pytest.raises(UserError, match="two runs of this name"):
         write_gallery([run, run], tmp_path / "twice")

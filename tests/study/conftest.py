@@ -17,7 +17,7 @@ import pytest
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
-from dermsynth.runs import read_json, write_json
+from dermsynth.io import read_json, write_json
 from dermsynth.study.create import Study, create_study
 from dermsynth.study.serve import running
 from dermsynth.study.service import Running, invite

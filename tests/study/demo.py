@@ -10,7 +10,7 @@ from playwright.sync_api import Page, sync_playwright
 
 from dermsynth.cli.study import report
 from dermsynth.data.dataset import open_data_set
-from dermsynth.runs import read_json
+from dermsynth.io import read_json
 from dermsynth.study import service
 from dermsynth.study.create import create_study, open_study
 from tests.browser import send

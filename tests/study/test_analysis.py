@@ -10,9 +10,9 @@ import pytest
 from sklearn.metrics import cohen_kappa_score, confusion_matrix
 
 from dermsynth.errors import UserError
+from dermsynth.io import read_json
 from dermsynth.report.page import PHOTOGRAPHS
 from dermsynth.report.study_report import write_study_report
-from dermsynth.runs import read_json
 from dermsynth.study.analysis import _difference, analyse
 from dermsynth.study.answers import answers_of, read_answers
 from dermsynth.study.create import Study
@@ -195,5 +195,5 @@ def test_a_wrong_table_is_one_line(text: str, said: str, tmp_path: Path) -> None
     path.write_text(text)
     with pytest.raises(UserError, match=said):
         read_answers(path, "real")
-    with pytest.raises(UserError, match="--positive 'fake': write real or synthetic"):
+    with pytest.raises(UserError, match="`positive` 'fake': write real or synthetic"):
         answers_of(answers_table(), "fake", path)

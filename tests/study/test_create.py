@@ -13,8 +13,8 @@ from sklearn.model_selection import cross_val_score
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
+from dermsynth.statistics.mixed_model import fit_panel
 from dermsynth.study.create import create_study, open_study
-from dermsynth.study.panel import fit_panel
 from dermsynth.study.planning import planned
 from dermsynth.study.selection import EXAMPLE, TRIAL, Looks
 from dermsynth.study.sequence import conditions_for, sequence

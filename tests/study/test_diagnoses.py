@@ -45,7 +45,7 @@ def test_spelling_makes_no_diagnosis_wrong(spell: dict[str, str], tmp_path: Path
 def test_words_of_another_list_are_refused_and_can_be_left_out(tmp_path: Path) -> None:
     words = {"Melanoma": "MEL", "Nävus": "NV", "basal cell carcinoma": "BCC", "1": "2"}
     table(words).to_csv(tmp_path / "a.csv", index=False)
-    said = r"no diagnosis \(MEL, NV, BCC, 2\) is one of the labels \(1, Melanoma, Nävus, basal cell carcinoma\).*--without diagnosis"
+    said = r"no diagnosis \(MEL, NV, BCC, 2\) is one of the labels \(1, Melanoma, Nävus, basal cell carcinoma\).*`without` diagnosis"
     with pytest.raises(UserError, match=said) as caught:
         read_answers(tmp_path / "a.csv")
     assert "\n" not in str(caught.value)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.runs import read_json
+from dermsynth.io import read_json
 from dermsynth.study.confounding import confounding, separation
 from dermsynth.study.create import create_study
 from dermsynth.study.matching import quotas, target_shares
@@ -85,7 +85,7 @@ def test_classes_that_cannot_be_matched_are_refused(sides: tuple[DataSet, DataSe
     few = real.select((real.labels != real.classes[0]) | (np.arange(len(real.table)) < 30))
     one = synthetic.select(synthetic.labels == real.classes[0])
     for pair in ((real, other), (few, one)):
-        with pytest.raises(UserError, match=r"classes that both kinds have \(left: .*\) for equal shares.*--unmatched"):
+        with pytest.raises(UserError, match=r"classes that both kinds have \(left: .*\) for equal shares.*`unmatched`"):
             create_study("baur", *pair, tmp_path / "study", 0)
     assert not (tmp_path / "study").exists()
     nameless = DataSet(synthetic.folder, synthetic.table.drop(columns="label"), synthetic.description)

@@ -253,7 +253,7 @@ def test_databases_that_cannot_be_opened_are_named_without_their_password(tmp_pa
 
 def test_others_are_let_in_only_with_a_chosen_token(small: Study, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("DERMSYNTH_STUDY_TOKEN", raising=False)
-    with pytest.raises(UserError, match=r"--host 0.0.0.0: others can reach this server; choose"):
+    with pytest.raises(UserError, match=r"`host` 0.0.0.0: others can reach this server; choose"):
         organiser_token(small, "0.0.0.0")
     made = organiser_token(small, "127.0.0.1")
     assert organiser_token(small, "127.0.0.1") == made
@@ -261,5 +261,5 @@ def test_others_are_let_in_only_with_a_chosen_token(small: Study, monkeypatch: p
     monkeypatch.setenv("DERMSYNTH_STUDY_TOKEN", "short")
     with pytest.raises(UserError, match="5 characters; at least 16"):
         organiser_token(small, "127.0.0.1")
-    with pytest.raises(UserError, match=r"--prefix 'x/': write it as /study"):
+    with pytest.raises(UserError, match=r"`prefix` 'x/': write it as /study"):
         serve(small.folder, host="127.0.0.1", port=1, prefix="x/", proxy="127.0.0.1", database="", days=1)

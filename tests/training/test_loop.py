@@ -16,15 +16,15 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import training_set
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
+from dermsynth.io import read_json_lines
 from dermsynth.locks import folder_lock
-from dermsynth.networks.shapes import Shape
-from dermsynth.runs import read_json_lines
+from dermsynth.models.layers.shapes import Shape
 from dermsynth.training import checkpoints
-from dermsynth.training.alarms import Alarms, spread
+from dermsynth.training.benchmark import measured
+from dermsynth.training.config import RunConfig, TrainingSettings, read_config, validated
+from dermsynth.training.health import Alarms, spread
 from dermsynth.training.loop import Trainer, train
-from dermsynth.training.measure import measured
-from dermsynth.training.settings import RunConfig, TrainingSettings, read_config, validated
-from dermsynth.training.updates import TrainingStopped
+from dermsynth.training.optimisation import TrainingStopped
 from tests.conftest import tiny_config
 
 WORKER = """

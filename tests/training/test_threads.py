@@ -9,7 +9,7 @@ import torch
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.runs import read_json, write_json
+from dermsynth.io import read_json, write_json
 from dermsynth.training import checkpoints, threads
 from dermsynth.training.display import Display
 from dermsynth.training.loop import train
@@ -59,7 +59,7 @@ def test_what_is_asked_recorded_or_set_goes_before_the_probe(
 ) -> None:
     _rates(monkeypatch, {1: 1, 2: 2, 4: 4})
     write_json(tmp_path / "environment.json", {"threads": 3})
-    assert use_threads(2, run=tmp_path, device="cpu").text() == "2 threads (--threads)"
+    assert use_threads(2, run=tmp_path, device="cpu").text() == "2 threads (`threads`)"
     assert use_threads(run=tmp_path, device="cpu").text() == "3 threads (as this run was trained so far)"
     write_json(tmp_path / "environment.json", {"threads": 64})
     assert use_threads(run=tmp_path, device="cpu").number == 4
@@ -67,7 +67,7 @@ def test_what_is_asked_recorded_or_set_goes_before_the_probe(
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     assert use_threads(device="cpu").text() == "4 threads (OMP_NUM_THREADS)"
     for number in (0, -1, 5):
-        with pytest.raises(UserError, match=f"--threads {number}: must be 1 to 4"):
+        with pytest.raises(UserError, match=f"`threads` {number}: must be 1 to 4"):
             use_threads(number)
 
 

@@ -5,16 +5,16 @@ import torch
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.networks.shapes import Shape, parse_shape
-from dermsynth.recipes import FAMILIES
-from dermsynth.recipes.stylegan2_ada import Config, StyleGAN2ADA
+from dermsynth.models.layers.shapes import Shape, parse_shape
+from dermsynth.models.registry import FAMILIES
+from dermsynth.models.stylegan2_ada import Config, StyleGAN2ADA
 from dermsynth.training import checkpoints
+from dermsynth.training.config import RunConfig, earlier_data, read_config
+from dermsynth.training.data import Plan, resolved
 from dermsynth.training.loop import Trainer, train
-from dermsynth.training.plan import Plan, resolved
-from dermsynth.training.settings import RunConfig, earlier_data, read_config
 from dermsynth.training.transfer import transfer
 from tests.conftest import TINY, tiny_config
-from tests.recipes.test_contract import make, steps
+from tests.models.test_contract import make, steps
 
 
 def _save(

@@ -10,9 +10,9 @@ import scipy.stats
 from dermsynth.data.dataset import DataSet
 from dermsynth.utility.arms import REAL, Arm, mixed
 from dermsynth.utility.cautions import cautions, half_width, wanted_repeats
-from dermsynth.utility.figures import Scored, comparisons, figures_of, paired_difference, variances
-from dermsynth.utility.material import HeldOut
-from dermsynth.utility.parts import parts_of, telling_columns
+from dermsynth.utility.datasets import HeldOut
+from dermsynth.utility.metrics import Scored, comparisons, figures_of, paired_difference, variances
+from dermsynth.utility.subgroups import parts_of, telling_columns
 
 
 def test_the_widths_are_those_of_the_paired_difference() -> None:
@@ -57,7 +57,7 @@ def result(repeats: int) -> dict[str, object]:
 def test_few_repeats_are_said_with_the_number_that_would_do() -> None:
     told = cautions(result(2))
     assert told[0].startswith("2 repeats an arm: intervals are wide and themselves uncertain, up to +- ")
-    assert "with --repeats " in told[0]
+    assert "with `repeats` " in told[0]
     assert cautions(result(1))[0].startswith("One repeat an arm: nothing is known of other seeds")
     assert not any("repeats an arm" in line for line in cautions(result(5)))
 

@@ -7,16 +7,8 @@ import pytest
 import torch
 
 from dermsynth.errors import UserError
-from dermsynth.utility.classifier import (
-    Classifier,
-    Examples,
-    Training,
-    classical,
-    mirrored,
-    normalised,
-    trained,
-)
-from dermsynth.utility.statistics import auc
+from dermsynth.statistics.roc import auc
+from dermsynth.utility.classifier import Classifier, Examples, Training, classical, mirrored, normalised, trained
 
 
 def examples(n: int, seed: int, signal: float = 60) -> Examples:

@@ -11,21 +11,20 @@ from numpy.typing import NDArray
 
 from dermsynth.cli.utility import utility
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
-from dermsynth.data.record import recorded_now
+from dermsynth.data.manifest import recorded_now
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import _usefulness
 from dermsynth.evaluation.verdict import verdict as evaluation_verdict
 from dermsynth.images import encode_png
+from dermsynth.io import read_json, write_bytes
 from dermsynth.report.utility_report import write_utility_report
-from dermsynth.runs import read_json, write_bytes
+from dermsynth.statistics.roc import auc
 from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm, arms_of, mixed
 from dermsynth.utility.classifier import Training, load_extractor
+from dermsynth.utility.datasets import Classes, HeldOut, gathered
 from dermsynth.utility.experiment import Plan, _scores_path, carry_out
-from dermsynth.utility.figures import Scored, comparisons, figures_of, paired_difference
-from dermsynth.utility.material import Classes, HeldOut, gathered
-from dermsynth.utility.statistics import auc
-from dermsynth.utility.verdict import verdict, worth
+from dermsynth.utility.metrics import Scored, comparisons, figures_of, paired_difference, verdict, worth
 
 CLASSES = Classes("melanoma", ("nevus",))
 QUICK = Training(images=320, batch=16, learning_rate=0.003)
@@ -209,9 +208,9 @@ def test_twins_of_training_images_are_not_tested_on(real: DataSet, synthetic: Da
 
 def test_further_test_sets_are_real_and_columns_exist(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     other = folder(tmp_path / "other", {"melanoma": 14, "nevus": 14}, 7, {"synthetic": True}, splits=False)
-    with pytest.raises(UserError, match=r"--test .*: a synthetic set"):
+    with pytest.raises(UserError, match=r"`test` .*: a synthetic set"):
         gathered(real, synthetic, CLASSES, [other])
-    with pytest.raises(UserError, match=r"--by 'hare': no such column in any test set; .* file_name, label"):
+    with pytest.raises(UserError, match=r"`by` 'hare': no such column in any test set; .* file_name, label"):
         gathered(real, synthetic, CLASSES, columns=("hare",))
     sites = real.table.assign(site=["arm"] * 30 + ["leg"] * 103)
     rows = DataSet(real.folder, sites, real.description)
@@ -239,14 +238,14 @@ def test_variants_are_arms_of_their_own(real: DataSet, synthetic: DataSet, tmp_p
     assert [arm.name for arm in arms] == ["real", "synthetic", "synthetic, edited", "mixed 1:1, edited"]
     assert [arm.name for arm in arms_of((), ("edited",))][-2:] == ["synthetic, edited", "mixed 1:1, edited"]
     for name in ("synthetic@other", "real@edited"):
-        with pytest.raises(UserError, match="after @ comes a name given with --variant"):
+        with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
             arms_of((name,), {"edited"})
     material = gathered(real, synthetic, CLASSES, variants={"edited": edited})
     assert len(material.shown(arms[2], 0).images) == 80
     result = carry_out(material, Plan(arms[:3], 1, QUICK), tmp_path / "out")
     areas = {row["arm"]: row["auc"] for row in result["figures"]}
     assert areas["synthetic"] > 0.8 > areas["synthetic, edited"]  # the edited images show no difference
-    with pytest.raises(UserError, match="variant 'edited': missing; add --variant"):
+    with pytest.raises(UserError, match="variant 'edited': missing; add `variant`"):
         carry_out(gathered(real, synthetic, CLASSES), Plan((REAL,), 1, QUICK), tmp_path / "out")
     with pytest.raises(UserError, match="begun with another variant edited"):
         carry_out(
@@ -268,7 +267,7 @@ def test_edited_copies_of_the_real_set_take_its_place(real: DataSet, synthetic: 
     arms = arms_of(("real", "real@grey"), copies=("grey",))
     assert [arm.name for arm in arms] == ["real", "real, grey"]
     assert arms_of((), copies=("grey",))[-1] == arms[1]
-    with pytest.raises(UserError, match="after @ comes a name given with --variant"):
+    with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
         arms_of(("synthetic@grey",), copies=("grey",))
     material = gathered(real, synthetic, CLASSES, variants={"grey": grey})
     shown, original = material.shown(arms[1], 0), material.shown(REAL, 0)

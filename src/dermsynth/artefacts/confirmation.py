@@ -14,12 +14,12 @@ import pandas as pd
 import scipy.stats
 from numpy.typing import NDArray
 
+from dermsynth.artefacts.annotate import found_column, score_column
 from dermsynth.artefacts.detection import ARTEFACTS
-from dermsynth.artefacts.marking import found_column, score_column
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
-from dermsynth.runs import write_text
+from dermsynth.io import write_text
 from dermsynth.values import flags, is_missing, parse_flag
 
 Status = Literal["labels", "confirmed by eye", "unconfirmed"]
@@ -162,7 +162,7 @@ def draw_to_confirm(data_set: DataSet, each: int, seed: int) -> pd.DataFrame:
     if not detected(data_set):
         raise UserError(f"{data_set.folder}: not looked at; first: dermsynth artefacts detect {data_set.folder}")
     if each < 1:
-        raise UserError(f"--n {each}: must be at least 1")
+        raise UserError(f"`count` {each}: must be at least 1")
     answers = read_answers(data_set.folder / ANSWERS, data_set)
     rows = list[tuple[object, ...]]()
     for number, name in enumerate(ARTEFACTS):

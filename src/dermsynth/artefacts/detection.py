@@ -8,13 +8,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.artefacts.colours import bubbles, ink, sticker
-from dermsynth.artefacts.hairs import hair
-from dermsynth.artefacts.lines import WIDTH, Grey, odd, thin_structures
-from dermsynth.artefacts.rims import frame
-from dermsynth.artefacts.rulers import ruler
-from dermsynth.artefacts.segmentation import lesion_mask
+from dermsynth.artefacts.hair_and_rulers import WIDTH, Grey, hair, odd, ruler, thin_structures
+from dermsynth.artefacts.ink_and_stickers import bubbles, ink, sticker
 from dermsynth.images import Pixels
+from dermsynth.segmentation.frame import frame
+from dermsynth.segmentation.lesion import lesion_mask
 
 Mask = NDArray[np.bool_]
 WORKING_SIDE = 256

@@ -1,13 +1,15 @@
 """The entry point: verbs, and what a user sees when something is wrong."""
 
+import logging
 import sys
 from pathlib import Path
 
 from cyclopts import App, CycloptsError
 
 from dermsynth import __version__
+from dermsynth.cli.flags import flags_of, with_flags
 from dermsynth.errors import DiskError, Stopped, UserError
-from dermsynth.runs import user_cache
+from dermsynth.io import user_cache
 from dermsynth.signals import handled, interrupt
 
 app = App(
@@ -112,6 +114,7 @@ for name, (module, text) in VERBS.items():
 
 def main() -> None:
     """Run a verb; a problem becomes one line on standard error and a non-zero exit status."""
+    show_log()
     try:
         with handled(interrupt):
             app(exit_on_error=False, print_error=False)
@@ -151,8 +154,30 @@ def _way_out(path: Path | None, words: list[str]) -> str:
     return "; this command writes into that folder: copy it to a place that can be written"
 
 
+def in_flags(text: str) -> str:
+    """A message of the library with the flags of the verb that runs."""
+    return with_flags(text, flags_of(app, sys.argv[1:]))
+
+
+def show_log() -> None:
+    """What the library logs goes to standard error, a line each."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(FlagFormatter("  %(message)s"))
+    log = logging.getLogger("dermsynth")
+    log.handlers, log.propagate = [handler], False
+    log.setLevel(logging.INFO)
+
+
+class FlagFormatter(logging.Formatter):
+    """Log lines in which fields are named as flags."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line that is written."""
+        return in_flags(super().format(record))
+
+
 def _fail(line: str, status: int) -> None:
-    print(f"dermsynth: {line}", file=sys.stderr)
+    print(f"dermsynth: {in_flags(line)}", file=sys.stderr)
     sys.exit(status)
 
 

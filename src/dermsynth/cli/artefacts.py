@@ -27,15 +27,15 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     """
     import numpy as np
 
+    from dermsynth.artefacts.annotate import TONE, found_column, mark
     from dermsynth.artefacts.confirmation import known_flags, trusts
     from dermsynth.artefacts.detection import ARTEFACTS
-    from dermsynth.artefacts.marking import TONE, found_column, mark
     from dermsynth.data.dataset import open_data_set
     from dermsynth.values import numbers
 
     marked = mark(open_data_set(data), masks=masks)
     if detector is not None:
-        from dermsynth.utility.artefact_detector import add_probabilities
+        from dermsynth.artefacts.classifier import add_probabilities
 
         marked = add_probabilities(marked, detector, model)
     groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
@@ -55,7 +55,7 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
 
 
 def confirm(
-    data: Path, *, answers: Path | None = None, n: int = 24, seed: int = 0, photographs: bool = True
+    data: Path, *, answers: Path | None = None, count: int = 24, seed: int = 0, photographs: bool = True
 ) -> None:  # fmt: skip
     """Say of some of what was found whether it is right: a page and a table; the audit speaks of what passes.
 
@@ -65,7 +65,7 @@ def confirm(
         A data set that was looked at by dermsynth artefacts detect.
     answers
         A table saved from the page, to be kept with the data set. Without it, artefacts_confirmed.csv in the data set is read.
-    n
+    count
         Images an artefact.
     seed
         Which images are drawn.
@@ -85,7 +85,7 @@ def confirm(
         if new["confirmed"].notna().sum() == 0:
             raise UserError(f"--answers {answers}: no answer to anything that is found in {data} now")
         write_answers(data / ANSWERS, new)
-    rows = draw_to_confirm(data_set, n, seed)
+    rows = draw_to_confirm(data_set, count, seed)
     write_answers(data / ANSWERS, rows)
     trust = trusts(data_set)
     page = write_confirmation(data_set, rows, trust, photographs=photographs)
@@ -123,8 +123,8 @@ def train(
     out
         Folder of the detector.
     """
+    from dermsynth.artefacts.classifier import Pooled, train_detector
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.utility.artefact_detector import Pooled, train_detector
 
     found = train_detector(open_data_set(data), column, Pooled(model), out, seed)
     print(f"{'label':<20}{'AUC':>7}  {'95 %':<16}{'with':>7}{'without':>9}")
@@ -173,7 +173,7 @@ def remove(
     photographs
         Whether photographs are embedded in the page.
     """
-    from dermsynth.artefacts.editing import remove_all, what_is_left
+    from dermsynth.artefacts.datasets import remove_all, what_is_left
     from dermsynth.artefacts.removal import Removal
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
@@ -216,7 +216,7 @@ def insert(
     artefact
         Which; may be repeated.
     """
-    from dermsynth.artefacts.editing import insert_all
+    from dermsynth.artefacts.datasets import insert_all
     from dermsynth.data.dataset import open_data_set
 
     made = insert_all(open_data_set(data), out, artefact, seed)
@@ -240,7 +240,7 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", thresho
         Probability from which on an image is called positive; by default the classifier's own, chosen on validation images.
     """
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.utility.pairs import judged
+    from dermsynth.utility.counterfactual import judged
 
     found = judged(open_data_set(data), open_data_set(pairs), classifier, split, threshold)
     print(f"{found['images']} pairs, {found['positive']} {found['label']}, threshold {found['threshold']:.3f}")
@@ -260,7 +260,7 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", thresho
 
 
 def compare(
-    data: Path, *, out: Path, n: int = 100, slow: Off = False, seed: int = 0, photographs: bool = True
+    data: Path, *, out: Path, count: int = 100, slow: Off = False, seed: int = 0, photographs: bool = True
 ) -> None:  # fmt: skip
     """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
 
@@ -270,19 +270,19 @@ def compare(
         A data set; of one that has been looked at, only images in which nothing was found are taken.
     out
         Folder for the table, the figure and the page.
-    n
+    count
         How many images.
     slow
         Also the methods that take seconds an image: fsr-best and biharmonic.
     photographs
         Whether photographs are embedded in the page.
     """
-    from dermsynth.artefacts.comparison import compare_methods
+    from dermsynth.artefacts.benchmark import compare_methods
     from dermsynth.data.dataset import open_data_set
     from dermsynth.report.artefact_report import write_comparison
 
     data_set = open_data_set(data)
-    result = compare_methods(data_set, n, slow=slow, seed=seed)
+    result = compare_methods(data_set, count, slow=slow, seed=seed)
     print(f"{'artefact':<10}{'method':<15}{'PSNR dB':>9}{'SSIM':>8}{'colour':>8}{'outside':>9}{'ms':>8}{'n':>6}")
     for row in result["repairs"]:
         print(

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: str = "32", n: int = 1000) -> None:
+def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: str = "32", count: int = 1000) -> None:
     """Draw a phantom, audit it, train on it, generate, evaluate and report. Repeated, it goes on.
 
     Parameters
@@ -21,7 +21,7 @@ def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: str = "32
     small = Model(batch=16, set=("channel_base=512", "channel_max=32", "latent=64"))
     data, run, synthetic = out / "data", out / "run", out / "synthetic"
     if not (data / "dataset.json").exists():
-        phantom(out=data, n=n, resolution=resolution)
+        phantom(out=data, count=count, resolution=resolution)
     audit(data)
     train(
         "stylegan2-ada",

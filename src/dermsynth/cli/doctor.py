@@ -11,7 +11,7 @@ def doctor() -> None:
     import psutil
     import torch
 
-    from dermsynth.runs import environment
+    from dermsynth.io import environment
 
     problems = []
     for name, version in environment().items():

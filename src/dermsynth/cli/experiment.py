@@ -57,9 +57,9 @@ def experiment(
     from dermsynth.errors import UserError
     from dermsynth.experiments import EXPERIMENTS
     from dermsynth.experiments.steps import check, chosen_options, plan
-    from dermsynth.networks.shapes import parse_shape
-    from dermsynth.recipes import family
-    from dermsynth.runs import parse_count
+    from dermsynth.io import parse_count
+    from dermsynth.models.layers.shapes import parse_shape
+    from dermsynth.models.registry import family
 
     if name not in EXPERIMENTS:
         raise UserError(f"experiment {name!r}: unknown; there are: {', '.join(EXPERIMENTS)}")

@@ -35,9 +35,9 @@ def _import(
     from dataclasses import replace
     from typing import cast
 
-    from dermsynth.data.importing import import_source
-    from dermsynth.data.sources import ImportOptions, Source
-    from dermsynth.data.sources import Marked as Choice
+    from dermsynth.data.importers.importing import import_source
+    from dermsynth.data.importers.sources import ImportOptions, Source
+    from dermsynth.data.importers.sources import Marked as Choice
 
     assert isinstance(source, Source)
     if lower_case:
@@ -51,7 +51,7 @@ def import_folder(
     marked: Marked = "refuse", labels_as_written: AsWritten = False, allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import a folder of images; sub-folders, where there are any, are the labels, or the splits if named train, test ..."""
-    from dermsynth.data.importers import from_folder
+    from dermsynth.data.importers.generic import from_folder
 
     source = from_folder(folder, roots=allow_links_to or ())
     _import(source, out, split, seed, lower_case, marked=marked, as_written=labels_as_written, links=allow_links_to)
@@ -94,7 +94,7 @@ def import_csv(
     images
         Folder from which the paths start, if not the CSV's.
     """
-    from dermsynth.data.importers import from_csv
+    from dermsynth.data.importers.generic import from_csv
 
     source = from_csv(
         table,
@@ -117,7 +117,7 @@ def import_isic(
     lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import a metadata export of the ISIC Archive; licence, attribution, patient and lesion are kept."""
-    from dermsynth.data.importers import from_isic_archive
+    from dermsynth.data.importers.generic import from_isic_archive
 
     source = from_isic_archive(table, images=images, label=label, roots=allow_links_to or ())
     _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
@@ -128,7 +128,7 @@ def import_ham10000(
     lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import HAM10000_metadata.csv and its image folders."""
-    from dermsynth.data.importers import from_ham10000
+    from dermsynth.data.importers.generic import from_ham10000
 
     source = from_ham10000(table, images=images, roots=allow_links_to or ())
     _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
@@ -139,7 +139,7 @@ def import_siim2020(
     lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import SIIM-ISIC 2020: train.csv and its image folder."""
-    from dermsynth.data.importers import from_siim2020
+    from dermsynth.data.importers.generic import from_siim2020
 
     source = from_siim2020(table, images=images, roots=allow_links_to or ())
     _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
@@ -150,7 +150,7 @@ def import_isic2018(
     mask_value: MaskValue = None, allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import the unpacked ISIC 2018 challenge (tasks 1, 2 and 3, whatever of them is there), or that of 2019."""
-    from dermsynth.data.importers import from_isic2018
+    from dermsynth.data.importers.generic import from_isic2018
 
     source = from_isic2018(folder, roots=allow_links_to or ())
     _import(source, out, split, seed, False, marked=marked, mask_value=mask_value, links=allow_links_to)
@@ -160,14 +160,14 @@ def import_ph2(
     folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, marked: Marked = "refuse"
 ) -> None:
     """Import the unpacked PH2 data set."""
-    from dermsynth.data.importers import from_ph2
+    from dermsynth.data.importers.generic import from_ph2
 
     _import(from_ph2(folder), out, split, seed, False, marked=marked)
 
 
 def import_medmnist(archive: Path, *, out: Out, seed: int = 0) -> None:
     """Import a MedMNIST .npz file with its own splits."""
-    from dermsynth.data.importers import from_medmnist
+    from dermsynth.data.importers.generic import from_medmnist
 
     _import(from_medmnist(archive), out, "0.8/0.1/0.1", seed, False)
 
@@ -188,7 +188,7 @@ def fetch(source: str, *, out: Out, limit: int, query: str = "", base: str = "",
     per_second
         Requests a second at most.
     """
-    from dermsynth.data.isic_archive import API, fetch_isic
+    from dermsynth.data.importers.isic_archive import API, fetch_isic
     from dermsynth.errors import UserError
 
     if source != "isic":
@@ -304,14 +304,14 @@ def audit(folder: Path, *, out: Path | None = None, photographs: bool = True, se
     """
     from dataclasses import asdict
 
+    from dermsynth.artefacts.bias import artefact_bias, bias_findings
     from dermsynth.data.audit import as_json, as_text
     from dermsynth.data.audit import audit as look
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
+    from dermsynth.io import write_json
     from dermsynth.report.audit_report import bias_tables, write_audit_report
     from dermsynth.report.page import PHOTOGRAPHS
-    from dermsynth.runs import write_json
-    from dermsynth.utility.artefact_bias import artefact_bias, bias_findings
 
     data_set = open_data_set(folder)
     found, page = look(data_set, seed=seed), out or folder / "audit.html"
@@ -340,7 +340,7 @@ def audit(folder: Path, *, out: Path | None = None, photographs: bool = True, se
 def phantom(
     *,
     out: Out,
-    n: int = 2000,
+    count: int = 2000,
     resolution: str = "64",
     seed: int = 0,
     artefact: str = "frame",
@@ -351,7 +351,7 @@ def phantom(
 
     Parameters
     ----------
-    n
+    count
         How many images.
     resolution
         Pixels: one number, or WIDTHxHEIGHT; any size from 16 to 4096.
@@ -369,5 +369,5 @@ def phantom(
     if len(sides) > 2 or not all(side.isdigit() for side in sides):
         raise UserError(f"--resolution {resolution!r}: write one number (64) or WIDTHxHEIGHT (128x96)")
     settings = PhantomSettings(int(sides[-1]), int(sides[0]), artefact, tied_to, correlation)
-    made = write_phantom(out, n, settings, seed=seed)
+    made = write_phantom(out, count, settings, seed=seed)
     print(f"{out}: {len(made.table):,} images, " + ", ".join(f"{c} {made.count(c)}" for c in made.classes))

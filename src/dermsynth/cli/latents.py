@@ -14,8 +14,8 @@ Which = Annotated[str, Parameter(help="Checkpoint: last, best, or images shown."
 
 
 def svm(
-    run: Path, *, score: str, out: Path, n: int = 20_000, model: str = "", truncation: float | None = None,
-    which: Which = "last", first_seed: int = 0,
+    run: Path, *, score: str, out: Path, count: int = 20_000, model: str = "", truncation: float | None = None,
+    checkpoint: Which = "last", seed: int = 0,
 ) -> None:  # fmt: skip
     """The direction between points whose images show something and others: plane of a linear support vector machine.
 
@@ -28,27 +28,27 @@ def svm(
         classifier=DIR; frame@0.2 sets the score from which on an image shows it.
     out
         Folder for the samples and directions.safetensors; goes on where it was stopped.
-    n
+    count
         How many points.
     model
         Backbone of a trained detector or regression: mobilenet=FILE or timm:NAME=FILE.
     """
+    from dermsynth.latents.attributes import scorer
     from dermsynth.latents.directions import svm_direction
     from dermsynth.latents.samples import sampled
-    from dermsynth.latents.scorers import scorer
     from dermsynth.latents.space import space_of
     from dermsynth.sampling.generate import load_generator
 
-    space, seen = space_of(load_generator(run, which=which)), scorer(score, model)
+    space, seen = space_of(load_generator(run, which=checkpoint)), scorer(score, model)
     labels = space.generator.recipe.targets()
-    samples = sampled(space, seen, out, count=n, first_seed=first_seed, labels=labels, truncation=truncation)
+    samples = sampled(space, seen, out, count=count, first_seed=seed, labels=labels, truncation=truncation)
     found = svm_direction(samples, seen.threshold, seen.name, seed=0)
     _write(out, space, [found])
 
 
 def pca(
-    run: Path, *, out: Path, n: int = 20_000, count: int = 10, truncation: float | None = None, which: Which = "last",
-    first_seed: int = 0,
+    run: Path, *, out: Path, count: int = 20_000, components: int = 10, truncation: float | None = None,
+    checkpoint: Which = "last", seed: int = 0,
 ) -> None:  # fmt: skip
     """The principal directions of sampled points (GANSpace).
 
@@ -58,20 +58,20 @@ def pca(
         A run of a family with a latent.
     out
         Folder for directions.safetensors.
-    n
-        How many points.
     count
+        How many points.
+    components
         How many directions.
     """
     from dermsynth.latents.directions import pca_directions
     from dermsynth.latents.space import space_of
     from dermsynth.sampling.generate import load_generator
 
-    space = space_of(load_generator(run, which=which))
-    _write(out, space, pca_directions(_points(space, n, first_seed, truncation), count))
+    space = space_of(load_generator(run, which=checkpoint))
+    _write(out, space, pca_directions(_points(space, count, seed, truncation), components))
 
 
-def sefa(run: Path, *, out: Path, count: int = 10, layers: str = "", which: Which = "last") -> None:
+def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkpoint: Which = "last") -> None:
     """Eigenvectors of the weights from w to styles, each style's of unit length (SeFa): no images are needed.
 
     Parameters
@@ -80,7 +80,7 @@ def sefa(run: Path, *, out: Path, count: int = 10, layers: str = "", which: Whic
         A stylegan2-ada run.
     out
         Folder for directions.safetensors.
-    count
+    components
         How many directions.
     layers
         First and last layer, for example 0-3; all by default.
@@ -89,10 +89,10 @@ def sefa(run: Path, *, out: Path, count: int = 10, layers: str = "", which: Whic
     from dermsynth.latents.space import require_w, space_of
     from dermsynth.sampling.generate import load_generator
 
-    space = space_of(load_generator(run, which=which))
+    space = space_of(load_generator(run, which=checkpoint))
     require_w(space, "sefa")
     chosen = _layers(layers, space)
-    _write(out, space, sefa_directions(space, count, chosen, _points(space, 1000, 0, None)))
+    _write(out, space, sefa_directions(space, components, chosen, _points(space, 1000, 0, None)))
 
 
 def rename(directions: Path, old: str, new: str) -> None:
@@ -147,11 +147,11 @@ def edit(
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
-    from dermsynth.evaluation.origin import with_run
+    from dermsynth.evaluation.generator_metrics import with_run
+    from dermsynth.latents.attributes import scorer
+    from dermsynth.latents.datasets import edit_set, space_behind
     from dermsynth.latents.directions import named, read_directions
     from dermsynth.latents.directions import without as left_of
-    from dermsynth.latents.edited_sets import edit_set, space_behind
-    from dermsynth.latents.scorers import scorer
     from dermsynth.latents.space import require_w
     from dermsynth.report.latents_report import write_edits
 
@@ -174,10 +174,10 @@ def edit(
 
 
 def compare(
-    run: Path, *, directions: Annotated[tuple[Path, ...], Parameter(negative="")], target: str, out: Path, n: int = 200,
+    run: Path, *, directions: Annotated[tuple[Path, ...], Parameter(negative="")], target: str, out: Path, count: int = 200,
     steps: Annotated[tuple[float, ...], Parameter(negative="")] = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0),
     without: Annotated[tuple[Path, ...], Parameter(negative="")] = (), classifier: str = "", perceptual: str = "",
-    model: str = "", which: Which = "last", first_seed: int = 1_000_000,
+    model: str = "", checkpoint: Which = "last", seed: int = 1_000_000,
 ) -> None:  # fmt: skip
     """Rank directions by what they cost: the target's score against lesion, ABCD features, skin tone and a classifier.
 
@@ -191,8 +191,8 @@ def compare(
         What should go: frame, hair, ruler, ink, sticker, bubble, detector=DIR:LABEL.
     out
         Folder for entanglement.json and entanglement.html.
-    n
-        How many latents, at least 200; seeds from --first-seed on, which no direction was found with.
+    count
+        How many latents, at least 200; seeds from --seed on, which no direction was found with.
     steps
         Deviations of points along a direction; may be repeated.
     classifier
@@ -202,22 +202,22 @@ def compare(
     without
         Files of directions of other attributes: each direction is compared once more with all of these projected out.
     """
+    from dermsynth.backbones.lpips import load_perceptual
+    from dermsynth.latents.attributes import scorer
     from dermsynth.latents.directions import gathered
     from dermsynth.latents.directions import without as left_of
     from dermsynth.latents.entanglement import Judges, entanglement, ranked
-    from dermsynth.latents.scorers import scorer
     from dermsynth.latents.space import space_of
-    from dermsynth.networks.lpips import load_perceptual
     from dermsynth.report.latents_report import as_text, write_entanglement
     from dermsynth.sampling.generate import load_generator
 
-    space, seen = space_of(load_generator(run, which=which)), scorer(target, model)
+    space, seen = space_of(load_generator(run, which=checkpoint)), scorer(target, model)
     other = scorer(classifier) if classifier else None
     judges = Judges(seen, other, load_perceptual(perceptual) if perceptual else None)
     chosen, others = (list(gathered(paths, space).values()) for paths in (directions, without))
     points = _points(space, 1000, 0, None)
     chosen += [left_of(one, others, points) for one in chosen] if others else []
-    seeds = range(first_seed, first_seed + n)
+    seeds = range(seed, seed + count)
     rows = entanglement(space, chosen, judges, seeds=seeds, steps=steps)
     best = ranked(rows)
     print(as_text(best))
@@ -227,7 +227,7 @@ def compare(
 def project(
     run: Path, image: Annotated[tuple[Path, ...], Parameter(negative="")], *, out: Path, label: str = "", perceptual: str = "",
     plus: Annotated[bool, Parameter(negative="")] = False, steps: int = 500, directions: Path | None = None,
-    direction: str = "", edit: Annotated[tuple[float, ...], Parameter(negative="")] = (-2.0, 2.0), which: Which = "last",
+    direction: str = "", edit: Annotated[tuple[float, ...], Parameter(negative="")] = (-2.0, 2.0), checkpoint: Which = "last",
     seed: int = 0,
 ) -> None:  # fmt: skip
     """Find photographs in W, say how near their images come, and edit them along a direction.
@@ -251,17 +251,18 @@ def project(
     directions
         A directions.safetensors, to edit by --direction and --edit (deviations; may be repeated).
     """
+    from dermsynth.backbones.lpips import load_perceptual
     from dermsynth.errors import UserError
     from dermsynth.images import read_image
     from dermsynth.latents.directions import named, read_directions
-    from dermsynth.latents.projected import refuse_written, write_projection
-    from dermsynth.latents.projection import pixel_distance, project
+    from dermsynth.latents.inversion import pixel_distance, project, refuse_written, write_projection
     from dermsynth.latents.space import require_w, space_of
-    from dermsynth.networks.lpips import load_perceptual
     from dermsynth.sampling.generate import load_generator
 
     refuse_written(out, image)
-    space = space_of(load_generator(run, which=which, device="cpu" if perceptual else "auto"))  # where its networks are
+    space = space_of(
+        load_generator(run, which=checkpoint, device="cpu" if perceptual else "auto")
+    )  # where its networks are
     require_w(space, "project")
     classes = space.generator.config.data.classes
     if (label not in classes) if classes else bool(label):
@@ -280,7 +281,7 @@ def project(
 
 def explore(
     run: Path, *, directions: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
-    score: Annotated[tuple[str, ...], Parameter(negative="")] = (), model: str = "", which: Which = "last",
+    score: Annotated[tuple[str, ...], Parameter(negative="")] = (), model: str = "", checkpoint: Which = "last",
     device: str = "auto", port: int = 8001, data: Path | None = None,
 ) -> None:  # fmt: skip
     """Show a page on this machine: sliders for seed, class, truncation and directions, with scores and copy gate.
@@ -302,7 +303,7 @@ def explore(
     """
     from dermsynth.explore.serve import serve
 
-    serve(run, directions, score, model, which=which, device=device, port=port, data=data)
+    serve(run, directions, score, model, which=checkpoint, device=device, port=port, data=data)
 
 
 def _layers(text: str, space: "Space") -> tuple[int, int] | None:
@@ -320,13 +321,13 @@ def _layers(text: str, space: "Space") -> tuple[int, int] | None:
     return first, last
 
 
-def _points(space: "Space", n: int, first_seed: int, truncation: float | None) -> "Points":
+def _points(space: "Space", count: int, seed: int, truncation: float | None) -> "Points":
     from dermsynth.errors import UserError
 
-    if n < 2:
-        raise UserError(f"--n {n}: must be at least 2")
-    targets, seeds = space.generator.recipe.targets(), range(first_seed, first_seed + n)
-    return space.points(list(seeds), [targets[i % len(targets)] for i in range(n)], truncation)
+    if count < 2:
+        raise UserError(f"`count` {count}: must be at least 2")
+    targets, seeds = space.generator.recipe.targets(), range(seed, seed + count)
+    return space.points(list(seeds), [targets[i % len(targets)] for i in range(count)], truncation)
 
 
 def _write(out: Path, space: "Space", found: "Sequence[Direction]") -> None:

@@ -15,9 +15,9 @@ def recipes(*, resolution: str = "64", measure: Annotated[bool, Parameter(negati
     measure
         Also train every family for some steps and say how long 1,000 images take on this machine.
     """
-    from dermsynth.networks.shapes import parse_shape
-    from dermsynth.recipes import FAMILIES
-    from dermsynth.training.measure import measured
+    from dermsynth.models.layers.shapes import parse_shape
+    from dermsynth.models.registry import FAMILIES
+    from dermsynth.training.benchmark import measured
 
     shape = parse_shape(resolution)
     for name, family in FAMILIES.items():

@@ -176,7 +176,7 @@ def export(study: Path, out: Path, *, database: str = "") -> None:
         URL of the database, if it is not in the study's folder.
     """
     from dermsynth.errors import UserError
-    from dermsynth.runs import write_text
+    from dermsynth.io import write_text
     from dermsynth.study.export import answers_csv
     from dermsynth.study.serve import running
 
@@ -215,9 +215,9 @@ def report(
     photographs
         Whether the page shows the images that fooled all or no rater.
     """
+    from dermsynth.io import command_line
     from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.report.study_report import write_study_report
-    from dermsynth.runs import command_line
     from dermsynth.study.analysis import analyse
     from dermsynth.study.answers import Answers, read_answers
     from dermsynth.study.export import study_answers

@@ -58,7 +58,7 @@ def generate(
     from dermsynth.sampling.generate import generate as make
     from dermsynth.sampling.generate import load_generator
     from dermsynth.sampling.translate import from_maps
-    from dermsynth.training.showing import data_trained_on
+    from dermsynth.training.data import data_trained_on
 
     generator = load_generator(run, which=checkpoint, device=device)
     machine.prepare(device=device)
@@ -83,7 +83,7 @@ def generate(
 
 def _tell(made: "DataSet", folder: str, data: Path | None) -> None:
     """What was made, the command that goes on, and what the copy gate says; `data` is where `folder` was moved to."""
-    from dermsynth.evaluation.copies import check_copies
+    from dermsynth.evaluation.memorisation import check_copies
 
     real = data or Path(folder)
     command = shlex.join(
@@ -99,7 +99,7 @@ def _counts(items: "Sequence[str]", classes: "Sequence[str]") -> dict[str, int]:
     A name that no class has is left to whoever makes the images. Raises UserError for a class named twice.
     """
     from dermsynth.errors import UserError
-    from dermsynth.runs import parse_count
+    from dermsynth.io import parse_count
 
     counts: dict[str, int] = {}
     for item in items:
@@ -208,18 +208,18 @@ def evaluate(
         Whether the page shows images of the real set, and generated ones that were flagged as copies of them.
     """
 
+    from dermsynth.backbones.lpips import load_perceptual
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
-    from dermsynth.evaluation.compared import RESULT
     from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate_fully
     from dermsynth.evaluation.evaluate import evaluate as measure
-    from dermsynth.evaluation.groups import EVERYTHING
-    from dermsynth.evaluation.origin import judge_of, missing_run, trained_on, with_run
-    from dermsynth.networks.lpips import load_perceptual
+    from dermsynth.evaluation.generator_metrics import judge_of, missing_run, trained_on, with_run
+    from dermsynth.evaluation.inputs import RESULT
+    from dermsynth.evaluation.subgroups import EVERYTHING
+    from dermsynth.io import command_line
     from dermsynth.report.evaluation_report import PAGE, write_evaluation_report
     from dermsynth.report.page import PHOTOGRAPHS
-    from dermsynth.runs import command_line
-    from dermsynth.training.processes import keep_freed_memory
+    from dermsynth.training.distributed import keep_freed_memory
     from dermsynth.utility.classifier import load_extractor
 
     keep_freed_memory()
@@ -267,8 +267,8 @@ def export(synthetic: Path, *, out: Path, with_flagged: bool = False) -> None:
         Leave the flagged images in.
     """
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.report.export import CARD, copies_said
-    from dermsynth.report.export import export as write
+    from dermsynth.export.huggingface import CARD, copies_said
+    from dermsynth.export.huggingface import export as write
 
     made = write(open_data_set(synthetic), out, with_flagged=with_flagged)
     print(f"{out}: {len(made.table):,} images, {copies_said(made)}; {out / CARD}")

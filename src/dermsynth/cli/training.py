@@ -12,9 +12,9 @@ from dermsynth.cli.machine import MACHINE, Machine
 
 if TYPE_CHECKING:
     from dermsynth.data.training_set import TrainingSet
-    from dermsynth.networks.shapes import Shape
-    from dermsynth.training.settings import RunConfig
-    from dermsynth.training.showing import Wanted
+    from dermsynth.models.layers.shapes import Shape
+    from dermsynth.training.config import RunConfig
+    from dermsynth.training.data import Wanted
 
 
 @Parameter(name="*")
@@ -116,9 +116,9 @@ def train(
     from dermsynth.data.verification import ChangedData
     from dermsynth.errors import UserError
     from dermsynth.evaluation.watcher import usual_watchers
+    from dermsynth.training.config import CONFIG
     from dermsynth.training.loop import train as run
-    from dermsynth.training.settings import CONFIG
-    from dermsynth.training.updates import TrainingStopped
+    from dermsynth.training.optimisation import TrainingStopped
 
     try:
         config, chosen = configure(recipe, images, shown, model, loop, cache=machine.cache)
@@ -137,7 +137,7 @@ def train(
 
 def _following(config: "RunConfig", out: Path) -> str:
     """The command that makes images with the run, as it can be pasted into a shell."""
-    from dermsynth.recipes import family
+    from dermsynth.models.registry import family
 
     rest = {
         "images": ["generate", str(out), "--count", "100"],
@@ -154,9 +154,9 @@ def configure(
     from dermsynth.data.cache import use_cache
     from dermsynth.data.dataset import open_data_set
     from dermsynth.data.phantom import default_phantom
-    from dermsynth.networks.shapes import parse_shape
-    from dermsynth.runs import parse_count
-    from dermsynth.training.plan import Plan, configured, resolved
+    from dermsynth.io import parse_count
+    from dermsynth.models.layers.shapes import parse_shape
+    from dermsynth.training.data import Plan, configured, resolved
 
     shape = parse_shape(shown.resolution)
     training = {
@@ -185,7 +185,7 @@ def _wanted(shown: Images, shape: "Shape") -> "Wanted":
     from dermsynth.data.cache import Decoding
     from dermsynth.data.training_set import Selection
     from dermsynth.errors import UserError
-    from dermsynth.training.showing import Wanted
+    from dermsynth.training.data import Wanted
 
     imbalance = shown.imbalance
     if shown.balance is not None:

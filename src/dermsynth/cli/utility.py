@@ -68,13 +68,13 @@ def utility(
 
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
+    from dermsynth.io import command_line, parse_count
     from dermsynth.report.utility_report import PAGE, write_utility_report
-    from dermsynth.runs import command_line, parse_count
-    from dermsynth.training.processes import keep_freed_memory
+    from dermsynth.training.distributed import keep_freed_memory
     from dermsynth.utility.arms import arms_of, named
     from dermsynth.utility.classifier import Training, backbone
+    from dermsynth.utility.datasets import Classes, gathered
     from dermsynth.utility.experiment import Plan, carry_out
-    from dermsynth.utility.material import Classes, gathered
 
     if not 1 <= repeats <= 1000:
         raise UserError(f"--repeats {repeats}: must be 1 to 1000")

@@ -11,9 +11,9 @@ import pandas as pd
 
 from dermsynth.data.audit_pictures import Pictures, look_at_pictures, picture_findings
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.predictive_columns import Telling, judged_columns, strongest, tellings
 from dermsynth.data.split_checks import split_findings
 from dermsynth.data.splits import joined_groups
-from dermsynth.data.telling import Telling, judged_columns, strongest, tellings
 from dermsynth.data.training_set import SMALLEST_CLASS
 from dermsynth.data.verification import differences_of
 from dermsynth.values import identifiers

@@ -15,12 +15,12 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.record import read_record, state_of
+from dermsynth.data.manifest import read_record, state_of
 from dermsynth.data.verification import content_of
 from dermsynth.errors import UserError
 from dermsynth.images import Crop, Filter, fit, read_image
+from dermsynth.io import FULL, disk_errors, user_cache
 from dermsynth.progress import progress_bar
-from dermsynth.runs import FULL, disk_errors, user_cache
 
 VERSION = 2
 CHUNK = 64
@@ -44,7 +44,7 @@ def use_cache(folder: Path | None) -> None:
     """
     global _chosen
     if folder is not None and not writable(folder):
-        raise UserError(f"--cache {folder}: cannot be written; name a folder that can")
+        raise UserError(f"`cache` {folder}: cannot be written; name a folder that can")
     _chosen = folder
 
 
@@ -100,7 +100,7 @@ def _temporary_home(wanted: str) -> Path:
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     print(
         f"  {wanted} and {user_cache()} cannot be written: images are decoded into {folder} and anew the next time; "
-        "--cache DIR (or the variable XDG_CACHE_HOME) names a folder that stays",
+        "`cache` DIR (or the variable XDG_CACHE_HOME) names a folder that stays",
         file=sys.stderr,
     )
     return folder

@@ -13,11 +13,19 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth import __version__
-from dermsynth.data.record import facts_of, file_names, hash_of, is_file_column, read_record, recorded_now, write_record
+from dermsynth.data.manifest import (
+    facts_of,
+    file_names,
+    hash_of,
+    is_file_column,
+    read_record,
+    recorded_now,
+    write_record,
+)
+from dermsynth.data.marks import row_mark
 from dermsynth.data.tables import AMBIGUOUS, read_table, require_columns
 from dermsynth.errors import UserError
-from dermsynth.marks import row_mark
-from dermsynth.runs import read_json, replacing, write_json
+from dermsynth.io import read_json, replacing, write_json
 from dermsynth.values import identifiers, parse_flag
 
 SCHEMA = 1
@@ -116,8 +124,8 @@ def inside(folder: Path, name: str, roots: Sequence[Path] = ()) -> Path:
     if Path(os.path.abspath(folder / name)).is_relative_to(folder.absolute()) and not path.exists():
         raise UserError(f"{name}: a link to {path}, which is not there")
     if Path(os.path.abspath(folder / name)).is_relative_to(folder.absolute()):
-        raise UserError(f"{name}: a link that leads out of {folder}; allow it with --allow-links-to {path.parent}")
-    raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder (--images names another folder)")
+        raise UserError(f"{name}: a link that leads out of {folder}; allow it with `allow_links_to` {path.parent}")
+    raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder (`images` names another folder)")
 
 
 def names_a_split(name: str) -> bool:

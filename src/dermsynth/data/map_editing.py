@@ -15,8 +15,8 @@ from dermsynth.data.maps import superpixels as superpixels_of
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, read_image
+from dermsynth.io import replacing_folder, write_bytes
 from dermsynth.progress import progress_bar
-from dermsynth.runs import replacing_folder, write_bytes
 
 Map = NDArray[np.uint8]
 LESION = 1
@@ -44,7 +44,7 @@ def edit_maps(
     require_seed(seed)
     refuse_filled(out)
     if count < 1:
-        raise UserError(f"--count {count}: must be at least 1")
+        raise UserError(f"`count` {count}: must be at least 1")
     verify(data_set)
     rows = with_maps(data_set)
     if "split" in rows.table and split != "all":

@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet, inside
-from dermsynth.data.isic_challenges import ATTRIBUTES
+from dermsynth.data.importers.isic_challenges import ATTRIBUTES
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
+from dermsynth.io import disk_errors
 from dermsynth.progress import progress_bar
-from dermsynth.runs import disk_errors
 
 VERSION = 2
 LAYERS = ("skin", "lesion", *ATTRIBUTES)

@@ -161,7 +161,7 @@ def _refuse_areas(codes: NDArray[Any], name: str, *, lossy: bool) -> None:
         )
         raise BadImage(
             f"{name}: an index mask (values {shown}, each of its own meaning): which is the lesion? "
-            "Name its value (--mask-value), or save a mask of two values"
+            "Name its value (`mask_value`), or save a mask of two values"
         )
 
 
@@ -196,5 +196,5 @@ def _refuse_plateau(values: NDArray[Any], middle: Mask, name: str) -> None:
         )
         raise BadImage(
             f"{name}: an index mask (values {shown}, each of its own meaning): which is the lesion? "
-            "Name its value (--mask-value), or save a mask of two values"
+            "Name its value (`mask_value`), or save a mask of two values"
         )

@@ -7,7 +7,7 @@ import numpy as np
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.maps import MapSettings, decoded_maps, layers_of, with_maps
-from dermsynth.data.sampling import Order
+from dermsynth.data.order import Order
 from dermsynth.data.training_set import (
     SMALLEST_CLASS,
     SMALLEST_SET,
@@ -87,6 +87,6 @@ def _masks(side: DataSet, decoding: Decoding) -> Images | None:
         name = side.table["mask_file_name"].iloc[int(full[0])]
         raise UserError(
             f"{side.folder / name}: all lesion; nothing is left that must not change ({len(full)} such masks at this size and "
-            "crop); remove its row from metadata.csv, or use --crop pad"
+            "crop); remove its row from metadata.csv, or use `crop` pad"
         )
     return maps

@@ -9,21 +9,14 @@ import pandas as pd
 from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import (
-    DataSet,
-    inside,
-    open_data_set,
-    refuse_filled,
-    unique_stems,
-    write_data_set,
-)
+from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, unique_stems, write_data_set
 from dermsynth.data.masks import read_mask
 from dermsynth.data.tables import require_columns
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
+from dermsynth.io import replacing_folder, write_bytes
 from dermsynth.progress import progress_bar
-from dermsynth.runs import replacing_folder, write_bytes
 
 CLEAN, LESION = "clean", "lesion"
 
@@ -70,7 +63,7 @@ def write_patches(
         for label in (CLEAN, LESION):
             if table.empty or not (table["label"] == label).any():
                 raise UserError(
-                    f"{data_set.folder}: no {label} patches of {settings.side} pixels; use a smaller --side or --stride"
+                    f"{data_set.folder}: no {label} patches of {settings.side} pixels; use a smaller `side` or `stride`"
                 )
         facts = {
             "synthetic": data_set.synthetic,
@@ -83,13 +76,13 @@ def write_patches(
 
 def _check(settings: PatchSettings) -> None:
     if not 8 <= settings.side <= 2048 or settings.stride < 1:
-        raise UserError(f"--side {settings.side} --stride {settings.stride}: 8 to 2048 pixels, and at least 1")
+        raise UserError(f"`side` {settings.side} `stride` {settings.stride}: 8 to 2048 pixels, and at least 1")
     if not 0 < settings.smallest_lesion <= settings.largest_lesion <= 1:
         raise UserError(
             f"lesion share {settings.smallest_lesion} to {settings.largest_lesion}: must rise within 0 ... 1"
         )
     if not 0 <= settings.smallest_skin <= 1:
-        raise UserError(f"--skin {settings.smallest_skin}: a share between 0 and 1")
+        raise UserError(f"`skin` {settings.smallest_skin}: a share between 0 and 1")
 
 
 def _squares(height: int, width: int, settings: PatchSettings) -> Iterator[tuple[int, int]]:

@@ -6,11 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.folder_layout import split_name
-from dermsynth.data.groups import identifying_columns, identity_pairs, personal_identifiers
+from dermsynth.data.identity import identifying_columns, identity_pairs, personal_identifiers
+from dermsynth.data.importers.folder_layout import split_name
+from dermsynth.data.marks import row_mark
 from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, unmet_shares
 from dermsynth.errors import UserError
-from dermsynth.marks import row_mark
 from dermsynth.values import identifiers, is_missing, plain_identifier
 
 LARGE_GROUP = 0.3
@@ -38,7 +38,7 @@ def _cut_identifiers(data_set: DataSet) -> list[str]:
         if cut:
             found.append(
                 f"Column {column!r}: {len(cut)} of its values lie in more than one split (first: {cut[0]}); what is measured on "
-                f"held-out images is too good. Import again with --group {column}."
+                f"held-out images is too good. Import again with `group` {column}."
             )
     return found + [
         f"Column {name!r} has a value that more than a fifth of the images share: taken for nobody's, and splits may cut it."

@@ -41,9 +41,9 @@ def parse_shares(text: str) -> tuple[float, float, float]:
     try:
         train, validation, test = (float(part) for part in text.split("/"))
     except ValueError as error:
-        raise UserError(f"--split {text!r}: write three shares, for example 0.8/0.1/0.1") from error
+        raise UserError(f"`split` {text!r}: write three shares, for example 0.8/0.1/0.1") from error
     if not min(train, validation, test) >= 0 or not abs(train + validation + test - 1) <= 1e-6:
-        raise UserError(f"--split {text!r}: shares must be at least 0 and sum to 1")
+        raise UserError(f"`split` {text!r}: shares must be at least 0 and sum to 1")
     return train, validation, test
 
 
@@ -102,5 +102,5 @@ def unmet_shares(splits: NDArray[np.object_], groups: NDArray[np.int64], shares:
     return (
         f"the wanted shares {asked} could not be met: {said}{none}. No split cuts a group: there are {len(sizes)} groups, "
         f"the largest holds {sizes.max() / len(splits):.0%} of the images, and a class of too few images is all for "
-        "training. Way out: a finer --group, other --split shares, or --split-column"
+        "training. Way out: a finer `group`, other `split` shares, or `split_column`"
     )

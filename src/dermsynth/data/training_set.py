@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.sampling import Order
+from dermsynth.data.order import Order
 from dermsynth.data.verification import content_of, content_unknown
 from dermsynth.errors import UserError
 
@@ -153,7 +153,7 @@ def chosen_rows(data_set: DataSet, selection: Selection) -> DataSet:
     """
     for label in selection.exclude:
         if label not in data_set.classes:
-            raise UserError(f"--exclude {label!r}: no such label; there are: {', '.join(data_set.classes)}")
+            raise UserError(f"`exclude` {label!r}: no such label; there are: {', '.join(data_set.classes)}")
     keep = np.array([label not in selection.exclude for label in data_set.labels], dtype=bool)
     if "split" in data_set.table and selection.split != "all":
         keep &= (data_set.table["split"] == selection.split).to_numpy()
@@ -222,7 +222,7 @@ def _check_classes(rows: DataSet, split: str) -> None:
     """Refuse classes that cannot be learned, and say what can be done."""
     if rows.table.empty:
         raise UserError(
-            f"--split {split!r}: no images of this split in {rows.folder}; usual are train, validation, test, all"
+            f"`split` {split!r}: no images of this split in {rows.folder}; usual are train, validation, test, all"
         )
     if len(rows.classes) < 2:
         raise UserError(f"{rows.folder}: conditional training needs two labels; it has {len(rows.classes)}")
@@ -230,5 +230,5 @@ def _check_classes(rows: DataSet, split: str) -> None:
         if rows.count(label) < SMALLEST_CLASS:
             raise UserError(
                 f"label {label!r} has {rows.count(label)} images in the split {split!r}, at least {SMALLEST_CLASS} "
-                f"are needed; leave it out with --exclude {label!r}, or train with --unconditional"
+                f"are needed; leave it out with `exclude` {label!r}, or train with `unconditional`"
             )

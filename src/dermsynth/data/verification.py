@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.record import (
+from dermsynth.data.manifest import (
     RECORD,
     Record,
     facts_of,

@@ -3,13 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from dermsynth.backbones.extractors import Extractor
+from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.compared import Compared
-from dermsynth.evaluation.comparison import Measurement, as_rows
-from dermsynth.evaluation.copies import copy_section
-from dermsynth.evaluation.embedding import embedding_view
-from dermsynth.evaluation.groups import (
+from dermsynth.evaluation.estimate import Measurement, as_rows
+from dermsynth.evaluation.feature_cache import embedding_view
+from dermsynth.evaluation.generator_metrics import Judge, generator_of, path_figures
+from dermsynth.evaluation.inputs import Compared
+from dermsynth.evaluation.memorisation import copy_section
+from dermsynth.evaluation.sides import beyond_belief
+from dermsynth.evaluation.subgroups import (
     EVERYTHING,
     Group,
     groups,
@@ -18,13 +22,9 @@ from dermsynth.evaluation.groups import (
     tones_measured,
     unmatched,
 )
-from dermsynth.evaluation.origin import Judge, generator_of, path_figures
-from dermsynth.evaluation.sides import beyond_belief
 from dermsynth.evaluation.verdict import USEFULNESS, class_verdicts, verdict
-from dermsynth.networks.features import Extractor
-from dermsynth.networks.lpips import PerceptualSpace
+from dermsynth.io import read_json
 from dermsynth.progress import progress_bar
-from dermsynth.runs import read_json
 
 Measure = Callable[[Group], list[Measurement]]
 
@@ -99,10 +99,10 @@ def _walks(
     if not paths:
         return []
     if perceptual is None:
-        raise UserError("--path-lengths: needs a distance; add --perceptual lpips=FILE or mobilenet=FILE")
+        raise UserError("`path_lengths`: needs a distance; add `perceptual` lpips=FILE or mobilenet=FILE")
     generator = generator_of(synthetic)
     if generator is None:
-        raise UserError(f"--path-lengths: the run that made {synthetic.folder} is not where it was; leave it out")
+        raise UserError(f"`path_lengths`: the run that made {synthetic.folder} is not where it was; leave it out")
     return as_rows(path_figures(generator, perceptual, paths, seed, [str(label) for label in real.labels]))
 
 

@@ -6,12 +6,18 @@ from dataclasses import astuple, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.evaluation.colour import histogram_wasserstein, jensen_shannon
-from dermsynth.evaluation.comparison import MINIMUM, Measurement, Sides, halves, require, require_both
-from dermsynth.evaluation.dermatology import COMPARED, NAMES
-from dermsynth.evaluation.frechet import IMAGES_A_DIMENSION, frechet_distance, frechet_infinity
-from dermsynth.evaluation.inception_score import inception_score
-from dermsynth.evaluation.intervals import (
+from dermsynth.backbones.lpips import PerceptualSpace
+from dermsynth.evaluation.estimate import MINIMUM, Measurement, Sides, halves, require, require_both
+from dermsynth.images import require_pixels
+from dermsynth.metrics.clinical_features import COMPARED, NAMES
+from dermsynth.metrics.colour import histogram_wasserstein, jensen_shannon
+from dermsynth.metrics.frechet import IMAGES_A_DIMENSION, frechet_distance, frechet_infinity, inception_score
+from dermsynth.metrics.kid import cubic_kernel, gaussian_kernel, kernel_distance, median_distance, weighted_distances
+from dermsynth.metrics.prdc import Manifold, manifold
+from dermsynth.metrics.similar_images import Images
+from dermsynth.metrics.ssim import multi_scale_ssim
+from dermsynth.metrics.swd import PatchWalk, level_distances
+from dermsynth.statistics.intervals import (
     GROUPS,
     bootstrap,
     jackknife,
@@ -20,19 +26,6 @@ from dermsynth.evaluation.intervals import (
     multiplicities,
     spread_about,
 )
-from dermsynth.evaluation.kernel import (
-    cubic_kernel,
-    gaussian_kernel,
-    kernel_distance,
-    median_distance,
-    weighted_distances,
-)
-from dermsynth.evaluation.manifold import Manifold, manifold
-from dermsynth.evaluation.similar import Images
-from dermsynth.evaluation.sliced_wasserstein import PatchWalk, level_distances
-from dermsynth.evaluation.structural import multi_scale_ssim
-from dermsynth.images import require_pixels
-from dermsynth.networks.lpips import PerceptualSpace
 
 FID_RESAMPLES, KID_RESAMPLES = 100, 1000
 HISTOGRAM_RESAMPLES, FEATURE_RESAMPLES = 200, 500

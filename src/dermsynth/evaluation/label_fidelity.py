@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dermsynth.evaluation.floors import FAIR, GOOD, Light
-from dermsynth.evaluation.intervals import LEVEL
+from dermsynth.statistics.intervals import LEVEL
 
 Features = NDArray[np.floating]
 Labels = NDArray[np.str_]

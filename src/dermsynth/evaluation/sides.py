@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from dermsynth.artefacts.rims import frame
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.images import thumbnail_hash
+from dermsynth.segmentation.frame import frame
 
 Images = NDArray[np.uint8]
 Level = Literal["warning", "note"]

@@ -6,11 +6,11 @@ from typing import Any
 
 from scipy.stats import betabinom
 
+from dermsynth.backbones.extractors import EMBEDDED
 from dermsynth.evaluation import floors
 from dermsynth.evaluation.floors import FAIR, GOOD, ORDER, Judged, Light
-from dermsynth.evaluation.groups import EVERYTHING
 from dermsynth.evaluation.label_fidelity import Recognition, recognition_light
-from dermsynth.networks.features import EMBEDDED
+from dermsynth.evaluation.subgroups import EVERYTHING
 
 USEFULNESS = "usefulness.json"
 """Where a utility experiment leaves its outcome in the synthetic set."""
@@ -23,7 +23,7 @@ NEARER, MUCH_NEARER = 0.95, 0.8
 TELLS, TELLS_MUCH = 0.55, 0.65
 """AUC of membership by distance, above which a set is amber, and red."""
 NO_NETWORK = (
-    "name a network: --extractor inception=FILE, mobilenet=FILE or timm:NAME=FILE; colour and texture alone cannot tell "
+    "name a network: `extractor` inception=FILE, mobilenet=FILE or timm:NAME=FILE; colour and texture alone cannot tell "
     "good images from bad ones"
 )
 

@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.training_set import TrainingSet
-from dermsynth.evaluation.comparison import halves
-from dermsynth.evaluation.frechet import frechet_distance
-from dermsynth.evaluation.kernel import kernel_distance
-from dermsynth.evaluation.sliced_wasserstein import SMALLEST, descriptors, line_distance
-from dermsynth.networks.features import load_extractor
+from dermsynth.evaluation.estimate import halves
+from dermsynth.metrics.frechet import frechet_distance
+from dermsynth.metrics.kid import kernel_distance
+from dermsynth.metrics.swd import SMALLEST, descriptors, line_distance
+from dermsynth.training.config import RunConfig
+from dermsynth.training.data import unseen_images
 from dermsynth.training.loop import Glimpse, Watcher
-from dermsynth.training.settings import RunConfig
-from dermsynth.training.showing import unseen_images
 
 FIRST_SEED = 10_000_000
 """Seeds of watched images start here: they are no seed of a sample grid."""

@@ -16,7 +16,7 @@ from dermsynth.experiments.steps import (
     samples,
     trained,
 )
-from dermsynth.sampling.walks import walk
+from dermsynth.sampling.interpolate import walk
 
 SIZES = ("laptop", "paper")
 COLUMNS = 10

@@ -8,7 +8,7 @@ import numpy as np
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.maps import coloured
 from dermsynth.experiments.steps import Pixels, Setting, conclude, details, plan, rows_picture, trained
-from dermsynth.recipes.sampler import images_of
+from dermsynth.models.sampler import images_of
 
 SIZES = ("laptop", "paper")
 COLUMNS = 8

@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.evaluation.neighbours import least_squared_error
-from dermsynth.evaluation.similar import luma, most_similar
-from dermsynth.evaluation.structural import ssim
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, samples, trained
+from dermsynth.io import read_json_lines, write_text
+from dermsynth.metrics.similar_images import least_squared_error, luma, most_similar
+from dermsynth.metrics.ssim import ssim
 from dermsynth.report.page import curves
-from dermsynth.runs import read_json_lines, write_text
 
 SIZES = ("laptop", "paper")
 SHOWN = 12

@@ -6,16 +6,16 @@ from typing import Any
 
 import numpy as np
 
+from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.fidelity import feature_measurements
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
-from dermsynth.networks.features import load_extractor
+from dermsynth.io import write_text
+from dermsynth.models.sampler import images_of
 from dermsynth.progress import progress_bar
-from dermsynth.recipes.sampler import images_of
 from dermsynth.report.page import curves
-from dermsynth.runs import write_text
 from dermsynth.sampling.generate import Generator
 
 SIZES = ("laptop", "paper")

@@ -5,8 +5,8 @@ from typing import Any
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.experiments.steps import Setting, conclude, plan, real_images, rows_picture, samples, trained
+from dermsynth.io import read_json_lines, write_text
 from dermsynth.report.page import curves
-from dermsynth.runs import read_json_lines, write_text
 
 SIZES = ("laptop", "paper")
 COLUMNS, ROWS = 8, 4

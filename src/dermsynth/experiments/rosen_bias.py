@@ -8,29 +8,29 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dermsynth.artefacts.datasets import INSERTED
 from dermsynth.artefacts.fill import METHODS
-from dermsynth.artefacts.insertion import INSERTED
 from dermsynth.artefacts.removal import CUTS
 from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.experiments.rosen_sets import Sets, Wanted, all_sets, scores_of
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
+from dermsynth.io import claim, parse_count, write_text
+from dermsynth.latents.attributes import Scorer, scorer
 from dermsynth.latents.entanglement import Judges, entanglement, ranked
-from dermsynth.latents.scorers import Scorer, scorer
 from dermsynth.latents.space import require_w, space_of
 from dermsynth.report.latents_report import as_text, plain
 from dermsynth.report.page import bars
-from dermsynth.runs import claim, parse_count, write_text
 from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.statistics.roc import delong_interval
 from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed
 from dermsynth.utility.classifier import Training, backbone
+from dermsynth.utility.counterfactual import counterfactual, share
+from dermsynth.utility.datasets import FEWEST, Classes, HeldOut, Material, gathered
 from dermsynth.utility.experiment import Plan as Comparison
 from dermsynth.utility.experiment import carry_out as compared
 from dermsynth.utility.experiment import kept_scores
-from dermsynth.utility.material import FEWEST, Classes, HeldOut, Material, gathered
-from dermsynth.utility.pairs import counterfactual, share
-from dermsynth.utility.statistics import delong_interval
 
 SIZES = ("laptop", "paper")
 RUN, CLEANED, PICTURED, BEGUN, FRAMED = "cgan", "cleaned", 10, "begun.json", 0.9
@@ -101,18 +101,18 @@ def _check(setting: Setting, data_set: DataSet) -> None:
     asked = setting.options
     recipes = {one.recipe for one in setting.plans.values()}
     if recipes != {STYLED}:
-        raise UserError(f"--families {', '.join(sorted(recipes))}: rosen-bias edits in W, which only {STYLED} has")
+        raise UserError(f"`families` {', '.join(sorted(recipes))}: rosen-bias edits in W, which only {STYLED} has")
     if asked["positive"] not in data_set.classes:
-        raise UserError(f"--set positive={asked['positive']}: {data_set.folder} has: {', '.join(data_set.classes)}")
+        raise UserError(f"`set` positive={asked['positive']}: {data_set.folder} has: {', '.join(data_set.classes)}")
     if asked["positive"] in setting.exclude:
-        raise UserError(f"--exclude {asked['positive']}: is what the classifiers are to find")
+        raise UserError(f"`exclude` {asked['positive']}: is what the classifiers are to find")
     if setting.generated < FEWEST:
-        raise UserError(f"--generated {setting.generated}: at least {FEWEST} images a class are needed")
+        raise UserError(f"`generated` {setting.generated}: at least {FEWEST} images a class are needed")
     absent = {"train", "validation", "test"} - set(data_set.table.get("split", []))
     if absent:
         raise UserError(f"{data_set.folder}: no images of the split {min(absent)}; import the set with splits")
     if asked["fill"] not in (*METHODS, *CUTS):
-        raise UserError(f"--set fill={asked['fill']}: write {', '.join((*CUTS, *METHODS))}")
+        raise UserError(f"`set` fill={asked['fill']}: write {', '.join((*CUTS, *METHODS))}")
     for name in ("images", "repeats", "points"):
         parse_count(asked[name])
     backbone(asked["classifier"])
@@ -122,7 +122,7 @@ def _artefact(asked: Mapping[str, str]) -> str:
     """What is drawn into test images and removed from them."""
     name = asked["artefact"] or asked["target"].partition("@")[0]
     if name not in INSERTED:
-        raise UserError(f"--set artefact={name}: write {', '.join(INSERTED)}: what is drawn into test images")
+        raise UserError(f"`set` artefact={name}: write {', '.join(INSERTED)}: what is drawn into test images")
     return name
 
 
@@ -131,9 +131,9 @@ def _generator(setting: Setting, data_set: DataSet, out: Path, device: str) -> G
         return trained(setting, next(iter(setting.plans)), data_set, out, device)[0]
     generator = load_generator(Path(setting.options["run"]), device=device)
     if len(generator.config.data.classes) < 2:
-        raise UserError(f"--set run={generator.run}: has no classes; the suite compares what it makes of two or more")
+        raise UserError(f"`set` run={generator.run}: has no classes; the suite compares what it makes of two or more")
     if generator.config.data.content_hash != data_set.content_hash:
-        raise UserError(f"--set run={generator.run}: trained on another set than {data_set.folder}")
+        raise UserError(f"`set` run={generator.run}: trained on another set than {data_set.folder}")
     return generator
 
 

@@ -9,18 +9,18 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from dermsynth.artefacts.editing import insert_all, remove_all
+from dermsynth.artefacts.datasets import insert_all, remove_all
 from dermsynth.artefacts.removal import REMOVED, Removal
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.errors import UserError
+from dermsynth.latents.attributes import ANY, Scorer, scorer
+from dermsynth.latents.datasets import edit_set
 from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
-from dermsynth.latents.edited_sets import edit_set
 from dermsynth.latents.samples import Samples, sampled
-from dermsynth.latents.scorers import ANY, Scorer, scorer
 from dermsynth.latents.space import Space
 from dermsynth.sampling.generate import Generator, generate
-from dermsynth.utility.material import FEWEST
+from dermsynth.utility.datasets import FEWEST
 
 POOL, CANDIDATES = 2, 10
 """Images made for each that is used, and principal or weight directions of which one is chosen."""

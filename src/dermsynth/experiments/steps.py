@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection, TrainingSet
@@ -16,15 +17,13 @@ from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.watcher import usual_watchers
 from dermsynth.images import encode_png, grid
-from dermsynth.networks.features import load_extractor
-from dermsynth.networks.shapes import parse_shape
-from dermsynth.recipes.sampler import images_of
-from dermsynth.runs import write_bytes, write_json, write_text
+from dermsynth.io import write_bytes, write_json, write_text
+from dermsynth.models.layers.shapes import parse_shape
+from dermsynth.models.sampler import images_of
 from dermsynth.sampling.generate import Generator, generate, load_generator
+from dermsynth.training.config import RunConfig, read_config
+from dermsynth.training.data import Plan, Wanted, configured
 from dermsynth.training.loop import train
-from dermsynth.training.plan import Plan, configured
-from dermsynth.training.settings import RunConfig, read_config
-from dermsynth.training.showing import Wanted
 
 Pixels = NDArray[np.uint8]
 
@@ -66,7 +65,7 @@ def chosen_options(name: str, setting: Setting, given: Sequence[str]) -> dict[st
     for text in given:
         key, equals, value = text.partition("=")
         if not equals or key not in found:
-            raise UserError(f"--set {text}: write NAME=VALUE; {name} has: {', '.join(found) or 'none'}")
+            raise UserError(f"`set` {text}: write NAME=VALUE; {name} has: {', '.join(found) or 'none'}")
         found[key] = value
     return found
 

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.copies import fitted_gate, sources
-from dermsynth.evaluation.gate import CopyGate
+from dermsynth.evaluation.copy_detection import CopyGate
+from dermsynth.evaluation.memorisation import fitted_gate, sources
+from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
-from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Space
 from dermsynth.sampling.generate import SEEDS_A_CLASS, Generator
-from dermsynth.training.showing import data_trained_on
+from dermsynth.training.data import data_trained_on
 
 FARTHEST = 5.0
 """Deviations along a direction that may be asked for."""

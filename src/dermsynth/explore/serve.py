@@ -7,8 +7,8 @@ from pathlib import Path
 
 from dermsynth.errors import UserError
 from dermsynth.explore.explorer import Explorer, Move, gate_of
+from dermsynth.latents.attributes import scorer
 from dermsynth.latents.directions import gathered
-from dermsynth.latents.scorers import scorer
 from dermsynth.latents.space import space_of
 from dermsynth.sampling.generate import load_generator
 
@@ -46,4 +46,4 @@ def _require_free(port: int) -> None:
         try:
             probe.bind(("127.0.0.1", port))
         except (OSError, OverflowError) as error:
-            raise UserError(f"--port {port}: cannot be listened on ({error}); choose another") from error
+            raise UserError(f"`port` {port}: cannot be listened on ({error}); choose another") from error

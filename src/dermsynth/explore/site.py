@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from fastapi import FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from jinja2 import Environment, PackageLoader, select_autoescape
 from pydantic import BaseModel, Field
@@ -18,7 +18,8 @@ from dermsynth.errors import UserError
 from dermsynth.explore.explorer import FARTHEST, Explorer, Move
 from dermsynth.images import encode_png
 from dermsynth.latents.edits import MOST
-from dermsynth.study.web.guard import POLICY, Guard
+from dermsynth.web.guard import POLICY, Guard
+from dermsynth.web.icon import add_icon
 
 HOSTS = ("127.0.0.1", "localhost")
 """Names under which the page answers: a foreign page cannot point its own name here and read along."""
@@ -54,15 +55,12 @@ def application(explorer: Explorer, note: str = "") -> FastAPI:
     app.add_middleware(Guard)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(HOSTS), www_redirect=False)
     app.mount("/static", StaticFiles(directory=Path(str(files("dermsynth.explore") / "static"))), name="static")
+    add_icon(app)
     page = _page(explorer, note)
 
     @app.get("/")
     def whole() -> HTMLResponse:
         return HTMLResponse(page, headers={"Content-Security-Policy": f"{POLICY}; connect-src 'self'"})
-
-    @app.get("/icon.svg")
-    def icon() -> FileResponse:
-        return FileResponse(Path(str(files("dermsynth.study.web") / "static" / "icon.svg")))
 
     @app.get("/scores")
     def scores(asked: Query_) -> JSONResponse:

@@ -17,9 +17,9 @@ from sklearn.model_selection import train_test_split
 from sklearn.svm import LinearSVC
 
 from dermsynth.errors import UserError
+from dermsynth.io import replacing
 from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Points, Space, require_w
-from dermsynth.runs import replacing
 
 Vector = NDArray[np.float32]
 HELD_OUT, FEWEST = 0.2, 20
@@ -55,7 +55,7 @@ def svm_direction(samples: Samples, threshold: float, name: str, seed: int) -> D
     if min(counts) < FEWEST:
         raise UserError(
             f"{name}: {counts[0]} images show it and {counts[1]} do not; at least {FEWEST} of each are needed: "
-            "sample more (--n) or set another threshold (frame@0.2)"
+            "sample more (`count`) or set another threshold (frame@0.2)"
         )
     scale = float(samples.points.std())
     train, test = train_test_split(np.arange(len(shown)), test_size=HELD_OUT, random_state=seed, stratify=shown)
@@ -95,7 +95,7 @@ def sefa_directions(space: Space, count: int, layers: tuple[int, int] | None, po
     weights = space.generator.recipe.style_weights()
     first, last = layers or (0, len(weights) - 1)
     if not 0 <= first <= last < len(weights):
-        raise UserError(f"--layers {first}-{last}: this generator has layers 0 to {len(weights) - 1}")
+        raise UserError(f"`layers` {first}-{last}: this generator has layers 0 to {len(weights) - 1}")
     stacked = torch.cat(weights[first : last + 1]).double().cpu().numpy()
     unit = stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
     values, vectors = np.linalg.eigh(unit.T @ unit)
@@ -111,7 +111,7 @@ def sefa_directions(space: Space, count: int, layers: tuple[int, int] | None, po
 
 def _require_count(count: int) -> None:
     if count < 1:
-        raise UserError(f"--count {count}: must be at least 1")
+        raise UserError(f"`components` {count}: must be at least 1")
 
 
 def _direction(name: str, vector: NDArray[np.floating[Any]], points: Points, facts: dict[str, Any]) -> Direction:
@@ -185,7 +185,7 @@ def gathered(paths: Sequence[Path], space: Space) -> dict[str, Direction]:
     twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
     if twice:
         raise UserError(
-            f"--directions: two directions are called {twice[0]}; name one otherwise: dermsynth latents rename"
+            f"`directions`: two directions are called {twice[0]}; name one otherwise: dermsynth latents rename"
         )
     return {name: replace(direction, name=name) for name, direction in named}
 
@@ -212,5 +212,5 @@ def named(directions: Sequence[Direction], name: str) -> Direction:
     """
     found = [direction for direction in directions if direction.name == name]
     if not found:
-        raise UserError(f"--direction {name!r}: there are: {', '.join(d.name for d in directions)}")
+        raise UserError(f"`direction` {name!r}: there are: {', '.join(d.name for d in directions)}")
     return found[0]

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
-from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Images, Points, Space
 
 STEP, MOST = 0.25, 3.0

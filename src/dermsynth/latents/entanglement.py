@@ -10,17 +10,17 @@ from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
-from dermsynth.artefacts.segmentation import dice, lesion_mask
-from dermsynth.artefacts.skin import skin_tone
+from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.errors import UserError
-from dermsynth.evaluation.dermatology import appearance
-from dermsynth.evaluation.intervals import TAILS
+from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
-from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Images, Space
-from dermsynth.networks.lpips import PerceptualSpace
+from dermsynth.metrics.clinical_features import appearance
 from dermsynth.progress import progress_bar
+from dermsynth.segmentation.lesion import dice, lesion_mask
+from dermsynth.segmentation.skin import skin_tone
+from dermsynth.statistics.intervals import TAILS
 
 FEWEST, RESAMPLES, PART = 200, 1000, 64
 ABCD = ("asymmetry", "border_irregularity", "colour_variegation", "diameter_share")
@@ -62,7 +62,7 @@ def entanglement(
     Raises UserError for fewer than 200 seeds.
     """
     if len(seeds) < FEWEST:
-        raise UserError(f"--n {len(seeds)}: at least {FEWEST} latents are needed")
+        raise UserError(f"`count` {len(seeds)}: at least {FEWEST} latents are needed")
     targets = space.generator.recipe.targets()
     labels = [targets[i % len(targets)] for i in range(len(seeds))]
     points = space.points(list(seeds), labels, truncation)

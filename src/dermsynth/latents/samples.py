@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from dermsynth.errors import UserError, require_seed
-from dermsynth.latents.scorers import Scorer
+from dermsynth.io import claim, replacing
+from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.space import Points, Space
 from dermsynth.locks import folder_lock
 from dermsynth.progress import progress_bar
-from dermsynth.runs import claim, replacing
 
 PART, FACTS = 512, "samples.json"
 
@@ -45,7 +45,7 @@ def sampled(
     """
     require_seed(first_seed)
     if count < 1:
-        raise UserError(f"--n {count}: must be at least 1")
+        raise UserError(f"`count` {count}: must be at least 1")
     facts = {
         "checkpoint": space.generator.checkpoint.hash, "space": space.name, "score": scorer.identity, "first_seed": first_seed,
         "labels": list(labels), "truncation": truncation,

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.recipes.contract import Condition
-from dermsynth.recipes.latents import resampled
-from dermsynth.recipes.sampler import CHUNK, noise_of, one_hot, to_bytes
+from dermsynth.models.base import Condition, resampled
+from dermsynth.models.sampler import CHUNK, noise_of, one_hot, to_bytes
 from dermsynth.sampling.generate import Generator, class_seed
 
 Points = NDArray[np.float32]

@@ -9,20 +9,20 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
-from dermsynth.artefacts.comparison import examples
+from dermsynth.artefacts.annotate import masks_of
+from dermsynth.artefacts.benchmark import examples
 from dermsynth.artefacts.confirmation import ANSWERS, Trust, trust_table
+from dermsynth.artefacts.datasets import what_is_left
 from dermsynth.artefacts.detection import detect
-from dermsynth.artefacts.editing import what_is_left
 from dermsynth.artefacts.fill import Method
-from dermsynth.artefacts.marking import masks_of
 from dermsynth.data.dataset import DataSet
 from dermsynth.images import Pixels, fit, grid, read_image
+from dermsynth.io import write_json
 from dermsynth.report.page import PHOTOGRAPHS, bars, picture, write_page
-from dermsynth.runs import write_json
 
 REMOVAL, COMPARISON, RESULT = "removal.html", "comparison.html", "comparison.json"
 CONFIRMATION = "artefacts_confirm.html"
-LEFT_OUT = "Photographs were left out (--no-photographs)."
+LEFT_OUT = "Photographs were left out."
 OUTLINE = (0, 200, 60)
 SHOWN, SIDE = 24, 160
 FILLED = np.array([255, 0, 128], np.uint8)

@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from dermsynth.artefacts.bias import Bias
 from dermsynth.artefacts.confirmation import trust_table
 from dermsynth.data.audit import Audit, examples, unjudged
 from dermsynth.images import grid
 from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
-from dermsynth.utility.artefact_bias import Bias
 
 EXAMPLES, TWINS = 8, 12
 
@@ -48,7 +48,7 @@ def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None, *, ph
             "tables": shown,
             "examples": _examples(audit) if photographs else {},
             "twins": _twins(audit) if photographs else [],
-            "photographs": PHOTOGRAPHS if photographs else "Photographs were left out (--no-photographs).",
+            "photographs": PHOTOGRAPHS if photographs else "Photographs were left out.",
             "unjudged": unjudged(audit),
             "more_twins": max(0, len(audit.duplicates) - TWINS) if photographs else 0,
             "is_number": lambda v: isinstance(v, (int, float, np.number)),

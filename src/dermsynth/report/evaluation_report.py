@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.evaluation.compared import compared_rows
-from dermsynth.evaluation.copies import TRANSLATED
+from dermsynth.evaluation.inputs import compared_rows
 from dermsynth.evaluation.meaning import meaning, outside
+from dermsynth.evaluation.memorisation import TRANSLATED
 from dermsynth.images import grid
 from dermsynth.report.page import COLOURS, PHOTOGRAPHS, bars, picture, thumbnails, write_page
 from dermsynth.values import flags, numbers

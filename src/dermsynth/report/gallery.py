@@ -10,17 +10,17 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_jpeg, grid
-from dermsynth.recipes import FAMILIES
-from dermsynth.recipes.sampler import beside_inputs, images_of
-from dermsynth.runs import count_text, read_json_lines, write_bytes, write_text
+from dermsynth.io import count_text, read_json_lines, write_bytes, write_text
+from dermsynth.models.registry import FAMILIES
+from dermsynth.models.sampler import beside_inputs, images_of
 from dermsynth.sampling.generate import Generator, load_generator
-from dermsynth.training.showing import same_images, similar_images
+from dermsynth.training.data import same_images, similar_images
 
 COLUMNS, ROWS = 12, 3
 QUALITY = 82
 PHOTOGRAPHS = (
     "Rows of translating families show photographs of the data set; do not pass them on without the right to. "
-    "--inputs shows another set instead."
+    "`inputs` shows another set instead."
 )
 
 
@@ -78,7 +78,7 @@ def _shown(generator: Generator, others: Sequence[DataSet]) -> TrainingSet:
             )
         except UserError as error:
             refused.append(str(error))
-    raise UserError(f"{generator.run}: no --inputs suit it: {'; '.join(refused)}")
+    raise UserError(f"{generator.run}: no `inputs` suit it: {'; '.join(refused)}")
 
 
 def describe(name: str, generator: Generator, *, foreign: bool) -> list[str]:

@@ -9,12 +9,12 @@ import numpy as np
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.images import Pixels, encode_png, grid, read_image
+from dermsynth.io import write_bytes, write_json
+from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
-from dermsynth.latents.scorers import Scorer
 from dermsynth.latents.space import Space
 from dermsynth.report.page import picture, write_page
-from dermsynth.runs import write_bytes, write_json
 
 PAGE, RESULT = "entanglement.html", "entanglement.json"
 STRIP, IMAGES, COUPLES = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0), 3, 10

@@ -15,13 +15,13 @@ from markupsafe import Markup
 
 from dermsynth import __version__
 from dermsynth.images import Pixels, encode_jpeg, encode_png, fit, read_image
-from dermsynth.runs import write_text
+from dermsynth.io import write_text
 
 COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568", "#00808a", "#97730a", "#a61b1b", "#7f9c3b")
 THUMBNAIL = 128
 PHOTOGRAPHS = (
     "This page embeds photographs of the data set; do not pass it on without the right to. "
-    "--no-photographs leaves them out."
+    "`no_photographs` leaves them out."
 )
 """What stands on every page that embeds real images, and in the terminal when one is written."""
 

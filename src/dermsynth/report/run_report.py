@@ -10,17 +10,17 @@ from markupsafe import Markup
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid, read_image
-from dermsynth.recipes.sampler import beside_inputs, images_of
+from dermsynth.io import count_text, read_json, read_json_lines
+from dermsynth.models.sampler import beside_inputs, images_of
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
-from dermsynth.runs import count_text, read_json, read_json_lines
 from dermsynth.sampling.generate import Generator, class_seed, load_generator
 from dermsynth.training.checkpoints import checkpoints
-from dermsynth.training.settings import RunConfig, read_config
-from dermsynth.training.showing import data_trained_on, same_images
+from dermsynth.training.config import RunConfig, read_config
+from dermsynth.training.data import data_trained_on, same_images
 
 COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
-WITHHELD = "Training images, and what was made of single ones, were left out (--no-photographs)."
+WITHHELD = "Training images, and what was made of single ones, were left out."
 MADE_OF = {
     "images": f"generated: seeds 0 to {COLUMNS * ROWS - 1}, no truncation, none picked",
     "maps": f"the maps of {COLUMNS * ROWS} training images, and what was made of each; none picked",

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from matplotlib.colors import ListedColormap
 
 from dermsynth.images import grid
+from dermsynth.io import write_json
 from dermsynth.report.page import COLOURS, PHOTOGRAPHS, as_svg, drawing, picture, thumbnails, write_page
-from dermsynth.runs import write_json
 from dermsynth.study.create import Study
 
 PAGE, RESULT = "study.html", "report.json"

@@ -13,16 +13,16 @@ from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_da
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
+from dermsynth.io import disk_errors, read_json, write_bytes, write_json
 from dermsynth.locks import LOCK
+from dermsynth.models.base import Recipe, require_edition
+from dermsynth.models.registry import family
+from dermsynth.models.sampler import CHUNK, images_of
 from dermsynth.progress import progress_bar
-from dermsynth.recipes import family
-from dermsynth.recipes.contract import Recipe, require_edition
-from dermsynth.recipes.sampler import CHUNK, images_of
-from dermsynth.runs import disk_errors, read_json, write_bytes, write_json
 from dermsynth.sampling.names import image_name, images_there
-from dermsynth.training import checkpoints, processes
+from dermsynth.training import checkpoints, distributed
+from dermsynth.training.config import RunConfig, earlier_data, read_config
 from dermsynth.training.loop import build
-from dermsynth.training.settings import RunConfig, earlier_data, read_config
 
 JOB = ".generating.json"
 SEEDS_A_CLASS = 1_000_000_000
@@ -84,7 +84,7 @@ def load_generator(run: Path | str, *, which: str = "last", device: str = "auto"
         raise UserError(
             f"{checkpoint.path}: classes {checkpoint.state['classes']}, the run has {list(config.data.classes)}"
         )
-    recipe = build(config, processes.choose_device(device))
+    recipe = build(config, distributed.choose_device(device))
     try:
         recipe.load_state_dict(checkpoint.network())
     except RuntimeError as error:
@@ -109,30 +109,30 @@ def generate(
     Raises UserError for an unknown class, a truncation the family does not take, or a folder with anything else in it.
     """
     out = Path(out)
-    processes.keep_freed_memory()
+    distributed.keep_freed_memory()
     device = next(generator.recipe.parameters()).device
-    processes.start(device.type)
+    distributed.start(device.type)
     try:
         _check(generator, counts, truncation, first_seed)
         job = {**generator.provenance(truncation), "first_seed": first_seed}
-        with processes.held(out, device):
+        with distributed.held(out, device):
             claim(out, job)
             images_there(out, generator.config.data.classes)  # refused now, not after the work
             todo = _todo(generator, counts, out, first_seed)
-            processes.wait()  # every process must see the folder before any writes
-            mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][processes.rank() :: processes.count()]
+            distributed.wait()  # every process must see the folder before any writes
+            mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][distributed.rank() :: distributed.count()]
             bar = progress_bar(mine, total=len(mine), label="generating", unit=f"x{CHUNK} img")
-            for chunk in bar if processes.rank() == 0 else mine:
+            for chunk in bar if distributed.rank() == 0 else mine:
                 _write_chunk(generator, chunk, truncation)
-            processes.wait()
+            distributed.wait()
             return _finish(generator, counts, out, job)
     finally:
-        processes.stop()
+        distributed.stop()
 
 
 def _check(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
     if generator.recipe.takes != "images":
-        way = "--maps DIR" if generator.recipe.takes == "maps" else "dermsynth translate"
+        way = "`maps`" if generator.recipe.takes == "maps" else "dermsynth translate"
         raise UserError(
             f"{generator.run}: {generator.config.recipe} makes images from images, not from seeds; use {way}"
         )
@@ -140,13 +140,13 @@ def _check(generator: Generator, counts: Mapping[str, int], truncation: float | 
     for label, count in counts.items():
         if label not in known:
             there = (
-                ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write --count 500"
+                ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write `count` 500"
             )
-            raise UserError(f"--count {label}: no such class; there are: {there}")
+            raise UserError(f"`count` {label}: no such class; there are: {there}")
         if not 0 < count <= SEEDS_A_CLASS:
-            raise UserError(f"--count {label}={count}: must be at least 1")
+            raise UserError(f"`count` {label}={count}: must be at least 1")
     if truncation is not None and not generator.recipe.accepts_truncation(truncation):
-        raise UserError(f"--truncation {truncation}: {generator.config.recipe} takes {generator.recipe.truncation}")
+        raise UserError(f"`truncation` {truncation}: {generator.config.recipe} takes {generator.recipe.truncation}")
     require_seed(first_seed)
 
 
@@ -156,21 +156,21 @@ def claim(out: Path, job: dict[str, Any]) -> None:
         out.mkdir(parents=True, exist_ok=True)
     description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
     if description is not None and not description.get("synthetic"):
-        raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another --out")
+        raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another `out`")
     if (out / JOB).exists():
         earlier = read_json(out / JOB)
         changed = [k for k in job if k != "run" and earlier.get(k) != job[k]]
         if changed:
             key = changed[0]
-            raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {job[key]!r}; choose another --out")
+            raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {job[key]!r}; choose another `out`")
     elif any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out}: not empty and no synthetic set; choose another --out")
+        raise UserError(f"{out}: not empty and no synthetic set; choose another `out`")
     if description is not None:
         verify(open_data_set(out), unfinished=True)  # images of earlier calls are taken as they are
-    processes.wait()
-    if processes.rank() == 0:
+    distributed.wait()
+    if distributed.rank() == 0:
         write_json(out / JOB, job)
-    processes.wait()
+    distributed.wait()
 
 
 def _todo(generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int) -> list[tuple[Path, str, int]]:
@@ -229,10 +229,10 @@ def _finish(generator: Generator, counts: Mapping[str, int], out: Path, job: dic
         "digital_source_type": "trainedAlgorithmicMedia",
         "generator": job,
     }
-    if processes.rank() != 0:
-        processes.wait()
+    if distributed.rank() != 0:
+        distributed.wait()
         return open_data_set(out)
     quotas = {label or "image": n for label, n in counts.items()}
     data_set = write_data_set(out, table, facts, {"command": "dermsynth generate", "count": quotas})
-    processes.wait()
+    distributed.wait()
     return data_set

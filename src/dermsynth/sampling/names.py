@@ -56,7 +56,7 @@ def images_there(out: Path, classes: Sequence[str]) -> list[Image]:
     for path in sorted((out / "images").rglob("*.png")):
         name = path.relative_to(out).as_posix()
         if name not in known:
-            raise UserError(f"{out}: {name} is not named as this program names images; choose another --out")
+            raise UserError(f"{out}: {name} is not named as this program names images; choose another `out`")
     return found
 
 

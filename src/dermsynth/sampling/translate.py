@@ -16,12 +16,12 @@ from dermsynth.data.training_set import Shown, ShownDomains
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, fit
+from dermsynth.io import write_bytes
 from dermsynth.locks import folder_lock
+from dermsynth.models.sampler import CHUNK, images_of
 from dermsynth.progress import progress_bar
-from dermsynth.recipes.sampler import CHUNK, images_of
-from dermsynth.runs import write_bytes
 from dermsynth.sampling.generate import Generator, claim
-from dermsynth.training import processes
+from dermsynth.training import distributed
 
 Pixels = NDArray[np.uint8]
 
@@ -96,7 +96,7 @@ def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = 
 def _made_of_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "") -> DataSet:
     recipe, data = generator.recipe, generator.config.data
     if recipe.takes != "maps":
-        raise UserError(f"{generator.run}: {generator.config.recipe} takes no maps; leave --maps out")
+        raise UserError(f"{generator.run}: {generator.config.recipe} takes no maps; leave `maps` out")
     verify(source)
     splits = set(source.table.get("split", []))
     split = split or (data.split if data.split in splits else "all")
@@ -131,7 +131,7 @@ def _target(generator: Generator, to: str) -> int:
     if not to and len(possible) == 1:
         return possible[0]
     if to not in names:
-        raise UserError(f"--to {to!r}: this run makes {' and '.join(names)}; name one")
+        raise UserError(f"`target` {to!r}: this run makes {' and '.join(names)}; name one")
     return classes.index(to)
 
 
@@ -160,7 +160,7 @@ def _mask_places(rows: DataSet, masks: DataSet | None) -> list[Path | None]:
     names = [name for name in source.table.get("mask_file_name", []) if name]
     if masks is None and len(names) < len(rows.table):
         raise UserError(
-            f"{rows.folder}: {len(rows.table) - len(names)} images have no mask that says where; give --masks DIR"
+            f"{rows.folder}: {len(rows.table) - len(names)} images have no mask that says where; give `masks` DIR"
         )
     if not names:
         raise UserError(f"{source.folder}: no masks")
@@ -184,7 +184,7 @@ def _read_masks(places: list[Path | None], generator: Generator) -> Pixels:
 
 
 def _chunks(count: int, generator: Generator) -> Iterator[NDArray[np.int64]]:
-    processes.keep_freed_memory()
+    distributed.keep_freed_memory()
     parts = [np.arange(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     yield from progress_bar(parts, total=len(parts), label="generating", unit=f"x{CHUNK} img")
 

@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
 from dermsynth import __version__
-from dermsynth.study.agreement import agreement_interval, fleiss_kappa, krippendorff_alpha
+from dermsynth.statistics.agreement import agreement_interval, fleiss_kappa, krippendorff_alpha
+from dermsynth.statistics.mixed_model import fit_panel
+from dermsynth.statistics.rates import Counts, against_chance, detection, rate, rates
 from dermsynth.study.answers import REAL, SYNTHETIC, Answers
-from dermsynth.study.panel import fit_panel
-from dermsynth.study.rates import Counts, against_chance, detection, rate, rates
 
 RESAMPLES = 2000
 

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
+from dermsynth.statistics.rates import Counts
 from dermsynth.study.columns import REAL as REAL
 from dermsynth.study.columns import ROW, Cleaned, clean_table, positive_of
 from dermsynth.study.columns import SYNTHETIC as SYNTHETIC
 from dermsynth.study.diagnoses import check_diagnoses
-from dermsynth.study.rates import Counts
 from dermsynth.values import plain_identifier
 
 NEEDED = ["rater", "item", "truth", "answer"]
@@ -124,7 +124,7 @@ def checked_answers(table: pd.DataFrame, positive: str, source: Path) -> Answers
 
 def _positive(positive: str) -> str:
     if positive not in (REAL, SYNTHETIC):
-        raise UserError(f"--positive {positive!r}: write {REAL} or {SYNTHETIC}")
+        raise UserError(f"`positive` {positive!r}: write {REAL} or {SYNTHETIC}")
     return positive
 
 

@@ -167,7 +167,7 @@ def _kind(text: str, one: str) -> str | None:
 
 def _unclear(text: str, one: str) -> str:
     if is_flag(text) and not one:
-        return f"ambiguous; write {REAL} or {SYNTHETIC}, or say with --positive which of them 1 means"
+        return f"ambiguous; write {REAL} or {SYNTHETIC}, or say with `positive` which of them 1 means"
     return f"no known word; it must be {REAL} or {SYNTHETIC}"
 
 

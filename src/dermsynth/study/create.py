@@ -18,8 +18,8 @@ from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
+from dermsynth.io import read_json, replacing, replacing_folder, write_bytes, write_json, write_text
 from dermsynth.progress import progress_bar
-from dermsynth.runs import read_json, replacing, replacing_folder, write_bytes, write_json, write_text
 from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.confounding import confounding
 from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
@@ -73,7 +73,7 @@ def create_study(
     require_seed(seed)
     if real.synthetic or not synthetic.synthetic:
         raise UserError(
-            f"--real {real.folder} --synthetic {synthetic.folder}: one is not what it should be, or they are swapped"
+            f"`real` {real.folder} `synthetic` {synthetic.folder}: one is not what it should be, or they are swapped"
         )
     refuse_filled(out)
     verify(real)

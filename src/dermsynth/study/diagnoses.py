@@ -31,7 +31,7 @@ def check_diagnoses(table: pd.DataFrame, source: Path) -> list[str]:
     if len(foreign) == len(counts):
         raise UserError(
             f"{source}: no diagnosis ({_listed(counts.index)}) is one of the labels ({_listed(sorted(labels))}); write both "
-            "in the same words, or leave the diagnoses out with --without diagnosis"
+            "in the same words, or leave the diagnoses out with `without` diagnosis"
         )
     if foreign.empty:
         return []

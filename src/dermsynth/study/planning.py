@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
-from dermsynth.evaluation.intervals import LEVEL
-from dermsynth.study.panel import MARGIN, PanelFit
+from dermsynth.statistics.intervals import LEVEL
+from dermsynth.statistics.mixed_model import MARGIN, PanelFit
 
 RATERS_DEVIATION, IMAGES_DEVIATION = 0.3, 0.7
 """Deviations of skill between raters, and of images, on the logit scale, that are supposed where nothing is known."""

@@ -177,7 +177,7 @@ def protocol_text(place: str) -> str:
     try:
         return Path(place).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"--protocol {place!r}: neither {', '.join(BUILT_IN)} nor a readable file") from error
+        raise UserError(f"`protocol` {place!r}: neither {', '.join(BUILT_IN)} nor a readable file") from error
 
 
 def parse_protocol(text: str, place: str) -> Protocol:

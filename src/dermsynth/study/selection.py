@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.dermatology import COMPARED, appearance_found
 from dermsynth.images import read_image
+from dermsynth.metrics.clinical_features import COMPARED, appearance_found
 from dermsynth.progress import progress_bar
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
 from dermsynth.study.matching import quotas, target_shares
@@ -175,7 +175,7 @@ class Drawing:
         raise UserError(
             f"{self.sides[wanted.kind].folder}: the protocol takes {wanted.count} {wanted.kind} images, and too few are of the "
             f"classes that both kinds have (left: {', '.join(both) or 'none'}) for equal shares; other classes would tell the "
-            "kinds apart: take larger sets, give both the same labels, or allow it with --unmatched"
+            "kinds apart: take larger sets, give both the same labels, or allow it with `unmatched`"
         )
 
     def refuse_few(self, kind: str, wanted: Images, label: str, possible: set[int]) -> None:

@@ -39,7 +39,7 @@ def organiser_token(study: Study, host: str) -> str:
         raise UserError(f"{TOKEN_VARIABLE}: {len(chosen)} characters; at least {SHORTEST} are needed")
     if not chosen and host not in LOCAL:
         raise UserError(
-            f"--host {host}: others can reach this server; choose the organiser's token first, in the environment: "
+            f"`host` {host}: others can reach this server; choose the organiser's token first, in the environment: "
             f"{TOKEN_VARIABLE}=... (at least {SHORTEST} characters)"
         )
     if chosen:
@@ -68,7 +68,7 @@ def serve(folder: Path, *, host: str, port: int, prefix: str, proxy: str, databa
     from dermsynth.study.web.site import Site
 
     if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
-        raise UserError(f"--prefix {prefix!r}: write it as /study")
+        raise UserError(f"`prefix` {prefix!r}: write it as /study")
     found = running(folder, database, days)
     token = organiser_token(found.study, host)
     site = Site(found, organiser_hash(found.study.secret, token))

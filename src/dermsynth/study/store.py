@@ -141,7 +141,7 @@ def open_store(folder: Path, url: str = "") -> Engine:
             event.listen(engine, "connect", _careful)
         _migrate(engine)
     except ArgumentError as error:
-        raise UserError(f"--database: not a URL of a database ({type(error).__name__})") from error
+        raise UserError(f"`database`: not a URL of a database ({type(error).__name__})") from error
     except (SQLAlchemyError, ImportError) as error:
         raise UserError(f"{_shown(place)}: cannot be opened ({type(error).__name__})") from error
     return engine

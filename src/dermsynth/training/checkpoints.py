@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.optim import Adam
 
 from dermsynth.errors import DiskError, UserError
-from dermsynth.recipes import FAMILIES, family
-from dermsynth.runs import file_hash, read_json, replacing_folder, write_json
+from dermsynth.io import file_hash, read_json, replacing_folder, write_json
+from dermsynth.models.registry import FAMILIES, family
 
 NETWORK, OPTIMISER, STATE = "network.safetensors", "optimiser.safetensors", "state.json"
 FOLDER, BEST = "checkpoints", "best.json"
@@ -166,7 +166,7 @@ def find(source: Path, which: str = "last") -> Checkpoint:
         found = _find_in_run(source, which)
     problem = broken(found)
     if problem:
-        raise UserError(f"{problem}; choose another one with --checkpoint")
+        raise UserError(f"{problem}; choose another one with `checkpoint`")
     return found
 
 
@@ -178,7 +178,7 @@ def _find_in_run(run: Path, which: str) -> Checkpoint:
         if found is None:
             raise UserError(f"{run}: no whole checkpoint{''.join(f' ({p})' for p in problems[:1])}")
         if problems:  # an older one would be another generator than the one asked for
-            raise UserError(f"{problems[0]}; choose the one before with --checkpoint {found.images}, or train on")
+            raise UserError(f"{problems[0]}; choose the one before with `checkpoint` {found.images}, or train on")
         return found
     for checkpoint in checkpoints(run):
         if which.isdigit() and checkpoint.images == int(which):

@@ -13,11 +13,11 @@ import torch
 from tqdm import tqdm
 
 from dermsynth.data.training_set import TrainingSet
-from dermsynth.recipes.contract import Recipe
-from dermsynth.runs import count_text
-from dermsynth.training import processes
+from dermsynth.io import count_text
+from dermsynth.models.base import Recipe
+from dermsynth.training import distributed
+from dermsynth.training.config import RunConfig
 from dermsynth.training.pace import Pace
-from dermsynth.training.settings import RunConfig
 
 WARM_UP, MEASURED = 4, 16
 """Steps that are not timed, and steps from which time and memory are estimated (a whole mix of regularisations)."""
@@ -39,12 +39,12 @@ class Display:
 
     def tell(self, line: str) -> None:
         """One line above the progress bar."""
-        if processes.rank() == 0:
+        if distributed.rank() == 0:
             tqdm.write(line, file=sys.stderr)
 
     def start(self, recipe: Recipe, data: TrainingSet, done: int, device: torch.device) -> None:
         """Say what will be trained and open the bar."""
-        if processes.rank() != 0:
+        if distributed.rank() != 0:
             return
         settings, shape = self.config.training, self.config.data
         sizes = ", ".join(
@@ -57,7 +57,7 @@ class Display:
         self.tell(f"{self.config.recipe} ({self.config.preset}), {shape.width} x {shape.height} pixels, {kinds}")
         self.tell(f"  parameters: {sizes}")
         self.tell(f"  {len(data.images):,} images, {count_text(settings.images)} to be shown, {settings.batch} a step")
-        self.tell(f"  on {name} x {processes.count()}, {settings.precision}; into {self.run}")
+        self.tell(f"  on {name} x {distributed.count()}, {settings.precision}; into {self.run}")
         for note in recipe.notes():
             self.tell(f"  {note}")
         self._open_tensorboard()
@@ -79,7 +79,7 @@ class Display:
         if rate is not None and usual is not None and not self._slow:
             self.tell(
                 f"  stalled: at most {rate:.2g} images a second, usually {usual:.3g}; is another job on these processors? "
-                f"Ctrl-C saves; the same command with --threads 1 may go on faster"
+                f"Ctrl-C saves; the same command with `threads` 1 may go on faster"
             )
         if self.bar is not None and self._slow != (rate is not None):
             self.bar.set_description("" if rate is None else "stalled", refresh=True)

@@ -15,31 +15,23 @@ import torch
 from numpy.typing import NDArray
 
 from dermsynth.data.training_set import TrainingSet
-from dermsynth.draws import Draws, seed_of
 from dermsynth.errors import Stopped, UserError
 from dermsynth.images import encode_png, grid
+from dermsynth.io import append_json_line, count_text, environment, read_json_lines, write_bytes, write_json, write_text
 from dermsynth.locks import LOCK
-from dermsynth.networks.shapes import Shape
-from dermsynth.recipes import family
-from dermsynth.recipes.contract import Batch, Progress, Recipe, require_edition
-from dermsynth.recipes.sampler import batch_of, beside_inputs, confidence_of, images_of
-from dermsynth.runs import (
-    append_json_line,
-    count_text,
-    environment,
-    read_json_lines,
-    write_bytes,
-    write_json,
-    write_text,
-)
+from dermsynth.models.base import Batch, Progress, Recipe, require_edition
+from dermsynth.models.layers.shapes import Shape
+from dermsynth.models.registry import family
+from dermsynth.models.sampler import batch_of, beside_inputs, confidence_of, images_of
+from dermsynth.rng import Draws, seed_of
 from dermsynth.signals import handled
-from dermsynth.training import checkpoints, processes
-from dermsynth.training.alarms import GRACE, Alarms, spread
+from dermsynth.training import checkpoints, distributed
+from dermsynth.training.config import CONFIG, RunConfig, differences, read_config, validated
 from dermsynth.training.display import Display
-from dermsynth.training.settings import CONFIG, RunConfig, differences, read_config, validated
+from dermsynth.training.health import GRACE, Alarms, spread
+from dermsynth.training.optimisation import TrainingStopped, Updater
 from dermsynth.training.threads import ENVIRONMENT
 from dermsynth.training.transfer import transfer
-from dermsynth.training.updates import TrainingStopped, Updater
 
 LOG = "log.jsonl"
 GRID_COLUMNS, GRID_ROWS = 8, 4
@@ -98,7 +90,7 @@ class Trainer:
         self, run: Path, config: RunConfig, data: TrainingSet, watchers: Sequence[Watcher], device: str
     ) -> None:
         self.run, self.config, self.data, self.watchers = run, config, data, watchers
-        self.device = processes.choose_device(device)
+        self.device = distributed.choose_device(device)
         self.recipe = build(config, self.device)
         self.updater = Updater(self.recipe, config.training.rate)
         self.state = State()
@@ -109,7 +101,7 @@ class Trainer:
     @property
     def leader(self) -> bool:
         """Whether this process writes."""
-        return processes.rank() == 0
+        return distributed.rank() == 0
 
     def prepare(self) -> None:
         """Resume from the last whole checkpoint, or start: from nothing, or from other weights."""
@@ -172,7 +164,7 @@ class Trainer:
             due = last or state.images // settings.snapshot > before // settings.snapshot
             if due:
                 self._snapshot()
-            if processes.agree(self.stop_requested, self.device) and not last:
+            if distributed.agree(self.stop_requested, self.device) and not last:
                 if not due:
                     self._save()
                 raise Interrupted(f"stopped and saved in {self.run}; repeat the command to go on")
@@ -183,11 +175,11 @@ class Trainer:
         settings, state = self.config.training, self.state
         total = self.recipe.batch_at(state.images, settings.batch)
         _check_batch(total, settings.accumulate)
-        share = total // processes.count()
+        share = total // distributed.count()
         size = share // settings.accumulate
-        begin = processes.rank() * share
+        begin = distributed.rank() * share
         pieces = [self._batch(total, begin + i * size, size) for i in range(settings.accumulate)]
-        progress = Progress(state.step, state.images, processes.count(), processes.total)
+        progress = Progress(state.step, state.images, distributed.count(), distributed.total)
         self.updater.step(pieces, progress)
         state.step += 1
         state.images += total
@@ -219,7 +211,7 @@ class Trainer:
     def _snapshot(self) -> None:
         """Check, show, watch and save; processes other than the first wait."""
         reason = self._look() if self.leader else None
-        if processes.agree(reason is not None, self.device):
+        if distributed.agree(reason is not None, self.device):
             raise TrainingStopped(reason or "stopped by another process")
         self._save()
 
@@ -286,7 +278,7 @@ class Trainer:
                 write_json(self.run / checkpoints.BEST, self.state.best)
             best = self.state.best.get("images")
             checkpoints.prune(self.run, self.config.training.keep, None if best is None else int(best))
-        processes.wait()
+        distributed.wait()
 
     def request_stop(self, number: int, frame: FrameType | None) -> None:
         """Signal handler: finish this step, save, stop."""
@@ -307,13 +299,13 @@ def train(
     folder holds a run with another configuration or another process writes into it, TrainingStopped for an alarm, Interrupted
     after Ctrl-C.
     """
-    processes.keep_freed_memory()
-    processes.start(device)
+    distributed.keep_freed_memory()
+    distributed.start(device)
     try:
         _check_batch(config.training.batch, config.training.accumulate)
         _check_abilities(config)
         _refuse_other_runs(run, config)
-        with processes.held(run, processes.choose_device(device)):
+        with distributed.held(run, distributed.choose_device(device)):
             _claim(run, config)
             trainer = Trainer(run, config, data, watchers, device)
             _check_batches(trainer.recipe, config)
@@ -321,11 +313,11 @@ def train(
             with closing(trainer.display), handled(trainer.request_stop):
                 return trainer.train()
     finally:
-        processes.stop()
+        distributed.stop()
 
 
 def _check_batch(batch: int, accumulate: int) -> None:
-    parts = processes.count() * accumulate
+    parts = distributed.count() * accumulate
     if batch % parts:
         raise UserError(f"batch {batch}: not divisible by processes x accumulate = {parts}")
 
@@ -353,22 +345,22 @@ def _check_abilities(config: RunConfig) -> None:
 def _refuse_other_runs(run: Path, config: RunConfig) -> None:
     """Raise UserError unless the folder is new, empty, or holds a run with this configuration."""
     if run.exists() and not run.is_dir():
-        raise UserError(f"{run}: a file; choose another --out")
+        raise UserError(f"{run}: a file; choose another `out`")
     if (run / CONFIG).exists():
         for saved in checkpoints.checkpoints(run)[-1:]:
             if saved.state.get("recipe") == config.recipe:
                 require_edition(family(config.recipe), saved.state, run)
         changed = differences(read_config(run), config)
         if changed:
-            raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another --out")
+            raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another `out`")
     elif run.exists() and any(path.name != LOCK for path in run.iterdir()):
-        raise UserError(f"{run}: not empty and not a run; choose another --out")
-    processes.wait()
+        raise UserError(f"{run}: not empty and not a run; choose another `out`")
+    distributed.wait()
 
 
 def _claim(run: Path, config: RunConfig) -> None:
     """Write the configuration into the folder, with what else the numbers depend on."""
-    if processes.rank() == 0:
+    if distributed.rank() == 0:
         write_json(run / CONFIG, config.model_dump(mode="json"))
         write_json(run / ENVIRONMENT, {**environment(), "threads": torch.get_num_threads()})
-    processes.wait()
+    distributed.wait()

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from dermsynth.errors import UserError
-from dermsynth.runs import read_json
+from dermsynth.io import read_json
 
 ENVIRONMENT = "environment.json"
 VARIABLE = "OMP_NUM_THREADS"
@@ -59,7 +59,7 @@ def use_threads(asked: int | None = None, *, run: Path | None = None, device: st
     Raises UserError for a number that this machine has not.
     """
     if asked is not None and not 1 <= asked <= cores():
-        raise UserError(f"--threads {asked}: must be 1 to {cores()}, the processors that may be used here")
+        raise UserError(f"`threads` {asked}: must be 1 to {cores()}, the processors that may be used here")
     chosen = _chosen(asked, run, device)
     torch.set_num_threads(chosen.number)
     return chosen
@@ -67,7 +67,7 @@ def use_threads(asked: int | None = None, *, run: Path | None = None, device: st
 
 def _chosen(asked: int | None, run: Path | None, device: str) -> Threads:
     if asked is not None:
-        return Threads(asked, "--threads")
+        return Threads(asked, "`threads`")
     earlier = None if run is None else recorded(run)
     if earlier is not None and earlier <= cores():
         return Threads(earlier, "as this run was trained so far")
@@ -94,7 +94,7 @@ def fastest(most: int) -> Threads:
         if rates[number] > WORTHWHILE * rates[best]:
             best = number
     told = ", ".join(f"{number}: {rate / rates[numbers[0]]:.2f}" for number, rate in rates.items())
-    return Threads(best, f"tried, speed by threads {told}; --threads sets it")
+    return Threads(best, f"tried, speed by threads {told}; `threads` sets it")
 
 
 def _rate(number: int) -> float:

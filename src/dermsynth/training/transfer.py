@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.recipes.contract import Recipe, require_edition
+from dermsynth.models.base import Recipe, require_edition
 from dermsynth.training.checkpoints import Checkpoint
 
 STATISTICS = ("augmentation.", "pool_", "shown", "trained")

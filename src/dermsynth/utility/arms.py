@@ -64,7 +64,7 @@ def _arm(whole: str, variants: Collection[str], copies: Collection[str]) -> Arm:
     synthetic, real = name.startswith(("synthetic", "mixed")), name.startswith("real")
     if at and not (synthetic and variant in variants) and not (real and variant in copies):
         raise UserError(
-            f"--arms {whole!r}: after @ comes a name given with --variant: of a synthetic set after synthetic or mixed=RATIO, "
+            f"`arms` {whole!r}: after @ comes a name given with `variant`: of a synthetic set after synthetic or mixed=RATIO, "
             "of copies of the real set after real"
         )
     return _of_variant(_plain(name), variant) if variant else _plain(name)
@@ -79,7 +79,7 @@ def _plain(name: str) -> Arm:
         return mixed(number)
     if kind == "real" and number is not None and 0 < number < 1:
         return fewer(number)
-    raise UserError(f"--arms {name!r}: write {', '.join(NAMED)}, mixed=RATIO or real=SHARE (below 1)")
+    raise UserError(f"`arms` {name!r}: write {', '.join(NAMED)}, mixed=RATIO or real=SHARE (below 1)")
 
 
 def _of_variant(arm: Arm, variant: str) -> Arm:
@@ -93,7 +93,7 @@ def named(text: str) -> tuple[str, str]:
     """
     name, _, place = text.partition("=")
     if not name or not place:
-        raise UserError(f"--variant {text!r}: write NAME=DIR")
+        raise UserError(f"`variant` {text!r}: write NAME=DIR")
     return name, place
 
 

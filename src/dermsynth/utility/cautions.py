@@ -7,8 +7,8 @@ import numpy as np
 import scipy.special
 import scipy.stats
 
+from dermsynth.statistics.roc import holm
 from dermsynth.utility.arms import REAL
-from dermsynth.utility.statistics import holm
 
 FEW_REPEATS = 5
 """Repeats below which the interval is said to be one of few."""
@@ -30,12 +30,12 @@ def _few_repeats(result: Mapping[str, Any]) -> list[str]:
     if repeats == 1:
         return [
             "One repeat an arm: nothing is known of other seeds, so no difference can be shown; "
-            f"take --repeats {FEW_REPEATS} or more."
+            f"take `repeats` {FEW_REPEATS} or more."
         ]
     row = max(rows, key=lambda one: one["high"] - one["low"])
     now = f"up to +- {(row['high'] - row['low']) / 2:.2f} ({row['arm']})"
     said = f"{repeats} repeats an arm: intervals are wide and themselves uncertain, {now}"
-    then = f"with --repeats {row['repeats_wanted']} about +- {row['reach_then']:.2f}, and more would take little away"
+    then = f"with `repeats` {row['repeats_wanted']} about +- {row['reach_then']:.2f}, and more would take little away"
     return [f"{said}; {then}."]
 
 

@@ -15,14 +15,14 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from dermsynth.backbones import extractors
+from dermsynth.backbones.extractors import Extractor, Resizer, timm_network
+from dermsynth.backbones.mobilenet import FEATURES, MobileNetV2, imagenet_normalised, load_mobilenet
 from dermsynth.data.cache import Decoding
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
-from dermsynth.networks import features
-from dermsynth.networks.features import Extractor, Resizer, timm_network
-from dermsynth.networks.mobilenet import FEATURES, MobileNetV2, imagenet_normalised, load_mobilenet
-from dermsynth.runs import file_hash, replacing
-from dermsynth.utility.statistics import Array, auc
+from dermsynth.io import file_hash, replacing
+from dermsynth.statistics.roc import Array, auc
 
 Images = NDArray[np.uint8]
 CHUNK, WEIGHTS = 64, "classifier.safetensors"
@@ -76,9 +76,9 @@ def backbone(place: str, *, trained: bool = True) -> tuple[nn.Module, int]:
     if kind == "mobilenet" and path:
         return load_mobilenet(Path(path)), FEATURES
     if kind.startswith("timm:"):
-        network = timm_network(kind.removeprefix("timm:"), Path(path) if path else "none", "--model")
+        network = timm_network(kind.removeprefix("timm:"), Path(path) if path else "none", "`model`")
         return network, int(network.num_features)  # type: ignore[arg-type]
-    raise UserError(f"--model {place!r}: write small, mobilenet=FILE, timm:NAME or timm:NAME=FILE")
+    raise UserError(f"`model` {place!r}: write small, mobilenet=FILE, timm:NAME or timm:NAME=FILE")
 
 
 class Classifier(nn.Module):
@@ -146,7 +146,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
     """
     kind, _, place = specification.partition("=")
     if kind != "classifier":
-        return features.load_extractor(specification, resizer=resizer)
+        return extractors.load_extractor(specification, resizer=resizer)
     model = load_classifier(Path(place))
     weight, bias = (v.detach().double().numpy() for v in (model.head.weight[0], model.head.bias[0]))
 
@@ -251,6 +251,6 @@ def trained(
             if np.isfinite(scores).all() and value > best[0]:
                 best = (value, step * training.batch, {k: v.clone() for k, v in model.state_dict().items()})
     if not best[2]:
-        raise UserError(f"classifier: no finite score in {training.images} images; use a smaller --learning-rate")
+        raise UserError(f"classifier: no finite score in {training.images} images; use a smaller `learning_rate`")
     model.load_state_dict(best[2])
     return model, {"validation_auc": best[0], "images": float(best[1])}

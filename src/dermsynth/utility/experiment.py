@@ -14,16 +14,15 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.sides import Side, remarks
 from dermsynth.evaluation.verdict import USEFULNESS
+from dermsynth.io import environment, read_json, replacing, write_json
 from dermsynth.locks import LOCK, folder_lock
 from dermsynth.progress import progress_bar
-from dermsynth.runs import environment, read_json, replacing, write_json
+from dermsynth.statistics.roc import Array, auc, best_threshold
 from dermsynth.utility.arms import REAL, Arm
 from dermsynth.utility.cautions import cautions
 from dermsynth.utility.classifier import Training, classical, mirrored, trained, write_classifier
-from dermsynth.utility.figures import Scored, comparisons, figures_of
-from dermsynth.utility.material import HeldOut, Material
-from dermsynth.utility.statistics import Array, auc, best_threshold
-from dermsynth.utility.verdict import verdict, worth
+from dermsynth.utility.datasets import HeldOut, Material
+from dermsynth.utility.metrics import Scored, comparisons, figures_of, verdict, worth
 
 GROWING = ("arms", "repeats", "variants")
 """Settings of which an experiment may be given more."""
@@ -135,9 +134,9 @@ def _claim(material: Material, plan: Plan, out: Path) -> None:
         known = earlier.get("variants", {})
         changed += [f"variant {name}" for name in known if settings["variants"].get(name) != known[name]]
         if changed:
-            raise UserError(f"{out}: begun with another {changed[0]}; choose another --out")
+            raise UserError(f"{out}: begun with another {changed[0]}; choose another `out`")
     elif any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out}: not empty and no utility experiment; choose another --out")
+        raise UserError(f"{out}: not empty and no utility experiment; choose another `out`")
     write_json(path, settings)
 
 

@@ -15,8 +15,8 @@ from dermsynth.data.phantom.render import render
 from dermsynth.data.splits import joined_groups, split
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
+from dermsynth.io import replacing_folder
 from dermsynth.progress import progress_bar
-from dermsynth.runs import replacing_folder
 
 STRUCTURES = (*MARKERS, *ARTEFACTS)
 DEFAULT_COUNT = 2000
@@ -33,7 +33,7 @@ def write_phantom(
     require_seed(seed)
     refuse_filled(out)
     if count < 1:
-        raise UserError(f"--n {count}: must be at least 1")
+        raise UserError(f"`count` {count}: must be at least 1")
     with replacing_folder(out) as work:
         _fill(work, count, settings, seed, structures, jobs)
     return open_data_set(out)

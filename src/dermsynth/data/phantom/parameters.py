@@ -31,13 +31,13 @@ class PhantomSettings:
 
     def __post_init__(self) -> None:
         if self.artefact not in ARTEFACTS:
-            raise UserError(f"--artefact {self.artefact!r}: unknown; there are: {', '.join(ARTEFACTS)}")
+            raise UserError(f"`artefact` {self.artefact!r}: unknown; there are: {', '.join(ARTEFACTS)}")
         if self.tied_to not in CLASSES:
-            raise UserError(f"--tied-to {self.tied_to!r}: unknown; there are: {', '.join(CLASSES)}")
+            raise UserError(f"`tied_to` {self.tied_to!r}: unknown; there are: {', '.join(CLASSES)}")
         if not -1 <= self.correlation <= 1:
-            raise UserError(f"--correlation {self.correlation}: must lie between -1 and 1")
+            raise UserError(f"`correlation` {self.correlation}: must lie between -1 and 1")
         if not 16 <= min(self.height, self.width) <= max(self.height, self.width) <= 4096:
-            raise UserError(f"--resolution {self.width}x{self.height}: sides must lie between 16 and 4096")
+            raise UserError(f"`resolution` {self.width}x{self.height}: sides must lie between 16 and 4096")
 
     def artefact_probability(self, artefact: str, label: str) -> float:
         """Probability of an artefact in an image of a class."""

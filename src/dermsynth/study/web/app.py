@@ -11,8 +11,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 
 from dermsynth.study.web import organiser, pages
-from dermsynth.study.web.guard import HEADERS, Guard, Prefixed
 from dermsynth.study.web.site import Site
+from dermsynth.web.guard import HEADERS, Guard, Prefixed
+from dermsynth.web.icon import add_icon
 
 
 def application(site: Site, prefix: str = "") -> FastAPI:
@@ -21,6 +22,7 @@ def application(site: Site, prefix: str = "") -> FastAPI:
     app.add_middleware(Prefixed, prefix=prefix)
     app.add_middleware(Guard)
     app.mount("/static", StaticFiles(directory=Path(str(files("dermsynth.study.web") / "static"))), name="static")
+    add_icon(app)
     app.state.site = site
     app.include_router(pages.router)
     app.include_router(organiser.router)

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from dermsynth.study.protocol import Question
 from dermsynth.study.service import Running
 from dermsynth.study.texts import words, words_or
-from dermsynth.study.web.guard import Limits, same_site
+from dermsynth.web.guard import Limits, same_site
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,184 @@
+"""How much artefacts tell of the label: odds ratios, and a classifier that sees nothing else."""
+
+import shlex
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.stats.contingency import odds_ratio
+from sklearn.linear_model import LogisticRegression
+
+from dermsynth.artefacts.annotate import TONE, found_column
+from dermsynth.artefacts.confirmation import LABELS, Trust, known_flags, trusts
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.splits import joined_groups
+from dermsynth.errors import UserError
+from dermsynth.segmentation.skin import skin_tone_class
+from dermsynth.statistics.cross_validation import held_out_auc
+from dermsynth.statistics.intervals import LEVEL
+from dermsynth.values import identifiers, numbers
+
+OTHER_NAMES = ("gel_border",)
+"""A column of flags that data sets come with and no detector looks for."""
+FEWEST = 20
+"""Images of a class to be compared with the others."""
+STRONG = 2.0
+"""Odds ratio beyond which, with its whole interval, an artefact is a finding."""
+TELLING = 0.55
+"""Lower end of the area's interval from which on artefacts are a finding."""
+
+
+@dataclass(frozen=True)
+class Bias:
+    """Tables: share and odds ratio of every artefact in every class, what artefacts alone tell, and skin tones.
+
+    They speak of columns that the set came with, and of detectors that passed on it; `trust` says of all detectors whether they
+    did, `notes` which columns were not understood.
+    """
+
+    ratios: pd.DataFrame
+    told: pd.DataFrame
+    tones: pd.DataFrame
+    trust: list[Trust] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def artefact_columns(data_set: DataSet, trust: Sequence[Trust]) -> tuple[list[str], list[str]]:
+    """Columns of flags that say whether an image shows an artefact, and what was wrong with others.
+
+    They are those that the set came with, and where it has none those of detectors that passed.
+    """
+    names, notes = list[str](), list[str]()
+    for artefact, columns in LABELS.items():
+        own = [name for name in columns if name in data_set.table]
+        passed = [found_column(artefact) for one in trust if one.artefact == artefact and one.passes]
+        names += own or passed
+    names += [name for name in OTHER_NAMES if name in data_set.table]
+    usable = []
+    for name in names:
+        try:
+            values = known_flags(data_set.table, name)
+        except UserError as error:
+            notes.append(f"not judged: {error}")
+            continue
+        if {0.0, 1.0} <= set(values):
+            usable.append(name)
+    return usable, notes
+
+
+def artefact_bias(data_set: DataSet, seed: int = 0) -> Bias:
+    """All tables of a set with labels; classes of fewer than twenty images are left out.
+
+    Raises UserError where nothing is known of artefacts, or there are fewer than two classes.
+    """
+    trust = trusts(data_set)
+    columns, notes = artefact_columns(data_set, trust)
+    if not columns and not trust:
+        way = f"dermsynth artefacts detect {shlex.quote(str(data_set.folder))}"
+        raise UserError(f"{data_set.folder}: no column of artefacts; add them with: {way}")
+    classes = [label for label in data_set.classes if data_set.count(label) >= FEWEST]
+    if len(classes) < 2:
+        raise UserError(
+            f"{data_set.folder}: {len(classes)} classes of at least {FEWEST} images; two are needed to compare"
+        )
+    kept = data_set.select(np.isin(data_set.labels.astype(str), classes))
+    ratios = pd.DataFrame([_ratio(kept, column, label) for column in columns for label in classes])
+    told = _told(kept, columns, classes, seed) if columns else pd.DataFrame()
+    return Bias(ratios, told, _tones(kept, classes), trust, notes)
+
+
+def bias_findings(bias: Bias, folder: object) -> list[str]:
+    """What artefacts tell, and what was confirmed of the detectors, as sentences."""
+    found = []
+    for row in bias.told.to_dict("records"):
+        if row["low"] >= TELLING:
+            found.append(
+                f"Artefacts alone tell {row['label']} from the other classes with AUC {row['auc']:.2f} (95 % {row['low']:.2f} to "
+                f"{row['high']:.2f}), by: {row['columns']}."
+            )
+    for row in bias.ratios.to_dict("records"):
+        if row["low"] >= STRONG or row["high"] <= 1 / STRONG:
+            found.append(
+                f"{row['artefact']}: in {row['share']:.1%} of {row['label']}, odds ratio against the other classes "
+                f"{row['odds_ratio']:.1f} (95 % {row['low']:.1f} to {row['high']:.1f})."
+            )
+    open_ones = [one for one in bias.trust if one.status == "unconfirmed" and one.found]
+    found += [f"Detector of {one.sentence()}." for one in bias.trust if one.judged]
+    if open_ones:
+        names = ", ".join(f"{one.artefact} ({one.found})" for one in open_ones)
+        found.append(
+            f"Unconfirmed, so nothing is concluded from them: {names} images found. "
+            f"Look at some with: dermsynth artefacts confirm {folder}"
+        )
+    return found + bias.notes
+
+
+def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
+    """Share of a class with the artefact, and its odds ratio against the other classes with exact conditional interval."""
+    values = known_flags(data_set.table, column)
+    known = np.isfinite(values)
+    mine, shown = (data_set.labels == label)[known], values[known] == 1
+    table = [
+        [int((mine & shown).sum()), int((mine & ~shown).sum())],
+        [int((~mine & shown).sum()), int((~mine & ~shown).sum())],
+    ]
+    found = odds_ratio(table)
+    low, high = found.confidence_interval(LEVEL)
+    return {
+        "artefact": column, "label": label, "share": round(table[0][0] / max(int(mine.sum()), 1), 3),
+        "odds_ratio": round(float(found.statistic), 2), "low": round(float(low), 2), "high": round(float(high), 2),
+        "images": int(mine.sum()),
+    }  # fmt: skip
+
+
+def _told(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], seed: int) -> pd.DataFrame:
+    """AUC, one class against the others, of a logistic regression on the artefact columns alone, never fitted on one's group."""
+    seen = np.stack([known_flags(data_set.table, column) for column in columns], axis=1)
+    known: NDArray[np.bool_] = np.asarray(np.isfinite(seen).all(axis=1))
+    data_set, seen = data_set.select(known), seen[known]
+    names = data_set.table.get("group")
+    groups = np.full(len(seen), "", dtype=object) if names is None else identifiers(names)
+    groups = joined_groups(groups, np.empty((0, 2), np.int64))
+    rows = []
+    for label in classes if len(classes) > 2 else classes[:1]:
+        truth = np.asarray(data_set.labels == label)
+        area, low, high = held_out_auc(seen, truth, groups, _regression, seed)
+        rows.append(
+            {
+                "label": label,
+                "auc": round(area, 3),
+                "low": round(low, 3),
+                "high": round(high, 3),
+                "images": int(truth.sum()),
+                "columns": ", ".join(columns),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _regression(seen: NDArray[np.floating], truth: NDArray[np.bool_]) -> Callable[..., NDArray[np.float64]]:
+    score: Callable[..., NDArray[np.float64]] = LogisticRegression(max_iter=400).fit(seen, truth).decision_function
+    return score
+
+
+def _tones(data_set: DataSet, classes: Sequence[str]) -> pd.DataFrame:
+    """Median and quartiles of the individual typology angle in every class, the most frequent skin tone, how many have one."""
+    if TONE not in data_set.table:
+        return pd.DataFrame()
+    angles = numbers(data_set.table, TONE)
+    rows = []
+    for label in classes:
+        every = angles[data_set.labels == label]
+        mine = every[np.isfinite(every)]
+        low, middle, high = np.quantile(mine, (0.25, 0.5, 0.75)).round(1) if len(mine) else ("", "", "")
+        names = pd.Series([skin_tone_class(angle) for angle in mine], dtype=object)
+        common = f"{names.mode()[0]} ({(names == names.mode()[0]).mean():.0%})" if len(mine) else ""
+        rows.append(
+            {
+                "label": label, "ita": middle, "quarter": low, "three_quarters": high, "most": common, "images": len(mine),
+                "not_measurable": f"{1 - len(mine) / len(every):.0%}",
+            }
+        )  # fmt: skip
+    return pd.DataFrame(rows)

@@ -1,0 +1,228 @@
+"""A multi-label classifier of artefacts: features of a trained backbone at several depths, one logistic regression a label."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
+from sklearn.linear_model import LogisticRegression
+from torch import Tensor, nn
+
+from dermsynth.artefacts.confirmation import known_flags
+from dermsynth.backbones.extractors import timm_network
+from dermsynth.backbones.mobilenet import MobileNetV2, imagenet_normalised, load_mobilenet
+from dermsynth.data.dataset import DataSet, amended
+from dermsynth.data.duplicates import fingerprints, near_duplicates
+from dermsynth.data.splits import joined_groups
+from dermsynth.errors import UserError, require_seed
+from dermsynth.images import fit, read_image
+from dermsynth.io import replacing, write_json
+from dermsynth.progress import progress_bar
+from dermsynth.statistics.cross_validation import FOLDS, held_out_auc
+from dermsynth.values import identifiers
+
+Rows = NDArray[np.float32]
+WEIGHTS, FACTS = "detector.safetensors", "detector.json"
+HEIGHT, WIDTH, BATCH = 192, 256, 16
+DEPTHS = (3, 6, 10, 13, 17, 18)
+"""Blocks of MobileNetV2 after which maps are pooled: thin lines are seen early, whole frames late."""
+STRENGTH, FEWEST = 1e-3, 10
+"""C of the logistic regression, and least images with and without an artefact."""
+
+
+class Pooled:
+    """From images uint8 [n, h, w, 3] of 192 x 256 pixels to means, maxima and deviations of feature maps, float32 [n, d]."""
+
+    def __init__(self, place: str) -> None:
+        self.place = place
+        kind, _, path = place.partition("=")
+        if kind == "mobilenet" and path:
+            self.network: nn.Module = load_mobilenet(Path(path)).eval()
+        elif kind.startswith("timm:") and path:
+            self.network = timm_network(kind.removeprefix("timm:"), Path(path), "`model`")
+        else:
+            raise UserError(f"`model` {place!r}: write mobilenet=FILE or timm:NAME=FILE")
+
+    @property
+    def name(self) -> str:
+        """The backbone without its file."""
+        return self.place.partition("=")[0]
+
+    def __call__(self, images: NDArray[np.uint8]) -> Rows:
+        """Rows of features."""
+        x = imagenet_normalised(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).float() / 255)
+        with torch.inference_mode():
+            maps = self._maps(x.contiguous(memory_format=torch.channels_last))
+            pooled = [part for m in maps for part in (m.mean((2, 3)), m.amax((2, 3)), m.std((2, 3)))]
+        return torch.cat(pooled, dim=1).numpy()
+
+    def _maps(self, x: Tensor) -> list[Tensor]:
+        if not isinstance(self.network, MobileNetV2):
+            found: list[Tensor] = self.network.forward_intermediates(x, intermediates_only=True)  # type: ignore[operator]
+            return found
+        maps = []
+        for depth, layer in enumerate(self.network.features):
+            x = layer(x)
+            if depth in DEPTHS:
+                maps.append(x)
+        return maps
+
+
+def pooled_rows(data_set: DataSet, pooled: Pooled) -> Rows:
+    """Features of all images of a set, each stretched to the network's size."""
+    paths, rows = data_set.paths, []
+    starts = range(0, len(paths), BATCH)
+    for start in progress_bar(starts, total=len(starts), label="features", unit=f"x{BATCH} img"):
+        images = [fit(read_image(path), HEIGHT, WIDTH, "stretch", "area") for path in paths[start : start + BATCH]]
+        rows.append(pooled(np.stack(images)))
+    return np.concatenate(rows)
+
+
+@dataclass(frozen=True)
+class Detector:
+    """Labels with weights [labels, d] and biases over standardised features of a backbone."""
+
+    backbone: str
+    labels: tuple[str, ...]
+    weights: NDArray[np.float64]
+    biases: NDArray[np.float64]
+
+    def probabilities(self, rows: Rows) -> NDArray[np.float64]:
+        """Of every label, [n, labels]."""
+        odds = rows.astype(np.float64) @ self.weights.T + self.biases
+        return np.asarray(1 / (1 + np.exp(-np.clip(odds, -500, 500))))
+
+
+def train_detector(
+    data_set: DataSet, columns: Sequence[str], pooled: Pooled, out: Path, seed: int
+) -> list[dict[str, Any]]:
+    """Train on columns of 0 and 1 (blanks do not count), write the detector, and give each label's cross-validated AUC.
+
+    Folds never cut through a group (patient, lesion) or a pair of twins. Rows: label, AUC, its DeLong interval, both n.
+
+    Raises UserError for a column that is missing, holds something else, or has too few of either value.
+    """
+    require_seed(seed)
+    truths = {column: _truth(data_set, column) for column in columns}
+    rows = pooled_rows(data_set, pooled)
+    groups = groups_of(data_set)
+    found, weights, biases = [], [], []
+    for column in progress_bar(columns, total=len(columns), label="training", unit="label"):
+        known = ~np.isnan(truths[column])
+        truth = truths[column][known] == 1
+        area, low, high = held_out_auc(rows[known], truth, groups[known], _score, seed)
+        found.append(
+            {
+                "label": column,
+                "auc": area,
+                "low": low,
+                "high": high,
+                "with": int(truth.sum()),
+                "without": int((~truth).sum()),
+            }
+        )
+        weight, bias = _fitted(rows[known], truth)
+        weights.append(weight)
+        biases.append(bias)
+    _write(out, Detector(pooled.name, tuple(columns), np.stack(weights), np.array(biases)))
+    write_json(
+        out / FACTS,
+        {"backbone": pooled.name, "seed": seed, "folds": FOLDS, "data": data_set.content_hash, "labels": found},
+    )
+    return found
+
+
+def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
+    if column not in data_set.table:
+        there = ", ".join(str(name) for name in data_set.table if _is_flags(data_set, str(name))) or "none"
+        raise UserError(f"`column` {column!r}: no such column in {data_set.folder}; columns of flags: {there}")
+    try:
+        values = known_flags(data_set.table, column)
+    except UserError as error:
+        raise UserError(f"`column` {column!r}: in {data_set.folder} {error}; it must be 0, 1 or blank") from error
+    counts = [int((values == value).sum()) for value in (1, 0)]
+    if min(counts) < FEWEST:
+        raise UserError(
+            f"`column` {column!r}: {counts[0]} images with and {counts[1]} without; at least {FEWEST} of each are needed"
+        )
+    return values
+
+
+def _is_flags(data_set: DataSet, column: str) -> bool:
+    try:
+        return bool(np.isfinite(known_flags(data_set.table, column)).any())
+    except UserError:
+        return False
+
+
+def groups_of(data_set: DataSet) -> NDArray[np.int64]:
+    """Numbers of groups: patients or lesions as the set names them, and twins."""
+    hashes, thumbnails = fingerprints(data_set.paths, -1)
+    names = data_set.table.get("group")
+    groups = np.full(len(data_set.table), "", dtype=object) if names is None else identifiers(names)
+    return joined_groups(groups, near_duplicates(hashes, thumbnails))
+
+
+def _score(rows: Rows, truth: NDArray[np.bool_]) -> Callable[[Rows], NDArray[np.float64]]:
+    weight, bias = _fitted(rows, truth)
+    return lambda other: np.asarray(other.astype(np.float64) @ weight + bias)
+
+
+def _fitted(rows: Rows, truth: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+    """Weights over the features as they are, of a regression over standardised ones."""
+    centre, scale = rows.mean(axis=0, dtype=np.float64), np.maximum(rows.std(axis=0, dtype=np.float64), 1e-6)
+    model = LogisticRegression(C=STRENGTH, max_iter=400).fit((rows - centre) / scale, truth)
+    weight = model.coef_[0] / scale
+    return weight, float(model.intercept_[0] - weight @ centre)
+
+
+def _write(out: Path, detector: Detector) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    with replacing(out / WEIGHTS) as temporary:
+        save_file(
+            {"weights": detector.weights, "biases": detector.biases}, temporary,
+            {"backbone": detector.backbone, "labels": "\n".join(detector.labels)},
+        )  # fmt: skip
+
+
+def load_detector(folder: Path) -> Detector:
+    """A detector that was trained here.
+
+    Raises UserError when the folder holds none.
+    """
+    path = folder / WEIGHTS
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; make it with: dermsynth artefacts train")
+    try:
+        with safe_open(path, "np") as file:
+            facts = file.metadata() or {}
+            return Detector(
+                facts["backbone"],
+                tuple(facts["labels"].split("\n")),
+                file.get_tensor("weights"),
+                file.get_tensor("biases"),
+            )
+    except (SafetensorError, KeyError) as error:
+        raise UserError(f"{path}: no detector of artefacts ({type(error).__name__})") from error
+
+
+def add_probabilities(data_set: DataSet, folder: Path, model: str) -> DataSet:
+    """Columns `probability_LABEL` by a trained detector on the features of a backbone.
+
+    Raises UserError when there is no detector, or it was trained on another backbone.
+    """
+    detector, pooled = load_detector(folder), Pooled(model)
+    if pooled.name != detector.backbone:
+        raise UserError(f"`model` {pooled.place!r}: the detector was trained on features of {detector.backbone}")
+    rows = pooled_rows(data_set, pooled)
+    if rows.shape[1] != detector.weights.shape[1]:
+        raise UserError(
+            f"`model` {pooled.place!r}: {rows.shape[1]} features; the detector takes {detector.weights.shape[1]}"
+        )
+    found = detector.probabilities(rows).round(4).astype(str)
+    return amended(data_set, {f"probability_{label}": found[:, i] for i, label in enumerate(detector.labels)}, {})

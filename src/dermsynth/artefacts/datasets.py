@@ -1,0 +1,147 @@
+"""Whole data sets without artefacts, or with some drawn in: new folders of the same form, image by image."""
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dermsynth.artefacts.annotate import masks_of
+from dermsynth.artefacts.confirmation import LABELS
+from dermsynth.artefacts.fill import SLOW
+from dermsynth.artefacts.removal import Removal, cleaned
+from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, unique_stems, write_data_set
+from dermsynth.data.masks import read_mask
+from dermsynth.data.phantom.artefacts import insert
+from dermsynth.data.phantom.canvas import Canvas
+from dermsynth.errors import UserError
+from dermsynth.images import Pixels, encode_png, read_image
+from dermsynth.io import replacing_folder, write_bytes
+from dermsynth.progress import over_cores
+
+Mask = NDArray[np.bool_]
+INSERTED = ("frame", "hair", "ruler", "ink", "sticker")
+COVERED = 63
+"""Of 255: what covers a pixel by more is in the mask."""
+
+
+def inserted(image: Pixels, names: Sequence[str], seed: int) -> tuple[Pixels, dict[str, Mask]]:
+    """RGB uint8 [h, w, 3] with artefacts drawn as in the phantom, in the order given, and each one's exact mask, bool [h, w].
+
+    The shadows of frames and stickers lie outside their masks.
+    """
+    canvas = Canvas(image.shape[0], image.shape[1], np.random.default_rng([seed, 23]))
+    found: NDArray[np.floating[Any]] = image.astype(np.float32) / 255
+    masks = dict[str, Mask]()
+    for name in names:
+        found, mask = insert(canvas, found, name)
+        masks[name] = np.asarray(mask) > COVERED
+    return np.clip(np.rint(found * 255), 0, 255).astype(np.uint8), masks
+
+
+Row = dict[str, str]
+Edit = Callable[[DataSet, Row, Pixels, Mask | None, int], tuple[Pixels, Mask | None, Row]]
+"""Image, lesion mask and columns of a new row, from a set, one of its rows, its image and mask, and its number."""
+CHUNK = 8
+KEPT = ("synthetic", "source", "licence", "phantom", "generator", "digital_source_type")
+"""Facts of a set that its edited copy shares."""
+OUTDATED = ("found_", "score_", "probability_", "copy_", "left_", "skin_tone"), ("structures", "_file_name", "_mask")
+"""Beginnings and endings of columns that describe the pixels as they were, or name files that do not come along."""
+
+
+def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int = -1) -> tuple[DataSet, list[str]]:
+    """A copy of a set without artefacts, by stored masks where there are any, and what had to be left out and why.
+
+    New columns: `edited_from`, the share of the image that was filled, the share of the lesion that a cut lost, and of every
+    artefact that was filled `left_NAME`: pixels found before, found again outside the lesion, and found again inside it.
+    """
+    step = {
+        "command": "dermsynth artefacts remove", "methods": dict(removal.methods), "inside_lesion": removal.inside_lesion,
+        "seed": removal.seed,
+    }  # fmt: skip
+    chunk = 1 if set(removal.methods.values()) & set(SLOW) else CHUNK
+    return _edited(data_set, out, partial(_remove, removal), step, jobs, chunk)
+
+
+def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *, jobs: int = -1) -> DataSet:
+    """A copy of a set with artefacts drawn into every image; columns `edited_from` and `inserted` tell the pairs."""
+    step = {"command": "dermsynth artefacts insert", "artefacts": list(names), "seed": seed}
+    return _edited(data_set, out, partial(_insert, tuple(names), seed), step, jobs)[0]
+
+
+def _remove(
+    removal: Removal, data_set: DataSet, row: Row, image: Pixels, lesion: Mask | None, number: int
+) -> tuple[Pixels, Mask | None, Row]:
+    result = cleaned(image, lesion, removal, masks_of(data_set, row))
+    facts = {"filled_share": f"{result.filled.mean():.4f}", "lesion_lost": f"{result.lesion_lost:.4f}"}
+    facts |= {f"left_{name}": " ".join(map(str, counts)) for name, counts in result.left.items()}
+    facts |= {column: "" for name in removal.methods for column in LABELS[name] if column in row}
+    return result.image, None if lesion is None else lesion[result.box], facts
+
+
+def _insert(
+    names: Sequence[str], seed: int, data_set: DataSet, row: Row, image: Pixels, lesion: Mask | None, number: int
+) -> tuple[Pixels, Mask | None, Row]:
+    shown = {column: "1" for name in names for column in LABELS[name] if column in row}
+    return inserted(image, names, seed + number)[0], lesion, {"inserted": " ".join(names), **shown}
+
+
+def _edited(
+    data_set: DataSet, out: Path, edit: Edit, step: Mapping[str, object], jobs: int, chunk: int = CHUNK
+) -> tuple[DataSet, list[str]]:
+    refuse_filled(out)
+    table = data_set.table
+    rows = table.assign(stem=unique_stems(table["file_name"])).to_dict("records")
+    with replacing_folder(out) as work:
+        results = over_cores(partial(_edit_chunk, data_set, work, edit), rows, chunk=chunk, jobs=jobs, label="editing")
+        kept, problems = [r for r in results if isinstance(r, dict)], [r for r in results if isinstance(r, str)]
+        if not kept:
+            raise UserError(f"{data_set.folder}: no image could be edited; first: {problems[0]}")
+        facts = {key: data_set.description[key] for key in KEPT if key in data_set.description}
+        facts |= {"history": data_set.description.get("history", []), "edited_from": data_set.content_hash}
+        write_data_set(work, pd.DataFrame(kept).fillna(""), facts, {**step, "left_out": len(problems)})
+    return open_data_set(out), problems
+
+
+def _edit_chunk(data_set: DataSet, out: Path, edit: Edit, rows: Sequence[Row], first: int) -> list[Row | str]:
+    cv2.setNumThreads(1)
+    return [_edit_one(data_set, out, dict(row), first + i, edit) for i, row in enumerate(rows)]
+
+
+def _edit_one(data_set: DataSet, out: Path, row: Row, number: int, edit: Edit) -> Row | str:
+    """The new row, or what went wrong."""
+    name, stem = row["file_name"], row.pop("stem")
+    try:
+        image, mask_name = read_image(inside(data_set.folder, name)), row.get("mask_file_name", "")
+        lesion = read_mask(inside(data_set.folder, mask_name)) if mask_name else None
+        if lesion is not None and lesion.shape != image.shape[:2]:
+            raise UserError(f"{mask_name}: {lesion.shape[1]} x {lesion.shape[0]}, the image is not")
+        result, lesion, facts = edit(data_set, row, image, lesion, number)
+    except (UserError, ValueError) as error:
+        return f"{name}: {error}"
+    write_bytes(out / "images" / f"{stem}.png", encode_png(result, synthetic=data_set.synthetic_row(row)))
+    begins, ends = OUTDATED
+    kept = {"file_name", "mask_file_name"}
+    new = {k: v for k, v in row.items() if k in kept or not (k.startswith(begins) or k.endswith(ends))}
+    new |= {"file_name": f"images/{stem}.png", "edited_from": name, **facts}
+    if lesion is not None:
+        write_bytes(out / "masks" / f"{stem}.png", encode_png(lesion.astype(np.uint8) * 255))
+        new["mask_file_name"] = f"masks/{stem}.png"
+    if "width" in new:
+        new |= {"width": str(result.shape[1]), "height": str(result.shape[0])}
+    return new
+
+
+def what_is_left(made: DataSet) -> dict[str, tuple[float, float, int]]:
+    """Of every artefact that was filled: shares of its pixels that are found again, outside the lesion and inside, and images."""
+    found = {}
+    for name in LABELS:
+        if f"left_{name}" in made.table:
+            rows = [[int(part) for part in text.split()] for text in made.table[f"left_{name}"] if text]
+            before, outside, inside_lesion = np.array(rows).sum(axis=0)
+            found[name] = (outside / max(before, 1), inside_lesion / max(before, 1), len(rows))
+    return found

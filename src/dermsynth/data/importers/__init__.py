@@ -1,0 +1,1 @@
+"""Import of published layouts and of one's own folders and tables."""

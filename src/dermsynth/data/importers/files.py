@@ -1,0 +1,113 @@
+"""One image of a source, checked, read and copied into a data set, with its masks."""
+
+import io
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from dermsynth.data.dataset import inside
+from dermsynth.data.importers.sources import ImportOptions, SourceRow
+from dermsynth.data.marks import file_mark, folder_mark, row_mark
+from dermsynth.data.masks import DOUBT, read_described_mask
+from dermsynth.errors import BadImage, DiskError, UserError
+from dermsynth.images import decode_described, encode_png, is_turned, read_bytes, thumbnail_hash
+from dermsynth.io import write_bytes
+
+PLAIN = 4
+"""So few different colours are no photograph."""
+
+
+@dataclass(frozen=True)
+class ImportedImage:
+    """What became of an image: its files, or the problem; what was changed, and the mark by which an algorithm made it."""
+
+    file_name: str
+    mask_file_name: str = ""
+    problem: str = ""
+    changes: tuple[str, ...] = ()
+    mark: str = ""
+    more_masks: dict[str, str] = field(default_factory=dict)
+    mask_problems: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    width: int = 0
+    height: int = 0
+    hash: np.uint64 | None = None
+    thumbnail: np.ndarray | None = None
+
+
+def import_one(folder: Path, out: Path, row: SourceRow, name: str, options: ImportOptions) -> ImportedImage:
+    """Check and copy one image and its masks; the problem, if any, as text."""
+    changes: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
+    try:
+        mark = row_mark(row.columns)
+        if row.pixels is not None:
+            pixels, file_name = row.pixels, f"images/{name}.png"
+            write_bytes(out / file_name, encode_png(pixels))
+        else:
+            path = inside(folder, row.image, options.roots)
+            data = read_bytes(path)
+            pixels, changes = decode_described(data, str(path))
+            _refuse_mask(pixels, path)
+            mark = file_mark(data, path) or folder_mark(path.parent) or mark
+            if row.mask and is_turned(data):
+                doubts = ("the photograph was turned as its camera was held: is its mask, too?",)
+            file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
+    except DiskError:
+        raise
+    except UserError as error:
+        return ImportedImage("", problem=str(error))
+    masks, problems = {}, [f"mask left out: {row.mask_problem}"] if row.mask_problem else []
+    for kind, source in {"": "" if row.mask_problem else row.mask, **row.more_masks}.items():
+        try:
+            if source:
+                target = f"masks/{kind + '/' if kind else ''}{name}.png"
+                notes = _import_mask(inside(folder, source, options.roots), out, target, pixels, options)
+                changes += tuple(note for note in notes if note != DOUBT)
+                doubts += tuple(note for note in notes if note == DOUBT)
+                masks[kind] = target
+        except DiskError:
+            raise
+        except UserError as error:
+            problems.append(f"mask left out: {error}")
+    code, thumbnail = thumbnail_hash(pixels)
+    main, size = masks.pop("", ""), (pixels.shape[1], pixels.shape[0])
+    return ImportedImage(file_name, main, "", changes, mark, masks, tuple(problems), doubts, *size, code, thumbnail)
+
+
+def _refuse_mask(pixels: np.ndarray, path: Path) -> None:
+    """Raise BadImage for a picture of black and white only, or of a few plain colours on black or white."""
+    small = pixels[::2, ::2].astype(np.int64) if pixels.size > 50_000 else pixels.astype(np.int64)
+    if min(pixels.shape[:2]) < 16:
+        return
+    black, white = (small.max(axis=2) <= 8).mean(), (small.min(axis=2) >= 247).mean()
+    if black + white > 0.98 and min(black, white) > 0.001:
+        raise BadImage(f"{path}: black and white only: a mask, not a photograph")
+    if max(black, white) > 0.1 and 1 < len(np.unique(small @ np.array([65536, 256, 1]))) <= PLAIN:
+        raise BadImage(f"{path}: a few plain colours on black or white: a mask, not a photograph")
+
+
+def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: bool, synthetic: bool) -> str:
+    """Copy the bytes of a plain RGB JPEG or PNG without metadata; write anything else as PNG.
+
+    Cameras write names, dates and places into EXIF: such a file is written anew. A mark of synthetic images stays.
+    """
+    with Image.open(io.BytesIO(data)) as image:
+        image.load()
+        private = {"exif", "xmp", "comment", "photoshop", *getattr(image, "text", {})} & set(image.info)
+        segments = {segment for segment, _ in getattr(image, "applist", [])} - {"APP0", "APP2", "APP14"}
+        plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not private and not segments and not anew
+        suffix = ".jpg" if image.format == "JPEG" else ".png"
+    if plain:
+        write_bytes(out / f"images/{name}{suffix}", data)
+        return f"images/{name}{suffix}"
+    write_bytes(out / f"images/{name}.png", encode_png(pixels, synthetic=synthetic))
+    return f"images/{name}.png"
+
+
+def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray, options: ImportOptions) -> tuple[str, ...]:
+    mask, notes = read_described_mask(path, shape=pixels.shape, value=options.mask_value)
+    write_bytes(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
+    return notes

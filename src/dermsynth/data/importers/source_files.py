@@ -1,0 +1,188 @@
+"""Files of a source folder: which are images, which are not used and why, and which one a table means by a name."""
+
+import os
+import posixpath
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from dermsynth.data.dataset import DESCRIPTION, METADATA, allowed_roots
+from dermsynth.errors import BadImage, UserError
+from dermsynth.images import SUFFIXES
+
+SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "icon\r"}
+OTHER_IMAGES = {
+    ".heic": "HEIC cannot be read; export it as JPEG",
+    ".heif": "HEIF cannot be read; export it as JPEG",
+    ".dcm": "DICOM cannot be read; export it as PNG",
+    ".dicom": "DICOM cannot be read; export it as PNG",
+}
+_MASK_NAME = re.compile(
+    r"(^|[_\-. ])(mask|masks|segmentation|segmentations|seg|superpixels?|groundtruth|attribute_\w+|contour|annotation|gt)$",
+    re.IGNORECASE,
+)
+_MASK_FOLDER = re.compile(
+    r"(^|[_\-. ])(masks?|segmentations?|groundtruth\w*|ground[_ ]truth|superpixels?|annotations?|contours?|"
+    r"segs?|gt|labels|roi)($|[_\-. ])",
+    re.IGNORECASE,
+)
+NOT_NAMED = "an image that the table does not name"
+MANY = 1000
+"""More unused files of one folder get one line."""
+
+
+def looks_like_mask(name: str) -> bool:
+    """Whether a path is that of a mask by its name or its folders'."""
+    path = PurePosixPath(name)
+    return bool(_MASK_NAME.search(path.stem)) or any(_MASK_FOLDER.search(part) for part in path.parts[:-1])
+
+
+def plain_name(name: str) -> str:
+    """One spelling of a file's name: composed letters, no case."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
+@dataclass(frozen=True)
+class SourceFiles:
+    """The files below a folder, with links followed into the folder itself and into `roots`."""
+
+    folder: Path
+    roots: tuple[Path, ...] = ()
+    unused: list[tuple[str, str]] = field(default_factory=list)
+    guesses: Counter[str] = field(default_factory=Counter)
+    claimed: set[str] = field(default_factory=set)
+    """Files that a table names exactly: never a guess for another row."""
+
+    @cached_property
+    def images(self) -> list[str]:
+        """Paths of all images from the folder, sorted; whatever else lies there is noted in `unused`."""
+        if not self.folder.is_dir():
+            raise UserError(f"{self.folder}: no such folder")
+        return sorted(name for name in self._walk() if self._is_image(name))
+
+    def _walk(self) -> Iterator[str]:
+        seen = {self.folder.resolve()}
+        for place, folders, files in os.walk(self.folder, followlinks=True):
+            here = Path(place)
+            folders[:] = sorted(name for name in folders if self._enter(here / name, seen))
+            for name in files:
+                if not name.startswith(".") and name.casefold() not in SYSTEM:
+                    yield (here / name).relative_to(self.folder).as_posix()
+
+    def _enter(self, folder: Path, seen: set[Path]) -> bool:
+        """Whether to look into a folder: not hidden, not seen before, no data set, no link to somewhere else."""
+        name, real = folder.relative_to(self.folder).as_posix() + "/", folder.resolve()
+        if folder.name.startswith(".") or folder.name.casefold() in SYSTEM:
+            if folder.name.startswith(".") and any(p.suffix.lower() in SUFFIXES for p in folder.iterdir()):
+                self.unused.append((name, "a hidden folder"))
+            return False
+        if real in seen:
+            self.unused.append((name, "a link to a folder that is imported already"))
+        elif not any(real.is_relative_to(root) for root in allowed_roots(self.folder, self.roots)):
+            self.unused.append((name, f"a link that leads out of {self.folder}; allow it with `allow_links_to` {real}"))
+        elif (folder / METADATA).exists() and (folder / DESCRIPTION).exists():
+            self.unused.append((name, "a data set already; import it by itself, or use it as it is"))
+        else:
+            seen.add(real)
+            return True
+        return False
+
+    def _is_image(self, name: str) -> bool:
+        suffix = PurePosixPath(name).suffix.lower()
+        if suffix in SUFFIXES:
+            return True
+        self.unused.append((name, OTHER_IMAGES.get(suffix, f"not an image by its ending ({suffix or 'none'})")))
+        return False
+
+    @cached_property
+    def _by_stem(self) -> dict[str, list[str]]:
+        found = defaultdict(list)
+        for name in self.images:
+            found[plain_name(PurePosixPath(name).stem)].append(name)
+        return found
+
+    def find(self, name: str, *, mask: bool = False) -> str:
+        """The file that a table means by `name`, from the folder: as written, else in another spelling, else by its last parts.
+
+        A file that is nowhere is returned as it was written. What was guessed is counted in `guesses`.
+
+        Raises BadImage when several files could be meant.
+        """
+        if not name or self._is_file(name):
+            return self._relative(name)
+        windows = "\\" in name or bool(re.match(r"[A-Za-z]:", name))
+        plain = PureWindowsPath(name).as_posix() if windows else name
+        if windows and self._is_file(plain):
+            self.guesses["backslashes read as slashes"] += 1
+            return self._relative(plain)
+        for suffix in SUFFIXES if PurePosixPath(plain).suffix.lower() not in SUFFIXES else ():
+            if self._is_file(plain + suffix):
+                return self._relative(plain + suffix)
+        return name if ".." in PurePosixPath(plain).parts else self._by_last_parts(plain, name, mask)
+
+    def _is_file(self, name: str) -> bool:
+        try:
+            return (self.folder / name).is_file()
+        except (OSError, ValueError):
+            return False
+
+    def _relative(self, name: str) -> str:
+        """One spelling of a path that is written as `./x`, `a/../x` or from the root of the disk."""
+        path = Path(os.path.abspath(self.folder / name))
+        inside = bool(name) and path.is_relative_to(os.path.abspath(self.folder))
+        return path.relative_to(os.path.abspath(self.folder)).as_posix() if inside else name
+
+    def claim(self, names: Iterable[str]) -> None:
+        """Note the files that a table names exactly."""
+        self.claimed.update(self._relative(name) for name in names if name and self._is_file(name))
+
+    def _by_last_parts(self, plain: str, name: str, mask: bool) -> str:
+        path = PurePosixPath(plain)
+        ended = path.suffix.lower() in SUFFIXES
+        found = [
+            f for f in self._by_stem.get(plain_name(path.stem if ended else path.name), []) if f not in self.claimed
+        ]
+        masks = [f for f in found if looks_like_mask(f)]
+        best = _sharing_most((masks or found) if mask else [f for f in found if f not in masks], path)
+        if len(best) > 1:
+            raise BadImage(f"{name}: lies there {len(best)} times ({', '.join(sorted(best)[:3])}); write its path")
+        if not best:
+            return name
+        self.guesses["found by name in a sub-folder, or with another ending or case"] += 1
+        return best[0]
+
+    def not_named(self, used: Sequence[str], *, everywhere: bool = False) -> list[tuple[str, str]]:
+        """The images beside those `used` (or anywhere) that are not among them; those of a folder in one line where many."""
+        names, by_folder = set(used), defaultdict(list)
+        places = {posixpath.dirname(name) for name in names if self._is_file(name)}
+        beside = (
+            posixpath.join(place, file) for place in sorted(places) for file in sorted(os.listdir(self.folder / place))
+        )
+        for name in self.images if everywhere else beside:
+            if PurePosixPath(name).suffix.lower() in SUFFIXES and name not in names and self._is_file(name):
+                by_folder[posixpath.dirname(name)].append(name)
+        found = []
+        for place, files in by_folder.items():
+            many = len(files) > MANY
+            found += (
+                [(f"{place or '.'}/: {len(files):,} images", NOT_NAMED)] if many else [(n, NOT_NAMED) for n in files]
+            )
+        return found
+
+
+def _sharing_most(names: Sequence[str], path: PurePosixPath) -> list[str]:
+    """Of several files those that share most of the last folders with a path."""
+    wanted = [plain_name(part) for part in reversed(path.parts[:-1])]
+
+    def shared(name: str) -> int:
+        parts = [plain_name(part) for part in reversed(PurePosixPath(name).parts[:-1])]
+        return next(
+            (k for k, (a, b) in enumerate(zip(wanted, parts, strict=False)) if a != b), min(len(wanted), len(parts))
+        )
+
+    most = max(map(shared, names), default=0)
+    return [name for name in names if shared(name) == most]

@@ -1,0 +1,147 @@
+"""One row of numbers an image, computed once and kept beside the decoded images: features, histograms, named features."""
+
+import hashlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+from sklearn.decomposition import PCA
+
+from dermsynth.backbones.extractors import Extractor
+from dermsynth.data.cache import Decoding, cache_path
+from dermsynth.data.dataset import DataSet
+from dermsynth.images import image_size
+from dermsynth.io import replacing
+from dermsynth.metrics.clinical_features import NAMES, appearance_found
+from dermsynth.metrics.colour import colour_histograms
+from dermsynth.progress import progress_bar
+
+SHOWN = 400
+"""Images a side in the view."""
+Features = NDArray[np.floating]
+Plane = NDArray[np.float64]
+
+
+def embedding_view(
+    synthetic: DataSet, real: DataSet, features: tuple[Features, Features], seed: int
+) -> list[dict[str, Any]]:
+    """A view a method: its name, what it keeps, and a point an image, at most 400 a side drawn by `seed`.
+
+    Both sides lie in one plane, found from both together.
+    """
+    random = np.random.default_rng(seed)
+    chosen = [np.sort(random.permutation(len(side))[:SHOWN]) for side in features]
+    rows = np.concatenate([side[index] for side, index in zip(features, chosen, strict=True)]).astype(np.float64)
+    rows = (rows - rows.mean(axis=0)) / np.maximum(rows.std(axis=0), 1e-9)
+    points = [
+        {
+            "side": name,
+            "file_name": str(side.table["file_name"].iloc[i]),
+            "label": str(side.labels[i]) if side.classes else "",
+        }
+        for name, side, index in zip(("synthetic", "real"), (synthetic, real), chosen, strict=True)
+        for i in index
+    ]
+    return [
+        {"method": method, "note": note, "points": _placed(points, plane)}
+        for method, note, plane in _planes(rows, seed)
+    ]
+
+
+def _placed(points: list[dict[str, Any]], plane: Plane) -> list[dict[str, Any]]:
+    places = ({"x": round(float(x), 4), "y": round(float(y), 4)} for x, y in plane)
+    return [point | place for point, place in zip(points, places, strict=True)]
+
+
+def _planes(rows: Plane, seed: int) -> list[tuple[str, str, Plane]]:
+    analysis = PCA(2, random_state=seed)
+    plane = analysis.fit_transform(rows)
+    kept = f"{analysis.explained_variance_ratio_.sum():.0%} of the variance"
+    found = [("PCA", kept, _within_unit(plane))]
+    umap = _umap()
+    if umap is not None:
+        found.append(("UMAP", "neighbourhoods, not distances", _within_unit(umap(rows, seed))))
+    return found
+
+
+def _umap() -> Callable[[Plane, int], Plane] | None:
+    try:
+        from umap import UMAP
+    except ImportError:
+        return None
+    return lambda rows, seed: UMAP(random_state=seed, n_jobs=1).fit_transform(rows)
+
+
+def _within_unit(plane: Plane) -> Plane:
+    """Moved and scaled into the unit square, both axes alike."""
+    low, high = plane.min(axis=0), plane.max(axis=0)
+    found: Plane = (plane - (low + high) / 2) / max(float((high - low).max()), 1e-12) + 0.5
+    return found
+
+
+Images = NDArray[np.uint8]
+CHUNK = 64
+VERSION = 2
+"""To be raised whenever segmentation, colours or named features are computed in another way."""
+
+
+def decoding_of(synthetic: DataSet) -> Decoding:
+    """The size of a synthetic set's images, and how its generator's training images came to it."""
+    width, height = image_size(synthetic.paths[0])
+    generator = synthetic.description.get("generator", {})
+    return Decoding(height, width, generator.get("crop", "centre"), generator.get("filter", "area"))
+
+
+def features(data_set: DataSet, images: Images, decoding: Decoding, extractor: Extractor) -> NDArray[np.float32]:
+    """Features [n, d] of an extractor, which is part of the key."""
+    found: NDArray[np.float32] = _kept(
+        data_set, images, decoding, f"{extractor.identity}/{extractor.resizer}", "features", extractor
+    )
+    return found
+
+
+def histograms(data_set: DataSet, images: Images, decoding: Decoding) -> dict[str, NDArray[np.float64]]:
+    """Channel -> counts [n, bins]."""
+    channels = list(colour_histograms(np.asarray(images[:1])))
+    found = _kept(data_set, images, decoding, f"colour/{VERSION}", "colours", _histograms_of)
+    return {name: found[:, index].astype(np.float64) for index, name in enumerate(channels)}
+
+
+def _histograms_of(images: Images) -> NDArray[np.float32]:
+    return np.stack(list(colour_histograms(images).values()), axis=1).astype(np.float32)
+
+
+def appearances(data_set: DataSet, images: Images, decoding: Decoding) -> NDArray[np.float64]:
+    """Named features [n, 13], lesions found by colour in both sets alike; NaN where nothing, or no tone, could be measured."""
+    found = _kept(data_set, images, decoding, f"appearance/{VERSION}/{NAMES}", "appearance", _appearances_of)
+    return found.astype(np.float64)
+
+
+def _appearances_of(images: Images) -> NDArray[np.float64]:
+    tasks = (delayed(appearance_found)(image) for image in images)
+    return np.array(Parallel(n_jobs=-1)(tasks), np.float64)
+
+
+def _kept(
+    data_set: DataSet,
+    images: Images,
+    decoding: Decoding,
+    identity: str,
+    label: str,
+    compute: Callable[[Images], NDArray[np.floating]],
+) -> NDArray[np.floating]:
+    """What `compute` makes of all images, from the file named by images, decoding and identity if there is one."""
+    source = cache_path(data_set, decoding)
+    key = hashlib.sha256(f"{source.stem}/{identity}".encode()).hexdigest()[:16]
+    path = source.with_name(f"{source.stem}.features-{key}.npy")
+    if path.exists():
+        kept: NDArray[np.floating] = np.load(path)
+        return kept
+    starts = range(0, len(images), CHUNK)
+    bar = progress_bar(starts, total=len(starts), label=f"{label} of {data_set.folder.name}", unit=f"x{CHUNK} img")
+    found = np.concatenate([compute(np.asarray(images[start : start + CHUNK])) for start in bar])
+    with replacing(path) as temporary, temporary.open("wb") as file:
+        np.save(file, found)
+    return found

@@ -1,0 +1,113 @@
+"""The parts of both sets that are compared apart: everything, classes, skin tones, values of columns."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
+from dermsynth.errors import UserError
+from dermsynth.metrics.clinical_features import TONE
+from dermsynth.segmentation.skin import skin_tone_class
+from dermsynth.values import is_missing, plain_identifier
+
+EVERYTHING = "all classes"
+MEASURED = 0.5
+"""Share of the images of either side whose skin tone must be measurable for tones to be compared."""
+
+
+class Group(NamedTuple):
+    """A name, and the rows of either set that belong to it."""
+
+    name: str
+    synthetic: NDArray[np.int64]
+    real: NDArray[np.int64]
+
+
+def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[Group]:
+    """All images, each class, and each value of the columns, which both sets must have.
+
+    Raises UserError when a column is missing.
+    """
+    found = [Group(EVERYTHING, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
+    if synthetic.classes:
+        found += _by_value(synthetic.labels, real.labels, "")
+    for column in columns:
+        for side in (synthetic, real):
+            if column not in side.table:
+                both = [
+                    str(name) for name in synthetic.table.columns if name in real.table and name not in TEXT_COLUMNS
+                ]
+                there = ", ".join(both) or "none"
+                raise UserError(f"`by` {column!r}: no such column in {side.folder}; columns of both sets: {there}")
+        found += _by_value(*_one_spelling(synthetic, real, column), f"{column}: ")
+    return found
+
+
+def unmatched(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[str]:
+    """Classes, and values of the columns, that one side alone has: nothing is measured of them."""
+    found = []
+    both: list[tuple[str, tuple[NDArray[Any], NDArray[Any]]]]
+    both = [("class", (synthetic.labels, real.labels))] if synthetic.classes else []
+    both += [(column, _one_spelling(synthetic, real, column)) for column in columns]
+    for what, (made, kept) in both:
+        for side, mine, theirs in (("synthetic", made, kept), ("real", kept, made)):
+            alone = sorted({str(value) for value in mine if value} - {str(value) for value in theirs})
+            found += [f"{what} {value!r}: only {side} images have it ({(mine == value).sum()})" for value in alone]
+    return found
+
+
+def skin_tone_groups(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> list[Group]:
+    """A group a skin tone, from the named features of both sets; images that could not be measured are in none.
+
+    None where too few could be measured: the light of the others may go with their tone.
+    """
+    if min(tones_measured(synthetic, real).values()) < MEASURED:
+        return []
+    return _by_value(tones_of(synthetic), tones_of(real), "skin tone: ")
+
+
+def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, dict[str, float]]:
+    """Skin tone -> its share of the measurable images of either set, the most frequent first.
+
+    Empty where the tone of more than half of either side could not be measured.
+    """
+    if min(tones_measured(synthetic, real).values()) < MEASURED:
+        return {}
+    found: dict[str, dict[str, float]] = {}
+    for side, angles in (("synthetic", synthetic), ("real", real)):
+        tones = [tone for tone in tones_of(angles) if tone]
+        for tone in tones:
+            found.setdefault(str(tone), {"synthetic": 0.0, "real": 0.0})[side] += 1 / len(tones)
+    order = sorted(found, key=lambda tone: -found[tone]["real"])
+    return {tone: {side: round(share, 4) for side, share in found[tone].items()} for tone in order}
+
+
+def tones_measured(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, float]:
+    """Share of the images of either set whose skin tone could be measured."""
+    sides = (("synthetic", synthetic), ("real", real))
+    return {side: round(float(np.isfinite(rows[:, TONE]).mean()), 4) if len(rows) else 0.0 for side, rows in sides}
+
+
+def tones_of(rows: NDArray[np.float64]) -> NDArray[np.str_]:
+    """Skin-tone class of every image from its named features [n, 13]; empty where it could not be measured."""
+    return np.array([skin_tone_class(angle) for angle in rows[:, TONE]])
+
+
+def _by_value(mine: NDArray[Any], theirs: NDArray[Any], prefix: str) -> list[Group]:
+    values = sorted({str(v) for v in mine if v} & {str(v) for v in theirs if v})
+    return [
+        Group(f"{prefix}{value}", np.flatnonzero(mine == value), np.flatnonzero(theirs == value)) for value in values
+    ]
+
+
+def _one_spelling(synthetic: DataSet, real: DataSet, column: str) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
+    """Both sides' cells, empty where the value is missing, in the first of the spellings that mean the same."""
+    spelling: dict[str, str] = {}
+
+    def told(side: DataSet) -> NDArray[np.object_]:
+        cells = [str(cell) for cell in side.table[column]]
+        return np.array(["" if is_missing(c) else spelling.setdefault(plain_identifier(c), c) for c in cells], object)
+
+    return told(synthetic), told(real)

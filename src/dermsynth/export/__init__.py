@@ -1,0 +1,1 @@
+"""Release folders: images, tables, data card, provenance marks."""

@@ -1,0 +1,238 @@
+"""Files that are whole or absent: atomic writes, JSON, JSON lines, hashes, and the environment of a run."""
+
+import contextlib
+import errno
+import hashlib
+import json
+import math
+import os
+import platform
+import shlex
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from dermsynth import __version__
+from dermsynth.errors import DiskError, UserError
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; what the block writes there replaces `path` at once, or nothing does."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:80]}.", suffix=".part")
+        os.close(handle)
+        temporary = Path(name)
+        try:
+            yield temporary
+            _synchronise(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def replacing_folder(path: Path) -> Iterator[Path]:
+    """Give a temporary folder that becomes `path` when the block ends well; `path` must not exist."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:80]}."))
+        try:
+            yield temporary
+            for file in temporary.iterdir():
+                if file.is_file():
+                    _synchronise(file)
+            temporary.chmod(0o777 & ~_umask())
+            if path.is_dir():  # empty, or the rename fails
+                path.rmdir()
+            temporary.rename(path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""Numbers of the system's errors that say that there is no more room."""
+_CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT)
+_MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP)
+
+
+@contextlib.contextmanager
+def disk_errors(path: Path) -> Iterator[None]:
+    """Turn a full disk, a folder without permission or a file in its place into one line; old files are still whole.
+
+    An error of another file than `path`, such as one that is only read meanwhile, names that file.
+    """
+    try:
+        yield
+    except OSError as error:
+        place, reason = _place(error, path), str(error.strerror).lower()
+        if error.errno in FULL:
+            raise DiskError(f"{path}: the disk is full; free some space and repeat the command") from error
+        if place is not None and error.errno in (*_CLOSED, *_MISPLACED):
+            raise UserError(f"{place}: cannot be read ({reason})") from error
+        if error.errno in _CLOSED:
+            raise DiskError(f"{path}: cannot be written ({reason})", path) from error
+        if error.errno in _MISPLACED:
+            raise DiskError(f"{path}: {reason}", path) from error
+        raise
+
+
+def _place(error: OSError, path: Path) -> Path | None:
+    """The file that an error is of, unless it is `path`, in it, a folder above it, or a temporary file beside it."""
+    if not isinstance(error.filename, str | os.PathLike):
+        return None
+    place, own = Path(os.path.abspath(error.filename)), Path(os.path.abspath(path))
+    if place.is_relative_to(own) or own.is_relative_to(place):
+        return None
+    beside = place.is_relative_to(own.parent) and place.relative_to(own.parent).parts[0].startswith(".")
+    return None if beside else place
+
+
+def user_cache() -> Path:
+    """The user's cache folder of this program: `dermsynth` in XDG_CACHE_HOME, or in ~/.cache."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # a user without a home, as in some containers
+        home = Path(tempfile.gettempdir())
+    return Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "dermsynth"
+
+
+def _umask() -> int:
+    """The process's mask: what it denies to others stays denied."""
+    mask = os.umask(0o077)
+    os.umask(mask)
+    return mask
+
+
+def _synchronise(path: Path) -> None:
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file atomically."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write indented JSON atomically."""
+    write_text(path, json.dumps(_finite(value), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _finite(value: Any) -> Any:
+    """What could not be measured, or has no bound, is null: JSON has no other word for it."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises UserError when the file is missing or no JSON object.
+    """
+    try:
+        value = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not valid JSON ({error})") from error
+    if not isinstance(value, dict):
+        raise UserError(f"{path}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def append_json_line(path: Path, value: dict[str, Any]) -> None:
+    """Append one line of JSON."""
+    with disk_errors(path), path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps(value, ensure_ascii=False) + "\n")
+
+
+def read_json_lines(path: Path) -> list[dict[str, Any]]:
+    """Read JSON lines; a last line cut short by a kill is left out."""
+    if not path.exists():
+        return []
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        with contextlib.suppress(json.JSONDecodeError):
+            lines.append(json.loads(line))
+    return lines
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def count_text(images: float) -> str:
+    """An amount of images as people write it: 12k, 1.5M."""
+    for size, unit in ((1e6, "M"), (1e3, "k")):
+        if images >= size:
+            return f"{images / size:.4g}{unit}"
+    return f"{images:.4g}"
+
+
+def parse_count(text: str | int) -> int:
+    """Read an amount of images: 500, 12k, 1.5M.
+
+    Raises UserError for anything else.
+    """
+    cleaned = str(text).strip().lower()
+    factor = {"k": 1_000, "m": 1_000_000}.get(cleaned[-1:], 1)
+    try:
+        value = round(float(cleaned if factor == 1 else cleaned[:-1]) * factor)
+    except (ValueError, OverflowError) as error:
+        raise UserError(f"{text!r}: write an amount of images as 500, 12k or 1.5M") from error
+    if value < 1:
+        raise UserError(f"{text!r}: the amount of images must be at least 1")
+    return value
+
+
+def command_line(hidden: Mapping[str, str] | None = None) -> str:
+    """The command of this process, to be run again; `hidden` words, such as URLs with passwords, get another name."""
+    words = sys.argv[1:]
+    for secret, shown in (hidden or {}).items():
+        words = [word.replace(secret, shown) for word in words]
+    return shlex.join(["dermsynth", *words])
+
+
+def environment() -> dict[str, str]:
+    """Versions of what a number depends on."""
+    packages = ("torch", "numpy", "opencv-contrib-python-headless", "pillow", "scipy")
+    found = {}
+    for package in packages:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return {"dermsynth": __version__, "python": sys.version.split()[0], "platform": platform.platform(), **found}
+
+
+def claim(path: Path, facts: Mapping[str, Any]) -> None:
+    """Write the facts with which a folder was begun, or see that they are still the same.
+
+    Raises UserError when they are not.
+    """
+    known = json.loads(json.dumps(facts))
+    earlier = read_json(path) if path.exists() else known
+    changed = [key for key in known if earlier.get(key) != known[key]]
+    if changed:
+        key = changed[0]
+        raise UserError(
+            f"{path.parent}: begun with {key} {earlier.get(key)!r}, now {known[key]!r}; choose another `out`"
+        )
+    write_json(path, known)

@@ -1,0 +1,89 @@
+"""A whole synthetic set edited along a direction: a new set that says of every image where it came from and how far it went."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
+from dermsynth.data.verification import verify
+from dermsynth.errors import UserError
+from dermsynth.evaluation.generator_metrics import generator_of, missing_run
+from dermsynth.images import encode_png
+from dermsynth.io import replacing_folder, write_bytes
+from dermsynth.latents.attributes import Scorer
+from dermsynth.latents.directions import Direction
+from dermsynth.latents.edits import moved, until_gone
+from dermsynth.latents.space import Images, Space, space_of
+from dermsynth.progress import progress_bar
+from dermsynth.sampling.names import seeds_of, truncation_of
+
+PART = 64
+KEPT = ("file_name", "label", "seed", "truncation", "checkpoint", "synthetic")
+SHARED = ("synthetic", "source", "digital_source_type", "generator", "history")
+"""Columns, and facts of a set, that its edited copy shares."""
+
+
+def space_behind(data_set: DataSet) -> Space:
+    """The latent space of the generator that made a set.
+
+    Raises UserError for a set that is none of dermsynth generate's, or whose run is not where it was.
+    """
+    if not data_set.synthetic or not {"seed", "truncation"} <= set(data_set.table):
+        raise UserError(f"{data_set.folder}: no set made by dermsynth generate: there is no latent to edit")
+    if "edited_from" in data_set.table:
+        raise UserError(
+            f"{data_set.folder}: edited already, which its latents do not know; edit the set it was made from"
+        )
+    generator = generator_of(data_set)
+    if generator is None:
+        raise UserError(missing_run(data_set) or f"{data_set.folder}: says nothing of the run that made it")
+    return space_of(generator)
+
+
+def edit_set(
+    data_set: DataSet, space: Space, direction: Direction, out: Path, *, steps: float | None, gone: Scorer | None
+) -> DataSet:
+    """The same seeds, moved by `steps` deviations, or against the direction until the scorer sees nothing.
+
+    Columns: `edited_from`, `edit_direction`, `edit_step`. Raises UserError when `out` holds something.
+    """
+    refuse_filled(out)
+    verify(data_set)
+    table = data_set.table[[name for name in KEPT if name in data_set.table]].copy()
+    taken = np.zeros(len(table))
+    with replacing_folder(out) as work:
+        starts = range(0, len(table), PART)
+        for start in progress_bar(starts, total=len(starts), label="editing", unit=f"x{PART} img"):
+            rows = slice(start, start + PART)
+            images, taken[rows] = _moved(table.iloc[rows], space, direction, steps, gone)
+            text = {"Software": "dermsynth", "edited": direction.name}
+            for name, image in zip(table["file_name"].iloc[rows], images, strict=True):
+                write_bytes(work / name, encode_png(image.transpose(1, 2, 0), text=text, synthetic=True))
+        told = np.round(taken, 3).astype(str)
+        table = table.assign(edited_from=table["file_name"], edit_direction=direction.name, edit_step=told)
+        facts = {key: value for key, value in data_set.description.items() if key in SHARED}
+        step = {
+            "command": "dermsynth latents edit",
+            "direction": direction.name,
+            "vector": direction.identity,
+            "method": direction.facts,
+            "steps": steps,
+        }
+        until = {} if gone is None else {"until_gone": gone.name, "threshold": gone.threshold}
+        write_data_set(work, table, facts, {**step, **until})
+    return open_data_set(out)
+
+
+def _moved(
+    rows: pd.DataFrame, space: Space, direction: Direction, steps: float | None, gone: Scorer | None
+) -> tuple[Images, NDArray[np.float64]]:
+    """Images of rows of a set's table, moved, and by how many deviations."""
+    classes, seeds = space.generator.config.data.classes, seeds_of(rows)
+    labels = [classes.index(str(label)) for label in rows["label"]] if classes else [0] * len(rows)
+    points = space.points(seeds, labels, truncation_of(rows))
+    if gone is not None:
+        return until_gone(space, points, seeds, labels, direction, gone)
+    taken = np.full(len(rows), steps or 0.0)
+    return space.images(moved(space, points, direction, taken), seeds, labels), taken

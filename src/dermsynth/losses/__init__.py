@@ -1,1 +1,0 @@
-"""Adversarial terms and penalties: functions of logits, images and latents."""

@@ -1,0 +1,141 @@
+"""The structurally most similar image of another set: every pair computed, every core at work.
+
+Nothing heavy is imported here: the processes that share the work start with this file.
+"""
+
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from joblib import Parallel, delayed
+from numpy.typing import NDArray
+
+from dermsynth.images import require_pixels, thumbnail_hash
+from dermsynth.metrics.knn import nearest
+from dermsynth.progress import progress_bar
+
+Images = NDArray[np.uint8]
+Indices = NDArray[np.int64]
+Values = NDArray[np.float64]
+Planes = NDArray[np.float32]
+WINDOW, SIGMA = 11, 1.5
+C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
+HALF_C1, HALF_C2 = np.float32(C1 / 2), np.float32(C2 / 2)
+"""Window and constants of the structural similarity (Wang et al. 2004, section III C)."""
+TILE = 4
+"""Images whose windows fit into a core's cache."""
+TASK = 8
+
+
+def luma(images: Images) -> Planes:
+    """Brightness of uint8 [n, 3, h, w] (ITU-R BT.601): float32 [n, h, w]."""
+    require_pixels(images)
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    return np.ascontiguousarray(np.einsum("nchw,c->nhw", images, weights, optimize=True))
+
+
+def most_similar(x: Images, y: Images) -> tuple[Values, Indices]:
+    """Highest mean SSIM of each image of x with one of y, in brightness, and which one: both [n].
+
+    x [n, 3, h, w] and y [m, 3, h, w] uint8. Means and variances of all windows are computed once an image; of a pair only
+    its covariance is left. Every core takes images of x, as a process of its own: the steps of a pair are too short for threads.
+    """
+    others = _windows(luma(y))
+    starts = range(0, len(x), TASK)
+    tasks = (delayed(_similarities)(_windows(luma(x[start : start + TASK])), others) for start in starts)
+    found = Parallel(n_jobs=-1, return_as="generator")(tasks)
+    bar = progress_bar(found, total=len(starts), label="structural similarity", unit=f"x{TASK} img")
+    table = np.concatenate(list(bar))
+    index = table.argmax(axis=1)
+    return table[np.arange(len(table)), index], index.astype(np.int64)
+
+
+class _Windows(NamedTuple):
+    """Images [n, h, w], and the moments of all their windows with half the constants of the equation."""
+
+    planes: Planes
+    means: Planes
+    luminances: Planes
+    contrasts: Planes
+
+
+def _windows(planes: Planes) -> _Windows:
+    means = np.stack([_blurred(plane) for plane in planes])
+    variances = np.stack([_blurred(plane * plane) for plane in planes]) - means * means
+    return _Windows(planes, means, means * means + HALF_C1, variances + HALF_C2)
+
+
+KERNEL = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_32F)
+EDGE = WINDOW // 2
+
+
+def _blurred(plane: Planes) -> Planes:
+    """Weighted means of all windows that lie inside."""
+    found: Planes = cv2.sepFilter2D(plane, -1, KERNEL, KERNEL)[EDGE:-EDGE, EDGE:-EDGE]
+    return found
+
+
+def _similarities(mine: _Windows, others: _Windows) -> Values:
+    """Mean SSIM of every pair, [n, m], some of the others at a time, so that windows are still in the processor's cache.
+
+    With A = mu_x mu_y + C1 / 2 and F = E[x y] + C1 / 2 + C2 / 2 a window's similarity is 4 A (F - A) over the product of
+    mu_x^2 + mu_y^2 + C1 and the sum of both variances and C2.
+    """
+    cv2.setNumThreads(1)
+    values = np.empty((len(mine.planes), len(others.planes)))
+    room = [np.empty((TILE, *side.shape[1:]), np.float32) for side in (mine.planes, *[mine.means] * 3)]
+    for start in range(0, len(others.planes), TILE):
+        some = _Windows(*(side[start : start + TILE] for side in others))
+        buffers = [buffer[: len(some.planes)] for buffer in room]
+        for row, one in enumerate(zip(*mine, strict=True)):
+            values[row, start : start + TILE] = _of_one(_Windows(*one), some, *buffers)
+    return values
+
+
+def _of_one(one: _Windows, some: _Windows, product: Planes, *room: Planes) -> Values:
+    """Of one image [h, w] with some others [k, h, w]; all arithmetic is done in the room given."""
+    upper, lower, share = room
+    np.multiply(one.planes, some.planes, out=product)
+    sheet = product.reshape(-1, product.shape[2])  # one below the other: the windows that two of them share are cut off
+    smooth = cv2.sepFilter2D(sheet, -1, KERNEL, KERNEL, delta=float(HALF_C1 + HALF_C2)).reshape(product.shape)
+    np.multiply(one.means, some.means, out=upper)
+    upper += HALF_C1
+    np.subtract(smooth[:, EDGE:-EDGE, EDGE:-EDGE], upper, out=share)
+    share *= upper
+    np.add(one.luminances, some.luminances, out=upper)
+    np.add(one.contrasts, some.contrasts, out=lower)
+    upper *= lower
+    share /= upper
+    windows = share[0].size
+    found: Values = 4 / windows * (share.reshape(len(share), windows) @ np.ones(windows, np.float32)).astype(np.float64)
+    return found
+
+
+def highest_cosine(x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[Values, Indices]:
+    """Highest cosine of each row of features x [n, d] with one of y [m, d], and which one: both [n]."""
+    left, right = (side / np.maximum(np.linalg.norm(side, axis=1, keepdims=True), 1e-12) for side in (x, y))
+    distance, index = nearest(left, right)
+    return 1 - distance[:, 0] ** 2 / 2, index[:, 0]
+
+
+def least_squared_error(x: Images, y: Images) -> tuple[Values, Indices]:
+    """Least mean squared error in grey levels squared of each image of x with one of y, and which one: both [n]."""
+    for side in (x, y):
+        require_pixels(side)
+    pixels = x.shape[1] * x.shape[2] * x.shape[3]
+    left, right = (side.reshape(len(side), pixels).astype(np.float32) for side in (x, y))
+    distance, index = nearest(left, right)
+    return distance[:, 0] ** 2 / pixels, index[:, 0]
+
+
+def nearest_hash(x: Images, y: Images) -> tuple[Values, Indices]:
+    """Fewest different bits of 64 of the DCT hashes (Zauner 2010) of each image of x and one of y, and which one: both [n]."""
+    left, right = (_hashes(side) for side in (x, y))
+    distances = np.bitwise_count(left[:, None] ^ right[None])
+    index = distances.argmin(axis=1)
+    return distances[np.arange(len(left)), index].astype(np.float64), index.astype(np.int64)
+
+
+def _hashes(images: Images) -> NDArray[np.uint64]:
+    require_pixels(images)
+    return np.array([thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0)))[0] for image in images])

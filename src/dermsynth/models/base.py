@@ -1,0 +1,250 @@
+"""What a GAN family is: networks, players with disjoint parameters, and a step that yields losses."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import BaseModel
+from torch import Tensor, nn
+
+from dermsynth.errors import UserError
+from dermsynth.models.layers.shapes import Shape, require_doublings
+from dermsynth.rng import Draws
+
+TRUNCATION = "a threshold above 0: latent components whose magnitude exceeds it are drawn again"
+
+
+def resampled(z: Tensor, threshold: float | None) -> Tensor:
+    """Normal numbers whose magnitudes stay below a threshold: FURGER's truncation by resampling.
+
+    Drawing again until |z| <= t gives the truncated normal distribution; here it comes from the same z by the inverse
+    distribution function, z' = Phi^-1(Phi(-t) + Phi(z) (Phi(t) - Phi(-t))), so that an image stays a function of its
+    seed and neighbouring thresholds give neighbouring images. `z` is any shape from N(0, 1).
+    """
+    if threshold is None:
+        return z
+    normal = torch.distributions.Normal(0.0, 1.0)
+    low, high = (normal.cdf(torch.tensor(value, dtype=torch.float64)) for value in (-threshold, threshold))
+    share = normal.cdf(z.cpu().double())
+    return normal.icdf(low + share * (high - low)).clamp(-threshold, threshold).to(z)
+
+
+Terms = dict[str, Tensor]
+Update = tuple[str, Terms]
+"""The player whose parameters move, and the named terms whose sum is its loss."""
+Schedule = Callable[[int], tuple[float, tuple[float, float]]]
+"""From the images shown to an optimiser's learning rate and betas."""
+
+
+@dataclass(frozen=True)
+class DomainImages:
+    """Images [n, 3, h, w] of two domains: for the generators, for the discriminators, and masks [n, 1, h, w] of 0 and 1."""
+
+    source: Tensor
+    target: Tensor
+    real_source: Tensor
+    real_target: Tensor
+    mask: Tensor
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Real images [n, 3, h, w] in [-1, 1], one-hot labels [n, classes] and the random numbers of this step.
+
+    `map` [n, 2, h, w] holds class numbers and superpixel boundaries, for families that take maps; `domains` is for those
+    that translate.
+    """
+
+    image: Tensor
+    label: Tensor
+    draws: Draws
+    map: Tensor | None = None
+    domains: DomainImages | None = None
+
+
+@dataclass(frozen=True)
+class Condition:
+    """What an image is made from beside noise: a one-hot class [n, classes], a map [n, 2, h, w], an image and a mask."""
+
+    label: Tensor
+    map: Tensor | None = None
+    image: Tensor | None = None
+    mask: Tensor | None = None
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where training stands, how many processes share it, and a sum over them."""
+
+    step: int
+    images: int
+    processes: int
+    sum: Callable[[Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Player:
+    """Parameters that one optimiser (Adam) owns, and its settings.
+
+    `schedule` gives rate and betas anew from the images shown; `restarts` says of a step at that many images whether
+    the optimiser forgets its moments before it. With `zero_gradients`, parameters that the terms of an update do not reach
+    count as having a gradient of zero, so that Adam's mean square of their gradients fades; without, the update leaves them out.
+    """
+
+    parameters: list[nn.Parameter]
+    learning_rate: float
+    betas: tuple[float, float]
+    schedule: Schedule | None = None
+    restarts: Callable[[int], bool] | None = None
+    zero_gradients: bool = False
+
+
+class Recipe(nn.Module, ABC):
+    """A GAN family: every network it trains, as one module, so that a checkpoint is its state.
+
+    Whatever must survive a stop is a parameter or a buffer. `step` yields once per parameter update; the trainer does
+    backward, the average over processes and the optimiser step between two yields, so code after the last yield sees
+    every update done. Never yield inside a `with`.
+    """
+
+    config_type: ClassVar[type[BaseModel]]
+    edition: ClassVar[int] = 1
+    """Counts changes of what the networks compute: weights of another edition would silently make other images."""
+    truncation: ClassVar[str]
+    """What the number means with which a generated image is truncated, for the message that refuses a wrong one."""
+    whole_batches: ClassVar[bool] = False
+    """Whether images of one batch depend on each other (by statistics or a pool), so that it cannot be computed in pieces."""
+    presets: ClassVar[Mapping[str, Callable[[Shape, int], BaseModel]]]
+    """Name -> function of image shape and batch size that returns the configuration."""
+    batch_sizes: ClassVar[Mapping[str, int]]
+    """Images a step that a preset is meant for."""
+
+    takes: ClassVar[Literal["images", "maps", "domains"]] = "images"
+    """What it is trained on; families that take maps are also told how many values these have, and whether superpixels."""
+    matches_classes: ClassVar[bool] = False
+    """Whether its weights can be transferred between different lists of classes, because what is per class has a name."""
+    masked: ClassVar[bool] = False
+    """Whether a family that translates is told by a mask where to."""
+    casts_itself: ClassVar[bool] = False
+    """Whether the family follows `self.dtype` in its networks; elsewhere bfloat16 is automatic and float16 refused."""
+
+    def __init__(self, shape: Shape, classes: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.classes = classes
+        self.dtype = torch.float32
+        self.length = 0
+        """Images the whole training shows, for schedules that end with it; 0: not known."""
+
+    def arithmetic(self) -> AbstractContextManager[object]:
+        """Where the trainer computes a step: automatic bfloat16 where that was asked for."""
+        automatic = self.dtype != torch.float32 and not self.casts_itself
+        device = next(self.parameters()).device.type
+        return torch.autocast(device, torch.bfloat16) if automatic else nullcontext()
+
+    @abstractmethod
+    def players(self) -> dict[str, Player]:
+        """The players by name, in a fixed order."""
+
+    @abstractmethod
+    def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        """One training step on one batch."""
+
+    @abstractmethod
+    def noise_shapes(self) -> list[tuple[int, ...]]:
+        """Shapes of the standard normal arrays that one generated image is a function of; the latent is the first."""
+
+    @abstractmethod
+    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
+        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, a condition and a truncation, if any."""
+
+    @classmethod
+    def check_shape(cls, shape: Shape, config: BaseModel) -> None:
+        """Raise UserError for an image size that this configuration cannot make."""
+        require_doublings(shape)
+
+    @classmethod
+    def accepts_truncation(cls, value: float) -> bool:
+        """Whether a truncation makes sense: here the largest magnitude a component of the latent may have."""
+        return value > 0
+
+    @classmethod
+    def needs_whole_batches(cls, config: BaseModel) -> bool:
+        """Whether this configuration is one whose batch cannot be computed in pieces."""
+        return cls.whole_batches
+
+    def decayed(self, rate: float, betas: tuple[float, float], share: float) -> Schedule | None:
+        """A constant rate that falls linearly to zero over the last `share` of the training; None without such a share."""
+        if share == 0:
+            return None
+
+        def schedule(images: int) -> tuple[float, tuple[float, float]]:
+            left = (self.length - images) / (share * self.length) if self.length else 1.0
+            return rate * min(max(left, 0.0), 1.0), betas
+
+        return schedule
+
+    def decay_notes(self, share: float) -> list[str]:
+        """What `decayed` does, for `notes`: a longer training of the same run moves the fall."""
+        if share == 0 or self.length == 0:
+            return []
+        return [
+            f"learning rate: falls linearly to zero from {round(self.length * (1 - share))} to {self.length} images shown"
+        ]
+
+    @classmethod
+    def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
+        """What of a preset's configuration is otherwise where training starts from loaded weights."""
+        return {}
+
+    def notes(self) -> list[str]:
+        """What a person should know before training starts."""
+        return []
+
+    def targets(self) -> list[int]:
+        """The class numbers of which images can be made; [0] where there are no classes."""
+        return list(range(max(self.classes, 1)))
+
+    def batch_at(self, images: int, batch: int) -> int:
+        """Images in the step that follows when `images` were shown, where `batch` was asked for."""
+        return batch
+
+    def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
+        """The discriminator's log-odds [n] that images [n, 3, h, w] are real; None where its outputs are no log-odds."""
+        return None
+
+    def style(self, z: Tensor, label: Tensor, truncation: float | None) -> Tensor | None:
+        """The intermediate latent w of a latent [n, d], or None where the family has none."""
+        return None
+
+    def of_style(self, w: Tensor, noise: list[Tensor]) -> Tensor:
+        """Images of intermediate latents, [n, d] or one a layer [n, layers, d], and the noise shapes after the first."""
+        raise NotImplementedError
+
+    def style_weights(self) -> list[Tensor]:
+        """Of every layer that takes a w, the weights [features, d] from w to its styles; none without styles."""
+        return []
+
+    def augmentation_strength(self) -> float | None:
+        """Probability of augmentation now, or None where the family has none."""
+        return None
+
+    def statistics(self) -> dict[str, float]:
+        """Numbers for the log that are not losses."""
+        return {}
+
+
+def require_edition(kind: type[Recipe], state: Mapping[str, object], place: object) -> None:
+    """Raise UserError for a checkpoint whose family computed something else when it was trained.
+
+    `state` is the checkpoint's; `place` names it in the message.
+    """
+    edition = int(str(state.get("edition", 1)))
+    if edition != kind.edition:
+        raise UserError(
+            f"{place}: made by edition {edition} of {state['recipe']}, this program has edition {kind.edition}, whose networks "
+            "compute something else; train anew in another `out`, or use the version of dermsynth that made it"
+        )

@@ -1,0 +1,89 @@
+"""The whole pipeline in the paper's order, computing nothing for an image that a transformation leaves alone."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor, nn
+
+from dermsynth.models.layers.augmentation.colour import cut_out, equalise, random_colour, random_gains, recolour
+from dermsynth.models.layers.augmentation.geometry import random_transform, warp
+from dermsynth.models.layers.augmentation.strengths import Strengths
+from dermsynth.rng import Draws
+
+
+def _apply_where(changed: Tensor, image: Tensor, transform: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Run `transform(images, indices)` on the images for which `changed` [n] holds, and leave the others."""
+    index = changed.nonzero()[:, 0]
+    if len(index) == 0:
+        return image
+    if len(index) == len(image):
+        return transform(image, index)
+    return image.index_copy(0, index, transform(image.index_select(0, index), index))
+
+
+class Augmentation(nn.Module):
+    """Augment images with probability p; p follows the overfitting heuristic r_t (Karras et al. 2020b, section 3).
+
+    Buffers hold p and the statistics since its last update, so that they are saved with the networks.
+    """
+
+    def __init__(self, strengths: Strengths, initial: float = 0.0) -> None:
+        super().__init__()
+        self.strengths = strengths
+        self.register_buffer("p", torch.tensor(float(initial)))
+        self.register_buffer("signs", torch.zeros(2))
+        self.register_buffer("overfitting", torch.zeros(()))
+        self.p: Tensor
+        self.signs: Tensor
+        self.overfitting: Tensor
+
+    @torch.no_grad()
+    def forward(self, image: Tensor, draws: Draws) -> Tensor:
+        """[n, 3, h, w] -> the same size; differentiable twice with respect to the image."""
+        p = float(self.p)
+        if p == 0 or not any(self.strengths.model_dump().values()):
+            return image
+        uniform, normal = draws.uniform, draws.normal
+        inverse = random_transform(uniform, normal, p, self.strengths, (image.shape[2], image.shape[3]))
+        linear, offset = random_colour(uniform, normal, p, self.strengths)
+        with torch.enable_grad():
+            unmoved = torch.eye(3, device=image.device)
+            image = _apply_where((inverse != unmoved).any((1, 2)), image, lambda x, i: warp(x, inverse[i]))
+            recoloured = (linear != unmoved).any((1, 2)) | (offset != 0).any(1)
+            image = _apply_where(recoloured, image, lambda x, i: recolour(x, linear[i], offset[i]))
+        with torch.enable_grad():
+            return self._corrupt(image, draws, p)
+
+    def _corrupt(self, image: Tensor, draws: Draws, p: float) -> Tensor:
+        """Image-space filtering, additive noise sigma |N(0, 0.1)| and cut-out (appendix B, lines 47 to 68)."""
+        strengths = self.strengths
+        if strengths.filtering > 0:
+            gains = random_gains(draws.uniform, draws.normal, p, strengths)
+            image = _apply_where((gains != 1).any(1), image, lambda x, i: equalise(x, gains[i]))
+        if strengths.noise > 0:
+            sigma = torch.where(draws.uniform() < strengths.noise * p, draws.normal().abs() * 0.1, 0.0)
+            noise = draws.normal(*image.shape[1:])
+            image = _apply_where(sigma != 0, image, lambda x, i: x + noise[i] * sigma[i, None, None, None])
+        if strengths.cutout > 0:
+            chosen, centre = draws.uniform() < strengths.cutout * p, draws.uniform(2)
+            image = _apply_where(chosen, image, lambda x, i: cut_out(x, centre[i]))
+        return image
+
+    @torch.no_grad()
+    def observe(self, real_logits: Tensor, sum_processes: Callable[[Tensor], Tensor]) -> None:
+        """Count the signs of the discriminator's logits on real images (equation 1: r_t = E[sign(D_train)])."""
+        counted = torch.stack([real_logits.sign().sum().float(), self.signs.new_tensor(float(len(real_logits)))])
+        self.signs += sum_processes(counted)
+
+    @torch.no_grad()
+    def adjust(self, *, target: float, speed: float, maximum: float) -> None:
+        """Move p by `speed` an image up where r_t exceeds the target and down where it does not, within [0, maximum].
+
+        The counters start again.
+        """
+        if self.signs[1] == 0:  # a further piece of the same batch: everything was counted with the first
+            return
+        r_t = self.signs[0] / self.signs[1]
+        self.overfitting.copy_(r_t)
+        self.p.add_((r_t - target).sign() * self.signs[1] * speed).clamp_(0, maximum)
+        self.signs.zero_()

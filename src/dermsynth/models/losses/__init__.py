@@ -1,0 +1,1 @@
+"""Adversarial losses, penalties and losses of paired images."""

@@ -1,0 +1,123 @@
+"""Images that are a function of weights, seed, label and truncation, whatever the batch they are made in."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dermsynth.data.maps import coloured
+from dermsynth.data.training_set import Shown
+from dermsynth.models.base import Batch, Condition, DomainImages, Recipe
+from dermsynth.rng import Draws, seed_of
+
+CHUNK = 16
+"""Images are always computed this many at a time, the last ones padded: rounding then never depends on the request."""
+
+
+def to_bytes(images: Tensor) -> NDArray[np.uint8]:
+    """[-1, 1] -> 0 ... 255, rounded to nearest: float [n, 3, h, w] -> uint8 of the same shape."""
+    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
+
+
+def from_bytes(images: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """0 ... 255 -> [-1, 1], channels-last on the device."""
+    tensor = torch.from_numpy(images).to(device, non_blocking=True)
+    return (tensor.to(torch.float32) / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+def noise_of(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    """The standard normal numbers that belong to a seed, computed on the CPU on every machine."""
+    generator = torch.Generator().manual_seed(seed_of("image", seed))
+    return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
+def one_hot(labels: Sequence[int] | NDArray[np.int64], classes: int, device: torch.device) -> Tensor:
+    """[n] -> float [n, classes]; without classes [n, 0]."""
+    index = torch.as_tensor(np.asarray(labels, dtype=np.int64), device=device)
+    return torch.eye(classes, device=device)[index] if classes else torch.zeros(len(index), 0, device=device)
+
+
+def confidence_of(recipe: Recipe, images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
+    """sigmoid(D(x)) of uint8 images [n, 3, h, w], or None where the family has no such discriminator."""
+    device, training, found = next(recipe.parameters()).device, recipe.training, []
+    recipe.eval()
+    with torch.no_grad():
+        for start in range(0, len(images), CHUNK):
+            part = from_bytes(np.array(images[start : start + CHUNK]), device)
+            logits = recipe.logits(part, one_hot(labels[start : start + CHUNK], recipe.classes, device))
+            found.append(logits)
+    recipe.train(training)
+    known = [logits.double().sigmoid().cpu().numpy() for logits in found if logits is not None]
+    return np.concatenate(known) if known else None
+
+
+def images_of(
+    recipe: Recipe,
+    seeds: Sequence[int],
+    labels: Sequence[int],
+    truncation: float | None = None,
+    inputs: Shown | None = None,
+) -> NDArray[np.uint8]:
+    """Generate uint8 [n, 3, h, w]: image i from seed i, class number i, truncation, and input i where the family takes any.
+
+    Among two domains the input is the image of the one that is not asked for.
+    """
+    device = next(recipe.parameters()).device
+    shapes, results = recipe.noise_shapes(), []
+    training = recipe.training
+    recipe.eval()
+    for start in range(0, len(seeds), CHUNK):
+        index = np.arange(start, min(start + CHUNK, len(seeds)))
+        padded = np.concatenate([index, np.full(CHUNK - len(index), index[-1])])
+        drawn = [noise_of(seeds[i], shapes) for i in padded]
+        noise = [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
+        condition = _condition(
+            recipe, [labels[i] for i in padded], None if inputs is None else inputs.at(padded), device
+        )
+        images = recipe.sample(noise, condition, truncation)
+        results.append(to_bytes(images)[: len(index)])
+    recipe.train(training)
+    return np.concatenate(results)
+
+
+def _condition(recipe: Recipe, labels: Sequence[int], inputs: Shown | None, device: torch.device) -> Condition:
+    label = one_hot(labels, recipe.classes, device)
+    if inputs is None:
+        return Condition(label)
+    if inputs.domains is None:
+        assert inputs.maps is not None
+        return Condition(label, map=torch.from_numpy(inputs.maps).to(device))
+    to_target = (np.asarray(labels) == 1)[:, None, None, None]
+    image = np.where(to_target, inputs.domains.source, inputs.domains.target)
+    mask = torch.from_numpy(inputs.domains.mask).to(device).float()
+    return Condition(label, image=from_bytes(image, device), mask=mask)
+
+
+def batch_of(shown: Shown, classes: int, draws: Draws, device: torch.device) -> Batch:
+    """What a step is shown, as tensors on the device."""
+    label, domains = one_hot(shown.labels, classes, device), None
+    if shown.domains is not None:
+        sides = shown.domains
+        domains = DomainImages(
+            from_bytes(sides.source, device),
+            from_bytes(sides.target, device),
+            from_bytes(sides.real_source, device),
+            from_bytes(sides.real_target, device),
+            torch.from_numpy(sides.mask).to(device).float(),
+        )
+    maps = None if shown.maps is None else torch.from_numpy(shown.maps).to(device)
+    return Batch(from_bytes(shown.images, device), label, draws, maps, domains)
+
+
+def beside_inputs(samples: NDArray[np.uint8], labels: Sequence[int], inputs: Shown, columns: int) -> NDArray[np.uint8]:
+    """Rows of a grid in pairs: what images [n, 3, h, w] were made from, and the images."""
+    if inputs.domains is None:
+        assert inputs.maps is not None
+        above = coloured(inputs.maps)
+    else:
+        to_target = (np.asarray(labels) == 1)[:, None, None, None]
+        above = np.where(to_target, inputs.domains.source, inputs.domains.target)
+    rows = [part[i : i + columns] for i in range(0, len(samples), columns) for part in (above, samples)]
+    return np.concatenate(rows)

@@ -1,1 +1,0 @@
-"""Building blocks of the generators and discriminators, and feature extractors."""

@@ -1,0 +1,43 @@
+"""Walks along the manifold: images between two latents (BAUR), to see that nothing was learned by heart."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dermsynth.errors import UserError
+from dermsynth.models.base import Condition, Recipe
+from dermsynth.models.sampler import noise_of, one_hot, to_bytes
+
+
+def spherical(start: Tensor, end: Tensor, share: float) -> Tensor:
+    """Spherical interpolation (White 2016): normal numbers of the same length all the way. Vectors of one shape."""
+    cosine = torch.nn.functional.cosine_similarity(start.flatten(), end.flatten(), dim=0).clamp(-1, 1)
+    angle = float(torch.acos(cosine))
+    if math.sin(angle) < 1e-6:
+        return torch.lerp(start, end, share)
+    return (math.sin((1 - share) * angle) * start + math.sin(share * angle) * end) / math.sin(angle)
+
+
+def walk(recipe: Recipe, seeds: Sequence[int], steps: int, label: int = 0) -> NDArray[np.uint8]:
+    """Images uint8 [steps, 3, h, w] on the way from the latent of the first seed to that of the last; other noise stands still.
+
+    Raises UserError for families without a latent.
+    """
+    shapes = recipe.noise_shapes()
+    if not shapes:
+        raise UserError("walk: this family has no latent to walk through")
+    device = next(recipe.parameters()).device
+    first, last = noise_of(seeds[0], shapes), noise_of(seeds[-1], shapes)
+    training = recipe.training
+    recipe.eval()
+    found = []
+    for step in range(steps):
+        latent = spherical(first[0], last[0], step / max(steps - 1, 1))
+        noise = [array[None].to(device) for array in (latent, *first[1:])]
+        found.append(to_bytes(recipe.sample(noise, Condition(one_hot([label], recipe.classes, device)), None)))
+    recipe.train(training)
+    return np.concatenate(found)

@@ -1,0 +1,1 @@
+"""Intervals, ROC curves, cross-validation, agreement of raters, mixed models."""

@@ -1,0 +1,149 @@
+"""Statistics of classifiers: AUC with DeLong's variance, paired tests, operating points, calibration."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import scipy.special
+import scipy.stats
+from numpy.typing import NDArray
+from sklearn.metrics import roc_curve
+
+from dermsynth.statistics.intervals import LEVEL, percentile_bootstrap
+
+Array = NDArray[np.float64]
+Truth = NDArray[np.bool_]
+BINS = 10
+
+
+def placements(truth: Truth, scores: Array) -> tuple[Array, Array]:
+    """For every positive the share of negatives it beats, for every negative the share of positives that beat it.
+
+    DeLong et al. 1988, equation 2 (psi = 1/2 for ties), by the ranks of Sun & Xu 2014.
+    """
+    positive, negative = scores[truth], scores[~truth]
+    together = scipy.stats.rankdata(np.concatenate([positive, negative]))
+    m, n = len(positive), len(negative)
+    return (
+        (together[:m] - scipy.stats.rankdata(positive)) / n,
+        1 - (together[m:] - scipy.stats.rankdata(negative)) / m,
+    )
+
+
+def auc(truth: Truth, scores: Array) -> float:
+    """Area under the receiver operating characteristic: the chance that a positive scores above a negative."""
+    return float(placements(truth, scores)[0].mean())
+
+
+def auc_interval(truth: Truth, scores: Array, *, resamples: int, seed: int) -> tuple[float, float]:
+    """95 % percentile interval; positives and negatives are drawn apart, so that none is ever without either."""
+
+    def area(positive: Array, negative: Array) -> float:
+        both = np.concatenate([positive, negative])
+        return auc(np.arange(len(both)) < len(positive), both)
+
+    return percentile_bootstrap(area, scores[truth], scores[~truth], resamples=resamples, seed=seed)
+
+
+def delong_covariance(truth: Truth, scores: Sequence[Array]) -> NDArray[np.float64]:
+    """Covariance matrix of the AUCs of several classifiers on the same images (DeLong et al. 1988, equation 5)."""
+    both = [placements(truth, one) for one in scores]
+    positive, negative = (np.stack([pair[side] for pair in both]) for side in (0, 1))
+    found: NDArray[np.float64] = (
+        np.atleast_2d(np.cov(positive)) / positive.shape[1] + np.atleast_2d(np.cov(negative)) / negative.shape[1]
+    )
+    return found
+
+
+def delong_interval(truth: Truth, scores: Array) -> tuple[float, float, float]:
+    """AUC with its 95 % interval, made on the logit scale so that it stays within 0 and 1."""
+    return delong_interval_of_folds([(truth, scores)])
+
+
+def delong_interval_of_folds(folds: Sequence[tuple[Truth, Array]]) -> tuple[float, float, float]:
+    """Mean AUC of folds that share no image, with its 95 % interval; nan without a fold."""
+    if not folds:
+        return (float("nan"),) * 3
+    value = float(np.mean([auc(truth, scores) for truth, scores in folds]))
+    variance = sum(float(delong_covariance(truth, [scores])[0, 0]) for truth, scores in folds) / len(folds) ** 2
+    if not 0 < value < 1 or variance == 0:
+        return value, value, value
+    reach = scipy.stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(variance) / (value * (1 - value))
+    low, high = scipy.special.expit(scipy.special.logit(value) + np.array([-reach, reach]))
+    return value, float(low), float(high)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Of two AUCs on the same images: second minus first, its interval and two-sided p."""
+
+    value: float
+    low: float
+    high: float
+    p: float
+
+
+def delong_difference(truth: Truth, first: Array, second: Array) -> Difference:
+    """Paired test of two correlated AUCs (DeLong et al. 1988)."""
+    value = auc(truth, second) - auc(truth, first)
+    covariance = delong_covariance(truth, [first, second])
+    deviation = float(np.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0)))
+    if deviation == 0:
+        return Difference(value, value, value, 1.0 if value == 0 else 0.0)
+    reach = float(scipy.stats.norm.ppf((1 + LEVEL) / 2) * deviation)
+    return Difference(value, value - reach, value + reach, float(2 * scipy.stats.norm.sf(abs(value) / deviation)))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p values adjusted for as many tests (Holm 1979): step down, never falling, at most 1."""
+    order = np.argsort(p_values)
+    adjusted, highest = np.empty(len(p_values)), 0.0
+    for rank, index in enumerate(order):
+        highest = max(highest, min((len(p_values) - rank) * p_values[index], 1.0))
+        adjusted[index] = highest
+    return [float(p) for p in adjusted]
+
+
+def sensitivity_at(truth: Truth, scores: Array, specificity: float) -> float:
+    """Highest sensitivity of a threshold whose specificity is at least this."""
+    false_positive, true_positive, _ = roc_curve(truth, scores, drop_intermediate=False)
+    return float(true_positive[1 - false_positive >= specificity - 1e-12].max())
+
+
+def specificity_at(truth: Truth, scores: Array, sensitivity: float) -> float:
+    """Highest specificity of a threshold whose sensitivity is at least this."""
+    false_positive, true_positive, _ = roc_curve(truth, scores, drop_intermediate=False)
+    return float((1 - false_positive)[true_positive >= sensitivity - 1e-12].max())
+
+
+def best_threshold(truth: Truth, scores: Array) -> float:
+    """The score from which on images count as positive with the highest sensitivity + specificity (Youden 1950)."""
+    false_positive, true_positive, thresholds = roc_curve(truth, scores, drop_intermediate=False)
+    return float(thresholds[1:][int(np.argmax((true_positive - false_positive)[1:]))])
+
+
+def balanced_accuracy(truth: Truth, called: Truth) -> float:
+    """Mean of sensitivity and specificity."""
+    return float((called[truth].mean() + (~called[~truth]).mean()) / 2)
+
+
+def at_prevalence(probabilities: Array, prevalence: float) -> Array:
+    """Probabilities of a classifier trained on equally many of either class, where positives are this frequent.
+
+    The odds are multiplied by those of the prevalence (Saerens et al. 2002, equation 4).
+    """
+    limited = np.clip(probabilities, 1e-12, 1 - 1e-12)
+    found: Array = scipy.special.expit(scipy.special.logit(limited) + scipy.special.logit(prevalence))
+    return found
+
+
+def calibration(truth: Truth, probabilities: Array, bins: int = BINS) -> tuple[float, list[tuple[float, float, int]]]:
+    """Expected calibration error (Guo et al. 2017, equation 3), and mean probability, share of positives, n of every bin."""
+    places = np.minimum((probabilities * bins).astype(int), bins - 1)
+    rows = [
+        (float(probabilities[places == b].mean()), float(truth[places == b].mean()), int((places == b).sum()))
+        for b in range(bins)
+        if (places == b).any()
+    ]
+    error = sum(n * abs(share - mean) for mean, share, n in rows) / len(truth)
+    return float(error), rows

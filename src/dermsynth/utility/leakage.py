@@ -1,0 +1,99 @@
+"""The proof that what is trained on, generated from and tested on is apart."""
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.duplicates import twins_between
+from dermsynth.errors import UserError
+from dermsynth.evaluation.generator_metrics import divided_as_trained
+
+
+def check_origin(synthetic: DataSet, real: DataSet) -> None:
+    """The generator must have seen the training split of this real set and nothing else."""
+    generator = synthetic.description.get("generator", {})
+    if not synthetic.synthetic or not generator:
+        raise UserError(f"{synthetic.folder}: says nothing of its generator; a set from dermsynth generate is needed")
+    if generator.get("data_hash") != real.content_hash:
+        raise UserError(
+            f"{synthetic.folder}: its generator was trained on another set than {real.folder}; it may have seen the test images"
+        )
+    if generator.get("split") != "train":
+        raise UserError(
+            f"{synthetic.folder}: its generator was trained on the split {generator.get('split')!r}, test images included; "
+            "train one with `split` train"
+        )
+
+
+def check_history(synthetic: DataSet, real: DataSet) -> None:
+    """The split must still be the one that was trained on, and so must that of the runs whose weights training began with."""
+    generator = synthetic.description.get("generator", {})
+    for earlier in generator.get("earlier", []):
+        if (earlier["data_hash"], earlier["split"]) != (real.content_hash, "train"):
+            raise UserError(
+                f"{synthetic.folder}: its generator began with the weights of {earlier['run']!r}, which was not trained on the "
+                f"training split of {real.folder}; it may have seen the test images"
+            )
+    if not divided_as_trained(synthetic, real):
+        raise UserError(
+            f"{real.folder}: divided or labelled in another way since {synthetic.folder}'s generator was trained"
+        )
+
+
+def check_sources(synthetic: DataSet, real: DataSet) -> None:
+    """Translated images, and images of maps, must come from training images of the real set."""
+    generator = synthetic.description.get("generator", {})
+    for key in ("source_split", "maps_split"):
+        if generator.get(key, "train") not in ("train", ""):
+            raise UserError(
+                f"{synthetic.folder}: made from images of the split {generator[key]!r}, test images included; make it with "
+                "`split` train"
+            )
+    if generator.get("source_hash", real.content_hash) != real.content_hash:
+        raise UserError(f"{synthetic.folder}: made from photographs of another set than {real.folder}")
+    others = set(synthetic.table.get("split", [])) - {"", "train"}
+    if others:
+        raise UserError(f"{synthetic.folder}: holds images made from the splits {', '.join(sorted(others))}")
+
+
+def check_groups(parts: dict[str, DataSet]) -> None:
+    """No patient or lesion may be trained on and tested."""
+    seen: dict[str, str] = {}
+    for name, rows in parts.items():
+        for group in set(rows.table.get("group", [])) - {""}:
+            if seen.setdefault(str(group), name) != name:
+                raise UserError(f"group {group!r}: in the splits {seen[str(group)]} and {name}; divide the set anew")
+
+
+def check_twins(parts: Mapping[str, DataSet]) -> None:
+    """No photograph of another part may be in the training split once more, as a file of its own."""
+    others = [(name, path) for name in ("validation", "test") for path in parts[name].paths]
+    twins = twins_between([path for _, path in others], parts["train"].paths)
+    if len(twins):
+        (name, path), train = others[twins[0][0]], parts["train"]
+        count = sum(others[i][0] == name for i in np.unique(twins[:, 0]))
+        raise UserError(
+            f"{train.folder}: {count} photographs of the split {name} are in the split train too, for example "
+            f"{path.relative_to(train.folder)} and {train.table['file_name'].iloc[twins[0][1]]}; "
+            "give them one group and import the set anew"
+        )
+
+
+def apart(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
+    """An external set without photographs of the real one.
+
+    Raises UserError, with examples, when there are any and they are not to be dropped.
+    """
+    across = twins_between(other.paths, real.paths)
+    if len(across) == 0:
+        return other
+    same = np.unique(across[:, 0])
+    if not drop:
+        first, second = across[0]
+        raise UserError(
+            f"{other.folder}: {len(same)} images are also in {real.folder}, for example "
+            f"{other.table['file_name'].iloc[first]} and {real.table['file_name'].iloc[second]}; "
+            "leave them out with `drop_overlap`"
+        )
+    return other.select(~np.isin(np.arange(len(other.table)), same))

@@ -1,0 +1,86 @@
+"""Planted copies are flagged, other real images hardly ever."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from dermsynth.data.tables import read_table
+from dermsynth.errors import UserError
+from dermsynth.evaluation.copy_detection import CopyGate
+from dermsynth.images import fit, read_image
+
+Pixels = NDArray[np.uint8]
+
+
+def jpeg(image: Pixels, random: np.random.Generator) -> Pixels:
+    quality = [cv2.IMWRITE_JPEG_QUALITY, int(random.integers(50, 91))]
+    return np.asarray(cv2.imdecode(cv2.imencode(".jpg", image, quality)[1], cv2.IMREAD_COLOR), np.uint8)
+
+
+def hue_shifted(image: Pixels, random: np.random.Generator) -> Pixels:
+    hsv = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
+    hsv[..., 0] = (hsv[..., 0] + random.choice([-1, 1]) * random.uniform(10, 40)) % 360
+    return (cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB) * 255).round().astype(np.uint8)
+
+
+PLANTED: dict[str, Callable[[Pixels, np.random.Generator], Pixels]] = {
+    "exact": lambda image, random: image,
+    "JPEG": jpeg,
+    "mirrored": lambda image, random: image[:, ::-1],
+    "turned": lambda image, random: np.rot90(image, int(random.integers(1, 4))),
+    "blurred": lambda image, random: cv2.GaussianBlur(image, (0, 0), image.shape[0] / 64).astype(np.uint8),
+    "hue": hue_shifted,
+    "brighter": lambda image, random: np.clip(image * random.uniform(0.85, 1.15), 0, 255).astype(np.uint8),
+}
+
+
+@pytest.fixture(scope="module")
+def sides(real_images: Path) -> tuple[Pixels, Pixels, Pixels]:
+    """Training images, images to set the threshold, and images to count false alarms: 64 pixels, uint8 [n, 3, h, w]."""
+    names = read_table(real_images / "metadata.csv")["image"].to_numpy()
+    chosen = names[np.random.default_rng(0).permutation(len(names))[:1400]]
+    images = np.stack([fit(read_image(real_images / n), 64, 64, "centre", "area") for n in chosen])
+    stacked = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+    return stacked[:600], stacked[600:1000], stacked[1000:]
+
+
+def test_planted_copies_of_real_images_are_caught(sides: tuple[Pixels, Pixels, Pixels]) -> None:
+    training, held_out, others = sides
+    gate = CopyGate.fitted(training, held_out)
+    false_alarms = gate.flags(gate.check(others)).mean()
+    assert false_alarms <= 0.025  # 1 % expected of 400; 10 flagged have a chance below 1 %
+    random = np.random.default_rng(1)
+    picked = random.permutation(len(training))[:300]
+    for name, change in PLANTED.items():
+        copies = np.stack([change(training[i].transpose(1, 2, 0), random).transpose(2, 0, 1) for i in picked])
+        found = gate.check(np.ascontiguousarray(copies))
+        assert gate.flags(found).mean() >= 0.99, name
+        assert (found.index == picked).mean() >= 0.99, name
+        if name == "mirrored":
+            assert {way for way in found.lying if way.startswith("mirrored")}
+
+
+def test_too_few_held_out_images_set_no_threshold() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (150, 3, 16, 16)).astype(np.uint8)
+    with pytest.raises(UserError, match="99 held-out images, at least 100"):
+        CopyGate.fitted(images, images[:99])
+
+
+def test_held_out_images_that_are_copies_themselves_set_no_threshold() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (150, 3, 16, 16)).astype(np.uint8)
+    others = np.random.default_rng(1).integers(0, 255, (120, 3, 16, 16)).astype(np.uint8)
+    others[:4] = images[:4]
+    with pytest.raises(UserError, match="themselves copies of training images"):
+        CopyGate.fitted(images, others)
+
+
+def test_constant_images_break_nothing() -> None:
+    images = np.random.default_rng(0).integers(0, 255, (150, 3, 16, 24)).astype(np.uint8)
+    gate = CopyGate.fitted(images, np.random.default_rng(1).integers(0, 255, (150, 3, 16, 24)).astype(np.uint8))
+    found = gate.check(np.full((3, 3, 16, 24), 200, np.uint8))
+    assert np.isfinite(found.score).all()
+    assert gate.flags(gate.check(images)).all()

@@ -1,0 +1,143 @@
+"""Statistics against other libraries, literal loops and a published example."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+from scipy.special import expit
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+from dermsynth.statistics.roc import (
+    at_prevalence,
+    auc,
+    auc_interval,
+    balanced_accuracy,
+    best_threshold,
+    calibration,
+    delong_covariance,
+    delong_difference,
+    delong_interval,
+    holm,
+    sensitivity_at,
+    specificity_at,
+)
+
+Array = NDArray[np.float64]
+
+
+def sample(seed: int, n: int = 80, shift: float = 1.0, ties: bool = False) -> tuple[NDArray[np.bool_], Array, Array]:
+    random = np.random.default_rng(seed)
+    truth = np.arange(n) < n // 3
+    common = random.normal(size=n)
+    scores = [common + shift * truth + random.normal(size=n) for _ in range(2)]
+    return truth, *(np.round(s) if ties else s for s in scores)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 1000), st.booleans())
+def test_the_area_is_that_of_scikit_learn(seed: int, ties: bool) -> None:
+    truth, scores, _ = sample(seed, ties=ties)
+    assert auc(truth, scores) == pytest.approx(roc_auc_score(truth, scores))
+
+
+def literal_covariance(truth: NDArray[np.bool_], scores: list[Array]) -> NDArray[np.float64]:
+    def psi(x: float, y: float) -> float:
+        return 1.0 if x > y else 0.5 if x == y else 0.0
+
+    positive = [np.array([np.mean([psi(x, y) for y in s[~truth]]) for x in s[truth]]) for s in scores]
+    negative = [np.array([np.mean([psi(x, y) for x in s[truth]]) for y in s[~truth]]) for s in scores]
+    m, n = truth.sum(), (~truth).sum()
+    found = np.zeros((len(scores), len(scores)))
+    for r in range(len(scores)):
+        for q in range(len(scores)):
+            areas = positive[r].mean(), positive[q].mean()
+            ten = ((positive[r] - areas[0]) * (positive[q] - areas[1])).sum() / (m - 1)
+            one = ((negative[r] - areas[0]) * (negative[q] - areas[1])).sum() / (n - 1)
+            found[r, q] = ten / m + one / n
+    return found
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_delongs_covariance_is_that_of_the_equation(ties: bool) -> None:
+    truth, first, second = sample(1, ties=ties)
+    np.testing.assert_allclose(
+        delong_covariance(truth, [first, second]), literal_covariance(truth, [first, second]), rtol=1e-9
+    )
+
+
+def test_delongs_interval_covers_the_truth_and_stays_within_bounds() -> None:
+    expected = scipy.stats.norm.cdf(1 / np.sqrt(4))  # difference of two variables of variance 2
+    inside = []
+    for seed in range(200):
+        truth, scores, _ = sample(seed, n=120)
+        value, low, high = delong_interval(truth, scores)
+        assert 0 <= low <= value <= high <= 1
+        inside.append(low <= expected <= high)
+    assert 0.9 <= np.mean(inside) <= 0.99
+    perfect = np.arange(10) >= 5
+    assert delong_interval(perfect, np.arange(10.0)) == (1.0, 1.0, 1.0)
+
+
+def test_the_paired_test_is_fair_under_the_null_and_sees_a_difference() -> None:
+    found = [delong_difference(*sample(seed)).p for seed in range(300)]
+    assert 0.02 <= np.mean(np.array(found) < 0.05) <= 0.09
+    truth, weak, _ = sample(0, n=400, shift=0.2)
+    strong = weak + 2.0 * truth
+    difference = delong_difference(truth, weak, strong)
+    assert difference.p < 1e-6
+    assert difference.low > 0
+    same = delong_difference(truth, weak, weak)
+    assert (same.value, same.p) == (0, 1)
+
+
+def test_holms_correction_is_that_of_statsmodels() -> None:
+    multitest = pytest.importorskip("statsmodels.stats.multitest", reason="needs statsmodels")
+    for seed in range(10):
+        p = np.random.default_rng(seed).random(7) ** 3
+        assert holm(p.tolist()) == pytest.approx(multitest.multipletests(p, method="holm")[1])
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+
+
+def test_operating_points_are_those_of_all_thresholds() -> None:
+    truth, scores, _ = sample(3)
+    thresholds = np.concatenate([scores, [np.inf]])
+    points = [((scores >= t)[truth].mean(), (scores < t)[~truth].mean()) for t in thresholds]
+    assert sensitivity_at(truth, scores, 0.8) == max(a for a, b in points if b >= 0.8 - 1e-12)
+    assert specificity_at(truth, scores, 0.9) == max(b for a, b in points if a >= 0.9 - 1e-12)
+    called = scores >= best_threshold(truth, scores)
+    assert balanced_accuracy(truth, called) == pytest.approx(max(a + b for a, b in points) / 2)
+    assert balanced_accuracy(truth, called) == pytest.approx(balanced_accuracy_score(truth, called))
+
+
+def test_calibration_is_nothing_for_true_probabilities_and_all_for_wrong_ones() -> None:
+    random = np.random.default_rng(0)
+    probabilities = random.random(20_000)
+    truth = random.random(20_000) < probabilities
+    error, rows = calibration(truth, probabilities)
+    assert error < 0.01
+    assert len(rows) == 10
+    assert sum(n for _, _, n in rows) == 20_000
+    assert calibration(np.array([False] * 5), np.ones(5))[0] == 1
+
+
+def test_probabilities_of_balanced_training_are_moved_to_the_share_that_is_met() -> None:
+    random = np.random.default_rng(1)
+    truth = random.random(40_000) < 0.1
+    x = random.normal(truth * 1.5)
+    balanced = expit(1.5 * x - 1.5**2 / 2)  # the posterior where both classes are equally frequent
+    assert calibration(truth, balanced)[0] > 0.1
+    assert calibration(truth, at_prevalence(balanced, 0.1))[0] < 0.01
+    assert at_prevalence(balanced, 0.5) == pytest.approx(balanced)
+    assert np.isfinite(at_prevalence(np.array([0.0, 1.0]), 0.2)).all()
+
+
+def test_the_bootstrap_never_loses_a_side_and_agrees_with_delong() -> None:
+    truth, scores, _ = sample(5, n=300)
+    low, high = auc_interval(truth, scores, resamples=500, seed=0)
+    _, delong_low, delong_high = delong_interval(truth, scores)
+    assert low == pytest.approx(delong_low, abs=0.02)
+    assert high == pytest.approx(delong_high, abs=0.02)
+    few = np.array([True, True, False, False, False, False])
+    assert auc_interval(few, np.arange(6.0), resamples=50, seed=0) == (0, 0)
