@@ -124,7 +124,7 @@ def test_the_check_of_commands_refuses_wrong_ones() -> None:
     assert "nope" in _problem(["nope"], complete=False)
     assert _problem(["train"], complete=True)
     assert not _problem(["train"], complete=False)
-    assert not _problem(shlex.split("phantom --out data --n 160"), complete=True)
+    assert not _problem(shlex.split("phantom --out data --count 160"), complete=True)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())

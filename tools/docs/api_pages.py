@@ -33,10 +33,10 @@ def _module_page(name: str, module: ModuleType) -> str:
 
 
 def _belongs(module: ModuleType, name: str) -> bool:
-    """Whether a name is a public function or class that this module defines."""
+    """Whether a name is a public function or class of this package."""
     value = getattr(module, name)
-    defined = inspect.isfunction(value) or inspect.isclass(value)
-    return defined and not name.startswith("_") and value.__module__ == module.__name__
+    callable_object = inspect.isfunction(value) or inspect.isclass(value)
+    return callable_object and not name.startswith("_") and value.__module__.startswith("dermsynth.")
 
 
 def _entry(heading: str, value: object) -> str:
