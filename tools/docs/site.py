@@ -68,7 +68,10 @@ def build(folder: Path) -> None:
 
 def _speed_page(results: Path) -> str:
     """All files of `bench/results` on one page."""
-    texts = [path.read_text("utf-8").strip() for path in sorted(results.glob("*.md"))]
+    texts = []
+    for path in sorted(results.glob("*.md")):
+        preface, heading, rest = re.split(r"^(## .+)$", path.read_text("utf-8"), maxsplit=1, flags=re.MULTILINE)
+        texts += [heading, preface.strip(), rest.strip()]
     return "\n\n".join(["# Speed\n\nMeasured by `make bench`.", *texts, ""])
 
 
@@ -78,7 +81,12 @@ def _expanded(entry: dict[str, Any], pages: Path) -> dict[str, Any]:
     if not isinstance(content, str) or content not in GENERATED:
         return entry
     names = sorted(path.name for path in (pages / content).glob("*.md") if path.name != "index.md")
-    return {title: [f"{content}/index.md", *({name.removesuffix(".md"): f"{content}/{name}"} for name in names)]}
+    return {
+        title: [
+            {"Overview": f"{content}/index.md"},
+            *({name.removesuffix(".md"): f"{content}/{name}"} for name in names),
+        ]
+    }
 
 
 def _check_navigation(nav: list[Any], pages: Path) -> None:
