@@ -26,7 +26,7 @@ from dermsynth.metrics.clinical_features import (
     colour_count,
 )
 from dermsynth.metrics.colour import colour_histograms, histogram_wasserstein, jensen_shannon
-from dermsynth.metrics.ssim import lying, multi_scale_ssim, ssim
+from dermsynth.metrics.structural import lying, multi_scale_ssim, ssim
 from dermsynth.segmentation.frame import frame
 from dermsynth.segmentation.lesion import dice, lesion_mask
 from dermsynth.segmentation.skin import skin_tone_class, typology_angle

@@ -5,7 +5,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from dermsynth.metrics.memorisation import (
+from dermsynth.metrics.copying import (
     authenticity,
     closeness,
     copy_test,

@@ -15,8 +15,8 @@ from dermsynth.images import require_pixels
 from dermsynth.metrics.clinical_features import appearance, appearance_found
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.metrics.similar_images import least_squared_error, luma, most_similar, nearest_hash
-from dermsynth.metrics.ssim import multi_scale_ssim, ssim
-from dermsynth.metrics.swd import descriptors, sliced_wasserstein
+from dermsynth.metrics.structural import multi_scale_ssim, ssim
+from dermsynth.metrics.sliced_wasserstein import descriptors, sliced_wasserstein
 from dermsynth.utility.classifier import normalised
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 3, 32, 32)).astype(np.uint8)

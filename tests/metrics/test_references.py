@@ -14,10 +14,10 @@ from dermsynth.errors import UserError
 from dermsynth.evaluation import fidelity
 from dermsynth.evaluation.estimate import MINIMUM, halves
 from dermsynth.evaluation.fidelity import feature_measurements, swd_measurements
-from dermsynth.metrics import swd as sliced_wasserstein_module
+from dermsynth.metrics import sliced_wasserstein as sliced_wasserstein_module
 from dermsynth.metrics.frechet import frechet_distance, frechet_infinity
-from dermsynth.metrics.kid import cubic_kernel, gaussian_kernel, kernel_distance, median_distance, weighted_distances
-from dermsynth.metrics.swd import (
+from dermsynth.metrics.kernels import cubic_kernel, gaussian_kernel, kernel_distance, median_distance, weighted_distances
+from dermsynth.metrics.sliced_wasserstein import (
     PatchWalk,
     descriptors,
     laplacian_pyramid,

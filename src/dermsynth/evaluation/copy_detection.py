@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
 from dermsynth.metrics.knn import nearest
-from dermsynth.metrics.memorisation import gate_threshold
+from dermsynth.metrics.copying import gate_threshold
 from dermsynth.metrics.similar_images import Images
-from dermsynth.metrics.ssim import lying
+from dermsynth.metrics.structural import lying
 
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.01

@@ -12,11 +12,11 @@ from dermsynth.images import require_pixels
 from dermsynth.metrics.clinical_features import COMPARED, NAMES
 from dermsynth.metrics.colour import histogram_wasserstein, jensen_shannon
 from dermsynth.metrics.frechet import IMAGES_A_DIMENSION, frechet_distance, frechet_infinity, inception_score
-from dermsynth.metrics.kid import cubic_kernel, gaussian_kernel, kernel_distance, median_distance, weighted_distances
+from dermsynth.metrics.kernels import cubic_kernel, gaussian_kernel, kernel_distance, median_distance, weighted_distances
 from dermsynth.metrics.prdc import Manifold, manifold
 from dermsynth.metrics.similar_images import Images
-from dermsynth.metrics.ssim import multi_scale_ssim
-from dermsynth.metrics.swd import PatchWalk, level_distances
+from dermsynth.metrics.structural import multi_scale_ssim
+from dermsynth.metrics.sliced_wasserstein import PatchWalk, level_distances
 from dermsynth.statistics.intervals import (
     GROUPS,
     bootstrap,

@@ -21,7 +21,7 @@ from dermsynth.evaluation.generator_metrics import Judge, divided_as_trained
 from dermsynth.evaluation.inputs import Compared
 from dermsynth.io import replacing
 from dermsynth.metrics.knn import nearest
-from dermsynth.metrics.memorisation import authenticity, closeness, copy_test, distance_ratio, membership_auc
+from dermsynth.metrics.copying import authenticity, closeness, copy_test, distance_ratio, membership_auc
 from dermsynth.metrics.similar_images import highest_cosine, least_squared_error, most_similar, nearest_hash
 from dermsynth.statistics.intervals import jackknife, percentile_bootstrap
 from dermsynth.training.config import read_config

@@ -9,7 +9,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, samples, trained
 from dermsynth.io import read_json_lines, write_text
 from dermsynth.metrics.similar_images import least_squared_error, luma, most_similar
-from dermsynth.metrics.ssim import ssim
+from dermsynth.metrics.structural import ssim
 from dermsynth.report.page import curves
 
 SIZES = ("laptop", "paper")
