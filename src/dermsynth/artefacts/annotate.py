@@ -56,7 +56,10 @@ def mark(data_set: DataSet, *, masks: bool = True, jobs: int = -1) -> DataSet:
     columns = {str(name): table[name].to_numpy() for name in table.columns}
     bits = {name: bit for bit, name in enumerate(ARTEFACTS)}
     facts = {BITS: bits, "artefact_thresholds": THRESHOLDS}
-    history = [*data_set.description.get("history", []), {"command": "dermsynth artefacts detect", "masks": masks}]
+    history = [
+        *data_set.provenance.document.get("history", []),
+        {"command": "dermsynth artefacts detect", "masks": masks},
+    ]
     return amended(data_set, columns, {**facts, "history": history})
 
 
@@ -106,7 +109,7 @@ def masks_of(data_set: DataSet, row: Mapping[str, str]) -> dict[str, Found] | No
         raise UserError(f"{path}: cannot be read ({error.strerror}); run dermsynth artefacts detect again") from error
     if bits is None or bits.ndim != 2:
         raise UserError(f"{path}: no masks of artefacts; run dermsynth artefacts detect again")
-    named = data_set.description.get(BITS, {})
+    named = data_set.provenance.artefact_bits
     return {
         name: Found((bits >> int(bit)) & 1 == 1, float(row.get(score_column(name)) or 0)) for name, bit in named.items()
     }

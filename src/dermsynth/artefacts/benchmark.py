@@ -15,7 +15,6 @@ from skimage.metrics import structural_similarity
 from sklearn.metrics import roc_auc_score
 
 from dermsynth.artefacts.annotate import found_column
-from dermsynth.artefacts.confirmation import known_flags
 from dermsynth.artefacts.datasets import INSERTED, inserted
 from dermsynth.artefacts.detection import ARTEFACTS, Found, detect
 from dermsynth.artefacts.fill import METHODS, SLOW, Method
@@ -139,7 +138,7 @@ def _clean(data_set: DataSet, count: int, seed: int) -> DataSet:
     keep = np.ones(len(data_set.table), bool)
     if found_column("frame") in data_set.table:
         for name in set(ARTEFACTS) - {"bubble"}:
-            keep &= known_flags(data_set.table, found_column(name)) == 0
+            keep &= data_set.known_flags(found_column(name)) == 0
     if keep.sum() < FEWEST:
         raise UserError(f"{data_set.folder}: {int(keep.sum())} images without artefacts; at least {FEWEST} are needed")
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(keep))[:count]

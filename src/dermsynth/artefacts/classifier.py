@@ -13,7 +13,6 @@ from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from dermsynth.artefacts.confirmation import known_flags
 from dermsynth.backbones.extractors import timm_network
 from dermsynth.backbones.mobilenet import MobileNetV2, imagenet_normalised, load_mobilenet
 from dermsynth.data.dataset import DataSet, amended
@@ -142,7 +141,7 @@ def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
         there = ", ".join(str(name) for name in data_set.table if _is_flags(data_set, str(name))) or "none"
         raise UserError(f"`column` {column!r}: no such column in {data_set.folder}; columns of flags: {there}")
     try:
-        values = known_flags(data_set.table, column)
+        values = data_set.known_flags(column)
     except UserError as error:
         raise UserError(f"`column` {column!r}: in {data_set.folder} {error}; it must be 0, 1 or blank") from error
     counts = [int((values == value).sum()) for value in (1, 0)]
@@ -155,7 +154,7 @@ def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
 
 def _is_flags(data_set: DataSet, column: str) -> bool:
     try:
-        return bool(np.isfinite(known_flags(data_set.table, column)).any())
+        return bool(np.isfinite(data_set.known_flags(column)).any())
     except UserError:
         return False
 

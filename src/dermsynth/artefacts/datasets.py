@@ -101,8 +101,9 @@ def _edited(
         kept, problems = [r for r in results if isinstance(r, dict)], [r for r in results if isinstance(r, str)]
         if not kept:
             raise UserError(f"{data_set.folder}: no image could be edited; first: {problems[0]}")
-        facts = {key: data_set.description[key] for key in KEPT if key in data_set.description}
-        facts |= {"history": data_set.description.get("history", []), "edited_from": data_set.content_hash}
+        provenance = data_set.provenance
+        facts = {key: provenance.document[key] for key in KEPT if provenance.says(key)}
+        facts |= {"history": provenance.document.get("history", []), "edited_from": data_set.content_hash}
         write_data_set(work, pd.DataFrame(kept).fillna(""), facts, {**step, "left_out": len(problems)})
     return open_data_set(out), problems
 

@@ -150,7 +150,7 @@ def translate(
     generator = load_generator(run, which=checkpoint, device=device)
     where = None if masks is None else open_data_set(masks)
     made = make(generator, open_data_set(input), out, to=to, masks=where, split=split)
-    change = made.description.get("change_outside_mask")
+    change = made.provenance.document.get("change_outside_mask")
     print(
         f"{out}: {len(made.table):,} images; copy gate: not run yet; {shlex.join(['dermsynth', 'evaluate', str(out)])} runs it"
     )

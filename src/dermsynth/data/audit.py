@@ -238,10 +238,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _training_count(data_set: DataSet, label: str) -> int:
-    keep = data_set.labels == label
-    if "split" in data_set.table:
-        keep = keep & (data_set.table["split"] == "train").to_numpy()
-    return int(keep.sum())
+    return int(np.sum((data_set.labels == label) & data_set.in_split("train")))
 
 
 def unjudged(audit: Audit) -> str:

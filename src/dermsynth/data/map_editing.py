@@ -47,8 +47,7 @@ def edit_maps(
         raise UserError(f"`count` {count}: must be at least 1")
     verify(data_set)
     rows = with_maps(data_set)
-    if "split" in rows.table and split != "all":
-        rows = rows.select((rows.table["split"] == split).to_numpy())
+    rows = rows.select(rows.in_split(split))
     if len(rows.table) < 2:
         raise UserError(
             f"{data_set.folder}: {len(rows.table)} images with masks in the split {split!r}, at least 2 are needed"

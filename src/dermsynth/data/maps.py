@@ -48,13 +48,13 @@ def layers_of(data_set: DataSet) -> tuple[str, ...]:
     Raises UserError when the data set has neither maps nor lesion masks.
     """
     if "map_file_name" in data_set.table:
-        named = data_set.description.get("map_classes")
+        named = data_set.provenance.map_classes
         if not named:
             raise UserError(f"{data_set.folder}: dataset.json does not name the maps' values (map_classes)")
-        return tuple(named)
+        return named
     if "mask_file_name" not in data_set.table:
         raise UserError(f"{data_set.folder}: no lesion masks and no maps; this family is trained on both")
-    bits = data_set.description.get("structure_bits", {}) if "structures" in data_set.table else {}
+    bits = data_set.provenance.structure_bits if "structures" in data_set.table else {}
     return tuple(
         name for name in LAYERS if name in ("skin", "lesion") or f"{name}_mask" in data_set.table or name in bits
     )
@@ -127,7 +127,7 @@ def _structures(data_set: DataSet, row: Mapping[str, str]) -> dict[str, NDArray[
         return {}
     data = np.frombuffer(inside(data_set.folder, row["structures"]).read_bytes(), np.uint8)
     bits = np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED))
-    named: dict[str, Any] = data_set.description.get("structure_bits", {})
+    named = data_set.provenance.structure_bits
     return {name: np.asarray((bits >> int(bit)) & 1, dtype=bool) for name, bit in named.items()}
 
 

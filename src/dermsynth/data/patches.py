@@ -67,9 +67,9 @@ def write_patches(
                 )
         facts = {
             "synthetic": data_set.synthetic,
-            "source": str(data_set.description.get("source", data_set.folder.name)),
+            "source": str(data_set.provenance.document.get("source", data_set.folder.name)),
         }
-        facts |= {"licence": data_set.description.get("licence", [])}
+        facts |= {"licence": data_set.provenance.document.get("licence", [])}
         write_data_set(work, table, facts, {"command": "dermsynth data patches", **settings.__dict__})
     return open_data_set(out)
 

@@ -144,13 +144,13 @@ def _images_in(folder: Path) -> list[str]:
 
 def content_unknown(data_set: DataSet) -> bool:
     """Whether a set, one made by hand for example, has neither a record nor a hash of its images."""
-    known = str(data_set.description.get("content_hash", ""))
+    known = data_set.content_hash
     return read_record(data_set.folder) is None and not re.fullmatch("[0-9a-f]{64}", known)
 
 
 def _by_whole_hash(data_set: DataSet, images: list[str]) -> Differences:
     """Without a record only the hash of the whole set is known: by every byte, or, of older sets, by sizes and ends."""
-    folder, known = data_set.folder, str(data_set.description.get("content_hash", ""))
+    folder, known = data_set.folder, data_set.content_hash
     deleted = [name for name in images if _state(folder / name) is None]
     if deleted:
         return Differences(deleted=tuple(deleted))

@@ -90,8 +90,8 @@ VERSION = 2
 def decoding_of(synthetic: DataSet) -> Decoding:
     """The size of a synthetic set's images, and how its generator's training images came to it."""
     width, height = image_size(synthetic.paths[0])
-    generator = synthetic.description.get("generator", {})
-    return Decoding(height, width, generator.get("crop", "centre"), generator.get("filter", "area"))
+    generator = synthetic.provenance.generator
+    return Decoding(height, width, generator.crop, generator.filter)
 
 
 def features(data_set: DataSet, images: Images, decoding: Decoding, extractor: Extractor) -> NDArray[np.float32]:

@@ -141,7 +141,7 @@ def cleaned_sets(real: DataSet, wanted: Wanted, out: Path) -> tuple[DataSet, dic
     methods: dict[str, str] = {name: wanted.fill if name == "frame" else "telea" for name in REMOVED}
     everything = Removal(methods, seed=wanted.seed)  # type: ignore[arg-type]
     one = Removal({wanted.artefact: methods[wanted.artefact]}, seed=wanted.seed)  # type: ignore[dict-item]
-    test = real.select((real.table["split"] == "test").to_numpy())
+    test = real.split("test")
     makers: dict[str, Callable[[], object]] = {
         "cleaned": partial(remove_all, real, out / "cleaned", everything),
         "inserted": partial(insert_all, test, out / "inserted", [wanted.artefact], wanted.seed),

@@ -126,8 +126,7 @@ def real_images(data_set: DataSet, setting: Setting, count: int) -> Pixels:
     """Random training images as uint8 [n, 3, h, w]."""
     shape = parse_shape(setting.resolution)
     rows = data_set.select(~np.isin(data_set.labels.astype(str), setting.exclude))
-    if setting.split != "all" and "split" in data_set.table:
-        rows = rows.select((rows.table["split"] == setting.split).to_numpy())
+    rows = rows.select(rows.in_split(setting.split))
     images = decoded(rows, Decoding(shape.height, shape.width))
     chosen = np.sort(np.random.default_rng(setting.seed).permutation(len(images))[:count])
     return np.asarray(images[chosen])

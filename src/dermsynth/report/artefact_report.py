@@ -46,7 +46,7 @@ def write_removal_report(source: DataSet, made: DataSet, *, photographs: bool = 
         for row in rows
     ]
     page = made.folder / REMOVAL
-    step = made.description["history"][-1]
+    step = made.provenance.document["history"][-1]
     values = {"name": made.folder.name, "rows": rows, "strips": strips, "step": step, "left": what_is_left(made)}
     write_page(page, "removal.html", {**values, "photographs": _notice(photographs)})
     return page
