@@ -40,7 +40,7 @@ def test_every_command_of_the_tutorial_works(
         "data/audit.html",
         "run/report.html",
         "synthetic/metadata.csv",
-        "synthetic/assessment.json",
+        "synthetic/assessment/assessment.json",
         "edited/edits.png",
     ):
         assert (tmp_path / file).stat().st_size > 0

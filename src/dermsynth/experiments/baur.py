@@ -62,7 +62,8 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
     metrics = list(dict.fromkeys(row["metric"] for row in rows))
     runs = list(dict.fromkeys(row["run"] for row in rows))
     cells = {(row["run"], row["metric"]): row for row in rows}
-    order = sorted(runs, key=lambda run: float(cells[run, "SWD mean"]["value"]))
+    swd = {row["run"]: row for row in rows if (row["id"], row["part"]) == ("swd", "mean")}
+    order = sorted(runs, key=lambda run: float(swd[run]["value"]))
     lines = ["| family | " + " | ".join(metrics) + " |", "|--" * (len(metrics) + 1) + "|"]
     for run in order:
         found = [cells[run, metric] for metric in metrics]
@@ -71,7 +72,7 @@ def table(rows: Sequence[dict[str, Any]]) -> list[str]:
         )
     floors = [cells[order[0], metric] for metric in metrics]
     lines.append("| real against real | " + " | ".join(f"{c['floor']:.2f} (n = {c['half']})" for c in floors) + " |")
-    first, swd = floors[0], cells[order[0], "SWD mean"]
-    text = f"{first['synthetic']} synthetic against {first['real']} training images ({swd['real']} a side for SWD)"
+    first, equal = floors[0], swd[order[0]]
+    text = f"{first['synthetic']} synthetic against {first['real']} training images ({equal['real']} a side for SWD)"
     lines += ["", f"{text}, seed {first['seed']}; 95 % intervals."]
     return lines

@@ -9,7 +9,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, samples, trained
 from dermsynth.io import read_json_lines, write_text
 from dermsynth.metrics.similar_images import least_squared_error, luma, most_similar
-from dermsynth.metrics.structural import ssim
+from dermsynth.metrics.structural import mean_ssim
 from dermsynth.report.page import curves
 
 SIZES = ("laptop", "paper")
@@ -47,7 +47,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     similarity, alike = most_similar(made, real)
     _, near = least_squared_error(made, real)
     rows_picture(out / "neighbours.png", [made, real[alike], real[near]], scale=2)
-    of_near = ssim(luma(made)[:, None], luma(real[near])[:, None], white=255)
+    of_near = mean_ssim(luma(made)[:, None], luma(real[near])[:, None], white=255)
     closer = float(np.mean(similarity > of_near + 1e-4))
     result = {
         "confidence": confidence,

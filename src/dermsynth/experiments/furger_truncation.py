@@ -10,9 +10,11 @@ from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.fidelity import feature_measurements
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
 from dermsynth.io import write_text
+from dermsynth.metrics.estimate import Sides
+from dermsynth.metrics.frechet import fid_between
+from dermsynth.metrics.kernels import kid_between
 from dermsynth.models.sampler import images_of
 from dermsynth.progress import progress_bar
 from dermsynth.report.page import curves
@@ -46,7 +48,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     pictures = [images_of(generator.recipe, range(COLUMNS), [0] * COLUMNS, threshold) for threshold in THRESHOLDS]
     rows_picture(out / "thresholds.png", pictures)
     write_text(out / "fid.svg", str(plot(rows)))
-    best = min((row for row in rows if "FID" in row["metric"]), key=lambda row: float(row["value"]))
+    best = min((row for row in rows if row["id"] == "fid"), key=lambda row: float(row["value"]))
     result = {"measurements": rows, "best_threshold": best["threshold"]}
     conclude(out, "furger-truncation", setting, result, [*table(rows), "", f"lowest: {best['threshold'] or 'none'}"])
     return result
@@ -59,8 +61,9 @@ def sweep(setting: Setting, generator: Generator, shown: TrainingSet) -> list[di
     seeds, labels, rows = range(setting.generated), [0] * setting.generated, []
     for threshold in progress_bar(THRESHOLDS, total=len(THRESHOLDS), label="thresholds", unit="threshold"):
         made = _features(extractor, images_of(generator.recipe, seeds, labels, threshold))
-        for found in feature_measurements(made, real, "all classes", extractor.suffix, setting.seed):
-            rows.append({**vars(found), "threshold": threshold})
+        sides = Sides(made, real, seed=setting.seed, features=extractor.suffix)
+        for estimate in (fid_between(sides, resamples=100), kid_between(sides, resamples=1000)):
+            rows.append({**estimate.model_dump(by_alias=True), "threshold": threshold})
     return rows
 
 
@@ -70,7 +73,7 @@ def _features(extractor: Any, images: np.ndarray) -> np.ndarray:
 
 def plot(rows: Sequence[dict[str, Any]]) -> str:
     """FID against the threshold; without one it stands at the right end."""
-    fid = [row for row in rows if "FID" in row["metric"]]
+    fid = [row for row in rows if row["id"] == "fid"]
     x = [1000 * (row["threshold"] or NO_THRESHOLD_DRAWN_AT) for row in fid]
     series = {key: (x, [float(row[key]) for row in fid]) for key in ("value", "low", "high")}
     return curves(series, title=f"{fid[0]['metric']} against the threshold", xlabel="threshold; 1.5: none")

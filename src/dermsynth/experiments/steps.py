@@ -112,8 +112,8 @@ def measured(
     made = generate(generator, {"": setting.generated}, folder, truncation=truncation)
     extractor = load_extractor(setting.extractor)
     split = setting.split if "split" in data_set.table else "all"
-    result = evaluate(made, data_set, extractor, split=split, seed=setting.seed)
-    return [row | {"run": name} for row in result["measurements"]]
+    result = evaluate(made, data_set, extractor, split=split, brief=True, seed=setting.seed)
+    return [estimate.model_dump(by_alias=True) | {"run": name} for estimate in result.estimates]
 
 
 def samples(generator: Generator, count: int, shown: TrainingSet, first_seed: int = 0) -> Pixels:

@@ -16,6 +16,7 @@ Examples
 True
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ PLACES = {
     "swd_levels": "sliced_wasserstein",
 }
 """Public name -> the module that has it; nothing is imported before it is asked for."""
-__all__ = sorted([*PLACES, "list"])  # noqa: PLE0605
+__all__ = sorted([*PLACES, "list"])
 
 
 def __getattr__(name: str) -> Any:
@@ -79,7 +80,7 @@ def __getattr__(name: str) -> Any:
     return getattr(import_module(f"{__name__}.{PLACES[name]}"), name)
 
 
-def __dir__() -> "list[str]":
+def __dir__() -> Sequence[str]:
     return __all__
 
 

@@ -12,7 +12,7 @@ from sklearn.metrics import roc_auc_score
 
 from dermsynth.errors import UserError, require_seed
 from dermsynth.metrics.comparison import Extractor, embedded, pixels
-from dermsynth.metrics.estimate import CopyEstimate
+from dermsynth.metrics.estimate import CopyEstimate, name_of
 from dermsynth.metrics.knn import nearest
 from dermsynth.statistics.intervals import Indices, bootstrap, jackknife, percentile_bootstrap
 
@@ -138,7 +138,7 @@ def copy_estimate(
 ) -> CopyEstimate:  # fmt: skip
     """An estimate of copying; `sizes` are of synthetic, training and held-out images."""
     return CopyEstimate(
-        id=id, part=part, features=features, value=value, low=interval[0], high=interval[1], without=without,
+        id=id, name=name_of(id, features, part), part=part, value=value, low=interval[0], high=interval[1], without=without,
         n_synthetic=sizes[0], n_training=sizes[1], n_held_out=sizes[2], seed=seed,
     )  # fmt: skip
 
@@ -205,11 +205,10 @@ def _three_sets(
         if len(rows) < FEWEST_IN_CELL:
             raise UserError(f"`{name}`: {len(rows)} images, at least {FEWEST_IN_CELL} of each kind are needed")
     if all(np.ndim(rows) == 2 for rows in named.values()) and extractor is None:
-        return ThreeSets(*(np.asarray(rows) for rows in named.values()), features=" of given features", seed=seed)
+        return ThreeSets(np.asarray(synthetic), np.asarray(training), np.asarray(held_out), " of given features", seed)
     network = extractor or embedded()
-    return ThreeSets(
-        *(network(pixels(rows, name)) for name, rows in named.items()), features=network.suffix, seed=seed
-    )
+    features = [network(pixels(rows, name)) for name, rows in named.items()]
+    return ThreeSets(features[0], features[1], features[2], network.suffix, seed)
 
 
 def authenticity(

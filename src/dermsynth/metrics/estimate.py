@@ -1,12 +1,12 @@
 """A measured value with its interval, its numbers of images and its floor; and the two sides that it is measured between."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from dermsynth.errors import UserError
 from dermsynth.statistics.intervals import Indices, bootstrap
@@ -38,10 +38,10 @@ class Measured(BaseModel):
     ----------
     id
         Key of the metric in `dermsynth.metrics.registry.METRICS`.
+    name
+        Its name on pages and in tables, such as `FID-embedded`: only features of the published network are called FID alone.
     part
         Which one of several values of the metric: a level of the pyramid, a colour channel, a named feature; else empty.
-    features
-        What follows the metric's name where features are not those of the published metric, such as `-embedded`.
     value, low, high
         The value and the ends of its 95 % interval, in the metric's unit.
     n_synthetic
@@ -50,24 +50,27 @@ class Measured(BaseModel):
         Seed of everything drawn.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     id: str
+    name: str = Field(alias="metric")
     part: str = ""
-    features: str = ""
     value: float
     low: float
     high: float
-    n_synthetic: int
+    n_synthetic: int = Field(alias="synthetic")
     seed: int
 
-    @property
-    def name(self) -> str:
-        """The name on pages and in tables, such as `FID-embedded`."""
-        from dermsynth.metrics.registry import METRICS
+    @model_validator(mode="before")
+    @classmethod
+    def _with_id(cls, row: Any) -> Any:
+        """Rows of earlier versions have no id, only a name."""
+        if not isinstance(row, dict) or "id" in row or "metric" not in row:
+            return row
+        from dermsynth.metrics.registry import recognised
 
-        known = METRICS.get(self.id)
-        return self.id if known is None else known.label.format(features=self.features, part=self.part)
+        id, part = recognised(str(row["metric"]))
+        return {"id": id, "part": part, **row}
 
     @property
     def interval(self) -> tuple[float, float]:
@@ -97,10 +100,10 @@ class Estimate(Measured):
     """
 
     group: str = ALL
-    n_real: int
+    n_real: int = Field(alias="real")
     floor: float
     matched: float
-    n_floor: int
+    n_floor: int = Field(alias="half")
 
     def __str__(self) -> str:
         """One line: name, value, interval, numbers of images, floor."""
@@ -108,14 +111,6 @@ class Estimate(Measured):
             f"{self.name} {self.value:.3g} ({self.low:.3g} to {self.high:.3g}), n = {self.n_synthetic} synthetic and "
             f"{self.n_real} real; real against real {self.floor:.3g} at n = {self.n_floor}"
         )
-
-    def row(self) -> dict[str, Any]:
-        """The estimate as a row of `assessment.json`."""
-        return {
-            "id": self.id, "part": self.part, "metric": self.name, "group": self.group, "value": self.value, "low": self.low,
-            "high": self.high, "synthetic": self.n_synthetic, "real": self.n_real, "floor": self.floor,
-            "matched": self.matched, "half": self.n_floor, "seed": self.seed,
-        }  # fmt: skip
 
 
 class CopyEstimate(Measured):
@@ -130,20 +125,12 @@ class CopyEstimate(Measured):
     """
 
     without: float
-    n_training: int
-    n_held_out: int
+    n_training: int = Field(alias="training")
+    n_held_out: int = Field(alias="held_out")
 
     def __str__(self) -> str:
         """One line: name, value, interval, value without copying."""
         return f"{self.name} {self.value:.2f} ({self.low:.2f} to {self.high:.2f}), {self.without:g} without copying"
-
-    def row(self) -> dict[str, Any]:
-        """The estimate as a row of `assessment.json`."""
-        return {
-            "id": self.id, "part": self.part, "metric": self.name, "value": self.value, "low": self.low, "high": self.high,
-            "without": self.without, "synthetic": self.n_synthetic, "training": self.n_training,
-            "held_out": self.n_held_out, "seed": self.seed,
-        }  # fmt: skip
 
 
 def require(count: int, side: str, group: str = ALL) -> None:
@@ -205,7 +192,14 @@ class Sides:
         return lambda i, j: distance(self.synthetic[i], self.real[j])
 
     def estimate(
-        self, id: str, value: float, interval: tuple[float, float], distance: Distance, *, scale: float = 1, part: str = ""
+        self,
+        id: str,
+        value: float,
+        interval: tuple[float, float],
+        distance: Distance,
+        *,
+        scale: float = 1,
+        part: str = "",
     ) -> Estimate:
         """The whole estimate of a value; `distance` makes floor and matched, `scale` multiplies all."""
         first, second, some = self.parts
@@ -221,7 +215,7 @@ class Sides:
         low, high = interval
         floor, matched, count = limits
         return Estimate(
-            id=id, part=part, features=self.features, group=self.group, value=value, low=low, high=high,
+            id=id, name=name_of(id, self.features, part), part=part, group=self.group, value=value, low=low, high=high,
             n_synthetic=len(self.synthetic), n_real=len(self.real), floor=floor, matched=matched, n_floor=count,
             seed=self.seed,
         )  # fmt: skip
@@ -235,6 +229,8 @@ class Sides:
         return self.estimate(id, value, (max(low, least), max(high, least)), distance, scale=scale, part=part)
 
 
-def rows_of(estimates: Sequence[Estimate] | Sequence[CopyEstimate]) -> list[dict[str, Any]]:
-    """Estimates as rows for JSON."""
-    return [estimate.row() for estimate in estimates]
+def name_of(id: str, features: str = "", part: str = "") -> str:
+    """How an estimate is called; `features` follows the metric's name where they are not those of the published metric."""
+    from dermsynth.metrics.registry import METRICS
+
+    return METRICS[id].label.format(features=features, part=part)

@@ -3,13 +3,14 @@
 A new metric is one function and one entry here: an evaluation computes it, and JSON, terminal, page, card and verdict have it.
 """
 
+import re
 from collections.abc import Callable, Iterable
 from typing import Literal, NamedTuple
 
 from dermsynth.metrics.appearance import appearance_estimates
 from dermsynth.metrics.colour import colour_estimates
 from dermsynth.metrics.comparison import Comparison
-from dermsynth.metrics.estimate import CopyEstimate, Estimate
+from dermsynth.metrics.estimate import Estimate
 from dermsynth.metrics.frechet import fid_estimates, fid_infinity_estimates
 from dermsynth.metrics.kernels import kid_estimates, mmd_estimates
 from dermsynth.metrics.pairs import ms_ssim_estimates, perceptual_estimates
@@ -236,6 +237,14 @@ def sections() -> list[str]:
     return list(dict.fromkeys(metric.section for metric in METRICS.values()))
 
 
-def metric_of(estimate: Estimate | CopyEstimate) -> Metric:
-    """The metric of an estimate."""
-    return METRICS[estimate.id]
+def recognised(name: str) -> tuple[str, str]:
+    """Id and part of an estimate of an earlier version, which was kept by its name alone.
+
+    Raises ValueError for a name that no metric has.
+    """
+    for metric in sorted(METRICS.values(), key=lambda metric: -len(metric.label.replace("{features}", ""))):
+        pattern = re.escape(metric.label).replace(r"\{features\}", "(-.+)?").replace(r"\{part\}", "(?P<part>.+)")
+        match = re.fullmatch(pattern, name)
+        if match is not None:
+            return metric.id, match.groupdict().get("part", "")
+    raise ValueError(f"{name}: no metric of this version")

@@ -149,7 +149,7 @@ class Neighbours(NamedTuple):
     """How near the nearest image is, float [n], and which one it is, int [n]."""
 
     value: Values
-    index: Indices
+    place: Indices
 
 
 def nearest_images(images: NDArray[Any], others: NDArray[Any], *, by: Likeness = "ssim") -> Neighbours:
@@ -166,7 +166,7 @@ def nearest_images(images: NDArray[Any], others: NDArray[Any], *, by: Likeness =
     Returns
     -------
     Neighbours
-        `value` [n], and `index` [n] into `others`.
+        `value` [n], and `place` [n] in `others`.
 
     Raises
     ------
@@ -182,7 +182,7 @@ def nearest_images(images: NDArray[Any], others: NDArray[Any], *, by: Likeness =
     >>> import numpy as np
     >>> from dermsynth import metrics
     >>> others = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
-    >>> metrics.nearest_images(others[[3, 1]], others, by="squared_error").index
+    >>> metrics.nearest_images(others[[3, 1]], others, by="squared_error").place
     array([3, 1])
     """
     from dermsynth.metrics.comparison import pixels

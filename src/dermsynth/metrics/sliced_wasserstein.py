@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import Comparison, image_sides
-from dermsynth.metrics.estimate import Estimate, Sides, halves, require
+from dermsynth.metrics.estimate import Estimate, Sides, halves, name_of, require
 from dermsynth.statistics.intervals import GROUPS, jackknife_reach
 
 SMALLEST = 16
@@ -161,10 +161,10 @@ def level_distances(x: PatchWalk, y: PatchWalk, seed: int, *, groups: int = 1) -
     return found
 
 
-Sides = list[tuple[PatchWalk, list[Moments]]]
+WalkedSides = list[tuple[PatchWalk, list[Moments]]]
 
 
-def _cells(sides: Sides, directions: Array) -> tuple[list[Array], list[Array]]:
+def _cells(sides: WalkedSides, directions: Array) -> tuple[list[Array], list[Array]]:
     """Lowest projection and width of a cell, [512] a level, so that the cells hold both sets' projections.
 
     Of more than 1,024 images a side there is a margin; what lies even beyond it is counted in the outermost cell.
@@ -186,7 +186,7 @@ def _cells(sides: Sides, directions: Array) -> tuple[list[Array], list[Array]]:
 
 
 def _difference(
-    sides: Sides, directions: Array, low: list[Array], step: list[Array], groups: int
+    sides: WalkedSides, directions: Array, low: list[Array], step: list[Array], groups: int
 ) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]]:
     """How many more projections of the first set than of the second lie in every cell.
 
@@ -285,9 +285,9 @@ def _level_estimate(
     value = float(np.array([level.value for level in levels]).mean())
     reach = float(jackknife_reach(np.stack([level.left_out for level in levels]).mean(axis=0)))
     return Estimate(
-        id="swd", part=name, group=sides.group, value=value, low=max(value - reach, 0.0), high=value + reach,
-        n_synthetic=count, n_real=count, floor=float(limits[0][part].mean()), matched=float(limits[1][part].mean()),
-        n_floor=limits[2], seed=sides.seed,
+        id="swd", name=name_of("swd", part=name), part=name, group=sides.group,
+        value=value, low=max(value - reach, 0.0), high=value + reach, n_synthetic=count, n_real=count,
+        floor=float(limits[0][part].mean()), matched=float(limits[1][part].mean()), n_floor=limits[2], seed=sides.seed,
     )  # fmt: skip
 
 
