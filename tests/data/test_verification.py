@@ -22,7 +22,8 @@ from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.export.huggingface import export
 from dermsynth.images import encode_png, read_image
 from dermsynth.io import file_hash, read_json, write_json
-from dermsynth.training.data import Wanted, shown_images
+from dermsynth.models.inputs import DataRequest
+from dermsynth.training.data import load_training_images
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -213,7 +214,7 @@ def test_a_deleted_image_is_one_line_with_its_name(copy: DataSet) -> None:
     for use in (
         lambda: cache_path(copy, Decoding(8, 8)),
         lambda: decoded(copy, Decoding(8, 8), jobs=1),
-        lambda: shown_images("dcgan", copy, Wanted(Decoding(16, 16), Selection()), 0),
+        lambda: load_training_images("dcgan", copy, DataRequest(Decoding(16, 16), Selection()), 0),
         lambda: write_data_set(copy.folder, copy.table, {}, {}),
     ):
         with pytest.raises(UserError, match=name):

@@ -40,7 +40,7 @@ def svm(
     from dermsynth.sampling.generate import load_generator
 
     space, seen = space_of(load_generator(run, which=checkpoint)), scorer(score, model)
-    labels = space.generator.recipe.targets()
+    labels = space.generator.model.targets()
     samples = sampled(space, seen, out, count=count, first_seed=seed, labels=labels, truncation=truncation)
     found = svm_direction(samples, seen.threshold, seen.name, seed=0)
     _write(out, space, [found])
@@ -326,7 +326,7 @@ def _points(space: "Space", count: int, seed: int, truncation: float | None) -> 
 
     if count < 2:
         raise UserError(f"`count` {count}: must be at least 2")
-    targets, seeds = space.generator.recipe.targets(), range(seed, seed + count)
+    targets, seeds = space.generator.model.targets(), range(seed, seed + count)
     return space.points(list(seeds), [targets[i % len(targets)] for i in range(count)], truncation)
 
 

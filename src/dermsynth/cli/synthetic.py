@@ -74,7 +74,7 @@ def generate(
         return
     if split:
         raise UserError(f"--split {split}: goes with --maps; leave it out")
-    if not count and generator.recipe.takes == "images":
+    if not count and generator.model.inputs.from_noise:
         raise UserError("--count is missing: write --count CLASS=NUMBER, or one NUMBER")
     counts = _counts(count, generator.config.data.classes)
     made = make(generator, counts, out, truncation=truncation, first_seed=seed)

@@ -36,7 +36,7 @@ PATH_SEED = 500_000_000
 def checkpoint_of(synthetic: DataSet) -> Checkpoint | None:
     """The checkpoint that made a set, if its run is still there."""
     run, hashed = synthetic.provenance.generator.run, synthetic.provenance.generator.checkpoint
-    same = [c for c in checkpoints(Path(run)) if c.state.get("hashes", {}).get(NETWORK) == hashed] if run else []
+    same = [c for c in checkpoints(Path(run)) if c.state.hashes.get(NETWORK) == hashed] if run else []
     return same[0] if same else None
 
 
@@ -99,13 +99,13 @@ def discriminator_of(synthetic: DataSet) -> Confidence | None:
     if generator is None:
         return None
     classes = generator.config.data.classes
-    probe = np.zeros((1, 3, generator.recipe.shape.height, generator.recipe.shape.width), np.uint8)
-    if confidence_of(generator.recipe, probe, [0]) is None:
+    probe = np.zeros((1, 3, generator.model.shape.height, generator.model.shape.width), np.uint8)
+    if confidence_of(generator.model, probe, [0]) is None:
         return None
 
     def confidence(rows: DataSet, images: NDArray[np.uint8]) -> Array:
         labels = [classes.index(str(label)) if label in classes else 0 for label in rows.labels]
-        scores = confidence_of(generator.recipe, images, labels)
+        scores = confidence_of(generator.model, images, labels)
         assert scores is not None
         return scores
 
@@ -118,7 +118,7 @@ def divided_as_trained(synthetic: DataSet, real: DataSet) -> bool:
     Told for families trained on images; of others the rows are known in another way.
     """
     generator = synthetic.provenance.generator
-    if not generator.says("rows_hash") or family(generator.recipe).takes != "images":
+    if not generator.says("rows_hash") or not family(generator.recipe).inputs.from_noise:
         return True
     shown = Selection(generator.split, generator.exclude, bool(generator.classes))
     return bool(rows_hash(chosen_rows(real, shown)) == generator.rows_hash)
@@ -147,10 +147,10 @@ def path_lengths(
     they name none of the generator's classes, these take turns. Noise other than the latent is that of the path's first seed.
     Families without a latent have no figures.
     """
-    if not generator.recipe.noise_shapes():
+    if not generator.model.noise_shapes():
         return []
     found, numbers = [], path_classes(labels, generator.config.data.classes, paths, seed)
-    for space in ("Z", "W") if _has_style(generator) else ("Z",):
+    for space in ("Z", "W") if generator.model.has_style() else ("Z",):
         for path in ("full", "end"):
             lengths = _lengths(generator, perceptual, numbers, seed, space, path)
             interval = percentile_bootstrap(
@@ -158,12 +158,6 @@ def path_lengths(
             )
             found.append(PathLength(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
     return found
-
-
-def _has_style(generator: Generator) -> bool:
-    recipe = generator.recipe
-    z = torch.zeros(1, *recipe.noise_shapes()[0])
-    return recipe.style(z, one_hot([0], recipe.classes, z.device), None) is not None
 
 
 def _lengths(
@@ -183,18 +177,18 @@ def _chunk(
     generator: Generator, perceptual: PerceptualSpace, numbers: NDArray[np.int64], seed: int, chunk: range, space: str,
     path: Ends, random: torch.Generator,
 ) -> Array:  # fmt: skip
-    recipe = generator.recipe
-    label = one_hot(numbers[chunk.start : chunk.stop], recipe.classes, torch.device("cpu"))
+    model = generator.model
+    label = one_hot(numbers[chunk.start : chunk.stop], model.classes, torch.device("cpu"))
     first, second = (_noise(generator, [PATH_SEED + 2 * (seed + k) + end for k in chunk]) for end in (0, 1))
 
     def of_style(w: Tensor) -> Tensor:
-        return recipe.of_style(w, first[1:])
+        return model.of_style(w, first[1:])
 
     def of_latent(z: Tensor) -> Tensor:
         length = z[0].numel() ** 0.5  # of normal numbers
-        return recipe.sample([(z * length).reshape(first[0].shape), *first[1:]], Condition(label), None)
+        return model.sample([(z * length).reshape(first[0].shape), *first[1:]], Condition(label), None)
 
-    ends = [recipe.style(side[0], label, None) if space == "W" else side[0].flatten(1) for side in (first, second)]
+    ends = [model.style(side[0], label, None) if space == "W" else side[0].flatten(1) for side in (first, second)]
     start, end = (side for side in ends if side is not None)
     return perceptual_path_lengths(
         of_style if space == "W" else of_latent, start, end, perceptual.distance,
@@ -203,5 +197,5 @@ def _chunk(
 
 
 def _noise(generator: Generator, seeds: list[int]) -> list[Tensor]:
-    drawn = [noise_of(seed, generator.recipe.noise_shapes()) for seed in seeds]
+    drawn = [noise_of(seed, generator.model.noise_shapes()) for seed in seeds]
     return [torch.stack(arrays) for arrays in zip(*drawn, strict=True)]

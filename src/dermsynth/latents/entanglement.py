@@ -63,7 +63,7 @@ def entanglement(
     """
     if len(seeds) < FEWEST:
         raise UserError(f"`count` {len(seeds)}: at least {FEWEST} latents are needed")
-    targets = space.generator.recipe.targets()
+    targets = space.generator.model.targets()
     labels = [targets[i % len(targets)] for i in range(len(seeds))]
     points = space.points(list(seeds), labels, truncation)
     before = _seen(_images(space, points, seeds, labels), judges)
