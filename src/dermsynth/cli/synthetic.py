@@ -172,6 +172,7 @@ def evaluate(
     path_lengths: int = 0,
     brief: bool = False,
     run: Path | None = None,
+    utility: Path | None = None,
     photographs: bool = True,
     seed: int = 0,
     machine: Machine = MACHINE,
@@ -204,6 +205,8 @@ def evaluate(
         FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is.
     run
         The run that made the set, if it was moved.
+    utility
+        Folder of a dermsynth utility experiment with this set: its verdict is shown, too.
     photographs
         Whether the page shows images of the real set, and generated ones that were flagged as copies of them.
     """
@@ -246,6 +249,7 @@ def evaluate(
         judge=judge_of(made),
         perceptual=space,
         paths=path_lengths,
+        utility=utility,
         seed=seed,
     )
     write_evaluation_report(open_data_set(synthetic), real, result, command_line(), photographs=photographs)

@@ -1,6 +1,7 @@
 """Evaluate a synthetic data set on disk against a real one: overall, per class, per skin tone, per column."""
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from dermsynth.backbones.extractors import Extractor
@@ -56,15 +57,17 @@ def evaluate_fully(
     judge: Judge | None = None,
     perceptual: PerceptualSpace | None = None,
     paths: int = 0,
+    utility: Path | None = None,
     seed: int = 0,
 ) -> dict[str, Any]:
     """Everything of `evaluate`, and manifolds, colours, named features, diversity, labels, skin tones, copies, and a verdict.
 
     Marks in the synthetic set's `metadata.csv` which images pass the copy gate. `columns` are compared value by value;
     `judge` gives the discriminator's confidence for membership inference, `perceptual` a distance for pairs, neighbours, and the
-    lengths of `paths` walks through the generator's latents.
+    lengths of `paths` walks through the generator's latents; `utility` is the folder of a utility experiment with this set.
 
-    Raises UserError as `evaluate` does, for a column that either set lacks, and for paths without a generator or a distance.
+    Raises UserError as `evaluate` does, for a column that either set lacks, for paths without a generator or a distance, and
+    for a utility experiment with other images.
     """
     compared = Compared(synthetic, real, extractor, split, seed, perceptual)
     parts = groups(synthetic, compared.real, columns)
@@ -86,7 +89,7 @@ def evaluate_fully(
         "skin_tones_measured": tones_measured(*compared.appearances),
         "path_lengths": walks,
         "embedding": embedding_view(synthetic, compared.real, compared.features, seed),
-        "usefulness": _usefulness(synthetic),
+        "usefulness": _usefulness(synthetic, utility),
         **copies,
     }
     whole = compared.facts | result
@@ -106,11 +109,17 @@ def _walks(
     return as_rows(path_figures(generator, perceptual, paths, seed, [str(label) for label in real.labels]))
 
 
-def _usefulness(synthetic: DataSet) -> dict[str, Any] | None:
-    """What a utility experiment has found of exactly these images."""
-    path = synthetic.folder / USEFULNESS
-    told: dict[str, Any] | None = read_json(path) if path.exists() else None
-    return told if told is not None and told["content_hash"] == synthetic.content_hash else None
+def _usefulness(synthetic: DataSet, utility: Path | None = None) -> dict[str, Any] | None:
+    """The verdict of a utility experiment on exactly these images; earlier versions wrote it into the set's folder."""
+    path = (utility or synthetic.folder) / USEFULNESS
+    usefulness: dict[str, Any] | None = read_json(path) if path.exists() else None
+    if usefulness is not None and usefulness["content_hash"] == synthetic.content_hash:
+        return usefulness
+    if utility is not None:
+        raise UserError(
+            f"`utility` {utility}: no utility experiment with the images of {synthetic.folder}; name the `out` of one"
+        )
+    return None
 
 
 def _measured(parts: Sequence[Group], measures: Sequence[Measure]) -> tuple[list[Measurement], list[str]]:

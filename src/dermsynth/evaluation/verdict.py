@@ -13,7 +13,7 @@ from dermsynth.evaluation.label_fidelity import Recognition, recognition_light
 from dermsynth.evaluation.subgroups import EVERYTHING
 
 USEFULNESS = "usefulness.json"
-"""Where a utility experiment leaves its outcome in the synthetic set."""
+"""File of a utility experiment's folder with its outcome and the content hash of the synthetic set."""
 COMMON = 0.02
 """Share of the real images from which on a skin tone must not be missing."""
 CLOSE, TOO_CLOSE = -2.0, -3.0

@@ -27,10 +27,12 @@ from dermsynth.statistics.roc import delong_interval
 from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed
 from dermsynth.utility.classifier import Training, backbone
 from dermsynth.utility.counterfactual import counterfactual, share
-from dermsynth.utility.datasets import FEWEST, Classes, HeldOut, Material, gathered
+from dermsynth.utility.datasets import gathered
 from dermsynth.utility.experiment import Plan as Comparison
 from dermsynth.utility.experiment import carry_out as compared
 from dermsynth.utility.experiment import kept_scores
+from dermsynth.utility.material import FEWEST, Classes, HeldOut, Material
+from dermsynth.utility.results import UtilityResult
 
 SIZES = ("laptop", "paper")
 RUN, CLEANED, PICTURED, BEGUN, FRAMED = "cgan", "cleaned", 10, "begun.json", 0.9
@@ -77,6 +79,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     training = Training(asked["classifier"], parse_count(asked["images"]))
     comparison = Comparison(arms, parse_count(asked["repeats"]), training, setting.seed)
     useful = compared(material, comparison, out / "utility")
+    classifiers = [row.model_dump() for row in useful.figures]
     switched = [row for arm in arms for row in _switched(material, arm, useful, out)]
     seeds = range(1_000_000, 1_000_200)
     costs = entanglement(space, list(made.directions.values()), Judges(target), seeds=seeds, steps=STEPS)
@@ -85,11 +88,11 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     write_text(out / "amplification.svg", str(plot(amplification, target)))
     result = {
         "target": target.name, "threshold": target.threshold, "artefact": artefact, "amplification": amplification,
-        "classifiers": useful["figures"], "comparisons": useful["comparisons"], "switched": switched,
+        "classifiers": classifiers, "comparisons": [row.model_dump() for row in useful.comparisons], "switched": switched,
         "left_out": dict(made.left_out), "entanglement": [plain(row) for row in costs], "generator": generator.provenance(None),
         "directions": {name: one.facts for name, one in made.directions.items()},
     }  # fmt: skip
-    lines = [*amplification_table(amplification, target), "", *classifier_table(useful["figures"]), ""]
+    lines = [*amplification_table(amplification, target), "", *classifier_table(classifiers), ""]
     lines += [*switched_table(switched), "", "```", *(as_text(best).splitlines() if best else ["no direction"]), "```"]
     lines += [f"left out: {name}: {why}" for name, why in made.left_out.items()]
     conclude(out, "rosen-bias", setting, result, lines)
@@ -147,7 +150,7 @@ def _material(setting: Setting, data_set: DataSet, generator: Generator, made: S
     for name, rows in made.pairs.items():
         kept = rows.select(np.isin(rows.labels.astype(str), [classes.positive, *classes.negative]))
         images = np.asarray(decoded(kept, material.decoding))
-        tests.append(HeldOut(name, kept, images, classes.truth(kept), {}))
+        tests.append(HeldOut(name, kept, images, classes.truth(kept)))
     return replace(material, tests=tests)
 
 
@@ -178,7 +181,7 @@ def amplified(material: Material, made: Sets, target: Scorer) -> list[dict[str, 
         both = 0 < truth.sum() < len(truth)
         rows.append(
             {
-                "set": name, "positive": share(shown[truth]), "negative": share(shown[~truth]),
+                "set": name, "positive": share(shown[truth]).model_dump(), "negative": share(shown[~truth]).model_dump(),
                 "mean_positive": float(scores[truth].mean()) if truth.any() else float("nan"),
                 "mean_negative": float(scores[~truth].mean()) if (~truth).any() else float("nan"),
                 "tells": delong_interval(truth, scores) if both else (float("nan"),) * 3,
@@ -187,11 +190,11 @@ def amplified(material: Material, made: Sets, target: Scorer) -> list[dict[str, 
     return rows
 
 
-def _switched(material: Material, arm: Arm, useful: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
+def _switched(material: Material, arm: Arm, useful: UtilityResult, out: Path) -> list[dict[str, Any]]:
     """For each kind of pair: what the ensemble of an arm's classifiers says of the images that were changed, before and after."""
     original, *others = material.tests
-    repeats = int(useful["settings"]["repeats"])
-    threshold = next(f["threshold"] for f in useful["figures"] if (f["arm"], f["test"]) == (arm.name, original.name))
+    repeats = useful.settings.repeats
+    threshold = next(f.threshold for f in useful.figures if (f.arm, f.test) == (arm.name, original.name))
     before = kept_scores(out / "utility", arm, repeats, original.name).mean(axis=0)
     places = {name: row for row, name in enumerate(original.rows.table["file_name"])}
     found = []
@@ -202,7 +205,7 @@ def _switched(material: Material, arm: Arm, useful: Mapping[str, Any], out: Path
             test.rows.table.get("filled_share", pd.Series("1", test.rows.table.index)).astype(float).to_numpy() > 0
         )
         pair = counterfactual(test.truth[changed], before[rows][changed], after[changed], threshold)
-        found.append({"arm": arm.name, "test": test.name, **pair})
+        found.append({"arm": arm.name, "test": test.name, **pair.model_dump(exclude_none=True)})
     return found
 
 
