@@ -112,19 +112,13 @@ def test_what_tells_the_kinds_apart_is_said_before_the_study_is_written(
     n = len(sides[0].table)
     real = with_columns(sides[0], hair=["True"] * n, site=["arm", "leg"] * (n // 2), ink=["1", "0"] * (n // 2))
     synthetic = with_columns(sides[1], hair=["0"] * (n - 40) + ["1"] * 40, site=["Arm", "LEG"] * (n // 2), ink="NA")
-    told: list[str] = []
-
-    def tell(note: str) -> None:
-        assert not (tmp_path / "study").exists()
-        told.append(note)
-
-    create_study("baur", real, synthetic, tmp_path / "study", 0, tell=tell)
+    told = create_study("baur", real, synthetic, tmp_path / "study", 0).notes
     assert any(
         note.startswith("column 'hair' tells the kinds apart: who knows it alone is right about") for note in told
     )
     assert any("ink (known of the real images only)" in note for note in told)
     assert not any("site" in note or "class" in note for note in told)
-    assert read_json(tmp_path / "study" / "study.json")["notes"] == told
+    assert read_json(tmp_path / "study" / "study.json")["notes"] == list(told)
 
 
 def test_sizes_and_formats_of_unknown_files_are_said(sides: tuple[DataSet, DataSet]) -> None:

@@ -12,7 +12,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.study import service
 from dermsynth.study.analysis import analyse
-from dermsynth.study.answers import read_answers
+from dermsynth.study.counting import read_answers
 from dermsynth.study.create import Study, create_study
 from dermsynth.study.export import answers_csv, answers_table, study_answers
 from dermsynth.study.links import Links

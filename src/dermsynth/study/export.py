@@ -5,8 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.study.answers import Answers, Counted, Doubt, checked_answers, counted
+from dermsynth.study.answers import Answers, validate_answers
 from dermsynth.study.columns import clean_table, is_flag
+from dermsynth.study.counting import CountedAnswers, Doubt, count_answers
 from dermsynth.study.service import MEASURED, Running, everybody
 from dermsynth.study.store import Rater, Trial
 
@@ -57,11 +58,11 @@ def _row(running: Running, rater: Rater, trial: Trial) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def study_answers(running: Running, without: Collection[Doubt] = ()) -> tuple[Answers, Counted]:
+def study_answers(running: Running, without: Collection[Doubt] = ()) -> tuple[Answers, CountedAnswers]:
     """What is analysed, and how many answers were left out for what reason.
 
     Raises UserError when nothing is left.
     """
     folder, positive = running.study.folder, running.study.protocol.positive
-    found = counted(clean_table(answers_table(running), folder, positive), folder, without)
-    return checked_answers(found.table, positive, folder), found
+    counted = count_answers(clean_table(answers_table(running), folder, positive), folder, without)
+    return validate_answers(counted.table, positive, folder), counted

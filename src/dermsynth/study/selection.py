@@ -282,7 +282,7 @@ def _appearance(path: Path) -> list[float]:
     return [found[column] for column in COMPARED]
 
 
-def table_of(chosen: list[Chosen], sides: Mapping[str, DataSet], identifiers: list[str]) -> pd.DataFrame:
+def table_of(chosen: Sequence[Chosen], sides: Mapping[str, DataSet], identifiers: Sequence[str]) -> pd.DataFrame:
     """One row an image: its random name, what it is, and where it came from. This is the truth."""
     return pd.DataFrame(
         {
