@@ -17,10 +17,10 @@ from dermsynth.images import read_image
 from dermsynth.latents.directions import (
     Direction,
     pca_directions,
+    project_out,
     read_directions,
     sefa_directions,
     svm_direction,
-    without,
     write_directions,
 )
 from dermsynth.latents.edits import moved
@@ -144,11 +144,11 @@ def test_projecting_out_leaves_a_right_angle() -> None:
     samples, _ = planted()
     first, second, third = pca_directions(samples.points, 3)
     mixed = Direction("mixed", (first.vector + second.vector) / np.float32(np.sqrt(2)), 1.0, {})
-    left = without(mixed, [second, third], samples.points)
+    left = project_out(mixed, [second, third], samples.points)
     assert left.vector @ second.vector == pytest.approx(0, abs=1e-5)
     assert left.vector @ first.vector == pytest.approx(1, abs=1e-3)
     with pytest.raises(UserError, match="nothing is left of it"):
-        without(mixed, [first, second], samples.points)
+        project_out(mixed, [first, second], samples.points)
 
 
 def test_files_keep_everything_and_know_their_run(space: Space, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from dermsynth.study.counting import read_answers
 from dermsynth.study.create import Study, create_study
 from dermsynth.study.export import answers_csv, answers_table, study_answers
 from dermsynth.study.links import Links
-from dermsynth.study.serve import organiser_token, running, serve
+from dermsynth.study.serve import organiser_token, prepare_server, running
 from dermsynth.study.service import Running
 from dermsynth.study.store import DATABASE, open_store
 from tests.study.conftest import small_protocol
@@ -262,4 +262,4 @@ def test_others_are_let_in_only_with_a_chosen_token(small: Study, monkeypatch: p
     with pytest.raises(UserError, match="5 characters; at least 16"):
         organiser_token(small, "127.0.0.1")
     with pytest.raises(UserError, match=r"`prefix` 'x/': write it as /study"):
-        serve(small.folder, host="127.0.0.1", port=1, prefix="x/", proxy="127.0.0.1", database="", days=1)
+        prepare_server(small.folder, host="127.0.0.1", port=1, prefix="x/", proxy="127.0.0.1", database="", days=1)

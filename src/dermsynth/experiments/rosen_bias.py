@@ -18,9 +18,9 @@ from dermsynth.experiments.rosen_sets import Sets, Wanted, all_sets, scores_of
 from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
 from dermsynth.io import claim, parse_count, write_text
 from dermsynth.latents.attributes import Scorer, scorer
-from dermsynth.latents.entanglement import Judges, entanglement, ranked
+from dermsynth.latents.entanglement import Observers, entanglement, ranked
 from dermsynth.latents.space import require_w, space_of
-from dermsynth.report.latents_report import as_text, plain
+from dermsynth.report.latents_report import as_text
 from dermsynth.report.page import bars
 from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.statistics.roc import delong_interval
@@ -82,16 +82,23 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     classifiers = [row.model_dump() for row in useful.figures]
     switched = [row for arm in arms for row in _switched(material, arm, useful, out)]
     seeds = range(1_000_000, 1_000_200)
-    costs = entanglement(space, list(made.directions.values()), Judges(target), seeds=seeds, steps=STEPS)
+    costs = entanglement(space, list(made.directions.values()), Observers(target), seeds=seeds, steps=STEPS)
     best = ranked(costs) if costs else []
     _pictures(made, material, target, out)
     write_text(out / "amplification.svg", str(plot(amplification, target)))
     result = {
-        "target": target.name, "threshold": target.threshold, "artefact": artefact, "amplification": amplification,
-        "classifiers": classifiers, "comparisons": [row.model_dump() for row in useful.comparisons], "switched": switched,
-        "left_out": dict(made.left_out), "entanglement": [plain(row) for row in costs], "generator": generator.provenance(None),
+        "target": target.name,
+        "threshold": target.threshold,
+        "artefact": artefact,
+        "amplification": amplification,
+        "classifiers": classifiers,
+        "comparisons": [row.model_dump() for row in useful.comparisons],
+        "switched": switched,
+        "left_out": dict(made.left_out),
+        "entanglement": [row.model_dump(exclude_unset=True) for row in costs],
+        "generator": generator.provenance(None),
         "directions": {name: one.facts for name, one in made.directions.items()},
-    }  # fmt: skip
+    }
     lines = [*amplification_table(amplification, target), "", *classifier_table(classifiers), ""]
     lines += [*switched_table(switched), "", "```", *(as_text(best).splitlines() if best else ["no direction"]), "```"]
     lines += [f"left out: {name}: {why}" for name, why in made.left_out.items()]

@@ -11,22 +11,21 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid, read_image
 from dermsynth.io import count_text, read_json, read_json_lines
-from dermsynth.models.sampler import beside_inputs, images_of
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
-from dermsynth.sampling.generate import Generator, class_seed, load_generator
+from dermsynth.sampling.contact_sheets import COLUMNS, ROWS, class_sheets
+from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.config import RunConfig, read_config
 from dermsynth.training.data import data_trained_on, same_images
 
-COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
-WITHHELD = "Training images, and what was made of single ones, were left out."
+WITHHELD = "Training images, and images generated from single ones, were left out."
 MADE_OF = {
     "images": f"generated: seeds 0 to {COLUMNS * ROWS - 1}, no truncation, none picked",
-    "maps": f"the maps of {COLUMNS * ROWS} training images, and what was made of each; none picked",
-    "domains": f"{COLUMNS * ROWS} training images, and what was made of each; none picked",
+    "maps": f"the maps of {COLUMNS * ROWS} training images, and the image generated from each; none picked",
+    "domains": f"{COLUMNS * ROWS} training images, and the image generated from each; none picked",
 }
-"""What the pictures of a run show, by what its family takes."""
+"""Captions of a run's pictures, by what its family takes."""
 Series = dict[str, tuple[list[float], list[float]]]
 """Name -> images shown, values."""
 
@@ -34,8 +33,8 @@ Series = dict[str, tuple[list[float], list[float]]]
 def write_run_report(run: Path, path: Path, *, data: Path | None = None, photographs: bool = True) -> bool:
     """Write the report of a run that has at least one checkpoint; returns whether it embeds photographs.
 
-    `data` is the folder of the set trained on, if it was moved. Without `photographs` no image of it is on the page, nor
-    what was made of single ones.
+    `data` is the folder of the training set, if it was moved. Without `photographs` no image of it is on the page, nor images
+    generated from single ones.
 
     Raises UserError when the folder is no run, or nothing has been saved yet, or `data` is another set.
     """
@@ -44,9 +43,9 @@ def write_run_report(run: Path, path: Path, *, data: Path | None = None, photogr
         data_trained_on(config.data, data)
     generator = load_generator(run)
     log = read_json_lines(run / "log.jsonl")
-    shown, missing = _shown(config, data) if photographs else (None, WITHHELD)
+    training, missing = _training_images(config, data) if photographs else (None, WITHHELD)
     snapshots = _snapshots(run) if photographs or generator.recipe.takes != "domains" else []
-    embedded = shown is not None or (bool(snapshots) and generator.recipe.takes == "domains")
+    embedded = training is not None or (bool(snapshots) and generator.recipe.takes == "domains")
     last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
     write_page(
         path,
@@ -59,7 +58,7 @@ def write_run_report(run: Path, path: Path, *, data: Path | None = None, photogr
             "seconds": last.get("seconds", 0),
             "rate": last["images"] / last["seconds"] if last.get("seconds") else 0,
             "memory": max((line.get("memory_gib", 0) for line in log), default=0),
-            "comparison": _comparison(generator, config, shown),
+            "comparison": _comparison(generator, training),
             "missing": missing,
             "made_of": MADE_OF[generator.recipe.takes],
             "plots": _plots(log),
@@ -74,45 +73,29 @@ def write_run_report(run: Path, path: Path, *, data: Path | None = None, photogr
     return embedded
 
 
-def _comparison(
-    generator: Generator, config: RunConfig, shown: TrainingSet | None
-) -> list[tuple[str, Markup, Markup | None]]:
-    """For every class that is made: generated images (below what they are made from), and real ones where these are there."""
-    recipe, found = generator.recipe, []
-    if shown is None and recipe.takes != "images":
-        return []
-    inputs = None if shown is None else shown.inputs(range(COLUMNS * ROWS))
-    for number in recipe.targets():
-        labels = [number] * (COLUMNS * ROWS)
-        seeds = [class_seed(number, k) for k in range(COLUMNS * ROWS)]
-        made = images_of(recipe, seeds, labels, inputs=inputs)
-        made = made if inputs is None else beside_inputs(made, labels, inputs, COLUMNS)
-        label = config.data.classes[number] if config.data.classes else "images"
-        real = None if shown is None else _some(shown, number)
-        beside = None if real is None else _sheet(real, f"real {label}")
-        found.append((label, _sheet(made, f"generated {label}"), beside))
-    return found
+def _comparison(generator: Generator, training: TrainingSet | None) -> list[tuple[str, Markup, Markup | None]]:
+    """Pictures of every class: generated images (below their inputs), and real ones where they are at hand."""
+    return [
+        (
+            sheet.label,
+            _picture(sheet.generated, f"generated {sheet.label}"),
+            None if sheet.real is None else _picture(sheet.real, f"real {sheet.label}"),
+        )
+        for sheet in class_sheets(generator, training)
+    ]
 
 
-def _sheet(images: Pixels, description: str) -> Markup:
+def _picture(images: Pixels, description: str) -> Markup:
     scale = max(1, 64 // images.shape[2])
     return picture(grid(images.transpose(0, 2, 3, 1), COLUMNS), description, scale=scale)
 
 
-def _shown(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, str]:
+def _training_images(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, str]:
     """The training images, or why they cannot be shown."""
     try:
         return same_images(config.recipe, config.data, place=place), ""
     except (UserError, FileNotFoundError) as error:
         return None, f"Training images are not shown: {error}"
-
-
-def _some(shown: TrainingSet, number: int) -> Pixels | None:
-    """Random training images of a class."""
-    side = shown.domains.source if shown.domains is not None and number == 0 else shown.images
-    index = np.arange(len(side)) if shown.domains is not None else np.flatnonzero(shown.labels == number)
-    chosen = np.sort(np.random.default_rng(0).permutation(index)[: COLUMNS * ROWS])
-    return np.asarray(side[chosen]) if len(chosen) else None
 
 
 PENALTIES = ("path_length", "r1", "r2", "gradient_penalty", "drift")
