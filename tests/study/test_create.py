@@ -15,8 +15,9 @@ from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
 from dermsynth.statistics.mixed_model import fit_panel
 from dermsynth.study.create import create_study, open_study
+from dermsynth.study.drawing import Features
 from dermsynth.study.planning import planned
-from dermsynth.study.selection import EXAMPLE, TRIAL, Looks
+from dermsynth.study.selection import EXAMPLE, TRIAL
 from dermsynth.study.sequence import conditions_for, sequence
 from tests.study.conftest import small_protocol
 
@@ -119,7 +120,7 @@ def test_similar_images_are_those_that_look_like_another_class(sides: tuple[Data
     side = DataSet(synthetic.folder, swapped, synthetic.description)
     two = real.select(np.isin(real.labels.astype(str), labels))
     mine = rows[swapped["label"].to_numpy()[rows] == labels[1]]
-    likeness = Looks(two).likeness(side, mine)
+    likeness = Features(two).likeness(side, mine)
     planted = np.isin(mine, first)
     assert likeness[planted].mean() > likeness[~planted].mean()
 

@@ -22,8 +22,9 @@ from dermsynth.io import read_json, replacing, replacing_folder, write_bytes, wr
 from dermsynth.progress import progress_bar
 from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.confounding import confounding
+from dermsynth.study.drawing import StudyImage
 from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
-from dermsynth.study.selection import Chosen, chosen_images, table_of
+from dermsynth.study.selection import select_images, table_of
 
 DESCRIPTION, PROTOCOL, ITEMS, SECRET = "study.json", "protocol.toml", "items.csv", "secret.key"
 SCHEMA = 1
@@ -114,12 +115,12 @@ def create_study(
     text = protocol_text(protocol)
     rules = parse_protocol(text, protocol)
     sides = {REAL: real, SYNTHETIC: synthetic}
-    chosen, notes = chosen_images(rules, sides, seed, matched=matched)
+    images, notes = select_images(rules, sides, seed, matched=matched)
     size = _size(rules, synthetic)
-    encoded, sizes = _encode(chosen, sides, size)
-    notes += confounding(chosen, sides, sizes)
+    encoded, sizes = _encode(images, sides, size)
+    notes = [*notes, *confounding(images, sides, sizes)]
     with replacing_folder(out) as work:
-        _write_images(work, encoded, chosen, sides)
+        _write_images(work, encoded, images, sides)
         write_text(work / PROTOCOL, text)
         write_bytes(work / SECRET, secrets.token_bytes(32))
         (work / SECRET).chmod(0o600)
@@ -137,7 +138,7 @@ def _check_sides(real: DataSet, synthetic: DataSet) -> None:
 
 
 def _encode(
-    chosen: Sequence[Chosen], sides: Mapping[str, DataSet], size: tuple[int, int]
+    images: Sequence[StudyImage], sides: Mapping[str, DataSet], size: tuple[int, int]
 ) -> tuple[list[bytes], list[tuple[int, int]]]:
     """PNG files of one size (width, height), and the sizes of the originals.
 
@@ -145,7 +146,7 @@ def _encode(
     """
     how = sides[SYNTHETIC].description.get("generator", {})
     encoded, sizes = list[bytes](), list[tuple[int, int]]()
-    for image in progress_bar(chosen, total=len(chosen), label="encoding", unit="img"):
+    for image in progress_bar(images, total=len(images), label="encoding", unit="img"):
         pixels = _large_enough(sides[image.kind].paths[image.row], *size)
         sizes.append((pixels.shape[1], pixels.shape[0]))
         resized = fit(pixels, size[1], size[0], how.get("crop", "centre"), how.get("filter", "area"))
@@ -154,14 +155,14 @@ def _encode(
 
 
 def _write_images(
-    folder: Path, encoded: Sequence[bytes], chosen: Sequence[Chosen], sides: Mapping[str, DataSet]
+    folder: Path, encoded: Sequence[bytes], images: Sequence[StudyImage], sides: Mapping[str, DataSet]
 ) -> None:
     """Images and their table in the order of random names: neither times of files nor rows tell the kind."""
-    names = [secrets.token_hex(8) for _ in chosen]
+    names = [secrets.token_hex(8) for _ in images]
     for name, data in sorted(zip(names, encoded, strict=True)):
         write_bytes(folder / "images" / f"{name}.png", data)
     with replacing(folder / ITEMS) as temporary:
-        table_of(chosen, sides, names).sort_values("item").to_csv(temporary, index=False)
+        table_of(images, sides, names).sort_values("item").to_csv(temporary, index=False)
     (folder / ITEMS).chmod(0o600)
 
 
