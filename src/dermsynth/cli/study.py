@@ -109,11 +109,11 @@ def invite(
     """
     from dermsynth.errors import UserError
     from dermsynth.study import service
-    from dermsynth.study.serve import running
+    from dermsynth.study.serve import open_live_study
 
     if not 1 <= count <= 10_000 or not 1 <= cap <= 100_000:
         raise UserError(f"--count {count} --cap {cap}: must be 1 to 10000 and 1 to 100000")
-    for token in service.invite(running(study, database), count, cap, note):
+    for token in service.invite(open_live_study(study, database), count, cap, note):
         print(f"{base_url.rstrip('/')}/i/{token}")
 
 
@@ -161,9 +161,9 @@ def forget(study: Path, rater: str, *, database: str = "") -> None:
     """
     from dermsynth.errors import UserError
     from dermsynth.study import service
-    from dermsynth.study.serve import running
+    from dermsynth.study.serve import open_live_study
 
-    if not service.forget(running(study, database), rater):
+    if not service.forget(open_live_study(study, database), rater):
         raise UserError(f"{rater}: no such rater in {study}")
     print(f"{rater}: deleted")
 
@@ -183,11 +183,11 @@ def export(study: Path, out: Path, *, database: str = "") -> None:
     from dermsynth.errors import UserError
     from dermsynth.io import write_text
     from dermsynth.study.export import answers_csv
-    from dermsynth.study.serve import running
+    from dermsynth.study.serve import open_live_study
 
     if out.exists():
         raise UserError(f"{out}: exists already; name another file")
-    write_text(out, answers_csv(running(study, database)))
+    write_text(out, answers_csv(open_live_study(study, database)))
     print(out)
 
 

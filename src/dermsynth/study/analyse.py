@@ -11,7 +11,7 @@ from dermsynth.study.answers import Answers, check_positive
 from dermsynth.study.counting import Doubt, counted_answers, read_answers
 from dermsynth.study.export import study_answers
 from dermsynth.study.results import StudyResult
-from dermsynth.study.serve import running
+from dermsynth.study.serve import open_live_study
 
 TABLE = Path("answers")
 """What messages call a table that came without a file."""
@@ -74,7 +74,7 @@ def analyse_study(
     if isinstance(source, pd.DataFrame):
         answers, counted = counted_answers(source.fillna("").astype(str), TABLE, positive, without)
     elif Path(source).is_dir():
-        live = running(Path(source), database)
+        live = open_live_study(Path(source), database)
         answers, counted = study_answers(live, without)
         notes = live.study.notes
         answers = Answers(answers.table, check_positive(positive)) if positive else answers

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dermsynth.errors import UserError
 from dermsynth.study.create import Study, open_study
 from dermsynth.study.links import Links, organiser_hash
-from dermsynth.study.service import Running
+from dermsynth.study.service import LiveStudy
 from dermsynth.study.store import open_store
 
 if TYPE_CHECKING:
@@ -46,13 +46,13 @@ class Server:
         )  # fmt: skip
 
 
-def running(folder: Path, database: str = "", days: int = 90) -> Running:
+def open_live_study(folder: Path, database: str = "", days: int = 90) -> LiveStudy:
     """A study with its database open and its links ready; the database's URL may come from the environment.
 
     Raises UserError when the folder is no study or the database cannot be opened.
     """
     study = open_study(folder)
-    return Running(
+    return LiveStudy(
         study, open_store(folder, database or os.environ.get(DATABASE_VARIABLE, "")), Links(study.secret, days)
     )
 
@@ -83,7 +83,7 @@ def organiser_token(study: Study, host: str) -> str:
 def prepare_server(folder: Path, *, host: str, port: int, prefix: str, proxy: str, database: str, days: int) -> Server:
     """Open a study and build its application; `proxy` is the address that is trusted on a client's address and scheme.
 
-    Raises UserError for a prefix that is no path, and as `running` and `organiser_token` do.
+    Raises UserError for a prefix that is no path, and as `open_live_study` and `organiser_token` do.
     """
     os.environ |= NO_TELEMETRY  # before FastAPI is imported
     from dermsynth.study.web.app import application
@@ -91,7 +91,7 @@ def prepare_server(folder: Path, *, host: str, port: int, prefix: str, proxy: st
 
     if prefix and (not prefix.startswith("/") or prefix.endswith("/")):
         raise UserError(f"`prefix` {prefix!r}: write it as /study")
-    opened = running(folder, database, days)
+    opened = open_live_study(folder, database, days)
     token = organiser_token(opened.study, host)
     site = Site(opened, organiser_hash(opened.study.secret, token))
     source = TOKEN_VARIABLE if os.environ.get(TOKEN_VARIABLE) else str(opened.study.folder / TOKEN_FILE)
