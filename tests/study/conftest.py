@@ -101,7 +101,7 @@ class Server:
         return [f"{self.url}/i/{token}" for token in invite(self.running, count, cap)]
 
     @property
-    def open_live_study(self) -> LiveStudy:
+    def running(self) -> LiveStudy:
         return open_live_study(self.folder, self.database)
 
     def stop(self) -> None:

@@ -220,7 +220,7 @@ def test_the_organisers_page_works_and_is_accessible(small: Study, serve: Callab
     assert "not open" in rater.inner_text("h1")
     send(page, "button:text('Open')")
     page.fill("input[name=reason]", "tested the pages")
-    send(page, "text=Set")
+    send(page, "text=Save")
     assert answers_table(server.running)["excluded"].tolist() == ["tested the pages"]
     send(page, "text=Create links")
     assert f"{server.url}/i/" in page.inner_text("pre")

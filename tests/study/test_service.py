@@ -145,7 +145,7 @@ def test_a_rater_can_be_forgotten(found: LiveStudy) -> None:
     left = b"".join(path.read_bytes() for path in found.study.folder.glob("study.sqlite*"))
     assert identity.encode() not in left
     assert (found.study.folder / "study.sqlite").stat().st_mode & 0o777 == 0o600
-    assert [row["rater"] for row in service.overview(found)] == [seat(found, other).rater.name]
+    assert [row.rater for row in service.overview(found)] == [seat(found, other).rater.name]
 
 
 def test_checks_repeats_and_excluded_raters_are_left_out_of_the_analysis(found: LiveStudy) -> None:
@@ -157,7 +157,7 @@ def test_checks_repeats_and_excluded_raters_are_left_out_of_the_analysis(found: 
     assert len(answers.table) == 2 * 10
     assert counted.left_out == {"of excluded raters": 0, "to attention checks": 2}
     assert len(answers.first.table) == 2 * 8
-    assert [row["attention_missed"] for row in service.overview(found)] == [0, 0]
+    assert [row.attention_missed for row in service.overview(found)] == [0, 0]
     service.exclude(found, seat(found, tokens[0]).rater.name, "a test")
     answers, counted = study_answers(found)
     assert len(answers.raters) == 1
