@@ -53,8 +53,8 @@ def plan(
 ) -> None:
     """How precise the panel's accuracy becomes with so many raters and images, and whether it can show equivalence.
 
-    More raters or images never make it worse. With few raters, images soon help little: what raters differ in among each
-    other stays, and three raters tell little of how much that is.
+    More raters or images never make it worse. With few raters, more images soon help little: the differences between raters
+    remain, and three raters say little about how large these are.
 
     Parameters
     ----------
@@ -68,15 +68,15 @@ def plan(
         Deviation between images, on the logit scale.
     """
     from dermsynth.errors import UserError
-    from dermsynth.study.planning import planned
+    from dermsynth.study.planning import panel_precision
 
     if min(raters) < 2 or min(images) < 2 or min(raters_deviation, images_deviation) < 0:
-        raise UserError("--raters and --images must be at least 2, deviations at least 0")
+        raise UserError("`raters` and `images` must be at least 2, deviations at least 0")
     print(f"{'raters':>7}{'images':>8}{'half the 95 % interval':>25}{'power to show 50 +- 5 %':>26}")
     for r in raters:
         for i in images:
-            one = planned(r, i, raters_deviation, images_deviation)
-            print(f"{r:>7}{i:>8}{one.half_width:>25.1%}{_power(one.equivalence_power):>26}")
+            panel = panel_precision(r, i, raters_deviation, images_deviation)
+            print(f"{r:>7}{i:>8}{panel.half_width:>25.1%}{_power(panel.equivalence_power):>26}")
 
 
 def _power(share: float) -> str:
@@ -112,7 +112,7 @@ def invite(
     from dermsynth.study.serve import open_live_study
 
     if not 1 <= count <= 10_000 or not 1 <= cap <= 100_000:
-        raise UserError(f"--count {count} --cap {cap}: must be 1 to 10000 and 1 to 100000")
+        raise UserError(f"`count` {count} `cap` {cap}: must be 1 to 10000 and 1 to 100000")
     for token in service.invite(open_live_study(study, database), count, cap, note):
         print(f"{base_url.rstrip('/')}/i/{token}")
 

@@ -9,7 +9,7 @@ import pandas as pd
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.study.answers import NEEDED, REAL, Answers, check_positive, validate_answers
-from dermsynth.study.columns import Cleaned, clean_table, positive_of
+from dermsynth.study.columns import CleanTable, clean_table, positive_of
 from dermsynth.values import plain_identifier
 
 PATIENTS = ("patient", "patient_id", "lesion", "lesion_id")
@@ -31,7 +31,7 @@ class CountedAnswers(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def count_answers(cleaned: Cleaned, source: Path, without: Collection[Doubt] = ()) -> CountedAnswers:
+def count_answers(cleaned: CleanTable, source: Path, without: Collection[Doubt] = ()) -> CountedAnswers:
     """Leave out answers of excluded raters, attention checks, and doubtful answers where that is asked for.
 
     Raises UserError when nothing is left.

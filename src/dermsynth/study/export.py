@@ -1,4 +1,4 @@
-"""The answers of a study as a table: what the organiser downloads and what is analysed."""
+"""The answers of a study as a table, for the organiser's download and for the analysis."""
 
 from collections.abc import Collection
 from typing import Any
@@ -37,7 +37,7 @@ def answers_csv(live: LiveStudy) -> str:
 
 
 def _reason(text: str) -> str:
-    """Why a rater was left out, in words that no reader of the table takes for "not left out"."""
+    """The reason of an exclusion, in words that are not taken for a flag."""
     return f"reason: {text}" if text and is_flag(text) else text
 
 
@@ -59,7 +59,7 @@ def _row(live: LiveStudy, rater: Rater, trial: Trial) -> dict[str, Any]:
 
 
 def study_answers(live: LiveStudy, without: Collection[Doubt] = ()) -> tuple[Answers, CountedAnswers]:
-    """What is analysed, and how many answers were left out for what reason.
+    """The answers that are analysed, and how many were left out for what reason.
 
     Raises UserError when nothing is left.
     """

@@ -49,7 +49,7 @@ def _session(request: Request) -> str | None:
 
 
 def organiser(request: Request) -> str:
-    """The organiser's session; anybody else finds nothing here."""
+    """The organiser's session; for anybody else the page does not exist."""
     session = _session(request)
     if session is None:
         raise HTTPException(404)
@@ -60,7 +60,7 @@ Session = Annotated[str, Depends(organiser)]
 
 
 async def form(request: Request, session: Session) -> FormData:
-    """What was sent, if it came from a page of this session."""
+    """The form, if it came from a page of this session."""
     return await form_of(request, session)
 
 
@@ -77,16 +77,16 @@ def _overview(request: Request, session: str, links: list[str] | None = None) ->
 
 @router.get("")
 def show(request: Request) -> Response:
-    """How far the study is, or the way in."""
+    """The overview, or the login."""
     session = _session(request)
     return site_of(request).page(request, "login.html", "en") if session is None else _overview(request, session)
 
 
 @router.post("/login")
 async def login(request: Request) -> Response:
-    """Let the organiser in for some hours."""
+    """Log the organiser in for some hours."""
     site, at = site_of(request), address(request)
-    if site.limits.guessed_out(at):
+    if site.limits.is_blocked(at):
         raise HTTPException(429)
     token = str((await request.form(max_fields=4, max_files=0)).get("token", ""))
     if not hmac.compare_digest(organiser_hash(site.live.study.secret, token), site.organiser):
@@ -102,7 +102,7 @@ async def login(request: Request) -> Response:
 
 @router.post("/logout")
 def logout(request: Request, sent: Sent) -> Response:
-    """Leave."""
+    """Log out."""
     answer = _home(request)
     answer.delete_cookie(COOKIE, path=_path(request))
     return answer

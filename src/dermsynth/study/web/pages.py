@@ -117,7 +117,7 @@ def _refused(request: Request) -> HTTPException:
     Who has a good link never comes here, however many others guess from the same address.
     """
     limits, at = site_of(request).limits, address(request)
-    if limits.guessed_out(at):
+    if limits.is_blocked(at):
         return HTTPException(429)
     limits.guess(at)
     return HTTPException(404)

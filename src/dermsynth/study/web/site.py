@@ -1,4 +1,4 @@
-"""A running study with its templates, and what every page asks of a request."""
+"""A live study with its templates, and what every page reads from a request."""
 
 from dataclasses import dataclass, field
 
@@ -16,7 +16,7 @@ from dermsynth.web.guard import Limits, same_site
 
 @dataclass(frozen=True)
 class Site:
-    """A running study, its templates and limits, and the hash of the organiser's token."""
+    """A live study, its templates and limits, and the hash of the organiser's token."""
 
     live: LiveStudy
     organiser: str
@@ -52,12 +52,12 @@ class Site:
 
 
 def address(request: Request) -> str:
-    """Where a request comes from: through a proxy that is trusted, its client."""
+    """Address of the client, also through a trusted proxy."""
     return request.client.host if request.client else ""
 
 
 async def form_of(request: Request, token: str) -> FormData:
-    """What was sent, if it came from a page of ours under the same link or session."""
+    """The form, if it came from a page of this site under the same link or session."""
     data = await request.form(max_fields=40, max_files=0)
     ours = same_site(request.headers.get("sec-fetch-site"))
     if not ours or not site_of(request).live.links.check_form(token, str(data.get("form", ""))):
@@ -67,8 +67,8 @@ async def form_of(request: Request, token: str) -> FormData:
 
 def site_of(request: Request) -> Site:
     """The site that a request came to."""
-    found: Site = request.app.state.site
-    return found
+    site: Site = request.app.state.site
+    return site
 
 
 def question_text(question: Question, language: str) -> str:
