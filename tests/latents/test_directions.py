@@ -23,7 +23,8 @@ from dermsynth.latents.directions import (
     svm_direction,
     write_directions,
 )
-from dermsynth.latents.edits import moved
+from dermsynth.latents.discovery import directions
+from dermsynth.latents.edits import edit, moved
 from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Space, space_of
 from dermsynth.models.sampler import images_of
@@ -180,6 +181,21 @@ def test_moves_go_as_far_as_they_say(space: Space) -> None:
     assert (some[:, 1] != points).any()
 
 
+def test_edits_of_images_start_from_those_that_generate_makes(run: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    (direction,) = directions(generator, "sefa", components=1)
+    label = generator.config.data.classes[1]
+    still = edit(generator, direction, range(3), 0.0, label=label)
+    assert (still == generator.sample(3, label=label)).all()
+    some = edit(generator, direction, range(3), [0.0, 2.0, -2.0], label=label)
+    assert (some[0] == still[0]).all()
+    assert (some[1:] != still[1:]).any(axis=(1, 2, 3)).all()
+    with pytest.raises(UserError, match="`label` 'wart': the generator's classes are: "):
+        edit(generator, direction, range(3), 0.0, label="wart")
+    with pytest.raises(UserError, match="`layers` 5-90: this generator has layers 0 to"):
+        directions(generator, "sefa", layers=(5, 90))
+
+
 def test_through_the_shell(run: Path, shell: Shell, tmp_path: Path) -> None:
     """Samples go on where they stopped; a set is edited; every row says how far."""
     out = tmp_path / "bright"
@@ -230,9 +246,9 @@ def test_a_family_without_w_is_edited_in_z(phantom: DataSet, shell: Shell, tmp_p
         "2",
     )
     chosen_one = ["--directions", tmp_path / "pca" / "directions.safetensors", "--direction", "pca0"]
-    edit = ["latents", "edit", tmp_path / "made", *chosen_one, "--out"]
-    shell(*edit, tmp_path / "still", "--steps", 0)
-    shell(*edit, tmp_path / "edited", "--steps", 2)
+    edit_set = ["latents", "edit", tmp_path / "made", *chosen_one, "--out"]
+    shell(*edit_set, tmp_path / "still", "--steps", 0)
+    shell(*edit_set, tmp_path / "edited", "--steps", 2)
     made, still, edited = (open_data_set(tmp_path / name) for name in ("made", "still", "edited"))
     pixels = [np.stack([read_image(path) for path in one.paths]) for one in (made, still, edited)]
     assert (pixels[0] == pixels[1]).all()

@@ -14,6 +14,7 @@ from dermsynth.errors import UserError
 from dermsynth.io import read_json
 from dermsynth.report.page import PHOTOGRAPHS
 from dermsynth.report.study_report import write_study_report
+from dermsynth.study.analyse import analyse_study
 from dermsynth.study.analysis import _difference, analyse
 from dermsynth.study.answers import parse_answers
 from dermsynth.study.counting import read_answers
@@ -64,6 +65,21 @@ def test_figures_are_those_of_the_table() -> None:
     assert result.diagnosis.real.accuracy.value == pytest.approx((real["label"] == real["diagnosis"]).mean())
     assert result.diagnosis.difference.real_minus_synthetic > 0.1
     assert result.diagnosis.difference.p < 0.05
+
+
+def test_a_table_is_analysed_as_its_file_is(tmp_path: Path) -> None:
+    table = answers_table(raters=2, images=8).astype({"certainty": int})
+    table["repeat"] = table["repeat"] == "true"
+    table.to_csv(tmp_path / "answers.csv", index=False)
+    result = analyse_study(table, positive="synthetic")
+    assert result == analyse_study(tmp_path / "answers.csv", positive="synthetic")
+    frame = result.to_frame()
+    assert frame["rater"].tolist() == ["r0", "r1"]
+    assert frame["accuracy"].tolist() == [rater.rates["accuracy"].value for rater in result.raters]
+    result.save(tmp_path / "report.json")
+    assert read_json(tmp_path / "report.json")["raters"][0]["counts"] == asdict(result.raters[0].counts)
+    with pytest.raises(UserError, match="answers: no column 'truth'"):
+        analyse_study(table.drop(columns="truth"))
 
 
 def test_positive_swaps_sides_and_nothing_else() -> None:

@@ -291,6 +291,12 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     first = carry_out(material, plan, tmp_path / "out")
     assert len(list((tmp_path / "out" / "scores").glob("*.csv"))) == 8
     assert read_result(tmp_path / "out") == first
+    with pytest.raises(UserError, match="no result of dermsynth utility"):
+        read_result(tmp_path)
+    table = first.to_frame().set_index("arm")
+    assert table.loc["real", "auc"] == first.figures[0].auc
+    assert (table["low"] <= table["ensemble_auc"]).all()
+    assert not (synthetic.folder / "usefulness.json").exists()
     assert {f.arm for f in first.figures} == {arm.name for arm in plan.arms}
     assert all(f.auc > 0.8 for f in first.figures if f.arm != "real, 25% of the images")
     assert "real images of which 12 are positive" in first.verdict
