@@ -31,7 +31,7 @@ from dermsynth.metrics.path_length import trimmed_mean
 from dermsynth.models.sampler import noise_of, one_hot
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.sampling.generate import generate, load_generator
-from dermsynth.training.loop import Glimpse
+from dermsynth.training.snapshot import Glimpse
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_path_lengths_are_those_of_differences_along_the_path(run: Path, mobilen
     again = path_figures(generator, space, 16, 3)
     assert figures == again
     assert path_figures(generator, space, 16, 3, ["nevus"]) != figures
-    recipe, lengths = generator.recipe, []
+    recipe, lengths = generator.model, []
     ends = [[noise_of(PATH_SEED + 2 * (3 + k) + e, recipe.noise_shapes()) for k in range(16)] for e in (0, 1)]
     for k, (a, b) in enumerate(zip(*ends, strict=True)):
         label = one_hot([k % recipe.classes], recipe.classes, torch.device("cpu"))

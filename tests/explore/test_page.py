@@ -107,7 +107,7 @@ def test_the_download_is_the_image_with_its_recipe(url: str, run: Path) -> None:
     answer = httpx.get(f"{url}/image.png", params=asked)
     assert "attachment" in answer.headers["content-disposition"]
     image = Image.open(io.BytesIO(answer.content))
-    made = images_of(generator.recipe, [class_seed(1, 9)], [1], None)[0].transpose(1, 2, 0)
+    made = images_of(generator.model, [class_seed(1, 9)], [1], None)[0].transpose(1, 2, 0)
     assert image.tobytes() == made.tobytes()
     assert "trainedAlgorithmicMedia" in str(image.info)
     moved = httpx.get(f"{url}/image.png", params={**asked, "step": ["pca1:-2", "pca0:0"]}).content

@@ -167,7 +167,7 @@ def export(shell: Shell, place: Path) -> Path:
 
 
 def phantom(shell: Shell, out: Path, count: int, *flags: object) -> Path:
-    shell("phantom", "--out", out, "--n", count, "--seed", SEED, *flags)
+    shell("phantom", "--out", out, "--count", count, "--seed", SEED, *flags)
     return out
 
 

@@ -28,10 +28,9 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     import numpy as np
 
     from dermsynth.artefacts.annotate import TONE, found_column, mark
-    from dermsynth.artefacts.confirmation import known_flags, trusts
+    from dermsynth.artefacts.confirmation import trusts
     from dermsynth.artefacts.detection import ARTEFACTS
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.values import numbers
 
     marked = mark(open_data_set(data), masks=masks)
     if detector is not None:
@@ -41,9 +40,9 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
     print(f"{'share of images with':<24}" + "".join(f"{label:>22}" for label, _ in groups))
     for name in ARTEFACTS:
-        shown = known_flags(marked.table, found_column(name)) == 1
+        shown = marked.known_flags(found_column(name)) == 1
         print(f"{name:<24}" + "".join(f"{shown[rows].mean():>22.1%}" for _, rows in groups))
-    tones = numbers(marked.table, TONE)
+    tones = marked.numbers(TONE)
     print(f"skin tone: the light lets it be told in {np.isfinite(tones).mean():.1%} of the images")
     for one in trusts(marked):
         print(one.sentence())

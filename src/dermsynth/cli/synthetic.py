@@ -74,7 +74,7 @@ def generate(
         return
     if split:
         raise UserError(f"--split {split}: goes with --maps; leave it out")
-    if not count and generator.recipe.takes == "images":
+    if not count and generator.model.inputs.from_noise:
         raise UserError("--count is missing: write --count CLASS=NUMBER, or one NUMBER")
     counts = _counts(count, generator.config.data.classes)
     made = make(generator, counts, out, truncation=truncation, first_seed=seed)
@@ -150,7 +150,7 @@ def translate(
     generator = load_generator(run, which=checkpoint, device=device)
     where = None if masks is None else open_data_set(masks)
     made = make(generator, open_data_set(input), out, to=to, masks=where, split=split)
-    change = made.description.get("change_outside_mask")
+    change = made.provenance.document.get("change_outside_mask")
     print(
         f"{out}: {len(made.table):,} images; copy gate: not run yet; {shlex.join(['dermsynth', 'evaluate', str(out)])} runs it"
     )

@@ -111,8 +111,8 @@ class Gate:
 
 def gate_of(generator: Generator, place: Path | None = None) -> tuple[Gate | None, str]:
     """The copy gate of a generator, or None and why there is none; `place` is the folder of its data set, if that was moved."""
-    data, shape = generator.config.data, generator.recipe.shape
-    facts = {"synthetic": True, "generator": generator.provenance(None)}
+    data, shape = generator.config.data, generator.model.shape
+    facts = {"synthetic": True, "generator": generator.origin().with_facts(truncation=None).to_json()}
     empty = DataSet(generator.run, pd.DataFrame({"file_name": []}), facts)
     try:
         known = sources(empty, data_trained_on(data, place))
@@ -139,7 +139,7 @@ class Explorer:
     def classes(self) -> tuple[str, ...]:
         """Those that images can be generated of."""
         names = self.space.generator.config.data.classes
-        return tuple(names[i] for i in self.space.generator.recipe.targets()) if names else ()
+        return tuple(names[i] for i in self.space.generator.model.targets()) if names else ()
 
     def pair(self, move: Move) -> ImagePair:
         """The images before and after a move, with scores and nearness.
@@ -153,7 +153,7 @@ class Explorer:
         """Everything that the image of a move is a function of."""
         generator = self.space.generator
         return Recipe(
-            recipe=generator.config.recipe,
+            recipe=generator.config.family,
             run=generator.run.name,
             checkpoint=generator.checkpoint.hash,
             seed=move.seed,
@@ -169,14 +169,14 @@ class Explorer:
         return RecipeStep(**{**values, **direction.facts})
 
     def _check(self, move: Move) -> None:
-        recipe = self.space.generator.recipe
+        model = self.space.generator.model
         if not 0 <= move.seed < SEEDS_A_CLASS:
             raise UserError(f"seed {move.seed}: must be 0 to {SEEDS_A_CLASS - 1}")
         if move.label not in (self.classes or ("",)):
             raise UserError(f"class {move.label!r}: there are: {', '.join(self.classes) or 'none'}")
-        if move.truncation is not None and not recipe.accepts_truncation(move.truncation):
+        if move.truncation is not None and not model.accepts_truncation(move.truncation):
             raise UserError(
-                f"truncation {move.truncation}: {self.space.generator.config.recipe} takes {recipe.truncation}"
+                f"truncation {move.truncation}: {self.space.generator.config.family} takes {model.truncation}"
             )
         for name, step in move.steps:
             if name not in self.directions:

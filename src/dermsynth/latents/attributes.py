@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
@@ -25,6 +24,7 @@ from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import fit
 from dermsynth.io import file_hash
+from dermsynth.parallel import parallel_map
 from dermsynth.utility.classifier import WEIGHTS as CLASSIFIER
 from dermsynth.utility.classifier import load_classifier
 
@@ -101,18 +101,15 @@ def _scorer(whole: str, model: str) -> Scorer:
 
 
 def _classical(name: str, images: Images) -> Scores:
-    parts = [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
-    return np.concatenate(Parallel(n_jobs=min(len(parts), cpu_count()))(delayed(_scores)(part, name) for part in parts))
-
-
-def _scores(images: Images, name: str) -> Scores:
     names = ARTEFACTS if name == ANY else (name,)
-    return np.array([_score(np.ascontiguousarray(image.transpose(1, 2, 0)), names) for image in images])
+    score = partial(_score, names)
+    return np.array(parallel_map(score, list(images), chunk=CHUNK, few=CHUNK))
 
 
-def _score(image: NDArray[np.uint8], names: tuple[str, ...]) -> float:
+def _score(names: tuple[str, ...], planes: NDArray[np.uint8]) -> float:
     """The score of one artefact; of several the largest, each divided by its threshold."""
-    scores = {name: artefact.score for name, artefact in detect(image, names).items()}
+    artefacts = detect(np.ascontiguousarray(planes.transpose(1, 2, 0)), names)
+    scores = {name: artefact.score for name, artefact in artefacts.items()}
     return scores[names[0]] if len(names) == 1 else max(scores[name] / THRESHOLDS[name] for name in names)
 
 

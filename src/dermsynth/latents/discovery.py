@@ -90,7 +90,7 @@ def directions(
 
 
 def _svm(space: Space, target: Scorer, count: int, truncation: float | None, seed: int, out: Path | None) -> Direction:
-    labels = space.generator.recipe.targets()
+    labels = space.generator.model.targets()
     with tempfile.TemporaryDirectory() as folder:
         samples = sampled(
             space, target, out or Path(folder), count=count, first_seed=seed, labels=labels, truncation=truncation
@@ -105,7 +105,7 @@ def sample_points(space: Space, count: int, seed: int = 0, truncation: float | N
     """
     if count < 2:
         raise UserError(f"`count` {count}: must be at least 2")
-    targets = space.generator.recipe.targets()
+    targets = space.generator.model.targets()
     return space.points(range(seed, seed + count), [targets[i % len(targets)] for i in range(count)], truncation)
 
 

@@ -53,7 +53,7 @@ def until_gone(
 
 def strips(space: Space, directions: Sequence[Direction], seeds: Sequence[int]) -> list[tuple[str, Images]]:
     """Names of directions with images uint8 [latents, steps, 3, h, w] of the first three seeds at every step of `WALK`."""
-    targets, chosen = space.generator.recipe.targets(), list(seeds[:LATENTS])
+    targets, chosen = space.generator.model.targets(), list(seeds[:LATENTS])
     labels = [targets[i % len(targets)] for i in range(LATENTS)]
     points = space.points(chosen, labels, None)
     return [

@@ -5,10 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from skimage.metrics import structural_similarity
@@ -21,6 +19,7 @@ from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
 from dermsynth.latents.space import Images, Space
 from dermsynth.metrics.clinical_features import appearance
+from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
 from dermsynth.segmentation.lesion import dice, lesion_mask
 from dermsynth.segmentation.skin import skin_tone
@@ -153,7 +152,7 @@ def entanglement(
     """
     if len(seeds) < FEWEST:
         raise UserError(f"`count` {len(seeds)}: at least {FEWEST} latents are needed")
-    targets = space.generator.recipe.targets()
+    targets = space.generator.model.targets()
     labels = [targets[i % len(targets)] for i in range(len(seeds))]
     points = space.points(list(seeds), labels, truncation)
     before = _observe(_images(space, points, seeds, labels), observers)
@@ -224,18 +223,13 @@ def figure(values: NDArray[np.float64]) -> Figure | None:
 
 
 def _appearances(images: Images) -> Appearances:
-    parts = [images[i : i + PART] for i in range(0, len(images), PART)]
-    rows = [row for part in Parallel(n_jobs=-1)(delayed(_measure_part)(part) for part in parts) for row in part]
+    rows = parallel_map(_measure, list(images), chunk=PART)
     return Appearances([row[0] for row in rows], np.array([row[1] for row in rows]), np.array([row[2] for row in rows]))
 
 
-def _measure_part(images: Images) -> list[tuple[Masks, list[float], float]]:
-    cv2.setNumThreads(1)
-    return [_measure(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
-
-
-def _measure(image: NDArray[np.uint8]) -> tuple[Masks, list[float], float]:
-    """Lesion mask, ABCD features and skin tone of an image [h, w, 3]."""
+def _measure(planes: NDArray[np.uint8]) -> tuple[Masks, list[float], float]:
+    """Lesion mask, ABCD features and skin tone of an image [3, h, w]."""
+    image = np.ascontiguousarray(planes.transpose(1, 2, 0))
     lesion = lesion_mask(image)
     of_lesion = appearance(image, lesion)
     features = [float("nan")] * len(ABCD) if of_lesion is None else [float(getattr(of_lesion, name)) for name in ABCD]

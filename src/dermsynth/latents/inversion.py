@@ -48,7 +48,7 @@ class Projection:
 
 def resized(space: Space, photograph: Pixels) -> Pixels:
     """A photograph brought to the generator's size as its training images were."""
-    shape, data = space.generator.recipe.shape, space.generator.config.data
+    shape, data = space.generator.model.shape, space.generator.config.data
     return fit(photograph, shape.height, shape.width, data.crop, data.filter)
 
 
@@ -121,13 +121,13 @@ def project(
     Raises UserError for a generator without W.
     """
     require_w(space, "project")
-    recipe = space.generator.recipe
-    device = next(recipe.parameters()).device
+    model = space.generator.model
+    device = next(model.parameters()).device
     resized_photograph = resized(space, photograph)
     target = from_bytes(resized_photograph.transpose(2, 0, 1)[None], device)
     start, deviation = _start(space, label, device)
     point = (start.repeat(space.layers, 1) if plus else start).clone().requires_grad_()
-    noise = [array[None].to(device).requires_grad_() for array in noise_of(seed, recipe.noise_shapes())[1:]]
+    noise = [array[None].to(device).requires_grad_() for array in noise_of(seed, model.noise_shapes())[1:]]
     optimiser = torch.optim.Adam([point, *noise], lr=RATE)
     generator = torch.Generator().manual_seed(seed)
     for step in progress_bar(range(steps), total=steps, label="projecting", unit="step"):
@@ -135,7 +135,7 @@ def project(
         optimiser.param_groups[0]["lr"] = _rate(done)
         wander = deviation * WANDER * max(0.0, 1 - done / WANDERING) ** 2
         wandering = point + wander * torch.randn(point.shape, generator=generator).to(device)
-        image = recipe.of_style(wandering[None], noise)
+        image = model.of_style(wandering[None], noise)
         loss = distance(image, target).sum() + NOISE_WEIGHT * correlation(noise)
         optimiser.zero_grad()
         loss.backward()
@@ -189,7 +189,7 @@ def _projection(
     space: Space, point: Tensor, noise: list[Tensor], photograph: Pixels, target: Tensor, distance: Distance
 ) -> Projection:
     with torch.no_grad():
-        output = space.generator.recipe.of_style(point[None], noise)
+        output = space.generator.model.of_style(point[None], noise)
         remaining = float(distance(output, target)[0])
     image = to_bytes(output)[0].transpose(1, 2, 0)
     error = float(((image.astype(float) - photograph) ** 2).mean())
@@ -236,10 +236,10 @@ def write_projection(
 
 def edited(space: Space, projection: Projection, direction: Direction, step: float) -> Pixels:
     """The projection moved by so many deviations along a direction, with its own noise."""
-    recipe = space.generator.recipe
-    device = next(recipe.parameters()).device
+    model = space.generator.model
+    device = next(model.parameters()).device
     point = moved(space, projection.point[None], direction, step)
     with torch.inference_mode():
         noise = [torch.from_numpy(array)[None].to(device) for array in projection.noise]
-        image = recipe.of_style(torch.from_numpy(point).to(device), noise)
+        image = model.of_style(torch.from_numpy(point).to(device), noise)
     return np.asarray(to_bytes(image)[0].transpose(1, 2, 0))

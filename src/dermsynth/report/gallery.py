@@ -8,7 +8,6 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.images import encode_jpeg
 from dermsynth.io import count_text, read_json_lines, write_bytes, write_text
-from dermsynth.models.registry import FAMILIES
 from dermsynth.sampling.contact_sheets import contact_sheet
 from dermsynth.sampling.generate import Generator, load_generator
 
@@ -35,7 +34,7 @@ def write_gallery(runs: Sequence[Path], out: Path, inputs: Sequence[DataSet] = (
     total, translating = 0, False
     for name, run in zip(names, runs, strict=True):
         generator = load_generator(run)
-        translating |= generator.recipe.takes == "domains"
+        translating |= generator.model.inputs.translates
         picture = encode_jpeg(contact_sheet(generator, inputs), QUALITY)
         write_bytes(out / f"{name}.jpg", picture)
         parts += describe(name, generator, foreign=bool(inputs))
@@ -56,10 +55,10 @@ def describe(name: str, generator: Generator, *, foreign: bool) -> list[str]:
     kinds = f"; {' and '.join(data.classes)}" if data.classes else ""
     training, size = config.training, f"{data.width} x {data.height} pixels"
     facts = (
-        f"{config.recipe} ({config.preset}), {size}{kinds}; {count_text(generator.checkpoint.images)} images shown{minutes}, "
-        f"batch {training.batch}, seed {training.seed}. {FAMILIES[config.recipe].paper}."
+        f"{config.family} ({config.preset}), {size}{kinds}; {count_text(generator.checkpoint.images)} images shown{minutes}, "
+        f"batch {training.batch}, seed {training.seed}. {generator.model.publication}."
     )
-    if generator.recipe.takes != "images":
+    if not generator.model.inputs.from_noise:
         facts += " Rows in pairs: the inputs, and the images generated from them."
         facts += " The inputs are from another set than the training images." if foreign else ""
     return [f"## {name}", "", facts, "", f"![{name}]({name}.jpg)", ""]

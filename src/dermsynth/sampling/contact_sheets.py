@@ -32,22 +32,22 @@ def contact_sheet(generator: Generator, inputs: Sequence[DataSet] = ()) -> Pixel
 
     Raises UserError when no inputs suit them, or the training images are gone.
     """
-    recipe = generator.recipe
-    source = None if recipe.takes == "images" else _source(generator, inputs)
+    model = generator.model
+    source = None if model.inputs.from_noise else _source(generator, inputs)
     rows = []
-    for number in recipe.targets():
-        count = GALLERY_COLUMNS * (GALLERY_ROWS if len(recipe.targets()) == 1 else 1)
+    for number in model.targets():
+        count = GALLERY_COLUMNS * (GALLERY_ROWS if len(model.targets()) == 1 else 1)
         rows.append(_generate(generator, number, list(range(count)), source, GALLERY_COLUMNS))
     return grid(np.concatenate(rows).transpose(0, 2, 3, 1), GALLERY_COLUMNS)
 
 
 def class_sheets(generator: Generator, training: TrainingSet | None) -> list[ClassSheet]:
     """Images of every class that the generator makes, and random training images of it; none for a family without its inputs."""
-    recipe, classes = generator.recipe, generator.config.data.classes
-    if training is None and recipe.takes != "images":
+    model, classes = generator.model, generator.config.data.classes
+    if training is None and not model.inputs.from_noise:
         return []
     sheets = []
-    for number in recipe.targets():
+    for number in model.targets():
         seeds = [class_seed(number, k) for k in range(COLUMNS * ROWS)]
         generated = _generate(generator, number, seeds, training, COLUMNS)
         real = None if training is None else _real_images(training, number)
@@ -61,19 +61,19 @@ def _generate(
     """Images of a class; below rows of their inputs where there are any."""
     labels = [number] * len(seeds)
     inputs = None if source is None else source.inputs(range(len(seeds)))
-    images = images_of(generator.recipe, seeds, labels, inputs=inputs)
+    images = images_of(generator.model, seeds, labels, inputs=inputs)
     return images if inputs is None else beside_inputs(images, labels, inputs, columns)
 
 
 def _source(generator: Generator, others: Sequence[DataSet]) -> TrainingSet:
     config = generator.config
     if not others:
-        return same_images(config.recipe, config.data)
+        return same_images(config.family, config.data)
     data = config.data.model_copy(update={"split": "all", "exclude": ()})
     reasons = []
     for data_set in others:
         try:
-            return similar_images(config.recipe, data, data_set)
+            return similar_images(config.family, data, data_set)
         except UserError as error:
             reasons.append(str(error))
     raise UserError(f"{generator.run}: no `inputs` suit it: {'; '.join(reasons)}")

@@ -152,7 +152,7 @@ def _files(
     ratio = float(np.median(lengths[real]) / np.median(lengths[~real]))
     alike = max(ratio, 1 / ratio) <= REDUCED
     notes = []
-    if "crop" not in sides[SYNTHETIC].description.get("generator", {}):  # else the generator's images were cut alike
+    if not sides[SYNTHETIC].provenance.generator.says("crop"):  # else the generator's images were cut alike
         notes += [] if alike else [_reduced_more(ratio)]
         notes += _aspects(sizes, real)
     lossy = ["1" if _ending(image, sides) in LOSSY else "0" for image in trials]

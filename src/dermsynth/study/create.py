@@ -144,12 +144,12 @@ def _encode(
 
     Uncompressed, so that all files have one length: compressed, generated images are shorter.
     """
-    how = sides[SYNTHETIC].description.get("generator", {})
+    generator = sides[SYNTHETIC].provenance.generator
     encoded, sizes = list[bytes](), list[tuple[int, int]]()
     for image in progress_bar(images, total=len(images), label="encoding", unit="img"):
         pixels = _large_enough(sides[image.kind].paths[image.row], *size)
         sizes.append((pixels.shape[1], pixels.shape[0]))
-        resized = fit(pixels, size[1], size[0], how.get("crop", "centre"), how.get("filter", "area"))
+        resized = fit(pixels, size[1], size[0], generator.crop, generator.filter)
         encoded.append(encode_png(resized, compression=0))
     return encoded, sizes
 

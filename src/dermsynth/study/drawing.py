@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
 from dermsynth.metrics.clinical_features import COMPARED, appearance_found
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
 from dermsynth.study.protocol import Images
 from dermsynth.values import identifiers, parse_flag, plain_identifier
@@ -172,8 +171,7 @@ def _flag_or_none(text: str) -> bool | None:
 
 
 def _features(paths: Sequence[Path]) -> NDArray[np.float64]:
-    rows = Parallel(n_jobs=-1, return_as="generator")(delayed(_clinical_features)(path) for path in paths)
-    return np.array(list(progress_bar(rows, total=len(paths), label="measuring lesions", unit="img")), np.float64)
+    return np.array(parallel_map(_clinical_features, paths, label="measuring lesions"), np.float64)
 
 
 def _clinical_features(path: Path) -> list[float]:
