@@ -169,20 +169,23 @@ class Explorer:
         return RecipeStep(**{**values, **direction.facts})
 
     def _check(self, move: Move) -> None:
-        model = self.space.generator.model
         if not 0 <= move.seed < SEEDS_A_CLASS:
             raise UserError(f"seed {move.seed}: must be 0 to {SEEDS_A_CLASS - 1}")
         if move.label not in (self.classes or ("",)):
             raise UserError(f"class {move.label!r}: there are: {', '.join(self.classes) or 'none'}")
+        model = self.space.generator.model
         if move.truncation is not None and not model.accepts_truncation(move.truncation):
             raise UserError(
                 f"truncation {move.truncation}: {self.space.generator.config.family} takes {model.truncation}"
             )
         for name, step in move.steps:
-            if name not in self.directions:
-                raise UserError(f"direction {name!r}: there are: {', '.join(self.directions) or 'none'}")
-            if not abs(step) <= FARTHEST:
-                raise UserError(f"{name} {step}: a step must be -{FARTHEST:g} to {FARTHEST:g}")
+            self._check_step(name, step)
+
+    def _check_step(self, name: str, step: float) -> None:
+        if name not in self.directions:
+            raise UserError(f"direction {name!r}: there are: {', '.join(self.directions) or 'none'}")
+        if not abs(step) <= FARTHEST:
+            raise UserError(f"{name} {step}: a step must be -{FARTHEST:g} to {FARTHEST:g}")
 
     def _pair(self, move: Move) -> ImagePair:
         classes = self.space.generator.config.data.classes

@@ -42,31 +42,32 @@ def write_run_report(run: Path, path: Path, *, data: Path | None = None, photogr
     translates = generator.model.inputs.translates
     snapshots = _snapshots(run) if photographs or not translates else []
     embedded = training is not None or (bool(snapshots) and translates)
-    last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
-    write_page(
-        path,
-        "run.html",
-        {
-            "name": run.name,
-            "photographs": PHOTOGRAPHS if embedded else "",
-            "config": config,
-            "shown": count_text(generator.checkpoint.images),
-            "seconds": last.get("seconds", 0),
-            "rate": last["images"] / last["seconds"] if last.get("seconds") else 0,
-            "memory": max((line.get("memory_gib", 0) for line in log), default=0),
-            "comparison": _comparison(generator, training),
-            "missing": missing,
-            "caption": generator.model.inputs.caption(COLUMNS * ROWS),
-            "plots": _plots(log, generator.model),
-            "snapshots": snapshots,
-            "evaluations": _evaluations(run),
-            "settings": _flat(config.model_dump(mode="json")),
-            "environment": read_json(run / "environment.json"),
-            "checkpoint": generator.checkpoint,
-            "checkpoints": [count_text(c.images) for c in checkpoints(run)],
-        },
-    )
+    values = {
+        "name": run.name,
+        "photographs": PHOTOGRAPHS if embedded else "",
+        "config": config,
+        "shown": count_text(generator.checkpoint.images),
+        "comparison": _comparison(generator, training),
+        "missing": missing,
+        "caption": generator.model.inputs.caption(COLUMNS * ROWS),
+        "plots": _plots(log, generator.model),
+        "snapshots": snapshots,
+        "evaluations": _evaluations(run),
+        "settings": _flat(config.model_dump(mode="json")),
+        "environment": read_json(run / "environment.json"),
+        "checkpoint": generator.checkpoint,
+        "checkpoints": [count_text(checkpoint.images) for checkpoint in checkpoints(run)],
+    }
+    write_page(path, "run.html", {**values, **_speed(log)})
     return embedded
+
+
+def _speed(log: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds of training, images a second, and GiB of memory."""
+    last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
+    seconds = last.get("seconds", 0)
+    memory = max((line.get("memory_gib", 0) for line in log), default=0)
+    return {"seconds": seconds, "rate": last["images"] / seconds if seconds else 0, "memory": memory}
 
 
 def _comparison(generator: Generator, training: TrainingSet | None) -> list[tuple[str, Markup, Markup | None]]:
@@ -96,21 +97,25 @@ def _training_images(config: RunConfig, place: Path | None) -> tuple[TrainingSet
 
 def _plots(log: list[dict[str, Any]], model: Model) -> list[Markup]:
     """Losses a resolution or phase, penalties, statistics, and what the watchers measured."""
-    losses = _series([line for line in log if "losses" in line], "losses")
-    statistics = _series([line for line in log if "statistics" in line], "statistics")
-    metrics = _series([line for line in log if "metrics" in line], "metrics")
+    losses, statistics, metrics = (_series(log, key) for key in ("losses", "statistics", "metrics"))
+    penalties = {name: values for name, values in losses.items() if name.split("/")[1] in model.penalties}
     plots = [curves(part, title=f"Losses{title}") for title, part in _by_part(losses, model).items()]
-    penalties = {k: v for k, v in losses.items() if k.split("/")[1] in model.penalties}
-    if penalties:
-        plots.append(curves(penalties, title="Penalties", logarithmic=True))
+    plots += [curves(penalties, title="Penalties", logarithmic=True)] if penalties else []
     for title, names in model.plots.items():
         logged = {name: statistics[name] for name in names if name in statistics}
         plots += [curves(logged, title=title)] if logged else []
-    confidence = {k: v for k, v in metrics.items() if k.startswith("D(")}
-    if confidence:
-        plots.append(curves(confidence, title="How sure the discriminator is that images are real"))
-    others = {k: v for k, v in metrics.items() if k not in confidence}
-    return plots + [curves({k: v}, title=f"{k} during training", logarithmic=True) for k, v in others.items()]
+    return plots + _metric_plots(metrics)
+
+
+def _metric_plots(metrics: Series) -> list[Markup]:
+    """The discriminator's confidence in one plot, every other metric in its own."""
+    confidence = {name: values for name, values in metrics.items() if name.startswith("D(")}
+    plots = [curves(confidence, title="How sure the discriminator is that images are real")] if confidence else []
+    return plots + [
+        curves({name: values}, title=f"{name} during training", logarithmic=True)
+        for name, values in metrics.items()
+        if name not in confidence
+    ]
 
 
 def _by_part(losses: Series, model: Model) -> dict[str, Series]:
@@ -125,14 +130,15 @@ def _by_part(losses: Series, model: Model) -> dict[str, Series]:
     return parts
 
 
-def _series(lines: list[dict[str, Any]], key: str) -> Series:
-    found: Series = {}
-    for line in lines:
-        for name, value in line[key].items():
-            x, y = found.setdefault(name, ([], []))
+def _series(log: list[dict[str, Any]], key: str) -> Series:
+    """Every logged value of a kind over the images shown."""
+    series: Series = {}
+    for line in log:
+        for name, value in line.get(key, {}).items():
+            x, y = series.setdefault(name, ([], []))
             x.append(line["images"])
             y.append(value)
-    return found
+    return series
 
 
 def _snapshots(run: Path) -> list[tuple[str, Markup]]:

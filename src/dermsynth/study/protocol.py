@@ -140,9 +140,7 @@ class Protocol(Strict):
     def _check_questions(self) -> Self:
         if [question.type for question in self.questions].count("kind") != 1:
             raise ValueError("exactly one question must have the type 'kind'")
-        for group in self.groups:
-            if f"group_{group}" not in catalogue() and group not in self.group_texts:
-                raise ValueError(f"group {group!r} has no words: add [group_texts.{group}]")
+        self._check_groups()
         if self.conditions_each > len(self.conditions) and not any(c.per_label for c in self.conditions):
             raise ValueError(f"conditions_each = {self.conditions_each}, but {len(self.conditions)} conditions")
         names = [question.name for question in self.questions]
@@ -151,6 +149,11 @@ class Protocol(Strict):
         if self.exposure_ms and self.back:
             raise ValueError("an image that is hidden after a while cannot be gone back to: exposure_ms or back")
         return self
+
+    def _check_groups(self) -> None:
+        for group in self.groups:
+            if f"group_{group}" not in catalogue() and group not in self.group_texts:
+                raise ValueError(f"group {group!r} has no words: add [group_texts.{group}]")
 
     @model_validator(mode="after")
     def _check_languages(self) -> Self:

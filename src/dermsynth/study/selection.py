@@ -98,16 +98,17 @@ def _matched_parts(
     rules = [r.rule for r in requests if r.condition == request.condition and r.is_free]
     rules = [r for r in rules if not fixed or r.kind == rule.kind]
     available = [drawing.available(r) for r in rules]
-    drawn = {kind: sum(r.count for r in rules if r.kind == kind) for kind in (REAL, SYNTHETIC)}
-    of_synthetic = next((counts for r, counts in zip(rules, available, strict=True) if r.kind == SYNTHETIC), None)
-    wanted = fixed or (drawing.available(rule) if of_synthetic is None else of_synthetic)
+    own = drawing.available(rule)
+    wanted = fixed or next((counts for r, counts in zip(rules, available, strict=True) if r.kind == SYNTHETIC), own)
+    drawn = Counter[str]()
+    for r in rules:
+        drawn[r.kind] += r.count
     shares = target_shares(wanted, [(counts, drawn[r.kind]) for r, counts in zip(rules, available, strict=True)])
     if sum(shares.values()) < 1 - 1e-6:
         drawing.refuse_unlike(rule, wanted)
-    numbers = quotas(shares, rule.count, drawing.available(rule))
     return [
         request._replace(rule=rule.model_copy(update={"count": number}), label=label)
-        for label, number in numbers.items()
+        for label, number in quotas(shares, rule.count, own).items()
     ]
 
 
@@ -122,13 +123,11 @@ def _classes_of_other_kind(request: Request, images: Sequence[StudyImage]) -> Co
 
 def _shared_labels(protocol: Protocol, sides: Mapping[str, DataSet]) -> list[str]:
     """Labels that both sets have, and that may be answered if there is a question of diagnosis."""
-    synthetic = {plain_word(label) for label in sides[SYNTHETIC].classes}
     options = {plain_word(option) for q in protocol.questions if q.name == "diagnosis" for option in q.options}
-    labels = [
-        label
-        for label in sides[REAL].classes
-        if plain_word(label) in synthetic and (not options or plain_word(label) in options)
-    ]
+    allowed = {plain_word(label) for label in sides[SYNTHETIC].classes}
+    if options:
+        allowed &= options
+    labels = [label for label in sides[REAL].classes if plain_word(label) in allowed]
     if not labels and protocol.needs_labels:
         there = {kind: ", ".join(side.classes) or "none" for kind, side in sides.items()}
         raise UserError(

@@ -37,19 +37,28 @@ def verdict(figures: Sequence[ArmFigures], comparisons: Sequence[Comparison], ar
     best = max(mixed, key=lambda row: row.auc)
     against = {row.against: row for row in comparisons if row.arm == best.arm}
     baseline, control = against[REAL.name], against.get(OVERSAMPLED.name)
-    numbers = f"{best.arm}: {_numbers(baseline, by_arm)}"
-    if baseline.p_holm >= LEVEL:
-        return Verdict("no evidence", f"No evidence that the synthetic images help or hurt: {numbers}.")
-    if baseline.difference < 0:
-        return Verdict("hurts", f"The synthetic images hurt: {numbers}.")
+    outcome, text = _outcome(baseline, control)
+    compared = [baseline, control] if control is not None and _beats(baseline) else [baseline]
+    return Verdict(outcome, f"{text}: {best.arm}: {'; '.join(_numbers(row, by_arm) for row in compared)}.")
+
+
+def _outcome(baseline: Comparison, control: Comparison | None) -> tuple[Outcome, str]:
+    if baseline.p_holm < LEVEL and baseline.difference < 0:
+        return "hurts", "The synthetic images hurt"
+    if not _beats(baseline):
+        return "no evidence", "No evidence that the synthetic images help or hurt"
     if control is None:
-        text = "Either the synthetic images help, or longer training does (no arm of real images shown longer)"
-        return Verdict("no evidence", f"{text}: {numbers}.")
-    numbers += f"; {_numbers(control, by_arm)}"
+        return (
+            "no evidence",
+            "The synthetic images help, or longer training does (no arm shows real images for as long)",
+        )
     if control.p_holm >= LEVEL or control.difference <= 0:
-        text = "No evidence that the synthetic images help more than showing real ones longer"
-        return Verdict("no evidence", f"{text}: {numbers}.")
-    return Verdict("helps", f"The synthetic images help: {numbers}.")
+        return "no evidence", "No evidence that the synthetic images help more than showing real ones longer"
+    return "helps", "The synthetic images help"
+
+
+def _beats(row: Comparison) -> bool:
+    return row.p_holm < LEVEL and row.difference >= 0
 
 
 def _numbers(row: Comparison, by_arm: Mapping[str, ArmFigures]) -> str:
