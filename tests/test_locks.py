@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,19 @@ from dermsynth.errors import UserError
 from dermsynth.locks import LOCK, folder_lock
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from dermsynth.locks import folder_lock
 with folder_lock(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()  # until it is killed, or whoever holds the other end is gone
 """
 
 
 def _holder(folder: Path) -> "subprocess.Popen[str]":
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
@@ -89,7 +90,6 @@ def test_a_file_system_without_locks_is_said(
 
 def test_a_stranger_s_text_in_the_file_is_no_traceback(tmp_path: Path) -> None:
     process = _holder(tmp_path)
-    time.sleep(0.1)
     (tmp_path / LOCK).write_text("?")
     with pytest.raises(UserError, match="another process writes into it"), folder_lock(tmp_path):
         raise AssertionError

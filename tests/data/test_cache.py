@@ -56,7 +56,7 @@ def test_two_processes_build_it_at_once(phantom: DataSet) -> None:
     assert not path.exists()
     command = [sys.executable, "-c", BUILD, str(phantom.folder)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    sums = {p.communicate(timeout=120)[0].strip() for p in processes}
+    sums = {p.communicate(timeout=400)[0].strip() for p in processes}
     assert all(p.returncode == 0 for p in processes)
     assert len(sums) == 1
     assert path.exists()

@@ -40,7 +40,7 @@ def url(run: Path, directions: Path) -> Iterator[str]:
     options = ["--directions", directions, "--score", "frame@0.2", "--port", port, "--device", "cpu"]
     command = [sys.executable, "-m", "dermsynth.cli.app", "explore", run, *options]
     process = subprocess.Popen(list(map(str, command)), env={**os.environ, "OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         try:
             httpx.get(f"http://127.0.0.1:{port}/")
@@ -50,7 +50,7 @@ def url(run: Path, directions: Path) -> Iterator[str]:
             time.sleep(0.1)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(20)
+    process.wait(300)
 
 
 def settled(page: Any, asked: str) -> None:
