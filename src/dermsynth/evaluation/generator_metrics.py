@@ -25,7 +25,8 @@ from dermsynth.training.checkpoints import NETWORK, Checkpoint, checkpoints
 from dermsynth.training.config import read_config
 
 Array = NDArray[np.float64]
-Judge = Callable[[DataSet, NDArray[np.uint8]], Array]
+Confidence = Callable[[DataSet, NDArray[np.uint8]], Array]
+"""How sure a discriminator is that images [n, 3, h, w] of a set are real: [n]."""
 Ends = Literal["full", "end"]
 RESAMPLES = 500
 PATH_SEED = 500_000_000
@@ -34,8 +35,7 @@ PATH_SEED = 500_000_000
 
 def checkpoint_of(synthetic: DataSet) -> Checkpoint | None:
     """The checkpoint that made a set, if its run is still there."""
-    origin = synthetic.description.get("generator", {})
-    run, hashed = str(origin.get("run", "")), origin.get("checkpoint")
+    run, hashed = synthetic.provenance.generator.run, synthetic.provenance.generator.checkpoint
     same = [c for c in checkpoints(Path(run)) if c.state.hashes.get(NETWORK) == hashed] if run else []
     return same[0] if same else None
 
@@ -43,7 +43,7 @@ def checkpoint_of(synthetic: DataSet) -> Checkpoint | None:
 def generator_of(synthetic: DataSet) -> Generator | None:
     """The generator of a set, from the checkpoint that made it, if its run is still there."""
     checkpoint = checkpoint_of(synthetic)
-    run = Path(str(synthetic.description.get("generator", {}).get("run", "")))
+    run = Path(synthetic.provenance.generator.run)
     return None if checkpoint is None else load_generator(run, which=str(checkpoint.images))
 
 
@@ -54,24 +54,24 @@ def with_run(synthetic: DataSet, run: Path | None) -> DataSet:
     """
     if run is None:
         return synthetic
-    origin = synthetic.description.get("generator") or {}
-    if not origin.get("checkpoint"):
+    origin = synthetic.provenance.generator
+    if not origin.checkpoint:
         raise UserError(f"`run` {run}: {synthetic.folder} does not say which checkpoint made it; leave `run` out")
     read_config(run)
-    moved = {**synthetic.description, "generator": {**origin, "run": str(run.resolve())}}
+    moved = {**synthetic.description, "generator": {**origin.document, "run": str(run.resolve())}}
     found = DataSet(synthetic.folder, synthetic.table, moved)
     if checkpoint_of(found) is None:
-        made_by = f"{origin['checkpoint'][:16]} after {origin.get('images_shown', '?')} images"
+        made_by = f"{origin.checkpoint[:16]} after {'?' if origin.images_shown is None else origin.images_shown} images"
         raise UserError(f"`run` {run}: holds no checkpoint that made {synthetic.folder} ({made_by})")
     return found
 
 
 def missing_run(synthetic: DataSet) -> str:
     """What cannot be measured because the run that made a set is not at hand; blank where it is, or never was one."""
-    origin = synthetic.description.get("generator") or {}
-    if not origin.get("checkpoint") or checkpoint_of(synthetic) is not None:
+    origin = synthetic.provenance.generator
+    if not origin.checkpoint or checkpoint_of(synthetic) is not None:
         return ""
-    place = origin.get("run") or "not named"
+    place = origin.run or "not named"
     return f"the run that made {synthetic.folder} is not at hand ({place}); if it was moved, name it with `run` DIR"
 
 
@@ -81,11 +81,11 @@ def trained_on(synthetic: DataSet) -> Path:
     Raises UserError when run or data set are not where they were, or the set says nothing of them.
     """
     way = "name the real set with `against` DIR"
-    origin = synthetic.description.get("generator") or {}
-    if not origin:
+    origin = synthetic.provenance.generator
+    if not origin.known:
         raise UserError(f"{synthetic.folder}: says nothing of its generator; {way}")
     try:
-        folder = Path(read_config(Path(str(origin.get("run", "")))).data.folder)
+        folder = Path(read_config(Path(origin.run)).data.folder)
     except UserError as error:
         raise UserError(f"{synthetic.folder}: the run that made it is not at hand; {way}") from error
     if not folder.is_dir():
@@ -93,7 +93,7 @@ def trained_on(synthetic: DataSet) -> Path:
     return folder
 
 
-def judge_of(synthetic: DataSet) -> Judge | None:
+def discriminator_of(synthetic: DataSet) -> Confidence | None:
     """The discriminator that a set's generator was trained against, if its run is there and the family has one of images."""
     generator = generator_of(synthetic)
     if generator is None:
@@ -103,13 +103,13 @@ def judge_of(synthetic: DataSet) -> Judge | None:
     if confidence_of(generator.model, probe, [0]) is None:
         return None
 
-    def judge(rows: DataSet, images: NDArray[np.uint8]) -> Array:
+    def confidence(rows: DataSet, images: NDArray[np.uint8]) -> Array:
         labels = [classes.index(str(label)) if label in classes else 0 for label in rows.labels]
         scores = confidence_of(generator.model, images, labels)
         assert scores is not None
         return scores
 
-    return judge
+    return confidence
 
 
 def divided_as_trained(synthetic: DataSet, real: DataSet) -> bool:
@@ -117,17 +117,15 @@ def divided_as_trained(synthetic: DataSet, real: DataSet) -> bool:
 
     Told for families trained on images; of others the rows are known in another way.
     """
-    generator = synthetic.description.get("generator", {})
-    if "rows_hash" not in generator or not family(str(generator.get("recipe"))).inputs.from_noise:
+    generator = synthetic.provenance.generator
+    if not generator.says("rows_hash") or not family(generator.recipe).inputs.from_noise:
         return True
-    shown = Selection(
-        generator.get("split", "train"), tuple(generator.get("exclude", ())), bool(generator.get("classes"))
-    )
-    return bool(rows_hash(chosen_rows(real, shown)) == generator["rows_hash"])
+    shown = Selection(generator.split, generator.exclude, bool(generator.classes))
+    return bool(rows_hash(chosen_rows(real, shown)) == generator.rows_hash)
 
 
 @dataclass(frozen=True)
-class PathFigure:
+class PathLength:
     """Mean perceptual path length without the extreme hundredths, its interval, and how many paths it is of."""
 
     space: str
@@ -140,9 +138,9 @@ class PathFigure:
     seed: int
 
 
-def path_figures(
+def path_lengths(
     generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int, labels: Sequence[str] = ()
-) -> list[PathFigure]:
+) -> list[PathLength]:
     """Path lengths in Z, and in W where the family has one, over whole paths and at their ends.
 
     The class of a path is drawn among `labels`, those of the real images: a class counts as often as it occurs there. Where
@@ -158,7 +156,7 @@ def path_figures(
             interval = percentile_bootstrap(
                 lambda x, _: trimmed_mean(x), lengths, lengths, resamples=RESAMPLES, seed=seed
             )
-            found.append(PathFigure(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
+            found.append(PathLength(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
     return found
 
 

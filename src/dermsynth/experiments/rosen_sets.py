@@ -20,7 +20,7 @@ from dermsynth.latents.directions import Direction, pca_directions, sefa_directi
 from dermsynth.latents.samples import Samples, sampled
 from dermsynth.latents.space import Space
 from dermsynth.sampling.generate import Generator, generate
-from dermsynth.utility.datasets import FEWEST
+from dermsynth.utility.material import FEWEST
 
 POOL, CANDIDATES = 2, 10
 """Images made for each that is used, and principal or weight directions of which one is chosen."""
@@ -142,7 +142,7 @@ def cleaned_sets(real: DataSet, request: SetsRequest, out: Path) -> tuple[DataSe
     everything = Removal(methods, seed=request.seed)  # type: ignore[arg-type]
     artefact = request.artefact
     alone = Removal({artefact: methods[artefact]}, seed=request.seed)  # type: ignore[dict-item]
-    test = real.select((real.table["split"] == "test").to_numpy())
+    test = real.split("test")
     makers: dict[str, Callable[[], object]] = {
         "cleaned": partial(remove_all, real, out / "cleaned", everything),
         "inserted": partial(insert_all, test, out / "inserted", [artefact], request.seed),

@@ -99,7 +99,7 @@ def _fill_maps(generator: Generator, source: DataSet, out: Path, split: str) -> 
     if not model.inputs.from_maps:
         raise UserError(f"{generator.run}: {generator.config.family} takes no maps; leave `maps` out")
     verify(source)
-    splits = set(source.table.get("split", []))
+    splits = set(source.splits)
     split = split or (data.split if data.split in splits else "all")
     rows = with_maps(_of_split(source, split))
     decoding = Decoding(data.height, data.width, data.crop, data.filter)
@@ -139,7 +139,7 @@ def _target(generator: Generator, to: str) -> int:
 def _of_split(source: DataSet, split: str) -> DataSet:
     if split == "all":
         return source
-    rows = source.select((source.table.get("split", pd.Series([""] * len(source.table))) == split).to_numpy())
+    rows = source.select(source.splits == split)
     if rows.table.empty:
         raise UserError(f"{source.folder}: no images in the split {split!r}")
     return rows
