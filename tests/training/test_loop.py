@@ -110,6 +110,18 @@ def test_callbacks_hear_of_steps_log_lines_and_measurements(phantom: DataSet, tm
     assert [line.model_dump() for line in recorder.lines] == written
 
 
+def test_the_best_checkpoint_is_chosen_by_the_figure_that_is_named(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=32, recipe="dcgan", snapshot=16)
+    watchers = [lambda glimpse: {"rises": float(glimpse.images_shown), "falls": float(-glimpse.images_shown)}]
+    for name, best in (("", 16), ("rises", 16), ("falls", 32)):
+        run = tmp_path / (name or "first")
+        train(run, config, chosen, watchers=watchers, best_by=name, device="cpu")
+        assert checkpoints.find(run, "best").images == best
+        assert checkpoints.find(run).state.best_by == (name or "rises")
+    train(tmp_path / "unknown", config, chosen, watchers=watchers, best_by="other", device="cpu")
+    assert checkpoints.find(tmp_path / "unknown").state.best is None
+
+
 def test_callbacks_are_closed_where_one_fails(phantom: DataSet, tmp_path: Path) -> None:
     class Failing(Callback):
         def end_step(self, images: int, batch: int) -> None:

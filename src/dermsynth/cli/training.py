@@ -115,7 +115,7 @@ def train(
 
     from dermsynth.data.verification import ChangedData
     from dermsynth.errors import UserError
-    from dermsynth.evaluation.watcher import usual_watchers
+    from dermsynth.evaluation.watcher import CHOOSING, usual_watchers
     from dermsynth.training.config import CONFIG
     from dermsynth.training.loop import train as run
     from dermsynth.training.optimisation import TrainingStopped
@@ -128,7 +128,7 @@ def train(
         raise
     machine.prepare(run=out, device=device)
     try:
-        last = run(out, config, chosen, watchers=usual_watchers(config, chosen), device=device)
+        last = run(out, config, chosen, watchers=usual_watchers(config, chosen), best_by=CHOOSING, device=device)
     except TrainingStopped as error:
         print(f"dermsynth: training stopped: {error}; the last good checkpoint is in {out}", file=sys.stderr)
         sys.exit(3)

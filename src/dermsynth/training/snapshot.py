@@ -26,10 +26,7 @@ class Glimpse:
 
 
 Watcher = Callable[[Glimpse], Mapping[str, float]]
-"""Called at every snapshot; returns figures for the log.
-
-The first figure of the first watcher decides which checkpoint is the best: lower is better.
-"""
+"""Called at every snapshot; returns figures by name, for the log and for the choice of the best checkpoint."""
 
 
 def measure(watchers: Sequence[Watcher], model: Model, data: TrainingSet, images_shown: int) -> dict[str, float]:
