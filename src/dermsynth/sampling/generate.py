@@ -1,4 +1,4 @@
-"""A labelled synthetic data set from a run: quotas a class, resumable, marked as synthetic."""
+"""Generate a labelled synthetic data set from a run: a number of images a class, resumable, marked as synthetic."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ SEEDS_A_CLASS = 1_000_000_000
 
 
 class Origin(BaseModel):
-    """Where generated images come from: `generator` in `dataset.json`, and what a folder of them was begun with.
+    """Where generated images come from: `generator` in `dataset.json`, and the job that their folder was begun with.
 
     Fields that were not given are not written: `first_seed` belongs to images from seeds, `translated_to` and what follows to
     translations, `maps` to images of maps.
@@ -62,7 +62,7 @@ class Origin(BaseModel):
     maps_split: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """As it stands in a file: the fields that were given."""
+        """The fields that were given, as they are written into a file."""
         return self.model_dump(mode="json", exclude_unset=True)
 
     def with_facts(self, **facts: object) -> "Origin":
@@ -99,7 +99,7 @@ class Generator:
         return self.origin().with_facts(truncation=truncation).to_json()
 
     def origin(self) -> Origin:
-        """What a set of its images says of where it comes from."""
+        """The origin of its images, as their data set states it."""
         data = self.config.data
         return Origin(
             family=self.config.family,
@@ -235,7 +235,7 @@ def claim(out: Path, origin: Origin) -> None:
 
 
 def _difference(earlier: Mapping[str, Any], job: Mapping[str, Any]) -> str:
-    """A run may have been moved."""
+    """How the folder's job differs from this one, other than by the place of the run, which may have been moved."""
     return begun_with(earlier, {key: value for key, value in job.items() if key != "run"})
 
 
@@ -252,7 +252,7 @@ def _missing(
 
 
 def class_seed(number: int, seed: int) -> int:
-    """Images of different classes with one seed get unrelated latents."""
+    """The seed of the random numbers: one seed gives unrelated latents in different classes."""
     return number * SEEDS_A_CLASS + seed
 
 

@@ -38,7 +38,7 @@ def translate(
 ) -> DataSet:
     """Translate the images of a data set that have the other label, or none.
 
-    `masks` names a data set whose masks say where, used one after the other; without it the images' own masks. After an
+    `masks` is a data set whose masks say where to change images, used in turn; without it each image's own mask. After an
     interruption the same call writes the same images. Each row of the result names source image and mask, and how much
     changed outside the mask.
 
@@ -82,7 +82,7 @@ def _translate(generator: Generator, source: DataSet, out: Path, to: str, masks:
 
 
 def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "") -> DataSet:
-    """Make an image of every map of a split, or of every lesion mask with its markers.
+    """Generate an image from every map of a split, or from every lesion mask with its markers.
 
     Without `split` it is the one the generator was trained on, where the data set has splits: maps of test lesions would
     carry their outlines into whatever is trained on the result (BISSOTO uses maps of training images only). Every row keeps

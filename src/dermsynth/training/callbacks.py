@@ -1,4 +1,4 @@
-"""What a training tells while it runs: derive from `Callback`, and give it to `train(..., callbacks=[...])`."""
+"""Follow a training while it runs: derive from `Callback`, and pass it to `train(..., callbacks=[...])`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ class LogLine(BaseModel):
 
 
 class Callback:
-    """Called by the training in the first process alone; what is not overridden does nothing.
+    """Called by the training, in the first process only. Methods that are not overridden do nothing.
 
     Examples
     --------
