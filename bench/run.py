@@ -328,9 +328,9 @@ def metrics(rows: list[str]) -> None:
 MEMORY = """
 import resource, tempfile
 from pathlib import Path
-from dermsynth.cli.training import LOOP, Images, Model, configure
+from dermsynth.api.training import LoopChoices, configure
 from dermsynth.training.loop import train
-config, data = configure("stylegan2-ada", "640", Images(), Model(batch=32, set=("ada_initial=0.5",)), LOOP)
+config, data = configure("stylegan2-ada", None, 640, options={"ada_initial": 0.5}, loop=LoopChoices(batch=32))
 with tempfile.TemporaryDirectory() as folder:
     train(Path(folder) / "run", config, data, device="cpu")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20)
@@ -349,7 +349,7 @@ FAMILY = """
 import resource, sys, tempfile, time
 from pathlib import Path
 import torch
-from dermsynth.cli.training import Images, Loop, Model, configure
+from dermsynth.api.training import ImageChoices, configure
 from dermsynth.evaluation.watcher import usual_watchers
 from dermsynth.networks.shapes import parse_shape
 from dermsynth.recipes import family
@@ -357,8 +357,8 @@ from dermsynth.training.loop import Trainer, train
 from dermsynth.training.updates import Updater
 name, side, images, data = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
 domains = {"source": "nevus", "target": "melanoma"} if family(name).takes == "domains" else {}
-shown = Images(data=data, resolution=side, unconditional=not domains, **domains)
-config, chosen = configure(name, str(images), shown, Model(), Loop(snapshot="4k"))
+shown = ImageChoices(resolution=side, unconditional=not domains, **domains)
+config, chosen = configure(name, data, images, shown=shown)
 first, inside, saving = None, 0.0, []
 step, snapshot = Updater.step, Trainer._snapshot
 def timed_step(self, pieces, progress):

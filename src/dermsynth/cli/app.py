@@ -4,18 +4,27 @@ import logging
 import sys
 from pathlib import Path
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from dermsynth import __version__
-from dermsynth.cli.flags import flags_of, with_flags
+from dermsynth.cli.flags import in_flags, with_present_names
 from dermsynth.errors import DiskError, Stopped, UserError
 from dermsynth.io import user_cache
 from dermsynth.signals import handled, interrupt
+
+
+def default_text(value: object) -> str | None:
+    """A default as help shows it: nothing where there is none."""
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or None
+    return None if value in ("", None) or value is False else str(value)
+
 
 app = App(
     name="dermsynth",
     version=__version__,
     help="From a folder of skin images to a synthetic data set that can be trusted.",
+    default_parameter=Parameter(show_default=default_text),
     suppress_keyboard_interrupt=False,  # what is to be done is said in `main`
 )
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
@@ -115,6 +124,10 @@ for name, (module, text) in VERBS.items():
 def main() -> None:
     """Run a verb; a problem becomes one line on standard error and a non-zero exit status."""
     show_log()
+    sys.argv[1:], notes = with_present_names(sys.argv[1:])
+    for note in notes:
+        print(f"  {note}", file=sys.stderr)
+    show_whole_help(sys.argv[1:])
     try:
         with handled(interrupt):
             app(exit_on_error=False, print_error=False)
@@ -137,6 +150,19 @@ def main() -> None:
         _fail("not enough memory; use a smaller --batch, --accumulate 2 or a smaller --resolution", 1)
 
 
+def show_whole_help(words: list[str]) -> None:
+    """Let the help of a verb be its whole description; lists of verbs show one line each."""
+    asked = {"--help", "-h"}
+    if asked.isdisjoint(words):
+        return
+    try:
+        _, apps, _ = app.parse_commands([word for word in words if word not in asked])
+    except CycloptsError:
+        return
+    if apps[-1].default_command is not None:
+        apps[-1].help = None
+
+
 def _way_out(path: Path | None, words: list[str]) -> str:
     """What helps where a file cannot be written: the option that leads there, or another place for the folder."""
     if path is None:
@@ -145,18 +171,13 @@ def _way_out(path: Path | None, words: list[str]) -> str:
     for number, word in enumerate(words):
         name, equals, value = word.partition("=")
         value = value if equals else "".join(words[number + 1 : number + 2])
-        if name in ("--out", "--cache") and value:
+        if name in ("--out", "--page", "--cache") and value:
             place = Path(value).absolute()
             if path.is_relative_to(place) or place.is_relative_to(path):
                 return f"; choose another {name}"
     if path.is_relative_to(user_cache().absolute()) or user_cache().absolute().is_relative_to(path):
         return "; set XDG_CACHE_HOME to a folder that can be written"
     return "; this command writes into that folder: copy it to a place that can be written"
-
-
-def in_flags(text: str) -> str:
-    """A message of the library with the flags of the verb that runs."""
-    return with_flags(text, flags_of(app, sys.argv[1:]))
 
 
 def show_log() -> None:

@@ -1,21 +1,30 @@
 """The verbs of latent spaces: find directions, edit along them."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from dermsynth.cli.options import Backbone, Checkpoint, Device, Folders, Seed, Several, Switch
+
 if TYPE_CHECKING:
     from dermsynth.latents.directions import Direction
-    from dermsynth.latents.space import Points, Space
 
-Which = Annotated[str, Parameter(help="Checkpoint: last, best, or images shown.")]
+Steps = Annotated[tuple[float, ...], Parameter(negative="")]
+DirectionFiles = Annotated[
+    tuple[Path, ...], Parameter(negative="", help="A directions.safetensors, or several; may be repeated.")
+]
+OneFile = Annotated[Path, Parameter(help="A directions.safetensors.")]
+Truncation = Annotated[
+    float | None, Parameter(help="Truncation of the points, as in dermsynth generate; none by default.")
+]
 
 
 def svm(
-    run: Path, *, score: str, out: Path, count: int = 20_000, model: str = "", truncation: float | None = None,
-    checkpoint: Which = "last", seed: int = 0,
+    run: Path, *, score: str, out: Path, count: int = 20_000, model: Backbone = "", truncation: Truncation = None,
+    checkpoint: Checkpoint = "last", seed: Seed = 0,
 ) -> None:  # fmt: skip
     """The direction between points whose images show something and others: plane of a linear support vector machine.
 
@@ -30,25 +39,26 @@ def svm(
         Folder for the samples and directions.safetensors; goes on where it was stopped.
     count
         How many points.
-    model
-        Backbone of a trained detector or regression: mobilenet=FILE or timm:NAME=FILE.
     """
-    from dermsynth.latents.attributes import scorer
-    from dermsynth.latents.directions import svm_direction
-    from dermsynth.latents.samples import sampled
-    from dermsynth.latents.space import space_of
-    from dermsynth.sampling.generate import load_generator
+    from dermsynth.api.generators import directions
 
-    space, seen = space_of(load_generator(run, which=checkpoint)), scorer(score, model)
-    labels = space.generator.recipe.targets()
-    samples = sampled(space, seen, out, count=count, first_seed=seed, labels=labels, truncation=truncation)
-    found = svm_direction(samples, seen.threshold, seen.name, seed=0)
-    _write(out, space, [found])
+    result = directions(
+        run,
+        "svm",
+        score=score,
+        model=model,
+        count=count,
+        truncation=truncation,
+        checkpoint=checkpoint,
+        seed=seed,
+        out=out,
+    )
+    _say_directions(out, result)
 
 
 def pca(
-    run: Path, *, out: Path, count: int = 20_000, components: int = 10, truncation: float | None = None,
-    checkpoint: Which = "last", seed: int = 0,
+    run: Path, *, out: Path, count: int = 20_000, components: int = 10, truncation: Truncation = None,
+    checkpoint: Checkpoint = "last", seed: Seed = 0,
 ) -> None:  # fmt: skip
     """The principal directions of sampled points (GANSpace).
 
@@ -63,15 +73,15 @@ def pca(
     components
         How many directions.
     """
-    from dermsynth.latents.directions import pca_directions
-    from dermsynth.latents.space import space_of
-    from dermsynth.sampling.generate import load_generator
+    from dermsynth.api.generators import directions
 
-    space = space_of(load_generator(run, which=checkpoint))
-    _write(out, space, pca_directions(_points(space, count, seed, truncation), components))
+    result = directions(
+        run, "pca", count=count, components=components, truncation=truncation, checkpoint=checkpoint, seed=seed, out=out
+    )
+    _say_directions(out, result)
 
 
-def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkpoint: Which = "last") -> None:
+def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkpoint: Checkpoint = "last") -> None:
     """Eigenvectors of the weights from w to styles, each style's of unit length (SeFa): no images are needed.
 
     Parameters
@@ -85,23 +95,30 @@ def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkp
     layers
         First and last layer, for example 0-3; all by default.
     """
-    from dermsynth.latents.directions import sefa_directions
-    from dermsynth.latents.space import require_w, space_of
-    from dermsynth.sampling.generate import load_generator
+    from dermsynth.api.generators import directions
 
-    space = space_of(load_generator(run, which=checkpoint))
-    require_w(space, "sefa")
-    chosen = _layers(layers, space)
-    _write(out, space, sefa_directions(space, components, chosen, _points(space, 1000, 0, None)))
+    _say_directions(
+        out, directions(run, "sefa", components=components, layers=layers or None, checkpoint=checkpoint, out=out)
+    )
 
 
-def rename(directions: Path, old: str, new: str) -> None:
+def _say_directions(out: Path, directions: "Sequence[Direction]") -> None:
+    from dermsynth.api.generators import DIRECTIONS
+
+    for direction in directions:
+        facts = ", ".join(
+            f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+            for key, value in direction.facts.items()
+        )
+        print(f"{direction.name:<12}deviation {direction.scale:.3g}; {facts}")
+    print(out / DIRECTIONS)
+
+
+def rename(directions: OneFile, old: str, new: str) -> None:
     """Give a direction another name.
 
     Parameters
     ----------
-    directions
-        A directions.safetensors.
     old
         Its name so far.
     new
@@ -113,38 +130,44 @@ def rename(directions: Path, old: str, new: str) -> None:
     print(f"{directions}: {old} is called {new}")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Move:
+    """How images are moved along a direction."""
+
+    steps: float | None = None
+    """How far, in deviations of points along the direction; negative against it."""
+    until_gone: str = ""
+    """A scorer as for svm: each image is moved against the direction as little as it takes."""
+    layers: str = ""
+    """First and last layer that are moved, for example 0-3; by default those of the direction."""
+    without: Several = ()
+    """Names of directions that are projected out first; may be repeated."""
+    model: Backbone = ""
+
+
+MOVE = Move()
+
+
 def edit(
-    data: Path, *, directions: Path, direction: str, out: Path, steps: float | None = None, until_gone: str = "",
-    layers: str = "", model: str = "", without: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    run: Path | None = None,
-) -> None:  # fmt: skip
+    data: Path, *, directions: OneFile, direction: str, out: Path, move: Move = MOVE, run: Path | None = None
+) -> None:
     """Edit a whole synthetic set along a direction: by so many deviations, or until a scorer sees nothing any more.
 
     Parameters
     ----------
     data
         A set made by dermsynth generate; its run must be at hand.
-    directions
-        A directions.safetensors.
     direction
-        Name of one of its directions.
+        Name of one of the directions in the file.
     out
         Folder of the edited set.
-    steps
-        How far, in deviations of points along the direction; negative against it.
-    until_gone
-        A scorer as for svm: each image is moved against the direction as little as it takes.
-    layers
-        First and last layer that are moved, for example 0-3; by default those of the direction.
-    model
-        Backbone of a trained detector.
-    without
-        Names of directions that are projected out first.
     run
         The run that made the set, if it was moved.
     """
     from dataclasses import replace
 
+    from dermsynth.api.generators import latent_points, parse_layers
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
     from dermsynth.evaluation.generator_metrics import with_run
@@ -155,29 +178,47 @@ def edit(
     from dermsynth.latents.space import require_w
     from dermsynth.report.latents_report import write_edits
 
-    if (steps is None) == (not until_gone):
+    if (move.steps is None) == (not move.until_gone):
         raise UserError("say how far: either --steps NUMBER or --until-gone SCORER")
     source = with_run(open_data_set(data), run)
     space = space_behind(source)
     known = read_directions(directions, space)
     chosen = named(known, direction)
-    if without:
-        chosen = left_of(chosen, [named(known, name) for name in without], _points(space, 1000, 0, None))
-    if layers:
+    if move.without:
+        others = [named(known, name) for name in move.without]
+        chosen = left_of(chosen, others, latent_points(space, 1000, 0, None))
+    if move.layers:
         require_w(space, "--layers")
-        chosen = replace(chosen, layers=_layers(layers, space))
-    made = edit_set(source, space, chosen, out, steps=steps, gone=scorer(until_gone, model) if until_gone else None)
-    taken = made.table["edit_step"].astype(float)
-    mean = taken[taken != 0].mean() if (taken != 0).any() else 0.0
-    print(f"{out}: {len(made.table):,} images, {(taken != 0).sum():,} moved, {mean:+.2f} deviations on average")
-    print(write_edits(source, made))
+        chosen = replace(chosen, layers=parse_layers(move.layers, space))
+    gone = scorer(move.until_gone, move.model) if move.until_gone else None
+    result = edit_set(source, space, chosen, out, steps=move.steps, gone=gone)
+    steps = result.table["edit_step"].astype(float)
+    mean = steps[steps != 0].mean() if (steps != 0).any() else 0.0
+    print(f"{out}: {len(result.table):,} images, {(steps != 0).sum():,} moved, {mean:+.2f} deviations on average")
+    print(write_edits(source, result))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Costs:
+    """What else of an image is looked at when a direction is followed."""
+
+    without: Folders = ()
+    """Files of directions of other attributes: each direction is compared once more with all of these projected out."""
+    classifier: str = ""
+    """classifier=DIR, a folder of dermsynth utility: also how far its probability moves."""
+    perceptual: str = ""
+    """lpips=FILE or mobilenet=FILE: also the distance when the lesion alone is exchanged."""
+    model: Backbone = ""
+
+
+COSTS = Costs()
 
 
 def compare(
-    run: Path, *, directions: Annotated[tuple[Path, ...], Parameter(negative="")], target: str, out: Path, count: int = 200,
-    steps: Annotated[tuple[float, ...], Parameter(negative="")] = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0),
-    without: Annotated[tuple[Path, ...], Parameter(negative="")] = (), classifier: str = "", perceptual: str = "",
-    model: str = "", checkpoint: Which = "last", seed: int = 1_000_000,
+    run: Path, *, directions: DirectionFiles, target: str, out: Path, count: int = 200,
+    steps: Steps = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0), costs: Costs = COSTS, checkpoint: Checkpoint = "last",
+    seed: Annotated[int, Parameter(help="Seed of the first point; directions were found with other seeds.")] = 1_000_000,
 ) -> None:  # fmt: skip
     """Rank directions by what they cost: the target's score against lesion, ABCD features, skin tone and a classifier.
 
@@ -185,8 +226,6 @@ def compare(
     ----------
     run
         The run they were found in.
-    directions
-        Files of directions; may be repeated.
     target
         What should go: frame, hair, ruler, ink, sticker, bubble, detector=DIR:LABEL.
     out
@@ -195,13 +234,8 @@ def compare(
         How many latents, at least 200; seeds from --seed on, which no direction was found with.
     steps
         Deviations of points along a direction; may be repeated.
-    classifier
-        classifier=DIR: also how far its probability moves.
-    perceptual
-        lpips=FILE or mobilenet=FILE: also the distance when the lesion alone is exchanged.
-    without
-        Files of directions of other attributes: each direction is compared once more with all of these projected out.
     """
+    from dermsynth.api.generators import latent_points, load_generator
     from dermsynth.backbones.lpips import load_perceptual
     from dermsynth.latents.attributes import scorer
     from dermsynth.latents.directions import gathered
@@ -209,27 +243,63 @@ def compare(
     from dermsynth.latents.entanglement import Judges, entanglement, ranked
     from dermsynth.latents.space import space_of
     from dermsynth.report.latents_report import as_text, write_entanglement
-    from dermsynth.sampling.generate import load_generator
 
-    space, seen = space_of(load_generator(run, which=checkpoint)), scorer(target, model)
-    other = scorer(classifier) if classifier else None
-    judges = Judges(seen, other, load_perceptual(perceptual) if perceptual else None)
-    chosen, others = (list(gathered(paths, space).values()) for paths in (directions, without))
-    points = _points(space, 1000, 0, None)
-    chosen += [left_of(one, others, points) for one in chosen] if others else []
+    space, target_score = space_of(load_generator(run, checkpoint=checkpoint)), scorer(target, costs.model)
+    classifier = scorer(costs.classifier) if costs.classifier else None
+    judges = Judges(target_score, classifier, load_perceptual(costs.perceptual) if costs.perceptual else None)
+    chosen, others = (list(gathered(paths, space).values()) for paths in (directions, costs.without))
+    if others:
+        points = latent_points(space, 1000, 0, None)
+        chosen += [left_of(direction, others, points) for direction in chosen]
     seeds = range(seed, seed + count)
     rows = entanglement(space, chosen, judges, seeds=seeds, steps=steps)
     best = ranked(rows)
     print(as_text(best))
-    print(write_entanglement(out, space, chosen, rows, best, seen, seeds))
+    print(write_entanglement(out, space, chosen, rows, best, target_score, seeds))
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Search:
+    """How a photograph's point is found."""
+
+    label: str = ""
+    """Class of the photographs, for a conditional generator."""
+    perceptual: str = ""
+    """What distance is minimised: lpips=FILE or mobilenet=FILE; pixels at several scales by default."""
+    plus: Switch = False
+    """One w a layer: nearer, but edits may mean less."""
+    iterations: int = 500
+    """How many iterations of Adam."""
+    seed: Seed = 0
+    """Seed of the random numbers, at least 0."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Edits:
+    """How the projected photographs are edited."""
+
+    directions: Path | None = None
+    """A directions.safetensors, to edit by --direction and --edit."""
+    direction: str = ""
+    """Name of one of the directions in the file."""
+    edit: Steps = (-2.0, 2.0)
+    """How far, in deviations of points along the direction; may be repeated."""
+
+
+SEARCH, EDITS = Search(), Edits()
 
 
 def project(
-    run: Path, image: Annotated[tuple[Path, ...], Parameter(negative="")], *, out: Path, label: str = "", perceptual: str = "",
-    plus: Annotated[bool, Parameter(negative="")] = False, steps: int = 500, directions: Path | None = None,
-    direction: str = "", edit: Annotated[tuple[float, ...], Parameter(negative="")] = (-2.0, 2.0), checkpoint: Which = "last",
-    seed: int = 0,
-) -> None:  # fmt: skip
+    run: Path,
+    image: Folders,
+    *,
+    out: Path,
+    search: Search = SEARCH,
+    edits: Edits = EDITS,
+    checkpoint: Checkpoint = "last",
+) -> None:
     """Find photographs in W, say how near their images come, and edit them along a direction.
 
     Parameters
@@ -240,49 +310,48 @@ def project(
         Photographs; several may be named.
     out
         Folder: of each photograph a PNG (photograph, projection, edits) and its point as safetensors.
-    label
-        Their class, for a conditional generator.
-    perceptual
-        What distance is minimised: lpips=FILE or mobilenet=FILE; pixels at several scales by default.
-    plus
-        One w a layer: nearer, but edits may mean less.
-    steps
-        How many steps of Adam.
-    directions
-        A directions.safetensors, to edit by --direction and --edit (deviations; may be repeated).
     """
+    from dermsynth.api.generators import load_generator
     from dermsynth.backbones.lpips import load_perceptual
     from dermsynth.errors import UserError
     from dermsynth.images import read_image
     from dermsynth.latents.directions import named, read_directions
     from dermsynth.latents.inversion import pixel_distance, project, refuse_written, write_projection
     from dermsynth.latents.space import require_w, space_of
-    from dermsynth.sampling.generate import load_generator
 
     refuse_written(out, image)
-    space = space_of(
-        load_generator(run, which=checkpoint, device="cpu" if perceptual else "auto")
-    )  # where its networks are
+    device = "cpu" if search.perceptual else "auto"  # where the perceptual networks are
+    space = space_of(load_generator(run, checkpoint=checkpoint, device=device))
     require_w(space, "project")
-    classes = space.generator.config.data.classes
-    if (label not in classes) if classes else bool(label):
-        raise UserError(f"--label {label!r}: the generator's classes are: {', '.join(classes) or 'none'}")
-    if steps < 1:
-        raise UserError(f"--steps {steps}: must be at least 1")
-    chosen = named(read_directions(directions, space), direction) if directions is not None else None
-    distance = load_perceptual(perceptual).distance if perceptual else pixel_distance
+    number = class_number(space.generator.labels, search.label)
+    if search.iterations < 1:
+        raise UserError(f"--iterations {search.iterations}: must be at least 1")
+    direction = named(read_directions(edits.directions, space), edits.direction) if edits.directions else None
+    distance = load_perceptual(search.perceptual).distance if search.perceptual else pixel_distance
     for path in image:
-        number = classes.index(label) if classes else 0
-        found = project(space, read_image(path), number, distance, steps=steps, plus=plus, seed=seed)
-        write_projection(out, path, space, found, chosen, edit)
-        print(f"{path.name}: PSNR {found.psnr:.1f} dB, SSIM {found.ssim:.2f}, distance {found.distance:.4f}")
+        result = project(
+            space, read_image(path), number, distance, steps=search.iterations, plus=search.plus, seed=search.seed
+        )
+        write_projection(out, path, space, result, direction, edits.edit)
+        print(f"{path.name}: PSNR {result.psnr:.1f} dB, SSIM {result.ssim:.2f}, distance {result.distance:.4f}")
     print(out)
 
 
+def class_number(classes: "Sequence[str]", label: str) -> int:
+    """Which of a generator's classes a label is; 0 for an unconditional generator.
+
+    Raises UserError for another label, or one that a generator of classes needs and lacks.
+    """
+    from dermsynth.errors import UserError
+
+    if (label not in classes) if classes else bool(label):
+        raise UserError(f"--label {label!r}: the generator's classes are: {', '.join(classes) or 'none'}")
+    return list(classes).index(label) if classes else 0
+
+
 def explore(
-    run: Path, *, directions: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
-    score: Annotated[tuple[str, ...], Parameter(negative="")] = (), model: str = "", checkpoint: Which = "last",
-    device: str = "auto", port: int = 8001, data: Path | None = None,
+    run: Path, *, directions: DirectionFiles = (), score: Several = (), model: Backbone = "",
+    checkpoint: Checkpoint = "last", device: Device = "auto", port: int = 8001, data: Path | None = None,
 ) -> None:  # fmt: skip
     """Show a page on this machine: sliders for seed, class, truncation and directions, with scores and copy gate.
 
@@ -290,12 +359,8 @@ def explore(
     ----------
     run
         A run of a family with a latent.
-    directions
-        Files of directions; may be repeated.
     score
         What is scored: frame, hair, ruler, ink, sticker, bubble, detector=DIR:LABEL, classifier=DIR; may be repeated.
-    model
-        Backbone of a trained detector: mobilenet=FILE or timm:NAME=FILE.
     port
         Port to listen on; from another machine: ssh -L 8001:127.0.0.1:8001.
     data
@@ -304,41 +369,3 @@ def explore(
     from dermsynth.explore.serve import serve
 
     serve(run, directions, score, model, which=checkpoint, device=device, port=port, data=data)
-
-
-def _layers(text: str, space: "Space") -> tuple[int, int] | None:
-    """First and last layer; None for all."""
-    from dermsynth.errors import UserError
-
-    if not text:
-        return None
-    try:
-        first, last = (int(part) for part in text.split("-"))
-    except ValueError as error:
-        raise UserError(f"--layers {text!r}: write first and last, for example 0-3") from error
-    if not 0 <= first <= last < space.layers:
-        raise UserError(f"--layers {text}: this generator has layers 0 to {space.layers - 1}")
-    return first, last
-
-
-def _points(space: "Space", count: int, seed: int, truncation: float | None) -> "Points":
-    from dermsynth.errors import UserError
-
-    if count < 2:
-        raise UserError(f"`count` {count}: must be at least 2")
-    targets, seeds = space.generator.recipe.targets(), range(seed, seed + count)
-    return space.points(list(seeds), [targets[i % len(targets)] for i in range(count)], truncation)
-
-
-def _write(out: Path, space: "Space", found: "Sequence[Direction]") -> None:
-    from dermsynth.latents.directions import write_directions
-
-    path = out / "directions.safetensors"
-    write_directions(path, space, found)
-    for direction in found:
-        facts = ", ".join(
-            f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in direction.facts.items()
-        )
-        print(f"{direction.name:<12}deviation {direction.scale:.3g}; {facts}")
-    print(path)

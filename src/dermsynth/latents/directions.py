@@ -15,6 +15,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sklearn.model_selection import train_test_split
 from sklearn.svm import LinearSVC
+from torch import Tensor
 
 from dermsynth.errors import UserError
 from dermsynth.io import replacing
@@ -43,6 +44,21 @@ class Direction:
     def identity(self) -> str:
         """A hash of the vector, whatever its name."""
         return hashlib.sha256(self.vector.tobytes()).hexdigest()[:16]
+
+    def move(self, latents: Tensor, steps: float) -> Tensor:
+        """Latent points [n, d] or [n, layers, d] moved by `steps` times the deviation along the direction.
+
+        Raises UserError for points [n, d] where the direction moves some layers only.
+        """
+        change = latents.new_tensor(self.vector) * (steps * self.scale)
+        if self.layers is None:
+            return latents + change
+        if latents.ndim == 2:
+            raise UserError(f"{self.name}: moves layers {self.layers[0]} to {self.layers[1]}; give one point a layer")
+        first, last = self.layers
+        layer = torch.arange(latents.shape[1], device=latents.device)
+        chosen = ((layer >= first) & (layer <= last)).to(latents)
+        return latents + chosen[:, None] * change
 
 
 def svm_direction(samples: Samples, threshold: float, name: str, seed: int) -> Direction:
