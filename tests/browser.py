@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 
+WAIT_MS = 240_000
+"""After which a page counts as stuck, on a machine however busy."""
 SIZES = {"desk": (1280, 900), "phone": (390, 780)}
 
 
 def page_of(browser: Any, size: str = "desk", **options: Any) -> Any:
     width, height = SIZES[size]
     context = browser.new_context(viewport={"width": width, "height": height}, has_touch=size == "phone", **options)
+    context.set_default_timeout(WAIT_MS)
     page = context.new_page()
     page.problems = []
     page.on("console", lambda message: page.problems.append(message.text) if message.type == "error" else None)

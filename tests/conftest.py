@@ -8,9 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import torch
+from safetensors.torch import save_file
 
+from dermsynth.backbones.mobilenet import MobileNetV2
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
@@ -19,7 +22,11 @@ from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.training.config import RunConfig, TrainingSettings
 from dermsynth.training.data import Wanted, shown_images
-from tests import warm
+from tests import pack, warm
+from tests.pack import weights
+from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
+
+__all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
 TINY: dict[str, object] = {
@@ -49,8 +56,12 @@ SMALLER: dict[str, dict[str, object]] = {
 }
 """What a family needs to be quick, or to pass through all its phases within a few steps."""
 
+WAIT = 540
+"""Seconds after which a process counts as stuck, on a machine however busy."""
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
+hypothesis.settings.register_profile("any load", deadline=None)
+hypothesis.settings.load_profile("any load")
 torch.set_num_threads(1)  # tiny networks: threads cost more than they bring
 
 
@@ -75,6 +86,23 @@ def mobilenet_weights() -> Path:
     path = SHARED / "weights" / "mobilenet_v2_onnxzoo_mxnet_gluon_f32.safetensors"
     if not path.is_file():
         pytest.skip(f"no MobileNetV2 weights at {path}; set DERMSYNTH_SHARED")
+    return path
+
+
+@pytest.fixture(scope="session")
+def drawn_inception(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of drawn weights of the FID Inception-v3, whole."""
+    state = weights.inception(pack.golden()["inception"]["convolutions"])
+    path = tmp_path_factory.mktemp("weights") / "drawn_inception.safetensors"
+    save_file(state, path)
+    return path
+
+
+@pytest.fixture(scope="session")
+def drawn_mobilenet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file of drawn weights of MobileNetV2."""
+    path = tmp_path_factory.mktemp("weights") / "drawn_mobilenet.safetensors"
+    save_file(weights.mobilenet(pack.golden()["mobilenet"]["shapes"]), path)
     return path
 
 
@@ -119,12 +147,14 @@ def run(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
-    """`dermsynth ARGUMENTS` in a process of its own; with a PYTHONPATH in one that starts from nothing."""
+    """`dermsynth ARGUMENTS` in a process of its own; with `cold` in one that starts from nothing."""
 
-    def call(*arguments: object, status: int | None = 0, **environment: str) -> subprocess.CompletedProcess[str]:
+    def call(
+        *arguments: object, status: int | None = 0, cold: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
         whole = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **environment}
         words = list(map(str, arguments))
-        result = cold(words, whole) if "PYTHONPATH" in environment else warm.call(words, whole, 300)
+        result = cold_call(words, whole) if cold or "PYTHONPATH" in environment else warm.call(words, whole, WAIT)
         if status is not None:
             assert result.returncode == status, result.stdout + result.stderr
         return result
@@ -132,9 +162,9 @@ def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
     return call
 
 
-def cold(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+def cold_call(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dermsynth.cli.app", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT, env=environment, check=False)
 
 
 @pytest.fixture(scope="session")
@@ -155,3 +185,13 @@ def browser(chromium: str) -> Iterator[Any]:
         found = started.chromium.launch(executable_path=chromium, args=BROWSER_FLAGS)
         yield found
         found.close()
+
+
+@pytest.fixture(scope="session")
+def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Untrained weights: even random features see a black frame."""
+    path = tmp_path_factory.mktemp("weights") / "mobilenet.safetensors"
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        save_file({k: v.contiguous() for k, v in MobileNetV2().state_dict().items()}, path)
+    return f"mobilenet={path}"

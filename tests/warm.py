@@ -3,6 +3,7 @@
 import atexit
 import multiprocessing
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,8 @@ PRELOADED = (
     "dermsynth.cli.app", "dermsynth.training.loop", "dermsynth.evaluation.evaluate", "dermsynth.utility.experiment",
     "dermsynth.latents.entanglement", "dermsynth.report.run_report",
 )  # fmt: skip
+OFFLINE = Path(__file__).parent / "offline"
+"""On PYTHONPATH, it keeps a process from the network."""
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(list(PRELOADED))
 
@@ -44,6 +47,8 @@ def _main(arguments: Sequence[str], environment: Mapping[str, str], stdout: str,
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    if environment.get("DERMSYNTH_TEST_NETWORK_LOG"):
+        runpy.run_path(str(OFFLINE / "sitecustomize.py"))
     sys.argv = ["dermsynth", *arguments]
     status = _run()
     threading._shutdown()  # type: ignore[attr-defined]

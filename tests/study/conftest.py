@@ -54,6 +54,8 @@ type = "text"
 required = false
 """
 TOKEN = "an organiser's long token"
+WAIT = 300
+"""Seconds after which a server counts as stuck, on a machine however busy."""
 
 
 def small_protocol(folder: Path, *, back: bool = False, feedback: bool = False, exposure: int = 0) -> str:
@@ -104,7 +106,7 @@ class Server:
 
     def stop(self) -> None:
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(WAIT)
 
 
 def started(folder: Path, *arguments: str, port: int = 0, largest_file: int = 0, **environment: str) -> Server:
@@ -132,7 +134,7 @@ def started(folder: Path, *arguments: str, port: int = 0, largest_file: int = 0,
     environment = {**os.environ, "DERMSYNTH_STUDY_TOKEN": TOKEN, **environment}
     process = subprocess.Popen(command, env=environment, preexec_fn=limited)
     url = f"http://127.0.0.1:{port}{prefix}"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + WAIT
     while time.monotonic() < deadline:
         try:
             httpx.get(f"{url}/organise")

@@ -12,6 +12,8 @@ import httpx
 HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)"')
 
 
+PATIENCE = 400
+"""Seconds in which a server that was killed has to come back, on a machine however busy."""
 ARRIVAL = 8
 """Within how many times the longest thought all raters have come."""
 
@@ -36,8 +38,10 @@ def hidden(text: str) -> dict[str, str]:
 async def one_rater(client: httpx.AsyncClient, link: str, answers: int, think: tuple[float, float], seen: Seen) -> None:
     """From the invitation on; a connection that breaks is tried again, as a person would reload."""
 
+    deadline = time.monotonic() + PATIENCE
+
     async def request(method: str, url: str, **options: object) -> httpx.Response:
-        for _ in range(200):
+        while time.monotonic() < deadline:
             try:
                 start = time.perf_counter()
                 answer = await client.request(method, url, **options)  # type: ignore[arg-type]
@@ -80,9 +84,9 @@ async def one_rater(client: httpx.AsyncClient, link: str, answers: int, think: t
         mine.add(position)
 
 
-def panel(links: Sequence[str], answers: int, think: tuple[float, float]) -> Seen:
-    """All raters at once."""
-    seen = Seen()
+def panel(links: Sequence[str], answers: int, think: tuple[float, float], seen: Seen | None = None) -> Seen:
+    """All raters at once; `seen` may be watched by another thread meanwhile."""
+    seen = Seen() if seen is None else seen
 
     async def everybody() -> None:
         limits = httpx.Limits(max_connections=len(links), max_keepalive_connections=len(links))
