@@ -29,7 +29,7 @@ def _leaves(parent: App, words: Verb) -> Iterator[tuple[Verb, App]]:
 def _flags(verb: App) -> dict[str, str]:
     found = {}
     for argument in verb.assemble_argument_collection(parse_docstring=True):
-        if argument.parameter.parse is False or not argument.show:
+        if not argument.show or argument.field_info.is_positional:  # named by its place
             continue
         for name in argument.names:
             if name.startswith("--"):
