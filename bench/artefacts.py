@@ -70,7 +70,7 @@ def latents(rows: list[str]) -> None:
         config, shown = configure("stylegan2-ada", None, 16)
         train(Path(folder) / "run", config, shown, device="cpu")
         space, seen = space_of(load_generator(Path(folder) / "run")), scorer("frame")
-        labels = space.generator.recipe.targets()
+        labels = space.generator.model.targets()
         start = time.perf_counter()
         samples = sampled(
             space, seen, Path(folder) / "samples", count=POINTS, first_seed=0, labels=labels, truncation=None

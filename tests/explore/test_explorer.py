@@ -46,7 +46,7 @@ def of(space: Space, seed: int, *steps: tuple[str, float], truncation: float | N
 def test_without_a_step_it_is_what_generate_makes(explorer: Explorer, space: Space) -> None:
     for truncation in (None, 0.5):
         shown = explorer.shown(of(space, 7, truncation=truncation))
-        made = images_of(space.generator.recipe, [class_seed(1, 7)], [1], truncation)[0]
+        made = images_of(space.generator.model, [class_seed(1, 7)], [1], truncation)[0]
         assert (shown.before == made.transpose(1, 2, 0)).all()
         assert (shown.after == shown.before).all()
 

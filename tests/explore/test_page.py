@@ -40,7 +40,7 @@ def url(run: Path, directions: Path) -> Iterator[str]:
     options = ["--directions", directions, "--score", "frame@0.2", "--port", port, "--device", "cpu"]
     command = [sys.executable, "-m", "dermsynth.cli.app", "explore", run, *options]
     process = subprocess.Popen(list(map(str, command)), env={**os.environ, "OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline:
         try:
             httpx.get(f"http://127.0.0.1:{port}/")
@@ -50,7 +50,7 @@ def url(run: Path, directions: Path) -> Iterator[str]:
             time.sleep(0.1)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(20)
+    process.wait(300)
 
 
 def settled(page: Any, asked: str) -> None:
@@ -107,7 +107,7 @@ def test_the_download_is_the_image_with_its_recipe(url: str, run: Path) -> None:
     answer = httpx.get(f"{url}/image.png", params=asked)
     assert "attachment" in answer.headers["content-disposition"]
     image = Image.open(io.BytesIO(answer.content))
-    made = images_of(generator.recipe, [class_seed(1, 9)], [1], None)[0].transpose(1, 2, 0)
+    made = images_of(generator.model, [class_seed(1, 9)], [1], None)[0].transpose(1, 2, 0)
     assert image.tobytes() == made.tobytes()
     assert "trainedAlgorithmicMedia" in str(image.info)
     moved = httpx.get(f"{url}/image.png", params={**asked, "step": ["pca1:-2", "pca0:0"]}).content

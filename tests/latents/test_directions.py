@@ -84,7 +84,7 @@ def test_principal_directions_are_those_of_scikit_learn() -> None:
 def test_eigenvectors_of_the_weights_move_styles_most(space: Space) -> None:
     points = space.points(range(8), [0] * 8, None)
     found = sefa_directions(space, space.width, None, points)
-    stacked = torch.cat(space.generator.recipe.style_weights()).numpy()
+    stacked = torch.cat(space.generator.model.style_weights()).numpy()
     stacked /= np.linalg.norm(stacked, axis=1, keepdims=True)
     lengths = [np.linalg.norm(stacked @ d.vector) for d in found]
     assert lengths == sorted(lengths, reverse=True)
@@ -99,7 +99,7 @@ def test_eigenvectors_of_the_weights_move_styles_most(space: Space) -> None:
 @pytest.mark.parametrize("layers", [None, (0, 2), (3, 5)])
 def test_eigenvectors_are_those_of_the_authors_program(space: Space, layers: tuple[int, int] | None) -> None:
     """Its steps once more: weights of every convolution and of the last image layer side by side, columns of unit length."""
-    synthesis = space.generator.recipe.average.synthesis  # type: ignore[union-attr]
+    synthesis = space.generator.model.average.synthesis  # type: ignore[union-attr]
     blocks = list(synthesis.blocks.values())
     modules = [blocks[0].convolution]
     for block in blocks[1:]:
@@ -121,7 +121,7 @@ def test_eigenvectors_are_those_of_the_authors_program(space: Space, layers: tup
 
 def test_style_weights_are_those_that_each_layer_uses(space: Space) -> None:
     """A change of one layer's w that its weights send to nothing changes no pixel; any other does."""
-    recipe, labels = space.generator.recipe, [0] * 2
+    recipe, labels = space.generator.model, [0] * 2
     points = space.points([3, 4], labels, None)
     for layer, weights in enumerate(recipe.style_weights()):
         _, _, rows = np.linalg.svd(weights.double().numpy())
@@ -136,7 +136,7 @@ def test_style_weights_are_those_that_each_layer_uses(space: Space) -> None:
 
 def test_points_give_the_images_that_generate_makes(space: Space) -> None:
     labels, seeds = [0, 1, 1], [5, 6, 7]
-    direct = images_of(space.generator.recipe, [class_seed(n, s) for n, s in zip(labels, seeds, strict=True)], labels)
+    direct = images_of(space.generator.model, [class_seed(n, s) for n, s in zip(labels, seeds, strict=True)], labels)
     assert (space.images(space.points(seeds, labels, None), seeds, labels) == direct).all()
 
 

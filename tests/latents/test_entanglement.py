@@ -46,7 +46,7 @@ def test_what_no_layer_sees_changes_nothing(space: Space) -> None:
 
 
 def test_style_weights_of_this_run_have_no_blind_side(space: Space) -> None:
-    stacked = torch.cat(space.generator.recipe.style_weights())
+    stacked = torch.cat(space.generator.model.style_weights())
     assert int(torch.linalg.matrix_rank(stacked)) == space.width
 
 
@@ -83,7 +83,7 @@ def test_few_latents_are_refused(space: Space) -> None:
 
 def test_a_page_of_all_directions(space: Space, run: Path, tmp_path: Path, shell: Shell) -> None:
     """Each once more without a third direction."""
-    targets = space.generator.recipe.targets()
+    targets = space.generator.model.targets()
     points = space.points(range(1000), [targets[i % len(targets)] for i in range(1000)], None)
     first, second, third = sefa_directions(space, 3, None, points)
     write_directions(
@@ -99,5 +99,5 @@ def test_a_page_of_all_directions(space: Space, run: Path, tmp_path: Path, shell
     dice = {row["direction"]: row["dice"]["mean"] for row in result["rows"][::2]}
     assert dice["sefa0"] == pytest.approx(dice["sefa0-only"], abs=0.02), "it is at a right angle to the third already"
     assert (out / "entanglement.html").read_text().count("<figure>") == 4
-    side = space.generator.recipe.shape.height
+    side = space.generator.model.shape.height
     assert read_image(out / "strip03.png").shape == (3 * side + 4, 7 * side + 12, 3)

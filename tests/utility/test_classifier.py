@@ -64,9 +64,9 @@ def test_images_are_normalised_like_imagenets() -> None:
     torch.testing.assert_close(white[0, :, 0, 0], torch.tensor([2.2489, 2.4286, 2.6400]), rtol=1e-4, atol=1e-4)
 
 
-def test_backbones_are_named_and_wrong_names_are_refused(tmp_path: Path, mobilenet_weights: Path) -> None:
+def test_backbones_are_named_and_wrong_names_are_refused(tmp_path: Path, drawn_mobilenet: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (3, 3, 64, 64)).astype(np.uint8)
-    assert Classifier(f"mobilenet={mobilenet_weights}", 0).probabilities(image).shape == (3,)
+    assert Classifier(f"mobilenet={drawn_mobilenet}", 0).probabilities(image).shape == (3,)
     pytest.importorskip("timm", reason="needs timm")
     for name, width in (("efficientnet_b2", 1408), ("inception_v4", 1536)):  # ROSEN's and BISSOTO's
         model = Classifier(f"timm:{name}", 0)

@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.api.data import ALL_CORES, Data, open_dataset
+from dermsynth.api.data import Data, open_dataset
 from dermsynth.artefacts import detection
 from dermsynth.artefacts.annotate import mark
 from dermsynth.artefacts.benchmark import compare_methods
@@ -59,28 +59,30 @@ def masks(image: NDArray[np.uint8], *, lesion: NDArray[np.bool_] | None = None) 
 def detect(
     data: Data,
     *,
+    out: Path | str | None = None,
     store_masks: bool = True,
     detector: Path | str | None = None,
     model: str = "",
-    jobs: int = ALL_CORES,
+    jobs: int | None = None,
 ) -> DataSet:
     """Look for artefacts in every image of a data set, and store what was found with it.
 
-    The columns ``found_NAME`` (0 or 1), ``score_NAME`` and ``skin_tone`` (individual typology angle in degrees) are added to
-    the set's table.
+    The columns are ``found_NAME`` (0 or 1), ``score_NAME`` and ``skin_tone`` (individual typology angle in degrees).
 
     Parameters
     ----------
     data : DataSet, Path or str
-        The data set, which must be writable.
+        The data set.
+    out : Path, str or None
+        Folder for what is found; by default the set itself, which then must be writable.
     store_masks : bool
         Whether a PNG with the masks of all artefacts is stored for each image.
     detector : Path, str or None
         Folder of a trained detector, whose probabilities become columns too.
     model : str
         The backbone it was trained on: ``mobilenet=FILE`` or ``timm:NAME=FILE``.
-    jobs : int
-        Processes that work side by side; -1 for one a core.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
 
     Returns
     -------
@@ -99,7 +101,7 @@ def detect(
     >>> set(marked.table["found_frame"])
     {'1'}
     """
-    marked = mark(open_dataset(data), masks=store_masks, jobs=jobs)
+    marked = mark(open_dataset(data), out=None if out is None else Path(out), masks=store_masks, jobs=jobs)
     return marked if detector is None else add_probabilities(marked, Path(detector), model)
 
 
@@ -110,7 +112,7 @@ def remove(
     methods: Mapping[str, Method | Cut],
     inside_lesion: bool = False,
     seed: int = 0,
-    jobs: int = ALL_CORES,
+    jobs: int | None = None,
 ) -> DataSet:
     """Write a copy of a data set without artefacts; lesions with masks are protected.
 
@@ -127,8 +129,8 @@ def remove(
         Whether hair and rulers are filled within the lesion too.
     seed : int
         Seed of the random numbers, at least 0.
-    jobs : int
-        Processes that work side by side; -1 for one a core.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
 
     Returns
     -------
@@ -169,7 +171,7 @@ def _check_methods(methods: Mapping[str, str]) -> None:
 
 
 def insert(
-    data: Data, *, out: Path | str, artefacts: Sequence[Artefact], seed: int = 0, jobs: int = ALL_CORES
+    data: Data, *, out: Path | str, artefacts: Sequence[Artefact], seed: int = 0, jobs: int | None = None
 ) -> DataSet:
     """Write a copy of a data set with artefacts drawn into every image: counterfactual pairs for testing classifiers.
 
@@ -183,8 +185,8 @@ def insert(
         What is drawn, in this order.
     seed : int
         Seed of the first image's random numbers, at least 0.
-    jobs : int
-        Processes that work side by side; -1 for one a core.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
 
     Returns
     -------
@@ -206,7 +208,7 @@ def insert(
     return insert_all(open_dataset(data), Path(out), tuple(artefacts), seed, jobs=jobs)
 
 
-def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int = ALL_CORES) -> Any:
+def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int | None = None) -> Any:
     """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
 
     Parameters
@@ -219,8 +221,8 @@ def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, 
         Whether methods that take seconds an image are compared too: ``fsr-best`` and ``biharmonic``.
     seed : int
         Seed of the random numbers, at least 0.
-    jobs : int
-        Processes that work side by side; -1 for one a core.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
 
     Returns
     -------

@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.api.data import ALL_CORES, Data, open_dataset
+from dermsynth.api.data import Data, open_dataset
 from dermsynth.artefacts.bias import Bias, artefact_bias, bias_findings
 from dermsynth.data.audit import Audit, as_json, as_text
 from dermsynth.data.audit import audit as audit_images
@@ -61,7 +61,7 @@ class AuditResult:
         return {**as_json(self.content), "artefacts": {**tables, "confirmed": confirmed}}
 
 
-def audit(data: Data, *, seed: int = 0, jobs: int = ALL_CORES) -> AuditResult:
+def audit(data: Data, *, seed: int = 0, jobs: int | None = None) -> AuditResult:
     """Look at a data set before training: classes, sizes, broken images, masks, duplicates, leaks between splits, artefacts.
 
     Parameters
@@ -70,8 +70,8 @@ def audit(data: Data, *, seed: int = 0, jobs: int = ALL_CORES) -> AuditResult:
         The data set.
     seed : int
         Seed of the folds with which columns are tested for what they reveal of the label, at least 0.
-    jobs : int
-        Processes that read images; -1 for one a core.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
 
     Returns
     -------

@@ -13,7 +13,6 @@ from dermsynth.models.layers.shapes import parse_shape
 
 Data = DataSet | Path | str
 """A data set, or the folder of one."""
-ALL_CORES = -1
 SHARES = "0.8/0.1/0.1"
 
 
@@ -55,7 +54,7 @@ def import_folder(
     labels_as_written: bool = False,
     marked: Marked = "refuse",
     allow_links_to: Sequence[Path | str] = (),
-    jobs: int = ALL_CORES,
+    jobs: int | None = None,
 ) -> DataSet:
     """Import a folder of images as a new data set.
 
@@ -81,8 +80,8 @@ def import_folder(
         What happens to images whose files say that an algorithm made them.
     allow_links_to : sequence of Path or str
         Further folders into which symbolic links may lead.
-    jobs : int
-        Processes that read images; -1 for one a core.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
 
     Returns
     -------
@@ -125,7 +124,7 @@ def import_csv(
     marked: Marked = "refuse",
     mask_value: int | None = None,
     allow_links_to: Sequence[Path | str] = (),
-    jobs: int = ALL_CORES,
+    jobs: int | None = None,
 ) -> DataSet:
     """Import the images that a CSV names, with its columns, as a new data set.
 
@@ -161,8 +160,8 @@ def import_csv(
         The lesion's number in masks that hold several numbers.
     allow_links_to : sequence of Path or str
         Further folders into which symbolic links may lead.
-    jobs : int
-        Processes that read images; -1 for one a core.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
 
     Returns
     -------
@@ -192,7 +191,8 @@ def import_csv(
 
 
 def import_rows(
-    source: Source, out: Path | str, *, shares: str, seed: int, lower_case_labels: bool, options: ImportOptions, jobs: int
+    source: Source, out: Path | str, *, shares: str, seed: int, lower_case_labels: bool, options: ImportOptions,
+    jobs: int | None = None,
 ) -> DataSet:  # fmt: skip
     """A data set from what any importer found."""
     if lower_case_labels:
@@ -213,7 +213,7 @@ def phantom(
     artefact: str = "frame",
     tied_to: str = "melanoma",
     correlation: float = 0.0,
-    jobs: int = ALL_CORES,
+    jobs: int | None = None,
 ) -> DataSet:
     """Draw dermoscopy by a program: a data set with exact masks of every structure, which needs no patient.
 
@@ -233,8 +233,8 @@ def phantom(
         The class it is tied to.
     correlation : float
         From -1 to 1. At 0 the artefact is as frequent in every class; at 1 it occurs in every image of the class and in no other.
-    jobs : int
-        Processes that draw; -1 for one a core.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
 
     Returns
     -------

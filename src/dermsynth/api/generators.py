@@ -154,7 +154,7 @@ def _quotas(generator: Generator, count: int | Mapping[str, int] | None, split: 
     """How many images of which class."""
     if split:
         raise UserError(f"`split` {split}: goes with `maps`; leave it out")
-    if count is None and generator.recipe.takes == "images":
+    if count is None and generator.model.inputs.from_noise:
         raise UserError("`count` is missing: name a number of images, or one for each class")
     if isinstance(count, Mapping):
         return dict(count)
@@ -328,7 +328,7 @@ def _svm(
 ) -> Direction:
     if out is None or not score:
         raise UserError("`score`, `out`: svm needs both, what is scored and a folder for the scored points")
-    what, labels = scorer(score, model), space.generator.recipe.targets()
+    what, labels = scorer(score, model), space.generator.model.targets()
     samples = sampled(space, what, Path(out), count=count, first_seed=seed, labels=labels, truncation=truncation)
     return svm_direction(samples, what.threshold, what.name, seed=0)
 
@@ -337,7 +337,7 @@ def latent_points(space: Space, count: int, seed: int, truncation: float | None)
     """Points [count, d] of consecutive seeds, classes in turn."""
     if count < 2:
         raise UserError(f"`count` {count}: must be at least 2")
-    targets, seeds = space.generator.recipe.targets(), range(seed, seed + count)
+    targets, seeds = space.generator.model.targets(), range(seed, seed + count)
     return space.points(list(seeds), [targets[i % len(targets)] for i in range(count)], truncation)
 
 

@@ -14,9 +14,11 @@ from dermsynth.errors import UserError
 from dermsynth.evaluation.watcher import usual_watchers
 from dermsynth.images import Crop, Filter
 from dermsynth.io import parse_count
+from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape, parse_shape
 from dermsynth.training.config import CONFIG, Precision, RunConfig
-from dermsynth.training.data import Plan, Wanted, configured, resolved
+from dermsynth.training.data import Plan, resolve
+from dermsynth.training.data import configure as read_images
 from dermsynth.training.loop import train as carry_out
 
 if TYPE_CHECKING:
@@ -57,7 +59,7 @@ def train(
     Parameters
     ----------
     family : str
-        The GAN family: ``stylegan2-ada``, ``r3gan``, ``dcgan``, ...; `dermsynth recipes` lists them.
+        The GAN family: ``stylegan2-ada``, ``r3gan``, ``dcgan``, ...; `dermsynth models` lists them.
     data : DataSet, Path, str or None
         The data set to learn from; by default a phantom of 2,000 images.
     out : Path or str
@@ -160,7 +162,7 @@ class ImageChoices:
     target: str = ""
     superpixels: bool = False
 
-    def wanted(self, shape: Shape) -> Wanted:
+    def request(self, shape: Shape) -> DataRequest:
         """The same for the trainer."""
         if not 0 <= self.imbalance <= 1:
             raise UserError(
@@ -168,7 +170,7 @@ class ImageChoices:
             )
         decoding = Decoding(shape.height, shape.width, self.crop, self.filter)
         selection = Selection(self.split, self.exclude, False if self.unconditional else None)
-        return Wanted(decoding, selection, self.imbalance, self.superpixels, self.source, self.target)
+        return DataRequest(decoding, selection, self.imbalance, self.superpixels, self.source, self.target)
 
 
 @dataclass(frozen=True)
@@ -208,7 +210,7 @@ def configure(
     """Resolve every choice into a configuration, and decode the images it names."""
     shape = parse_shape(shown.resolution)
     plan = Plan(family, preset, options or {}, loop.settings(images))
-    resolved(plan, shape)  # a wrong choice is refused before any image is read
-    wanted = shown.wanted(shape)
+    resolve(plan, shape)  # a wrong choice is refused before any image is read
+    request = shown.request(shape)
     data_set = open_dataset(data) if data is not None else default_phantom(shape.height, shape.width)
-    return configured(plan, data_set, wanted)
+    return read_images(plan, data_set, request)

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from dermsynth.cli.flags import say, say_photographs
-from dermsynth.cli.options import Backbone, DataFolder, Jobs, NewData, Photographs, Seed, Several, Split, Switch
+from dermsynth.cli.options import (
+    WORKERS,
+    Backbone,
+    DataFolder,
+    NewData,
+    Photographs,
+    Seed,
+    Several,
+    Split,
+    Switch,
+    Workers,
+)
 
 if TYPE_CHECKING:
     from dermsynth.data.dataset import DataSet
@@ -18,12 +29,15 @@ Fill = Literal["skin", "fsr", "fsr-best", "nearest", "telea", "navier-stokes", "
 
 
 def detect(
-    data: DataFolder, *, store_masks: bool = True, detector: Path | None = None, model: Backbone = "", jobs: Jobs = -1
-) -> None:
+    data: DataFolder, *, out: Path | None = None, store_masks: bool = True, detector: Path | None = None,
+    model: Backbone = "", workers: Workers = WORKERS,
+) -> None:  # fmt: skip
     """Look for frames, hair, rulers, ink, stickers and bubbles: columns in metadata.csv, masks as files.
 
     Parameters
     ----------
+    out
+        Folder for columns and masks; by default the data set, which then must be writable.
     store_masks
         Whether masks are stored as files.
     detector
@@ -32,7 +46,8 @@ def detect(
     from dermsynth.api.artefacts import detect as look
     from dermsynth.artefacts.confirmation import trusts
 
-    marked = look(data, store_masks=store_masks, detector=detector, model=model, jobs=jobs)
+    workers.prepare()
+    marked = look(data, out=out, store_masks=store_masks, detector=detector, model=model)
     say(shares_text(marked), *(trust.sentence() for trust in trusts(marked)))
     where = shlex.quote(str(data))
     print(
@@ -46,16 +61,14 @@ def shares_text(marked: "DataSet") -> str:
     import numpy as np
 
     from dermsynth.artefacts.annotate import TONE, found_column
-    from dermsynth.artefacts.confirmation import known_flags
     from dermsynth.artefacts.detection import ARTEFACTS
-    from dermsynth.values import numbers
 
     groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
     lines = [f"{'share of images with':<24}" + "".join(f"{label:>22}" for label, _ in groups)]
     for name in ARTEFACTS:
-        present = known_flags(marked.table, found_column(name)) == 1
+        present = marked.known_flags(found_column(name)) == 1
         lines.append(f"{name:<24}" + "".join(f"{present[rows].mean():>22.1%}" for _, rows in groups))
-    measured = np.isfinite(numbers(marked.table, TONE)).mean()
+    measured = np.isfinite(marked.numbers(TONE)).mean()
     return "\n".join([*lines, f"skin tone: the light lets it be told in {measured:.1%} of the images"])
 
 
@@ -160,7 +173,7 @@ METHODS = Methods()
 
 def remove(
     data: Path, *, out: NewData, methods: Methods = METHODS, inside_lesion: Switch = False, seed: Seed = 0,
-    photographs: Photographs = True, jobs: Jobs = -1,
+    photographs: Photographs = True, workers: Workers = WORKERS,
 ) -> None:  # fmt: skip
     """Write a copy of a data set without artefacts; lesion masks are protected.
 
@@ -179,7 +192,8 @@ def remove(
     chosen = methods.by_artefact()
     if not chosen:
         raise UserError("nothing to remove: say how, for example --frames crop --hair telea")
-    copy = write_copy(data, out=out, methods=chosen, inside_lesion=inside_lesion, seed=seed, jobs=jobs)  # type: ignore[arg-type]
+    workers.prepare()
+    copy = write_copy(data, out=out, methods=chosen, inside_lesion=inside_lesion, seed=seed)  # type: ignore[arg-type]
     say(removal_text(copy), write_removal_report(open_data_set(data), copy, photographs=photographs))
     say_photographs(photographs)
 
@@ -187,9 +201,8 @@ def remove(
 def removal_text(copy: "DataSet") -> str:
     """How much was filled, and how much of it is found again."""
     from dermsynth.artefacts.datasets import what_is_left
-    from dermsynth.values import numbers
 
-    share, lost = numbers(copy.table, "filled_share").mean(), numbers(copy.table, "lesion_lost")
+    share, lost = copy.numbers("filled_share").mean(), copy.numbers("lesion_lost")
     lines = [f"{copy.folder}: {len(copy.table):,} images, {share:.1%} of their pixels filled"]
     if lost.any():
         lines.append(
@@ -209,7 +222,7 @@ def insert(
     out: NewData,
     artefact: Annotated[tuple[Artefact, ...], Parameter(negative="")],
     seed: Seed = 0,
-    jobs: Jobs = -1,
+    workers: Workers = WORKERS,
 ) -> None:
     """Write a copy of a data set with artefacts drawn into every image: counterfactual pairs for testing classifiers.
 
@@ -222,7 +235,8 @@ def insert(
     """
     from dermsynth.api.artefacts import insert as write_copy
 
-    copy = write_copy(data, out=out, artefacts=artefact, seed=seed, jobs=jobs)
+    workers.prepare()
+    copy = write_copy(data, out=out, artefacts=artefact, seed=seed)
     print(f"{out}: {len(copy.table):,} images with {', '.join(artefact)}")
 
 
@@ -264,7 +278,7 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: Split = "", thres
 
 def compare(
     data: Path, *, out: Path, count: int = 100, slow: Switch = False, seed: Seed = 0,
-    photographs: Photographs = True, jobs: Jobs = -1,
+    photographs: Photographs = True, workers: Workers = WORKERS,
 ) -> None:  # fmt: skip
     """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
 
@@ -283,7 +297,8 @@ def compare(
     from dermsynth.data.dataset import open_data_set
     from dermsynth.report.artefact_report import write_comparison
 
-    result = compare_methods(data, count=count, slow=slow, seed=seed, jobs=jobs)
+    workers.prepare()
+    result = compare_methods(data, count=count, slow=slow, seed=seed)
     print(f"{'artefact':<10}{'method':<15}{'PSNR dB':>9}{'SSIM':>8}{'colour':>8}{'outside':>9}{'ms':>8}{'n':>6}")
     for row in result["repairs"]:
         print(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Literal
 
 from cyclopts import Parameter
 
+from dermsynth.cli.flags import say
 from dermsynth.cli.options import Device, Seed, Several
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ def experiment(
     shape = parse_shape(setting.resolution)
     data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width, setting.framed)
     check(setting, data_set)
-    module.carry_out(setting, data_set, out, device)
+    result = module.carry_out(setting, data_set, out, device)
+    say(*result.table, "", out)
 
 
 def changed_setting(name: str, setting: "Setting", changes: Changes, seed: int) -> "Setting":
@@ -88,7 +90,7 @@ def changed_setting(name: str, setting: "Setting", changes: Changes, seed: int) 
     from dermsynth.models.registry import family
 
     for asked in changes.families:
-        if asked not in setting.plans and family(asked).takes != "images":
+        if asked not in setting.plans and not family(asked).inputs.from_noise:
             raise UserError(f"--families {asked}: makes images from images, which {name} does not compare")
     return replace(
         setting,

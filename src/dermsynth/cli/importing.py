@@ -3,12 +3,12 @@
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
 from dermsynth.cli.flags import say, say_photographs
-from dermsynth.cli.options import DataFolder, Folders, Jobs, NewData, Photographs, Seed, Split, Switch
+from dermsynth.cli.options import WORKERS, DataFolder, Folders, NewData, Photographs, Seed, Split, Switch, Workers
 
 if TYPE_CHECKING:
     from dermsynth.data.importers.sources import Source
@@ -29,8 +29,13 @@ class Division:
     """Seed of the random numbers that divide the images."""
     marked: Literal["refuse", "leave-out", "keep"] = "refuse"
     """What to do with images that are marked as made by an algorithm."""
-    jobs: int = -1
-    """Processes that read images side by side; -1 for one a core."""
+    workers: Workers = WORKERS
+    """Who reads the images."""
+
+    def begin(self) -> dict[str, Any]:
+        """Set who reads the images; the rest as arguments of an import."""
+        self.workers.prepare()
+        return {"shares": self.shares, "seed": self.seed, "marked": self.marked}
 
 
 @Parameter(name="*")
@@ -87,7 +92,7 @@ def import_folder(
 
     from dermsynth.api.data import import_folder as write_data_set
 
-    write_data_set(folder, out=out, **asdict(division), **asdict(labels), **asdict(links))
+    write_data_set(folder, out=out, **division.begin(), **asdict(labels), **asdict(links))
 
 
 def import_csv(
@@ -99,7 +104,7 @@ def import_csv(
 
     from dermsynth.api.data import import_csv as write_data_set
 
-    choices = {**asdict(columns), **asdict(division), **asdict(labels), **asdict(links)}
+    choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links)}
     write_data_set(table, out=out, image_folder=image_folder, mask_value=mask_value, **choices)
 
 
@@ -110,10 +115,11 @@ def _import(
     from dermsynth.api.data import import_rows
     from dermsynth.data.importers.sources import ImportOptions
 
+    division.begin()
     options = ImportOptions(division.marked, labels.labels_as_written, mask_value, links.allow_links_to)
     import_rows(
         source, out, shares=division.shares, seed=division.seed, lower_case_labels=labels.lower_case_labels,
-        options=options, jobs=division.jobs,
+        options=options,
     )  # fmt: skip
 
 
@@ -304,7 +310,12 @@ def edited_maps(
 
 
 def audit(
-    folder: DataFolder, *, page: Path | None = None, photographs: Photographs = True, seed: Seed = 0, jobs: Jobs = -1
+    folder: DataFolder,
+    *,
+    page: Path | None = None,
+    photographs: Photographs = True,
+    seed: Seed = 0,
+    workers: Workers = WORKERS,
 ) -> None:
     """Look at a data set before training: classes, sizes, images, masks, duplicates, columns, artefacts, leaks, splits.
 
@@ -315,7 +326,8 @@ def audit(
     """
     from dermsynth.api.audit import audit as look
 
-    result = look(folder, seed=seed, jobs=jobs)
+    workers.prepare()
+    result = look(folder, seed=seed)
     path = result.save(page or folder / "audit.html", photographs=photographs)
     say(result.text(), f"\nreport: {path}")
     say_photographs(photographs)
@@ -344,7 +356,7 @@ def phantom(
     resolution: str = "64",
     seed: Seed = 0,
     dial: Dial = DIAL,
-    jobs: Jobs = -1,
+    workers: Workers = WORKERS,
 ) -> None:
     """Draw a phantom data set: dermoscopy by a program, with exact masks of every structure.
 
@@ -359,6 +371,7 @@ def phantom(
 
     from dermsynth.api.data import phantom as draw
 
-    result = draw(out, count=count, resolution=resolution, seed=seed, jobs=jobs, **asdict(dial))
+    workers.prepare()
+    result = draw(out, count=count, resolution=resolution, seed=seed, **asdict(dial))
     counts = ", ".join(f"{label} {result.count(label)}" for label in result.classes)
     print(f"{out}: {len(result.table):,} images, {counts}")

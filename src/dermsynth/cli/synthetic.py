@@ -110,7 +110,7 @@ def translate(
     )
     following = shlex.join(["dermsynth", "evaluate", str(out)])
     print(f"{out}: {len(result.table):,} images; copy gate: not run yet; {following} runs it")
-    change = result.description.get("change_outside_mask")
+    change = result.provenance.document.get("change_outside_mask")
     if change:
         print(
             f"  change outside the masks: {change['mean']} grey levels on average, {change['worst']} in the worst image"

@@ -49,7 +49,7 @@ class Model:
     """The choices of the family."""
 
     preset: str = "laptop"
-    """laptop (small; no GPU needed), or one of the published ones that `dermsynth recipes` lists."""
+    """laptop (small; no GPU needed), or one of the published ones that `dermsynth models` lists."""
     batch: int | None = None
     """Images a step; the preset's own by default."""
     set: Several = ()
@@ -98,7 +98,7 @@ def train(
     Parameters
     ----------
     family
-        The GAN family; `dermsynth recipes` lists them.
+        The GAN family; `dermsynth models` lists them.
     out
         Folder of the run.
     images
@@ -125,12 +125,9 @@ def next_command(config: "RunConfig", out: Path) -> str:
     """The command that makes images with the run, as it can be pasted into a shell."""
     from dermsynth.models import registry
 
-    rest = {
-        "images": ["generate", str(out), "--count", "100"],
-        "maps": ["generate", str(out), "--maps", config.data.folder],
-        "domains": ["translate", str(out), "--input", config.data.folder],
-    }[registry.family(config.recipe).takes]
-    return shlex.join(["dermsynth", *rest, "--out", f"{out}-synthetic"])
+    inputs = registry.family(config.family).inputs
+    source = ["--count", "100"] if inputs.from_noise else [f"--{inputs.source}", config.data.folder]
+    return shlex.join(["dermsynth", inputs.verb, str(out), *source, "--out", f"{out}-synthetic"])
 
 
 def parse_choice(text: str) -> tuple[str, Any]:

@@ -148,15 +148,9 @@ class Compared:
     def facts(self) -> dict[str, Any]:
         """What must stand beside the figures: both sets, what makes them unlike, the extractor, the size, the environment."""
         synthetic, real, chosen, extractor = self.synthetic, self.whole, self.real, self.extractor
-        generator = synthetic.description.get("generator", {})
-        same = generator.get("data_hash") == real.content_hash
-        seen = 0
-        if same:
-            trained_on = generator.get("split", "train")
-            in_training = (
-                chosen.table["split"] == trained_on if "split" in chosen.table else np.ones(len(chosen.table), bool)
-            )
-            seen = len(chosen.table) if trained_on == "all" else int(np.sum(in_training))
+        generator = synthetic.provenance.generator
+        same = generator.data_hash == real.content_hash
+        seen = int(np.sum(chosen.in_split(generator.split))) if same else 0
         return {
             "schema": SCHEMA,
             "synthetic": {
@@ -164,7 +158,7 @@ class Compared:
                 "images": len(synthetic.table),
                 "classes": synthetic.classes,
                 "content_hash": synthetic.content_hash,
-                "generator": generator,
+                "generator": generator.document,
             },
             "real": {
                 "folder": real.folder.name,
@@ -186,7 +180,7 @@ class Compared:
                 Side(synthetic, self.images[0], "synthetic"),
                 Side(chosen, self.images[1], "real"),
                 self.decoding,
-                bool(generator),
+                generator.known,
             ),
             "shared_images": shared_images(*self.images),
             "size": [self.decoding.width, self.decoding.height],
@@ -227,7 +221,7 @@ def _check_sides(synthetic: DataSet, real: DataSet) -> None:
 
 def left_out_of(chosen: DataSet, real: DataSet, split: str) -> dict[str, int]:
     """Images of the split that are not compared, by label: those of classes that were not generated."""
-    rows = real.table if split == "all" or "split" not in real.table else real.table[real.table["split"] == split]
+    rows = real.table[real.in_split(split)]
     others = rows[~rows["file_name"].isin(chosen.table["file_name"])]
     return {
         str(label) or "no label": int(n) for label, n in others.get("label", others["file_name"]).value_counts().items()
@@ -239,21 +233,15 @@ def compared_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
 
     Raises UserError for a split that is not there.
     """
-    keep = np.ones(len(real.table), dtype=bool)
-    if split != "all":
-        if "split" not in real.table or split not in set(real.table["split"]):
-            there = ", ".join(sorted({*real.table.get("split", []), "all"} - {""}))
-            raise UserError(f"`split` {split!r}: no such split in {real.folder}; there are: {there}")
-        keep &= (real.table["split"] == split).to_numpy()
-    generator = synthetic.description.get("generator", {})
+    rows = real.split(split)
+    keep = ~np.isin(rows.labels.astype(str), synthetic.provenance.generator.exclude)
     if synthetic.classes:
-        keep &= np.isin(real.labels.astype(str), synthetic.classes)
-    keep &= ~np.isin(real.labels.astype(str), generator.get("exclude", []))
-    return real.select(keep)
+        keep &= np.isin(rows.labels.astype(str), synthetic.classes)
+    return rows.select(keep)
 
 
 def _copy_to_run(synthetic: DataSet, result: dict[str, Any]) -> None:
     """Leave a copy where the run's report looks, if the run is still there and is the one meant."""
     if checkpoint_of(synthetic) is not None:
-        run = Path(str(synthetic.description["generator"]["run"]))
+        run = Path(synthetic.provenance.generator.run)
         write_json(run / "evaluations" / f"{synthetic.folder.name}.json", result)

@@ -1,6 +1,6 @@
 """What a synthetic set has copied of the images its generator was trained on, against images it has never seen."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, amended
 from dermsynth.data.duplicates import twins_between
+from dermsynth.data.provenance import GeneratorProvenance
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copy_detection import FALSE_ALARMS, CopyGate
@@ -52,14 +53,13 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
 
     Raises UserError when the real set is not the one trained on or translated, was divided anew since, or all of it was used.
     """
-    generator = synthetic.description.get("generator", {})
+    generator = synthetic.provenance.generator
     _check_comparable(synthetic, real, generator)
     verify(real)
-    wanted = np.ones(len(real.table), dtype=bool)
-    if generator.get("classes"):
-        wanted &= np.isin(real.labels.astype(str), generator["classes"])
-    wanted &= ~np.isin(real.labels.astype(str), generator.get("exclude", []))
-    used = (real.table["split"] == generator.get("split", "train")).to_numpy()
+    wanted = ~np.isin(real.labels.astype(str), generator.exclude)
+    if generator.classes:
+        wanted &= np.isin(real.labels.astype(str), generator.classes)
+    used = real.in_split(generator.split)
     if TRANSLATED in synthetic.table:
         given = np.isin(real.table["file_name"].to_numpy(str), synthetic.table[TRANSLATED].to_numpy(str))
         wanted, used = wanted | given, used | given
@@ -68,18 +68,18 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
     return Sources(real.select(wanted & used), real.select(wanted & ~used))
 
 
-def _check_comparable(synthetic: DataSet, real: DataSet, generator: Mapping[str, Any]) -> None:
+def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorProvenance) -> None:
     """Raise UserError where nothing can be said of copies, with the reason."""
     reason = ""
-    if not generator:
+    if not generator.known:
         reason = f"{synthetic.folder}: says nothing of its generator, so its training images are not known"
-    elif generator.get("data_hash") != real.content_hash:
+    elif generator.data_hash != real.content_hash:
         reason = f"{real.folder}: not the set that the generator was trained on"
-    elif "split" not in real.table or generator.get("split", "train") == "all":
+    elif not real.divided or generator.split == "all":
         reason = f"{real.folder}: all of it was trained on; without held-out images 'close' has no scale"
     elif not divided_as_trained(synthetic, real):
         reason = f"{real.folder}: divided or labelled in another way since the generator was trained"
-    elif TRANSLATED in synthetic.table and generator.get("source_hash") != real.content_hash:
+    elif TRANSLATED in synthetic.table and generator.source_hash != real.content_hash:
         reason = f"{synthetic.folder}: made from photographs of another set than {real.folder}"
     if reason:
         raise UserError(f"{reason}{UNSEEN}")
@@ -202,14 +202,15 @@ def check_copies(synthetic: DataSet, data: Path | None = None) -> str:
 
     The images trained on are in the folder `data`, by default where the generator's run found them.
     """
-    run = Path(str(synthetic.description.get("generator", {}).get("run", "")))
+    run = Path(synthetic.provenance.generator.run)
     try:
         real = data_trained_on(read_config(run).data, data)
         flagged = flag_copies(synthetic, sources(synthetic, real), decoding_of(synthetic))
     except UserError as error:
         return f"not checked ({str(error).removesuffix(UNSEEN)})"
-    facts = flagged.description["copy_gate"]
-    return f"{facts['flagged']} of {facts['of']} images flagged, {facts['false_alarms'] * facts['of']:.0f} expected by chance"
+    gate = flagged.provenance.copy_gate
+    assert gate is not None
+    return f"{gate.flagged} of {gate.of} images flagged, {gate.false_alarms * gate.of:.0f} expected by chance"
 
 
 def reduced(decoding: Decoding) -> Decoding:
@@ -276,5 +277,5 @@ def copy_section(compared: Compared, judge: Judge | None) -> dict[str, Any]:
     if judge is not None:
         figures.append(judged_figure(judge, known, decoding, len(synthetic.table), seed))
     closest = nearest_images(synthetic, known, decoding, (made, trained), compared.perceptual)
-    facts = flagged.description["copy_gate"]
+    facts = flagged.provenance.document["copy_gate"]
     return {"copying": as_rows(figures), "copy_gate": facts, "copying_refused": "", "closest": closest}

@@ -85,8 +85,8 @@ class Gate:
 
 def gate_of(generator: Generator, place: Path | None = None) -> tuple[Gate | None, str]:
     """The copy gate, from images in the folder `place` if they were moved, or None with the reason why there is none."""
-    data, shape = generator.config.data, generator.recipe.shape
-    facts = {"synthetic": True, "generator": generator.provenance(None)}
+    data, shape = generator.config.data, generator.model.shape
+    facts = {"synthetic": True, "generator": generator.origin().with_facts(truncation=None).to_json()}
     nothing = DataSet(generator.run, pd.DataFrame({"file_name": []}), facts)
     try:
         known = sources(nothing, data_trained_on(data, place))
@@ -113,7 +113,7 @@ class Explorer:
     def classes(self) -> tuple[str, ...]:
         """Of which images can be made."""
         names = self.space.generator.config.data.classes
-        return tuple(names[i] for i in self.space.generator.recipe.targets()) if names else ()
+        return tuple(names[i] for i in self.space.generator.model.targets()) if names else ()
 
     def shown(self, move: Move) -> Shown:
         """What a move shows.
@@ -127,7 +127,7 @@ class Explorer:
         """Everything the image is a function of."""
         generator = self.space.generator
         return {
-            "recipe": generator.config.recipe, "run": generator.run.name, "checkpoint": generator.checkpoint.hash,
+            "recipe": generator.config.family, "run": generator.run.name, "checkpoint": generator.checkpoint.hash,
             "seed": move.seed, "label": move.label, "truncation": move.truncation, "space": self.space.name,
             "moves": [
                 {
@@ -139,14 +139,14 @@ class Explorer:
         }  # fmt: skip
 
     def _check(self, move: Move) -> None:
-        recipe = self.space.generator.recipe
+        model = self.space.generator.model
         if not 0 <= move.seed < SEEDS_A_CLASS:
             raise UserError(f"seed {move.seed}: must be 0 to {SEEDS_A_CLASS - 1}")
         if move.label not in (self.classes or ("",)):
             raise UserError(f"class {move.label!r}: there are: {', '.join(self.classes) or 'none'}")
-        if move.truncation is not None and not recipe.accepts_truncation(move.truncation):
+        if move.truncation is not None and not model.accepts_truncation(move.truncation):
             raise UserError(
-                f"truncation {move.truncation}: {self.space.generator.config.recipe} takes {recipe.truncation}"
+                f"truncation {move.truncation}: {self.space.generator.config.family} takes {model.truncation}"
             )
         for name, step in move.steps:
             if name not in self.directions:

@@ -102,13 +102,13 @@ def _attached(asked: Asked, name: str) -> dict[str, str]:
 
 def _page(explorer: Explorer, note: str) -> str:
     generator = explorer.space.generator
-    shape, recipe = generator.recipe.shape, generator.recipe
+    shape, model = generator.model.shape, generator.model
     templates = Environment(
         loader=PackageLoader("dermsynth.explore"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
     )
     return templates.get_template("explore.html").render(
-        run=generator.run.name, recipe=generator.config.recipe, images=generator.checkpoint.images, width=shape.width,
+        run=generator.run.name, recipe=generator.config.family, images=generator.checkpoint.images, width=shape.width,
         height=shape.height, classes=explorer.classes, directions=list(explorer.directions.values()), most=MOST,
-        scorers=explorer.scorers, space=explorer.space.name, truncation=recipe.truncation, gate=explorer.gate, note=note,
+        scorers=explorer.scorers, space=explorer.space.name, truncation=model.truncation, gate=explorer.gate, note=note,
         farthest=FARTHEST,
     )  # fmt: skip

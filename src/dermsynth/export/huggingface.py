@@ -18,7 +18,7 @@ from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.inputs import evaluation_of
 from dermsynth.io import replacing_folder, write_text
-from dermsynth.values import flags, is_missing
+from dermsynth.values import is_missing
 
 CARD, FLAG = "README.md", "copy_flag"
 COUNTED = ("schema", "program", "images", "classes", "content_hash")
@@ -60,12 +60,12 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False) -> DataS
             "command": "dermsynth export", "left_out": left_out, "with_flagged": with_flagged,
             "checked_for_copies": flagged is not None,
         }  # fmt: skip
-        kept = data_set.description if flagged is not None else _without_gate(data_set)
+        kept = data_set.provenance.document if flagged is not None else _without_gate(data_set)
         facts = {key: value for key, value in kept.items() if key not in COUNTED}
-        generator = {k: v for k, v in facts.get("generator", {}).items() if k not in PLACES}
+        generator = {k: v for k, v in data_set.provenance.generator.document.items() if k not in PLACES}
         table = chosen.table.drop(columns=[column for column in ORIGINS if column in chosen.table])
         if flagged is not None:
-            table = table.assign(**{FLAG: np.where(flags(table, FLAG), "true", "false")})
+            table = table.assign(**{FLAG: np.where(chosen.flags(FLAG), "true", "false")})
         written = write_data_set(work, table, {**facts, "generator": generator}, step)
         write_text(work / CARD, card(written, _evaluation(data_set), out.name, left_out, with_flagged))
     return open_data_set(out)
@@ -76,7 +76,7 @@ def _refuse_real_rows(data_set: DataSet) -> None:
     if "synthetic" not in data_set.table:
         return
     given = np.array([not is_missing(value) for value in data_set.table["synthetic"]], dtype=bool)
-    real = given & ~flags(data_set.table, "synthetic")
+    real = given & ~data_set.flags("synthetic")
     if real.any():
         first = data_set.table["file_name"].to_numpy()[real][0]
         raise UserError(
@@ -89,20 +89,19 @@ def _flags(data_set: DataSet, with_flagged: bool) -> NDArray[np.bool_] | None:
 
     Raises UserError for a flag that is not understood; unless all are wanted, also for lost flags and rows without one.
     """
-    table, gate = data_set.table, data_set.description.get("copy_gate")
-    gate = gate if isinstance(gate, dict) else {}
+    table, gate = data_set.table, data_set.provenance.copy_gate
     _refuse_repeated(data_set)
     blank = np.array([is_missing(value) for value in table.get(FLAG, [""] * len(table))], dtype=bool)
-    flagged = flags(table, FLAG)
+    flagged = data_set.flags(FLAG)
     again = "run dermsynth evaluate again"
     reason = ""
-    if gate and blank.all():
+    if gate is not None and blank.all():
         reason = f"the copy gate's column {FLAG!r} is gone from metadata.csv; {again}"
     elif blank.any() and not blank.all():
         first = table["file_name"].to_numpy()[blank][0]
         reason = f"{blank.sum()} of {len(blank)} images were never checked for copies ({FLAG} is blank), first {first}; {again}"
-    elif flagged.sum() < int(gate.get("flagged", 0)) - max(0, int(gate.get("of", 0)) - len(flagged)):
-        reason = f"{FLAG} marks {flagged.sum()} images, the copy gate marked {gate['flagged']}; {again}"
+    elif gate is not None and flagged.sum() < gate.flagged - max(0, gate.of - len(flagged)):
+        reason = f"{FLAG} marks {flagged.sum()} images, the copy gate marked {gate.flagged}; {again}"
     if reason and not with_flagged:
         raise UserError(f"{data_set.folder}: {reason}")
     return None if blank.any() or reason else flagged
@@ -127,17 +126,17 @@ def _without(data_set: DataSet, flagged: NDArray[np.bool_]) -> DataSet:
 
 
 def _without_gate(data_set: DataSet) -> dict[str, Any]:
-    return {key: value for key, value in data_set.description.items() if key != "copy_gate"}
+    return {key: value for key, value in data_set.provenance.document.items() if key != "copy_gate"}
 
 
 def copies_said(exported: DataSet) -> str:
     """What an export did about copies, in a few words."""
-    step = exported.description["history"][-1]
-    if not step["checked_for_copies"]:
+    step = exported.provenance.history[-1]
+    if not step.checked_for_copies:
         return "never checked for copies of training images"
-    if step["with_flagged"]:
-        return f"{int(flags(exported.table, FLAG).sum())} flagged ones among them"
-    return f"{step['left_out']} flagged ones left out"
+    if step.with_flagged:
+        return f"{int(exported.flags(FLAG).sum())} flagged ones among them"
+    return f"{step.left_out} flagged ones left out"
 
 
 def _why(data_set: DataSet) -> str:
@@ -171,13 +170,13 @@ def card(data_set: DataSet, evaluation: dict[str, Any] | None, name: str, left_o
         count=count,
         size=size,
         classes=classes,
-        generator=data_set.description.get("generator", {}),
+        generator=data_set.provenance.generator.document,
         hash=data_set.content_hash,
         evaluation=evaluation,
         left_out=left_out,
-        checked=data_set.description["history"][-1]["checked_for_copies"],
+        checked=data_set.provenance.history[-1].checked_for_copies,
         why=(evaluation or {}).get("copying_refused", ""),
-        gate=data_set.description.get("copy_gate", {}),
+        gate=data_set.provenance.copy_gate,
         with_flagged=with_flagged,
         tones={} if evaluation is None else evaluation.get("skin_tones", {}),
         tones_measured={} if evaluation is None else evaluation.get("skin_tones_measured", {}),

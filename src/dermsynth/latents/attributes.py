@@ -6,7 +6,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
 from numpy.typing import NDArray
 
 from dermsynth.artefacts.annotate import THRESHOLDS
@@ -19,6 +18,7 @@ from dermsynth.errors import UserError
 from dermsynth.images import fit
 from dermsynth.io import file_hash
 from dermsynth.latents.attribute_regression import fitted_regressor
+from dermsynth.parallel import parallel_map
 from dermsynth.utility.classifier import WEIGHTS as CLASSIFIER
 from dermsynth.utility.classifier import load_classifier
 
@@ -85,19 +85,14 @@ def _scorer(whole: str, model: str) -> Scorer:
 
 
 def _classical(name: str, images: Images) -> Scores:
-    parts = [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
-    found = Parallel(n_jobs=min(len(parts), cpu_count()))(delayed(_scores)(part, name) for part in parts)
-    return np.concatenate(found)
-
-
-def _scores(images: Images, name: str) -> Scores:
     names = ARTEFACTS if name == ANY else (name,)
-    return np.array([_score(np.ascontiguousarray(image.transpose(1, 2, 0)), names) for image in images])
+    score = partial(_score, names)
+    return np.array(parallel_map(score, list(images), chunk=CHUNK, few=CHUNK))
 
 
-def _score(image: NDArray[np.uint8], names: tuple[str, ...]) -> float:
+def _score(names: tuple[str, ...], planes: NDArray[np.uint8]) -> float:
     """Of one artefact its score; of several the largest, each in its threshold."""
-    found = detect(image, names)
+    found = detect(np.ascontiguousarray(planes.transpose(1, 2, 0)), names)
     return found[names[0]].score if len(names) == 1 else max(found[name].score / THRESHOLDS[name] for name in names)
 
 

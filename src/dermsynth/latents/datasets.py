@@ -63,7 +63,7 @@ def edit_set(
                 write_bytes(work / name, encode_png(image.transpose(1, 2, 0), text=text, synthetic=True))
         told = np.round(taken, 3).astype(str)
         table = table.assign(edited_from=table["file_name"], edit_direction=direction.name, edit_step=told)
-        facts = {key: value for key, value in data_set.description.items() if key in SHARED}
+        facts = data_set.provenance.shared_facts(*SHARED)
         step = {
             "command": "dermsynth latents edit",
             "direction": direction.name,

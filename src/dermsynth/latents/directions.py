@@ -108,7 +108,7 @@ def sefa_directions(space: Space, count: int, layers: tuple[int, int] | None, po
     """
     require_w(space, "sefa")
     _require_count(count)
-    weights = space.generator.recipe.style_weights()
+    weights = space.generator.model.style_weights()
     first, last = layers or (0, len(weights) - 1)
     if not 0 <= first <= last < len(weights):
         raise UserError(f"`layers` {first}-{last}: this generator has layers 0 to {len(weights) - 1}")

@@ -4,9 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
 
@@ -17,6 +15,7 @@ from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
 from dermsynth.latents.space import Images, Space
 from dermsynth.metrics.clinical_features import appearance
+from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
 from dermsynth.segmentation.lesion import dice, lesion_mask
 from dermsynth.segmentation.skin import skin_tone
@@ -63,7 +62,7 @@ def entanglement(
     """
     if len(seeds) < FEWEST:
         raise UserError(f"`count` {len(seeds)}: at least {FEWEST} latents are needed")
-    targets = space.generator.recipe.targets()
+    targets = space.generator.model.targets()
     labels = [targets[i % len(targets)] for i in range(len(seeds))]
     points = space.points(list(seeds), labels, truncation)
     before = _seen(_images(space, points, seeds, labels), judges)
@@ -133,17 +132,12 @@ class Looks:
 
 
 def _looks(images: Images) -> Looks:
-    parts = [images[i : i + PART] for i in range(0, len(images), PART)]
-    rows = [row for part in Parallel(n_jobs=-1)(delayed(_look)(part) for part in parts) for row in part]
+    rows = parallel_map(_look, list(images), chunk=PART)
     return Looks([row[0] for row in rows], np.array([row[1] for row in rows]), np.array([row[2] for row in rows]))
 
 
-def _look(images: Images) -> list[tuple[NDArray[np.bool_], list[float], float]]:
-    cv2.setNumThreads(1)
-    return [_look_at(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
-
-
-def _look_at(image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], list[float], float]:
+def _look(planes: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], list[float], float]:
+    image = np.ascontiguousarray(planes.transpose(1, 2, 0))
     lesion = lesion_mask(image)
     found = appearance(image, lesion)
     features = [float("nan")] * len(ABCD) if found is None else [float(getattr(found, name)) for name in ABCD]

@@ -47,7 +47,7 @@ class Projection:
 
 def as_shown(space: Space, photograph: Pixels) -> Pixels:
     """A photograph as the generator's training images were brought to its size."""
-    shape, data = space.generator.recipe.shape, space.generator.config.data
+    shape, data = space.generator.model.shape, space.generator.config.data
     return fit(photograph, shape.height, shape.width, data.crop, data.filter)
 
 
@@ -62,15 +62,15 @@ def project(
     Raises UserError for a generator without W.
     """
     require_w(space, "project")
-    recipe = space.generator.recipe
+    model = space.generator.model
     target = as_shown(space, photograph)
-    device = next(recipe.parameters()).device
+    device = next(model.parameters()).device
     wanted = from_bytes(target.transpose(2, 0, 1)[None], device)
     centre, many = space.points([0], [label], 0.0), space.points(range(MEANS), [label] * MEANS, None)
     deviation = float(np.sqrt(((many - centre) ** 2).sum(axis=1).mean()))
     start = torch.from_numpy(centre[0]).to(device)
     point = (start.repeat(space.layers, 1) if plus else start).clone().requires_grad_()
-    noise = [one[None].to(device).requires_grad_() for one in noise_of(seed, recipe.noise_shapes())[1:]]
+    noise = [one[None].to(device).requires_grad_() for one in noise_of(seed, model.noise_shapes())[1:]]
     optimiser = torch.optim.Adam([point, *noise], lr=RATE)
     generator = torch.Generator().manual_seed(seed)
     for step in progress_bar(range(steps), total=steps, label="projecting", unit="step"):
@@ -80,7 +80,7 @@ def project(
         )
         wander = deviation * WANDER * max(0.0, 1 - done / WANDERING) ** 2
         moved = point + wander * torch.randn(point.shape, generator=generator).to(device)
-        made = recipe.of_style(moved[None], noise)
+        made = model.of_style(moved[None], noise)
         loss = distance(made, wanted).sum() + NOISE_WEIGHT * correlation(noise)
         optimiser.zero_grad()
         loss.backward()
@@ -117,7 +117,7 @@ def _judged(
     space: Space, point: Tensor, noise: list[Tensor], target: Pixels, wanted: Tensor, distance: Distance
 ) -> Projection:
     with torch.no_grad():
-        made = space.generator.recipe.of_style(point[None], noise)
+        made = space.generator.model.of_style(point[None], noise)
         left = float(distance(made, wanted)[0])
     image = to_bytes(made)[0].transpose(1, 2, 0)
     error = float(((image.astype(float) - target) ** 2).mean())
@@ -154,10 +154,10 @@ def write_projection(
 
 def edited(space: Space, found: Projection, direction: Direction, step: float) -> Pixels:
     """The projection moved by so many deviations along a direction, with its own noise."""
-    recipe = space.generator.recipe
-    device = next(recipe.parameters()).device
+    model = space.generator.model
+    device = next(model.parameters()).device
     point = moved(space, found.point[None], direction, step)
     with torch.inference_mode():
         noise = [torch.from_numpy(one)[None].to(device) for one in found.noise]
-        made = recipe.of_style(torch.from_numpy(point).to(device), noise)
+        made = model.of_style(torch.from_numpy(point).to(device), noise)
     return np.asarray(to_bytes(made)[0].transpose(1, 2, 0))

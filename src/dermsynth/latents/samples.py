@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from dermsynth.errors import UserError, require_seed
-from dermsynth.io import claim, replacing
+from dermsynth.io import replacing
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.space import Points, Space
-from dermsynth.locks import folder_lock
+from dermsynth.locks import claim_folder, folder_lock
 from dermsynth.progress import progress_bar
 
 PART, FACTS = 512, "samples.json"
@@ -51,7 +51,7 @@ def sampled(
         "labels": list(labels), "truncation": truncation,
     }  # fmt: skip
     with folder_lock(out):
-        claim(out / FACTS, facts)
+        claim_folder(out, FACTS, facts)
         starts = range(0, count, PART)
         bar = progress_bar(starts, total=len(starts), label="sampling", unit=f"x{PART} img")
         parts = [_part(space, scorer, out, start, first_seed, labels, truncation) for start in bar]

@@ -12,7 +12,6 @@ from dermsynth.evaluation.meaning import meaning, outside
 from dermsynth.evaluation.memorisation import TRANSLATED
 from dermsynth.images import grid
 from dermsynth.report.page import COLOURS, PHOTOGRAPHS, bars, picture, thumbnails, write_page
-from dermsynth.values import flags, numbers
 
 NEIGHBOURS, EXAMPLES, COLUMNS = 24, 30, 10
 SPRITE, SPRITES = 48, 20
@@ -118,7 +117,7 @@ def _embedding(synthetic: DataSet, real: DataSet, view: Mapping[str, Any], photo
 def _generated(synthetic: DataSet) -> DataSet:
     """The images that show no photograph: neither flagged as a copy of one nor made from one."""
     made_from = synthetic.table.get(TRANSLATED, pd.Series("", synthetic.table.index)) != ""
-    return synthetic.select(~flags(synthetic.table, "copy_flag") & ~made_from.to_numpy(bool))
+    return synthetic.select(~synthetic.flags("copy_flag") & ~made_from.to_numpy(bool))
 
 
 def _some(data_set: DataSet) -> str:
@@ -159,7 +158,7 @@ def _beside(synthetic: DataSet, made: str, real: DataSet, source: str) -> str:
 
 def _neighbours(synthetic: DataSet, real: DataSet, photographs: bool) -> list[dict[str, Any]]:
     """The synthetic images closest to a training image, each beside it; without `photographs` their names alone."""
-    columns = {"score": numbers(synthetic.table, "copy_score"), "flagged": flags(synthetic.table, "copy_flag")}
+    columns = {"score": synthetic.numbers("copy_score"), "flagged": synthetic.flags("copy_flag")}
     found = []
     for row in synthetic.table.assign(**columns).sort_values("score").head(NEIGHBOURS).to_dict("records"):
         sheet = _beside(synthetic, row["file_name"], real, row["copy_of"]) if photographs else ""

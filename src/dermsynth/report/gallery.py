@@ -11,7 +11,6 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_jpeg, grid
 from dermsynth.io import count_text, read_json_lines, write_bytes, write_text
-from dermsynth.models.registry import FAMILIES
 from dermsynth.models.sampler import beside_inputs, images_of
 from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.training.data import same_images, similar_images
@@ -40,7 +39,7 @@ def write_gallery(runs: Sequence[Path], out: Path, inputs: Sequence[DataSet] = (
     total, translating = 0, False
     for name, run in zip(names, runs, strict=True):
         generator = load_generator(run)
-        translating |= generator.recipe.takes == "domains"
+        translating |= generator.model.inputs.translates
         picture = encode_jpeg(sheet(generator, inputs), QUALITY)
         write_bytes(out / f"{name}.jpg", picture)
         parts += describe(name, generator, foreign=bool(inputs))
@@ -55,13 +54,13 @@ def write_gallery(runs: Sequence[Path], out: Path, inputs: Sequence[DataSet] = (
 
 def sheet(generator: Generator, others: Sequence[DataSet] = ()) -> Pixels:
     """Rows of images; every class its own rows, and above each image what it was made from."""
-    recipe = generator.recipe
-    shown = None if recipe.takes == "images" else _shown(generator, others)
+    model = generator.model
+    shown = None if model.inputs.from_noise else _shown(generator, others)
     rows = []
-    for number in recipe.targets():
-        count = COLUMNS * (ROWS if len(recipe.targets()) == 1 else 1)
+    for number in model.targets():
+        count = COLUMNS * (ROWS if len(model.targets()) == 1 else 1)
         inputs = None if shown is None else shown.inputs(range(count))
-        made = images_of(recipe, range(count), [number] * count, inputs=inputs)
+        made = images_of(model, range(count), [number] * count, inputs=inputs)
         rows.append(made if inputs is None else beside_inputs(made, [number] * count, inputs, COLUMNS))
     return grid(np.concatenate(rows).transpose(0, 2, 3, 1), COLUMNS)
 
@@ -69,12 +68,12 @@ def sheet(generator: Generator, others: Sequence[DataSet] = ()) -> Pixels:
 def _shown(generator: Generator, others: Sequence[DataSet]) -> TrainingSet:
     config = generator.config
     if not others:
-        return same_images(config.recipe, config.data)
+        return same_images(config.family, config.data)
     refused = []
     for data_set in others:
         try:
             return similar_images(
-                config.recipe, config.data.model_copy(update={"split": "all", "exclude": ()}), data_set
+                config.family, config.data.model_copy(update={"split": "all", "exclude": ()}), data_set
             )
         except UserError as error:
             refused.append(str(error))
@@ -89,10 +88,10 @@ def describe(name: str, generator: Generator, *, foreign: bool) -> list[str]:
     kinds = f"; {' and '.join(data.classes)}" if data.classes else ""
     training, size = config.training, f"{data.width} x {data.height} pixels"
     facts = (
-        f"{config.recipe} ({config.preset}), {size}{kinds}; {count_text(generator.checkpoint.images)} images shown{minutes}, "
-        f"batch {training.batch}, seed {training.seed}. {FAMILIES[config.recipe].paper}."
+        f"{config.family} ({config.preset}), {size}{kinds}; {count_text(generator.checkpoint.images)} images shown{minutes}, "
+        f"batch {training.batch}, seed {training.seed}. {generator.model.publication}."
     )
-    if generator.recipe.takes != "images":
+    if not generator.model.inputs.from_noise:
         facts += " Rows in pairs: what the images were made from, and the images."
         facts += " The former are of another set than the one trained on." if foreign else ""
     return [f"## {name}", "", facts, "", f"![{name}]({name}.jpg)", ""]

@@ -65,7 +65,7 @@ def plain(row: Mapping[str, Any]) -> dict[str, Any]:
 
 def _strip(space: Space, direction: Direction, seeds: Sequence[int]) -> Pixels:
     """Images of a few latents at every step, a row a latent."""
-    targets, chosen = space.generator.recipe.targets(), list(seeds[:IMAGES])
+    targets, chosen = space.generator.model.targets(), list(seeds[:IMAGES])
     labels = [targets[i % len(targets)] for i in range(IMAGES)]
     points = space.points(chosen, labels, None)
     columns = [space.images(moved(space, points, direction, step), chosen, labels) for step in STRIP]

@@ -11,6 +11,7 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid, read_image
 from dermsynth.io import count_text, read_json, read_json_lines
+from dermsynth.models.base import Model
 from dermsynth.models.sampler import beside_inputs, images_of
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
 from dermsynth.sampling.generate import Generator, class_seed, load_generator
@@ -21,12 +22,6 @@ from dermsynth.training.data import data_trained_on, same_images
 COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
 WITHHELD = "Training images, and what was made of single ones, were left out."
-MADE_OF = {
-    "images": f"generated: seeds 0 to {COLUMNS * ROWS - 1}, no truncation, none picked",
-    "maps": f"the maps of {COLUMNS * ROWS} training images, and what was made of each; none picked",
-    "domains": f"{COLUMNS * ROWS} training images, and what was made of each; none picked",
-}
-"""What the pictures of a run show, by what its family takes."""
 Series = dict[str, tuple[list[float], list[float]]]
 """Name -> images shown, values."""
 
@@ -45,8 +40,9 @@ def write_run_report(run: Path, path: Path, *, data: Path | None = None, photogr
     generator = load_generator(run)
     log = read_json_lines(run / "log.jsonl")
     shown, missing = _shown(config, data) if photographs else (None, WITHHELD)
-    snapshots = _snapshots(run) if photographs or generator.recipe.takes != "domains" else []
-    embedded = shown is not None or (bool(snapshots) and generator.recipe.takes == "domains")
+    translates = generator.model.inputs.translates
+    snapshots = _snapshots(run) if photographs or not translates else []
+    embedded = shown is not None or (bool(snapshots) and translates)
     last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
     write_page(
         path,
@@ -61,8 +57,8 @@ def write_run_report(run: Path, path: Path, *, data: Path | None = None, photogr
             "memory": max((line.get("memory_gib", 0) for line in log), default=0),
             "comparison": _comparison(generator, config, shown),
             "missing": missing,
-            "made_of": MADE_OF[generator.recipe.takes],
-            "plots": _plots(log),
+            "made_of": generator.model.inputs.caption(COLUMNS * ROWS),
+            "plots": _plots(log, generator.model),
             "snapshots": snapshots,
             "evaluations": _evaluations(run),
             "settings": _flat(config.model_dump(mode="json")),
@@ -78,14 +74,14 @@ def _comparison(
     generator: Generator, config: RunConfig, shown: TrainingSet | None
 ) -> list[tuple[str, Markup, Markup | None]]:
     """For every class that is made: generated images (below what they are made from), and real ones where these are there."""
-    recipe, found = generator.recipe, []
-    if shown is None and recipe.takes != "images":
+    model, found = generator.model, []
+    if shown is None and not model.inputs.from_noise:
         return []
     inputs = None if shown is None else shown.inputs(range(COLUMNS * ROWS))
-    for number in recipe.targets():
+    for number in model.targets():
         labels = [number] * (COLUMNS * ROWS)
         seeds = [class_seed(number, k) for k in range(COLUMNS * ROWS)]
-        made = images_of(recipe, seeds, labels, inputs=inputs)
+        made = images_of(model, seeds, labels, inputs=inputs)
         made = made if inputs is None else beside_inputs(made, labels, inputs, COLUMNS)
         label = config.data.classes[number] if config.data.classes else "images"
         real = None if shown is None else _some(shown, number)
@@ -102,7 +98,7 @@ def _sheet(images: Pixels, description: str) -> Markup:
 def _shown(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, str]:
     """The training images, or why they cannot be shown."""
     try:
-        return same_images(config.recipe, config.data, place=place), ""
+        return same_images(config.family, config.data, place=place), ""
     except (UserError, FileNotFoundError) as error:
         return None, f"Training images are not shown: {error}"
 
@@ -115,22 +111,18 @@ def _some(shown: TrainingSet, number: int) -> Pixels | None:
     return np.asarray(side[chosen]) if len(chosen) else None
 
 
-PENALTIES = ("path_length", "r1", "r2", "gradient_penalty", "drift")
-
-
-def _plots(log: list[dict[str, Any]]) -> list[Markup]:
+def _plots(log: list[dict[str, Any]], model: Model) -> list[Markup]:
     """Losses a resolution or phase, penalties, statistics, and what the watchers measured."""
     losses = _series([line for line in log if "losses" in line], "losses")
     statistics = _series([line for line in log if "statistics" in line], "statistics")
     metrics = _series([line for line in log if "metrics" in line], "metrics")
-    plots = [curves(part, title=f"Losses{title}") for title, part in _by_level(losses).items()]
-    penalties = {k: v for k, v in losses.items() if k.split("/")[1] in PENALTIES}
+    plots = [curves(part, title=f"Losses{title}") for title, part in _by_part(losses, model).items()]
+    penalties = {k: v for k, v in losses.items() if k.split("/")[1] in model.penalties}
     if penalties:
         plots.append(curves(penalties, title="Penalties", logarithmic=True))
-    ada = {k: v for k, v in statistics.items() if k in ("augmentation_p", "overfitting_r_t")}
-    if ada:
-        plots.append(curves(ada, title="Augmentation: p, and the overfitting heuristic r_t"))
-    plots += [curves({k: v}, title=k.replace("_", " ")) for k, v in statistics.items() if k in ("resolution", "phase")]
+    for title, names in model.plots.items():
+        logged = {name: statistics[name] for name in names if name in statistics}
+        plots += [curves(logged, title=title)] if logged else []
     confidence = {k: v for k, v in metrics.items() if k.startswith("D(")}
     if confidence:
         plots.append(curves(confidence, title="How sure the discriminator is that images are real"))
@@ -138,15 +130,16 @@ def _plots(log: list[dict[str, Any]]) -> list[Markup]:
     return plots + [curves({k: v}, title=f"{k} during training", logarithmic=True) for k, v in others.items()]
 
 
-def _by_level(losses: Series) -> dict[str, Series]:
-    """Losses without penalties, apart for every level or phase: what stands behind the player's name."""
-    found: dict[str, Series] = {}
+def _by_part(losses: Series, model: Model) -> dict[str, Series]:
+    """Losses without penalties, apart for every resolution, phase or domain of the players."""
+    parts: dict[str, Series] = {}
+    players = model.players()
     for name, values in losses.items():
         player, term = name.split("/")
-        if term not in PENALTIES:
-            _, _, level = player.partition(" ")
-            found.setdefault(f" at {level}" if level else "", {})[name] = values
-    return found
+        if term not in model.penalties:
+            part = players[player].part if player in players else ""
+            parts.setdefault(f" at {part}" if part else "", {})[name] = values
+    return parts
 
 
 def _series(lines: list[dict[str, Any]], key: str) -> Series:

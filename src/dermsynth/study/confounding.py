@@ -141,7 +141,7 @@ def _files(
     """Sizes and formats: what the files were leaves traces of sharpness and blocks in images of one size."""
     notes = []
     lengths = np.array([width * height for width, height in sizes], float) ** 0.5
-    known = "crop" in sides[SYNTHETIC].description.get("generator", {})
+    known = sides[SYNTHETIC].provenance.generator.says("crop")
     ratio = float(np.median(lengths[real]) / np.median(lengths[~real]))
     if max(ratio, 1 / ratio) > REDUCED and not known:
         more, less = ("real", "synthetic") if ratio > 1 else ("synthetic", "real")

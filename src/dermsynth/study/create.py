@@ -83,13 +83,13 @@ def create_study(
     sides = {REAL: real, SYNTHETIC: synthetic}
     chosen, notes = chosen_images(protocol, sides, seed, matched=matched)
     width, height = _size(protocol, synthetic)
-    how = synthetic.description.get("generator", {})
+    generator = synthetic.provenance.generator
     names = [secrets.token_hex(8) for _ in chosen]
     encoded, sizes = [], list[tuple[int, int]]()
     for one in progress_bar(chosen, total=len(chosen), label="encoding", unit="img"):
         pixels = _large_enough(sides[one.kind].paths[one.row], width, height)
         sizes.append((pixels.shape[1], pixels.shape[0]))
-        sized = fit(pixels, height, width, how.get("crop", "centre"), how.get("filter", "area"))
+        sized = fit(pixels, height, width, generator.crop, generator.filter)
         encoded.append(
             encode_png(sized, compression=0)
         )  # files of one length: compressed, generated images are shorter

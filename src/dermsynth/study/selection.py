@@ -8,14 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
 from dermsynth.metrics.clinical_features import COMPARED, appearance_found
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
 from dermsynth.study.matching import quotas, target_shares
 from dermsynth.study.protocol import Condition, Images, Protocol
@@ -273,8 +272,7 @@ def _conditions(protocol: Protocol, labels: list[str]) -> list[tuple[str, Condit
 
 
 def _features(paths: Sequence[Path]) -> NDArray[np.float64]:
-    found = Parallel(n_jobs=-1, return_as="generator")(delayed(_appearance)(path) for path in paths)
-    return np.array(list(progress_bar(found, total=len(paths), label="looking at lesions", unit="img")), np.float64)
+    return np.array(parallel_map(_appearance, paths, label="looking at lesions"), np.float64)
 
 
 def _appearance(path: Path) -> list[float]:

@@ -54,7 +54,7 @@ def paired_rows(originals: DataSet, edited: DataSet) -> tuple[DataSet, DataSet]:
 
     Raises UserError when the second is no edited copy of the first.
     """
-    if "edited_from" not in edited.table or edited.description.get("edited_from") != originals.content_hash:
+    if "edited_from" not in edited.table or edited.provenance.edited_from != originals.content_hash:
         raise UserError(
             f"{edited.folder}: no edited copy of {originals.folder}; make one with: dermsynth artefacts insert or remove"
         )
@@ -79,7 +79,7 @@ def judged(
     part = _unseen(originals, settings, labels, split)
     keep = np.isin(edited.labels.astype(str), labels)
     if part != "all":
-        keep &= (edited.table["split"] == part).to_numpy() if "split" in edited.table else False
+        keep &= edited.splits == part
     if not keep.any():
         raise UserError(f"{edited.folder}: no image of {', '.join(labels)} in `split` {part}")
     before, after = paired_rows(originals, edited.select(keep))
@@ -92,12 +92,12 @@ def judged(
 def _unseen(originals: DataSet, settings: Mapping[str, Any], labels: Sequence[str], split: str) -> str:
     """The part that the classifier has not seen."""
     real = settings["real"]["content_hash"]
-    if real not in (originals.content_hash, originals.description.get("edited_from")):
+    if real not in (originals.content_hash, originals.provenance.edited_from):
         return split or "all"
     if split not in ("", "test"):
         raise UserError(f"`split` {split}: the classifier was trained on this set; only its split test is new to it")
-    if originals.content_hash == real and "split" in originals.table:
-        keep = (originals.table["split"] == "test").to_numpy() & np.isin(originals.labels.astype(str), labels)
+    if originals.content_hash == real and originals.divided:
+        keep = originals.in_split("test") & np.isin(originals.labels.astype(str), labels)
         if table_hash(originals.select(keep)) != settings["tests"][0]["rows"]:
             raise UserError(f"{originals.folder}: divided or labelled in another way since the classifier was trained")
     return "test"

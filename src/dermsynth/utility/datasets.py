@@ -228,7 +228,7 @@ def gathered(
 
 def is_copy(data_set: DataSet, real: DataSet) -> bool:
     """Whether a set is an edited copy of the real one, as `dermsynth artefacts remove` and `insert` make them."""
-    return not data_set.synthetic and data_set.description.get("edited_from") == real.content_hash
+    return not data_set.synthetic and data_set.provenance.edited_from == real.content_hash
 
 
 def _copies(edited: DataSet, training: DataSet, decoding: Decoding) -> Copies:
@@ -258,9 +258,9 @@ def _made(data_set: DataSet, decoding: Decoding, classes: Classes) -> Made:
 
 
 def _split(real: DataSet, name: str) -> DataSet:
-    if "split" not in real.table:
+    if not real.divided:
         raise UserError(f"{real.folder}: no column split; import the set with one")
-    return real.select((real.table["split"] == name).to_numpy())
+    return real.select(real.in_split(name))
 
 
 def _test(name: str, rows: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str]) -> HeldOut:

@@ -19,7 +19,9 @@ from dermsynth.data.importers.generic import (
 )
 from dermsynth.data.importers.importing import Source, SourceRow, import_source
 from dermsynth.data.maps import layers_of
+from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
+from tests import pack
 from tests.test_images import bomb
 
 
@@ -271,6 +273,16 @@ def test_a_pickle_in_an_npz_is_not_opened(tmp_path: Path) -> None:
     np.savez(tmp_path / "evil.npz", train_images=np.array([object()], dtype=object))
     with pytest.raises(UserError, match=r"evil\.npz"):
         from_medmnist(tmp_path / "evil.npz")
+
+
+def test_a_table_with_images_and_masks(tmp_path: Path) -> None:
+    data = _bring(from_csv(pack.TABLE, image="image", label="label", mask="mask"), tmp_path)
+    assert len(data.table) == 12
+    assert data.description["licence"] == ["CC-0"]
+    assert data.table["dark_corner"].astype(int).sum() == 4
+    stored = np.stack([read_mask(data.folder / name) > 0 for name in data.table["mask_file_name"]])
+    order = [int(Path(name).stem.split("_")[1][:2]) for name in data.table["file_name"]]
+    assert (stored == pack.masks()[order]).all()
 
 
 def test_real_metadata(real_images: Path, tmp_path: Path) -> None:

@@ -37,8 +37,9 @@ class ImportedImage:
     thumbnail: np.ndarray | None = None
 
 
-def import_one(folder: Path, out: Path, row: SourceRow, name: str, options: ImportOptions) -> ImportedImage:
-    """Check and copy one image and its masks; the problem, if any, as text."""
+def import_image(folder: Path, out: Path, options: ImportOptions, named: tuple[SourceRow, str]) -> ImportedImage:
+    """Check and copy an image and its masks under a new name; the problem, if any, as text."""
+    row, name = named
     changes: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
     try:

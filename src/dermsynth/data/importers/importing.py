@@ -4,17 +4,17 @@ import re
 import unicodedata
 from collections import Counter
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, safe_stem, write_data_set
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.data.identity import identifying_columns, identity_pairs, one_spelling
-from dermsynth.data.importers.files import ImportedImage, import_one
+from dermsynth.data.importers.files import ImportedImage, import_image
 from dermsynth.data.importers.folder_layout import split_name
 from dermsynth.data.importers.report import REPORT as REPORT
 from dermsynth.data.importers.report import ImportReport, report_images, tell
@@ -22,7 +22,7 @@ from dermsynth.data.importers.sources import ImportOptions, Source, SourceRow
 from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, split, unmet_shares
 from dermsynth.errors import UserError, require_seed
 from dermsynth.io import replacing_folder
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 from dermsynth.values import is_missing, visible
 
 MARK_COLUMN = "synthetic"
@@ -37,7 +37,7 @@ def import_source(
     *,
     shares: str = "0.8/0.1/0.1",
     seed: int = 0,
-    jobs: int = -1,
+    jobs: int | None = None,
     options: ImportOptions | None = None,
 ) -> DataSet:
     """Write a data set from a source.
@@ -107,17 +107,14 @@ def _import_rows(
     work: Path,
     shares: tuple[float, float, float],
     settings: dict[str, Any],
-    jobs: int,
+    jobs: int | None,
     options: ImportOptions,
     report: ImportReport,
 ) -> None:
     """Fill the folder of a data set."""
     rows, names = _target_names(source.rows, report)
-    tasks = (
-        delayed(import_one)(source.folder, work, row, name, options) for row, name in zip(rows, names, strict=True)
-    )
-    results = Parallel(n_jobs=jobs if len(rows) > FEW_IMAGES else 1, return_as="generator")(tasks)
-    done = list(progress_bar(results, total=len(rows), label="importing", unit="img"))
+    bring_in = partial(import_image, source.folder, work, options)
+    done = parallel_map(bring_in, list(zip(rows, names, strict=True)), label="importing", jobs=jobs, few=FEW_IMAGES)
     report_images(rows, done, report)
     good = [(row, item) for row, item in zip(rows, done, strict=True) if item.file_name]
     if not good:
