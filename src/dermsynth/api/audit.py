@@ -88,7 +88,7 @@ def audit(data: Data, *, seed: int = 0, jobs: int | None = None) -> AuditResult:
     >>> import dermsynth as ds
     >>> result = ds.audit("data", jobs=1)
     >>> result.content.classes["images"].sum()
-    np.int64(240)
+    np.int64(600)
     >>> result.save("audit.html").exists()
     True
     """

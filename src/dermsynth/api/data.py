@@ -39,7 +39,7 @@ def open_dataset(folder: Data) -> DataSet:
     >>> import dermsynth as ds
     >>> data = ds.open_dataset("data")
     >>> len(data.table), data.classes
-    (240, ['melanoma', 'nevus', 'seborrheic_keratosis'])
+    (600, ['melanoma', 'nevus', 'seborrheic_keratosis'])
     """
     return folder if isinstance(folder, DataSet) else open_data_set(Path(folder))
 
