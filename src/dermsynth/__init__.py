@@ -15,22 +15,25 @@ if TYPE_CHECKING:
     from dermsynth.api.data import import_folder as import_folder
     from dermsynth.api.data import open_dataset as open_dataset
     from dermsynth.api.data import phantom as phantom
-    from dermsynth.api.evaluation import CopyGate as CopyGate
     from dermsynth.api.evaluation import evaluate as evaluate
     from dermsynth.api.evaluation import export as export
     from dermsynth.api.evaluation import extractor as extractor
-    from dermsynth.api.evaluation import utility as utility
-    from dermsynth.api.generators import directions as directions
     from dermsynth.api.generators import generate as generate
     from dermsynth.api.generators import load_generator as load_generator
     from dermsynth.api.generators import translate as translate
-    from dermsynth.api.study import analyse_study as analyse_study
-    from dermsynth.api.study import create_study as create_study
     from dermsynth.api.training import train as train
     from dermsynth.errors import BadImage as BadImage
     from dermsynth.errors import DiskError as DiskError
     from dermsynth.errors import Stopped as Stopped
     from dermsynth.errors import UserError as UserError
+    from dermsynth.evaluation.copy_detection import CopyGate as CopyGate
+    from dermsynth.latents.discovery import directions as directions
+    from dermsynth.latents.edits import edit as edit
+    from dermsynth.latents.inversion import invert as invert
+    from dermsynth.parallel import use_workers as use_workers
+    from dermsynth.study.analyse import analyse_study as analyse_study
+    from dermsynth.study.create import create_study as create_study
+    from dermsynth.utility.usefulness import utility as utility
 
 __version__ = "0.1.0"
 
@@ -46,11 +49,18 @@ _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metric
 _PLACES = {
     "api.audit": ("audit",),
     "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
-    "api.evaluation": ("CopyGate", "evaluate", "export", "extractor", "utility"),
-    "api.generators": ("directions", "generate", "load_generator", "translate"),
-    "api.study": ("analyse_study", "create_study"),
+    "api.evaluation": ("evaluate", "export", "extractor"),
+    "api.generators": ("generate", "load_generator", "translate"),
     "api.training": ("train",),
     "errors": ("BadImage", "DiskError", "Stopped", "UserError"),
+    "evaluation.copy_detection": ("CopyGate",),
+    "latents.discovery": ("directions",),
+    "latents.edits": ("edit",),
+    "latents.inversion": ("invert",),
+    "parallel": ("use_workers",),
+    "study.analyse": ("analyse_study",),
+    "study.create": ("create_study",),
+    "utility.usefulness": ("utility",),
 }
 _HOMES = {name: f"dermsynth.{module}" for module, names in _PLACES.items() for name in names}
 __all__ = [
@@ -64,18 +74,21 @@ __all__ = [
     "audit",
     "create_study",
     "directions",
+    "edit",
     "evaluate",
     "export",
     "extractor",
     "generate",
     "import_csv",
     "import_folder",
+    "invert",
     "load_generator",
     "metrics",
     "open_dataset",
     "phantom",
     "train",
     "translate",
+    "use_workers",
     "utility",
 ]
 

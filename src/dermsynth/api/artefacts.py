@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.api.data import Data, open_dataset
+from dermsynth.api.data import open_dataset
 from dermsynth.artefacts import detection
 from dermsynth.artefacts.annotate import mark
 from dermsynth.artefacts.benchmark import compare_methods
@@ -16,7 +16,7 @@ from dermsynth.artefacts.classifier import add_probabilities
 from dermsynth.artefacts.datasets import insert_all, remove_all
 from dermsynth.artefacts.fill import Method
 from dermsynth.artefacts.removal import REMOVED, Cut, Removal
-from dermsynth.data.dataset import DataSet
+from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import UserError
 
 __all__ = ["compare", "detect", "insert", "masks", "remove"]

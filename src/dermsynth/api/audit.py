@@ -6,10 +6,11 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.api.data import Data, open_dataset
+from dermsynth.api.data import open_dataset
 from dermsynth.artefacts.bias import Bias, artefact_bias, bias_findings
 from dermsynth.data.audit import Audit, as_json, as_text
 from dermsynth.data.audit import audit as audit_images
+from dermsynth.data.dataset import Data
 from dermsynth.errors import UserError
 from dermsynth.io import write_json
 from dermsynth.report.audit_report import bias_tables, write_audit_report

@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.data.importers.generic import from_csv, from_folder
 from dermsynth.data.importers.importing import import_source
+from dermsynth.data.importers.report import ImportResult
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.models.layers.shapes import parse_shape
 
-Data = DataSet | Path | str
-"""A data set, or the folder of one."""
 SHARES = "0.8/0.1/0.1"
 
 
@@ -41,7 +40,7 @@ def open_dataset(folder: Data) -> DataSet:
     >>> len(data.table), data.classes
     (600, ['melanoma', 'nevus', 'seborrheic_keratosis'])
     """
-    return folder if isinstance(folder, DataSet) else open_data_set(Path(folder))
+    return open_data_set(folder)
 
 
 def import_folder(
@@ -55,7 +54,7 @@ def import_folder(
     marked: Marked = "refuse",
     allow_links_to: Sequence[Path | str] = (),
     jobs: int | None = None,
-) -> DataSet:
+) -> ImportResult:
     """Import a folder of images as a new data set.
 
     Sub-folders are the labels, or the splits where they are called train, validation and test. A file that cannot be used
@@ -85,8 +84,8 @@ def import_folder(
 
     Returns
     -------
-    DataSet
-        The new data set.
+    ImportResult
+        ``data_set``, and what happened to files: ``files``, ``notes``, ``summary()``.
 
     Raises
     ------
@@ -96,7 +95,7 @@ def import_folder(
     Examples
     --------
     >>> import dermsynth as ds
-    >>> data = ds.import_folder("photographs", out="imported", shares="0.5/0.25/0.25", jobs=1)
+    >>> data = ds.import_folder("photographs", out="imported", shares="0.5/0.25/0.25", jobs=1).data_set
     >>> data.classes
     ['melanoma', 'nevus']
     """
@@ -125,7 +124,7 @@ def import_csv(
     mask_value: int | None = None,
     allow_links_to: Sequence[Path | str] = (),
     jobs: int | None = None,
-) -> DataSet:
+) -> ImportResult:
     """Import the images that a CSV names, with its columns, as a new data set.
 
     Parameters
@@ -165,8 +164,8 @@ def import_csv(
 
     Returns
     -------
-    DataSet
-        The new data set.
+    ImportResult
+        ``data_set``, and what happened to files: ``files``, ``notes``, ``summary()``.
 
     Raises
     ------
@@ -176,8 +175,8 @@ def import_csv(
     Examples
     --------
     >>> import dermsynth as ds
-    >>> data = ds.import_csv("photographs.csv", image="file", label="diagnosis", group="patient", out="from_csv", jobs=1)
-    >>> sorted(set(data.table["split"]))
+    >>> result = ds.import_csv("photographs.csv", image="file", label="diagnosis", group="patient", out="from_csv", jobs=1)
+    >>> sorted(set(result.data_set.splits))
     ['test', 'train', 'validation']
     """
     links = _folders(allow_links_to)
@@ -193,7 +192,7 @@ def import_csv(
 def import_rows(
     source: Source, out: Path | str, *, shares: str, seed: int, lower_case_labels: bool, options: ImportOptions,
     jobs: int | None = None,
-) -> DataSet:  # fmt: skip
+) -> ImportResult:  # fmt: skip
     """A data set from what any importer found."""
     if lower_case_labels:
         source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])

@@ -1,26 +1,15 @@
-"""Trained generators: load, generate, translate, find directions."""
+"""Trained generators: load, generate, translate."""
 
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 from unicodedata import normalize
 
-from dermsynth.api.data import Data, open_dataset
-from dermsynth.data.dataset import DataSet
+from dermsynth.api.data import open_dataset
+from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.io import parse_count
-from dermsynth.latents.attributes import scorer
-from dermsynth.latents.directions import (
-    Direction,
-    pca_directions,
-    sefa_directions,
-    svm_direction,
-    write_directions,
-)
-from dermsynth.latents.samples import sampled
-from dermsynth.latents.space import Points, Space, require_w, space_of
 from dermsynth.sampling.generate import Generator
 from dermsynth.sampling.generate import generate as write_images
 from dermsynth.sampling.generate import load_generator as load
@@ -31,7 +20,6 @@ from dermsynth.training.data import data_trained_on
 
 Trained = Generator | Path | str
 """A generator, or the folder of its run or checkpoint."""
-DIRECTIONS = "directions.safetensors"
 log = logging.getLogger(__name__)
 
 
@@ -115,7 +103,7 @@ def generate(
     Returns
     -------
     DataSet
-        The synthetic set; what the copy gate found is in ``description["copy_gate"]``, and missing where it could not be used.
+        The synthetic set. What the copy gate found is logged, and lies in the set's folder ``assessment``.
 
     Raises
     ------
@@ -239,116 +227,3 @@ def translate(
     generator = load_generator(run, checkpoint=checkpoint, device=device)
     where = None if masks is None else open_dataset(masks)
     return write_translations(generator, open_dataset(data), Path(out), to=target, masks=where, split=split)
-
-
-def directions(
-    run: Trained,
-    method: Literal["pca", "sefa", "svm"] = "pca",
-    *,
-    count: int = 20_000,
-    components: int = 10,
-    score: str = "",
-    model: str = "",
-    layers: tuple[int, int] | str | None = None,
-    truncation: float | None = None,
-    seed: int = 0,
-    checkpoint: str | int = "last",
-    device: str = "auto",
-    out: Path | str | None = None,
-) -> list[Direction]:
-    """Find directions in a generator's latent space along which images change in one respect.
-
-    Parameters
-    ----------
-    run : Generator, Path or str
-        The generator, or its run.
-    method : {"pca", "sefa", "svm"}
-        ``pca``: of most variance among `count` points. ``sefa``: in the weights, without any image. ``svm``: between points
-        whose images show `score` and others.
-    count : int
-        Number of points, at least 2.
-    components : int
-        Number of directions of ``pca`` and ``sefa``, at least 1.
-    score : str
-        For ``svm``: frame, hair, ruler, ink, sticker, bubble, any, ``detector=DIR:LABEL``, ``column=DATA:NAME`` or
-        ``classifier=DIR``; ``frame@0.2`` sets the score from which on an image shows it.
-    model : str
-        For ``svm``: the backbone of a trained detector, ``mobilenet=FILE`` or ``timm:NAME=FILE``.
-    layers : tuple of two int, str or None
-        For ``sefa``: first and last layer, counted from 0, also as ``"0-3"``; all by default.
-    truncation : float or None
-        Truncation of the points, as for `load_generator`.
-    seed : int
-        Seed of the first point, at least 0.
-    checkpoint : str or int
-        Which checkpoint of the run: ``last``, ``best``, or the number of real images shown.
-    device : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
-    out : Path, str or None
-        Folder for ``directions.safetensors``; needed for ``svm``, whose scored points are stored there too.
-
-    Returns
-    -------
-    list of Direction
-        Each has a ``name``, a unit ``vector`` [d], the ``scale`` in which steps are counted, and ``move(latents, steps)``.
-
-    Raises
-    ------
-    UserError
-        The family has no latent space, or a value is not what it should be.
-
-    References
-    ----------
-    Härkönen et al. (2020), GANSpace, section 2.1; Shen & Zhou (2021), Closed-Form Factorization of Latent Semantics in GANs,
-    equation 6; Shen et al. (2020), Interpreting the Latent Space of GANs for Semantic Face Editing, section 2.1.
-
-    Examples
-    --------
-    >>> import dermsynth as ds
-    >>> generator = ds.load_generator("run", device="cpu")
-    >>> first, *others = ds.directions(generator, "pca", count=200, components=3)
-    >>> first.name, first.vector.shape
-    ('pca0', (64,))
-    """
-    space = space_of(load_generator(run, checkpoint=checkpoint, device=device))
-    if method == "svm":
-        result = [_svm(space, score, model, out, count, seed, truncation)]
-    elif method == "sefa":
-        require_w(space, "sefa")
-        result = sefa_directions(space, components, parse_layers(layers, space), latent_points(space, 1000, 0, None))
-    else:
-        result = pca_directions(latent_points(space, count, seed, truncation), components)
-    if out is not None:
-        write_directions(Path(out) / DIRECTIONS, space, result)
-    return result
-
-
-def _svm(
-    space: Space, score: str, model: str, out: Path | str | None, count: int, seed: int, truncation: float | None
-) -> Direction:
-    if out is None or not score:
-        raise UserError("`score`, `out`: svm needs both, what is scored and a folder for the scored points")
-    what, labels = scorer(score, model), space.generator.model.targets()
-    samples = sampled(space, what, Path(out), count=count, first_seed=seed, labels=labels, truncation=truncation)
-    return svm_direction(samples, what.threshold, what.name, seed=0)
-
-
-def latent_points(space: Space, count: int, seed: int, truncation: float | None) -> Points:
-    """Points [count, d] of consecutive seeds, classes in turn."""
-    if count < 2:
-        raise UserError(f"`count` {count}: must be at least 2")
-    targets, seeds = space.generator.model.targets(), range(seed, seed + count)
-    return space.points(list(seeds), [targets[i % len(targets)] for i in range(count)], truncation)
-
-
-def parse_layers(layers: tuple[int, int] | str | None, space: Space) -> tuple[int, int] | None:
-    """First and last layer, from a pair or a text such as `0-3`; None for all."""
-    if not layers:
-        return None
-    try:
-        first, last = (int(part) for part in (layers.split("-") if isinstance(layers, str) else layers))
-    except ValueError as error:
-        raise UserError(f"`layers` {layers!r}: write first and last, for example 0-3") from error
-    if not 0 <= first <= last < space.layers:
-        raise UserError(f"`layers` {layers}: this generator has layers 0 to {space.layers - 1}")
-    return first, last

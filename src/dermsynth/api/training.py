@@ -5,8 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from dermsynth.api.data import Data, open_dataset
+from dermsynth.api.data import open_dataset
 from dermsynth.data.cache import Decoding
+from dermsynth.data.dataset import Data
 from dermsynth.data.phantom import default_phantom
 from dermsynth.data.training_set import Selection, TrainingSet
 from dermsynth.data.verification import ChangedData

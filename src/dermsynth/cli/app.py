@@ -8,6 +8,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from dermsynth import __version__
 from dermsynth.cli.flags import in_flags, with_present_names
+from dermsynth.data.importers.layouts import IMPORTERS
 from dermsynth.errors import DiskError, Stopped, UserError
 from dermsynth.io import user_cache
 from dermsynth.signals import handled, interrupt
@@ -33,16 +34,6 @@ latents = App(name="latents", help="Edit a generator's latents: directions, step
 study = App(name="study", help="Let doctors tell real from generated images: design, run, analyse.")
 data = App(name="data", help="Obtain and prepare images.")
 
-LAYOUTS = {
-    "folder": "A folder of images; sub-folders are labels.",
-    "csv": "A CSV with named columns and the images it names.",
-    "isic": "A metadata export of the ISIC Archive.",
-    "ham10000": "HAM10000.",
-    "siim2020": "SIIM-ISIC 2020.",
-    "isic2018": "ISIC 2018, tasks 1 to 3.",
-    "ph2": "PH2.",
-    "medmnist": "A MedMNIST .npz file.",
-}
 VERBS = {
     "audit": ("importing", "What a data set holds, and what is wrong with it."),
     "phantom": ("importing", "Draw dermoscopy by a program, with exact masks."),
@@ -94,8 +85,8 @@ DIRECTIONS = {
     "pca": "Of most variance (GANSpace).",
     "sefa": "Eigenvectors of the style weights (SeFa).",
 }
-for name, text in LAYOUTS.items():
-    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
+for name, layout in IMPORTERS.items():
+    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=layout.help)
 data.command("dermsynth.cli.importing:edited_maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command("dermsynth.cli.importing:verified", name="verify", help="Are a set's files those that were written?")

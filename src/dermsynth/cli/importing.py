@@ -1,6 +1,7 @@
 """Verbs that bring images in and look at them."""
 
 import shlex
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -9,6 +10,7 @@ from cyclopts import Parameter
 
 from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import WORKERS, DataFolder, Folders, NewData, Photographs, Seed, Split, Switch, Workers
+from dermsynth.data.importers.layouts import IMPORTERS
 
 if TYPE_CHECKING:
     from dermsynth.data.importers.sources import Source
@@ -92,7 +94,8 @@ def import_folder(
 
     from dermsynth.api.data import import_folder as write_data_set
 
-    write_data_set(folder, out=out, **division.begin(), **asdict(labels), **asdict(links))
+    result = write_data_set(folder, out=out, **division.begin(), **asdict(labels), **asdict(links))
+    say(result.summary())
 
 
 def import_csv(
@@ -105,7 +108,8 @@ def import_csv(
     from dermsynth.api.data import import_csv as write_data_set
 
     choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links)}
-    write_data_set(table, out=out, image_folder=image_folder, mask_value=mask_value, **choices)
+    result = write_data_set(table, out=out, image_folder=image_folder, mask_value=mask_value, **choices)
+    say(result.summary())
 
 
 def _import(
@@ -117,10 +121,11 @@ def _import(
 
     division.begin()
     options = ImportOptions(division.marked, labels.labels_as_written, mask_value, links.allow_links_to)
-    import_rows(
+    result = import_rows(
         source, out, shares=division.shares, seed=division.seed, lower_case_labels=labels.lower_case_labels,
         options=options,
     )  # fmt: skip
+    say(result.summary())
 
 
 def import_isic(
@@ -134,30 +139,27 @@ def import_isic(
     label
         Column with the class; by default the finest diagnosis there is.
     """
-    from dermsynth.data.importers.generic import from_isic_archive
+    from dermsynth.data.importers.published import from_isic_archive
 
     source = from_isic_archive(table, images=image_folder, label=label, roots=links.allow_links_to)
     _import(source, out, division, labels, links)
 
 
-def import_ham10000(
-    table: Table, *, out: NewData, image_folder: ImageFolder = None, division: Division = DIVISION, labels: Labels = LABELS,
-    links: Links = LINKS,
-) -> None:  # fmt: skip
-    """Import HAM10000_metadata.csv and its image folders."""
-    from dermsynth.data.importers.generic import from_ham10000
+def __getattr__(name: str) -> Callable[..., None]:
+    """The verb of a published table: `import_` and the name of its layout."""
+    layout = name.removeprefix("import_")
+    if layout == name or layout not in IMPORTERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    _import(from_ham10000(table, images=image_folder, roots=links.allow_links_to), out, division, labels, links)
+    def import_table(
+        table: Table, *, out: NewData, image_folder: ImageFolder = None, division: Division = DIVISION,
+        labels: Labels = LABELS, links: Links = LINKS,
+    ) -> None:  # fmt: skip
+        source = IMPORTERS[layout].read()(table, images=image_folder, roots=links.allow_links_to)
+        _import(source, out, division, labels, links)
 
-
-def import_siim2020(
-    table: Table, *, out: NewData, image_folder: ImageFolder = None, division: Division = DIVISION, labels: Labels = LABELS,
-    links: Links = LINKS,
-) -> None:  # fmt: skip
-    """Import SIIM-ISIC 2020: train.csv and its image folder."""
-    from dermsynth.data.importers.generic import from_siim2020
-
-    _import(from_siim2020(table, images=image_folder, roots=links.allow_links_to), out, division, labels, links)
+    import_table.__doc__ = f"Import {IMPORTERS[layout].help.rstrip('.')}: its table and its image folder."
+    return import_table
 
 
 def import_isic2018(
@@ -170,7 +172,7 @@ def import_isic2018(
     folder
         The unpacked folder.
     """
-    from dermsynth.data.importers.generic import from_isic2018
+    from dermsynth.data.importers.isic_challenges import from_isic2018
 
     _import(from_isic2018(folder, roots=links.allow_links_to), out, division, links=links, mask_value=mask_value)
 
@@ -183,7 +185,7 @@ def import_ph2(folder: Path, *, out: NewData, division: Division = DIVISION) -> 
     folder
         The unpacked folder.
     """
-    from dermsynth.data.importers.generic import from_ph2
+    from dermsynth.data.importers.published import from_ph2
 
     _import(from_ph2(folder), out, division)
 
@@ -196,7 +198,7 @@ def import_medmnist(archive: Path, *, out: NewData, seed: Seed = 0) -> None:
     archive
         The .npz file.
     """
-    from dermsynth.data.importers.generic import from_medmnist
+    from dermsynth.data.importers.medmnist import from_medmnist
 
     _import(from_medmnist(archive), out, Division(seed=seed))
 
@@ -224,7 +226,7 @@ def fetch(source: str, *, out: NewData, count: int, query: str = "", base: str =
         raise UserError(f"data fetch {source!r}: unknown; there is: isic")
     if count < 1 or per_second <= 0:
         raise UserError(f"--count {count} --per-second {per_second}: both must be positive")
-    fetch_isic(out, count, query=query, base=base or API, per_second=per_second)
+    say(fetch_isic(out, count, query=query, base=base or API, per_second=per_second).summary())
 
 
 def verified(folder: DataFolder, *, fast: Switch = False) -> None:

@@ -7,10 +7,13 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from dermsynth.cli.flags import say
 from dermsynth.cli.options import Backbone, Checkpoint, Device, Folders, Seed, Several, Switch
 
 if TYPE_CHECKING:
     from dermsynth.latents.directions import Direction
+    from dermsynth.latents.space import Space
+    from dermsynth.sampling.generate import Generator
 
 Steps = Annotated[tuple[float, ...], Parameter(negative="")]
 DirectionFiles = Annotated[
@@ -40,20 +43,14 @@ def svm(
     count
         How many points.
     """
-    from dermsynth.api.generators import directions
+    from dermsynth.latents.discovery import directions
+    from dermsynth.sampling.generate import load_generator
 
+    generator = load_generator(run, which=checkpoint)
     result = directions(
-        run,
-        "svm",
-        score=score,
-        model=model,
-        count=count,
-        truncation=truncation,
-        checkpoint=checkpoint,
-        seed=seed,
-        out=out,
+        generator, "svm", score=score, model=model, count=count, truncation=truncation, seed=seed, out=out
     )
-    _say_directions(out, result)
+    _write(out, generator, result)
 
 
 def pca(
@@ -73,12 +70,12 @@ def pca(
     components
         How many directions.
     """
-    from dermsynth.api.generators import directions
+    from dermsynth.latents.discovery import directions
+    from dermsynth.sampling.generate import load_generator
 
-    result = directions(
-        run, "pca", count=count, components=components, truncation=truncation, checkpoint=checkpoint, seed=seed, out=out
-    )
-    _say_directions(out, result)
+    generator = load_generator(run, which=checkpoint)
+    result = directions(generator, "pca", count=count, components=components, truncation=truncation, seed=seed)
+    _write(out, generator, result)
 
 
 def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkpoint: Checkpoint = "last") -> None:
@@ -95,23 +92,41 @@ def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkp
     layers
         First and last layer, for example 0-3; all by default.
     """
-    from dermsynth.api.generators import directions
+    from dermsynth.latents.discovery import directions
+    from dermsynth.latents.space import require_w, space_of
+    from dermsynth.sampling.generate import load_generator
 
-    _say_directions(
-        out, directions(run, "sefa", components=components, layers=layers or None, checkpoint=checkpoint, out=out)
-    )
+    generator = load_generator(run, which=checkpoint)
+    require_w(space_of(generator), "sefa")
+    _write(out, generator, directions(generator, "sefa", components=components, layers=parse_layers(layers)))
 
 
-def _say_directions(out: Path, directions: "Sequence[Direction]") -> None:
-    from dermsynth.api.generators import DIRECTIONS
+def parse_layers(text: str) -> tuple[int, int] | None:
+    """First and last layer; None for all."""
+    from dermsynth.errors import UserError
 
+    if not text:
+        return None
+    try:
+        first, last = (int(part) for part in text.split("-"))
+    except ValueError as error:
+        raise UserError(f"`layers` {text!r}: write first and last, for example 0-3") from error
+    return first, last
+
+
+def _write(out: Path, generator: "Generator", directions: "Sequence[Direction]") -> None:
+    from dermsynth.latents.directions import write_directions
+    from dermsynth.latents.space import space_of
+
+    path = out / "directions.safetensors"
+    write_directions(path, space_of(generator), directions)
     for direction in directions:
         facts = ", ".join(
             f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
             for key, value in direction.facts.items()
         )
         print(f"{direction.name:<12}deviation {direction.scale:.3g}; {facts}")
-    print(out / DIRECTIONS)
+    print(path)
 
 
 def rename(directions: OneFile, old: str, new: str) -> None:
@@ -165,37 +180,44 @@ def edit(
     run
         The run that made the set, if it was moved.
     """
-    from dataclasses import replace
-
-    from dermsynth.api.generators import latent_points, parse_layers
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
     from dermsynth.evaluation.generator_metrics import with_run
     from dermsynth.latents.attributes import scorer
     from dermsynth.latents.datasets import edit_set, space_behind
-    from dermsynth.latents.directions import named, read_directions
-    from dermsynth.latents.directions import without as left_of
-    from dermsynth.latents.space import require_w
     from dermsynth.report.latents_report import write_edits
 
     if (move.steps is None) == (not move.until_gone):
         raise UserError("say how far: either --steps NUMBER or --until-gone SCORER")
     source = with_run(open_data_set(data), run)
     space = space_behind(source)
-    known = read_directions(directions, space)
-    chosen = named(known, direction)
-    if move.without:
-        others = [named(known, name) for name in move.without]
-        chosen = left_of(chosen, others, latent_points(space, 1000, 0, None))
-    if move.layers:
-        require_w(space, "--layers")
-        chosen = replace(chosen, layers=parse_layers(move.layers, space))
+    chosen = _chosen(directions, direction, move, space)
     gone = scorer(move.until_gone, move.model) if move.until_gone else None
-    result = edit_set(source, space, chosen, out, steps=move.steps, gone=gone)
-    steps = result.table["edit_step"].astype(float)
-    mean = steps[steps != 0].mean() if (steps != 0).any() else 0.0
-    print(f"{out}: {len(result.table):,} images, {(steps != 0).sum():,} moved, {mean:+.2f} deviations on average")
-    print(write_edits(source, result))
+    edited = edit_set(source, space, chosen, out, steps=move.steps, gone=gone)
+    lengths = edited.numbers("edit_step")
+    mean = lengths[lengths != 0].mean() if (lengths != 0).any() else 0.0
+    print(f"{out}: {len(edited.table):,} images, {(lengths != 0).sum():,} moved, {mean:+.2f} deviations on average")
+    print(write_edits(source, edited))
+
+
+def _chosen(file: Path, name: str, move: Move, space: "Space") -> "Direction":
+    """A direction of a file, without others and for some layers if that is asked for."""
+    from dataclasses import replace
+
+    from dermsynth.latents.directions import find_direction, project_out, read_directions
+    from dermsynth.latents.discovery import SCALED_BY, check_layers, sample_points
+    from dermsynth.latents.space import require_w
+
+    known = read_directions(file, space)
+    direction = find_direction(known, name)
+    if move.without:
+        others = [find_direction(known, other) for other in move.without]
+        direction = project_out(direction, others, sample_points(space, SCALED_BY))
+    if move.layers:
+        require_w(space, "`layers`")
+        direction = replace(direction, layers=parse_layers(move.layers))
+        check_layers(space, direction.layers)
+    return direction
 
 
 @Parameter(name="*")
@@ -235,27 +257,30 @@ def compare(
     steps
         Deviations of points along a direction; may be repeated.
     """
-    from dermsynth.api.generators import latent_points, load_generator
     from dermsynth.backbones.lpips import load_perceptual
     from dermsynth.latents.attributes import scorer
-    from dermsynth.latents.directions import gathered
-    from dermsynth.latents.directions import without as left_of
-    from dermsynth.latents.entanglement import Judges, entanglement, ranked
+    from dermsynth.latents.directions import collect_directions, project_out
+    from dermsynth.latents.discovery import SCALED_BY, sample_points
+    from dermsynth.latents.edits import strips
+    from dermsynth.latents.entanglement import Observers, compare_directions
     from dermsynth.latents.space import space_of
     from dermsynth.report.latents_report import as_text, write_entanglement
+    from dermsynth.sampling.generate import load_generator
 
-    space, target_score = space_of(load_generator(run, checkpoint=checkpoint)), scorer(target, costs.model)
-    classifier = scorer(costs.classifier) if costs.classifier else None
-    judges = Judges(target_score, classifier, load_perceptual(costs.perceptual) if costs.perceptual else None)
-    chosen, others = (list(gathered(paths, space).values()) for paths in (directions, costs.without))
+    space = space_of(load_generator(run, which=checkpoint))
+    observers = Observers(
+        scorer(target, costs.model),
+        scorer(costs.classifier) if costs.classifier else None,
+        load_perceptual(costs.perceptual) if costs.perceptual else None,
+    )
+    chosen, others = (list(collect_directions(paths, space).values()) for paths in (directions, costs.without))
     if others:
-        points = latent_points(space, 1000, 0, None)
-        chosen += [left_of(direction, others, points) for direction in chosen]
+        points = sample_points(space, SCALED_BY)
+        chosen += [project_out(direction, others, points) for direction in chosen]
     seeds = range(seed, seed + count)
-    rows = entanglement(space, chosen, judges, seeds=seeds, steps=steps)
-    best = ranked(rows)
-    print(as_text(best))
-    print(write_entanglement(out, space, chosen, rows, best, target_score, seeds))
+    result = compare_directions(space, chosen, observers, seeds=seeds, steps=steps)
+    print(as_text(result.ranking))
+    print(write_entanglement(out, result, strips(space, chosen, seeds), count))
 
 
 @Parameter(name="*")
@@ -311,42 +336,28 @@ def project(
     out
         Folder: of each photograph a PNG (photograph, projection, edits) and its point as safetensors.
     """
-    from dermsynth.api.generators import load_generator
     from dermsynth.backbones.lpips import load_perceptual
-    from dermsynth.errors import UserError
     from dermsynth.images import read_image
-    from dermsynth.latents.directions import named, read_directions
-    from dermsynth.latents.inversion import pixel_distance, project, refuse_written, write_projection
+    from dermsynth.latents.directions import find_direction, read_directions
+    from dermsynth.latents.inversion import invert, refuse_written, write_projection
     from dermsynth.latents.space import require_w, space_of
+    from dermsynth.sampling.generate import load_generator
 
     refuse_written(out, image)
-    device = "cpu" if search.perceptual else "auto"  # where the perceptual networks are
-    space = space_of(load_generator(run, checkpoint=checkpoint, device=device))
+    # on the processor of the distance's networks
+    generator = load_generator(run, which=checkpoint, device="cpu" if search.perceptual else "auto")
+    space = space_of(generator)
     require_w(space, "project")
-    number = class_number(space.generator.labels, search.label)
-    if search.iterations < 1:
-        raise UserError(f"--iterations {search.iterations}: must be at least 1")
-    direction = named(read_directions(edits.directions, space), edits.direction) if edits.directions else None
-    distance = load_perceptual(search.perceptual).distance if search.perceptual else pixel_distance
+    direction = find_direction(read_directions(edits.directions, space), edits.direction) if edits.directions else None
+    distance = load_perceptual(search.perceptual).distance if search.perceptual else None
     for path in image:
-        result = project(
-            space, read_image(path), number, distance, steps=search.iterations, plus=search.plus, seed=search.seed
-        )
+        result = invert(
+            generator, read_image(path), label=search.label, distance=distance, steps=search.iterations, plus=search.plus,
+            seed=search.seed,
+        )  # fmt: skip
         write_projection(out, path, space, result, direction, edits.edit)
         print(f"{path.name}: PSNR {result.psnr:.1f} dB, SSIM {result.ssim:.2f}, distance {result.distance:.4f}")
     print(out)
-
-
-def class_number(classes: "Sequence[str]", label: str) -> int:
-    """Which of a generator's classes a label is; 0 for an unconditional generator.
-
-    Raises UserError for another label, or one that a generator of classes needs and lacks.
-    """
-    from dermsynth.errors import UserError
-
-    if (label not in classes) if classes else bool(label):
-        raise UserError(f"--label {label!r}: the generator's classes are: {', '.join(classes) or 'none'}")
-    return list(classes).index(label) if classes else 0
 
 
 def explore(
@@ -366,6 +377,9 @@ def explore(
     data
         The data set that the run was trained on, if it was moved; for the copy gate.
     """
-    from dermsynth.explore.serve import serve
+    from dermsynth.explore.serve import prepare_page
 
-    serve(run, directions, score, model, which=checkpoint, device=device, port=port, data=data)
+    page = prepare_page(run, directions, score, model, which=checkpoint, device=device, port=port, data=data)
+    say(f"copy gate: {page.gate}")
+    print(f"{page.url}  (this machine only; Ctrl-C ends it)", flush=True)
+    page.run()

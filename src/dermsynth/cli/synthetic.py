@@ -15,7 +15,6 @@ from dermsynth.cli.options import (
     Folders,
     Machine,
     NewData,
-    Photographs,
     Resizer,
     Run,
     Seed,
@@ -146,16 +145,18 @@ def evaluate(
     synthetic: Path,
     *,
     against: Path | None = None,
+    out: Path | None = None,
     measures: Measures = MEASURES,
     run: Path | None = None,
-    photographs: Photographs = True,
+    utility: Path | None = None,
+    photographs: bool = True,
     seed: Seed = 0,
     machine: Machine = MACHINE,
 ) -> None:
-    """Say whether a synthetic set is faithful, diverse and not copied: assessment.json and assessment.html in its folder.
+    """Say whether a synthetic set is faithful, diverse and not copied: a folder with the page and all figures.
 
     Every figure comes with its interval, its real-against-real floor and the number of images; overall, per class and per
-    skin tone. Images that lie too close to a training image are flagged in the set's metadata.csv.
+    skin tone. Images that lie too close to a training image are flagged in copies.csv. The set itself stays as it is.
 
     Parameters
     ----------
@@ -163,38 +164,44 @@ def evaluate(
         A set made by: dermsynth generate.
     against
         The real data set; by default the one that the generator was trained on.
+    out
+        The folder for assessment.html, assessment.json, copies.csv and neighbours.csv; assessment in the set by default.
     run
         The run that made the set, if it was moved.
+    utility
+        Folder of a dermsynth utility experiment with this set: its verdict is shown, too.
+    photographs
+        Whether the page shows images of the real set, and generated ones that were flagged as copies of them.
     """
     from dermsynth.api.evaluation import evaluate as measure
-    from dermsynth.api.evaluation import extractor, real_set
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.evaluation.evaluate import as_lights, as_text
-    from dermsynth.evaluation.generator_metrics import missing_run, with_run
-    from dermsynth.evaluation.inputs import RESULT
-    from dermsynth.evaluation.subgroups import EVERYTHING
-    from dermsynth.io import command_line
-    from dermsynth.report.evaluation_report import PAGE, write_evaluation_report
+    from dermsynth.api.evaluation import extractor
+    from dermsynth.evaluation.results import FOLDER, PAGE, RESULT
+    from dermsynth.metrics.estimate import ALL
+    from dermsynth.report.evaluation_text import evaluation_table, verdict_table
 
     machine.prepare()
-    rows = with_run(open_data_set(synthetic), run)
-    real = real_set(rows, against)
     network = extractor(measures.extractor, resizer=measures.resizer)
-    if not measures.brief and (missing := missing_run(rows)):
-        say(f"the discriminator is not asked: {missing}")
+    choices = {name: getattr(measures, name) for name in ("split", "by", "perceptual", "path_lengths", "brief")}
     result = measure(
-        rows, against=real, extractor=network, split=measures.split, by=measures.by, perceptual=measures.perceptual,
-        path_lengths=measures.path_lengths, brief=measures.brief, seed=seed,
+        synthetic, against=against, out=out, extractor=network, run=run, utility=utility, photographs=photographs, seed=seed,
+        **choices,
     )  # fmt: skip
+    folder = out or synthetic / FOLDER
     if measures.brief:
-        say(as_text(result), "copy gate: not run with --brief", f"\n{synthetic / RESULT}")
+        say(evaluation_table(result), "copy gate: not run with --brief", f"\n{folder / RESULT}")
         return
-    write_evaluation_report(open_data_set(synthetic), real, result, command_line(), photographs=photographs)
-    say(as_text(result, EVERYTHING), "", as_lights(result), "", synthetic / PAGE)
+    page = result.save(folder / PAGE)
+    say(evaluation_table(result, ALL), "", verdict_table(result), "", page)
     say_photographs(photographs)
 
 
-def export(synthetic: Path, *, out: NewData, with_flagged: Annotated[bool, Parameter(negative="")] = False) -> None:
+def export(
+    synthetic: Path,
+    *,
+    out: NewData,
+    with_flagged: Annotated[bool, Parameter(negative="")] = False,
+    evaluation: Path | None = None,
+) -> None:
     """Copy a synthetic set without the images flagged as copies, and write a data card for it.
 
     Parameters
@@ -203,15 +210,19 @@ def export(synthetic: Path, *, out: NewData, with_flagged: Annotated[bool, Param
         A set made by dermsynth generate, and checked by dermsynth evaluate.
     with_flagged
         Copy the flagged images too.
+    evaluation
+        The folder that dermsynth evaluate --out wrote; assessment in the set by default.
     """
     from dermsynth.api.evaluation import export as write_release
     from dermsynth.export.huggingface import CARD, copies_said
 
-    released = write_release(synthetic, out=out, with_flagged=with_flagged)
+    released = write_release(synthetic, out=out, with_flagged=with_flagged, evaluation=evaluation)
     print(f"{out}: {len(released.table):,} images, {copies_said(released)}; {out / CARD}")
 
 
-def report(run: Run, *, page: Path | None = None, data: Path | None = None, photographs: bool = True) -> None:
+def report(
+    run: Run, *, page: Path | None = None, data: Path | None = None, evaluation: Folders = (), photographs: bool = True
+) -> None:
     """Write the report of a run: one HTML file that needs nothing else.
 
     Parameters
@@ -220,13 +231,15 @@ def report(run: Run, *, page: Path | None = None, data: Path | None = None, phot
         The HTML file; report.html in the run by default.
     data
         The data set that the run was trained on, if it was moved.
+    evaluation
+        A synthetic set of the run that was evaluated, or a folder that dermsynth evaluate --out wrote; may be repeated.
     photographs
         Whether the page shows training images, and what was made of single ones.
     """
     from dermsynth.report.run_report import write_run_report
 
     path = page or run / "report.html"
-    shows_photographs = write_run_report(run, path, data=data, photographs=photographs)
+    shows_photographs = write_run_report(run, path, data=data, evaluations=evaluation, photographs=photographs)
     print(f"report: {path}")
     say_photographs(shows_photographs)
 

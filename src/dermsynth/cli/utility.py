@@ -2,15 +2,15 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
 from dermsynth.cli.flags import say
-from dermsynth.cli.options import MACHINE, Folders, Machine, Seed, Several, Switch
+from dermsynth.cli.options import MACHINE, Machine, Seed, Several, Switch
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from dermsynth.utility.results import UtilityResult
 
 
 @Parameter(name="*")
@@ -37,7 +37,7 @@ class Trainings:
     repeats: int = 5
     """Trainings an arm, from consecutive seeds."""
     images: str = "8k"
-    """Images shown to the arm of real images; others are shown as many times more as they are longer."""
+    """Images shown to the arm of real images; longer arms are shown more."""
     batch: int = 32
     """Images a step."""
     learning_rate: float = 0.0003
@@ -49,10 +49,10 @@ class Trainings:
 class Tests:
     """What the classifiers are tested on."""
 
-    test: Folders = ()
+    tests: Annotated[tuple[Path, ...], Parameter(name="--test", negative="")] = ()
     """Folder of a further real data set to test on; may be repeated."""
     drop_overlap: Switch = False
-    """Leave photographs out of further test sets that the real set holds too, instead of stopping."""
+    """Leave photographs that the real set holds too out of further test sets, instead of stopping."""
     by: Several = ()
     """A column of the test sets (an artefact, a body site) by whose values results are given apart too; may be repeated."""
 
@@ -72,9 +72,10 @@ def utility(
     seed: Seed = 0,
     machine: Machine = MACHINE,
 ) -> None:
-    """Train classifiers with and without synthetic images and test them on real images that nobody has seen.
+    """Train classifiers with and without synthetic images and test them on held-out real images.
 
-    Repeated, the command goes on where it stopped; further --arms and --repeats are added to what is there.
+    Repeated, the command goes on where it stopped; further --arms and --repeats are added to what is there. Everything is
+    written into --out; dermsynth evaluate --utility shows the verdict.
 
     Parameters
     ----------
@@ -85,18 +86,18 @@ def utility(
     out
         Folder for scores, utility.json and utility.html.
     variant
-        NAME=DIR, another synthetic set, for example edited or without artefacts, that arms are made of; or a copy of the real
-        set by dermsynth artefacts remove, for real@NAME; may be repeated.
+        NAME=DIR: another synthetic set (edited, without artefacts), or a copy of the real set by dermsynth artefacts remove;
+        may be repeated.
     """
-    from dermsynth.api.evaluation import utility as carry_out
-    from dermsynth.io import command_line
-    from dermsynth.report.utility_report import PAGE, write_utility_report
+    from dermsynth.io import command_line, parse_count
+    from dermsynth.report.utility_report import write_utility_report
+    from dermsynth.utility.usefulness import utility as carry_out
 
     machine.prepare()
-    choices = {**asdict(classes), **asdict(trainings), **asdict(tests)}
-    result = carry_out(synthetic, real=real, out=out, variants=parse_variants(variant), seed=seed, **choices)
-    write_utility_report(out, result, command_line())
-    say(figures_text(result), "", result["verdict"], *result["cautions"], result["worth"], "", out / PAGE)
+    choices = {**asdict(classes), **asdict(trainings), **asdict(tests), "images": parse_count(trainings.images)}
+    result = carry_out(synthetic, real, out=out, variants=parse_variants(variant), seed=seed, **choices)
+    page = write_utility_report(out, result, command_line())
+    say(figures_text(result), "", result.verdict, *result.cautions, result.worth, "", page)
 
 
 def parse_variants(words: tuple[str, ...]) -> dict[str, Path]:
@@ -105,22 +106,25 @@ def parse_variants(words: tuple[str, ...]) -> dict[str, Path]:
     Raises UserError for a name given twice.
     """
     from dermsynth.errors import UserError
-    from dermsynth.utility.arms import named
 
-    pairs = [named(word) for word in words]
-    names = [name for name, _ in pairs]
-    if len(set(names)) < len(names):
-        raise UserError(f"--variant {max(names, key=names.count)}: named twice; give each set a name of its own")
-    return {name: Path(place) for name, place in pairs}
+    variants: dict[str, Path] = {}
+    for word in words:
+        name, _, place = word.partition("=")
+        if not name or not place:
+            raise UserError(f"`variant` {word!r}: write NAME=DIR")
+        if name in variants:
+            raise UserError(f"`variant` {name}: named twice; give each set a name of its own")
+        variants[name] = Path(place)
+    return variants
 
 
-def figures_text(result: "Mapping[str, list[dict[str, float]]]") -> str:
+def figures_text(result: "UtilityResult") -> str:
     """A row an arm and test set."""
     lines = [f"{'arm':<34}{'test':<34}{'mean AUC':>9}{'+-':>7}  {'95 % (ensemble)':<17}{'n':>6}{'positive':>9}"]
-    for row in result["figures"]:
-        interval = f"{row['delong'][0]:.3f} ... {row['delong'][1]:.3f}"  # type: ignore[index]
+    for row in result.figures:
+        interval = f"{row.delong[0]:.3f} ... {row.delong[1]:.3f}"
         lines.append(
-            f"{row['arm']:<34}{row['test']:<34}{row['auc']:>9.3f}{row['auc_deviation']:>7.3f}  {interval:<17}"
-            f"{row['images']:>6}{row['positive']:>9}"
+            f"{row.arm:<34}{row.test:<34}{row.auc:>9.3f}{row.auc_deviation:>7.3f}  {interval:<17}"
+            f"{row.images:>6}{row.positive:>9}"
         )
     return "\n".join(lines)
