@@ -317,7 +317,7 @@ def audit(folder: Path, *, out: Path | None = None, photographs: bool = True, se
     found, page = look(data_set, seed=seed), out or folder / "audit.html"
     try:
         bias, missing = artefact_bias(data_set, seed), ""
-        found.findings.extend(bias_findings(bias, folder))
+        found = found.with_findings(bias_findings(bias, folder))
     except UserError as error:  # nothing is known of artefacts, or there is nothing to compare
         bias, missing = None, str(error)
     write_audit_report(found, page, bias, photographs=photographs)
