@@ -74,7 +74,7 @@ def test_every_command_of_the_tutorial_works(tutorial: Path) -> None:
         "data/audit.html",
         "run/report.html",
         "synthetic/metadata.csv",
-        "synthetic/assessment.json",
+        "synthetic/assessment/assessment.json",
         "edited/edits.png",
     ):
         assert (tutorial / file).stat().st_size > 0

@@ -12,8 +12,8 @@ import pandas as pd
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
+from dermsynth.evaluation.results import write_usefulness
 from dermsynth.evaluation.sides import Side, remarks
-from dermsynth.evaluation.verdict import USEFULNESS
 from dermsynth.io import environment, read_json, replacing, write_json
 from dermsynth.locks import LOCK, folder_lock
 from dermsynth.progress import progress_bar
@@ -75,16 +75,15 @@ def _carried_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
     result["outcome"], result["verdict"] = verdict(result, material.tests[0].name)
     made = Side(material.synthetic, material.synthetic_images, "synthetic")
     sides = remarks(made, Side(material.training, material.training_images, "real"), material.decoding, True)
-    result["sides"] = sides
-    result["cautions"] = [*cautions(result), *(f"{one['says']}." for one in sides if one["level"] == "warning")]
+    result["sides"] = [asdict(remark) for remark in sides]
+    result["cautions"] = [*cautions(result), *(f"{remark.says}." for remark in sides if remark.level == "warning")]
     result["worth"] = worth(result, len(material.training.table), material.tests[0].name)
     if REAL in plan.arms and material.both_made:
         truth = material.classes.truth(material.synthetic)
         areas = [auc(truth, scores) for scores in _kept(tables[REAL], MADE)]
         result["trained_on_real_tested_on_synthetic"] = {"auc": float(np.mean(areas)), "images": len(truth)}
     write_json(out / RESULT, result)
-    told = {"outcome": result["outcome"], "verdict": result["verdict"], "content_hash": material.synthetic.content_hash}
-    write_json(material.synthetic.folder / USEFULNESS, told)
+    write_usefulness(material.synthetic, out, str(result["outcome"]), str(result["verdict"]))
     return result
 
 
