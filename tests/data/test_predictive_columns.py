@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from dermsynth.data.predictive_columns import (
-    Telling,
+    ColumnPrediction,
     assessed_columns,
     codes_of,
     column_predictions,
@@ -23,7 +23,7 @@ def of(values: list[str] | np.ndarray) -> pd.Series:
 
 def told(
     column: str, values: list[str] | np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None
-) -> Telling | None:
+) -> ColumnPrediction | None:
     table = pd.DataFrame({"file_name": [f"{k}.png" for k in range(len(labels))], column: of(values)})
     found = strongest(column_predictions(table, labels, np.arange(len(labels)) if groups is None else groups))
     return found[0] if found else None
