@@ -1,4 +1,4 @@
-"""Many points with the scores of their images: made in parts that are kept, so that a stop loses little."""
+"""Many points with the scores of their images, in parts on disk, so that a stop loses little."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -39,9 +39,9 @@ def sampled(
     labels: Sequence[int],
     truncation: float | None,
 ) -> Samples:
-    """`count` points of seeds from `first_seed` on, classes in turn, with scores; parts already in `out` are not made again.
+    """`count` points of seeds from `first_seed` on, classes in turn, with scores; parts already in `out` are not computed again.
 
-    Raises UserError when `out` was begun otherwise.
+    Raises UserError when `out` was begun with other settings.
     """
     require_seed(first_seed)
     if count < 1:
@@ -78,12 +78,12 @@ def _part(
     numbers = np.array([labels[i % len(labels)] for i in range(start, start + PART)])
     points = space.points(seeds.tolist(), numbers.tolist(), truncation)
     scores = scorer.score(space.images(points, seeds.tolist(), numbers.tolist()))
-    found: dict[str, NDArray[Any]] = {
+    part: dict[str, NDArray[Any]] = {
         "points": points,
         "seeds": seeds,
         "labels": numbers,
         "scores": scores.astype(np.float64),
     }
     with replacing(path) as temporary:
-        save_file(found, temporary)
-    return found
+        save_file(part, temporary)
+    return part
