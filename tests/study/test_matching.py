@@ -15,9 +15,8 @@ from dermsynth.study.confounding import confounding, separation
 from dermsynth.study.create import create_study
 from dermsynth.study.drawing import StudyImage
 from dermsynth.study.matching import quotas, target_shares
-from dermsynth.study.protocol import read_protocol
 from dermsynth.study.selection import TRIAL, select_images
-from tests.study.conftest import small_protocol
+from tests.study.conftest import read_protocol, small_protocol
 
 COUNTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 60))
 
