@@ -16,7 +16,7 @@ def create(
 ) -> None:  # fmt: skip
     """Choose real and generated images by a protocol and put them into a new study.
 
-    Both kinds get the same shares of the same classes. What else tells them apart (artefacts and other columns, sizes,
+    Both kinds get the same shares of the same classes. What else differs between them (artefacts and other columns, sizes,
     formats, patients shown twice) is printed, and shown in the study's report.
 
     Parameters

@@ -68,7 +68,7 @@ class Study:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What tells the kinds apart besides the images themselves."""
+        """What differs between real and synthetic images besides their content."""
         return self.description.notes
 
     @property
@@ -106,7 +106,7 @@ def create_study(
     Returns
     -------
     Study
-        `.items` is the truth, one row an image; `.notes` says what else tells the kinds apart.
+        `.items` is the truth, one row an image; `.notes` says what else differs between the kinds.
 
     Raises
     ------
