@@ -289,7 +289,7 @@ def metrics(rows: list[str]) -> None:
 
     from dermsynth.metrics.prdc import manifold
     from dermsynth.metrics.similar_images import luma, most_similar
-    from dermsynth.metrics.swd import sliced_wasserstein
+    from dermsynth.metrics.sliced_wasserstein import sliced_wasserstein
 
     random = np.random.default_rng(0)
     x, y = (random.integers(0, 256, (2000, 3, 128, 128)).astype(np.uint8) for _ in range(2))

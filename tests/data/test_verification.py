@@ -271,7 +271,7 @@ def test_every_verb_stops_at_changed_images(copy: DataSet, shell: Shell, tmp_pat
         result = shell(*words, status=1)
         assert "240 changed" in result.stderr, result.stderr
         assert "Traceback" not in result.stderr
-    assert "240 changed" in check_copies(open_data_set(tmp_path / "made"))
+    assert "240 changed" in str(check_copies(open_data_set(tmp_path / "made")))
 
 
 def test_generate_goes_on_only_beside_images_that_are_its_own(run: Path, shell: Shell, tmp_path: Path) -> None:

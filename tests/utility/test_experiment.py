@@ -14,7 +14,7 @@ from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
 from dermsynth.data.manifest import recorded_now
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
-from dermsynth.evaluation.evaluate import _usefulness
+from dermsynth.evaluation.results import usefulness_of
 from dermsynth.evaluation.verdict import verdict as evaluation_verdict
 from dermsynth.images import encode_png
 from dermsynth.io import read_json, write_bytes
@@ -27,6 +27,7 @@ from dermsynth.utility.experiment import Plan, _scores_path, carry_out, read_res
 from dermsynth.utility.material import Classes, HeldOut, Stratum
 from dermsynth.utility.metrics import ArmScores, arm_figures, comparisons, paired_difference
 from dermsynth.utility.verdict import verdict, worth
+from tests.evaluation.drawn import evaluation
 
 CLASSES = Classes("melanoma", ("nevus",))
 QUICK = Training(images=320, batch=16, learning_rate=0.003)
@@ -303,11 +304,11 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     assert "real images (AUC" in first.worth
     assert first.trained_on_real_tested_on_synthetic is not None
     assert first.trained_on_real_tested_on_synthetic.auc > 0.8
-    told = _usefulness(open_data_set(synthetic.folder), tmp_path / "out")
+    told = usefulness_of(open_data_set(synthetic.folder), tmp_path / "out")
     assert told is not None
-    line = evaluation_verdict({"measurements": [], "usefulness": told})[3]
-    assert line["says"] == first.verdict
-    assert line["light"] == {"helps": "green", "no evidence": "amber", "hurts": "red"}[first.outcome]
+    line = evaluation_verdict(evaluation(usefulness=told))[3]
+    assert line.says == first.verdict
+    assert line.light == {"helps": "green", "no evidence": "amber", "hurts": "red"}[first.outcome]
     assert first.trained_on_real_tested_on_synthetic.images == 120
     write_utility_report(tmp_path / "out", first, "dermsynth utility made")
     page = (tmp_path / "out" / "utility.html").read_text()

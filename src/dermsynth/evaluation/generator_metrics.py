@@ -25,7 +25,8 @@ from dermsynth.training.checkpoints import NETWORK, Checkpoint, checkpoints
 from dermsynth.training.config import read_config
 
 Array = NDArray[np.float64]
-Judge = Callable[[DataSet, NDArray[np.uint8]], Array]
+Confidence = Callable[[DataSet, NDArray[np.uint8]], Array]
+"""How sure a discriminator is that images [n, 3, h, w] of a set are real: [n]."""
 Ends = Literal["full", "end"]
 RESAMPLES = 500
 PATH_SEED = 500_000_000
@@ -92,7 +93,7 @@ def trained_on(synthetic: DataSet) -> Path:
     return folder
 
 
-def judge_of(synthetic: DataSet) -> Judge | None:
+def discriminator_of(synthetic: DataSet) -> Confidence | None:
     """The discriminator that a set's generator was trained against, if its run is there and the family has one of images."""
     generator = generator_of(synthetic)
     if generator is None:
@@ -102,13 +103,13 @@ def judge_of(synthetic: DataSet) -> Judge | None:
     if confidence_of(generator.model, probe, [0]) is None:
         return None
 
-    def judge(rows: DataSet, images: NDArray[np.uint8]) -> Array:
+    def confidence(rows: DataSet, images: NDArray[np.uint8]) -> Array:
         labels = [classes.index(str(label)) if label in classes else 0 for label in rows.labels]
         scores = confidence_of(generator.model, images, labels)
         assert scores is not None
         return scores
 
-    return judge
+    return confidence
 
 
 def divided_as_trained(synthetic: DataSet, real: DataSet) -> bool:
@@ -124,7 +125,7 @@ def divided_as_trained(synthetic: DataSet, real: DataSet) -> bool:
 
 
 @dataclass(frozen=True)
-class PathFigure:
+class PathLength:
     """Mean perceptual path length without the extreme hundredths, its interval, and how many paths it is of."""
 
     space: str
@@ -137,9 +138,9 @@ class PathFigure:
     seed: int
 
 
-def path_figures(
+def path_lengths(
     generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int, labels: Sequence[str] = ()
-) -> list[PathFigure]:
+) -> list[PathLength]:
     """Path lengths in Z, and in W where the family has one, over whole paths and at their ends.
 
     The class of a path is drawn among `labels`, those of the real images: a class counts as often as it occurs there. Where
@@ -155,7 +156,7 @@ def path_figures(
             interval = percentile_bootstrap(
                 lambda x, _: trimmed_mean(x), lengths, lengths, resamples=RESAMPLES, seed=seed
             )
-            found.append(PathFigure(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
+            found.append(PathLength(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
     return found
 
 

@@ -7,10 +7,10 @@ from numpy.typing import NDArray
 
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.training_set import TrainingSet
-from dermsynth.evaluation.estimate import halves
+from dermsynth.metrics.estimate import halves
 from dermsynth.metrics.frechet import frechet_distance
-from dermsynth.metrics.kid import kernel_distance
-from dermsynth.metrics.swd import SMALLEST, descriptors, line_distance
+from dermsynth.metrics.kernels import kernel_distance
+from dermsynth.metrics.sliced_wasserstein import SMALLEST, descriptors, line_distance
 from dermsynth.training.config import RunConfig
 from dermsynth.training.data import unseen_images
 from dermsynth.training.snapshot import Glimpse, Watcher

@@ -68,16 +68,19 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
 
 def table(figures: Sequence[RunFigure]) -> list[str]:
     """A line a family, best mean SWD first: every metric with its interval, and the floor."""
-    metrics = list(dict.fromkeys(figure.metric for figure in figures))
+    metrics = list(dict.fromkeys(figure.name for figure in figures))
     runs = list(dict.fromkeys(figure.run for figure in figures))
-    cells = {(figure.run, figure.metric): figure for figure in figures}
-    order = sorted(runs, key=lambda run: cells[run, "SWD mean"].value)
+    cells = {(figure.run, figure.name): figure for figure in figures}
+    swd = {figure.run: figure for figure in figures if (figure.id, figure.part) == ("swd", "mean")}
+    order = sorted(runs, key=lambda run: swd[run].value)
     lines = ["| family | " + " | ".join(metrics) + " |", "|--" * (len(metrics) + 1) + "|"]
     for run in order:
         row = [cells[run, metric] for metric in metrics]
         lines.append(f"| {run} | " + " | ".join(f"{c.value:.2f} ({c.low:.2f} to {c.high:.2f})" for c in row) + " |")
     floors = [cells[order[0], metric] for metric in metrics]
-    lines.append("| real against real | " + " | ".join(f"{c.floor:.2f} (n = {c.half})" for c in floors) + " |")
-    first, swd = floors[0], cells[order[0], "SWD mean"]
-    text = f"{first.synthetic} synthetic against {first.real} training images ({swd.real} a side for SWD)"
+    lines.append("| real against real | " + " | ".join(f"{c.floor:.2f} (n = {c.n_floor})" for c in floors) + " |")
+    first = floors[0]
+    text = (
+        f"{first.n_synthetic} synthetic against {first.n_real} training images ({swd[order[0]].n_real} a side for SWD)"
+    )
     return [*lines, "", f"{text}, seed {first.seed}; 95 % intervals."]

@@ -8,7 +8,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, samples, train_run, write_results
 from dermsynth.io import read_json_lines, write_text
 from dermsynth.metrics.similar_images import least_squared_error, luma, most_similar
-from dermsynth.metrics.ssim import ssim
+from dermsynth.metrics.structural import mean_ssim
 from dermsynth.report.page import curves
 
 SIZES = ("laptop", "paper")
@@ -55,7 +55,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     similarity, by_ssim = most_similar(generated, real)
     _, by_error = least_squared_error(generated, real)
     rows_picture(out / "neighbours.png", [generated, real[by_ssim], real[by_error]], scale=2)
-    similarity_by_error = ssim(luma(generated)[:, None], luma(real[by_error])[:, None], white=255)
+    similarity_by_error = mean_ssim(luma(generated)[:, None], luma(real[by_error])[:, None], white=255)
     text = [f"{len(generated)} generated images (seeds 0 to {len(generated) - 1}) among {len(real)} training images",
             f"SSIM of the nearest: median {np.median(similarity):.3f}, highest {similarity.max():.3f}"]  # fmt: skip
     if confidence:

@@ -10,9 +10,11 @@ from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.fidelity import feature_measurements
-from dermsynth.experiments.steps import Figure, Result, Setting, plan, rows_picture, train_run, write_results
+from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, train_run, write_results
 from dermsynth.io import write_text
+from dermsynth.metrics.estimate import Estimate, Sides
+from dermsynth.metrics.frechet import fid_between
+from dermsynth.metrics.kernels import kid_between
 from dermsynth.models.sampler import images_of
 from dermsynth.progress import progress_bar
 from dermsynth.report.page import curves
@@ -36,8 +38,8 @@ def configuration(size: str) -> Setting:
     return Setting("64", 30_000, {"multiscale": plan("multiscale")}, 1_000)
 
 
-class ThresholdFigure(Figure):
-    """A figure of images truncated at a threshold, or not at all."""
+class ThresholdFigure(Estimate):
+    """An estimate of images truncated at a threshold, or not at all."""
 
     threshold: float | None
 
@@ -59,7 +61,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     pictures = [images_of(generator.model, range(COLUMNS), [0] * COLUMNS, threshold) for threshold in THRESHOLDS]
     rows_picture(out / "thresholds.png", pictures)
     write_text(out / "fid.svg", str(plot(rows)))
-    best = min((row for row in rows if "FID" in row.metric), key=lambda row: row.value)
+    best = min((row for row in rows if row.id == "fid"), key=lambda row: row.value)
     lines = (*table(rows), "", f"lowest: {best.threshold or 'none'}")
     result = TruncationResult(table=lines, measurements=rows, best_threshold=best.threshold)
     write_results(out, "furger-truncation", setting, result)
@@ -73,8 +75,9 @@ def sweep(setting: Setting, generator: Generator, shown: TrainingSet) -> list[Th
     seeds, labels = range(setting.generated), [0] * setting.generated
     for threshold in progress_bar(THRESHOLDS, total=len(THRESHOLDS), label="thresholds", unit="threshold"):
         synthetic = _features(extractor, images_of(generator.model, seeds, labels, threshold))
-        figures = feature_measurements(synthetic, real, "all classes", extractor.suffix, setting.seed)
-        rows += [ThresholdFigure(**vars(figure), threshold=threshold) for figure in figures]
+        sides = Sides(synthetic, real, seed=setting.seed, features=extractor.suffix)
+        estimates = fid_between(sides, resamples=100), kid_between(sides, resamples=1000)
+        rows += [ThresholdFigure(**e.model_dump(), threshold=threshold) for e in estimates]
     return rows
 
 
@@ -84,20 +87,20 @@ def _features(extractor: Any, images: np.ndarray) -> np.ndarray:
 
 def plot(rows: Sequence[ThresholdFigure]) -> str:
     """FID against the threshold; without one it stands at the right end."""
-    fid = [row for row in rows if "FID" in row.metric]
+    fid = [row for row in rows if row.id == "fid"]
     x = [1000 * (row.threshold or NO_THRESHOLD_DRAWN_AT) for row in fid]
     series = {key: (x, [float(getattr(row, key)) for row in fid]) for key in ("value", "low", "high")}
-    return curves(series, title=f"{fid[0].metric} against the threshold", xlabel="threshold; 1.5: none")
+    return curves(series, title=f"{fid[0].name} against the threshold", xlabel="threshold; 1.5: none")
 
 
 def table(rows: Sequence[ThresholdFigure]) -> list[str]:
     """A line a threshold."""
-    metrics = list(dict.fromkeys(row.metric for row in rows))
+    metrics = list(dict.fromkeys(row.name for row in rows))
     lines = ["| threshold | " + " | ".join(metrics) + " |", "|--" * (len(metrics) + 1) + "|"]
     for threshold in THRESHOLDS:
         cells = [row for row in rows if row.threshold == threshold]
         values = " | ".join(f"{c.value:.3f} ({c.low:.3f} to {c.high:.3f})" for c in cells)
         lines.append(f"| {'none' if threshold is None else threshold} | {values} |")
     first = rows[0]
-    lines += ["", f"{first.synthetic} synthetic against {first.real} training images, seed {first.seed}."]
+    lines += ["", f"{first.n_synthetic} synthetic against {first.n_real} training images, seed {first.seed}."]
     return lines

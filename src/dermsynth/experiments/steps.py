@@ -20,6 +20,7 @@ from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.watcher import usual_watchers
 from dermsynth.images import encode_png, grid
 from dermsynth.io import write_bytes, write_json, write_text
+from dermsynth.metrics.estimate import Estimate
 from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.models.registry import family
@@ -55,29 +56,8 @@ class Setting:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
-class Figure(BaseModel):
-    """A metric between synthetic and training images: value, interval, numbers of images, floor between halves of the real ones.
-
-    `matched` is the metric between as many synthetic images as `half` and one of those halves.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    metric: str
-    group: str
-    value: float
-    low: float
-    high: float
-    synthetic: int
-    real: int
-    floor: float
-    matched: float
-    half: int
-    seed: int
-
-
-class RunFigure(Figure):
-    """A figure of one run of an experiment."""
+class RunFigure(Estimate):
+    """An estimate of one run of an experiment."""
 
     run: str
 
@@ -146,8 +126,8 @@ def measure_run(
     synthetic = generate(generator, {"": setting.generated}, folder, truncation=truncation)
     extractor = load_extractor(setting.extractor)
     split = setting.split if "split" in data_set.table else "all"
-    result = evaluate(synthetic, data_set, extractor, split=split, seed=setting.seed)
-    return [RunFigure(**row, run=name) for row in result["measurements"]]
+    result = evaluate(synthetic, data_set, extractor, split=split, brief=True, seed=setting.seed)
+    return [RunFigure(**estimate.model_dump(), run=name) for estimate in result.estimates]
 
 
 def samples(generator: Generator, count: int, shown: TrainingSet, first_seed: int = 0) -> Pixels:
@@ -201,5 +181,7 @@ def write_results(out: Path, name: str, setting: Setting, result: Result) -> Non
         "superpixels": dict(setting.superpixels),
         "options": dict(setting.options),
     }
-    write_json(out / "results.json", {"experiment": name, "setting": facts, "runs": runs, **result.model_dump()})
+    write_json(
+        out / "results.json", {"experiment": name, "setting": facts, "runs": runs, **result.model_dump(by_alias=True)}
+    )
     write_text(out / "results.md", "\n".join(result.table) + "\n")

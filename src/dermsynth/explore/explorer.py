@@ -104,9 +104,9 @@ class Gate:
 
     def near(self, image: NDArray[np.uint8]) -> Nearness:
         """Of an image [3, h, w]."""
-        check = self.gate.check(image[None])
-        name = self.names[int(check.index[0])]
-        return Nearness(float(check.score[0]), self.gate.threshold, name, bool(self.gate.flags(check)[0]))
+        matches = self.gate.check_planes(image[None])
+        name = self.names[int(matches.index[0])]
+        return Nearness(float(matches.score[0]), self.gate.threshold, name, bool(matches.flagged[0]))
 
 
 def gate_of(generator: Generator, place: Path | None = None) -> tuple[Gate | None, str]:

@@ -4,12 +4,13 @@ Nothing heavy is imported here: the processes that share the work start with thi
 """
 
 from functools import partial
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.errors import UserError
 from dermsynth.images import require_pixels, thumbnail_hash
 from dermsynth.metrics.knn import nearest
 from dermsynth.parallel import parallel_map
@@ -139,3 +140,54 @@ def nearest_hash(x: Images, y: Images) -> tuple[Values, Indices]:
 def _hashes(images: Images) -> NDArray[np.uint64]:
     require_pixels(images)
     return np.array([thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0)))[0] for image in images])
+
+
+Likeness = Literal["ssim", "squared_error", "hash"]
+
+
+class Neighbours(NamedTuple):
+    """How near the nearest image is, float [n], and which one it is, int [n]."""
+
+    value: Values
+    place: Indices
+
+
+def nearest_images(images: NDArray[Any], others: NDArray[Any], *, by: Likeness = "ssim") -> Neighbours:
+    """The nearest image of another set to each image, as the images lie, not mirrored.
+
+    Parameters
+    ----------
+    images, others : ndarray
+        Images of one size, uint8 [n, h, w, 3] and [m, h, w, 3].
+    by : {"ssim", "squared_error", "hash"}
+        Structural similarity of brightness (higher is nearer), mean squared error in grey levels squared (lower), or different
+        bits of 64 of a perceptual hash (lower).
+
+    Returns
+    -------
+    Neighbours
+        `value` [n], and `place` [n] in `others`.
+
+    Raises
+    ------
+    UserError
+        For images that are not uint8, or an unknown measure.
+
+    References
+    ----------
+    Wang et al. 2004, equation 13; Zauner 2010, "Implementation and benchmarking of perceptual image hash functions".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dermsynth import metrics
+    >>> others = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    >>> metrics.nearest_images(others[[3, 1]], others, by="squared_error").place
+    array([3, 1])
+    """
+    from dermsynth.metrics.comparison import pixels
+
+    measures = {"ssim": most_similar, "squared_error": least_squared_error, "hash": nearest_hash}
+    if by not in measures:
+        raise UserError(f"`by` {by!r}: write {', '.join(measures)}")
+    return Neighbours(*measures[by](pixels(images, "images"), pixels(others, "others")))

@@ -1,6 +1,6 @@
 """A run as a page: settings, curves, samples over time, real beside generated, metrics with floors, provenance."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ from markupsafe import Markup
 
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
+from dermsynth.evaluation.results import Evaluation, parse_evaluation, read_evaluation
 from dermsynth.images import Pixels, grid, read_image
 from dermsynth.io import count_text, read_json, read_json_lines
 from dermsynth.models.base import Model
@@ -25,11 +26,14 @@ Series = dict[str, tuple[list[float], list[float]]]
 """Name -> images shown, values."""
 
 
-def write_run_report(run: Path, path: Path, *, data: Path | None = None, photographs: bool = True) -> bool:
+def write_run_report(
+    run: Path, path: Path, *, data: Path | None = None, evaluations: Sequence[Path] = (), photographs: bool = True
+) -> bool:
     """Write the report of a run that has at least one checkpoint; returns whether it embeds photographs.
 
-    `data` is the folder of the training set, if it was moved. Without `photographs` no image of it is on the page, nor images
-    generated from single ones.
+    `data` is the folder of the training set, if it was moved; `evaluations` are evaluated synthetic sets of the run, or folders
+    with their evaluations. Without `photographs` no image of the training set is on the page, nor images generated from single
+    ones.
 
     Raises UserError when the folder is no run, or nothing has been saved yet, or `data` is another set.
     """
@@ -52,7 +56,7 @@ def write_run_report(run: Path, path: Path, *, data: Path | None = None, photogr
         "caption": generator.model.inputs.caption(COLUMNS * ROWS),
         "plots": _plots(log, generator.model),
         "snapshots": snapshots,
-        "evaluations": _evaluations(run),
+        "evaluations": _evaluations(run, evaluations),
         "settings": _flat(config.model_dump(mode="json")),
         "environment": read_json(run / "environment.json"),
         "checkpoint": generator.checkpoint,
@@ -148,8 +152,22 @@ def _snapshots(run: Path) -> list[tuple[str, Markup]]:
     return [(count_text(int(f.stem)), picture(read_image(f), f"samples after {int(f.stem)} images")) for f in chosen]
 
 
-def _evaluations(run: Path) -> list[tuple[str, dict[str, Any]]]:
-    return [(file.stem, read_json(file)) for file in sorted((run / "evaluations").glob("*.json"))]
+def _evaluations(run: Path, folders: Sequence[Path]) -> list[tuple[str, Evaluation]]:
+    """Evaluations of synthetic sets of a run, by name: in the folders named, and those that earlier versions left in the run.
+
+    Raises UserError for a folder without one, and for an evaluation of a set that another run made.
+    """
+    earlier = [
+        (file.stem, parse_evaluation(read_json(file), file)) for file in sorted((run / "evaluations").glob("*.json"))
+    ]
+    made = {checkpoint.hash for checkpoint in checkpoints(run)}
+    named = []
+    for folder in folders:
+        result = read_evaluation(folder)
+        if result.synthetic.generator.get("checkpoint") not in made:
+            raise UserError(f"`evaluation` {folder}: of a set that no checkpoint of {run} made")
+        named.append((result.synthetic.folder, result))
+    return [*earlier, *named]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

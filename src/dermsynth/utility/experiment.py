@@ -13,8 +13,8 @@ from pydantic import ValidationError
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
-from dermsynth.evaluation.sides import Side, remarks
-from dermsynth.evaluation.verdict import USEFULNESS
+from dermsynth.evaluation.results import USEFULNESS, Usefulness
+from dermsynth.evaluation.sides import Remark, Side, remarks
 from dermsynth.io import environment, read_json, replacing, write_json
 from dermsynth.locks import LOCK, folder_lock
 from dermsynth.progress import progress_bar
@@ -31,7 +31,6 @@ from dermsynth.utility.results import (
     SyntheticSet,
     SyntheticTest,
     TestSet,
-    Usefulness,
     UtilityResult,
 )
 from dermsynth.utility.verdict import cautions, verdict, worth
@@ -184,7 +183,7 @@ def _result(material: Material, plan: Plan, settings: Settings, out: Path) -> Ut
     of_first = [row for row in figures if row.test == first]
     outcome, text = verdict(of_first, [row for row in rows if row.test == first], plan.arms)
     sides = _sides(material)
-    warnings = [f"{side['says']}." for side in sides if side["level"] == "warning"]
+    warnings = [f"{remark.says}." for remark in sides if remark.level == "warning"]
     return UtilityResult(
         settings=settings,
         figures=tuple(figures),
@@ -192,14 +191,14 @@ def _result(material: Material, plan: Plan, settings: Settings, out: Path) -> Ut
         environment=environment(),
         outcome=outcome,
         verdict=text,
-        sides=tuple(sides),
+        sides=sides,
         cautions=(*cautions(figures, rows, plan.repeats), *warnings),
         worth=worth(of_first, plan.arms, len(material.training.table)),
         trained_on_real_tested_on_synthetic=_synthetic_test(material, tables.get(REAL)),
     )
 
 
-def _sides(material: Material) -> list[dict[str, str]]:
+def _sides(material: Material) -> tuple[Remark, ...]:
     synthetic = Side(material.synthetic, material.synthetic_images, "synthetic")
     real = Side(material.training, material.training_images, "real")
     return remarks(synthetic, real, material.decoding, True)

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
 
+from dermsynth.evaluation.sides import Remark
 from dermsynth.io import write_json
 from dermsynth.statistics.roc import Difference
 from dermsynth.utility.arms import Arm
@@ -147,14 +148,6 @@ class SyntheticTest(Record):
     images: int
 
 
-class Usefulness(Record):
-    """The verdict on one synthetic set, known by its content hash: what `evaluate` shows."""
-
-    outcome: Outcome
-    verdict: str
-    content_hash: str
-
-
 class UtilityResult(Record):
     """Figures of every arm on every test set, their comparisons, and the verdict with what a reader must know of it."""
 
@@ -165,7 +158,7 @@ class UtilityResult(Record):
     environment: dict[str, Any]
     outcome: Outcome
     verdict: str
-    sides: tuple[dict[str, str], ...]
+    sides: tuple[Remark, ...]
     cautions: tuple[str, ...]
     worth: str
     trained_on_real_tested_on_synthetic: SyntheticTest | None = None

@@ -1,4 +1,4 @@
-"""Structural similarity (Wang et al. 2004), over scales (Wang et al. 2003), and the most similar image of another set."""
+"""Structural similarity of pairs of images (Wang et al. 2004), also over scales (Wang et al. 2003)."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,7 +9,9 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
+from dermsynth.metrics.comparison import pixels
 from dermsynth.metrics.similar_images import C1, C2, SIGMA, WINDOW, Images
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -19,7 +21,7 @@ EIGHT = ("as it is", "turned 90", "turned 180", "turned 270", "mirrored", "mirro
 """The eight ways in which a square can lie."""
 
 
-def ssim(x: NDArray[Any], y: NDArray[Any], *, white: float | None = None) -> NDArray[np.float64]:
+def mean_ssim(x: NDArray[Any], y: NDArray[Any], *, white: float | None = None) -> NDArray[np.float64]:
     """Mean structural similarity (equation 13) of pairs [n, c, h, w], a channel at a time, window of 11: [n].
 
     Images are uint8; of other numbers `white` must be given, the value of white (1 or 255).
@@ -43,12 +45,12 @@ def multi_scale_ssim(x: Images, y: Images) -> NDArray[np.float64]:
 def _multi_scale(a: Tensor, b: Tensor) -> NDArray[np.float64]:
     levels = min(len(EXPONENTS), int(np.log2(min(a.shape[2:]) / WINDOW)) + 1)
     weights = np.array(EXPONENTS[:levels]) / sum(EXPONENTS[:levels])
-    found = torch.ones(a.shape[:2], dtype=torch.float64)
+    product = torch.ones(a.shape[:2], dtype=torch.float64)
     for level in range(levels):
         whole, contrast = (m.flatten(2).mean(dim=2).double().clamp(min=0) for m in _maps(a, b))
-        found = found * (whole if level == levels - 1 else contrast) ** weights[level]
+        product = product * (whole if level == levels - 1 else contrast) ** weights[level]
         a, b = F.avg_pool2d(a, 2), F.avg_pool2d(b, 2)
-    return found.mean(dim=1).numpy()
+    return product.mean(dim=1).numpy()
 
 
 def _floats(x: NDArray[Any], white: float | None = None) -> Tensor:
@@ -86,3 +88,45 @@ def lying(images: Images) -> Iterator[tuple[str, Images]]:
         if square or index % 2 == 0:
             flipped = images[..., ::-1] if index >= 4 else images
             yield name, np.ascontiguousarray(np.rot90(flipped, index % 4, axes=(2, 3)))
+
+
+def ssim(images: NDArray[Any], others: NDArray[Any], *, white: float | None = None) -> NDArray[np.float64]:
+    """Structural similarity of each image with the one at the same place of another array.
+
+    Parameters
+    ----------
+    images, others : ndarray
+        Equally many images of one size, uint8 [n, h, w, 3], both sides at least 11 pixels.
+    white : float, optional
+        The value of white (1 or 255), for images that are not uint8.
+
+    Returns
+    -------
+    ndarray
+        Float [n], -1 to 1, the mean over windows and channels; 1 for equal images.
+
+    Raises
+    ------
+    UserError
+        For images that are not uint8, without `white`; and for shapes that differ.
+
+    References
+    ----------
+    Wang et al. 2004, "Image quality assessment: from error visibility to structural similarity", equation 13.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dermsynth import metrics
+    >>> images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    >>> metrics.ssim(images, images)
+    array([1., 1.])
+    >>> bool(metrics.ssim(images, images[::-1]).max() < 0.1)
+    True
+    """
+    if np.shape(images) != np.shape(others):
+        raise UserError(f"`others`: shape {np.shape(others)}; `images` have {np.shape(images)}, which must be the same")
+    if white is not None:
+        both = (np.asarray(side).transpose(0, 3, 1, 2) for side in (images, others))
+        return mean_ssim(*both, white=white)
+    return mean_ssim(pixels(images, "images"), pixels(others, "others"))
