@@ -70,7 +70,7 @@ def test_a_family_without_styles_is_refused(space: Space) -> None:
 
 
 def test_photographs_through_the_shell(run: Path, phantom: DataSet, shell: Shell, tmp_path: Path) -> None:
-    shell("latents", "directions", "sefa", run, "--out", tmp_path / "sefa", "--count", "1")
+    shell("latents", "directions", "sefa", run, "--out", tmp_path / "sefa", "--components", "1")
     file, photograph = tmp_path / "sefa" / "directions.safetensors", phantom.paths[0]
     chosen = ["--directions", file, "--direction", "sefa0", "--edit", "-2", "--edit", "2", "--edit", "4"]
     said = shell(
