@@ -19,6 +19,7 @@ from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.io import read_json, write_json
 from dermsynth.study.create import Study, create_study
+from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
 from dermsynth.study.serve import open_live_study
 from dermsynth.study.service import LiveStudy, invite
 
@@ -63,6 +64,10 @@ def small_protocol(folder: Path, *, back: bool = False, feedback: bool = False, 
     text = PROTOCOL.format(back=str(back).lower(), feedback=str(feedback).lower(), exposure=exposure)
     path.write_text(text)
     return str(path)
+
+
+def read_protocol(place: str) -> Protocol:
+    return parse_protocol(protocol_text(place), place)
 
 
 def drawn_sides(out: Path) -> tuple[DataSet, DataSet]:
