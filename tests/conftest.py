@@ -61,6 +61,7 @@ WAIT = 540
 """Seconds after which a process counts as stuck, on a machine however busy."""
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
+os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # a worker imports for seconds what it computes in milliseconds
 hypothesis.settings.register_profile("any load", deadline=None)
 hypothesis.settings.load_profile("any load")
 torch.set_num_threads(1)  # tiny networks: threads cost more than they bring

@@ -3,7 +3,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -13,17 +12,19 @@ from dermsynth.errors import UserError
 from dermsynth.locks import LOCK, folder_lock
 
 HOLDER = """
-import sys, time
+import sys
 from pathlib import Path
 from dermsynth.locks import folder_lock
 with folder_lock(Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()  # until it is killed, or whoever holds the other end is gone
 """
 
 
 def _holder(folder: Path) -> "subprocess.Popen[str]":
-    process = subprocess.Popen([sys.executable, "-c", HOLDER, str(folder)], stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
     assert process.stdout is not None
     assert process.stdout.readline() == "held\n"
     return process
@@ -76,7 +77,7 @@ def test_whoever_waited_for_a_file_that_was_removed_locks_the_new_one(
 
 
 def test_a_file_system_without_locks_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(file: object, how: int) -> None:
         raise OSError(37, "No locks available")
@@ -84,12 +85,11 @@ def test_a_file_system_without_locks_is_said(
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
     with folder_lock(tmp_path):
         pass
-    assert "this file system has no locks" in capsys.readouterr().err
+    assert "this file system has no locks" in caplog.text
 
 
 def test_a_stranger_s_text_in_the_file_is_no_traceback(tmp_path: Path) -> None:
     process = _holder(tmp_path)
-    time.sleep(0.1)
     (tmp_path / LOCK).write_text("?")
     with pytest.raises(UserError, match="another process writes into it"), folder_lock(tmp_path):
         raise AssertionError

@@ -65,7 +65,7 @@ def test_the_signals_of_batch_systems_save_a_training_that_goes_on(phantom: Data
         process = _started(*_training(phantom, tmp_path / "run", 100_000))
         _wait_for(tmp_path / "run" / "checkpoints", f"{stopped[-1] // 64 * 64 + 64:09d}", process)
         process.send_signal(getattr(signal, name))
-        _, told = process.communicate(timeout=120)
+        _, told = process.communicate(timeout=400)
         assert process.returncode == 130, (name, told)
         assert "stopped and saved in" in told
         assert "Traceback" not in told
@@ -78,7 +78,7 @@ def test_a_hang_up_that_is_ignored_stays_so(phantom: DataSet, tmp_path: Path) ->
     process = _started(*_training(phantom, tmp_path / "run", 256), prefix=("nohup",))
     _wait_for(tmp_path / "run" / "checkpoints", "000000064", process)
     process.send_signal(signal.SIGHUP)
-    assert process.wait(timeout=120) == 0
+    assert process.wait(timeout=400) == 0
     assert checkpoints.find(tmp_path / "run").images == 256
 
 
@@ -87,7 +87,7 @@ def test_a_set_that_was_being_drawn_leaves_nothing_behind(name: str, tmp_path: P
     process = _started("phantom", "--out", tmp_path / "set", "--count", 20_000, "--resolution", 64)
     _wait_for(tmp_path, ".set.*/images/*.png", process)
     process.send_signal(getattr(signal, name))
-    _, told = process.communicate(timeout=120)
+    _, told = process.communicate(timeout=400)
     assert process.returncode == 130, told
     assert told.splitlines()[-1] == "dermsynth: stopped; repeat the command to go on"
     assert os.listdir(tmp_path) == []
@@ -98,11 +98,11 @@ def test_generating_goes_on_where_it_was_stopped(run: Path, tmp_path: Path) -> N
     process = _started(*words)
     _wait_for(tmp_path / "set" / "images", "*/*.png", process)
     process.send_signal(signal.SIGTERM)
-    _, told = process.communicate(timeout=120)
+    _, told = process.communicate(timeout=400)
     assert process.returncode == 130, told
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("seed*.png")}
     again = _started(*words[:2], "--count", f"nevus={len(kept) + 8}", *words[4:])
-    told = again.communicate(timeout=200)[1]
+    told = again.communicate(timeout=400)[1]
     assert again.returncode == 0, told
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("seed*.png")}
     assert len(after) == len(kept) + 8

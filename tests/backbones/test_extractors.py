@@ -132,8 +132,9 @@ def test_bad_weights_are_one_line(tmp_path: Path) -> None:
         load_extractor("vgg")
 
 
-def test_mobilenets_features_tell_images_apart(mobilenet_weights: Path) -> None:
-    extractor = load_extractor(f"mobilenet={mobilenet_weights}")
+@pytest.mark.parametrize("weights", ["drawn_mobilenet", "mobilenet_weights"])
+def test_mobilenets_features_tell_images_apart(weights: str, request: pytest.FixtureRequest) -> None:
+    extractor = load_extractor(f"mobilenet={request.getfixturevalue(weights)}")
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 32, 32)).astype(np.uint8)
     found = extractor(images)
     assert found.shape == (2, 1280)

@@ -32,8 +32,9 @@ def test_lpips_is_that_of_its_authors(network: str, tmp_path: Path) -> None:
     assert np.square(vectors[0] - vectors[1]).sum() == pytest.approx(float(wanted[0]), rel=1e-3)
 
 
-def test_unfitted_distances_are_bounded_and_zero_for_equal_images(mobilenet_weights: Path) -> None:
-    space = load_perceptual(f"mobilenet={mobilenet_weights}")
+@pytest.mark.parametrize("weights", ["drawn_mobilenet", "mobilenet_weights"])
+def test_unfitted_distances_are_bounded_and_zero_for_equal_images(weights: str, request: pytest.FixtureRequest) -> None:
+    space = load_perceptual(f"mobilenet={request.getfixturevalue(weights)}")
     images = pictures(4, 64, 0)
     vectors = space(images)
     assert np.square(vectors).sum(axis=1) == pytest.approx(np.full(4, 5.0), rel=1e-3)  # five layers of unit vectors

@@ -14,7 +14,8 @@ from dermsynth.data.importers import importing
 from dermsynth.data.importers.generic import from_csv
 from dermsynth.data.importers.importing import import_source
 from dermsynth.errors import UserError
-from dermsynth.evaluation import copies, memorisation, results
+from dermsynth.evaluation import memorisation, results
+from dermsynth.evaluation import memorisation as copies
 from dermsynth.images import encode_png
 from dermsynth.io import write_bytes
 from dermsynth.report import artefact_report
@@ -84,7 +85,7 @@ def test_hugging_face_opens_an_imported_set_whatever_its_files_are_called(tmp_pa
     }
     pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
     source = from_csv(tmp_path / "t.csv", image="image", label="label", mask="mask")
-    made = import_source(source, tmp_path / "set", jobs=1)
+    made = import_source(source, tmp_path / "set", jobs=1).data_set
     found = datasets.load_dataset("imagefolder", data_dir=str(made.folder), cache_dir=str(tmp_path / "cache"))
     assert {name: len(rows) for name, rows in found.items()} == {"train": 6}
     assert sum(row["mask"] is not None for row in found["train"]) == 3

@@ -11,6 +11,7 @@ from PIL.PngImagePlugin import PngInfo
 from dermsynth.data.marks import file_mark, row_mark
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png
+from tests import pack
 
 PIXELS = np.random.default_rng(0).integers(0, 255, (16, 16, 3), dtype=np.uint8)
 XMP = '<rdf:Description Iptc4xmpExt:DigitalSourceType="http://cv.iptc.org/newscodes/digitalsourcetype/{}"/>'
@@ -91,7 +92,10 @@ def test_columns_that_say_so() -> None:
         row_mark({"synthetic": "perhaps"})
 
 
-def test_real_photographs_have_none(real_images: Path) -> None:
-    paths = sorted((real_images / "images").iterdir())[:200]
-    assert len(paths) == 200
+@pytest.mark.parametrize("source", ["drawings", "photographs"])
+def test_what_no_generator_made_has_none(source: str, request: pytest.FixtureRequest) -> None:
+    paths = pack.paths("image")
+    if source == "photographs":
+        paths = sorted((request.getfixturevalue("real_images") / "images").iterdir())[:200]
+        assert len(paths) == 200
     assert not [path for path in paths if file_mark(path.read_bytes(), path)]

@@ -153,11 +153,11 @@ def test_the_hash_is_of_every_byte(tmp_path: Path) -> None:
     assert hashes[0] != hashes[1]
 
 
-def test_sets_written_before_keep_their_hash(copy: DataSet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sets_written_before_keep_their_hash(copy: DataSet, caplog: pytest.LogCaptureFixture) -> None:
     old = _without_record(copy)
     assert old.content_hash == read_json(copy.folder / "dataset.json")["content_hash"]
     verify(old)
-    assert "without a record of its files (files.csv)" in capsys.readouterr().err
+    assert "without a record of its files (files.csv)" in caplog.text
     _invert(old.paths[0])
     with pytest.raises(ChangedData, match="images or rows are others"):
         verify(old)
@@ -166,11 +166,11 @@ def test_sets_written_before_keep_their_hash(copy: DataSet, capsys: pytest.Captu
         verify(old)
 
 
-def test_a_set_whose_hash_is_no_hash_is_used_and_said(copy: DataSet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_set_whose_hash_is_no_hash_is_used_and_said(copy: DataSet, caplog: pytest.LogCaptureFixture) -> None:
     (copy.folder / RECORD).unlink()
     write_json(copy.folder / "dataset.json", {**copy.description, "content_hash": "by hand"})
     verify(open_data_set(copy.folder))
-    assert "changes of images cannot be seen" in capsys.readouterr().err
+    assert "changes of images cannot be seen" in caplog.text
     by_hand = open_data_set(copy.folder)
     before = rows_hash(by_hand)
     assert rows_hash(by_hand) == before

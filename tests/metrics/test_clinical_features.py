@@ -30,6 +30,7 @@ from dermsynth.metrics.structural import lying, mean_ssim, multi_scale_ssim
 from dermsynth.segmentation.frame import frame
 from dermsynth.segmentation.lesion import dice, lesion_mask
 from dermsynth.segmentation.skin import skin_tone_class, typology_angle
+from tests import pack
 
 Pixels = NDArray[np.uint8]
 
@@ -124,6 +125,14 @@ def test_a_drawn_lesion_is_found_wherever_it_lies_and_frames_are_not() -> None:
         assert dice(lesion_mask(framed), lesion) > 0.85
     assert not lesion_mask(np.full((64, 64, 3), 200, np.uint8)).any()
     assert not lesion_mask(np.zeros((64, 64, 3), np.uint8)).any()
+
+
+def test_lesions_of_drawn_images_are_found() -> None:
+    """Frames, hair, rulers and ink among them."""
+    pairs = zip(pack.images().transpose(0, 2, 3, 1), pack.masks(), strict=True)
+    overlap = [dice(lesion_mask(np.ascontiguousarray(image)), mask) for image, mask in pairs]
+    assert np.mean(overlap) > 0.9
+    assert min(overlap) > 0.8
 
 
 def test_lesions_of_real_photographs_are_found(real_images: Path) -> None:

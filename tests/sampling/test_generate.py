@@ -53,7 +53,7 @@ def test_several_processes_write_the_same_set(run: Path, tmp_path: Path) -> None
     )
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     call = [*launch, sys.executable, "-c", code, str(run), str(tmp_path / "two")]
-    subprocess.run(call, check=True, timeout=200, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    subprocess.run(call, check=True, timeout=400, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
     assert (tmp_path / "one" / "metadata.csv").read_text() == (tmp_path / "two" / "metadata.csv").read_text()
 

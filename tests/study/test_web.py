@@ -13,7 +13,7 @@ from dermsynth.study import service
 from dermsynth.study.create import Study, create_study
 from dermsynth.study.export import answers_table
 from tests.study.conftest import TOKEN, Server, small_protocol, started
-from tests.study.load import hidden, panel
+from tests.study.load import Seen, hidden, panel
 
 EVIL = ["' OR 1=1 --", "<script>alert(1)</script>", "{{7*7}}", "../../etc/passwd", "\x00", "𝕌𝕟𝕚", "%s%n", "a" * 1900]
 
@@ -112,10 +112,17 @@ def test_unknown_links_all_get_one_answer(
     bodies = {answer.text for answer in answers if "/static" not in str(answer.url)}
     assert {answer.status_code for answer in answers} == {404}
     assert len(bodies) == 1
-    for _ in range(60):
-        last = httpx.get(f"{server.url}/r/guess")
-    assert last.status_code == 429
-    assert "wait a moment" in last.text
+    assert "wait a moment" in too_many_guesses(server)
+
+
+def too_many_guesses(server: Server) -> str:
+    """Guess links until the server takes no more: so many in a minute that a busy machine may take longer."""
+    with httpx.Client() as client:
+        for _ in range(2000):
+            answer = client.get(f"{server.url}/r/guess")
+            if answer.status_code == 429:
+                return answer.text
+    raise AssertionError("any number of guesses is answered")
 
 
 def test_a_form_must_come_from_our_page(server: Server) -> None:
@@ -227,9 +234,7 @@ def test_guesses_of_others_keep_nobody_with_a_good_link_out(
 ) -> None:
     server = serve(create_study(small_protocol(tmp_path), *sides, tmp_path / "study", 0).folder)
     person, link = Person(server), server.links()[0]
-    for _ in range(70):
-        last = httpx.get(f"{server.url}/r/guess")
-    assert last.status_code == 429
+    too_many_guesses(server)
     assert person.answer(0).status_code == 303
     assert httpx.get(link).status_code == 200
     assert person.client.post(f"{person.url}/trial/1", data={"form": "é"}).status_code == 404
@@ -325,29 +330,34 @@ def test_what_was_acknowledged_survives_twenty_kills(small: Study, serve: Callab
     survives(small, serve, kills=20, raters=20)
 
 
+def stored(seen: Seen) -> int:
+    return sum(map(len, list(seen.acknowledged.values())))
+
+
 def survives(study: Study, serve: Callable[..., Server], *, kills: int, raters: int) -> None:
     import threading
 
     server = serve(study.folder)
     port = int(server.url.rsplit(":", 1)[1])
-    results: list[object] = []
+    seen = Seen()
     links = [link for _ in range(kills // 4 + 1) for link in server.links(raters)]
-    thread = threading.Thread(target=lambda: results.append(panel(links, 11, (0.2, 0.6))))
+    thread = threading.Thread(target=panel, args=(links, 11, (0.2, 0.6), seen))
     thread.start()
-    for _ in range(kills):
-        time.sleep(1.0)
+    share = 11 * len(links) // (2 * kills)
+    for kill in range(kills):
+        while stored(seen) <= share * kill and thread.is_alive():
+            time.sleep(0.05)
         server.process.kill()
         server.process.wait()
         server = serve(study.folder, port=port)
-    thread.join(240)
-    assert results, "raters are stuck"
-    seen = results[0]
+    thread.join(500)
+    assert not thread.is_alive(), "raters are stuck"
     table = answers_table(server.running)
-    assert seen.broken > 0  # type: ignore[attr-defined]
+    assert seen.broken > 0
     assert not table.duplicated(["rater", "position"]).any()
-    stored = table.groupby("rater").size()
-    assert len(stored) == len(links)
-    assert (stored == 11).all()
+    answers = table.groupby("rater").size()
+    assert len(answers) == len(links)
+    assert (answers == 11).all()
 
 
 def test_postgresql_serves_as_well(small: Study, serve: Callable[..., Server], postgresql: str) -> None:

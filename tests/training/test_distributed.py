@@ -110,17 +110,17 @@ def _joining(**environment: str) -> "subprocess.Popen[str]":
 def test_two_tasks_of_a_step_meet_and_lonely_ones_stop() -> None:
     """Two that meet; a first one and a second one whose partners never come; one whose place has no name: all at once."""
     meeting, first, second = _free_port(), _free_port(), _free_port()
-    pair = [_joining(**STEP | {"SLURM_PROCID": n}, MASTER_PORT=meeting, DERMSYNTH_WAIT="120") for n in "01"]
+    pair = [_joining(**STEP | {"SLURM_PROCID": n}, MASTER_PORT=meeting, DERMSYNTH_WAIT="390") for n in "01"]
     lonely = [
         _joining(**STEP | {"SLURM_PROCID": "0"}, MASTER_PORT=first, DERMSYNTH_WAIT="3"),
         _joining(**STEP, MASTER_PORT=second, DERMSYNTH_WAIT="3"),
         _joining(**STEP, MASTER_PORT=second, DERMSYNTH_WAIT="3", MASTER_ADDR="no-such-host.invalid"),
     ]
-    told = [process.communicate(timeout=150) for process in pair]
+    told = [process.communicate(timeout=400) for process in pair]
     assert [out for out, _ in told] == ["3 2\n"] * 2
     assert f"process 2 of 2: waiting for the others at 127.0.0.1:{meeting}" in told[1][1]
     for process in lonely:
-        out, errors = process.communicate(timeout=150)
+        out, errors = process.communicate(timeout=400)
         assert "2 processes were to meet here within 3 seconds and did not" in out
         assert out.count("\n") == 1
         assert "frame #" not in errors
@@ -128,21 +128,21 @@ def test_two_tasks_of_a_step_meet_and_lonely_ones_stop() -> None:
 
 
 def test_a_batch_script_trains_alone_and_says_so() -> None:
-    out, errors = _joining(SLURM_NTASKS="2", SLURM_PROCID="0", MASTER_PORT=_free_port()).communicate(timeout=100)
+    out, errors = _joining(SLURM_NTASKS="2", SLURM_PROCID="0", MASTER_PORT=_free_port()).communicate(timeout=400)
     assert out == "1 1\n"
     assert "SLURM_NTASKS is 2, and this process was not started by srun: it works alone" in errors
 
 
 def test_a_process_that_waits_hears_signals() -> None:
-    process = _joining(**STEP | {"SLURM_PROCID": "0"}, MASTER_PORT=_free_port(), DERMSYNTH_WAIT="100")
+    process = _joining(**STEP | {"SLURM_PROCID": "0"}, MASTER_PORT=_free_port(), DERMSYNTH_WAIT="3600")
     assert process.stderr is not None
     while "waiting for the others" not in process.stderr.readline():
         assert process.poll() is None
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=20) != 0
+    assert process.wait(timeout=400) != 0
 
 
 def test_the_patience_must_be_a_number() -> None:
-    out, _ = _joining(**STEP, MASTER_PORT=_free_port(), DERMSYNTH_WAIT="soon").communicate(timeout=100)
+    out, _ = _joining(**STEP, MASTER_PORT=_free_port(), DERMSYNTH_WAIT="soon").communicate(timeout=400)
     assert out == "DERMSYNTH_WAIT='soon': must be a number of seconds above 0\n"

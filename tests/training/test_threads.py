@@ -72,11 +72,11 @@ def test_what_is_asked_recorded_or_set_goes_before_the_probe(
             use_threads(number)
 
 
-def test_the_probe_measures_in_about_a_second() -> None:
-    start = time.perf_counter()
+def test_the_probe_computes_for_a_few_seconds_at_most() -> None:
+    start = time.process_time()
     chosen = fastest(2)
     assert chosen.number in (1, 2)
-    assert time.perf_counter() - start < 20  # on a machine that is busy with other tests
+    assert time.process_time() - start < 20
     assert torch.get_num_threads() == 1
 
 

@@ -24,7 +24,7 @@ def test_a_visible_difference_is_learnt_and_the_same_seed_gives_the_same_scores(
     model, said = trained(examples(200, 0), examples(80, 1), training, mirrored, seed=0)
     test = examples(150, 2)
     assert auc(test.truth, model.probabilities(test.images)) > 0.9
-    assert said["validation_auc"] > 0.9
+    assert said.validation_auc > 0.9
     again, _ = trained(examples(200, 0), examples(80, 1), training, mirrored, seed=0)
     np.testing.assert_array_equal(again.probabilities(test.images), model.probabilities(test.images))
     other, _ = trained(examples(200, 0), examples(80, 1), training, mirrored, seed=1)
@@ -41,7 +41,7 @@ def test_classes_are_drawn_equally_often_and_weights_count_within_them() -> None
     truth = np.arange(100) < 10
     weights = np.ones(100)
     weights[:5] = 9
-    drawn = Examples(np.zeros((100, 3, 4, 4), np.uint8), truth, weights).drawn(20_000, np.random.default_rng(0))
+    drawn = Examples(np.zeros((100, 3, 4, 4), np.uint8), truth, weights).draw(20_000, np.random.default_rng(0))
     assert truth[drawn].mean() == pytest.approx(0.5, abs=0.02)
     assert (drawn[truth[drawn]] < 5).mean() == pytest.approx(0.9, abs=0.02)
 
@@ -64,9 +64,9 @@ def test_images_are_normalised_like_imagenets() -> None:
     torch.testing.assert_close(white[0, :, 0, 0], torch.tensor([2.2489, 2.4286, 2.6400]), rtol=1e-4, atol=1e-4)
 
 
-def test_backbones_are_named_and_wrong_names_are_refused(tmp_path: Path, mobilenet_weights: Path) -> None:
+def test_backbones_are_named_and_wrong_names_are_refused(tmp_path: Path, drawn_mobilenet: Path) -> None:
     image = np.random.default_rng(0).integers(0, 256, (3, 3, 64, 64)).astype(np.uint8)
-    assert Classifier(f"mobilenet={mobilenet_weights}", 0).probabilities(image).shape == (3,)
+    assert Classifier(f"mobilenet={drawn_mobilenet}", 0).probabilities(image).shape == (3,)
     pytest.importorskip("timm", reason="needs timm")
     for name, width in (("efficientnet_b2", 1408), ("inception_v4", 1536)):  # ROSEN's and BISSOTO's
         model = Classifier(f"timm:{name}", 0)

@@ -14,6 +14,7 @@ import pandas as pd
 import scipy.stats
 
 from dermsynth.artefacts.annotate import found_column, score_column
+from dermsynth.artefacts.annotations import annotations_folder
 from dermsynth.artefacts.detection import ARTEFACTS
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.tables import read_table, require_columns
@@ -89,7 +90,7 @@ def trusts(data_set: DataSet) -> list[Trust]:
 
     Raises UserError for columns or answers that cannot be read.
     """
-    answers = read_answers(data_set.folder / ANSWERS, data_set)
+    answers = read_answers(answers_file(data_set), data_set)
     return [_trust(data_set, name, answers) for name in detected(data_set)]
 
 
@@ -107,6 +108,11 @@ def _trust(data_set: DataSet, name: str, answers: pd.DataFrame) -> Trust:
     if len(mine) == 0:
         return Trust(name, count, "unconfirmed")
     return Trust(name, count, "confirmed by eye", int(mine["confirmed"].astype(bool).sum()), len(mine))
+
+
+def answers_file(data_set: DataSet) -> Path:
+    """The table of answers: with the set's annotations where these lie apart, else with the set."""
+    return annotations_folder(data_set) / ANSWERS
 
 
 def read_answers(path: Path, data_set: DataSet) -> pd.DataFrame:
@@ -152,7 +158,7 @@ def draw_to_confirm(data_set: DataSet, each: int, seed: int) -> pd.DataFrame:
         raise UserError(f"{data_set.folder}: not looked at; first: dermsynth artefacts detect {data_set.folder}")
     if each < 1:
         raise UserError(f"`count` {each}: must be at least 1")
-    answers = read_answers(data_set.folder / ANSWERS, data_set)
+    answers = read_answers(answers_file(data_set), data_set)
     rows = list[tuple[object, ...]]()
     for number, name in enumerate(ARTEFACTS):
         places = [place for place in _places(data_set) if place[0] == name]

@@ -241,20 +241,20 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", thresho
     from dermsynth.data.dataset import open_data_set
     from dermsynth.utility.counterfactual import judged
 
-    found = judged(open_data_set(data), open_data_set(pairs), classifier, split, threshold)
-    print(f"{found['images']} pairs, {found['positive']} {found['label']}, threshold {found['threshold']:.3f}")
-    for key, text in (
-        ("switched", "switched"),
-        ("to_positive", "negative -> positive"),
-        ("to_negative", "positive -> negative"),
+    result = judged(open_data_set(data), open_data_set(pairs), classifier, split, threshold)
+    print(f"{result.images} pairs, {result.positive} {result.label}, threshold {result.threshold:.3f}")
+    for row, text in (
+        (result.switched, "switched"),
+        (result.to_positive, "negative -> positive"),
+        (result.to_negative, "positive -> negative"),
     ):
-        row = found[key]
-        print(f"{text:<22}{row['share']:>7.1%}  95 % {row['low']:.1%} ... {row['high']:.1%}  n {row['n']}")
-    if "auc_before" in found:
-        for key, text in (("auc_before", "AUC without the change"), ("auc_after", "AUC with it")):
-            value, low, high = found[key]
+        print(f"{text:<22}{row.share:>7.1%}  95 % {row.low:.1%} ... {row.high:.1%}  n {row.n}")
+    for interval, text in ((result.auc_before, "AUC without the change"), (result.auc_after, "AUC with it")):
+        if interval is not None:
+            value, low, high = interval
             print(f"{text:<24}{value:.3f}  95 % {low:.3f} ... {high:.3f}")
-        value, low, high, p = found["auc_difference"]
+    if result.auc_difference is not None:
+        value, low, high, p = result.auc_difference
         print(f"{'difference':<23}{value:+.3f}  95 % {low:+.3f} ... {high:+.3f}  p {p:.3g}")
 
 

@@ -209,7 +209,7 @@ def evaluate(
     run
         The run that made the set, if it was moved.
     utility
-        A folder of dermsynth utility with these images, whose verdict is taken over; found beside the evaluation by default.
+        Folder of a dermsynth utility experiment with this set: its verdict is shown, too.
     photographs
         Whether the page shows images of the real set, and generated ones that were flagged as copies of them.
     """

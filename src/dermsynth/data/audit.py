@@ -43,7 +43,7 @@ class Audit:
     flags: list[str] = field(default_factory=list)
 
 
-def audit(data_set: DataSet, *, jobs: int = -1, seed: int = 0) -> Audit:
+def audit(data_set: DataSet, *, jobs: int | None = None, seed: int = 0) -> Audit:
     """Look at images, masks, classes, sizes, duplicates, missing labels, columns, leaks between splits, and split sizes."""
     pictures = look_at_pictures(data_set, jobs=jobs)
     pairs, thumbnails = pictures.twins()

@@ -4,7 +4,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -57,11 +57,14 @@ class DataSet:
         whatever else is known. Read it, and write it back with `write_table` alone.
     description
         The content of `dataset.json`, key for key; `provenance` is its typed form.
+    annotations
+        Folder of annotations that lie apart from the set, whose columns the table has; None without.
     """
 
     folder: Path
     table: pd.DataFrame
     description: dict[str, Any]
+    annotations: Path | None = None
 
     def __len__(self) -> int:
         """How many images the set has."""
@@ -142,7 +145,7 @@ class DataSet:
         keep
             True for every row that stays, shape [n].
         """
-        return DataSet(self.folder, self.table[keep].reset_index(drop=True), self.description)
+        return replace(self, table=self.table[keep].reset_index(drop=True))
 
     def in_split(self, name: str) -> NDArray[np.bool_]:
         """Whether each image is in a split, shape [n]: `all` is every image, and so is any split of an undivided set."""

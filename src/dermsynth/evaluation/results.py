@@ -329,20 +329,6 @@ def usefulness_of(data_set: DataSet, place: Path | None = None) -> Usefulness | 
     return None
 
 
-def write_usefulness(data_set: DataSet, out: Path, outcome: str, verdict: str) -> bool:
-    """Keep what a utility experiment says of a set: in its own folder, and beside the set's evaluation where that can be written.
-
-    Returns whether the next evaluation of the set finds it without being told.
-    """
-    told = asdict_of(Usefulness(outcome=outcome, verdict=verdict, content_hash=data_set.content_hash))
-    write_json(out / USEFULNESS, told)
-    try:
-        write_json(default_folder(data_set, None) / USEFULNESS, told)
-    except UserError:
-        return False
-    return True
-
-
 def asdict_of(record: BaseModel) -> dict[str, Any]:
     """A record for JSON."""
     return record.model_dump(mode="json")

@@ -17,22 +17,25 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.experiments.rosen_sets import Sets, SetsRequest, prepare_sets, scores_of
 from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, train_run, write_results
-from dermsynth.io import claim, parse_count, write_text
+from dermsynth.io import parse_count, write_text
 from dermsynth.latents.attributes import Scorer, scorer
-from dermsynth.latents.entanglement import Judges, entanglement, ranked
+from dermsynth.latents.entanglement import Observers, entanglement, ranked
 from dermsynth.latents.space import require_w, space_of
+from dermsynth.locks import claim_folder
 from dermsynth.models.registry import family
-from dermsynth.report.latents_report import as_text, plain
+from dermsynth.report.latents_report import as_text
 from dermsynth.report.page import bars
 from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.statistics.roc import delong_interval
 from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed
 from dermsynth.utility.classifier import Training, backbone
 from dermsynth.utility.counterfactual import counterfactual, share
-from dermsynth.utility.datasets import FEWEST, Classes, HeldOut, Material, gathered
+from dermsynth.utility.datasets import gathered
 from dermsynth.utility.experiment import Plan as Comparison
 from dermsynth.utility.experiment import carry_out as compare_arms
 from dermsynth.utility.experiment import kept_scores
+from dermsynth.utility.material import FEWEST, Classes, HeldOut, Material
+from dermsynth.utility.results import UtilityResult
 
 SIZES = ("laptop", "paper")
 RUN, CLEANED, PICTURED, BEGUN, FRAMED = "cgan", "cleaned", 10, "begun.json", 0.9
@@ -104,21 +107,30 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     material = _material(setting, data_set, generator, sets)
     amplification = measure_amplification(material, sets, target)
     arms, useful = _train_classifiers(setting, material, sets, out)
+    classifiers = [row.model_dump() for row in useful.figures]
     switched = [row for arm in arms for row in _switched(material, arm, useful, out)]
     seeds = range(1_000_000, 1_000_200)
-    costs = entanglement(space, list(sets.directions.values()), Judges(target), seeds=seeds, steps=STEPS)
+    costs = entanglement(space, list(sets.directions.values()), Observers(target), seeds=seeds, steps=STEPS)
     _write_pictures(sets, material, target, out)
     write_text(out / "amplification.svg", str(plot(amplification, target)))
-    lines = [*amplification_table(amplification, target), "", *classifier_table(useful["figures"]), ""]
+    lines = [*amplification_table(amplification, target), "", *classifier_table(classifiers), ""]
     ranking = as_text(ranked(costs)).splitlines() if costs else ["no direction"]
     lines += [*switched_table(switched), "", "```", *ranking, "```"]
     lines += [f"left out: {name}: {why}" for name, why in sets.left_out.items()]
     result = BiasResult(
-        table=tuple(lines), target=target.name, threshold=target.threshold, artefact=artefact, amplification=amplification,
-        classifiers=useful["figures"], comparisons=useful["comparisons"], switched=switched, left_out=dict(sets.left_out),
-        entanglement=[plain(row) for row in costs], generator=generator.origin().with_facts(truncation=None).to_json(),
+        table=tuple(lines),
+        target=target.name,
+        threshold=target.threshold,
+        artefact=artefact,
+        amplification=amplification,
+        classifiers=classifiers,
+        comparisons=[row.model_dump() for row in useful.comparisons],
+        switched=switched,
+        left_out=dict(sets.left_out),
+        entanglement=[row.model_dump(exclude_unset=True) for row in costs],
+        generator=generator.origin().with_facts(truncation=None).to_json(),
         directions={name: direction.facts for name, direction in sets.directions.items()},
-    )  # fmt: skip
+    )
     write_results(out, "rosen-bias", setting, result)
     return result
 
@@ -126,12 +138,10 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
 def _claim(setting: Setting, data_set: DataSet, out: Path) -> None:
     """Raise UserError where the folder was begun with other options; more repeats go on."""
     facts = {**setting.options, "generated": setting.generated, "data": data_set.content_hash, "seed": setting.seed}
-    claim(out / BEGUN, {key: value for key, value in facts.items() if key != "repeats"})
+    claim_folder(out, BEGUN, {key: value for key, value in facts.items() if key != "repeats"})
 
 
-def _train_classifiers(
-    setting: Setting, material: Material, sets: Sets, out: Path
-) -> tuple[list[Arm], Mapping[str, Any]]:
+def _train_classifiers(setting: Setting, material: Material, sets: Sets, out: Path) -> tuple[list[Arm], UtilityResult]:
     """The arms, and the utility experiment's result."""
     options = setting.options
     arms = _arms(sets, len(material.synthetic.table) / len(material.training.table))
@@ -191,7 +201,7 @@ def _material(setting: Setting, data_set: DataSet, generator: Generator, sets: S
     for name, pairs in sets.pairs.items():
         rows = pairs.select(np.isin(pairs.labels.astype(str), [classes.positive, *classes.negative]))
         images = np.asarray(decoded(rows, material.decoding))
-        tests.append(HeldOut(name, rows, images, classes.truth(rows), {}))
+        tests.append(HeldOut(name, rows, images, classes.truth(rows)))
     return replace(material, tests=tests)
 
 
@@ -223,7 +233,7 @@ def measure_amplification(material: Material, sets: Sets, target: Scorer) -> lis
         both = 0 < truth.sum() < len(truth)
         rows.append(
             Amplification(
-                set=name, positive=share(positive[truth]), negative=share(positive[~truth]),
+                set=name, positive=share(positive[truth]).model_dump(), negative=share(positive[~truth]).model_dump(),
                 mean_positive=float(scores[truth].mean()) if truth.any() else float("nan"),
                 mean_negative=float(scores[~truth].mean()) if (~truth).any() else float("nan"),
                 tells=delong_interval(truth, scores) if both else (float("nan"),) * 3,
@@ -232,11 +242,11 @@ def measure_amplification(material: Material, sets: Sets, target: Scorer) -> lis
     return rows
 
 
-def _switched(material: Material, arm: Arm, useful: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
+def _switched(material: Material, arm: Arm, useful: UtilityResult, out: Path) -> list[dict[str, Any]]:
     """For each kind of pair: what the ensemble of an arm's classifiers says of the images that were changed, before and after."""
     original, *others = material.tests
-    repeats = int(useful["settings"]["repeats"])
-    threshold = next(f["threshold"] for f in useful["figures"] if (f["arm"], f["test"]) == (arm.name, original.name))
+    repeats = useful.settings.repeats
+    threshold = next(f.threshold for f in useful.figures if (f.arm, f.test) == (arm.name, original.name))
     before = kept_scores(out / "utility", arm, repeats, original.name).mean(axis=0)
     places = {name: row for row, name in enumerate(original.rows.table["file_name"])}
     results = []
@@ -247,7 +257,7 @@ def _switched(material: Material, arm: Arm, useful: Mapping[str, Any], out: Path
             test.rows.table.get("filled_share", pd.Series("1", test.rows.table.index)).astype(float).to_numpy() > 0
         )
         pair = counterfactual(test.truth[changed], before[rows][changed], after[changed], threshold)
-        results.append({"arm": arm.name, "test": test.name, **pair})
+        results.append({"arm": arm.name, "test": test.name, **pair.model_dump(exclude_none=True)})
     return results
 
 

@@ -20,7 +20,7 @@ from dermsynth.latents.directions import Direction, pca_directions, sefa_directi
 from dermsynth.latents.samples import Samples, sampled
 from dermsynth.latents.space import Space
 from dermsynth.sampling.generate import Generator, generate
-from dermsynth.utility.datasets import FEWEST
+from dermsynth.utility.material import FEWEST
 
 POOL, CANDIDATES = 2, 10
 """Images made for each that is used, and principal or weight directions of which one is chosen."""

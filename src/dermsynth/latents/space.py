@@ -37,17 +37,17 @@ class Space:
 
     def points(self, seeds: Sequence[int], labels: Sequence[int], truncation: float | None) -> Points:
         """The points [n, d] from which `dermsynth generate` makes the images of these seeds and class numbers."""
-        found = []
+        chunks = []
         for noise, label, count in self._chunks(seeds, labels):
             z = noise[0]
             w = resampled(z, truncation) if self.name == "z" else self.generator.model.style(z, label, truncation)
             assert w is not None
-            found.append(w[:count].float().cpu().numpy())
-        return np.concatenate(found)
+            chunks.append(w[:count].float().cpu().numpy())
+        return np.concatenate(chunks)
 
     def images(self, points: Points, seeds: Sequence[int], labels: Sequence[int]) -> Images:
         """uint8 [n, 3, h, w] of points [n, d], or in W [n, layers, d], with the other noise of the seeds."""
-        found, start = [], 0
+        chunks, start = [], 0
         model = self.generator.model
         for noise, label, count in self._chunks(seeds, labels):
             chunk = points[start : start + count]
@@ -55,18 +55,18 @@ class Space:
             latent = torch.from_numpy(padded).to(label.device)
             with torch.inference_mode():
                 if self.name == "w":
-                    made = model.of_style(latent, noise[1:])
+                    images = model.of_style(latent, noise[1:])
                 else:
-                    made = model.sample([latent, *noise[1:]], Condition(label), None)
-            found.append(to_bytes(made)[:count])
+                    images = model.sample([latent, *noise[1:]], Condition(label), None)
+            chunks.append(to_bytes(images)[:count])
             start += count
-        return np.concatenate(found)
+        return np.concatenate(chunks)
 
     def _chunks(self, seeds: Sequence[int], labels: Sequence[int]) -> "list[tuple[list[Tensor], Tensor, int]]":
         return [self._noise(seeds[i : i + CHUNK], labels[i : i + CHUNK]) for i in range(0, len(seeds), CHUNK)]
 
     def _noise(self, seeds: Sequence[int], labels: Sequence[int]) -> tuple[list[Tensor], Tensor, int]:
-        """All noise of a chunk that is filled up by its last image, the one-hot classes, and how many are meant."""
+        """All noise of a chunk, padded with its last image, the one-hot classes, and how many images are not padding."""
         model, count = self.generator.model, len(seeds)
         device, shapes = next(model.parameters()).device, model.noise_shapes()
         places = [min(i, count - 1) for i in range(CHUNK)]
@@ -86,11 +86,22 @@ def space_of(generator: Generator) -> Space:
     return Space(generator, "w" if model.style_weights() else "z")
 
 
-def require_w(space: Space, asked: str) -> None:
-    """Raise UserError for a space without styles."""
+def class_number(generator: Generator, label: str) -> int:
+    """Number of a class; 0 of an unconditional generator.
+
+    Raises UserError for a class that the generator does not know.
+    """
+    classes = generator.config.data.classes
+    if (label not in classes) if classes else bool(label):
+        raise UserError(f"`label` {label!r}: the generator's classes are: {', '.join(classes) or 'none'}")
+    return classes.index(label) if classes else 0
+
+
+def require_w(space: Space, what: str) -> None:
+    """Raise UserError for a space without styles; `what` needs them."""
     if space.name != "w":
         config = space.generator.config
         raise UserError(
-            f"{asked}: {space.generator.run} is a {config.family} run, which has no W; families with styles have, such as "
+            f"{what}: {space.generator.run} is a {config.family} run, which has no W; families with styles have, such as "
             "stylegan2-ada"
         )

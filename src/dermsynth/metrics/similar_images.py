@@ -3,17 +3,17 @@
 Nothing heavy is imported here: the processes that share the work start with this file.
 """
 
+from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels, thumbnail_hash
 from dermsynth.metrics.knn import nearest
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 
 Images = NDArray[np.uint8]
 Indices = NDArray[np.int64]
@@ -42,11 +42,9 @@ def most_similar(x: Images, y: Images) -> tuple[Values, Indices]:
     its covariance is left. Every core takes images of x, as a process of its own: the steps of a pair are too short for threads.
     """
     others = _windows(luma(y))
-    starts = range(0, len(x), TASK)
-    tasks = (delayed(_similarities)(_windows(luma(x[start : start + TASK])), others) for start in starts)
-    found = Parallel(n_jobs=-1, return_as="generator")(tasks)
-    bar = progress_bar(found, total=len(starts), label="structural similarity", unit=f"x{TASK} img")
-    table = np.concatenate(list(bar))
+    parts = [x[start : start + TASK] for start in range(0, len(x), TASK)]
+    similarities = partial(_similarities, others)
+    table = np.concatenate(parallel_map(similarities, parts, label="structural similarity", unit=f"x{TASK} img"))
     index = table.argmax(axis=1)
     return table[np.arange(len(table)), index], index.astype(np.int64)
 
@@ -76,13 +74,15 @@ def _blurred(plane: Planes) -> Planes:
     return found
 
 
-def _similarities(mine: _Windows, others: _Windows) -> Values:
-    """Mean SSIM of every pair, [n, m], some of the others at a time, so that windows are still in the processor's cache.
+def _similarities(others: _Windows, images: Images) -> Values:
+    """Mean SSIM of every pair of an image and one of the others, [n, m].
+
+    Some of the others are taken at a time, so that windows are still in the processor's cache.
 
     With A = mu_x mu_y + C1 / 2 and F = E[x y] + C1 / 2 + C2 / 2 a window's similarity is 4 A (F - A) over the product of
     mu_x^2 + mu_y^2 + C1 and the sum of both variances and C2.
     """
-    cv2.setNumThreads(1)
+    mine = _windows(luma(images))
     values = np.empty((len(mine.planes), len(others.planes)))
     room = [np.empty((TILE, *side.shape[1:]), np.float32) for side in (mine.planes, *[mine.means] * 3)]
     for start in range(0, len(others.planes), TILE):

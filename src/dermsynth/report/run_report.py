@@ -13,16 +13,15 @@ from dermsynth.evaluation.results import Evaluation, parse_evaluation, read_eval
 from dermsynth.images import Pixels, grid, read_image
 from dermsynth.io import count_text, read_json, read_json_lines
 from dermsynth.models.base import Model
-from dermsynth.models.sampler import beside_inputs, images_of
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
-from dermsynth.sampling.generate import Generator, class_seed, load_generator
+from dermsynth.sampling.contact_sheets import COLUMNS, ROWS, class_sheets
+from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.config import RunConfig, read_config
 from dermsynth.training.data import data_trained_on, same_images
 
-COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
-WITHHELD = "Training images, and what was made of single ones, were left out."
+WITHHELD = "Training images, and images generated from single ones, were left out."
 Series = dict[str, tuple[list[float], list[float]]]
 """Name -> images shown, values."""
 
@@ -32,9 +31,9 @@ def write_run_report(
 ) -> bool:
     """Write the report of a run that has at least one checkpoint; returns whether it embeds photographs.
 
-    `data` is the folder of the set trained on, if it was moved; `evaluations` are evaluated synthetic sets of the run, or folders
-    with their evaluations. Without `photographs` no image of it is on the page, nor
-    what was made of single ones.
+    `data` is the folder of the training set, if it was moved; `evaluations` are evaluated synthetic sets of the run, or folders
+    with their evaluations. Without `photographs` no image of the training set is on the page, nor images generated from single
+    ones.
 
     Raises UserError when the folder is no run, or nothing has been saved yet, or `data` is another set.
     """
@@ -43,63 +42,56 @@ def write_run_report(
         data_trained_on(config.data, data)
     generator = load_generator(run)
     log = read_json_lines(run / "log.jsonl")
-    shown, missing = _shown(config, data) if photographs else (None, WITHHELD)
+    training, missing = _training_images(config, data) if photographs else (None, WITHHELD)
     translates = generator.model.inputs.translates
     snapshots = _snapshots(run) if photographs or not translates else []
-    embedded = shown is not None or (bool(snapshots) and translates)
-    last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
-    write_page(
-        path,
-        "run.html",
-        {
-            "name": run.name,
-            "photographs": PHOTOGRAPHS if embedded else "",
-            "config": config,
-            "shown": count_text(generator.checkpoint.images),
-            "seconds": last.get("seconds", 0),
-            "rate": last["images"] / last["seconds"] if last.get("seconds") else 0,
-            "memory": max((line.get("memory_gib", 0) for line in log), default=0),
-            "comparison": _comparison(generator, config, shown),
-            "missing": missing,
-            "made_of": generator.model.inputs.caption(COLUMNS * ROWS),
-            "plots": _plots(log, generator.model),
-            "snapshots": snapshots,
-            "evaluations": _evaluations(run, evaluations),
-            "settings": _flat(config.model_dump(mode="json")),
-            "environment": read_json(run / "environment.json"),
-            "checkpoint": generator.checkpoint,
-            "checkpoints": [count_text(c.images) for c in checkpoints(run)],
-        },
-    )
+    embedded = training is not None or (bool(snapshots) and translates)
+    values = {
+        "name": run.name,
+        "photographs": PHOTOGRAPHS if embedded else "",
+        "config": config,
+        "shown": count_text(generator.checkpoint.images),
+        "comparison": _comparison(generator, training),
+        "missing": missing,
+        "caption": generator.model.inputs.caption(COLUMNS * ROWS),
+        "plots": _plots(log, generator.model),
+        "snapshots": snapshots,
+        "evaluations": _evaluations(run, evaluations),
+        "settings": _flat(config.model_dump(mode="json")),
+        "environment": read_json(run / "environment.json"),
+        "checkpoint": generator.checkpoint,
+        "checkpoints": [count_text(checkpoint.images) for checkpoint in checkpoints(run)],
+    }
+    write_page(path, "run.html", {**values, **_speed(log)})
     return embedded
 
 
-def _comparison(
-    generator: Generator, config: RunConfig, shown: TrainingSet | None
-) -> list[tuple[str, Markup, Markup | None]]:
-    """For every class that is made: generated images (below what they are made from), and real ones where these are there."""
-    model, found = generator.model, []
-    if shown is None and not model.inputs.from_noise:
-        return []
-    inputs = None if shown is None else shown.inputs(range(COLUMNS * ROWS))
-    for number in model.targets():
-        labels = [number] * (COLUMNS * ROWS)
-        seeds = [class_seed(number, k) for k in range(COLUMNS * ROWS)]
-        made = images_of(model, seeds, labels, inputs=inputs)
-        made = made if inputs is None else beside_inputs(made, labels, inputs, COLUMNS)
-        label = config.data.classes[number] if config.data.classes else "images"
-        real = None if shown is None else _some(shown, number)
-        beside = None if real is None else _sheet(real, f"real {label}")
-        found.append((label, _sheet(made, f"generated {label}"), beside))
-    return found
+def _speed(log: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds of training, images a second, and GiB of memory."""
+    last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
+    seconds = last.get("seconds", 0)
+    memory = max((line.get("memory_gib", 0) for line in log), default=0)
+    return {"seconds": seconds, "rate": last["images"] / seconds if seconds else 0, "memory": memory}
 
 
-def _sheet(images: Pixels, description: str) -> Markup:
+def _comparison(generator: Generator, training: TrainingSet | None) -> list[tuple[str, Markup, Markup | None]]:
+    """Pictures of every class: generated images (below their inputs), and real ones where they are at hand."""
+    return [
+        (
+            sheet.label,
+            _picture(sheet.generated, f"generated {sheet.label}"),
+            None if sheet.real is None else _picture(sheet.real, f"real {sheet.label}"),
+        )
+        for sheet in class_sheets(generator, training)
+    ]
+
+
+def _picture(images: Pixels, description: str) -> Markup:
     scale = max(1, 64 // images.shape[2])
     return picture(grid(images.transpose(0, 2, 3, 1), COLUMNS), description, scale=scale)
 
 
-def _shown(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, str]:
+def _training_images(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, str]:
     """The training images, or why they cannot be shown."""
     try:
         return same_images(config.family, config.data, place=place), ""
@@ -107,31 +99,27 @@ def _shown(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, s
         return None, f"Training images are not shown: {error}"
 
 
-def _some(shown: TrainingSet, number: int) -> Pixels | None:
-    """Random training images of a class."""
-    side = shown.domains.source if shown.domains is not None and number == 0 else shown.images
-    index = np.arange(len(side)) if shown.domains is not None else np.flatnonzero(shown.labels == number)
-    chosen = np.sort(np.random.default_rng(0).permutation(index)[: COLUMNS * ROWS])
-    return np.asarray(side[chosen]) if len(chosen) else None
-
-
 def _plots(log: list[dict[str, Any]], model: Model) -> list[Markup]:
     """Losses a resolution or phase, penalties, statistics, and what the watchers measured."""
-    losses = _series([line for line in log if "losses" in line], "losses")
-    statistics = _series([line for line in log if "statistics" in line], "statistics")
-    metrics = _series([line for line in log if "metrics" in line], "metrics")
+    losses, statistics, metrics = (_series(log, key) for key in ("losses", "statistics", "metrics"))
+    penalties = {name: values for name, values in losses.items() if name.split("/")[1] in model.penalties}
     plots = [curves(part, title=f"Losses{title}") for title, part in _by_part(losses, model).items()]
-    penalties = {k: v for k, v in losses.items() if k.split("/")[1] in model.penalties}
-    if penalties:
-        plots.append(curves(penalties, title="Penalties", logarithmic=True))
+    plots += [curves(penalties, title="Penalties", logarithmic=True)] if penalties else []
     for title, names in model.plots.items():
         logged = {name: statistics[name] for name in names if name in statistics}
         plots += [curves(logged, title=title)] if logged else []
-    confidence = {k: v for k, v in metrics.items() if k.startswith("D(")}
-    if confidence:
-        plots.append(curves(confidence, title="How sure the discriminator is that images are real"))
-    others = {k: v for k, v in metrics.items() if k not in confidence}
-    return plots + [curves({k: v}, title=f"{k} during training", logarithmic=True) for k, v in others.items()]
+    return plots + _metric_plots(metrics)
+
+
+def _metric_plots(metrics: Series) -> list[Markup]:
+    """The discriminator's confidence in one plot, every other metric in its own."""
+    confidence = {name: values for name, values in metrics.items() if name.startswith("D(")}
+    plots = [curves(confidence, title="How sure the discriminator is that images are real")] if confidence else []
+    return plots + [
+        curves({name: values}, title=f"{name} during training", logarithmic=True)
+        for name, values in metrics.items()
+        if name not in confidence
+    ]
 
 
 def _by_part(losses: Series, model: Model) -> dict[str, Series]:
@@ -146,14 +134,15 @@ def _by_part(losses: Series, model: Model) -> dict[str, Series]:
     return parts
 
 
-def _series(lines: list[dict[str, Any]], key: str) -> Series:
-    found: Series = {}
-    for line in lines:
-        for name, value in line[key].items():
-            x, y = found.setdefault(name, ([], []))
+def _series(log: list[dict[str, Any]], key: str) -> Series:
+    """Every logged value of a kind over the images shown."""
+    series: Series = {}
+    for line in log:
+        for name, value in line.get(key, {}).items():
+            x, y = series.setdefault(name, ([], []))
             x.append(line["images"])
             y.append(value)
-    return found
+    return series
 
 
 def _snapshots(run: Path) -> list[tuple[str, Markup]]:

@@ -15,7 +15,7 @@ from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
 from dermsynth.io import disk_errors, read_json, write_bytes, write_json
-from dermsynth.locks import LOCK
+from dermsynth.locks import begun_with, claim_folder
 from dermsynth.models.base import Model, require_edition
 from dermsynth.models.registry import family
 from dermsynth.models.sampler import CHUNK, images_of
@@ -225,10 +225,7 @@ def claim(out: Path, origin: Origin) -> None:
     description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
     if description is not None and not description.get("synthetic"):
         raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another `out`")
-    if (out / JOB).exists():
-        _check_same_origin(out, origin)
-    elif any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out}: not empty and no synthetic set; choose another `out`")
+    claim_folder(out, JOB, origin.to_json(), kind="synthetic set", difference=_difference, write=False)
     if description is not None:
         verify(open_data_set(out), unfinished=True)  # images of earlier calls are taken as they are
     distributed.wait()
@@ -237,11 +234,9 @@ def claim(out: Path, origin: Origin) -> None:
     distributed.wait()
 
 
-def _check_same_origin(out: Path, origin: Origin) -> None:
-    earlier = read_json(out / JOB)
-    for key, value in origin.to_json().items():
-        if key != "run" and earlier.get(key) != value:
-            raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {value!r}; choose another `out`")
+def _difference(earlier: Mapping[str, Any], job: Mapping[str, Any]) -> str:
+    """A run may have been moved."""
+    return begun_with(earlier, {key: value for key, value in job.items() if key != "run"})
 
 
 def _missing(

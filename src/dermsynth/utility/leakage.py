@@ -1,4 +1,4 @@
-"""The proof that what is trained on, generated from and tested on is apart."""
+"""Leakage checks: training, generation and test images must not overlap."""
 
 from collections.abc import Mapping
 
