@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dermsynth.backbones.extractors import timm_network
 from dermsynth.backbones.mobilenet import imagenet_normalised, load_mobilenet
+from dermsynth.backbones.spec import parse_spec
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
 from dermsynth.io import file_hash
@@ -39,15 +40,13 @@ class PerceptualDistance(nn.Module):
 
     def __init__(self, place: str) -> None:
         super().__init__()
-        name, equals, path = place.removeprefix("timm:").partition("=")
-        if not place.startswith("timm:") or not equals:
-            raise UserError(f"perceptual {place!r}: write timm:NAME=FILE, for example timm:vgg19=vgg19.safetensors")
-        network = timm_network(name, Path(path), "perceptual").requires_grad_(False)
+        spec = parse_spec(place, ["timm:NAME=FILE"], "perceptual")
+        network = timm_network(spec.name, spec.path, "`perceptual`").requires_grad_(False)
         if not hasattr(network, "forward_intermediates"):
             raise UserError(
-                f"perceptual {place!r}: this backbone does not show its layers; use another, for example vgg19"
+                f"`perceptual` {place!r}: this backbone does not show its layers; use another, for example vgg19"
             )
-        self._name = name
+        self._name = spec.name
         self._network: list[Any] = [network]  # in a list: not a sub-module, so never saved
 
     def forward(self, real: Tensor, made: Tensor) -> Tensor:
@@ -121,12 +120,8 @@ def load_perceptual(specification: str) -> PerceptualSpace:
 
     Raises UserError when the name or the file is not understood.
     """
-    kind, _, rest = specification.partition("=")
-    if kind == "lpips" and rest:
-        return _lpips(Path(rest))
-    if kind == "mobilenet" and rest:
-        return _mobilenet(Path(rest))
-    raise UserError(f"`perceptual` {specification!r}: write lpips=FILE or mobilenet=FILE")
+    spec = parse_spec(specification, ["lpips=FILE", "mobilenet=FILE"], "perceptual")
+    return _lpips(spec.path) if spec.kind == "lpips" else _mobilenet(spec.path)
 
 
 def _mobilenet(path: Path) -> PerceptualSpace:

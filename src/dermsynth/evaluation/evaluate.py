@@ -141,7 +141,10 @@ def _path_lengths(sets: ComparedSets, paths: int) -> list[PathLength]:
     generator = generator_of(sets.synthetic)
     if generator is None:
         raise UserError(f"`path_lengths`: the run that made {sets.synthetic.folder} is not where it was; leave it out")
-    return path_lengths(generator, sets.perceptual, paths, sets.seed, [str(label) for label in sets.whole.labels])
+    labels = [str(label) for label in sets.whole.labels]
+    return path_lengths(
+        generator, sets.perceptual, paths, sets.seed, labels, resamples=sets.effort.mean_resamples
+    )  # fmt: skip
 
 
 def _measured(

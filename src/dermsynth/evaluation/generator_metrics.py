@@ -28,7 +28,6 @@ Array = NDArray[np.float64]
 Confidence = Callable[[DataSet, NDArray[np.uint8]], Array]
 """How sure a discriminator is that images [n, 3, h, w] of a set are real: [n]."""
 Ends = Literal["full", "end"]
-RESAMPLES = 500
 PATH_SEED = 500_000_000
 """Latents of paths are those of seeds from here on: not those of usual images."""
 
@@ -139,7 +138,13 @@ class PathLength:
 
 
 def path_lengths(
-    generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int, labels: Sequence[str] = ()
+    generator: Generator,
+    perceptual: PerceptualSpace,
+    paths: int,
+    seed: int,
+    labels: Sequence[str] = (),
+    *,
+    resamples: int = 500,
 ) -> list[PathLength]:
     """Path lengths in Z, and in W where the family has one, over whole paths and at their ends.
 
@@ -154,7 +159,7 @@ def path_lengths(
         for path in ("full", "end"):
             lengths = _lengths(generator, perceptual, numbers, seed, space, path)
             interval = percentile_bootstrap(
-                lambda x, _: trimmed_mean(x), lengths, lengths, resamples=RESAMPLES, seed=seed
+                lambda x, _: trimmed_mean(x), lengths, lengths, resamples=resamples, seed=seed
             )
             found.append(PathLength(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
     return found
