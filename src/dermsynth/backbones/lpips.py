@@ -49,27 +49,27 @@ class PerceptualDistance(nn.Module):
         self._name = spec.name
         self._network: list[Any] = [network]  # in a list: not a sub-module, so never saved
 
-    def forward(self, real: Tensor, made: Tensor) -> Tensor:
+    def forward(self, real: Tensor, generated: Tensor) -> Tensor:
         """Two batches [n, 3, h, w] in [-1, 1] -> a number."""
         network = self._network[0].to(real.device)
         with torch.no_grad():
             wanted = self._layers(network, real)
-        found = self._layers(network, made)
+        layers = self._layers(network, generated)
         weights = layer_weights(len(wanted))
-        terms = [w * (a - b).abs().mean() for w, a, b in zip(weights, wanted, found, strict=True)]
+        terms = [w * (a - b).abs().mean() for w, a, b in zip(weights, wanted, layers, strict=True)]
         return torch.stack(terms).sum()
 
     def _layers(self, network: Any, image: Tensor) -> list[Tensor]:
         x = imagenet_normalised((image + 1) / 2)
         if self._name != "vgg19":
-            shown: list[Tensor] = network.forward_intermediates(x, intermediates_only=True)
-            return shown
-        found = []
+            layers: list[Tensor] = network.forward_intermediates(x, intermediates_only=True)
+            return layers
+        layers = []
         for index, layer in enumerate(network.features[: VGG19_LAYERS[-1] + 1]):
             x = layer(x)
             if index in VGG19_LAYERS:
-                found.append(x)
-        return found
+                layers.append(x)
+        return layers
 
 
 Layers = Callable[[Tensor], Iterator[Tensor]]
@@ -95,13 +95,13 @@ class PerceptualSpace:
 
     def vectors(self, images: Tensor) -> Tensor:
         """Float [n, 3, h, w] in [-1, 1] -> [n, d]."""
-        found = []
+        parts = []
         for number, layer in enumerate(self.layers(images)):
             unit = layer / (layer.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
             if self.weights is not None:
                 unit = unit * self.weights[number].sqrt()
-            found.append(unit.flatten(1) / (layer.shape[2] * layer.shape[3]) ** 0.5)
-        return torch.cat(found, dim=1)
+            parts.append(unit.flatten(1) / (layer.shape[2] * layer.shape[3]) ** 0.5)
+        return torch.cat(parts, dim=1)
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
         """Of pairs, float [n, 3, h, w] in [-1, 1]: [n]."""

@@ -168,10 +168,10 @@ def check_copies(synthetic: DataSet, data: Path | None = None, *, fewest: int = 
     try:
         real = data_trained_on(read_config(run).data, data)
         folder, known = default_folder(synthetic, None), sources(synthetic, real)
-        found = flag_copies(synthetic, known, decoding_of(synthetic), folder, fewest=fewest)
+        copies = flag_copies(synthetic, known, decoding_of(synthetic), folder, fewest=fewest)
     except UserError as error:
         return CopyCheck(None, str(error).removesuffix(UNSEEN))
-    return CopyCheck(found.facts)
+    return CopyCheck(copies.facts)
 
 
 def reduced(decoding: Decoding) -> Decoding:
