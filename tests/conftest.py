@@ -139,11 +139,16 @@ def tiny_config(
 @pytest.fixture(scope="session")
 def run(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from dermsynth.training.loop import train
+    from dermsynth.training.snapshot import Watcher
 
     folder = tmp_path_factory.mktemp("runs") / "run"
     config, chosen = tiny_config(phantom)
     train(
-        folder, config, chosen, watchers=[lambda glimpse: {"figure": float(100 - glimpse.images_shown)}], device="cpu"
+        folder,
+        config,
+        chosen,
+        watchers=[Watcher(lambda glimpse: {"figure": float(100 - glimpse.images_shown)}, "figure")],
+        device="cpu",
     )
     return folder
 
