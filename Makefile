@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo study-demo test test-slow lint bench clean
+.PHONY: demo docs study-demo test test-slow lint bench clean
 
 .venv/package: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -27,6 +27,9 @@ test: lint
 
 test-slow: .venv/installed
 	$(BIN)/python -m pytest -m slow
+
+docs: .venv/installed
+	$(BIN)/python -m tools.docs
 
 study-demo: .venv/installed
 	$(BIN)/python -m tests.study.demo --out study-demo

@@ -70,7 +70,7 @@ def latents(rows: list[str]) -> None:
         config, shown = configure("stylegan2-ada", "16", Images(), Model(), LOOP)
         train(Path(folder) / "run", config, shown, device="cpu")
         space, seen = space_of(load_generator(Path(folder) / "run")), scorer("frame")
-        labels = space.generator.recipe.targets()
+        labels = space.generator.model.targets()
         start = time.perf_counter()
         samples = sampled(
             space, seen, Path(folder) / "samples", count=POINTS, first_seed=0, labels=labels, truncation=None
@@ -85,7 +85,7 @@ def latents(rows: list[str]) -> None:
         for number in range(MOVES):
             move = Move(number, (explorer.classes or ("",))[0], None, (("pca0", 1.0), ("pca1", -0.5)))
             start = time.perf_counter()
-            explorer.shown(move)
+            explorer.pair(move)
             times.append(1000 * (time.perf_counter() - start))
     slow = float(np.quantile(times[1:], 0.95))
     rows += ["## Latents", "", "64 pixels, laptop preset, wall seconds.", "", "| what | found | wanted |", "|--|--|--|",

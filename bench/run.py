@@ -31,7 +31,7 @@ BATCH = 32
 OUT = Path(__file__).with_name("results")
 
 
-def recipe_of(side: int, base: int, maximum: int) -> StyleGAN2ADA:
+def model_of(side: int, base: int, maximum: int) -> StyleGAN2ADA:
     torch.manual_seed(0)
     shape = Shape(side, side)
     config = auto(shape, BATCH).model_copy(
@@ -53,14 +53,14 @@ def plain_adam(updater: Updater) -> None:
         )
 
 
-def step_times(recipe: StyleGAN2ADA, updater: Updater, number: int, batch: int) -> dict[str, float]:
+def step_times(model: StyleGAN2ADA, updater: Updater, number: int, batch: int) -> dict[str, float]:
     """CPU seconds of each kind of update in a step that does all of them, and of what follows the last one."""
-    side = recipe.shape.height
+    side = model.shape.height
     image = torch.rand(batch, 3, side, side).mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
     draws = Draws.for_step(torch.device("cpu"), seed_of(number), total=batch, start=0, count=batch)
     times: dict[str, float] = {}
     clock = time.process_time()
-    for player, terms in recipe.step(Batch(image, torch.zeros(batch, 0), draws), Progress(0, 10_000, 1, lambda t: t)):
+    for player, terms in model.step(Batch(image, torch.zeros(batch, 0), draws), Progress(0, 10_000, 1, lambda t: t)):
         parameters = updater.players[player].parameters
         for parameter in parameters:
             parameter.grad = None
@@ -96,19 +96,19 @@ def training(rows: list[str]) -> None:
         (32, 16384, 512, 8, 1),
         (64, 16384, 512, 8, 1),
     ):
-        fast = recipe_of(side, base, maximum)
+        fast = model_of(side, base, maximum)
         book, narrow = as_textbook(copy.deepcopy(fast)), copy.deepcopy(fast)
         narrow.dtype = torch.bfloat16
         book._update_average = loop_average.__get__(book)  # type: ignore[method-assign]
         sides = {"book": book, "fast": fast}
         if bfloat16_is_fast():
             sides["narrow"] = narrow
-        updaters = {name: Updater(recipe) for name, recipe in sides.items()}
+        updaters = {name: Updater(model) for name, model in sides.items()}
         plain_adam(updaters["book"])
         found: dict[str, list[float]] = {name: [] for name in sides}
         for repeat in range(repeats + 1):
-            for name, recipe in sides.items():
-                value = mix(step_times(recipe, updaters[name], repeat, batch), batch)
+            for name, model in sides.items():
+                value = mix(step_times(model, updaters[name], repeat, batch), batch)
                 if repeat > 0:
                     found[name].append(value)
         rows.append(_row(f"{side} | {base} / {maximum} | {batch} | {repeats}", found))
@@ -120,7 +120,7 @@ def generation(rows: list[str]) -> None:
     rows += ["## Generation", "", f"CPU seconds per 1,000 images, batch {BATCH}, channels 4096 / 128.", "",
              "| pixels | repeats | textbook, float32 | float32 | ratio | bfloat16 | ratio |", "|--|--|--|--|--|--|--|"]  # fmt: skip
     for side in (32, 64):
-        fast = recipe_of(side, 4096, 128)
+        fast = model_of(side, 4096, 128)
         sides: dict[str, tuple[StyleGAN2ADA, torch.dtype]] = {
             "book": (as_textbook(copy.deepcopy(fast)), torch.float32), "fast": (fast, torch.float32)
         }  # fmt: skip
@@ -130,10 +130,10 @@ def generation(rows: list[str]) -> None:
         noise = [torch.randn(BATCH, *shape) for shape in fast.noise_shapes()[1:]]
         found: dict[str, list[float]] = {name: [] for name in sides}
         for repeat in range(8):
-            for name, (recipe, dtype) in sides.items():
+            for name, (model, dtype) in sides.items():
                 clock = time.process_time()
                 with torch.inference_mode():
-                    recipe.average(z, label, noise, dtype=dtype)
+                    model.average(z, label, noise, dtype=dtype)
                 if repeat > 0:
                     found[name].append((time.process_time() - clock) * 1000 / BATCH)
         rows.append(_row(f"{side} | 7", found))
@@ -289,7 +289,7 @@ def metrics(rows: list[str]) -> None:
 
     from dermsynth.metrics.prdc import manifold
     from dermsynth.metrics.similar_images import luma, most_similar
-    from dermsynth.metrics.swd import sliced_wasserstein
+    from dermsynth.metrics.sliced_wasserstein import sliced_wasserstein
 
     random = np.random.default_rng(0)
     x, y = (random.integers(0, 256, (2000, 3, 128, 128)).astype(np.uint8) for _ in range(2))
@@ -349,16 +349,19 @@ FAMILY = """
 import resource, sys, tempfile, time
 from pathlib import Path
 import torch
-from dermsynth.cli.training import Images, Loop, Model, configure
+from dermsynth.data.cache import Decoding
+from dermsynth.data.dataset import open_data_set
+from dermsynth.data.training_set import Selection
 from dermsynth.evaluation.watcher import usual_watchers
-from dermsynth.networks.shapes import parse_shape
-from dermsynth.recipes import family
+from dermsynth.models.inputs import DataRequest
+from dermsynth.models.registry import family
+from dermsynth.training.data import Plan, configure
 from dermsynth.training.loop import Trainer, train
-from dermsynth.training.updates import Updater
-name, side, images, data = sys.argv[1], sys.argv[2], int(sys.argv[3]), Path(sys.argv[4])
-domains = {"source": "nevus", "target": "melanoma"} if family(name).takes == "domains" else {}
-shown = Images(data=data, resolution=side, unconditional=not domains, **domains)
-config, chosen = configure(name, str(images), shown, Model(), Loop(snapshot="4k"))
+from dermsynth.training.optimisation import Updater
+name, side, images, data = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4])
+domains = {"source": "nevus", "target": "melanoma"} if family(name).inputs.translates else {}
+request = DataRequest(Decoding(side, side), Selection(conditional=None if domains else False), **domains)
+config, chosen = configure(Plan(name, training={"images": images, "snapshot": 4000}), open_data_set(data), request)
 first, inside, saving = None, 0.0, []
 step, snapshot = Updater.step, Trainer._snapshot
 def timed_step(self, pieces, progress):
@@ -398,7 +401,7 @@ def families(rows: list[str]) -> None:
         for side, path in data.items():
             write_phantom(path, 600, PhantomSettings(side, side))
         for name in FAMILIES:
-            side = 64 if family(name).takes == "images" else 128
+            side = 64 if family(name).inputs.from_noise else 128
             images = "320" if name in ("pgan", "r3gan", "pix2pixhd", "cyclegan") else "640"
             command = [sys.executable, "-c", FAMILY, name, str(side), images, str(data[side])]
             result = subprocess.run(command, capture_output=True, text=True, check=True)

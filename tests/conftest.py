@@ -18,10 +18,11 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import Selection, TrainingSet
+from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.training.config import RunConfig, TrainingSettings
-from dermsynth.training.data import Wanted, shown_images
+from dermsynth.training.data import load_training_images
 from tests import pack, warm
 from tests.pack import weights
 from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
@@ -116,15 +117,16 @@ def tiny_config(
     data: DataSet, images: int = 64, recipe: str = "stylegan2-ada", **training: object
 ) -> tuple[RunConfig, TrainingSet]:
     kind = family(recipe)
-    side = 16 if kind.takes == "images" else 32
+    side = 16 if kind.inputs.from_noise else 32
     model = kind.presets["laptop"](Shape(side, side), 8).model_copy(update=SMALLER.get(recipe, {}))
-    source, target = ("nevus", "melanoma") if kind.takes == "domains" else ("", "")
-    wanted = Wanted(Decoding(side, side), Selection(), superpixels=kind.takes == "maps", source=source, target=target)
-    settings, chosen = shown_images(recipe, data, wanted, seed=0)
+    source, target = ("nevus", "melanoma") if kind.inputs.translates else ("", "")
+    superpixels = kind.inputs.from_maps
+    request = DataRequest(Decoding(side, side), Selection(), superpixels=superpixels, source=source, target=target)
+    settings, chosen = load_training_images(recipe, data, request, seed=0)
     values = {"images": images, "batch": 8, "snapshot": 32, "log": 16, **training}
     return (
         RunConfig(
-            recipe=recipe,
+            family=recipe,
             preset="laptop",
             model=model.model_dump(),
             data=settings,

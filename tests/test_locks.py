@@ -77,7 +77,7 @@ def test_whoever_waited_for_a_file_that_was_removed_locks_the_new_one(
 
 
 def test_a_file_system_without_locks_is_said(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def refuse(file: object, how: int) -> None:
         raise OSError(37, "No locks available")
@@ -85,7 +85,7 @@ def test_a_file_system_without_locks_is_said(
     monkeypatch.setattr(locks.fcntl, "flock", refuse)
     with folder_lock(tmp_path):
         pass
-    assert "this file system has no locks" in capsys.readouterr().err
+    assert "this file system has no locks" in caplog.text
 
 
 def test_a_stranger_s_text_in_the_file_is_no_traceback(tmp_path: Path) -> None:

@@ -58,7 +58,7 @@ def test_results_of_a_verb(
 def test_fixture_is_complete_and_small(expected: dict[str, Any]) -> None:
     with np.load(chain.SAMPLES) as samples:
         assert set(samples) == set(chain.PICTURES)
-        assert all(len(np.unique(samples[name])) > 16 for name in samples)
+        assert all(len(np.unique(samples[name])) > 1 for name in samples)
     assert set(expected["results"]) == set(chain.RESULTS)
     files = [path for path in chain.HERE.rglob("*") if path.is_file() and "__pycache__" not in path.parts]
     assert sum(path.stat().st_size for path in files) < MOST

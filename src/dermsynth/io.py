@@ -220,19 +220,3 @@ def environment() -> dict[str, str]:
         with contextlib.suppress(metadata.PackageNotFoundError):
             found[package] = metadata.version(package)
     return {"dermsynth": __version__, "python": sys.version.split()[0], "platform": platform.platform(), **found}
-
-
-def claim(path: Path, facts: Mapping[str, Any]) -> None:
-    """Write the facts with which a folder was begun, or see that they are still the same.
-
-    Raises UserError when they are not.
-    """
-    known = json.loads(json.dumps(facts))
-    earlier = read_json(path) if path.exists() else known
-    changed = [key for key in known if earlier.get(key) != known[key]]
-    if changed:
-        key = changed[0]
-        raise UserError(
-            f"{path.parent}: begun with {key} {earlier.get(key)!r}, now {known[key]!r}; choose another `out`"
-        )
-    write_json(path, known)

@@ -1,25 +1,29 @@
-"""One process writes into a folder at a time: a lock that the system takes away when its holder dies."""
+"""Folders that are written into: by one process at a time, and with one configuration.
+
+A lock is taken away by the system when its holder dies.
+"""
 
 import contextlib
 import errno
 import json
+import logging
 import os
 import platform
-import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from dermsynth.errors import UserError
-from dermsynth.io import command_line, disk_errors
+from dermsynth.io import command_line, disk_errors, read_json, write_json
 
 try:
     import fcntl
 except ImportError:  # a system without flock: two processes are not kept apart there
     fcntl = None  # type: ignore[assignment]
 
+_log = logging.getLogger(__name__)
 LOCK = ".lock"
 """Name of the file that is locked; the table of a data set, and whoever lists its images, do not know it."""
 _UNABLE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
@@ -81,7 +85,7 @@ def _locked(file: IO[str], folder: Path) -> bool:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         if error.errno in _UNABLE:
-            print(f"  {folder}: this file system has no locks; start no second process there", file=sys.stderr)
+            _log.warning(f"{folder}: this file system has no locks; start no second process there")
             return False
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
@@ -124,3 +128,58 @@ def release(lock: Lock | None) -> None:
         if lock.made:
             lock.folder.rmdir()
     lock.file.close()
+
+
+Difference = Callable[[Mapping[str, Any], Mapping[str, Any]], str]
+"""In what settings differ from those that a folder was begun with, in words; the empty string where they do not."""
+
+
+def begun_with(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """The first setting that differs, with both of its values."""
+    changed = [key for key in settings if earlier.get(key) != settings[key]]
+    return f"begun with {changed[0]} {earlier.get(changed[0])!r}, now {settings[changed[0]]!r}" if changed else ""
+
+
+def claim_folder(
+    folder: Path,
+    record: str,
+    settings: Mapping[str, Any],
+    *,
+    kind: str = "",
+    difference: Difference = begun_with,
+    write: bool = True,
+) -> None:
+    """Begin work in a folder, or see that it was begun with the same settings: what is there already may then be used.
+
+    Parameters
+    ----------
+    folder
+        Where the work is written; it need not exist.
+    record
+        Name of the JSON file in it that holds the settings.
+    settings
+        Everything that the results depend on.
+    kind
+        What such a folder holds, such as "run": another folder with files in it is refused. Empty where any folder will do.
+    difference
+        Says in what the settings differ from the earlier ones, for settings of which some may change.
+    write
+        Whether the record is written: of several processes that work together one writes it.
+
+    Raises
+    ------
+    UserError
+        When it was begun with other settings, or holds something else.
+    """
+    path = folder / record
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"{folder}: a file; choose another `out`")
+    known = json.loads(json.dumps(settings))
+    if path.exists():
+        changed = difference(read_json(path), known)
+        if changed:
+            raise UserError(f"{folder}: {changed}; choose another `out`")
+    elif kind and folder.exists() and any(entry.name != LOCK for entry in folder.iterdir()):
+        raise UserError(f"{folder}: not empty and no {kind}; choose another `out`")
+    if write:
+        write_json(path, known)

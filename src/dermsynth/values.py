@@ -132,6 +132,16 @@ def flags(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
     )
 
 
+def known_flags(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """A column of flags as 1 and 0; NaN where the value is missing, as is a column that is not there.
+
+    Raises UserError naming row and column for what is no flag.
+    """
+    values = flags(table, column).astype(np.float64)
+    values[[is_missing(value) for value in table.get(column, [""] * len(table))]] = np.nan
+    return values
+
+
 def numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
     """A column of numbers; NaN where the value is missing.
 

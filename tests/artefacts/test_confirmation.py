@@ -8,11 +8,12 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from dermsynth.artefacts.bias import artefact_bias, bias_findings
-from dermsynth.artefacts.confirmation import ANSWERS, draw_to_confirm, known_flags, trusts, wilson, write_answers
+from dermsynth.artefacts.confirmation import ANSWERS, draw_to_confirm, trusts, wilson, write_answers
 from dermsynth.data.dataset import DataSet, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png
 from dermsynth.report.artefact_report import write_confirmation
+from dermsynth.values import known_flags
 
 
 def marked(folder: Path, count: int = 80, **columns: list[str]) -> DataSet:

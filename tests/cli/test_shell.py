@@ -186,8 +186,8 @@ def test_the_whole_chain_on_a_phantom(shell: Shell, tmp_path: Path) -> None:
     assert "SWD mean" in text
     assert "fidelity" in text
     assert re.search(r"copying +not measured +\d+ held-out images, at least 100", text)
-    assert "<svg" in (made / "assessment.html").read_text()
-    shell("report", folder)
+    assert "<svg" in (made / "assessment" / "assessment.html").read_text()
+    shell("report", folder, "--evaluation", made)
     page = (folder / "report.html").read_text()
     assert "FID-embedded" in page
     _line(shell("generate", folder, "--out", data, "--count", "5", status=1), "holds real images")

@@ -51,7 +51,7 @@ def test_imbalance_is_kept_as_before_in_the_runs_configuration(phantom: DataSet)
 
 @pytest.mark.parametrize("recipe", ["stylegan2-ada", "pix2pixhd", "cyclegan"])
 def test_the_next_command_can_be_pasted(phantom: DataSet, recipe: str) -> None:
-    config = tiny_config(phantom)[0].model_copy(update={"recipe": recipe})
+    config = tiny_config(phantom)[0].model_copy(update={"family": recipe})
     run = Path("Daten Größe (é) #1/läuf 1")
     words = shlex.split(_following(config, run))
     assert words[0] == "dermsynth"

@@ -20,7 +20,7 @@ def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:
                 f"{number}.png", label, columns=column, pixels=render(draw_parameters(seed, settings), settings).image
             )
         )
-    data = import_source(Source(tmp_path, rows, {}, "test"), tmp_path / "set", jobs=1)
+    data = import_source(Source(tmp_path, rows, {}, "test"), tmp_path / "set", jobs=1).data_set
     splits = data.table["split"].to_numpy(dtype=object)
     splits[5], splits[6] = "train", "test"
     write_table(data.folder, data.table.assign(split=splits))
@@ -40,7 +40,7 @@ def test_a_clean_set_has_no_leaks(tmp_path: Path) -> None:
         SourceRow(f"{n}.png", "a", pixels=np.random.default_rng(n).integers(0, 255, (16, 16, 3), dtype=np.uint8))
         for n in range(40)
     ]
-    found = audit(import_source(Source(tmp_path, rows, {}, "test"), tmp_path / "set", jobs=1), jobs=1)
+    found = audit(import_source(Source(tmp_path, rows, {}, "test"), tmp_path / "set", jobs=1).data_set, jobs=1)
     assert found.leaks.empty
     assert found.duplicates.empty
     assert found.flags == []

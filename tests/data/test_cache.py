@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermsynth.data import cache
-from dermsynth.data.cache import Decoding, cache_home, cache_path, decoded, use_cache
+from dermsynth import cache
+from dermsynth.cache import cache_folder, use_cache
+from dermsynth.data.cache import Decoding, cache_path, decoded
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
@@ -69,10 +70,10 @@ def closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     monkeypatch.setenv("HOME", "/dev/null")
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    cache._temporary_home.cache_clear()
+    cache._temporary_folder.cache_clear()
     yield tmp_path
     use_cache(None)
-    cache._temporary_home.cache_clear()
+    cache._temporary_folder.cache_clear()
 
 
 def _read_only(data_set: DataSet, folder: Path) -> DataSet:
@@ -83,12 +84,12 @@ def _read_only(data_set: DataSet, folder: Path) -> DataSet:
 
 
 def test_where_no_cache_can_be_written_a_temporary_one_is_said(
-    phantom: DataSet, closed: Path, capsys: pytest.CaptureFixture[str]
+    phantom: DataSet, closed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     data_set = _read_only(phantom, closed / "set")
     for _ in range(2):
         assert decoded(data_set, Decoding(8, 8), jobs=1).shape == (240, 3, 8, 8)
-    told = capsys.readouterr().err
+    told = caplog.text
     assert told.count("cannot be written: images are decoded into") == 1
     assert "`cache` DIR" in told
     assert "XDG_CACHE_HOME" in told
@@ -103,7 +104,7 @@ def test_the_variable_and_the_option_help(phantom: DataSet, closed: Path, monkey
     use_cache(closed / "chosen")
     decoded(data_set, Decoding(8, 8), jobs=1)
     assert len(list((closed / "chosen").glob("8x8-*.npy"))) == 1
-    assert cache_home() == closed / "chosen"
+    assert cache_folder() == closed / "chosen"
     with pytest.raises(UserError, match="`cache` /dev/null/x: cannot be written; name a folder that can"):
         use_cache(Path("/dev/null/x"))
 
@@ -126,7 +127,7 @@ def test_read_only_data_and_home_on_the_command_line(
     words = ("train", "dcgan", "--data", data_set.folder, "--resolution", 16, "--batch", 8, "--images", 8, "--unconditional",
              "--device", "cpu", "--threads", 1)  # fmt: skip
     told = shell(*words, "--out", tmp_path / "one", HOME="/dev/null", XDG_CACHE_HOME="").stderr
-    assert "`cache` DIR (or the variable XDG_CACHE_HOME)" in told
+    assert "--cache DIR (or the variable XDG_CACHE_HOME)" in told
     told = shell(*words, "--out", tmp_path / "two", "--cache", tmp_path / "cache", HOME="/dev/null").stderr
     assert "cannot be written" not in told
     assert list((tmp_path / "cache").glob("16x16-*.npy"))

@@ -14,10 +14,11 @@ from dermsynth.data.importers import importing
 from dermsynth.data.importers.generic import from_csv
 from dermsynth.data.importers.importing import import_source
 from dermsynth.errors import UserError
-from dermsynth.evaluation import inputs, memorisation, verdict
+from dermsynth.evaluation import memorisation, results
+from dermsynth.evaluation import memorisation as copies
 from dermsynth.images import encode_png
 from dermsynth.io import write_bytes
-from dermsynth.report import artefact_report, evaluation_report
+from dermsynth.report import artefact_report
 
 
 @pytest.mark.parametrize(
@@ -58,12 +59,11 @@ def test_names_that_become_alike_are_numbered() -> None:
 
 def test_no_file_that_is_written_into_a_set_is_named_like_a_split() -> None:
     names = (
-        METADATA, DESCRIPTION, importing.REPORT, inputs.RESULT, evaluation_report.PAGE, memorisation.NEIGHBOURS,
-        verdict.USEFULNESS, artefact_report.REMOVAL, "audit.html", "edits.png",
+        METADATA, DESCRIPTION, importing.REPORT, results.FOLDER, results.RESULT, results.PAGE, memorisation.NEIGHBOURS,
+        copies.TABLE, copies.FACTS, results.USEFULNESS, artefact_report.REMOVAL, "audit.html", "edits.png",
     )  # fmt: skip
     assert [name for name in names if names_a_split(name)] == []
-    assert names_a_split(inputs.OLD_RESULT)
-    assert names_a_split(evaluation_report.OLD_PAGE)
+    assert names_a_split(results.EARLIER_RESULTS[1])
 
 
 def test_hugging_face_opens_an_imported_set_whatever_its_files_are_called(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_hugging_face_opens_an_imported_set_whatever_its_files_are_called(tmp_pa
     }
     pd.DataFrame(rows).to_csv(tmp_path / "t.csv", index=False)
     source = from_csv(tmp_path / "t.csv", image="image", label="label", mask="mask")
-    made = import_source(source, tmp_path / "set", jobs=1)
+    made = import_source(source, tmp_path / "set", jobs=1).data_set
     found = datasets.load_dataset("imagefolder", data_dir=str(made.folder), cache_dir=str(tmp_path / "cache"))
     assert {name: len(rows) for name, rows in found.items()} == {"train": 6}
     assert sum(row["mask"] is not None for row in found["train"]) == 3

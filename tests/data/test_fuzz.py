@@ -82,7 +82,7 @@ def test_import_audit_and_split_agree_with_what_was_meant(pictures: Path, table:
     (pictures / "t.csv").write_bytes(table["bytes"])  # type: ignore[arg-type]
     with tempfile.TemporaryDirectory() as folder:
         source = from_csv(pictures / "t.csv", image="image", label="label", group="patient")
-        data = import_source(source, Path(folder) / "d", seed=seed, jobs=1)
+        data = import_source(source, Path(folder) / "d", seed=seed, jobs=1).data_set
         assert [Path(name).stem for name in data.table["file_name"]] == [str(number) for number in range(COUNT)]
         assert [label or None for label in data.labels] == table["labels"]
         people = table["people"]

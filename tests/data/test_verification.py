@@ -22,7 +22,8 @@ from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.export.huggingface import export
 from dermsynth.images import encode_png, read_image
 from dermsynth.io import file_hash, read_json, write_json
-from dermsynth.training.data import Wanted, shown_images
+from dermsynth.models.inputs import DataRequest
+from dermsynth.training.data import load_training_images
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -152,11 +153,11 @@ def test_the_hash_is_of_every_byte(tmp_path: Path) -> None:
     assert hashes[0] != hashes[1]
 
 
-def test_sets_written_before_keep_their_hash(copy: DataSet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_sets_written_before_keep_their_hash(copy: DataSet, caplog: pytest.LogCaptureFixture) -> None:
     old = _without_record(copy)
     assert old.content_hash == read_json(copy.folder / "dataset.json")["content_hash"]
     verify(old)
-    assert "without a record of its files (files.csv)" in capsys.readouterr().err
+    assert "without a record of its files (files.csv)" in caplog.text
     _invert(old.paths[0])
     with pytest.raises(ChangedData, match="images or rows are others"):
         verify(old)
@@ -165,11 +166,11 @@ def test_sets_written_before_keep_their_hash(copy: DataSet, capsys: pytest.Captu
         verify(old)
 
 
-def test_a_set_whose_hash_is_no_hash_is_used_and_said(copy: DataSet, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_set_whose_hash_is_no_hash_is_used_and_said(copy: DataSet, caplog: pytest.LogCaptureFixture) -> None:
     (copy.folder / RECORD).unlink()
     write_json(copy.folder / "dataset.json", {**copy.description, "content_hash": "by hand"})
     verify(open_data_set(copy.folder))
-    assert "changes of images cannot be seen" in capsys.readouterr().err
+    assert "changes of images cannot be seen" in caplog.text
     by_hand = open_data_set(copy.folder)
     before = rows_hash(by_hand)
     assert rows_hash(by_hand) == before
@@ -213,7 +214,7 @@ def test_a_deleted_image_is_one_line_with_its_name(copy: DataSet) -> None:
     for use in (
         lambda: cache_path(copy, Decoding(8, 8)),
         lambda: decoded(copy, Decoding(8, 8), jobs=1),
-        lambda: shown_images("dcgan", copy, Wanted(Decoding(16, 16), Selection()), 0),
+        lambda: load_training_images("dcgan", copy, DataRequest(Decoding(16, 16), Selection()), 0),
         lambda: write_data_set(copy.folder, copy.table, {}, {}),
     ):
         with pytest.raises(UserError, match=name):
@@ -270,7 +271,7 @@ def test_every_verb_stops_at_changed_images(copy: DataSet, shell: Shell, tmp_pat
         result = shell(*words, status=1)
         assert "240 changed" in result.stderr, result.stderr
         assert "Traceback" not in result.stderr
-    assert "240 changed" in check_copies(open_data_set(tmp_path / "made"))
+    assert "240 changed" in str(check_copies(open_data_set(tmp_path / "made")))
 
 
 def test_generate_goes_on_only_beside_images_that_are_its_own(run: Path, shell: Shell, tmp_path: Path) -> None:

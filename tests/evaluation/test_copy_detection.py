@@ -78,15 +78,15 @@ def sides(request: pytest.FixtureRequest) -> Sides:
 
 def test_planted_copies_are_caught(sides: Sides) -> None:
     training, held_out, others = sides
-    gate = CopyGate.fitted(training, held_out)
-    false_alarms = gate.flags(gate.check(others)).mean()
+    gate = CopyGate.fit_planes(training, held_out)
+    false_alarms = gate.check_planes(others).flagged.mean()
     assert false_alarms <= 0.025  # 1 % expected of 400; 10 flagged have a chance below 1 %
     random = np.random.default_rng(1)
     picked = random.permutation(len(training))[:150]
     for name, change in PLANTED.items():
         copies = np.stack([change(training[i].transpose(1, 2, 0), random).transpose(2, 0, 1) for i in picked])
-        found = gate.check(np.ascontiguousarray(copies))
-        assert gate.flags(found).mean() >= 0.99, name
+        found = gate.check_planes(np.ascontiguousarray(copies))
+        assert found.flagged.mean() >= 0.99, name
         assert (found.index == picked).mean() >= 0.99, name
         if name == "mirrored":
             assert {way for way in found.lying if way.startswith("mirrored")}
@@ -95,7 +95,7 @@ def test_planted_copies_are_caught(sides: Sides) -> None:
 def test_too_few_held_out_images_set_no_threshold() -> None:
     images = np.random.default_rng(0).integers(0, 255, (150, 3, 16, 16)).astype(np.uint8)
     with pytest.raises(UserError, match="99 held-out images, at least 100"):
-        CopyGate.fitted(images, images[:99])
+        CopyGate.fit_planes(images, images[:99])
 
 
 def test_held_out_images_that_are_copies_themselves_set_no_threshold() -> None:
@@ -103,12 +103,24 @@ def test_held_out_images_that_are_copies_themselves_set_no_threshold() -> None:
     others = np.random.default_rng(1).integers(0, 255, (120, 3, 16, 16)).astype(np.uint8)
     others[:4] = images[:4]
     with pytest.raises(UserError, match="themselves copies of training images"):
-        CopyGate.fitted(images, others)
+        CopyGate.fit_planes(images, others)
 
 
 def test_constant_images_break_nothing() -> None:
     images = np.random.default_rng(0).integers(0, 255, (150, 3, 16, 24)).astype(np.uint8)
-    gate = CopyGate.fitted(images, np.random.default_rng(1).integers(0, 255, (150, 3, 16, 24)).astype(np.uint8))
-    found = gate.check(np.full((3, 3, 16, 24), 200, np.uint8))
+    gate = CopyGate.fit_planes(images, np.random.default_rng(1).integers(0, 255, (150, 3, 16, 24)).astype(np.uint8))
+    found = gate.check_planes(np.full((3, 3, 16, 24), 200, np.uint8))
     assert np.isfinite(found.score).all()
-    assert gate.flags(gate.check(images)).all()
+    assert gate.check_planes(images).flagged.all()
+
+
+def test_the_gate_takes_images_with_colours_at_the_end_too() -> None:
+    images, others = np.random.default_rng(0).integers(0, 255, (2, 120, 16, 16, 3)).astype(np.uint8)
+    gate, planes = CopyGate.fit(images, others), [side.transpose(0, 3, 1, 2) for side in (images, others)]
+    assert gate.threshold == CopyGate.fit_planes(*planes).threshold
+    matches = gate.check(images[:5, ::-1])
+    assert matches.index.tolist() == [0, 1, 2, 3, 4]
+    assert matches.flagged.all()
+    assert {*matches.lying} == {"mirrored, turned 180"}
+    with pytest.raises(UserError, match="`images`: images: float64"):
+        gate.check(images / 255)

@@ -1,4 +1,5 @@
 import html
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import pairwise
@@ -18,21 +19,26 @@ from dermsynth.data.manifest import recorded_now
 from dermsynth.data.phantom import PhantomSettings, draw_parameters, render, write_phantom
 from dermsynth.data.training_set import Selection, held_out, training_set
 from dermsynth.errors import UserError
-from dermsynth.evaluation import copy_detection, fidelity
-from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate, evaluate_fully
+from dermsynth.evaluation.copies import copies_of
+from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.feature_cache import SHOWN
-from dermsynth.evaluation.generator_metrics import PATH_SEED, judge_of, path_figures, trained_on
-from dermsynth.evaluation.meaning import meaning
+from dermsynth.evaluation.generator_metrics import PATH_SEED, discriminator_of, path_lengths, trained_on
 from dermsynth.evaluation.memorisation import Sources, check_copies, sources, without_relatives
+from dermsynth.evaluation.results import evaluation_of
 from dermsynth.evaluation.verdict import verdict
 from dermsynth.evaluation.watcher import CHOOSING, discriminator_watcher, distance_watcher
 from dermsynth.images import encode_png, fit, read_image
 from dermsynth.io import read_json, write_bytes
+from dermsynth.metrics.estimate import Effort, Sides
+from dermsynth.metrics.frechet import fid_between
 from dermsynth.metrics.path_length import trimmed_mean
+from dermsynth.metrics.registry import METRICS
 from dermsynth.models.sampler import noise_of, one_hot
 from dermsynth.report.evaluation_report import write_evaluation_report
+from dermsynth.report.evaluation_text import evaluation_table, verdict_table
 from dermsynth.sampling.generate import generate, load_generator
-from dermsynth.training.loop import Glimpse
+from dermsynth.training.snapshot import Glimpse
+from tests.evaluation.drawn import evaluation, row
 
 
 @pytest.fixture(scope="module")
@@ -41,64 +47,78 @@ def synthetic(run: Path, tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     return generate(load_generator(run, device="cpu"), counts, tmp_path_factory.mktemp("s") / "set")
 
 
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fidelity, "FID_RESAMPLES", 10)
+QUICK = Effort(distance_resamples=10, pairs=20)
+
+
+def files_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_everything_stands_beside_the_numbers(synthetic: DataSet, phantom: DataSet, run: Path) -> None:
-    result = evaluate(synthetic, phantom, load_extractor("embedded"))
-    groups = {row["group"] for row in result["measurements"]}
-    assert groups == {"all classes", "melanoma", "nevus"}
-    assert len(result["refused"]) == 1
-    assert "seborrheic_keratosis: 20 synthetic images" in result["refused"][0]
-    assert all("embedded" in row["metric"] or row["metric"].startswith("SWD") for row in result["measurements"])
-    assert result["extractor"]["comparable_with_published_fid"] is False
-    assert result["real"]["trained_on"] == int((phantom.table["split"] == "train").sum())
-    text = as_text(result)
+    before = files_of(synthetic.folder), files_of(run)
+    result = evaluate(synthetic, phantom, load_extractor("embedded"), brief=True, effort=QUICK)
+    assert result.groups == ["all classes", "melanoma", "nevus"]
+    assert len(result.refused) == 1
+    assert "seborrheic_keratosis: 20 synthetic images" in result.refused[0]
+    assert all("embedded" in estimate.name or estimate.id == "swd" for estimate in result.estimates)
+    assert result.extractor.comparable_with_published_fid is False
+    assert result.real.trained_on == int((phantom.table["split"] == "train").sum())
+    text = evaluation_table(result)
     assert "not comparable with published FID" in text
     assert "the generator was trained on" in text
-    assert read_json(synthetic.folder / "assessment.json") == result
-    assert read_json(run / "evaluations" / f"{synthetic.folder.name}.json") == result
+    assert read_json(synthetic.folder / "assessment" / "assessment.json") == plain(result.document())
+    assert evaluation_of(synthetic) == result
+    assert "verdict" not in result.document()
+    after = files_of(synthetic.folder)
+    assert {path: after[path] for path in before[0]} == before[0], "the set itself stays as it is"
+    assert {path.parent.name for path in {*after} - {*before[0]}} <= {"assessment", ".dermsynth-cache"}
+    assert files_of(run) == before[1]
 
 
-def test_the_whole_evaluation_has_every_part(
-    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
-    monkeypatch.setattr(fidelity, "PAIRS", 20)
+def plain(value: object) -> object:
+    return json.loads(json.dumps(value))
+
+
+def test_the_whole_evaluation_has_every_part(phantom: DataSet, run: Path, tmp_path: Path) -> None:
     made = generate(load_generator(run, device="cpu"), {"melanoma": 55, "nevus": 60}, tmp_path / "made")
-    judge = judge_of(made)
-    assert judge is not None
-    result = evaluate_fully(made, phantom, load_extractor("embedded"), judge=judge)
-    rows = pd.DataFrame(result["measurements"])
+    discriminator = discriminator_of(made)
+    assert discriminator is not None
+    result = evaluate(
+        made, phantom, load_extractor("embedded"), discriminator=discriminator, effort=QUICK, fewest_held_out=20
+    )
+    rows = result.to_frame()
     for name in ("MMD-embedded x 1000", "precision-embedded", "coverage-embedded",
                  "JSD x 1000 CIELAB L*", "Wasserstein x 1000 HSV S", "MS-SSIM of pairs", "Frechet distance, dermatology",
                  "difference of skin lightness"):  # fmt: skip
-        assert {"all classes", "melanoma", "nevus"} <= {*rows[rows["metric"] == name]["group"]}, name
+        assert {"all classes", "melanoma", "nevus"} <= {*rows[rows["name"] == name]["group"]}, name
     assert np.isfinite(rows[["value", "low", "high", "floor", "matched"]].to_numpy(float)).all()
     assert (rows["low"] <= rows["high"]).all()
-    figures = {row["metric"]: row for row in result["copying"]}
+    assert result.copying is not None
+    assert result.copy_gate is not None
+    figures = {estimate.name: estimate for estimate in result.copying}
     assert {"authenticity-embedded", "distance ratio-embedded", "membership by discriminator, AUC"} <= {*figures}
-    assert all(row["low"] <= row["value"] <= row["high"] for row in figures.values())
+    assert all(estimate.low <= estimate.value <= estimate.high for estimate in figures.values())
     again = open_data_set(made.folder)
-    assert (again.table["copy_flag"] == "true").sum() == result["copy_gate"]["flagged"]
-    assert {*again.table["copy_of"]} <= {*phantom.table[phantom.table["split"] == "train"]["file_name"]}
-    questions = {line["question"]: line["light"] for line in result["verdict"]}
+    assert again.table.equals(made.table), "the set's own table stays as it is"
+    copies = copies_of(again)
+    assert copies is not None
+    assert copies.facts == result.copy_gate
+    assert copies.flagged.sum() == result.copy_gate.flagged
+    assert {*copies.table["copy_of"]} <= {*phantom.table[phantom.table["split"] == "train"]["file_name"]}
+    questions = {line.question: line.light for line in result.verdict}
     assert list(questions) == ["fidelity", "diversity", "copying", "usefulness", "fairness", "labels"]
     assert questions["fidelity"] == "red"  # the generator of these tests has hardly been trained
-    assert [row["label"] for row in result["label_fidelity"]] == ["melanoma", "nevus"]
+    assert [recognition.label for recognition in result.label_fidelity] == ["melanoma", "nevus"]
     for label in ("melanoma", "nevus"):
-        assert [line["question"] for line in result["class_verdicts"][label]] == ["fidelity", "diversity", "label"]
-    assert result["real"]["classes"] == ["melanoma", "nevus"]
-    assert result["real"]["left_out"] == {"seborrheic_keratosis": phantom.count("seborrheic_keratosis")}
-    order = again.table["copy_score"].astype(float).argsort().to_numpy()
+        assert [line.question for line in result.class_verdicts[label]] == ["fidelity", "diversity", "label"]
+    assert result.real.classes == ("melanoma", "nevus")
+    assert result.real.left_out == {"seborrheic_keratosis": phantom.count("seborrheic_keratosis")}
+    order = copies.table["copy_score"].astype(float).argsort().to_numpy()
     flags = np.where(np.isin(np.arange(len(order)), order[:3]), "TRUE", "FALSE")  # as a spreadsheet writes them
-    shouted = again.table.assign(copy_flag=flags)
-    write_evaluation_report(
-        DataSet(again.folder, shouted, again.description), phantom, result, "dermsynth evaluate made"
-    )
-    page = (made.folder / "assessment.html").read_text()
+    shouted = replace(copies, table=copies.table.assign(copy_flag=flags))
+    path = write_evaluation_report(again, phantom, result, "dermsynth evaluate made", copies=shouted)
+    assert path == made.folder / "assessment" / "assessment.html"
+    page = path.read_text()
     assert page.count("<b>flagged</b>") == 3
     assert (
         page.index("melanoma: label")
@@ -106,63 +126,60 @@ def test_the_whole_evaluation_has_every_part(
         < page.index("closest to a training image")
     )
     assert f"melanoma {phantom.count('melanoma')}, nevus {phantom.count('nevus')})" in page.split("<table>")[0]
-    assert all(
-        meaning(row["metric"]).says in html.unescape(page) for row in [*result["measurements"], *result["copying"]]
-    )
+    every = [*result.estimates, *result.copying]
+    assert all(METRICS[e.id].says in html.unescape(page) and e.name in html.unescape(page) for e in every)
     assert "closest to a training image" in page
-    assert all(f"Closest by {measure}" in page for measure in result["closest"])
-    neighbours = pd.read_csv(made.folder / "neighbours.csv")
+    assert all(f"Closest by {measure}" in page for measure in result.closest)
+    neighbours = pd.read_csv(made.folder / "assessment" / "neighbours.csv")
     assert len(neighbours) == 115
-    best = result["closest"]["SSIM"][0]
-    assert best["value"] == pytest.approx(neighbours["SSIM"].max(), abs=1e-5)
-    assert best["of"] == neighbours.loc[neighbours["SSIM"].idxmax(), "SSIM: of"]
+    best = result.closest["SSIM"][0]
+    assert best.value == pytest.approx(neighbours["SSIM"].max(), abs=1e-5)
+    assert best.of == neighbours.loc[neighbours["SSIM"].idxmax(), "SSIM: of"]
     assert page.count("<figure>") >= 24
 
 
-def test_a_brief_evaluation_does_not_replace_a_whole_one(
-    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fidelity, "PAIRS", 20)
+def test_a_brief_evaluation_does_not_replace_a_whole_one(phantom: DataSet, run: Path, tmp_path: Path) -> None:
     made = generate(load_generator(run, device="cpu"), {"melanoma": 50, "nevus": 50}, tmp_path / "made")
-    evaluate(made, phantom, load_extractor("embedded"))
-    whole = evaluate_fully(made, phantom, load_extractor("embedded"))
-    assert "measurements" in evaluate(open_data_set(made.folder), phantom, load_extractor("embedded"))
-    assert read_json(made.folder / "assessment.json") == whole
+    evaluate(made, phantom, load_extractor("embedded"), brief=True, effort=QUICK)
+    whole = evaluate(made, phantom, load_extractor("embedded"), effort=QUICK)
+    again = evaluate(open_data_set(made.folder), phantom, load_extractor("embedded"), brief=True, effort=QUICK)
+    assert again.estimates
+    assert evaluation_of(made) == whole
 
 
 def test_perceptual_figures_paths_and_a_view_of_features(
-    phantom: DataSet, run: Path, tmp_path: Path, drawn_mobilenet: Path, monkeypatch: pytest.MonkeyPatch
+    phantom: DataSet, run: Path, tmp_path: Path, drawn_mobilenet: Path
 ) -> None:
-    monkeypatch.setattr(fidelity, "PAIRS", 20)
-    monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
     made = generate(load_generator(run, device="cpu"), {"melanoma": 50, "nevus": 50}, tmp_path / "made")
     space = load_perceptual(f"mobilenet={drawn_mobilenet}")
-    result = evaluate_fully(made, phantom, load_extractor("embedded"), perceptual=space, paths=20)
-    rows = {(row["metric"], row["group"]): row for row in result["measurements"]}
-    row = rows["perceptual distance, mobilenet_v2, of pairs", "nevus"]
-    assert 0 < row["low"] < row["value"] < row["high"]
-    assert row["floor"] > 0
-    assert result["closest"]["perceptual distance, mobilenet_v2"][0]["value"] > 0
-    found = {(row["space"], row["path"]): row for row in result["path_lengths"]}
+    result = evaluate(
+        made, phantom, load_extractor("embedded"), perceptual=space, paths=20, effort=QUICK, fewest_held_out=20
+    )
+    pairs = result.estimate("lpips", group="nevus")
+    assert pairs.name == "perceptual distance, mobilenet_v2, of pairs"
+    assert 0 < pairs.low < pairs.value < pairs.high
+    assert pairs.floor > 0
+    assert result.closest["perceptual distance, mobilenet_v2"][0].value > 0
+    found = {(length.space, length.path): length for length in result.path_lengths}
     assert {*found} == {("Z", "full"), ("Z", "end"), ("W", "full"), ("W", "end")}
-    assert all(row["low"] <= row["value"] <= row["high"] and row["paths"] == 20 for row in found.values())
-    (view,) = (v for v in result["embedding"] if v["method"] == "PCA")
-    assert len(view["points"]) == 100 + min(result["real"]["images"], SHOWN)
-    assert all(0 <= p["x"] <= 1 and 0 <= p["y"] <= 1 for p in view["points"])
-    write_evaluation_report(open_data_set(made.folder), phantom, result, "")
-    assert "Where the images lie" in (made.folder / "assessment.html").read_text()
+    assert all(length.low <= length.value <= length.high and length.paths == 20 for length in found.values())
+    (view,) = (v for v in result.embedding if v.method == "PCA")
+    assert len(view.points) == 100 + min(result.real.images, SHOWN)
+    assert all(0 <= p.x <= 1 and 0 <= p.y <= 1 for p in view.points)
+    page = write_evaluation_report(open_data_set(made.folder), phantom, result, "").read_text()
+    assert "Where the images lie" in page
     with pytest.raises(UserError, match="`path_lengths`: needs a distance"):
-        evaluate_fully(made, phantom, load_extractor("embedded"), paths=20)
+        evaluate(made, phantom, load_extractor("embedded"), paths=20, effort=QUICK)
 
 
 def test_path_lengths_are_those_of_differences_along_the_path(run: Path, drawn_mobilenet: Path) -> None:
     generator = load_generator(run, device="cpu")
     space = load_perceptual(f"mobilenet={drawn_mobilenet}")
-    figures = path_figures(generator, space, 16, 3)
-    again = path_figures(generator, space, 16, 3)
+    figures = path_lengths(generator, space, 16, 3)
+    again = path_lengths(generator, space, 16, 3)
     assert figures == again
-    assert path_figures(generator, space, 16, 3, ["nevus"]) != figures
-    recipe, lengths = generator.recipe, []
+    assert path_lengths(generator, space, 16, 3, ["nevus"]) != figures
+    recipe, lengths = generator.model, []
     ends = [[noise_of(PATH_SEED + 2 * (3 + k) + e, recipe.noise_shapes()) for k in range(16)] for e in (0, 1)]
     for k, (a, b) in enumerate(zip(*ends, strict=True)):
         label = one_hot([k % recipe.classes], recipe.classes, torch.device("cpu"))
@@ -191,21 +208,18 @@ def test_what_was_translated_counts_as_known(synthetic: DataSet, phantom: DataSe
         sources(synthetic, DataSet(phantom.folder, divided, phantom.description))
 
 
-def test_planted_copies_turn_the_light_red(
-    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
+def test_planted_copies_turn_the_light_red(phantom: DataSet, run: Path, tmp_path: Path) -> None:
     made = generate(load_generator(run, device="cpu"), {"melanoma": 20, "nevus": 40}, tmp_path / "made")
     training = phantom.select((phantom.table["split"] == "train").to_numpy())
     for mine, theirs in zip(made.paths[:15], training.paths[:15], strict=True):
         image = fit(read_image(theirs), *read_image(mine).shape[:2], "centre", "area")
         write_bytes(mine, encode_png(np.ascontiguousarray(image[:, ::-1])))
-    said = check_copies(open_data_set(made.folder))
-    flagged = open_data_set(made.folder).table["copy_flag"] == "true"
-    assert flagged[:15].all()
-    assert said.startswith(f"{flagged.sum()} of 60 images flagged")
-    line = verdict({"measurements": [], "copy_gate": open_data_set(made.folder).description["copy_gate"]})[2]
-    assert line["light"] == "red"
+    check = check_copies(open_data_set(made.folder), fewest=20)
+    copies = copies_of(open_data_set(made.folder))
+    assert copies is not None
+    assert copies.flagged[:15].all()
+    assert str(check).startswith(f"{copies.flagged.sum()} of 60 images flagged")
+    assert verdict(evaluation(copy_gate=copies.facts))[2].light == "red"
 
 
 def test_twins_of_training_images_set_no_threshold(phantom: DataSet) -> None:
@@ -226,38 +240,31 @@ def test_twins_of_training_images_set_no_threshold(phantom: DataSet) -> None:
     assert "family" not in set(without_relatives(one).table["group"])
 
 
-def test_sets_whose_lesions_cannot_be_found_still_have_figures(
-    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(fidelity, "PAIRS", 20)
+def test_sets_whose_lesions_cannot_be_found_still_have_figures(phantom: DataSet, run: Path, tmp_path: Path) -> None:
     made = generate(load_generator(run, device="cpu"), {"nevus": 55}, tmp_path / "made")
     for number, path in enumerate(made.paths):
         write_bytes(path, encode_png(np.full((16, 16, 3), 100 + number, np.uint8)))
     recorded_now(made.folder, made.table["file_name"])
-    result = evaluate_fully(open_data_set(made.folder), phantom, load_extractor("embedded"))
-    assert any(row["metric"] == "FID-embedded" for row in result["measurements"])
-    assert any("lesions were found in 0 of 55 synthetic" in line for line in result["refused"])
+    result = evaluate(open_data_set(made.folder), phantom, load_extractor("embedded"), effort=QUICK)
+    assert result["fid"].name == "FID-embedded"
+    assert any("lesions were found in 0 of 55 synthetic" in line for line in result.refused)
 
 
-def test_a_page_on_another_real_set_shows_no_neighbours(
-    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
-    monkeypatch.setattr(fidelity, "PAIRS", 20)
+def test_a_page_on_another_real_set_shows_no_neighbours(phantom: DataSet, run: Path, tmp_path: Path) -> None:
     made = generate(load_generator(run, device="cpu"), {"nevus": 55}, tmp_path / "made")
-    check_copies(made)
+    check_copies(made, fewest=20)
     other = write_phantom(tmp_path / "other", 120, PhantomSettings(16, 16), seed=9, jobs=1)
     made = open_data_set(made.folder)
-    result = evaluate_fully(made, other, load_extractor("embedded"))
-    assert "not the set that the generator was trained on" in result["copying_refused"]
-    write_evaluation_report(made, other, result, "")
-    assert "closest to a training image" not in (made.folder / "assessment.html").read_text()
+    result = evaluate(made, other, load_extractor("embedded"), effort=QUICK)
+    assert "not the set that the generator was trained on" in result.copying_refused
+    page = write_evaluation_report(made, other, result, "").read_text()
+    assert "closest to a training image" not in page
 
 
 def test_the_copying_light_allows_for_a_threshold_from_few_images() -> None:
     def light(flagged: int, held_out: int) -> str:
         facts = {"flagged": flagged, "of": 2000, "false_alarms": 0.01, "held_out": held_out}
-        return verdict({"measurements": [], "copy_gate": facts})[2]["light"]
+        return verdict(evaluation(copy_gate=facts))[2].light
 
     assert light(20, 100) == light(20, 10_000) == "green"
     assert light(40, 100) == "green"
@@ -279,7 +286,7 @@ def test_copies_are_not_looked_for_where_nothing_is_held_out(
 
 def test_a_column_that_one_side_lacks_is_refused(synthetic: DataSet, phantom: DataSet) -> None:
     with pytest.raises(UserError, match="`by` 'age': no such column"):
-        evaluate_fully(synthetic, phantom, load_extractor("embedded"), columns=["age"])
+        evaluate(synthetic, phantom, load_extractor("embedded"), columns=["age"])
 
 
 def test_features_that_are_no_numbers_are_refused() -> None:
@@ -287,13 +294,13 @@ def test_features_that_are_no_numbers_are_refused() -> None:
     broken = rows.copy()
     broken[3, 2] = np.nan
     with pytest.raises(UserError, match="synthetic features hold NaN"):
-        fidelity.feature_measurements(broken, rows, "all classes", "", 0)
+        fid_between(Sides(broken, rows), 10)
 
 
 def test_a_second_evaluation_gives_the_same_numbers(synthetic: DataSet, phantom: DataSet) -> None:
     extractor = load_extractor("embedded")
-    first, second = (evaluate(synthetic, phantom, extractor, seed=4)["measurements"] for _ in range(2))
-    assert first == second
+    first, second = (evaluate(synthetic, phantom, extractor, brief=True, effort=QUICK, seed=4) for _ in range(2))
+    assert first.estimates == second.estimates
 
 
 def test_sides_and_splits_are_checked(synthetic: DataSet, phantom: DataSet) -> None:
@@ -387,31 +394,27 @@ def test_the_discriminators_knowledge_by_heart_is_a_difference(phantom: DataSet)
 
 
 def test_features_of_colour_and_texture_alone_never_give_a_green_light() -> None:
-    row = {"group": "all classes", "metric": "precision-x", "matched": 0.9, "floor": 0.91, "half": 99}
+    precision = row("precision-x", matched=0.9, floor=0.91, half=99)
     lights = {
-        name: verdict({"measurements": [row], "extractor": {"name": name}})[0]["light"]
-        for name in ("embedded", "inception-v3 (2048)")
+        name: verdict(evaluation([precision], extractor=name))[0].light for name in ("embedded", "inception-v3 (2048)")
     }
     assert lights == {"embedded": "not measured", "inception-v3 (2048)": "green"}
 
 
-def test_a_green_light_is_written_too(
-    phantom: DataSet, run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_green_light_is_written_too(phantom: DataSet, run: Path, tmp_path: Path) -> None:
     """A synthetic set of real images is as faithful as can be: nothing on the way to its light may fail."""
-    monkeypatch.setattr(fidelity, "PAIRS", 20)
     made = generate(load_generator(run, device="cpu"), {"melanoma": 50, "nevus": 60}, tmp_path / "made")
     for mine, theirs in zip(made.paths, phantom.paths, strict=False):
         write_bytes(mine, encode_png(fit(read_image(theirs), *read_image(mine).shape[:2], "centre", "area")))
     recorded_now(made.folder, made.table["file_name"])
-    result = evaluate_fully(open_data_set(made.folder), phantom, load_extractor("embedded"))
-    assert {line["question"]: line["light"] for line in result["verdict"]}["fidelity"] == "not measured"
-    assert "name a network" in result["verdict"][0]["says"]
-    assert "none is farther from real images" in result["verdict"][0]["says"]
-    assert {line["question"]: line["light"] for line in result["verdict"]}["copying"] == "red"
-    assert 50 < result["shared_images"] <= 110  # those of labels that were not generated are not compared
-    assert f"{result['shared_images']} of 110 synthetic images are real ones" in as_lights(result)
-    assert any(one["about"] == "alike" and one["level"] == "warning" for one in result["sides"])
+    result = evaluate(open_data_set(made.folder), phantom, load_extractor("embedded"), effort=QUICK)
+    assert result.light("fidelity") == "not measured"
+    assert "name a network" in result.verdict[0].says
+    assert "none is farther from real images" in result.verdict[0].says
+    assert result.light("copying") == "red"
+    assert 50 < result.shared_images <= 110  # those of labels that were not generated are not compared
+    assert f"{result.shared_images} of 110 synthetic images are real ones" in verdict_table(result)
+    assert any(remark.about == "alike" and remark.level == "warning" for remark in result.sides)
 
 
 def test_a_set_knows_what_it_was_trained_on(synthetic: DataSet, phantom: DataSet) -> None:

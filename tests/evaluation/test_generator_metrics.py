@@ -9,8 +9,8 @@ from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.duplicates import fingerprints, twins_between
 from dermsynth.data.manifest import recorded_now
 from dermsynth.errors import UserError
-from dermsynth.evaluation import copy_detection
-from dermsynth.evaluation.generator_metrics import generator_of, judge_of, missing_run, trained_on, with_run
+from dermsynth.evaluation.copies import copies_of
+from dermsynth.evaluation.generator_metrics import discriminator_of, generator_of, missing_run, trained_on, with_run
 from dermsynth.evaluation.memorisation import check_copies, sources
 from dermsynth.io import read_json, write_json
 from dermsynth.latents.datasets import space_behind
@@ -29,15 +29,14 @@ def moved_run(run: Path, tmp_path: Path) -> Path:
     return folder
 
 
-def test_generate_finds_moved_data_where_it_is_told(
-    moved_run: Path, phantom: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(copy_detection, "FEWEST_HELD_OUT", 20)
+def test_generate_finds_moved_data_where_it_is_told(moved_run: Path, phantom: DataSet, tmp_path: Path) -> None:
     made = generate(load_generator(moved_run, device="cpu"), {"nevus": 3}, tmp_path / "made")
-    assert "gone: no such folder; if the data set was moved, name it with `data` DIR" in check_copies(made)
-    assert "copy_flag" not in open_data_set(made.folder).table
-    assert "of 3 images flagged" in check_copies(made, phantom.folder)
-    assert "copy_flag" in open_data_set(made.folder).table
+    assert "gone: no such folder; if the data set was moved, name it with `data` DIR" in str(check_copies(made))
+    assert copies_of(open_data_set(made.folder)) is None
+    assert "of 3 images flagged" in str(check_copies(made, phantom.folder, fewest=20))
+    copies = copies_of(open_data_set(made.folder))
+    assert copies is not None
+    assert len(copies.flagged) == 3
 
 
 def test_moved_data_must_be_the_same_set(moved_run: Path, phantom: DataSet, tmp_path: Path) -> None:
@@ -65,7 +64,7 @@ def test_a_moved_run_is_found_where_it_is_told(run: Path, tmp_path: Path) -> Non
     with pytest.raises(UserError, match="name it with `run` DIR"):
         space_behind(moved)
     found = with_run(moved, run)
-    assert judge_of(found) is not None
+    assert discriminator_of(found) is not None
     assert space_behind(found).generator.checkpoint.hash == made.description["generator"]["checkpoint"]
     assert with_run(moved, None) is moved
 

@@ -13,6 +13,8 @@ from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, write_data_set
 from dermsynth.evaluation.sides import Side, beyond_belief, remarks, shared_images
 from dermsynth.evaluation.subgroups import groups, unmatched
+from dermsynth.metrics.estimate import Estimate
+from tests.evaluation.drawn import row
 
 Pixels = NDArray[np.uint8]
 SQUARE = Decoding(32, 32)
@@ -41,7 +43,7 @@ def told(synthetic: DataSet, real: DataSet, decoding: Decoding = SQUARE, trained
         for rows, name in ((synthetic, "synthetic"), (real, "real"))
     ]
     found = remarks(*sides, decoding, trained)
-    return {f"{one['level']}: {one['about']}": one["says"] for one in found}
+    return {f"{remark.level}: {remark.about}": remark.says for remark in found}
 
 
 @pytest.fixture
@@ -135,9 +137,10 @@ def test_the_same_images_on_both_sides_are_counted(real: DataSet, tmp_path: Path
 
 
 def test_a_distance_of_nothing_is_beyond_belief() -> None:
-    row = {"metric": "FID-768", "group": "all classes", "value": 0.0, "floor": 3.0}
-    assert "FID-768 is 0.00, two real sets have 3.00" in beyond_belief([row])[0]["says"]
-    assert beyond_belief([row | {"value": 0.5}, row | {"metric": "KID x 1000"}]) == []
+    same = Estimate.model_validate(row("FID-768", value=0.0, floor=3.0))
+    assert "FID-768 is 0.00, two real sets have 3.00" in beyond_belief([same])[0].says
+    others = [row("FID-768", value=0.5, floor=3.0, group="nevus"), row("KID x 1000", value=0.0, floor=3.0)]
+    assert beyond_belief(map(Estimate.model_validate, others)) == ()
 
 
 def test_values_of_one_side_alone_are_said_and_spellings_are_one(tmp_path: Path) -> None:

@@ -7,15 +7,21 @@ import pytest
 
 from dermsynth.evaluation import floors
 from dermsynth.evaluation.label_fidelity import Recognition, label_fidelity, recognition_light
-from dermsynth.evaluation.meaning import MEANINGS, meaning, outside
+from dermsynth.evaluation.results import Line
 from dermsynth.evaluation.verdict import class_verdicts, verdict
+from dermsynth.metrics.estimate import Estimate
+from dermsynth.metrics.registry import METRICS, recognised
+from dermsynth.report.evaluation_report import outside
+from tests.evaluation.drawn import SYNTHETIC, copy_row, evaluation
+from tests.evaluation.drawn import row as any_row
 
 ALL = "all classes"
 
 
 def row(metric: str, matched: float, floor: float, group: str = ALL) -> dict[str, Any]:
-    return {"metric": metric, "group": group, "matched": matched, "floor": floor, "half": 150, "value": matched,
-            "low": matched, "high": matched}  # fmt: skip
+    return any_row(
+        metric, group=group, matched=matched, floor=floor, half=150, value=matched, low=matched, high=matched
+    )
 
 
 GOOD = [
@@ -26,11 +32,8 @@ GOOD = [
 ]  # fmt: skip
 
 
-def lights(
-    rows: list[dict[str, Any]], extractor: str = "inception-v3 (2048)", **more: Any
-) -> dict[str, dict[str, str]]:
-    told = verdict({"measurements": rows, "extractor": {"name": extractor}, **more})
-    return {line["question"]: line for line in told}
+def lights(rows: list[dict[str, Any]], extractor: str = "inception-v3 (2048)", **more: Any) -> dict[str, Line]:
+    return {line.question: line for line in verdict(evaluation(rows, extractor=extractor, **more))}
 
 
 def changed(metric: str, matched: float) -> list[dict[str, Any]]:
@@ -43,27 +46,27 @@ def changed(metric: str, matched: float) -> list[dict[str, Any]]:
      ("JSD x 1000 RGB R", 14, 40), ("precision", 0.8, 0.5), ("density", 0.8, 0.5)],
 )  # fmt: skip
 def test_the_worst_figure_of_fidelity_decides(metric: str, amber: float, red: float) -> None:
-    assert lights(GOOD)["fidelity"]["light"] == "green"
+    assert lights(GOOD)["fidelity"].light == "green"
     for value, light in ((amber, "amber"), (red, "red")):
         line = lights(changed(metric, value))["fidelity"]
-        assert line["light"] == light
-        assert metric.split(" x 1000")[0] in line["says"]
-    assert lights(changed(metric, red))["diversity"]["light"] == "green"
+        assert line.light == light
+        assert metric.split(" x 1000")[0] in line.says
+    assert lights(changed(metric, red))["diversity"].light == "green"
 
 
 @pytest.mark.parametrize(("metric", "red"), [("recall", 0.5), ("coverage", 0.4), ("MS-SSIM of pairs", 0.7)])
 def test_the_worst_figure_of_diversity_decides(metric: str, red: float) -> None:
-    assert lights(GOOD)["diversity"]["light"] == "green"
-    assert lights(changed(metric, red))["diversity"]["light"] == "red"
+    assert lights(GOOD)["diversity"].light == "green"
+    assert lights(changed(metric, red))["diversity"].light == "red"
 
 
 def test_without_a_network_something_wrong_is_all_that_can_be_told() -> None:
     for value, light in ((1.0, "not measured"), (3.0, "not measured"), (13.0, "red")):
         line = lights(changed("FID", value), "embedded")["fidelity"]
-        assert line["light"] == light
-        assert ("name a network: `extractor`" in line["says"]) == (light == "not measured")
-    assert lights(GOOD, "embedded")["diversity"]["light"] == "not measured"
-    assert lights([], "embedded")["fidelity"]["says"] == "too few images for figures"
+        assert line.light == light
+        assert ("name a network: `extractor`" in line.says) == (light == "not measured")
+    assert lights(GOOD, "embedded")["diversity"].light == "not measured"
+    assert lights([], "embedded")["fidelity"].says == "too few images for figures"
 
 
 def test_coloured_fog_and_blurred_discs_are_red_whatever_the_precision() -> None:
@@ -71,33 +74,33 @@ def test_coloured_fog_and_blurred_discs_are_red_whatever_the_precision() -> None
     precise = [r | {"matched": 0.93 * r["floor"]} if r["metric"] == "precision" else r for r in GOOD]
     fog = [r | {"matched": 13 * r["floor"]} if r["metric"] == "FID" else r for r in precise]
     discs = [r | {"matched": 28 * r["floor"]} if r["metric"].startswith("Frechet") else r for r in precise]
-    assert lights(fog, "embedded")["fidelity"]["light"] == lights(discs, "embedded")["fidelity"]["light"] == "red"
+    assert lights(fog, "embedded")["fidelity"].light == lights(discs, "embedded")["fidelity"].light == "red"
 
 
-def copying(**figures: float) -> dict[str, str]:
+def copying(**figures: float) -> Line:
     names = {"c_t": "C_T in 5 cells", "ratio": "distance ratio", "membership": "membership by distance, AUC"}
-    rows = [
-        {"metric": names[k], "value": v, "low": v - 0.01, "high": v + 0.01, "without": 0.0} for k, v in figures.items()
-    ]
+    rows = [copy_row(names[k], value=v, low=v - 0.01, high=v + 0.01, without=0.0) for k, v in figures.items()]
     gate = {"flagged": 2, "of": 200, "false_alarms": 0.01, "held_out": 400}
     return lights([], copy_gate=gate, copying=rows)["copying"]
 
 
 def test_the_copying_light_follows_every_figure() -> None:
-    assert copying(c_t=0.3, ratio=1.0, membership=0.5)["light"] == "green"
-    assert copying(c_t=-2.07)["light"] == "amber"
-    assert "C_T in 5 cells -2.07" in copying(c_t=-2.07)["says"]
-    assert copying(c_t=-3.4)["light"] == "red"
-    assert copying(c_t=2.5)["light"] == "green"
-    assert [copying(ratio=r)["light"] for r in (0.97, 0.9, 0.6)] == ["green", "amber", "red"]
-    assert [copying(membership=m)["light"] for m in (0.52, 0.6, 0.9)] == ["green", "amber", "red"]
+    assert copying(c_t=0.3, ratio=1.0, membership=0.5).light == "green"
+    assert copying(c_t=-2.07).light == "amber"
+    assert "C_T in 5 cells -2.07" in copying(c_t=-2.07).says
+    assert copying(c_t=-3.4).light == "red"
+    assert copying(c_t=2.5).light == "green"
+    assert [copying(ratio=r).light for r in (0.97, 0.9, 0.6)] == ["green", "amber", "red"]
+    assert [copying(membership=m).light for m in (0.52, 0.6, 0.9)] == ["green", "amber", "red"]
 
 
 def test_real_images_among_the_synthetic_ones_are_copies_even_without_a_gate() -> None:
-    line = lights([], shared_images=3, synthetic={"images": 60}, copying_refused="nothing held out")["copying"]
-    assert line["light"] == "red"
-    assert "3 of 60 synthetic images are real ones" in line["says"]
-    assert lights([], copying_refused="nothing held out")["copying"]["light"] == "not measured"
+    line = lights([], shared_images=3, synthetic={**SYNTHETIC, "images": 60}, copying_refused="nothing held out")[
+        "copying"
+    ]
+    assert line.light == "red"
+    assert "3 of 60 synthetic images are real ones" in line.says
+    assert lights([], copying_refused="nothing held out")["copying"].light == "not measured"
 
 
 def blobs(counts: dict[str, int], seed: int, moved: float = 0.0) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
@@ -155,12 +158,13 @@ def test_too_few_images_have_no_label_fidelity_and_the_reason_is_said() -> None:
     assert [one.label for one in found] == ["dermatofibroma", "nevus"]
     assert any("label fidelity of rare: real images of 7 patients" in line for line in refused)
     assert any("label fidelity of melanoma: 5 synthetic images, at least 20" in line for line in refused)
-    result = {"measurements": [], "label_fidelity": [vars(one) for one in found], "refused": refused,
-              "synthetic": {"classes": ["melanoma", "nevus"]}}  # fmt: skip
-    lines = {label: {line["question"]: line for line in told} for label, told in class_verdicts(result).items()}
-    assert lines["melanoma"]["label"]["light"] == "not measured"
-    assert "5 synthetic images" in lines["melanoma"]["label"]["says"]
-    assert lines["nevus"]["label"]["light"] == "green"
+    result = evaluation(
+        label_fidelity=found, refused=refused, synthetic={**SYNTHETIC, "classes": ["melanoma", "nevus"]}
+    )
+    lines = {label: {line.question: line for line in told} for label, told in class_verdicts(result).items()}
+    assert lines["melanoma"]["label"].light == "not measured"
+    assert "5 synthetic images" in lines["melanoma"]["label"].says
+    assert lines["nevus"]["label"].light == "green"
 
 
 def test_the_worst_class_decides_over_all_and_each_has_its_own() -> None:
@@ -170,12 +174,15 @@ def test_the_worst_class_decides_over_all_and_each_has_its_own() -> None:
         {"label": "nevus", "value": 0.9, **one},
         {"label": "melanoma", "value": 0.12, **one, "low": 0.07, "high": 0.2},
     ]
-    result = {"measurements": GOOD + [r | {"group": "nevus"} for r in changed("FID", 9)], "label_fidelity": rows,
-              "synthetic": {"classes": ["melanoma", "nevus"]}, "extractor": {"name": "inception-v3 (2048)"}}  # fmt: skip
-    worst = {line["question"]: line for line in verdict(result)}["labels"]
-    assert worst["light"] == "red"
-    assert worst["says"].startswith("melanoma: 12%")
-    found = {label: [line["light"] for line in lines] for label, lines in class_verdicts(result).items()}
+    result = evaluation(
+        GOOD + [r | {"group": "nevus"} for r in changed("FID", 9)],
+        label_fidelity=rows,
+        synthetic={**SYNTHETIC, "classes": ["melanoma", "nevus"]},
+    )
+    worst = {line.question: line for line in verdict(result)}["labels"]
+    assert worst.light == "red"
+    assert worst.says.startswith("melanoma: 12%")
+    found = {label: [line.light for line in lines] for label, lines in class_verdicts(result).items()}
     assert found == {"melanoma": ["not measured", "not measured", "red"], "nevus": ["red", "green", "green"]}
 
 
@@ -194,15 +201,33 @@ def test_images_that_all_look_like_one_class_do_not_show_it() -> None:
     assert "of those of other classes" in recognition_light(found["nevus"])[1]
 
 
-def test_every_figure_has_a_meaning_and_a_value_outside_its_interval_a_reason() -> None:
-    for name in MEANINGS:
-        assert meaning(f"{name} and so on").says
-    assert meaning("LPIPS (alex), of pairs").better == meaning("MS-SSIM of pairs").better
-    assert outside({"metric": "FID-768", "value": 5.0, "low": 1.0, "high": 4.0}).startswith("few images raise")
-    assert outside({"metric": "precision", "value": 5.0, "low": 1.0, "high": 4.0})
-    assert outside({"metric": "FID", "value": 3.0, "low": 1.0, "high": 4.0}) == ""
+def test_every_metric_has_a_meaning_and_a_value_outside_its_interval_a_reason() -> None:
+    for metric in METRICS.values():
+        assert metric.says
+        assert metric.good
+        assert metric.section
+    assert METRICS["lpips"].good == METRICS["ms_ssim"].good
+
+    def reason(metric: str, value: float) -> str:
+        return outside(Estimate.model_validate(any_row(metric, value=value, low=1.0, high=4.0)))
+
+    assert reason("FID-768", 5.0).startswith("few images raise")
+    assert reason("precision", 5.0)
+    assert reason("FID", 3.0) == ""
+
+
+def test_rows_of_earlier_versions_are_recognised_by_their_names() -> None:
+    assert recognised("FID-embedded at infinity") == ("fid_infinity", "")
+    assert recognised("LPIPS, AlexNet, of pairs") == ("lpips", "LPIPS, AlexNet")
+    assert recognised("SWD 64 px") == ("swd", "64 px")
+    assert recognised("C_T in 5 cells-embedded") == ("memorisation", "5")
+    without = {key: value for key, value in any_row("KID-768 x 1000").items() if key not in ("id", "part")}
+    assert Estimate.model_validate(without).id == "kid"
+    with pytest.raises(ValueError, match="no metric of this version"):
+        recognised("beauty")
 
 
 def test_no_figure_without_a_floor_is_judged() -> None:
-    assert floors.fidelity_figures([row("FID", 1, 0), row("precision", 1, 0)]) == []
+    rows = [Estimate.model_validate(row(metric, 1, 0)) for metric in ("FID", "precision")]
+    assert floors.judgements(rows, "fidelity") == []
     assert floors.worst([]) == "not measured"

@@ -38,18 +38,18 @@ def test_the_whole_suite(data_set: DataSet, tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(rosen_bias, "STEPS", (-2.0,))
     out = tmp_path / "out"
     result = rosen_bias.carry_out(miniature(), data_set, out, "cpu")
-    rows = {row["set"]: row for row in result["amplification"]}
+    rows = {row.set: row for row in result.amplification}
     assert list(rows)[:3] == ["real", "cleaned", "synthetic"]
-    assert rows["real"]["positive"]["share"] > 0.5 > rows["real"]["negative"]["share"], "the planted bias"
-    assert rows["real"]["tells"][0] > 0.75
-    assert rows["cleaned"]["positive"]["share"] < rows["real"]["positive"]["share"] / 2
-    tests = {row["test"] for row in result["classifiers"]}
+    assert rows["real"].positive["share"] > 0.5 > rows["real"].negative["share"], "the planted bias"
+    assert rows["real"].tells[0] > 0.75
+    assert rows["cleaned"].positive["share"] < rows["real"].positive["share"] / 2
+    tests = {row["test"] for row in result.classifiers}
     assert tests == {f"{data_set.folder.name} (held out)", "frame inserted", "frame removed"}
-    arms = [row["arm"] for row in result["classifiers"]]
-    made = set(rows) - {"real", "cleaned", "synthetic"} - set(result["left_out"])
+    arms = [row["arm"] for row in result.classifiers]
+    made = set(rows) - {"real", "cleaned", "synthetic"} - set(result.left_out)
     assert set(arms) == {"real", "real, shown twice as long", "real, cleaned", "synthetic", "mixed 1:0.28", *made}
-    assert {row["arm"] for row in result["switched"]} == set(arms)
-    framed = next(row for row in result["switched"] if (row["arm"], row["test"]) == ("real", "frame inserted"))
+    assert {row["arm"] for row in result.switched} == set(arms)
+    framed = next(row for row in result.switched if (row["arm"], row["test"]) == ("real", "frame inserted"))
     assert framed["mean_change"]["negative"] > 0, "a classifier of framed melanomas takes a frame for one"
     text = (out / "results.md").read_text()
     assert "| real |" in text
@@ -59,7 +59,7 @@ def test_the_whole_suite(data_set: DataSet, tmp_path: Path, monkeypatch: pytest.
     assert (out / "amplification.svg").read_text().startswith("<svg")
     scores = {path: path.stat().st_mtime_ns for path in (out / "utility" / "scores").iterdir()}
     again = rosen_bias.carry_out(miniature(), data_set, out, "cpu")
-    assert again["amplification"] == result["amplification"]
+    assert again.amplification == result.amplification
     assert scores == {path: path.stat().st_mtime_ns for path in (out / "utility" / "scores").iterdir()}
     with pytest.raises(UserError, match=r"begun with target 'frame@0.2', now 'hair'"):
         rosen_bias.carry_out(miniature(target="hair"), data_set, out, "cpu")

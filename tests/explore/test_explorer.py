@@ -11,7 +11,13 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.explore.explorer import Explorer, Move, gate_of
 from dermsynth.latents.attributes import Scorer
-from dermsynth.latents.directions import Direction, gathered, pca_directions, rename_direction, write_directions
+from dermsynth.latents.directions import (
+    Direction,
+    collect_directions,
+    pca_directions,
+    rename_direction,
+    write_directions,
+)
 from dermsynth.latents.edits import moved
 from dermsynth.latents.space import Space, space_of
 from dermsynth.models.sampler import images_of
@@ -45,8 +51,8 @@ def of(space: Space, seed: int, *steps: tuple[str, float], truncation: float | N
 
 def test_without_a_step_it_is_what_generate_makes(explorer: Explorer, space: Space) -> None:
     for truncation in (None, 0.5):
-        shown = explorer.shown(of(space, 7, truncation=truncation))
-        made = images_of(space.generator.recipe, [class_seed(1, 7)], [1], truncation)[0]
+        shown = explorer.pair(of(space, 7, truncation=truncation))
+        made = images_of(space.generator.model, [class_seed(1, 7)], [1], truncation)[0]
         assert (shown.before == made.transpose(1, 2, 0)).all()
         assert (shown.after == shown.before).all()
 
@@ -55,7 +61,7 @@ def test_steps_along_several_directions_add_up(
     explorer: Explorer, space: Space, directions: dict[str, Direction]
 ) -> None:
     """Of which one moves two layers only."""
-    shown = explorer.shown(of(space, 3, ("pca0", 2.0), ("pca1", -1.5)))
+    shown = explorer.pair(of(space, 3, ("pca0", 2.0), ("pca1", -1.5)))
     point = moved(space, space.points([3], [1], None), directions["pca0"], 2.0)
     spread = np.repeat(point[:, None], space.layers, axis=1)
     spread[:, :2] -= np.float32(1.5 * directions["pca1"].scale) * directions["pca1"].vector
@@ -64,7 +70,7 @@ def test_steps_along_several_directions_add_up(
 
 
 def test_scores_are_those_of_the_two_images(explorer: Explorer, space: Space) -> None:
-    shown = explorer.shown(of(space, 5, ("pca0", 3.0)))
+    shown = explorer.pair(of(space, 5, ("pca0", 3.0)))
     (score,) = shown.scores
     assert (score.before, score.after) == pytest.approx((shown.before.mean() / 255, shown.after.mean() / 255))
     assert score.threshold == 0.5
@@ -78,7 +84,7 @@ def test_the_gate_knows_a_training_image(space: Space, phantom: DataSet, monkeyp
     training = phantom.select((phantom.table["split"] == "train").to_numpy())
     near = gate.near(np.asarray(decoded(training, Decoding(16, 16)))[11])
     assert (near.nearest, near.flagged) == (training.table["file_name"].iloc[11], True)
-    shown = Explorer(space, {}, [], gate).shown(of(space, 0)).nearness
+    shown = Explorer(space, {}, [], gate).pair(of(space, 0)).nearness
     assert shown is not None
     assert shown.flagged == (shown.score < shown.threshold)
 
@@ -97,7 +103,7 @@ def test_the_gate_knows_a_training_image(space: Space, phantom: DataSet, monkeyp
 )
 def test_what_does_not_exist_is_refused(explorer: Explorer, space: Space, changes: dict, line: str) -> None:
     with pytest.raises(UserError) as refused:
-        explorer.shown(replace(of(space, 0), **changes))
+        explorer.pair(replace(of(space, 0), **changes))
     assert str(refused.value).startswith(line)
 
 
@@ -105,13 +111,13 @@ def test_directions_of_one_name_are_told_apart(space: Space, directions: dict[st
     paths = [tmp_path / name / "directions.safetensors" for name in ("a", "b")]
     for path in paths:
         write_directions(path, space, list(directions.values()))
-    assert list(gathered(paths[:1], space)) == ["pca0", "pca1", "pca2"]
-    assert list(gathered(paths, space))[:4] == ["a/pca0", "a/pca1", "a/pca2", "b/pca0"]
+    assert list(collect_directions(paths[:1], space)) == ["pca0", "pca1", "pca2"]
+    assert list(collect_directions(paths, space))[:4] == ["a/pca0", "a/pca1", "a/pca2", "b/pca0"]
     with pytest.raises(UserError, match="two directions are called a/pca0"):
-        gathered([paths[0], paths[0]], space)
+        collect_directions([paths[0], paths[0]], space)
     rename_direction(paths[1], "pca0", "frames")
-    assert {"pca0", "frames"} < set(gathered(paths, space))
-    kept = gathered(paths[1:], space)["frames"]
+    assert {"pca0", "frames"} < set(collect_directions(paths, space))
+    kept = collect_directions(paths[1:], space)["frames"]
     assert (kept.vector == directions["pca0"].vector).all()
     assert kept.facts == directions["pca0"].facts
     for old, new, line in (
@@ -129,12 +135,12 @@ def test_a_family_without_styles_is_moved_in_z(phantom: DataSet, tmp_path: Path)
     space = space_of(load_generator(tmp_path / "run", device="cpu"))
     found = pca_directions(space.points(range(64), [0] * 64, None), 1)
     write_directions(tmp_path / "d.safetensors", space, found)
-    explorer = Explorer(space, gathered([tmp_path / "d.safetensors"], space), [BRIGHTNESS], None)
+    explorer = Explorer(space, collect_directions([tmp_path / "d.safetensors"], space), [BRIGHTNESS], None)
     label = (explorer.classes or ("",))[0]
-    still, away = (explorer.shown(Move(2, label, None, steps)) for steps in ((), (("pca0", 3.0),)))
+    still, away = (explorer.pair(Move(2, label, None, steps)) for steps in ((), (("pca0", 3.0),)))
     assert (still.before == away.before).all()
     assert (away.after != away.before).any()
-    assert explorer.recipe(Move(2, label, None, (("pca0", 3.0),)))["space"] == "z"
+    assert explorer.recipe(Move(2, label, None, (("pca0", 3.0),))).space == "z"
 
 
 def test_a_set_that_has_moved_means_no_gate(space: Space) -> None:

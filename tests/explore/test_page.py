@@ -76,8 +76,8 @@ def test_sliders_move_the_image(url: str, run: Path, browser: Any, size: str) ->
     settled(page, f"seed=12&label={label}&step=pca0%3A1.5")
     assert page.locator("#after").get_attribute("src") != first
     assert page.locator("#scores tr td").first.inner_text()
-    assert "made in" in page.locator("#time").inner_text()
-    assert "Copies are not looked for" in page.locator("#badge").inner_text()
+    assert "computed in" in page.locator("#time").inner_text()
+    assert "Copy check not available" in page.locator("#badge").inner_text()
     checked(page)
     address = page.url
     page.click("#back")
@@ -107,7 +107,7 @@ def test_the_download_is_the_image_with_its_recipe(url: str, run: Path) -> None:
     answer = httpx.get(f"{url}/image.png", params=asked)
     assert "attachment" in answer.headers["content-disposition"]
     image = Image.open(io.BytesIO(answer.content))
-    made = images_of(generator.recipe, [class_seed(1, 9)], [1], None)[0].transpose(1, 2, 0)
+    made = images_of(generator.model, [class_seed(1, 9)], [1], None)[0].transpose(1, 2, 0)
     assert image.tobytes() == made.tobytes()
     assert "trainedAlgorithmicMedia" in str(image.info)
     moved = httpx.get(f"{url}/image.png", params={**asked, "step": ["pca1:-2", "pca0:0"]}).content
@@ -142,7 +142,7 @@ def test_what_cannot_be_explored_is_one_line(
         ((tmp_path,), "dermsynth train"),
         ((run, "--directions", tmp_path / "none"), "make them with: dermsynth latents"),
         ((run, "--score", "wart"), "--score 'wart': write frame"),
-        ((run, "--port", port), f"--port {port}: cannot be listened on"),
+        ((run, "--port", port), f"--port {port}: cannot be used"),
     ):
         said = shell("explore", *arguments, status=1)
         assert line in said.stderr

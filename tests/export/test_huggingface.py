@@ -10,10 +10,11 @@ import pytest
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.dataset import DataSet, amended, open_data_set, read_table, write_data_set, write_table
 from dermsynth.errors import UserError
-from dermsynth.evaluation.evaluate import evaluate_fully
+from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.export.huggingface import copies_said, export, markdown_text
 from dermsynth.images import encode_png
 from dermsynth.io import read_json, write_bytes, write_json
+from dermsynth.metrics.estimate import Effort
 from dermsynth.sampling.generate import generate, load_generator
 
 
@@ -59,20 +60,16 @@ def test_the_card_is_read_by_hugging_face(synthetic: DataSet, tmp_path: Path) ->
     assert "synthetic" in data.tags
 
 
-def test_the_card_shows_the_figures_of_these_images_only(
-    run: Path, phantom: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dermsynth.evaluation.copy_detection.FEWEST_HELD_OUT", 20)
-    for name in ("FID_RESAMPLES", "KID_RESAMPLES", "PAIRS"):
-        monkeypatch.setattr(f"dermsynth.evaluation.fidelity.{name}", 10)
+def test_the_card_shows_the_figures_of_these_images_only(run: Path, phantom: DataSet, tmp_path: Path) -> None:
+    effort = Effort(distance_resamples=10, kernel_resamples=10, pairs=10)
     made = generate(load_generator(run, device="cpu"), {"nevus": 60}, tmp_path / "made")
-    result = evaluate_fully(made, phantom, load_extractor("embedded"))
+    result = evaluate(made, phantom, load_extractor("embedded"), effort=effort, fewest_held_out=20)
     export(open_data_set(made.folder), tmp_path / "out", with_flagged=True)
     card = (tmp_path / "out" / "README.md").read_text()
-    value = next(row["value"] for row in result["measurements"] if row["metric"] == "FID-embedded")
-    assert f"| FID-embedded | {value:.3f} |" in card
+    assert f"| FID-embedded | {result['fid'].value:.3f} |" in card
+    assert f"| SWD mean | {result['swd'].value:.3f} |" in card
     assert "| fidelity |" in card
-    path = made.folder / "assessment.json"
+    path = made.folder / "assessment" / "assessment.json"
     stale = json.loads(path.read_text())
     stale["synthetic"]["content_hash"] = "0"
     path.write_text(json.dumps(stale))

@@ -10,8 +10,7 @@ from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, amended
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
-from dermsynth.latents.attribute_regression import fitted_regressor
-from dermsynth.latents.attributes import scorer
+from dermsynth.latents.attributes import fit_regressor, scorer
 
 
 @pytest.fixture(scope="module")
@@ -25,8 +24,8 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 def test_what_an_image_shows_is_regressed_and_lots_are_not(drawn: DataSet, backbone: str) -> None:
     pooled = Pooled(backbone)
-    assert fitted_regressor(drawn, "brightness", pooled).r2 > 0.7
-    assert fitted_regressor(drawn, "lot", pooled).r2 < 0.2
+    assert fit_regressor(drawn, "brightness", pooled).r2 > 0.7
+    assert fit_regressor(drawn, "lot", pooled).r2 < 0.2
 
 
 def test_it_scores_images_of_any_size(drawn: DataSet, backbone: str) -> None:

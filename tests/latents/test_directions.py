@@ -17,13 +17,14 @@ from dermsynth.images import read_image
 from dermsynth.latents.directions import (
     Direction,
     pca_directions,
+    project_out,
     read_directions,
     sefa_directions,
     svm_direction,
-    without,
     write_directions,
 )
-from dermsynth.latents.edits import moved
+from dermsynth.latents.discovery import directions
+from dermsynth.latents.edits import edit, moved
 from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Space, space_of
 from dermsynth.models.sampler import images_of
@@ -84,7 +85,7 @@ def test_principal_directions_are_those_of_scikit_learn() -> None:
 def test_eigenvectors_of_the_weights_move_styles_most(space: Space) -> None:
     points = space.points(range(8), [0] * 8, None)
     found = sefa_directions(space, space.width, None, points)
-    stacked = torch.cat(space.generator.recipe.style_weights()).numpy()
+    stacked = torch.cat(space.generator.model.style_weights()).numpy()
     stacked /= np.linalg.norm(stacked, axis=1, keepdims=True)
     lengths = [np.linalg.norm(stacked @ d.vector) for d in found]
     assert lengths == sorted(lengths, reverse=True)
@@ -99,7 +100,7 @@ def test_eigenvectors_of_the_weights_move_styles_most(space: Space) -> None:
 @pytest.mark.parametrize("layers", [None, (0, 2), (3, 5)])
 def test_eigenvectors_are_those_of_the_authors_program(space: Space, layers: tuple[int, int] | None) -> None:
     """Its steps once more: weights of every convolution and of the last image layer side by side, columns of unit length."""
-    synthesis = space.generator.recipe.average.synthesis  # type: ignore[union-attr]
+    synthesis = space.generator.model.average.synthesis  # type: ignore[union-attr]
     blocks = list(synthesis.blocks.values())
     modules = [blocks[0].convolution]
     for block in blocks[1:]:
@@ -121,7 +122,7 @@ def test_eigenvectors_are_those_of_the_authors_program(space: Space, layers: tup
 
 def test_style_weights_are_those_that_each_layer_uses(space: Space) -> None:
     """A change of one layer's w that its weights send to nothing changes no pixel; any other does."""
-    recipe, labels = space.generator.recipe, [0] * 2
+    recipe, labels = space.generator.model, [0] * 2
     points = space.points([3, 4], labels, None)
     for layer, weights in enumerate(recipe.style_weights()):
         _, _, rows = np.linalg.svd(weights.double().numpy())
@@ -136,7 +137,7 @@ def test_style_weights_are_those_that_each_layer_uses(space: Space) -> None:
 
 def test_points_give_the_images_that_generate_makes(space: Space) -> None:
     labels, seeds = [0, 1, 1], [5, 6, 7]
-    direct = images_of(space.generator.recipe, [class_seed(n, s) for n, s in zip(labels, seeds, strict=True)], labels)
+    direct = images_of(space.generator.model, [class_seed(n, s) for n, s in zip(labels, seeds, strict=True)], labels)
     assert (space.images(space.points(seeds, labels, None), seeds, labels) == direct).all()
 
 
@@ -144,11 +145,11 @@ def test_projecting_out_leaves_a_right_angle() -> None:
     samples, _ = planted()
     first, second, third = pca_directions(samples.points, 3)
     mixed = Direction("mixed", (first.vector + second.vector) / np.float32(np.sqrt(2)), 1.0, {})
-    left = without(mixed, [second, third], samples.points)
+    left = project_out(mixed, [second, third], samples.points)
     assert left.vector @ second.vector == pytest.approx(0, abs=1e-5)
     assert left.vector @ first.vector == pytest.approx(1, abs=1e-3)
     with pytest.raises(UserError, match="nothing is left of it"):
-        without(mixed, [first, second], samples.points)
+        project_out(mixed, [first, second], samples.points)
 
 
 def test_files_keep_everything_and_know_their_run(space: Space, tmp_path: Path) -> None:
@@ -178,6 +179,21 @@ def test_moves_go_as_far_as_they_say(space: Space) -> None:
     assert some.shape == (4, space.layers, space.width)
     assert (some[:, 0] == points).all()
     assert (some[:, 1] != points).any()
+
+
+def test_edits_of_images_start_from_those_that_generate_makes(run: Path) -> None:
+    generator = load_generator(run, device="cpu")
+    (direction,) = directions(generator, "sefa", components=1)
+    label = generator.config.data.classes[1]
+    still = edit(generator, direction, range(3), 0.0, label=label)
+    assert (still == generator.sample(3, label=label)).all()
+    some = edit(generator, direction, range(3), [0.0, 2.0, -2.0], label=label)
+    assert (some[0] == still[0]).all()
+    assert (some[1:] != still[1:]).any(axis=(1, 2, 3)).all()
+    with pytest.raises(UserError, match="`label` 'wart': the generator's classes are: "):
+        edit(generator, direction, range(3), 0.0, label="wart")
+    with pytest.raises(UserError, match="`layers` 5-90: this generator has layers 0 to"):
+        directions(generator, "sefa", layers=(5, 90))
 
 
 def test_through_the_shell(run: Path, shell: Shell, tmp_path: Path) -> None:
@@ -230,9 +246,9 @@ def test_a_family_without_w_is_edited_in_z(phantom: DataSet, shell: Shell, tmp_p
         "2",
     )
     chosen_one = ["--directions", tmp_path / "pca" / "directions.safetensors", "--direction", "pca0"]
-    edit = ["latents", "edit", tmp_path / "made", *chosen_one, "--out"]
-    shell(*edit, tmp_path / "still", "--steps", 0)
-    shell(*edit, tmp_path / "edited", "--steps", 2)
+    edit_set = ["latents", "edit", tmp_path / "made", *chosen_one, "--out"]
+    shell(*edit_set, tmp_path / "still", "--steps", 0)
+    shell(*edit_set, tmp_path / "edited", "--steps", 2)
     made, still, edited = (open_data_set(tmp_path / name) for name in ("made", "still", "edited"))
     pixels = [np.stack([read_image(path) for path in one.paths]) for one in (made, still, edited)]
     assert (pixels[0] == pixels[1]).all()

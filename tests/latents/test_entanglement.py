@@ -4,7 +4,6 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +15,7 @@ from dermsynth.images import read_image
 from dermsynth.io import read_json
 from dermsynth.latents.attributes import scorer
 from dermsynth.latents.directions import Direction, sefa_directions, write_directions
-from dermsynth.latents.entanglement import Figure, Judges, entanglement, figure, ranked
+from dermsynth.latents.entanglement import EntanglementRow, Figure, Observers, entanglement, figure, ranked
 from dermsynth.latents.space import Space, space_of
 from dermsynth.sampling.generate import load_generator
 
@@ -33,20 +32,20 @@ def test_what_no_layer_sees_changes_nothing(space: Space) -> None:
     still = Direction("still", np.zeros(space.width, np.float32), 1.0, {})
     moving = sefa_directions(space, 1, None, points)[0]
     perceptual = PerceptualSpace("mean colours", "", lambda images: iter([images]))
-    judges = Judges(scorer("bubble"), perceptual=perceptual)
-    nothing, something = entanglement(space, [still, moving], judges, seeds=range(200), steps=[3.0])
-    assert nothing["target"].mean == 0
-    assert nothing["dice"].mean == 1
-    assert something["dice"].mean < 1
-    known = [key for key in ("inside", "asymmetry", "skin_tone", "perceptual") if nothing[key] is not None]
+    observers = Observers(scorer("bubble"), perceptual=perceptual)
+    nothing, something = entanglement(space, [still, moving], observers, seeds=range(200), steps=[3.0])
+    assert nothing.target.mean == 0
+    assert nothing.dice.mean == 1
+    assert something.dice.mean < 1
+    known = [key for key in ("inside", "asymmetry", "skin_tone", "perceptual") if getattr(nothing, key) is not None]
     assert known
     for key in known:
-        assert nothing[key].mean == pytest.approx(1 if key == "inside" else 0)
-        assert nothing[key].n <= 200
+        assert getattr(nothing, key).mean == pytest.approx(1 if key == "inside" else 0)
+        assert getattr(nothing, key).n <= 200
 
 
 def test_style_weights_of_this_run_have_no_blind_side(space: Space) -> None:
-    stacked = torch.cat(space.generator.recipe.style_weights())
+    stacked = torch.cat(space.generator.model.style_weights())
     assert int(torch.linalg.matrix_rank(stacked)) == space.width
 
 
@@ -58,8 +57,9 @@ def test_figures_are_means_of_what_could_be_measured() -> None:
     assert figure(np.array([np.nan])) is None
 
 
-def row(direction: str, step: float, gone: float, kept: float) -> dict[str, Any]:
-    return {"direction": direction, "step": step, "gone": Figure(gone, 0, 1, 200), "dice": Figure(kept, 0, 1, 200)}
+def row(direction: str, step: float, gone: float, kept: float) -> EntanglementRow:
+    figures = {"gone": Figure(gone, 0, 1, 200), "dice": Figure(kept, 0, 1, 200)}
+    return EntanglementRow(direction=direction, step=step, **figures)
 
 
 def test_the_ranking_is_by_what_stays_of_the_lesion() -> None:
@@ -71,19 +71,19 @@ def test_the_ranking_is_by_what_stays_of_the_lesion() -> None:
         row("c", -3, 0.3, 0.99),
     ]
     found = ranked(rows)
-    assert [(one["direction"], one["step"]) for one in found] == [("b", -2), ("a", -1), ("c", -3)]
-    assert [one["enough"] for one in found] == [True, True, False]
+    assert [(one.direction, one.step) for one in found] == [("b", -2), ("a", -1), ("c", -3)]
+    assert [one.enough for one in found] == [True, True, False]
 
 
 def test_few_latents_are_refused(space: Space) -> None:
     still = Direction("still", np.zeros(space.width, np.float32), 1.0, {})
     with pytest.raises(UserError, match="`count` 10: at least 200 latents are needed"):
-        entanglement(space, [still], Judges(scorer("frame")), seeds=range(10), steps=[1.0])
+        entanglement(space, [still], Observers(scorer("frame")), seeds=range(10), steps=[1.0])
 
 
 def test_a_page_of_all_directions(space: Space, run: Path, tmp_path: Path, shell: Shell) -> None:
     """Each once more without a third direction."""
-    targets = space.generator.recipe.targets()
+    targets = space.generator.model.targets()
     points = space.points(range(1000), [targets[i % len(targets)] for i in range(1000)], None)
     first, second, third = sefa_directions(space, 3, None, points)
     write_directions(
@@ -99,5 +99,5 @@ def test_a_page_of_all_directions(space: Space, run: Path, tmp_path: Path, shell
     dice = {row["direction"]: row["dice"]["mean"] for row in result["rows"][::2]}
     assert dice["sefa0"] == pytest.approx(dice["sefa0-only"], abs=0.02), "it is at a right angle to the third already"
     assert (out / "entanglement.html").read_text().count("<figure>") == 4
-    side = space.generator.recipe.shape.height
+    side = space.generator.model.shape.height
     assert read_image(out / "strip03.png").shape == (3 * side + 4, 7 * side + 12, 3)

@@ -26,7 +26,7 @@ from dermsynth.metrics.clinical_features import (
     colour_count,
 )
 from dermsynth.metrics.colour import colour_histograms, histogram_wasserstein, jensen_shannon
-from dermsynth.metrics.ssim import lying, multi_scale_ssim, ssim
+from dermsynth.metrics.structural import lying, mean_ssim, multi_scale_ssim
 from dermsynth.segmentation.frame import frame
 from dermsynth.segmentation.lesion import dice, lesion_mask
 from dermsynth.segmentation.skin import skin_tone_class, typology_angle
@@ -60,8 +60,8 @@ def test_structural_similarity_is_that_of_skimage() -> None:
             a, b, channel_axis=0, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, full=True
         )
         expected.append(full[:, 5:-5, 5:-5].mean())
-    assert ssim(x, y) == pytest.approx(np.array(expected), rel=1e-4)
-    assert ssim(x, x) == pytest.approx(np.ones(4))
+    assert mean_ssim(x, y) == pytest.approx(np.array(expected), rel=1e-4)
+    assert mean_ssim(x, x) == pytest.approx(np.ones(4))
 
 
 def test_structural_similarity_over_scales_is_that_of_torchmetrics() -> None:

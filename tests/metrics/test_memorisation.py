@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
-from dermsynth.metrics.memorisation import (
-    authenticity,
+from dermsynth.metrics.copying import (
+    authentic_share,
     closeness,
     copy_test,
     distance_ratio,
@@ -29,8 +29,8 @@ def test_authenticity_is_that_of_its_definition() -> None:
     across, within = cdist(synthetic, training), cdist(training, training)
     np.fill_diagonal(within, np.inf)
     copied = [across[i].min() < within[across[i].argmin()].min() for i in range(40)]
-    assert authenticity(synthetic, training) == pytest.approx(1 - np.mean(copied))
-    assert authenticity(training[:20], training) == 0
+    assert authentic_share(synthetic, training) == pytest.approx(1 - np.mean(copied))
+    assert authentic_share(training[:20], training) == 0
 
 
 def test_the_distance_ratio_is_one_for_one_distribution_and_small_for_copies() -> None:

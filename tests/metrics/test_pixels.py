@@ -9,14 +9,15 @@ import torch
 
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.errors import UserError
-from dermsynth.evaluation.copy_detection import VIEWS, CopyGate, looked_at
-from dermsynth.evaluation.fidelity import pair_measurements, swd_measurements
+from dermsynth.evaluation.copy_detection import VIEWS, CopyGate, view_vectors
 from dermsynth.images import require_pixels
 from dermsynth.metrics.clinical_features import appearance, appearance_found
 from dermsynth.metrics.colour import colour_histograms
+from dermsynth.metrics.estimate import Sides
+from dermsynth.metrics.pairs import pairs_between
 from dermsynth.metrics.similar_images import least_squared_error, luma, most_similar, nearest_hash
-from dermsynth.metrics.ssim import multi_scale_ssim, ssim
-from dermsynth.metrics.swd import descriptors, sliced_wasserstein
+from dermsynth.metrics.sliced_wasserstein import descriptors, sliced_wasserstein, swd_between
+from dermsynth.metrics.structural import mean_ssim, multi_scale_ssim
 from dermsynth.utility.classifier import normalised
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 3, 32, 32)).astype(np.uint8)
@@ -26,10 +27,10 @@ MEASURES: dict[str, Callable[[Any], object]] = {
     "classifier": normalised,
     "sliced Wasserstein": lambda x: sliced_wasserstein(x, x),
     "descriptors": lambda x: descriptors(x, 0),
-    "SWD": lambda x: swd_measurements(x, PIXELS, "all", 0),
-    "SWD, real side": lambda x: swd_measurements(PIXELS, x, "all", 0),
-    "pairs": lambda x: pair_measurements(x, PIXELS, "all", None, 0),
-    "SSIM": lambda x: ssim(x, x),
+    "SWD": lambda x: swd_between(Sides(x, PIXELS), 100),
+    "SWD, real side": lambda x: swd_between(Sides(PIXELS, x), 100),
+    "pairs": lambda x: pairs_between(Sides(x, PIXELS), "ms_ssim", multi_scale_ssim, 20, 20),
+    "SSIM": lambda x: mean_ssim(x, x),
     "MS-SSIM": lambda x: multi_scale_ssim(x, x),
     "most similar": lambda x: most_similar(x, x),
     "luma": luma,
@@ -37,8 +38,8 @@ MEASURES: dict[str, Callable[[Any], object]] = {
     "squared error, other side": lambda x: least_squared_error(PIXELS, x),
     "hash": lambda x: nearest_hash(x, PIXELS),
     "colours": colour_histograms,
-    "views": lambda x: looked_at(x, VIEWS[0]),
-    "gate": lambda x: CopyGate.fitted(np.concatenate([x, x]), np.concatenate([x, x])),
+    "views": lambda x: view_vectors(x, VIEWS[0]),
+    "gate": lambda x: CopyGate.fit_planes(np.concatenate([x, x]), np.concatenate([x, x])),
     "named features": lambda x: appearance(x[0].transpose(1, 2, 0), LESION),
     "named features, found": lambda x: appearance_found(x[0]),
 }
@@ -74,6 +75,6 @@ def test_the_way_out_gives_the_same_pixels_back() -> None:
 
 def test_similarity_of_other_numbers_needs_the_value_of_white() -> None:
     x, y = PIXELS[:4], PIXELS[4:8]
-    expected = ssim(x, y)
-    assert ssim(x / 255, y / 255, white=1) == pytest.approx(expected, rel=1e-4)
-    assert ssim(x.astype(float), y.astype(float), white=255) == pytest.approx(expected, rel=1e-6)
+    expected = mean_ssim(x, y)
+    assert mean_ssim(x / 255, y / 255, white=1) == pytest.approx(expected, rel=1e-4)
+    assert mean_ssim(x.astype(float), y.astype(float), white=255) == pytest.approx(expected, rel=1e-6)

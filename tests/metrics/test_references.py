@@ -1,5 +1,4 @@
 import tracemalloc
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,13 +10,23 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from dermsynth.errors import UserError
-from dermsynth.evaluation import fidelity
-from dermsynth.evaluation.estimate import MINIMUM, halves
-from dermsynth.evaluation.fidelity import feature_measurements, swd_measurements
-from dermsynth.metrics import swd as sliced_wasserstein_module
-from dermsynth.metrics.frechet import frechet_distance, frechet_infinity
-from dermsynth.metrics.kid import cubic_kernel, gaussian_kernel, kernel_distance, median_distance, weighted_distances
-from dermsynth.metrics.swd import (
+from dermsynth.metrics import sliced_wasserstein as sliced_wasserstein_module
+from dermsynth.metrics.appearance import appearance_between
+from dermsynth.metrics.colour import colours_between
+from dermsynth.metrics.estimate import MINIMUM, Effort, Estimate, Sides, halves
+from dermsynth.metrics.frechet import fid_between, fid_infinity_between, frechet_distance, frechet_infinity
+from dermsynth.metrics.kernels import (
+    cubic_kernel,
+    gaussian_kernel,
+    kernel_distance,
+    kid_between,
+    median_distance,
+    mmd_between,
+    weighted_distances,
+)
+from dermsynth.metrics.prdc import manifold_between
+from dermsynth.metrics.scores import score_between
+from dermsynth.metrics.sliced_wasserstein import (
     PatchWalk,
     descriptors,
     laplacian_pyramid,
@@ -25,6 +34,7 @@ from dermsynth.metrics.swd import (
     line_distance,
     projected_distance,
     sliced_wasserstein,
+    swd_between,
     unit_vectors,
 )
 from dermsynth.statistics.intervals import bootstrap
@@ -204,15 +214,14 @@ def test_a_distance_without_a_group_of_images_is_that_of_the_others() -> None:
 
 
 def test_swd_is_of_all_images_up_to_the_protocols_ten_thousand(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert fidelity.SWD_MAXIMUM == 10_000
+    assert Effort().swd_images == 10_000
     x, y = _pictures(2100, 16, 0), _pictures(2050, 16, 1)
     monkeypatch.setattr(sliced_wasserstein_module, "PATCHES", 2)
     monkeypatch.setattr(sliced_wasserstein_module, "REPEATS", 1)
-    row = swd_measurements(x, y, "all", 0)[0]
-    assert (row.synthetic, row.real, row.half) == (2050, 2050, 1025)
-    monkeypatch.setattr(fidelity, "SWD_MAXIMUM", 100)
-    row = swd_measurements(x[:120], y[:110], "all", 0)[0]
-    assert (row.synthetic, row.real, row.half) == (100, 100, 55)
+    row = swd_between(Sides(x, y), 10_000)[0]
+    assert (row.n_synthetic, row.n_real, row.n_floor) == (2050, 2050, 1025)
+    row = swd_between(Sides(x[:120], y[:110]), 100)[0]
+    assert (row.n_synthetic, row.n_real, row.n_floor) == (100, 100, 55)
 
 
 def test_memory_of_swd_does_not_grow_with_the_images(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,24 +239,29 @@ def test_memory_of_swd_does_not_grow_with_the_images(monkeypatch: pytest.MonkeyP
     assert peaks[1] < 1.1 * peaks[0]
 
 
-def _every_measurement() -> list[Any]:
+def _every_estimate() -> list[Estimate]:
     real, fake = _features(200, 8, 0), _features(160, 8, 1, 0.2)
     pictures = _pictures(60, 16, 0), _pictures(60, 16, 1)
-    histograms = [{"L*": np.random.default_rng(s).dirichlet(np.ones(16), 60)} for s in (0, 1)]
+    histograms = [np.random.default_rng(s).dirichlet(np.ones(16), 60) for s in (0, 1)]
     named = [np.random.default_rng(s).standard_normal((60, 13)) for s in (0, 1)]
     scores = [np.random.default_rng(s).dirichlet(np.ones(5), 60) for s in (0, 1)]
     return [
-        *feature_measurements(fake, real, "all", "", 0),
-        *fidelity.further_measurements(fake, real, "all", "", 0),
-        *fidelity.colour_measurements(*histograms, "all", 0),  # type: ignore[arg-type]
-        *fidelity.appearance_measurements(*named, "all", 0),
-        fidelity.score_measurement(*scores, "all", "", 0),
-        *swd_measurements(*pictures, "all", 0),
+        *_of_features(Sides(fake, real)),
+        mmd_between(Sides(fake, real), 100),
+        *manifold_between(Sides(fake, real)),
+        *colours_between({"L*": Sides(*histograms)}, 200),
+        *appearance_between(Sides(*named), 500),
+        score_between(Sides(*scores), 100),
+        *swd_between(Sides(*pictures), 10_000),
     ]
 
 
+def _of_features(sides: Sides) -> list[Estimate]:
+    return [fid_between(sides, 100), kid_between(sides, 1000)]
+
+
 def test_every_figure_lies_in_its_interval() -> None:
-    rows = _every_measurement()
+    rows = _every_estimate()
     assert len(rows) > 20
     for row in rows:
         assert row.low <= row.value <= row.high, row
@@ -256,8 +270,8 @@ def test_every_figure_lies_in_its_interval() -> None:
 def test_figures_of_a_set_against_itself_lie_in_their_intervals() -> None:
     features, pictures = _features(100, 8, 0), _pictures(60, 16, 0)
     for row in [
-        *feature_measurements(features, features, "all", "", 0),
-        *swd_measurements(pictures, pictures, "all", 0),
+        *_of_features(Sides(features, features)),
+        *swd_between(Sides(pictures, pictures), 10_000),
     ]:
         assert row.low <= row.value <= row.high, row
 
@@ -299,31 +313,29 @@ def test_too_few_images_are_refused_with_the_number_needed() -> None:
     few, enough = _features(MINIMUM - 1, 4, 0), _features(MINIMUM, 4, 1)
     for pair in ((few, enough), (enough, few)):
         with pytest.raises(UserError, match=r"melanoma: 49 .* images, at least 50 a side"):
-            feature_measurements(*pair, "melanoma", "", 0)
+            fid_between(Sides(*pair, group="melanoma"), 10)
 
 
-def test_floor_and_matched_use_the_same_half(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fidelity, "FID_RESAMPLES", 10)
+def test_floor_and_matched_use_the_same_half() -> None:
     real, fake = _features(120, 6, 0), _features(90, 6, 1, 3.0)
-    fid = feature_measurements(fake, real, "all", "", 5)[0]
+    fid = fid_between(Sides(fake, real, seed=5), 10)
     first, second = halves(120, 5)
     assert not set(first) & set(second)
-    assert (fid.half, fid.synthetic, fid.real) == (60, 90, 120)
+    assert (fid.n_floor, fid.n_synthetic, fid.n_real) == (60, 90, 120)
     assert fid.floor == pytest.approx(frechet_distance(real[second], real[first]))
-    few = feature_measurements(fake[:50], real, "all", "", 5)[0]
-    assert few.half == 50
+    few = fid_between(Sides(fake[:50], real, seed=5), 10)
+    assert few.n_floor == 50
     assert few.floor == pytest.approx(frechet_distance(real[second[:50]], real[first[:50]]))
     assert fid.low < fid.value < fid.high
 
 
-def test_a_second_real_half_scores_like_the_floor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_real_half_scores_like_the_floor() -> None:
     """Property: images from the real distribution itself are not told apart."""
-    monkeypatch.setattr(fidelity, "FID_RESAMPLES", 50)
     everything = _features(400, 6, 0)
-    kid = feature_measurements(everything[:200], everything[200:], "all", "", 0)[1]
+    kid = kid_between(Sides(everything[:200], everything[200:]), 1000)
     assert kid.low <= 0 <= kid.high
-    swd = swd_measurements(_pictures(60, 16, 0), _pictures(60, 16, 1), "all", 0)
-    assert [m.metric for m in swd] == ["SWD mean", "SWD 16 px"]
+    swd = swd_between(Sides(_pictures(60, 16, 0), _pictures(60, 16, 1)), 10_000)
+    assert [estimate.name for estimate in swd] == ["SWD mean", "SWD 16 px"]
     assert swd[0].matched == pytest.approx(swd[0].floor, rel=0.6)
 
 
@@ -343,11 +355,10 @@ def test_frechet_infinity_takes_the_bias_of_few_images_out() -> None:
 
 
 def test_fid_at_infinity_is_left_out_where_images_are_few() -> None:
-    many, few = ({m.metric for m in fidelity.further_measurements(_features(n, 8, 1), _features(n, 8, 2), "g", "", 0)}
-                 for n in (160, 60))  # fmt: skip
-    assert "FID at infinity" in many
-    assert "FID at infinity" not in few
-    assert "precision" in few
+    many, few = (fid_infinity_between(Sides(_features(n, 8, 1), _features(n, 8, 2))) for n in (160, 60))
+    assert many is not None
+    assert many.name == "FID at infinity"
+    assert few is None
 
 
 def test_a_gaussian_kernel_is_that_of_its_equation_and_of_scikit_learn() -> None:

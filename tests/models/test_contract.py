@@ -12,7 +12,8 @@ import torch
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Shown, ShownDomains
-from dermsynth.models.base import Batch, DomainImages, Progress, Recipe
+from dermsynth.models.base import Batch, DomainImages, Model, Progress
+from dermsynth.models.inputs import Conditions
 from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.models.registry import FAMILIES, family
 from dermsynth.models.sampler import images_of
@@ -33,51 +34,52 @@ train(Path(sys.argv[2]), config, chosen, device="cpu")
 
 
 MAP_VALUES = 3
+SOURCES = os.pathsep.join(str(Path(__file__).parents[2] / part) for part in ("src", "."))
 
 
-def make(name: str, size: str = "32", classes: int = 2) -> Recipe:
+def make(name: str, size: str = "32", classes: int = 2) -> Model:
     torch.manual_seed(0)
     shape, kind = parse_shape(size), family(name)
     config = kind.presets["laptop"](shape, 8).model_copy(update=SMALLER.get(name, {}))
     kind.check_shape(shape, config)
-    extra = (MAP_VALUES, True) if kind.takes == "maps" else ()
-    classes = {"images": classes, "maps": 0, "domains": 2}[kind.takes]
-    return kind(config, shape, classes, *extra)  # type: ignore[arg-type, call-arg]
+    if kind.inputs.from_maps:
+        return kind.create(config, shape, Conditions(map_values=MAP_VALUES, superpixels=True))
+    return kind.create(config, shape, Conditions(classes=2 if kind.inputs.translates else classes))
 
 
-def batch(recipe: Recipe, step: int, start: int = 0, count: int = 8) -> Batch:
+def batch(model: Model, step: int, start: int = 0, count: int = 8) -> Batch:
     generator = torch.Generator().manual_seed(step)
-    image = torch.rand(8, 3, recipe.shape.height, recipe.shape.width, generator=generator) * 2 - 1
-    label = torch.eye(recipe.classes)[torch.arange(8) % recipe.classes] if recipe.classes else torch.zeros(8, 0)
+    image = torch.rand(8, 3, model.shape.height, model.shape.width, generator=generator) * 2 - 1
+    label = torch.eye(model.classes)[torch.arange(8) % model.classes] if model.classes else torch.zeros(8, 0)
     draws = Draws.for_step(torch.device("cpu"), seed_of(0, step), total=8, start=start, count=count)
     mine = slice(start, start + count)
     maps, domains = None, None
-    if recipe.takes == "maps":
+    if model.inputs.from_maps:
         maps = torch.randint(0, 2, (8, 2, *image.shape[2:]), generator=generator, dtype=torch.uint8)[mine]
-    if recipe.takes == "domains":
+    if model.inputs.translates:
         mask = (torch.rand(8, 1, *image.shape[2:], generator=generator) < 0.3).float()
         others = [torch.rand(image.shape, generator=generator) * 2 - 1 for _ in range(3)]
         domains = DomainImages(image[mine], *(other[mine] for other in others), mask[mine])
     return Batch(image[mine], label[mine], draws, maps, domains)
 
 
-def inputs(recipe: Recipe, count: int) -> Shown | None:
+def inputs(model: Model, count: int) -> Shown | None:
     """Something to make images from, for families that do not start from noise; image i depends on i alone."""
-    if recipe.takes == "images":
+    if model.inputs.from_noise:
         return None
-    size = (recipe.shape.height, recipe.shape.width)
+    size = (model.shape.height, model.shape.width)
     pixels = np.stack([np.random.default_rng(i).integers(0, 255, (3, *size), np.uint8) for i in range(count)])
     maps = pixels[:, :2] % MAP_VALUES
-    if recipe.takes == "maps":
+    if model.inputs.from_maps:
         return Shown(pixels, np.zeros(count, np.int64), maps)
     domains = ShownDomains(pixels, pixels[:, :, ::-1].copy(), pixels, pixels, maps[:, :1])
     return Shown(pixels, np.zeros(count, np.int64), None, domains)
 
 
-def steps(recipe: Recipe, first: int, last: int, updater: Updater | None = None) -> Updater:
-    updater = updater or Updater(recipe)
+def steps(model: Model, first: int, last: int, updater: Updater | None = None) -> Updater:
+    updater = updater or Updater(model)
     for step in range(first, last):
-        updater.step([batch(recipe, step)], Progress(step, step * 8, 1, lambda t: t))
+        updater.step([batch(model, step)], Progress(step, step * 8, 1, lambda t: t))
     return updater
 
 
@@ -88,32 +90,32 @@ def name(request: pytest.FixtureRequest) -> str:
 
 @pytest.mark.parametrize(("size", "classes"), [("32", 2), ("64", 0), ("48x32", 3)])
 def test_trains_and_samples(name: str, size: str, classes: int) -> None:
-    recipe = make(name, size, classes)
-    updater = steps(recipe, 0, 2)
+    model = make(name, size, classes)
+    updater = steps(model, 0, 2)
     assert all(torch.isfinite(torch.tensor(v)) for v in updater.losses().values())
-    target = recipe.targets()[0]
-    images = images_of(recipe, [1, 2, 3], [target] * 3, inputs=inputs(recipe, 3))
-    assert images.shape == (3, 3, recipe.shape.height, recipe.shape.width)
+    target = model.targets()[0]
+    images = images_of(model, [1, 2, 3], [target] * 3, inputs=inputs(model, 3))
+    assert images.shape == (3, 3, model.shape.height, model.shape.width)
     assert images.std() > 0
 
 
 def test_each_player_changes_only_its_own_parameters(name: str) -> None:
-    recipe = make(name)
-    players = recipe.players()
+    model = make(name)
+    players = model.players()
     owned = [id(p) for player in players.values() for p in player.parameters]
     assert len(owned) == len(set(owned))
-    updater = Updater(recipe)
-    generator = recipe.step(batch(recipe, 0), Progress(0, 0, 1, lambda t: t))
+    updater = Updater(model)
+    generator = model.step(batch(model, 0), Progress(0, 0, 1, lambda t: t))
     for player, terms in generator:
-        before = {k: v.detach().clone() for k, v in recipe.named_parameters()}
+        before = {k: v.detach().clone() for k, v in model.named_parameters()}
         mine = {id(p) for p in players[player].parameters}
         for parameter in players[player].parameters:
             parameter.grad = None
         sum(terms.values()).backward(inputs=players[player].parameters)  # type: ignore[union-attr]
         updater.optimisers[player].step()
-        changed = {k for k, v in recipe.named_parameters() if not torch.equal(v, before[k])}
+        changed = {k for k, v in model.named_parameters() if not torch.equal(v, before[k])}
         assert changed
-        assert changed <= {k for k, p in recipe.named_parameters() if id(p) in mine}
+        assert changed <= {k for k, p in model.named_parameters() if id(p) in mine}
 
 
 def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(name: str, tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(name: str, t
     steps(straight, 0, 20)
     broken = make(name)
     updater = steps(broken, 0, 9)
-    state = {"images": 72, "recipe": name, "classes": ["a", "b"]}
+    state = checkpoints.CheckpointState(images=72, family=name, classes=("a", "b"))
     saved = checkpoints.save(tmp_path, broken.state_dict(), updater.optimisers, state)
     resumed = make(name)
     resumed.load_state_dict(saved.network())
@@ -134,13 +136,13 @@ def test_the_same_seed_gives_the_same_weights_and_a_resumed_run_too(name: str, t
 
 
 def test_a_sample_depends_on_seed_and_label_alone(name: str) -> None:
-    recipe = make(name)
-    steps(recipe, 0, 3)
-    seeds, targets, given = list(range(40)), recipe.targets(), inputs(recipe, 40)
+    model = make(name)
+    steps(model, 0, 3)
+    seeds, targets, given = list(range(40)), model.targets(), inputs(model, 40)
     labels = [targets[s % len(targets)] for s in seeds]
 
     def made(chosen: list[int], wanted: list[int]) -> np.ndarray:
-        return images_of(recipe, chosen, wanted, inputs=None if given is None else given.at(np.array(chosen)))
+        return images_of(model, chosen, wanted, inputs=None if given is None else given.at(np.array(chosen)))
 
     together = made(seeds, labels)
     for index in (0, 7, 17, 33):
@@ -161,14 +163,14 @@ def test_pieces_of_a_batch_give_the_gradients_of_the_whole(name: str) -> None:
     for progress_step in (0, 1):
         gradients = []
         for cuts in ([(0, 8)], [(0, 4), (4, 4)]):
-            recipe = copy.deepcopy(whole)
-            updater = Updater(recipe)
+            model = copy.deepcopy(whole)
+            updater = Updater(model)
             for optimiser in updater.optimisers.values():
                 optimiser.step = lambda *a: None  # type: ignore[method-assign]
             found: dict[str, torch.Tensor] = {}
-            pieces = [recipe.step(batch(recipe, 1, *cut), Progress(progress_step, 8, 1, lambda t: t)) for cut in cuts]
+            pieces = [model.step(batch(model, 1, *cut), Progress(progress_step, 8, 1, lambda t: t)) for cut in cuts]
             first = [updater._backward(piece, share=1 / len(pieces), first=i == 0) for i, piece in enumerate(pieces)]
-            for parameter_name, parameter in recipe.named_parameters():
+            for parameter_name, parameter in model.named_parameters():
                 if parameter.grad is not None:
                     found[f"{first[0]}.{parameter_name}"] = parameter.grad.clone()
             gradients.append(found)
@@ -194,7 +196,7 @@ def test_two_processes_equal_one(name: str, phantom: DataSet, tmp_path: Path) ->
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
     for folder, command in (("one", []), ("two", launch)):
         call = [*command, sys.executable, "-c", WORKER, str(phantom.folder), str(tmp_path / folder), name]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])}
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": SOURCES}
         result = subprocess.run(call, check=False, env=environment, timeout=400, capture_output=True, text=True)
         assert result.returncode == 0, result.stderr[-4000:]
     one, two = (checkpoints.find(tmp_path / folder, "8").network() for folder in ("one", "two"))

@@ -24,12 +24,12 @@ def _recipe(size: str, classes: int) -> StyleGAN2ADA:
         "ada_initial": 0.7,
         "augmentation": PRESETS["bgc"],
     }
-    recipe = StyleGAN2ADA(auto(shape, 8).model_copy(update=small), shape, classes)
-    for name, parameter in recipe.named_parameters():
+    model = StyleGAN2ADA(auto(shape, 8).model_copy(update=small), shape, classes)
+    for name, parameter in model.named_parameters():
         if name.endswith(("noise_strength", "bias")):
             parameter.data += 0.1 * torch.randn_like(parameter)
-    recipe.mean_path_length += 0.3
-    return recipe
+    model.mean_path_length += 0.3
+    return model
 
 
 @pytest.mark.parametrize(("size", "classes"), [("32", 3), ("24x32", 0)])
@@ -39,12 +39,12 @@ def test_losses_and_gradients_equal_the_textbook(size: str, classes: int) -> Non
     image = torch.rand(8, 3, fast.shape.height, fast.shape.width) * 2 - 1
     label = torch.eye(classes)[torch.arange(8) % classes] if classes else torch.zeros(8, 0)
     found = []
-    for recipe in (fast, book):
+    for model in (fast, book):
         # independent of each other's state: no optimiser step between the yields
         batch = Batch(image, label, Draws.for_step(torch.device("cpu"), 3, total=8, start=0, count=8))
         updates = []
-        for player, terms in recipe.step(batch, Progress(0, 0, 1, lambda t: t)):
-            parameters = dict(getattr(recipe, player).named_parameters())
+        for player, terms in model.step(batch, Progress(0, 0, 1, lambda t: t)):
+            parameters = dict(getattr(model, player).named_parameters())
             loss = torch.stack(list(terms.values())).sum()
             gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
             updates.append((player, loss.detach(), dict(zip(parameters, gradients, strict=True))))

@@ -17,14 +17,14 @@ from tests.models.test_contract import batch, make
 
 def _trained(classes: int, steps: int = 4) -> StyleGAN2ADA:
     """A few steps in which the last class does not occur."""
-    recipe = make("stylegan2-ada", "16", classes)
-    assert isinstance(recipe, StyleGAN2ADA)
-    updater = Updater(recipe)
+    model = make("stylegan2-ada", "16", classes)
+    assert isinstance(model, StyleGAN2ADA)
+    updater = Updater(model)
     for step in range(steps):
-        shown = batch(recipe, step)
+        shown = batch(model, step)
         shown.label[:] = shown.label[:1]
         updater.step([shown], Progress(step, 8 * step, 1, lambda t: t))
-    return recipe
+    return model
 
 
 def _brute_force(mapping: Mapping, label: torch.Tensor) -> torch.Tensor:
@@ -36,35 +36,35 @@ def _brute_force(mapping: Mapping, label: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize("classes", [0, 3])
 def test_without_spread_the_image_is_that_of_the_mean_w_after_a_few_steps(classes: int) -> None:
     """Also of the class that was never shown; neither the raw network's mean nor that of a moment ago."""
-    recipe = _trained(classes)
+    model = _trained(classes)
     for number in range(max(classes, 1)):
         label = torch.eye(classes)[number] if classes else torch.zeros(0)
-        mean = _brute_force(recipe.average.mapping, label)
-        spread = recipe.style(torch.randn(500, 8), label.expand(500, -1), None).std(dim=0).norm()
-        assert (recipe.style(torch.randn(1, 8), label[None], 0.0)[0] - mean).norm() < 0.01 * spread
-        noise = [torch.zeros(16, *shape) for shape in recipe.noise_shapes()]
-        expected = to_bytes(recipe.of_style(mean.expand(16, -1), noise[1:]))
-        half = recipe.style(torch.randn(4, 8, generator=torch.Generator().manual_seed(1)), label.expand(4, -1), 0.5)
-        whole = recipe.style(torch.randn(4, 8, generator=torch.Generator().manual_seed(1)), label.expand(4, -1), None)
+        mean = _brute_force(model.average.mapping, label)
+        spread = model.style(torch.randn(500, 8), label.expand(500, -1), None).std(dim=0).norm()
+        assert (model.style(torch.randn(1, 8), label[None], 0.0)[0] - mean).norm() < 0.01 * spread
+        noise = [torch.zeros(16, *shape) for shape in model.noise_shapes()]
+        expected = to_bytes(model.of_style(mean.expand(16, -1), noise[1:]))
+        half = model.style(torch.randn(4, 8, generator=torch.Generator().manual_seed(1)), label.expand(4, -1), 0.5)
+        whole = model.style(torch.randn(4, 8, generator=torch.Generator().manual_seed(1)), label.expand(4, -1), None)
         assert (half - (mean + whole) / 2).norm(dim=1).max() < 0.01 * spread
-        found = to_bytes(recipe.of_style(recipe.style(noise[0], label.expand(16, -1), 0.0), noise[1:]))
+        found = to_bytes(model.of_style(model.style(noise[0], label.expand(16, -1), 0.0), noise[1:]))
         error = np.abs(found.astype(int) - expected)
         assert error.mean() < 0.4
         assert error.max() <= 3
 
 
 def test_for_psi_one_the_image_is_that_without_truncation() -> None:
-    recipe = _trained(2)
-    assert (images_of(recipe, range(5), [1] * 5, 1.0) == images_of(recipe, range(5), [1] * 5)).all()
+    model = _trained(2)
+    assert (images_of(model, range(5), [1] * 5, 1.0) == images_of(model, range(5), [1] * 5)).all()
 
 
 def test_the_centre_does_not_depend_on_what_else_is_asked_for() -> None:
-    recipe = _trained(3, 1)
-    alone = images_of(recipe, [4], [2], 0.3)
-    again = copy.deepcopy(recipe)
+    model = _trained(3, 1)
+    alone = images_of(model, [4], [2], 0.3)
+    again = copy.deepcopy(model)
     many = images_of(again, range(20), [i % 3 for i in range(20)][::-1], 0.3)
     assert (images_of(again, [4], [2], 0.3) == alone).all()
-    assert (images_of(recipe, range(20), [i % 3 for i in range(20)][::-1], 0.3) == many).all()
+    assert (images_of(model, range(20), [i % 3 for i in range(20)][::-1], 0.3) == many).all()
 
 
 def test_the_centre_follows_the_weights_however_they_change() -> None:
@@ -81,12 +81,12 @@ def test_the_centre_follows_the_weights_however_they_change() -> None:
 
 def test_a_checkpoint_of_an_earlier_version_gives_the_right_centre() -> None:
     """It holds a running mean, which was wrong: nothing of it is used, and nothing else is missing."""
-    recipe = _trained(2)
-    earlier = {key: value.clone() for key, value in recipe.state_dict().items()}
+    model = _trained(2)
+    earlier = {key: value.clone() for key, value in model.state_dict().items()}
     assert not [key for key in earlier if "mean_w" in key]
     for place in ("generator.mapping", "average.mapping", "discriminator.label_mapping"):
         earlier[f"{place}.mean_w"] = torch.full((2, 8), 9.0)
     loaded = make("stylegan2-ada", "16", 2)
     loaded.load_state_dict(earlier)
-    assert (images_of(loaded, range(3), [0, 1, 0], 0.0) == images_of(recipe, range(3), [0, 1, 0], 0.0)).all()
+    assert (images_of(loaded, range(3), [0, 1, 0], 0.0) == images_of(model, range(3), [0, 1, 0], 0.0)).all()
     assert all(torch.equal(value, earlier[key]) for key, value in loaded.state_dict().items())

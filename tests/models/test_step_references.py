@@ -39,11 +39,11 @@ def test_furgers_translations_have_the_documents_discriminators() -> None:
     ):
         config = kind.presets[preset](shape, 16)
         with torch.device("meta"):
-            recipe = kind(config, shape, 2)  # type: ignore[arg-type]
-        network = getattr(recipe, judge)
+            model = kind(config, shape, 2)  # type: ignore[arg-type]
+        network = getattr(model, judge)
         assert isinstance(network, multiscale.MultiScaleDiscriminator)
         assert sum(p.numel() for p in network.parameters()) == 88_284_162
-        assert recipe.needs_whole_batches(config), "batch norm: a batch cannot be computed in pieces"
+        assert model.needs_whole_batches(config), "batch norm: a batch cannot be computed in pieces"
     patches = residual_translation.laptop(shape, 8)
     assert not residual_translation.ResidualTranslation.needs_whole_batches(patches)
 
@@ -56,11 +56,11 @@ def test_dense_discriminators_train_and_give_log_odds() -> None:
         (cyclegan.CycleGAN, cyclegan.Config(discriminator="dense", game="non-saturating", pool=4, **small)),
     ):
         kind.check_shape(Shape(32, 48), config)
-        recipe = kind(config, Shape(32, 48), 2)  # type: ignore[arg-type]
-        updater = steps(recipe, 0, 2)
+        model = kind(config, Shape(32, 48), 2)  # type: ignore[arg-type]
+        updater = steps(model, 0, 2)
         assert all(map(torch.isfinite, map(torch.tensor, updater.losses().values())))
-        shown = batch(recipe, 0)
-        logits = recipe.eval().logits(shown.image, torch.eye(2)[torch.ones(8, dtype=torch.int64)])
+        shown = batch(model, 0)
+        logits = model.eval().logits(shown.image, torch.eye(2)[torch.ones(8, dtype=torch.int64)])
         assert logits is not None
         assert logits.shape == (8,)
         with pytest.raises(
@@ -87,10 +87,10 @@ def test_the_zhu_preset_is_theirs() -> None:
         shape = Shape(side, side)
         config = cyclegan.zhu(shape, 1)
         with torch.device("meta"):
-            recipe = cyclegan.CycleGAN(config, shape, 2)
-        assert isinstance(recipe.to_target, ImageTranslator)
+            model = cyclegan.CycleGAN(config, shape, 2)
+        assert isinstance(model.to_target, ImageTranslator)
         assert config.blocks == blocks
-        assert sum(p.numel() for p in recipe.judge_target.parameters()) == 2_764_737 - 896
+        assert sum(p.numel() for p in model.judge_target.parameters()) == 2_764_737 - 896
         assert (config.game, config.cycle_norm, config.cycle_weight, config.identity_weight) == (
             "least-squares",
             "l1",
@@ -98,23 +98,23 @@ def test_the_zhu_preset_is_theirs() -> None:
             5,
         )
         assert (config.pool, config.learning_rate, config.beta1, config.decay) == (50, 0.0002, 0.5, 0.5)
-    assert cyclegan.CycleGAN.batch_sizes["zhu"] == 1
+    assert cyclegan.CycleGAN.presets["zhu"].batch == 1
     with pytest.raises(UserError, match="at least 32"):
         cyclegan.CycleGAN.check_shape(Shape(28, 28), cyclegan.zhu(Shape(28, 28), 1))
     small = cyclegan.zhu(Shape(32, 32), 1).model_copy(update={"features": 4, "blocks": 1, "discriminator_features": 4})
-    recipe = cyclegan.CycleGAN(small, Shape(32, 32), 2)
-    assert all(map(torch.isfinite, map(torch.tensor, steps(recipe, 0, 2).losses().values())))
+    model = cyclegan.CycleGAN(small, Shape(32, 32), 2)
+    assert all(map(torch.isfinite, map(torch.tensor, steps(model, 0, 2).losses().values())))
 
 
 @pytest.mark.parametrize("name", ["cyclegan", "pix2pixhd"])
 def test_the_rate_falls_linearly_to_zero_in_the_second_half(name: str) -> None:
-    recipe = make(name)
-    recipe.config = recipe.config.model_copy(update={"decay": 0.5, "learning_rate": 0.002})
-    recipe.length = 1000
-    assert recipe.notes()[-1] == "learning rate: falls linearly to zero from 500 to 1000 images shown"
-    updater = Updater(recipe)
+    model = make(name)
+    model.config = model.config.model_copy(update={"decay": 0.5, "learning_rate": 0.002})
+    model.length = 1000
+    assert model.notes()[-1] == "learning rate: falls linearly to zero from 500 to 1000 images shown"
+    updater = Updater(model)
     for step, (images, rate) in enumerate([(0, 0.002), (500, 0.002), (600, 0.0016), (992, 0.000032), (1200, 0.0)]):
-        updater.step([batch(recipe, step)], alone(step, images))
+        updater.step([batch(model, step)], alone(step, images))
         for optimiser in updater.optimisers.values():
             assert optimiser.param_groups[0]["lr"] == pytest.approx(rate)
     assert family(name).presets["zhu" if name == "cyclegan" else "bissoto"](Shape(64, 64), 1).decay == 0.5  # type: ignore[attr-defined]
@@ -124,7 +124,7 @@ def test_the_length_of_a_training_reaches_its_schedule(phantom: DataSet, tmp_pat
     config, chosen = tiny_config(phantom, recipe="cyclegan", images=16)
     decaying = config.model_copy(update={"model": {**config.model, "decay": 1.0}})
     train(tmp_path / "run", decaying, chosen, device="cpu")
-    assert load_generator(tmp_path / "run", device="cpu").recipe.length == 16
+    assert load_generator(tmp_path / "run", device="cpu").model.length == 16
 
 
 # PGAN
@@ -134,20 +134,20 @@ def test_optimisers_forget_where_a_level_is_added_and_where_it_has_faded_in() ->
     """As the authors' training loop does; a run that is resumed at the very step forgets as well."""
     torch.manual_seed(0)
     config = pgan.Config(fade_images=16, stable_images=16, latent=8, channel_base=64, channel_max=8)
-    recipe = pgan.PGAN(config, Shape(16, 16), 0)
-    updater, counts = Updater(recipe), []
+    model = pgan.PGAN(config, Shape(16, 16), 0)
+    updater, counts = Updater(model), []
     for step in range(10):
         if step == 4:
             resumed = pgan.PGAN(config, Shape(16, 16), 0)
-            resumed.load_state_dict(recipe.state_dict())
+            resumed.load_state_dict(model.state_dict())
             fresh = Updater(resumed)
             for name, optimiser in updater.optimisers.items():
                 fresh.optimisers[name].load_state_dict(optimiser.state_dict())
-            recipe, updater = resumed, fresh
-        updater.step([batch(recipe, step)], alone(step, step * 8))
-        state = updater.optimisers["generator"].state[recipe.generator.start.weight]
+            model, updater = resumed, fresh
+        updater.step([batch(model, step)], alone(step, step * 8))
+        state = updater.optimisers["generator"].state[model.generator.start.weight]
         counts.append(int(state["step"]))
-    phases = [recipe.phase(step * 8) for step in range(10)]
+    phases = [model.phase(step * 8) for step in range(10)]
     assert phases == [(0, 1), (0, 1), (1, 0), (1, 0.5), (1, 1), (1, 1), (2, 0), (2, 0.5), (2, 1), (2, 1)]
     assert counts == [1, 2, 1, 2, 1, 2, 1, 2, 1, 2]
 
@@ -161,13 +161,13 @@ def test_the_losses_of_pix2pixhd_against_a_literal_transcription() -> None:
     config = pix2pixhd.Config(
         features=8, downs=1, blocks=1, enhancer_blocks=1, discriminator_features=4, coarse_images=0, enhancer_images=0
     )
-    recipe = pix2pixhd.Pix2PixHD(config, Shape(48, 48), 0, 3, True)
-    shown = batch(recipe, 0)
+    model = pix2pixhd.Pix2PixHD(config, Shape(48, 48), 0, 3, True)
+    shown = batch(model, 0)
     assert shown.map is not None
-    update = iter(recipe.step(shown, alone(0, 0)))
-    maps = recipe.planes(shown.map)
-    made = recipe.generator(maps)
-    real, fake = (recipe.discriminator(torch.cat([maps, image], 1)) for image in (shown.image, made))
+    update = iter(model.step(shown, alone(0, 0)))
+    maps = model.planes(shown.map)
+    made = model.generator(maps)
+    real, fake = (model.discriminator(torch.cat([maps, image], 1)) for image in (shown.image, made))
     _, terms = next(update)
     literal_real = sum(((scale[-1] - 1) ** 2).mean() for scale in real) * 0.5
     literal_fake = sum((scale[-1] ** 2).mean() for scale in fake) * 0.5

@@ -13,7 +13,7 @@ from dermsynth.models.layers.augmentation import PRESETS
 from dermsynth.models.layers.shapes import Shape, parse_shape
 from dermsynth.models.stylegan2_ada import StyleGAN2ADA, auto, laptop
 from dermsynth.rng import Draws
-from dermsynth.training.data import Plan, resolved
+from dermsynth.training.data import Plan, resolve
 from dermsynth.training.optimisation import Updater, slowed
 from tests.models.test_contract import make, steps
 
@@ -31,12 +31,12 @@ def _recipe(size: str, classes: int) -> StyleGAN2ADA:
         "ada_initial": 0.7,
         "augmentation": PRESETS["bgc"],
     }
-    recipe = StyleGAN2ADA(auto(shape, COUNT).model_copy(update=small), shape, classes)
-    for name, parameter in recipe.named_parameters():
+    model = StyleGAN2ADA(auto(shape, COUNT).model_copy(update=small), shape, classes)
+    for name, parameter in model.named_parameters():
         if name.endswith(("noise_strength", "bias")):
             parameter.data += 0.1 * torch.randn_like(parameter)
-    recipe.mean_path_length += 0.3
-    return recipe
+    model.mean_path_length += 0.3
+    return model
 
 
 def _draws() -> Draws:
@@ -46,33 +46,33 @@ def _draws() -> Draws:
 class Literal:
     """A step with plain networks: losses from their formulas, Adam from its own, one update after the other."""
 
-    def __init__(self, recipe: StyleGAN2ADA, label: Tensor) -> None:
-        self.recipe, self.label, self.draws = recipe, label, _draws()
+    def __init__(self, model: StyleGAN2ADA, label: Tensor) -> None:
+        self.model, self.label, self.draws = model, label, _draws()
         self.squares: dict[str, Tensor] = {}
         self.counts: dict[str, int] = {}
 
     def generated(self, every: int = 1) -> tuple[Tensor, Tensor]:
         """Images and their ws; from a random layer on, in nine of ten, another w."""
-        recipe, draws = self.recipe, self.draws
-        layers = recipe.generator.synthesis.layers
-        w = recipe.generator.mapping(draws.normal(16), self.label)
+        model, draws = self.model, self.draws
+        layers = model.generator.synthesis.layers
+        w = model.generator.mapping(draws.normal(16), self.label)
         start, chosen = 1 + (draws.uniform() * (layers - 1)).floor(), draws.uniform() < 0.9
-        other = recipe.generator.mapping(draws.normal(16), self.label)
+        other = model.generator.mapping(draws.normal(16), self.label)
         ws = torch.stack(
             [torch.where((chosen & (layer >= start))[:, None], other, w) for layer in range(layers)], dim=1
         )
-        noise = [draws.normal(1, *size) for size in recipe.generator.synthesis.noise_sizes()]
+        noise = [draws.normal(1, *size) for size in model.generator.synthesis.noise_sizes()]
         ws = ws[::every]
-        return recipe.generator.synthesis(ws, [one[::every] for one in noise]), ws
+        return model.generator.synthesis(ws, [one[::every] for one in noise]), ws
 
     def logits(self, image: Tensor) -> Tensor:
-        return self.recipe.discriminator(self.recipe.augmentation(image, self.draws), self.label)
+        return self.model.discriminator(self.model.augmentation(image, self.draws), self.label)
 
     def update(self, player: str, loss: Tensor, interval: int) -> None:
         """Adam (Kingma & Ba 2015) without momentum, with c = k / (k + 1); a parameter out of reach has a gradient of zero."""
         c = interval / (interval + 1)
         rate, decay = 0.0025 * c, 0.99**c
-        parameters = dict(getattr(self.recipe, player).named_parameters())
+        parameters = dict(getattr(self.model, player).named_parameters())
         gradients = torch.autograd.grad(loss, list(parameters.values()), allow_unused=True)
         for (name, parameter), gradient in zip(parameters.items(), gradients, strict=True):
             g = torch.zeros_like(parameter) if gradient is None else gradient
@@ -83,7 +83,7 @@ class Literal:
             parameter.data -= rate * g / (known.sqrt() + 1e-8)
 
     def step(self, real: Tensor) -> None:
-        recipe, config = self.recipe, self.recipe.config
+        model, config = self.model, self.model.config
         image, _ = self.generated()
         self.update("generator", torch.log1p(torch.exp(-self.logits(image))).mean(), 4)
 
@@ -92,15 +92,15 @@ class Literal:
         direction = self.draws.normal(3, height, width)[::2] / (height * width) ** 0.5
         (slope,) = torch.autograd.grad((image * direction).sum(), ws, create_graph=True)
         lengths = (slope**2).sum(dim=2).mean(dim=1).sqrt()
-        average = 0.99 * recipe.mean_path_length + 0.01 * lengths.mean()  # the gradient passes through it
+        average = 0.99 * model.mean_path_length + 0.01 * lengths.mean()  # the gradient passes through it
         self.update("generator", ((lengths - average) ** 2).mean() * config.path_weight * 4, 4)
-        recipe.mean_path_length.copy_(average.detach())
+        model.mean_path_length.copy_(average.detach())
 
         with torch.no_grad():
             image, _ = self.generated()
         on_real, on_fake = self.logits(real), self.logits(image)
         loss = torch.log1p(torch.exp(-on_real)).mean() + torch.log1p(torch.exp(on_fake)).mean()
-        recipe.augmentation.signs += torch.stack([on_real.detach().sign().sum(), torch.tensor(float(COUNT))])
+        model.augmentation.signs += torch.stack([on_real.detach().sign().sum(), torch.tensor(float(COUNT))])
         self.update("discriminator", loss, 16)
 
         image = real.clone().requires_grad_()
@@ -108,7 +108,7 @@ class Literal:
         self.update("discriminator", (slope**2).sum(dim=(1, 2, 3)).mean() * config.r1_gamma / 2 * 16, 16)
 
         half_life = min(config.ema_images, 0.05 * SHOWN)
-        for mine, raw in zip(recipe.average.parameters(), recipe.generator.parameters(), strict=True):
+        for mine, raw in zip(model.average.parameters(), model.generator.parameters(), strict=True):
             beta = 0.5 ** (COUNT / half_life)
             mine.data = beta * mine + (1 - beta) * raw.detach()
 
@@ -128,7 +128,7 @@ def test_a_whole_step_is_that_of_the_papers(size: str, classes: int) -> None:
     updater = Updater(fast)
     updater.step([Batch(image, literal.label, _draws())], Progress(0, SHOWN, 1, lambda t: t))
     literal.step(image)
-    book = literal.recipe.state_dict()
+    book = literal.model.state_dict()
     for key, value in fast.state_dict().items():
         moved = (value - first.state_dict()[key]).abs().max()
         difference = (value - book[key]).abs()
@@ -148,17 +148,17 @@ def test_a_whole_step_is_that_of_the_papers(size: str, classes: int) -> None:
 
 @pytest.mark.parametrize("decay", [0.01, 0.5])
 def test_the_gradient_of_the_path_penalty_passes_through_the_average(decay: float) -> None:
-    recipe = _recipe("32", 0)
-    recipe.config = recipe.config.model_copy(update={"path_decay": decay})
+    model = _recipe("32", 0)
+    model.config = model.config.model_copy(update={"path_decay": decay})
     lengths = torch.rand(6, requires_grad=True)
     average = torch.lerp(torch.tensor(0.3), lengths.mean(), decay)
     (expected,) = torch.autograd.grad((lengths - average).square().mean(), lengths)
-    penalty = recipe._path_penalty(lengths, Progress(0, 0, 1, lambda t: t))
+    penalty = model._path_penalty(lengths, Progress(0, 0, 1, lambda t: t))
     (found,) = torch.autograd.grad(penalty, lengths)
     torch.testing.assert_close(found, expected)
     torch.testing.assert_close(penalty, (lengths - average).square().mean())
-    assert float(recipe.mean_path_length) == pytest.approx(float(average))
-    assert not recipe.mean_path_length.requires_grad
+    assert float(model.mean_path_length) == pytest.approx(float(average))
+    assert not model.mean_path_length.requires_grad
 
 
 def test_two_processes_have_the_path_penalty_of_one() -> None:
@@ -167,9 +167,9 @@ def test_two_processes_have_the_path_penalty_of_one() -> None:
         leaves = [part.clone().requires_grad_() for part in parts]
         total = torch.stack([lengths.sum(), torch.tensor(8.0)])
         for leaf in leaves:
-            recipe = _recipe("32", 0)
+            model = _recipe("32", 0)
             (
-                recipe._path_penalty(leaf, Progress(0, 0, len(parts), lambda t, total=total: total)) / len(parts)
+                model._path_penalty(leaf, Progress(0, 0, len(parts), lambda t, total=total: total)) / len(parts)
             ).backward()
         gradients.append(torch.cat([leaf.grad for leaf in leaves if leaf.grad is not None]))
     torch.testing.assert_close(*gradients)
@@ -177,10 +177,10 @@ def test_two_processes_have_the_path_penalty_of_one() -> None:
 
 def test_what_an_update_does_not_reach_has_a_gradient_of_zero() -> None:
     """Adam's mean square fades there and its counter goes on, as in the authors' loop; the parameter stays."""
-    recipe = make("stylegan2-ada", "32")
-    assert isinstance(recipe, StyleGAN2ADA)
-    updater = steps(recipe, 0, 1)
-    bias = recipe.discriminator.output.bias  # R1 knows only slopes
+    model = make("stylegan2-ada", "32")
+    assert isinstance(model, StyleGAN2ADA)
+    updater = steps(model, 0, 1)
+    bias = model.discriminator.output.bias  # R1 knows only slopes
     state = updater.optimisers["discriminator"].state[bias]
     assert int(state["step"]) == 2
     assert all(int(one["step"]) == 2 for optimiser in updater.optimisers.values() for one in optimiser.state.values())
@@ -196,17 +196,15 @@ def test_what_an_update_does_not_reach_has_a_gradient_of_zero() -> None:
 @pytest.mark.parametrize(("preset", "images"), [(auto, 100_000), (laptop, 50_000)])
 def test_from_other_weights_the_start_up_schedules_are_left_out(preset: Callable[..., object], images: int) -> None:
     shape, name = Shape(64, 64), preset.__name__
-    fresh, _ = resolved(Plan("stylegan2-ada", name, {}, {"images": 100}), shape)
-    tuned, training = resolved(
-        Plan("stylegan2-ada", name, {}, {"images": 100, "initial": "runs/x", "rate": 0.5}), shape
-    )
+    fresh, _ = resolve(Plan("stylegan2-ada", name, {}, {"images": 100}), shape)
+    tuned, training = resolve(Plan("stylegan2-ada", name, {}, {"images": 100, "initial": "runs/x", "rate": 0.5}), shape)
     changed = {key for key, value in fresh.model_dump().items() if tuned.model_dump()[key] != value}
     assert changed == ({"ema_rampup", "ada_images"} if name == "auto" else {"ema_rampup"})
     assert (tuned.ema_rampup, tuned.ada_images, training.rate) == (None, images, 0.5)  # type: ignore[attr-defined]
     assert not StyleGAN2ADA(fresh, Shape(16, 16), 0).notes()  # type: ignore[arg-type]
     told = StyleGAN2ADA(tuned, Shape(16, 16), 0).notes()  # type: ignore[arg-type]
     assert f"p can rise to 1 within {images:,}" in told[0]
-    asked, _ = resolved(
+    asked, _ = resolve(
         Plan("stylegan2-ada", name, {"ema_rampup": 0.1, "ada_images": 7}, {"images": 100, "initial": "x"}), shape
     )
     assert (asked.ema_rampup, asked.ada_images) == (0.1, 7)  # type: ignore[attr-defined]
@@ -214,21 +212,21 @@ def test_from_other_weights_the_start_up_schedules_are_left_out(preset: Callable
 
 @pytest.mark.parametrize(("rampup", "survives"), [(None, True), (0.05, False)])
 def test_the_loaded_average_survives_the_first_step(rampup: float | None, survives: bool) -> None:
-    recipe = make("stylegan2-ada", "16")
-    assert isinstance(recipe, StyleGAN2ADA)
-    recipe.config = recipe.config.model_copy(update={"ema_rampup": rampup, "ema_images": 4000.0})
+    model = make("stylegan2-ada", "16")
+    assert isinstance(model, StyleGAN2ADA)
+    model.config = model.config.model_copy(update={"ema_rampup": rampup, "ema_images": 4000.0})
     with torch.no_grad():
-        for parameter in recipe.average.parameters():
+        for parameter in model.average.parameters():
             parameter += 1.0
-    before = _flat(recipe.average.parameters())
-    steps(recipe, 0, 1)
-    raw, after = _flat(recipe.generator.parameters()), _flat(recipe.average.parameters())
+    before = _flat(model.average.parameters())
+    steps(model, 0, 1)
+    raw, after = _flat(model.generator.parameters()), _flat(model.average.parameters())
     kept = (after - raw).norm() / (before - raw).norm()
     assert (kept > 0.99) if survives else (kept < 0.01)
 
 
 def test_r3gan_keeps_a_loaded_average_too() -> None:
-    tuned, _ = resolved(Plan("r3gan", "laptop", {}, {"images": 100, "initial": "runs/x"}), Shape(64, 64))
+    tuned, _ = resolve(Plan("r3gan", "laptop", {}, {"images": 100, "initial": "runs/x"}), Shape(64, 64))
     assert tuned.ema_images == (4000.0, 4000.0)  # type: ignore[attr-defined]
 
 

@@ -69,12 +69,12 @@ def _discriminator_count(resolution: int, base: int) -> int:
 def test_parameters_of_auto_are_the_papers_layer_by_layer(resolution: int, base: int) -> None:
     shape = Shape(resolution, resolution)
     with torch.device("meta"):
-        recipe = StyleGAN2ADA.__new__(StyleGAN2ADA)
+        model = StyleGAN2ADA.__new__(StyleGAN2ADA)
         config = auto(shape, 32)
         synthesis = Synthesis(shape, config.channel_base, config.channel_max, config.latent)
         mapping = Mapping(config.latent, config.latent, config.mapping_layers, 0)
         discriminator = Discriminator(shape, config.channel_base, config.channel_max, 0, config.label_layers)
-    del recipe
+    del model
     count = lambda m: sum(p.numel() for p in m.parameters())  # noqa: E731
     assert count(mapping) == 2 * (512 * 512 + 512)
     assert count(synthesis) == _synthesis_count(resolution, base, 512)
@@ -144,9 +144,9 @@ def test_low_precision_stays_near_float32(dtype: torch.dtype) -> None:
 def test_parameters_of_auto_at_256_pixels_are_the_authors(classes: int, generator: int, discriminator: int) -> None:
     shape = Shape(256, 256)
     with torch.device("meta"):
-        recipe = StyleGAN2ADA(auto(shape, 32), shape, classes)
-    assert sum(p.numel() for p in recipe.generator.parameters()) == generator
-    assert sum(p.numel() for p in recipe.discriminator.parameters()) == discriminator
+        model = StyleGAN2ADA(auto(shape, 32), shape, classes)
+    assert sum(p.numel() for p in model.generator.parameters()) == generator
+    assert sum(p.numel() for p in model.discriminator.parameters()) == discriminator
 
 
 def test_in_float16_no_layer_of_the_discriminator_runs_over(monkeypatch: pytest.MonkeyPatch) -> None:

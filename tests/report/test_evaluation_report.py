@@ -9,25 +9,17 @@ import pandas as pd
 import pytest
 
 from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.errors import UserError
+from dermsynth.evaluation.results import Evaluation
 from dermsynth.images import encode_png
 from dermsynth.io import write_bytes
 from dermsynth.report import evaluation_report
-from dermsynth.report.evaluation_report import OLD_PAGE, PAGE, write_evaluation_report
+from dermsynth.report.evaluation_report import page_writer, write_evaluation_report
 from dermsynth.report.page import PHOTOGRAPHS
+from tests.evaluation.drawn import evaluation, row
 
-RESULT: dict[str, Any] = {
-    "synthetic": {"images": 8, "content_hash": "s", "classes": [], "generator": {}},
-    "real": {
-        "images": 8, "folder": "real", "split": "all", "content_hash": "r", "trained_on": 0, "training_set_known": False,
-        "classes": [], "left_out": {},
-    },
-    "extractor": {"name": "embedded", "resizer": "area", "identity": "e", "comparable_with_published_fid": False},
-    "size": [8, 8], "verdict": [], "class_verdicts": {}, "sides": [], "shared_images": 0, "label_fidelity": [],
-    "measurements": [{"group": "all classes", "metric": "FID", "value": 1.0, "low": 0.5, "high": 1.5, "synthetic": 8,
-                      "real": 8, "floor": 0.1, "matched": 1.0, "half": 4, "seed": 0}],
-    "copying": [], "copying_refused": "", "refused": [], "skin_tones": {}, "environment": {}, "path_lengths": [],
-    "copy_gate": {"flagged": 2, "of": 8, "threshold": 0.9, "false_alarms": 0.01, "held_out": 200, "training": 900},
-}  # fmt: skip
+FIGURE = row("FID", value=1.0, low=0.5, high=1.5, floor=0.1, matched=1.0)
+GATE = {"flagged": 2, "of": 8, "threshold": 0.9, "false_alarms": 0.01, "held_out": 200, "training": 900}
 
 
 def drawn(folder: Path, columns: dict[str, Any]) -> DataSet:
@@ -61,26 +53,27 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
     return found
 
 
-def result(made: DataSet, real: DataSet) -> dict[str, Any]:
+def result(made: DataSet, real: DataSet) -> Evaluation:
     points = [
         {"x": 0.0, "y": 0.0, "label": "nevus", "side": side, "file_name": name}
         for side, rows in (("synthetic", made), ("real", real))
         for name in rows.table["file_name"]
     ]
     closest = {"SSIM": [{"file_name": "images/0.png", "of": "images/3.png", "value": 0.9}]}
-    return {**RESULT, "closest": closest, "embedding": [{"method": "PCA", "note": "", "points": points}]}
+    embedding = [{"method": "PCA", "note": "", "points": points}]
+    return evaluation([FIGURE], copying=[], copy_gate=GATE, closest=closest, embedding=embedding)
 
 
 def test_flags_of_any_spelling_are_marked(sides: tuple[DataSet, DataSet]) -> None:
     made, real = sides
-    write_evaluation_report(made, real, result(made, real), "")
-    assert (made.folder / PAGE).read_text().count("<b>flagged</b>") == 2
+    page = write_evaluation_report(made, real, result(made, real), "").read_text()
+    assert page.count("<b>flagged</b>") == 2
 
 
 def test_the_page_says_that_it_embeds_photographs(sides: tuple[DataSet, DataSet], read: list[Path]) -> None:
     made, real = sides
-    write_evaluation_report(made, real, result(made, real), "")
-    assert PHOTOGRAPHS in (made.folder / PAGE).read_text()
+    page = write_evaluation_report(made, real, result(made, real), "").read_text()
+    assert PHOTOGRAPHS in page
     assert any(path.is_relative_to(real.folder) for path in read)
 
 
@@ -88,10 +81,9 @@ def test_without_photographs_no_real_image_and_no_copy_is_read(
     sides: tuple[DataSet, DataSet], read: list[Path]
 ) -> None:
     made, real = sides
-    write_evaluation_report(made, real, result(made, real), "", photographs=False)
+    page = write_evaluation_report(made, real, result(made, real), "", photographs=False).read_text()
     assert {path.name for path in read} == {f"{number}.png" for number in range(2, 8)}
     assert all(path.is_relative_to(made.folder) for path in read)
-    page = (made.folder / PAGE).read_text()
     assert PHOTOGRAPHS not in page
     assert "left out." in page
     assert "images/3.png" in page  # names of nearest images stay
@@ -106,9 +98,13 @@ def test_translations_of_photographs_count_as_photographs(sides: tuple[DataSet, 
     assert read == []
 
 
-def test_a_page_of_an_earlier_name_gives_way(sides: tuple[DataSet, DataSet]) -> None:
+def test_the_page_goes_where_it_is_told(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
     made, real = sides
-    (made.folder / OLD_PAGE).write_text("earlier")
-    write_evaluation_report(made, real, result(made, real), "")
-    assert (made.folder / PAGE).exists()
-    assert not (made.folder / OLD_PAGE).exists()
+    assert write_evaluation_report(made, real, result(made, real), "") == made.folder / "assessment" / "assessment.html"
+    assert write_evaluation_report(made, real, result(made, real), "", path=tmp_path / "a.html").exists()
+    saved = result(made, real).with_page(page_writer(made, real)).save(tmp_path / "b.html")
+    assert "<b>flagged</b>" in saved.read_text()
+    with pytest.raises(UserError, match="the images are not at hand"):
+        result(made, real).save(tmp_path / "c.html")
+    with pytest.raises(UserError, match=r"must end in \.json or \.html"):
+        result(made, real).save(tmp_path / "d.txt")

@@ -120,8 +120,8 @@ def test_truncation_to_nothing_gives_the_mean_image_of_the_class(run: Path, tmp_
     """At psi 0 images of a class differ by noise alone; at 1 they differ more."""
     from dermsynth.models.sampler import images_of
 
-    recipe = load_generator(run, device="cpu").recipe
-    spread = [images_of(recipe, range(16), [0] * 16, psi).astype(float).std(axis=0).mean() for psi in (0.0, 1.0)]
+    model = load_generator(run, device="cpu").model
+    spread = [images_of(model, range(16), [0] * 16, psi).astype(float).std(axis=0).mean() for psi in (0.0, 1.0)]
     assert spread[0] < spread[1]
 
 

@@ -28,10 +28,10 @@ def test_the_way_keeps_its_length_and_turns_evenly() -> None:
 
 @pytest.mark.parametrize("name", ["dcgan", "lapgan", "stylegan2-ada"])
 def test_a_walk_leads_from_one_seeds_image_to_the_others_latent(name: str) -> None:
-    recipe = make(name, classes=0)
-    strip = walk(recipe, (3, 9), 33)
+    model = make(name, classes=0)
+    strip = walk(model, (3, 9), 33)
     assert strip.shape == (33, 3, 32, 32)
-    assert np.abs(strip[0].astype(int) - images_of(recipe, [3], [0])[0]).max() <= 1
+    assert np.abs(strip[0].astype(int) - images_of(model, [3], [0])[0]).max() <= 1
     steps = [np.abs(a.astype(int) - b).mean() for a, b in itertools.pairwise(strip)]
     assert max(steps) < np.abs(strip[0].astype(int) - strip[-1]).mean() + 1e-9
 

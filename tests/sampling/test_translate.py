@@ -26,12 +26,12 @@ Make = Callable[[str], Generator]
 def made(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Make:
     runs: dict[str, Path] = {}
 
-    def load(recipe: str) -> Generator:
-        if recipe not in runs:
-            runs[recipe] = tmp_path_factory.mktemp("translators") / recipe
-            config, chosen = tiny_config(phantom, recipe=recipe, images=48)
-            train(runs[recipe], config, chosen, device="cpu")
-        return load_generator(runs[recipe], device="cpu")
+    def load(model: str) -> Generator:
+        if model not in runs:
+            runs[model] = tmp_path_factory.mktemp("translators") / model
+            config, chosen = tiny_config(phantom, recipe=model, images=48)
+            train(runs[model], config, chosen, device="cpu")
+        return load_generator(runs[model], device="cpu")
 
     return load
 
@@ -148,12 +148,12 @@ def test_labels_that_the_run_does_not_know_are_refused(made: Make, phantom: Data
 
 
 @pytest.mark.parametrize("recipe", ["pix2pixhd", "residual-translation", "cyclegan"])
-def test_their_reports_show_inputs(made: Make, recipe: str, tmp_path: Path) -> None:
-    generator = made(recipe)
+def test_their_reports_show_inputs(made: Make, model: str, tmp_path: Path) -> None:
+    generator = made(model)
     write_run_report(generator.run, tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert page.count("<img") >= 3
-    assert recipe in page
+    assert model in page
 
 
 def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: Path, tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from dermsynth.evaluation.subgroups import skin_tone_groups, tone_shares, tones_
 from dermsynth.evaluation.verdict import _fairness
 from dermsynth.metrics.clinical_features import NAMES, TONE
 from dermsynth.segmentation.skin import skin_tone, skin_tone_class, typology_angle
+from tests.evaluation.drawn import evaluation
 
 EVERYWHERE = np.ones((24, 24), bool)
 
@@ -58,6 +59,6 @@ def test_shares_are_of_the_measurable_and_refused_below_half() -> None:
 
 
 def test_the_light_of_fairness_does_not_use_what_was_not_measured() -> None:
-    line = _fairness({"skin_tones": {}, "skin_tones_measured": {"synthetic": 0.9, "real": 0.3}})
+    line = _fairness(evaluation(skin_tones_measured={"synthetic": 0.9, "real": 0.3}))
     assert line.light == "not measured"
     assert "30%" in str(line)

@@ -19,8 +19,8 @@ from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.io import read_json, write_json
 from dermsynth.study.create import Study, create_study
-from dermsynth.study.serve import running
-from dermsynth.study.service import Running, invite
+from dermsynth.study.serve import open_live_study
+from dermsynth.study.service import LiveStudy, invite
 
 PROTOCOL = """
 positive = "synthetic"
@@ -101,8 +101,8 @@ class Server:
         return [f"{self.url}/i/{token}" for token in invite(self.running, count, cap)]
 
     @property
-    def running(self) -> Running:
-        return running(self.folder, self.database)
+    def running(self) -> LiveStudy:
+        return open_live_study(self.folder, self.database)
 
     def stop(self) -> None:
         self.process.terminate()

@@ -209,7 +209,7 @@ def test_the_organisers_page_works_and_is_accessible(small: Study, serve: Callab
     checked(page)
     page.fill("input[name=token]", "wrong")
     send(page, "button")
-    assert "not the token" in page.inner_text("main")
+    assert "The token is wrong" in page.inner_text("main")
     page.problems.clear()  # the browser reports the refusal itself
     page.fill("input[name=token]", "an organiser's long token")
     send(page, "button")
@@ -220,9 +220,9 @@ def test_the_organisers_page_works_and_is_accessible(small: Study, serve: Callab
     assert "not open" in rater.inner_text("h1")
     send(page, "button:text('Open')")
     page.fill("input[name=reason]", "tested the pages")
-    send(page, "text=Set")
+    send(page, "text=Save")
     assert answers_table(server.running)["excluded"].tolist() == ["tested the pages"]
-    send(page, "text=Make links")
+    send(page, "text=Create links")
     assert f"{server.url}/i/" in page.inner_text("pre")
     page.check("input[name=sure]")
     send(page, "button:text('Delete')")

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dermsynth.errors import UserError
-from dermsynth.study.answers import Answers, Counted, answers_of, read_answers
+from dermsynth.study.answers import Answers, parse_answers
 from dermsynth.study.columns import FLAGS, NUMBERS, REAL, SYNTHETIC, WORDS, clean_table, is_flag, plain_word
+from dermsynth.study.counting import CountedAnswers, read_answers
 
 NO, YES = ("no", "0", "0.0", "false", "False", "FALSCH", "nein", ""), ("yes", "1", "1.0", "TRUE", "wahr", "ja", "x1")
 
@@ -22,7 +23,7 @@ def plain(raters: int = 3, images: int = 4) -> pd.DataFrame:
 
 def read(
     table: pd.DataFrame, folder: Path, positive: str = "", without: tuple[str, ...] = ()
-) -> tuple[Answers, Counted]:
+) -> tuple[Answers, CountedAnswers]:
     table.to_csv(folder / "answers.csv", index=False)
     return read_answers(folder / "answers.csv", positive, without)  # type: ignore[arg-type]
 
@@ -200,4 +201,4 @@ def test_doubtful_rows_are_said(tmp_path: Path) -> None:
 
 def test_a_clean_table_needs_no_word(tmp_path: Path) -> None:
     assert read(plain(), tmp_path)[1].notes == ()
-    assert len(answers_of(plain(), "real", Path("x")).table) == 12
+    assert len(parse_answers(plain(), "real", Path("x")).table) == 12

@@ -15,8 +15,9 @@ from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
 from dermsynth.statistics.mixed_model import fit_panel
 from dermsynth.study.create import create_study, open_study
-from dermsynth.study.planning import planned
-from dermsynth.study.selection import EXAMPLE, TRIAL, Looks
+from dermsynth.study.drawing import Features
+from dermsynth.study.planning import panel_precision
+from dermsynth.study.selection import EXAMPLE, TRIAL
 from dermsynth.study.sequence import conditions_for, sequence
 from tests.study.conftest import small_protocol
 
@@ -119,7 +120,7 @@ def test_similar_images_are_those_that_look_like_another_class(sides: tuple[Data
     side = DataSet(synthetic.folder, swapped, synthetic.description)
     two = real.select(np.isin(real.labels.astype(str), labels))
     mine = rows[swapped["label"].to_numpy()[rows] == labels[1]]
-    likeness = Looks(two).likeness(side, mine)
+    likeness = Features(two).likeness(side, mine)
     planted = np.isin(mine, first)
     assert likeness[planted].mean() > likeness[~planted].mean()
 
@@ -181,6 +182,6 @@ def test_plans_are_as_precise_as_simulated_panels() -> None:
         right = (random.random((raters, images)) < 1 / (1 + np.exp(-odds))).astype(float)
         low, high = fit_panel(right, np.ones_like(right), np.arange(images) % 2 == 0).interval()
         widths.append((high - low) / 2)
-    assert planned(raters, images).half_width == pytest.approx(np.mean(widths), rel=0.1)
-    assert planned(3, 50).equivalence_power == 0
-    assert planned(100, 1000).equivalence_power > 0.9
+    assert panel_precision(raters, images).half_width == pytest.approx(np.mean(widths), rel=0.1)
+    assert panel_precision(3, 50).equivalence_power == 0
+    assert panel_precision(100, 1000).equivalence_power > 0.9

@@ -8,7 +8,7 @@ import pytest
 
 from dermsynth.errors import UserError
 from dermsynth.study.analysis import analyse
-from dermsynth.study.answers import read_answers
+from dermsynth.study.counting import read_answers
 
 LABELS = ("Melanoma", "Nävus", "basal cell carcinoma", "1")
 

@@ -12,8 +12,8 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.study import service
 from dermsynth.study.create import create_study
 from dermsynth.study.export import answers_table
-from dermsynth.study.serve import running
-from dermsynth.study.service import Running
+from dermsynth.study.serve import open_live_study
+from dermsynth.study.service import LiveStudy
 from dermsynth.study.web.app import application
 from dermsynth.study.web.site import Site
 from tests.study.conftest import small_protocol
@@ -29,13 +29,13 @@ PATHS = ["/i/{i}", "/r/{r}", "/r/{r}/background", "/r/{r}/instructions", "/r/{r}
 
 
 @pytest.fixture(scope="module")
-def found(sides: tuple[DataSet, DataSet], tmp_path_factory: pytest.TempPathFactory) -> Running:
+def found(sides: tuple[DataSet, DataSet], tmp_path_factory: pytest.TempPathFactory) -> LiveStudy:
     folder = tmp_path_factory.mktemp("fuzz")
-    return running(create_study(small_protocol(folder), *sides, folder / "study", 0).folder)
+    return open_live_study(create_study(small_protocol(folder), *sides, folder / "study", 0).folder)
 
 
 @pytest.fixture(scope="module")
-def site(found: Running) -> Iterator[tuple[TestClient, dict[str, str]]]:
+def site(found: LiveStudy) -> Iterator[tuple[TestClient, dict[str, str]]]:
     invitation = service.invite(found, 1, cap=100_000)[0]
     token = service.join(found, invitation, "en")
     assert token is not None
@@ -55,7 +55,7 @@ def site(found: Running) -> Iterator[tuple[TestClient, dict[str, str]]]:
 )  # fmt: skip
 def test_every_request_gets_a_proper_answer(
     path: str, method: str, position: object, x: str, data: dict[str, str], signed: bool,
-    site: tuple[TestClient, dict[str, str]], found: Running,
+    site: tuple[TestClient, dict[str, str]], found: LiveStudy,
 ) -> None:  # fmt: skip
     client, known = site
     before = answers_table(found)

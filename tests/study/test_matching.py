@@ -13,9 +13,10 @@ from dermsynth.errors import UserError
 from dermsynth.io import read_json
 from dermsynth.study.confounding import confounding, separation
 from dermsynth.study.create import create_study
+from dermsynth.study.drawing import StudyImage
 from dermsynth.study.matching import quotas, target_shares
 from dermsynth.study.protocol import read_protocol
-from dermsynth.study.selection import TRIAL, Chosen, chosen_images
+from dermsynth.study.selection import TRIAL, select_images
 from tests.study.conftest import small_protocol
 
 COUNTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 60))
@@ -47,7 +48,7 @@ def test_what_a_class_lacks_goes_to_the_others_in_proportion() -> None:
     assert quotas(shares, 25, {"a": 50, "b": 30, "c": 20}) == {"a": 5, "b": 12, "c": 8}
 
 
-def labels_of(chosen: list[Chosen], kind: str) -> Counter[str]:
+def labels_of(chosen: list[StudyImage], kind: str) -> Counter[str]:
     return Counter(one.label.lower() for one in chosen if one.kind == kind and one.role == TRIAL)
 
 
@@ -59,14 +60,14 @@ def test_classes_of_both_kinds_are_the_same(sides: tuple[DataSet, DataSet]) -> N
     real, synthetic = sides
     two = synthetic.select(np.isin(synthetic.labels.astype(str), synthetic.classes[:2]))
     two = with_columns(two, label=[str(label).upper() for label in two.labels])
-    chosen, notes = chosen_images(read_protocol("baur"), {"real": real, "synthetic": two}, 0)
+    chosen, notes = select_images(read_protocol("baur"), {"real": real, "synthetic": two}, 0)
     shown = [labels_of(chosen, kind) for kind in ("real", "synthetic")]
     assert [sum(each.values()) for each in shown] == [50, 30]
     assert set(shown[0]) == set(shown[1]) == {name.lower() for name in two.classes}
     for label in shown[0]:
         assert shown[0][label] / 50 == pytest.approx(shown[1][label] / 30, abs=0.02)
     assert notes == []
-    loose, _ = chosen_images(read_protocol("baur"), {"real": real, "synthetic": two}, 0, matched=False)
+    loose, _ = select_images(read_protocol("baur"), {"real": real, "synthetic": two}, 0, matched=False)
     assert set(labels_of(loose, "real")) - set(labels_of(loose, "synthetic"))
 
 
@@ -74,7 +75,7 @@ def test_an_open_kind_follows_the_other_whose_classes_are_fixed(sides: tuple[Dat
     path = Path(small_protocol(tmp_path))
     each = 'kind = "synthetic", count = 2, each_label = true'
     path.write_text(path.read_text().replace('kind = "synthetic", count = 4', each).replace("count = 4", "count = 12"))
-    chosen, _ = chosen_images(read_protocol(str(path)), {"real": sides[0], "synthetic": sides[1]}, 0)
+    chosen, _ = select_images(read_protocol(str(path)), {"real": sides[0], "synthetic": sides[1]}, 0)
     assert labels_of(chosen, "synthetic") == dict.fromkeys(sides[0].classes, 2)
     assert labels_of(chosen, "real") == dict.fromkeys(sides[0].classes, 4)
 
@@ -89,7 +90,7 @@ def test_classes_that_cannot_be_matched_are_refused(sides: tuple[DataSet, DataSe
             create_study("baur", *pair, tmp_path / "study", 0)
     assert not (tmp_path / "study").exists()
     nameless = DataSet(synthetic.folder, synthetic.table.drop(columns="label"), synthetic.description)
-    _, notes = chosen_images(read_protocol("baur"), {"real": real, "synthetic": nameless}, 0)
+    _, notes = select_images(read_protocol("baur"), {"real": real, "synthetic": nameless}, 0)
     assert notes == ["the synthetic set has no labels: both kinds may be of other classes"]
 
 
@@ -97,11 +98,11 @@ def test_patients_come_twice_only_when_all_came_once(sides: tuple[DataSet, DataS
     groups = [f"p{i // 4}" if i % 2 else f"P{i // 4}" for i in range(len(sides[0].table))]
     real = with_columns(sides[0], group=groups)
     protocol = read_protocol("baur")
-    chosen, _ = chosen_images(protocol, {"real": real, "synthetic": sides[1]}, 0, matched=False)
+    chosen, _ = select_images(protocol, {"real": real, "synthetic": sides[1]}, 0, matched=False)
     shown = Counter(groups[one.row].lower() for one in chosen if one.kind == "real")
     assert set(shown.values()) == {1}
     crowded = with_columns(real, group=[f"{i // 40}.0" for i in range(len(groups))])
-    chosen, _ = chosen_images(protocol, {"real": crowded, "synthetic": sides[1]}, 0, matched=False)
+    chosen, _ = select_images(protocol, {"real": crowded, "synthetic": sides[1]}, 0, matched=False)
     said = confounding(chosen, {"real": crowded, "synthetic": sides[1]}, [(64, 64)] * len(chosen))
     assert any(note.startswith("50 of the real images are of 8 patients or lesions") for note in said)
 
@@ -112,25 +113,19 @@ def test_what_tells_the_kinds_apart_is_said_before_the_study_is_written(
     n = len(sides[0].table)
     real = with_columns(sides[0], hair=["True"] * n, site=["arm", "leg"] * (n // 2), ink=["1", "0"] * (n // 2))
     synthetic = with_columns(sides[1], hair=["0"] * (n - 40) + ["1"] * 40, site=["Arm", "LEG"] * (n // 2), ink="NA")
-    told: list[str] = []
-
-    def tell(note: str) -> None:
-        assert not (tmp_path / "study").exists()
-        told.append(note)
-
-    create_study("baur", real, synthetic, tmp_path / "study", 0, tell=tell)
+    told = create_study("baur", real, synthetic, tmp_path / "study", 0).notes
     assert any(
         note.startswith("column 'hair' tells the kinds apart: who knows it alone is right about") for note in told
     )
     assert any("ink (known of the real images only)" in note for note in told)
     assert not any("site" in note or "class" in note for note in told)
-    assert read_json(tmp_path / "study" / "study.json")["notes"] == told
+    assert read_json(tmp_path / "study" / "study.json")["notes"] == list(told)
 
 
 def test_sizes_and_formats_of_unknown_files_are_said(sides: tuple[DataSet, DataSet]) -> None:
     real = with_columns(sides[0], file_name=[f"{i}.JPG" for i in range(len(sides[0].table))])
     pair = {"real": real, "synthetic": sides[1]}
-    chosen, _ = chosen_images(read_protocol("baur"), pair, 0)
+    chosen, _ = select_images(read_protocol("baur"), pair, 0)
     large = [(600, 450) if one.kind == "real" else (64, 64) for one in chosen]
     said = " ".join(confounding(chosen, pair, large))
     assert "the real images' files are 8.1 times as long and wide" in said

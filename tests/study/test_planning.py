@@ -4,14 +4,14 @@ import itertools
 
 import pytest
 
-from dermsynth.study.planning import planned
+from dermsynth.study.planning import panel_precision
 
 RATERS, IMAGES = (2, 3, 4, 5, 8, 12, 20, 40, 100), (2, 3, 10, 30, 50, 80, 100, 200, 400, 1000, 4000)
 
 
 @pytest.mark.parametrize("deviations", [(0.3, 0.7), (0.0, 0.0), (1.5, 0.1), (0.1, 3.0), (0.0, 1.0)])
 def test_more_raters_or_images_never_make_a_plan_worse(deviations: tuple[float, float]) -> None:
-    plans = {(r, i): planned(r, i, *deviations) for r, i in itertools.product(RATERS, IMAGES)}
+    plans = {(r, i): panel_precision(r, i, *deviations) for r, i in itertools.product(RATERS, IMAGES)}
     ways = [*itertools.pairwise(RATERS)], [*itertools.pairwise(IMAGES)]
     pairs = [((a, i), (b, i)) for a, b in ways[0] for i in IMAGES] + [
         ((r, a), (r, b)) for a, b in ways[1] for r in RATERS
@@ -23,5 +23,5 @@ def test_more_raters_or_images_never_make_a_plan_worse(deviations: tuple[float, 
 
 
 def test_three_raters_gain_from_more_images() -> None:
-    widths = [planned(3, images).half_width for images in (80, 400)]
+    widths = [panel_precision(3, images).half_width for images in (80, 400)]
     assert 0.1 < widths[1] < widths[0] < 0.15

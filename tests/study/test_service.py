@@ -12,12 +12,12 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.study import service
 from dermsynth.study.analysis import analyse
-from dermsynth.study.answers import read_answers
+from dermsynth.study.counting import read_answers
 from dermsynth.study.create import Study, create_study
 from dermsynth.study.export import answers_csv, answers_table, study_answers
 from dermsynth.study.links import Links
-from dermsynth.study.serve import organiser_token, running, serve
-from dermsynth.study.service import Running
+from dermsynth.study.serve import open_live_study, organiser_token, prepare_server
+from dermsynth.study.service import LiveStudy
 from dermsynth.study.store import DATABASE, open_store
 from tests.study.conftest import small_protocol
 
@@ -25,11 +25,11 @@ GIVEN = {"kind": "real", "certainty": "3", "remark": ""}
 
 
 @pytest.fixture
-def found(small: Study) -> Running:
-    return running(small.folder)
+def found(small: Study) -> LiveStudy:
+    return open_live_study(small.folder)
 
 
-def joined(found: Running, cap: int = 1) -> str:
+def joined(found: LiveStudy, cap: int = 1) -> str:
     token = service.join(found, service.invite(found, 1, cap)[0], "en")
     assert token is not None
     service.describe(found, token, "lay_person", "")
@@ -37,13 +37,13 @@ def joined(found: Running, cap: int = 1) -> str:
     return token
 
 
-def seat(found: Running, token: str) -> service.Seat:
+def seat(found: LiveStudy, token: str) -> service.Seat:
     one = service.seat_of(found, token)
     assert one is not None
     return one
 
 
-def test_answers_are_taken_in_turn_once(found: Running) -> None:
+def test_answers_are_taken_in_turn_once(found: LiveStudy) -> None:
     token = joined(found)
     assert not service.answer(found, token, 1, "a", GIVEN, {})  # the first has no answer yet
     assert service.answer(found, token, 0, "a", GIVEN, {"shown_ms": 1.0})
@@ -57,7 +57,7 @@ def test_answers_are_taken_in_turn_once(found: Running) -> None:
 
 
 def test_revisions_are_kept_and_the_last_counts(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
-    found = running(create_study(small_protocol(tmp_path, back=True), *sides, tmp_path / "study", 0).folder)
+    found = open_live_study(create_study(small_protocol(tmp_path, back=True), *sides, tmp_path / "study", 0).folder)
     token = joined(found)
     for nonce, kind in (("a", "real"), ("b", "synthetic")):
         assert service.answer(found, token, 0, nonce, {**GIVEN, "kind": kind}, {})
@@ -71,7 +71,7 @@ def test_revisions_are_kept_and_the_last_counts(sides: tuple[DataSet, DataSet], 
 
 def test_the_same_page_answered_otherwise_is_a_revision(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
     """A browser may show a page from its memory, with the value that marks repeated submissions."""
-    found = running(create_study(small_protocol(tmp_path, back=True), *sides, tmp_path / "study", 0).folder)
+    found = open_live_study(create_study(small_protocol(tmp_path, back=True), *sides, tmp_path / "study", 0).folder)
     token = joined(found)
     for kind in ("real", "real", "synthetic"):
         assert service.answer(found, token, 0, "same", {**GIVEN, "kind": kind}, {})
@@ -81,7 +81,7 @@ def test_the_same_page_answered_otherwise_is_a_revision(sides: tuple[DataSet, Da
     ]
 
 
-def test_nothing_is_taken_after_the_end_or_while_paused(found: Running) -> None:
+def test_nothing_is_taken_after_the_end_or_while_paused(found: LiveStudy) -> None:
     token = joined(found)
     service.set_state(found, service.PAUSED)
     assert not service.answer(found, token, 0, "a", GIVEN, {})
@@ -94,7 +94,7 @@ def test_nothing_is_taken_after_the_end_or_while_paused(found: Running) -> None:
     assert not service.answer(found, token, 0, "z", GIVEN, {})
 
 
-def test_invitations_are_for_as_many_as_they_say(found: Running) -> None:
+def test_invitations_are_for_as_many_as_they_say(found: LiveStudy) -> None:
     one, three = service.invite(found, 1)[0], service.invite(found, 1, cap=3)[0]
     first, again = service.join(found, one, "en"), service.join(found, one, "de")
     assert found.links.identity(first or "") == found.links.identity(again or "")  # the same person, on any device
@@ -121,14 +121,14 @@ def test_links_are_signed_and_expire(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not links.check_form("x", links.form("y"))
 
 
-def test_only_hashes_are_stored(found: Running) -> None:
+def test_only_hashes_are_stored(found: LiveStudy) -> None:
     token = joined(found)
     data = b"".join(path.read_bytes() for path in found.study.folder.glob(f"{DATABASE}*"))
     assert token.split(".")[0].encode() not in data
     assert found.links.identity(token)[:20].encode() in data  # type: ignore[index]
 
 
-def test_a_rater_can_be_forgotten(found: Running) -> None:
+def test_a_rater_can_be_forgotten(found: LiveStudy) -> None:
     token, other = joined(found), joined(found)
     for one in (token, other):
         service.answer(found, one, 0, "a", GIVEN, {})
@@ -145,10 +145,10 @@ def test_a_rater_can_be_forgotten(found: Running) -> None:
     left = b"".join(path.read_bytes() for path in found.study.folder.glob("study.sqlite*"))
     assert identity.encode() not in left
     assert (found.study.folder / "study.sqlite").stat().st_mode & 0o777 == 0o600
-    assert [row["rater"] for row in service.overview(found)] == [seat(found, other).rater.name]
+    assert [row.rater for row in service.overview(found)] == [seat(found, other).rater.name]
 
 
-def test_checks_repeats_and_excluded_raters_are_left_out_of_the_analysis(found: Running) -> None:
+def test_checks_repeats_and_excluded_raters_are_left_out_of_the_analysis(found: LiveStudy) -> None:
     tokens = [joined(found), joined(found)]
     for token in tokens:
         for trial in service.all_trials(found, seat(found, token)):
@@ -157,7 +157,7 @@ def test_checks_repeats_and_excluded_raters_are_left_out_of_the_analysis(found: 
     assert len(answers.table) == 2 * 10
     assert counted.left_out == {"of excluded raters": 0, "to attention checks": 2}
     assert len(answers.first.table) == 2 * 8
-    assert [row["attention_missed"] for row in service.overview(found)] == [0, 0]
+    assert [row.attention_missed for row in service.overview(found)] == [0, 0]
     service.exclude(found, seat(found, tokens[0]).rater.name, "a test")
     answers, counted = study_answers(found)
     assert len(answers.raters) == 1
@@ -166,7 +166,7 @@ def test_checks_repeats_and_excluded_raters_are_left_out_of_the_analysis(found: 
     assert len(study_answers(found)[0].raters) == 2
 
 
-def test_an_exported_table_gives_the_figures_of_the_study(found: Running, tmp_path: Path) -> None:
+def test_an_exported_table_gives_the_figures_of_the_study(found: LiveStudy, tmp_path: Path) -> None:
     for number in range(3):
         token = joined(found)
         for trial in service.all_trials(found, seat(found, token)):
@@ -180,7 +180,7 @@ def test_an_exported_table_gives_the_figures_of_the_study(found: Running, tmp_pa
     assert len(theirs.raters) == 2
 
 
-def test_a_reason_that_reads_like_a_flag_stays_a_reason(found: Running, tmp_path: Path) -> None:
+def test_a_reason_that_reads_like_a_flag_stays_a_reason(found: LiveStudy, tmp_path: Path) -> None:
     for _ in range(2):
         token = joined(found)
         for trial in service.all_trials(found, seat(found, token)):
@@ -192,7 +192,7 @@ def test_a_reason_that_reads_like_a_flag_stays_a_reason(found: Running, tmp_path
         assert (len(answers.raters), counted.left_out["of excluded raters"]) == (1, 11)
 
 
-def test_doubtful_answers_are_counted_and_left_out_if_wanted(found: Running) -> None:
+def test_doubtful_answers_are_counted_and_left_out_if_wanted(found: LiveStudy) -> None:
     whole, half = joined(found), joined(found)
     for token in (whole, half):
         for trial in service.all_trials(found, seat(found, token))[: 11 if token == whole else 4]:
@@ -211,13 +211,13 @@ def test_doubtful_answers_are_counted_and_left_out_if_wanted(found: Running) -> 
     assert counted.noticed == {}
 
 
-def test_free_text_is_no_formula_for_a_spreadsheet(found: Running) -> None:
+def test_free_text_is_no_formula_for_a_spreadsheet(found: LiveStudy) -> None:
     token = joined(found)
     service.answer(found, token, 0, "a", {**GIVEN, "remark": "=1+1"}, {})
     assert pd.read_csv(io.StringIO(answers_csv(found)))["remark"].tolist() == ["'=1+1"]
 
 
-def test_a_second_click_makes_no_second_rater(found: Running) -> None:
+def test_a_second_click_makes_no_second_rater(found: LiveStudy) -> None:
     link = service.invite(found, 1, cap=2)[0]
     first, again = (service.join(found, link, "en", "the page's nonce") for _ in range(2))
     assert found.links.identity(first or "") == found.links.identity(again or "")
@@ -227,7 +227,7 @@ def test_a_second_click_makes_no_second_rater(found: Running) -> None:
     assert len(service.overview(found)) == 2
 
 
-def test_nothing_is_stored_of_a_rater_before_the_instructions(found: Running) -> None:
+def test_nothing_is_stored_of_a_rater_before_the_instructions(found: LiveStudy) -> None:
     link = service.invite(found, 1)[0]
     token = service.join(found, link, "en") or ""
     assert not service.answer(found, token, 0, "a", GIVEN, {})
@@ -237,7 +237,7 @@ def test_nothing_is_stored_of_a_rater_before_the_instructions(found: Running) ->
     assert (seat(found, token).rater.group, seat(found, token).rater.instructed) == ("", "")
 
 
-def test_a_study_without_answers_says_so(found: Running) -> None:
+def test_a_study_without_answers_says_so(found: LiveStudy) -> None:
     with pytest.raises(UserError, match="no answers yet"):
         study_answers(found)
 
@@ -262,4 +262,4 @@ def test_others_are_let_in_only_with_a_chosen_token(small: Study, monkeypatch: p
     with pytest.raises(UserError, match="5 characters; at least 16"):
         organiser_token(small, "127.0.0.1")
     with pytest.raises(UserError, match=r"`prefix` 'x/': write it as /study"):
-        serve(small.folder, host="127.0.0.1", port=1, prefix="x/", proxy="127.0.0.1", database="", days=1)
+        prepare_server(small.folder, host="127.0.0.1", port=1, prefix="x/", proxy="127.0.0.1", database="", days=1)

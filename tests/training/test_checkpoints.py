@@ -16,7 +16,7 @@ def _save(run: Path, images: int, value: float = 1.0) -> checkpoints.Checkpoint:
     optimiser = Adam([parameter], fused=True)
     parameter.grad = torch.ones(3)
     optimiser.step()
-    state = {"images": images, "step": images // 8, "recipe": "stylegan2-ada", "classes": []}
+    state = checkpoints.CheckpointState(images=images, step=images // 8, family="stylegan2-ada", classes=())
     return checkpoints.save(run, {"p": parameter.detach()}, {"g": optimiser}, state)
 
 
@@ -93,8 +93,8 @@ def test_nothing_but_safetensors_and_json_is_written(run: Path) -> None:
 
 
 def test_the_first_tensor_that_is_not_finite_is_named() -> None:
-    assert checkpoints.all_finite({"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")])}) == "b"
-    assert checkpoints.all_finite({"a": torch.ones(2), "n": torch.tensor([1])}) is None
+    assert checkpoints.first_not_finite({"a": torch.ones(2), "b": torch.tensor([1.0, float("nan")])}) == "b"
+    assert checkpoints.first_not_finite({"a": torch.ones(2), "n": torch.tensor([1])}) is None
 
 
 def test_save_twice_is_harmless(tmp_path: Path) -> None:

@@ -16,9 +16,11 @@ from dermsynth.training.distributed import Place, place_in_group
 MEETING = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 STEP = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "1", "SLURM_NTASKS": "2"}
 JOIN = """
+import logging
 import torch
 from dermsynth.errors import UserError
-from dermsynth.training import processes
+from dermsynth.training import distributed as processes
+logging.basicConfig(level="INFO")
 try:
     processes.start("cpu")
     print(int(processes.total(torch.tensor(processes.rank() + 1))), processes.count())

@@ -20,7 +20,7 @@ from dermsynth.io import read_json_lines
 from dermsynth.locks import folder_lock
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.training import checkpoints
-from dermsynth.training.benchmark import measured
+from dermsynth.training.benchmark import measure
 from dermsynth.training.config import RunConfig, TrainingSettings, read_config, validated
 from dermsynth.training.health import Alarms, spread
 from dermsynth.training.loop import Interrupted, Trainer, train
@@ -168,14 +168,14 @@ def test_not_finite_stops_and_keeps_the_last_good_checkpoint(phantom: DataSet, t
         inner()
         calls.append(1)
         if len(calls) == 10:
-            next(trainer.recipe.generator.parameters()).data[:] = float("nan")  # type: ignore[union-attr]
+            next(trainer.model.generator.parameters()).data[:] = float("nan")  # type: ignore[union-attr]
 
     trainer.step = poison  # type: ignore[method-assign]
     with pytest.raises(TrainingStopped, match="not finite"):
         trainer.train()
     good = checkpoints.find(tmp_path / "run")
     assert good.images == 64
-    assert checkpoints.all_finite(good.network()) is None
+    assert checkpoints.first_not_finite(good.network()) is None
 
 
 def test_collapse_ends_a_run_and_saturation_is_said_once_after_three_snapshots() -> None:
@@ -197,7 +197,7 @@ def test_collapse_ends_a_run_and_saturation_is_said_once_after_three_snapshots()
 
 
 def test_a_training_with_augmentation_at_its_bound_goes_on(
-    phantom: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    phantom: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Few images are what augmentation is for: the bound is said, in the terminal and in the log, and nothing ends."""
     monkeypatch.setattr("dermsynth.training.loop.GRACE", 0)
@@ -208,7 +208,7 @@ def test_a_training_with_augmentation_at_its_bound_goes_on(
     lines = [line for line in read_json_lines(tmp_path / "run" / "log.jsonl") if "warning" in line]
     assert [line["images"] for line in lines] == [32]
     assert "p has stayed at its bound 0.3" in lines[0]["warning"]
-    assert capsys.readouterr().err.count("warning: augmentation saturated") == 1
+    assert caplog.text.count("warning: augmentation saturated") == 1
 
 
 def test_a_full_disk_is_one_line_and_leaves_a_run_that_goes_on(phantom: DataSet, tmp_path: Path) -> None:
@@ -265,11 +265,11 @@ def test_the_clock_counts_images_where_the_batch_changes(phantom: DataSet, tmp_p
 
 
 def test_measuring_a_family_counts_and_times() -> None:
-    facts = measured("dcgan", Shape(16, 16), steps=1)
+    facts = measure("dcgan", Shape(16, 16), steps=1)
     assert facts.seconds is not None
     assert facts.seconds > 0
     assert set(facts.parameters) == {"generator", "discriminator"}
-    assert "nearest" in measured("dcgan", Shape(100, 100)).text()
+    assert "nearest" in measure("dcgan", Shape(100, 100)).text()
 
 
 def test_batch_must_divide(phantom: DataSet, tmp_path: Path) -> None:
@@ -295,7 +295,7 @@ def test_the_configuration_comes_back_complete(run: Path, phantom: DataSet) -> N
 
 def test_bfloat16_trains(phantom: DataSet, tmp_path: Path) -> None:
     config, chosen = tiny_config(phantom, images=32, precision="bfloat16")
-    assert checkpoints.all_finite(train(tmp_path / "run", config, chosen, device="cpu").network()) is None
+    assert checkpoints.first_not_finite(train(tmp_path / "run", config, chosen, device="cpu").network()) is None
 
 
 def test_every_batch_that_will_come_must_divide(phantom: DataSet, tmp_path: Path) -> None:

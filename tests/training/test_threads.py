@@ -11,8 +11,9 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.io import read_json, write_json
 from dermsynth.training import checkpoints, threads
+from dermsynth.training.callbacks import TrainingStart
 from dermsynth.training.display import Display
-from dermsynth.training.loop import train
+from dermsynth.training.loop import build, train
 from dermsynth.training.pace import LEAST, Pace
 from dermsynth.training.threads import fastest, recorded, use_threads
 from tests.conftest import tiny_config
@@ -55,7 +56,7 @@ def test_the_probe_takes_more_threads_where_they_are_worth_it(
 
 
 def test_what_is_asked_recorded_or_set_goes_before_the_probe(
-    four_cores: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    four_cores: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     _rates(monkeypatch, {1: 1, 2: 2, 4: 4})
     write_json(tmp_path / "environment.json", {"threads": 3})
@@ -63,7 +64,7 @@ def test_what_is_asked_recorded_or_set_goes_before_the_probe(
     assert use_threads(run=tmp_path, device="cpu").text() == "3 threads (as this run was trained so far)"
     write_json(tmp_path / "environment.json", {"threads": 64})
     assert use_threads(run=tmp_path, device="cpu").number == 4
-    assert "64 threads so far, here are 4 processors: the run does not go on bit for bit" in capsys.readouterr().err
+    assert "64 threads so far, here are 4 processors: the run does not go on bit for bit" in caplog.text
     monkeypatch.setenv("OMP_NUM_THREADS", "4")
     assert use_threads(device="cpu").text() == "4 threads (OMP_NUM_THREADS)"
     for number in (0, -1, 5):
@@ -79,15 +80,16 @@ def test_the_probe_computes_for_a_few_seconds_at_most() -> None:
     assert torch.get_num_threads() == 1
 
 
-def test_a_run_remembers_its_threads(phantom: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_run_remembers_its_threads(phantom: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "dermsynth")
     config, chosen = tiny_config(phantom, images=16, recipe="dcgan")
     train(tmp_path / "run", config, chosen, device="cpu")
     assert recorded(tmp_path / "run") == 1
-    assert checkpoints.find(tmp_path / "run").state["threads"] == 1
+    assert checkpoints.find(tmp_path / "run").state.threads == 1
     torch.set_num_threads(2)
     longer, chosen = tiny_config(phantom, images=24, recipe="dcgan")
     train(tmp_path / "run", longer, chosen, device="cpu")
-    assert "1 threads so far, now 2: sums of floats are rounded in another way" in capsys.readouterr().err
+    assert "1 threads so far, now 2: sums of floats are rounded in another way" in caplog.text
     assert read_json(tmp_path / "run" / "environment.json")["threads"] == 2
 
 
@@ -136,25 +138,24 @@ def test_slower_by_half_is_no_stall_and_a_new_pace_becomes_the_usual_one() -> No
 
 
 def test_a_stall_is_said_in_the_progress_line(
-    phantom: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    phantom: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     config, chosen = tiny_config(phantom, images=16, recipe="dcgan")
-    from dermsynth.training.loop import build
-
-    display = Display(tmp_path, config)
-    display.start(build(config, torch.device("cpu")), chosen, 0, torch.device("cpu"))
+    device, display = torch.device("cpu"), Display()
+    display.start(TrainingStart(tmp_path, config, build(config, device), chosen, 0, device))
     assert display.bar is not None
     now = _steps(display.pace, 0.0, 20, 1.0)
     display.pace.begin(now, 8)
-    display.tell_pace(now + 2)
+    display.check_pace(now + 2)
     assert display.bar.desc == ""
     for later in (30, 60):
-        display.tell_pace(now + later)
+        display.check_pace(now + later)
         assert display.bar.desc == "stalled: "
     display.pace.end(now + 60)
     now = _steps(display.pace, now + 60, 1, 1.0)
-    display.tell_pace(now)
+    display.check_pace(now)
     assert display.bar.desc == ""
     display.close()
-    told = capsys.readouterr().err
-    assert told.count("stalled: at most 0.27 images a second, usually 8; is another job on these processors?") == 1
+    assert (
+        caplog.text.count("stalled: at most 0.27 images a second, usually 8; is another job on these processors?") == 1
+    )

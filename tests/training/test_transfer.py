@@ -10,19 +10,16 @@ from dermsynth.models.registry import FAMILIES
 from dermsynth.models.stylegan2_ada import Config, StyleGAN2ADA
 from dermsynth.training import checkpoints
 from dermsynth.training.config import RunConfig, earlier_data, read_config
-from dermsynth.training.data import Plan, resolved
+from dermsynth.training.data import Plan, resolve
 from dermsynth.training.loop import Trainer, train
 from dermsynth.training.transfer import transfer
 from tests.conftest import TINY, tiny_config
 from tests.models.test_contract import make, steps
 
 
-def _save(
-    recipe: StyleGAN2ADA, classes: list[str], folder: Path, name: str = "stylegan2-ada"
-) -> checkpoints.Checkpoint:
-    return checkpoints.save(
-        folder, recipe.state_dict(), {}, {"images": 8, "step": 1, "recipe": name, "classes": classes}
-    )
+def _save(model: StyleGAN2ADA, classes: list[str], folder: Path, name: str = "stylegan2-ada") -> checkpoints.Checkpoint:
+    state = checkpoints.CheckpointState(edition=model.edition, images=8, step=1, family=name, classes=tuple(classes))
+    return checkpoints.save(folder, model.state_dict(), {}, state)
 
 
 def _make(size: str, classes: int, **changes: object) -> StyleGAN2ADA:
@@ -72,13 +69,13 @@ def test_the_average_of_the_first_run_lives_on_in_one_that_starts_from_it(
     """One step from a run's weights: the average is still that run's, and every rate is multiplied."""
     data = tiny_config(phantom)[0].data
     plan = Plan("stylegan2-ada", "laptop", TINY, {"images": 8, "batch": 8, "initial": str(run), "rate": 0.5})
-    model, training = resolved(plan, Shape(16, 16))
-    config = RunConfig(recipe="stylegan2-ada", preset="laptop", model=model.model_dump(), data=data, training=training)
+    model, training = resolve(plan, Shape(16, 16))
+    config = RunConfig(family="stylegan2-ada", preset="laptop", model=model.model_dump(), data=data, training=training)
     first = checkpoints.find(run).network()
     trainer = Trainer(tmp_path / "new", config, tiny_config(phantom)[1], [], "cpu")
     trainer.prepare()
     trainer.step()
-    after = trainer.recipe.state_dict()
+    after = trainer.model.state_dict()
     keys = [key for key in after if key.startswith("average.") and key in first]
     moved = sum(float((after[key] - first[key]).square().sum()) for key in keys) ** 0.5
     raw = [(after[key.replace("average", "generator", 1)], first[key]) for key in keys]
@@ -112,7 +109,7 @@ def test_every_family_transfers_and_none_mixes_up_classes(tmp_path: Path) -> Non
             assert torch.equal(value, new.state_dict()[key]), (name, key)
         for key in ("shown", "pool_target.filled"):
             assert key not in new.state_dict() or int(new.state_dict()[key]) == 0
-        if not new.matches_classes:
+        if not new.class_columns:
             with pytest.raises(UserError, match=r"classes a, b, now b, a; .* between the same classes"):
                 transfer(new, name, ["b", "a"], saved)
 

@@ -1,5 +1,6 @@
 """What stands beside the verdict: so few repeats, and parts of the test set that change it, named or not."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,18 @@ import scipy.stats
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.utility.arms import REAL, Arm, mixed
-from dermsynth.utility.cautions import cautions, half_width, wanted_repeats
-from dermsynth.utility.datasets import HeldOut
-from dermsynth.utility.metrics import Scored, comparisons, figures_of, paired_difference, variances
-from dermsynth.utility.subgroups import parts_of, telling_columns
+from dermsynth.utility.datasets import strata_of, telling_columns
+from dermsynth.utility.material import HeldOut, Stratum
+from dermsynth.utility.metrics import (
+    ArmScores,
+    arm_figures,
+    comparisons,
+    half_width,
+    paired_difference,
+    variances,
+    wanted_repeats,
+)
+from dermsynth.utility.verdict import cautions
 
 
 def test_the_widths_are_those_of_the_paired_difference() -> None:
@@ -32,38 +41,33 @@ def test_the_widths_are_those_of_the_paired_difference() -> None:
     assert wanted_repeats(1e-9, 1.0)[0] == 100
 
 
-def scored(arm: Arm, seed: int, repeats: int, strata: dict[str, np.ndarray] | None = None) -> Scored:  # type: ignore[type-arg]
+def scored(arm: Arm, seed: int, repeats: int, strata: Sequence[Stratum] = ()) -> ArmScores:
     """Scores that see the label, and much more clearly how it was confirmed (the first 150 images)."""
     random, n = np.random.default_rng(seed), 300
     confirmed = np.arange(n) < 150
     truth = np.where(confirmed, np.arange(n) % 3 > 0, np.arange(n) % 10 == 0)
     scores = 1 / (1 + np.exp(-(3 * confirmed + 0.8 * truth + random.normal(size=(repeats, n)))))
     rows = DataSet(Path("t"), pd.DataFrame({"file_name": [str(i) for i in range(n)]}), {})
-    return Scored(
-        arm, HeldOut("held out", rows, np.zeros((n, 3, 2, 2), np.uint8), truth, strata or {}), scores, 0.5, 0.5
-    )
+    return ArmScores(arm, HeldOut("held out", rows, np.zeros((n, 3, 2, 2), np.uint8), truth, strata), scores, 0.5, 0.5)
 
 
-def result(repeats: int) -> dict[str, object]:
-    strata = {"dx_type: histo": np.arange(300) < 150, "site: arm": np.arange(300) % 2 == 0}
+def result(repeats: int) -> list[str]:
+    confirmed, arm = np.arange(300) < 150, np.arange(300) % 2 == 0
+    strata = [Stratum("dx_type", "histo", confirmed), Stratum("site", "arm", arm)]
     rows = [scored(REAL, 1, repeats, strata), scored(mixed(1), 2, repeats, strata)]
-    return {
-        "figures": [figures_of(one, 0) for one in rows],
-        "comparisons": comparisons(rows, 0),
-        "settings": {"repeats": repeats},
-    }
+    return cautions([arm_figures(row, 0) for row in rows], comparisons(rows, 0), repeats)
 
 
 def test_few_repeats_are_said_with_the_number_that_would_do() -> None:
-    told = cautions(result(2))
+    told = result(2)
     assert told[0].startswith("2 repeats an arm: intervals are wide and themselves uncertain, up to +- ")
     assert "with `repeats` " in told[0]
-    assert cautions(result(1))[0].startswith("One repeat an arm: nothing is known of other seeds")
-    assert not any("repeats an arm" in line for line in cautions(result(5)))
+    assert (result(1))[0].startswith("One repeat an arm: nothing is known of other seeds")
+    assert not any("repeats an arm" in line for line in (result(5)))
 
 
 def test_a_part_in_which_real_images_fail_is_told_and_others_are_not() -> None:
-    (line,) = cautions(result(5))
+    (line,) = result(5)
     assert line.startswith("held out: within dx_type: histo (150 images, 100 positive)")
     assert "telling values of dx_type apart, not the labels" in line
 
@@ -76,16 +80,16 @@ def test_columns_need_not_be_named_to_be_looked_at() -> None:
         "note": [f"text {i}" for i in range(n)], "constant": "x", "sex": ["male", "Male", "NA", "female"] * 10,
     })  # fmt: skip
     assert telling_columns(table) == ["dx_type", "ruler", "age", "sex"]
-    assert {name: int(rows.sum()) for name, rows in parts_of(table, "ruler").items()} == {
+    assert {part.name: int(part.rows.sum()) for part in strata_of(table, "ruler")} == {
         "ruler: FALSE": 20,
         "ruler: True": 20,
     }
-    assert {name: int(rows.sum()) for name, rows in parts_of(table, "sex").items()} == {
+    assert {part.name: int(part.rows.sum()) for part in strata_of(table, "sex")} == {
         "sex: female": 10,
         "sex: male": 20,
     }
-    assert {name: int(rows.sum()) for name, rows in parts_of(table, "age").items()} == {
+    assert {part.name: int(part.rows.sum()) for part in strata_of(table, "age")} == {
         "age: up to 39.5": 20,
         "age: above 39.5": 20,
     }
-    assert len(parts_of(table, "note")) == n
+    assert len(strata_of(table, "note")) == n

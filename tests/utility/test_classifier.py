@@ -24,7 +24,7 @@ def test_a_visible_difference_is_learnt_and_the_same_seed_gives_the_same_scores(
     model, said = trained(examples(200, 0), examples(80, 1), training, mirrored, seed=0)
     test = examples(150, 2)
     assert auc(test.truth, model.probabilities(test.images)) > 0.9
-    assert said["validation_auc"] > 0.9
+    assert said.validation_auc > 0.9
     again, _ = trained(examples(200, 0), examples(80, 1), training, mirrored, seed=0)
     np.testing.assert_array_equal(again.probabilities(test.images), model.probabilities(test.images))
     other, _ = trained(examples(200, 0), examples(80, 1), training, mirrored, seed=1)
@@ -41,7 +41,7 @@ def test_classes_are_drawn_equally_often_and_weights_count_within_them() -> None
     truth = np.arange(100) < 10
     weights = np.ones(100)
     weights[:5] = 9
-    drawn = Examples(np.zeros((100, 3, 4, 4), np.uint8), truth, weights).drawn(20_000, np.random.default_rng(0))
+    drawn = Examples(np.zeros((100, 3, 4, 4), np.uint8), truth, weights).draw(20_000, np.random.default_rng(0))
     assert truth[drawn].mean() == pytest.approx(0.5, abs=0.02)
     assert (drawn[truth[drawn]] < 5).mean() == pytest.approx(0.9, abs=0.02)
 

@@ -14,17 +14,20 @@ from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
 from dermsynth.data.manifest import recorded_now
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
-from dermsynth.evaluation.evaluate import _usefulness
+from dermsynth.evaluation.results import usefulness_of
 from dermsynth.evaluation.verdict import verdict as evaluation_verdict
 from dermsynth.images import encode_png
 from dermsynth.io import read_json, write_bytes
 from dermsynth.report.utility_report import write_utility_report
 from dermsynth.statistics.roc import auc
-from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm, arms_of, mixed
+from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed, parse_arms
 from dermsynth.utility.classifier import Training, load_extractor
-from dermsynth.utility.datasets import Classes, HeldOut, gathered
-from dermsynth.utility.experiment import Plan, _scores_path, carry_out
-from dermsynth.utility.metrics import Scored, comparisons, figures_of, paired_difference, verdict, worth
+from dermsynth.utility.datasets import gathered
+from dermsynth.utility.experiment import Plan, _scores_path, carry_out, read_result
+from dermsynth.utility.material import Classes, HeldOut, Stratum
+from dermsynth.utility.metrics import ArmScores, arm_figures, comparisons, paired_difference
+from dermsynth.utility.verdict import verdict, worth
+from tests.evaluation.drawn import evaluation
 
 CLASSES = Classes("melanoma", ("nevus",))
 QUICK = Training(images=320, batch=16, learning_rate=0.003)
@@ -68,17 +71,17 @@ def synthetic(real: DataSet, tmp_path: Path) -> DataSet:
 
 
 def test_arms_are_named_and_wrong_names_are_refused() -> None:
-    assert arms_of(()) == ARMS
-    assert arms_of(("mixed=0.5", "real=0.25", "mixed=0.5")) == (
+    assert parse_arms(()) == ARMS
+    assert parse_arms(("mixed=0.5", "real=0.25", "mixed=0.5")) == (
         REAL,
         mixed(0.5),
         Arm("real, 25% of the images", real=0.25),
     )
-    assert arms_of(("mixed=1", "real"))[0] == REAL
-    assert arms_of(("real", "oversampled", "classical", "synthetic")) == (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC)
+    assert parse_arms(("mixed=1", "real"))[0] == REAL
+    assert parse_arms(("real", "oversampled", "classical", "synthetic")) == (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC)
     for name in ("fake", "mixed", "mixed=-1", "real=2", "mixed=many"):
         with pytest.raises(UserError, match="write real, oversampled"):
-            arms_of((name,))
+            parse_arms((name,))
 
 
 def test_every_arm_sees_what_its_name_says(real: DataSet, synthetic: DataSet) -> None:
@@ -86,15 +89,15 @@ def test_every_arm_sees_what_its_name_says(real: DataSet, synthetic: DataSet) ->
     count = len(material.training.table)
     assert count == 24 + 40
     for arm, made in ((REAL, 0), (SYNTHETIC, 120), (mixed(0.5), 32), (mixed(1), 64)):
-        shown = material.shown(arm, 0)
-        assert len(shown.images) == (0 if arm == SYNTHETIC else count) + made
-        drawn = shown.drawn(40_000, np.random.default_rng(0))
-        assert shown.truth[drawn].mean() == pytest.approx(0.5, abs=0.02)
+        examples = material.examples(arm, 0)
+        assert len(examples.images) == (0 if arm == SYNTHETIC else count) + made
+        drawn = examples.draw(40_000, np.random.default_rng(0))
+        assert examples.truth[drawn].mean() == pytest.approx(0.5, abs=0.02)
         if arm.synthetic and arm.real:
             assert (drawn < count).mean() == pytest.approx(1 / arm.length, abs=0.02)
-    fewer = material.shown(Arm("fewer", real=0.25), 0)
+    fewer = material.examples(Arm("fewer", real=0.25), 0)
     assert (fewer.truth.sum(), (~fewer.truth).sum()) == (6, 10)
-    assert not np.array_equal(fewer.images, material.shown(Arm("fewer", real=0.25), 1).images)
+    assert not np.array_equal(fewer.images, material.examples(Arm("fewer", real=0.25), 1).images)
 
 
 def test_test_images_were_seen_by_nobody(real: DataSet, synthetic: DataSet) -> None:
@@ -173,12 +176,12 @@ def test_a_patient_is_in_one_split_whatever_the_label(real: DataSet, synthetic: 
 def test_images_without_a_group_are_groups_of_their_own(real: DataSet, synthetic: DataSet) -> None:
     table = real.table.assign(group=["" if i % 5 else str(i) for i in range(len(real.table))])
     material = gathered(DataSet(real.folder, table, real.description), synthetic, CLASSES)
-    assert len(material.shown(Arm("fewer", real=0.25), 0).images) == 16
+    assert len(material.examples(Arm("fewer", real=0.25), 0).images) == 16
 
 
 def test_more_synthetic_images_than_there_are_cannot_be_shown(real: DataSet, synthetic: DataSet) -> None:
     with pytest.raises(UserError, match=r"arm 'mixed 1:2': needs 128 synthetic images, .* has 120; generate more"):
-        gathered(real, synthetic, CLASSES).shown(mixed(2), 0)
+        gathered(real, synthetic, CLASSES).examples(mixed(2), 0)
     with pytest.raises(UserError, match="needs another label beside it"):
         Classes("melanoma", ("melanoma",))
 
@@ -214,36 +217,38 @@ def test_further_test_sets_are_real_and_columns_exist(real: DataSet, synthetic: 
         gathered(real, synthetic, CLASSES, columns=("hare",))
     sites = real.table.assign(site=["arm"] * 30 + ["leg"] * 103)
     rows = DataSet(real.folder, sites, real.description)
-    assert {"site: arm", "site: leg"} <= {*gathered(rows, synthetic, CLASSES, columns=("site",)).tests[0].strata}
+    assert {"site: arm", "site: leg"} <= {
+        part.name for part in gathered(rows, synthetic, CLASSES, columns=("site",)).tests[0].strata
+    }
 
 
 def test_a_rare_class_alone_may_be_synthetic(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     rare = synthetic.select(synthetic.labels == "melanoma")
     material = gathered(real, rare, CLASSES)
-    shown = material.shown(mixed(0.5), 0)
-    assert (shown.truth.sum(), (~shown.truth).sum()) == (24 + 32, 40)
-    drawn = shown.drawn(40_000, np.random.default_rng(0))
-    assert shown.truth[drawn].mean() == pytest.approx(0.5, abs=0.02)
+    examples = material.examples(mixed(0.5), 0)
+    assert (examples.truth.sum(), (~examples.truth).sum()) == (24 + 32, 40)
+    drawn = examples.draw(40_000, np.random.default_rng(0))
+    assert examples.truth[drawn].mean() == pytest.approx(0.5, abs=0.02)
     with pytest.raises(UserError, match=r"arm 'synthetic': needs both labels, .* has melanoma"):
         carry_out(material, Plan((REAL, SYNTHETIC), 1, QUICK), tmp_path / "alone")
     assert not (tmp_path / "alone").exists()
     result = carry_out(material, Plan((REAL, mixed(0.5)), 1, QUICK), tmp_path / "out")
-    assert "trained_on_real_tested_on_synthetic" not in result
+    assert "trained_on_real_tested_on_synthetic" not in result.model_dump()
 
 
 def test_variants_are_arms_of_their_own(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     origin = {"synthetic": True, "generator": synthetic.description["generator"]}
     edited = folder(tmp_path / "edited", {"melanoma": 40, "nevus": 40}, 9, origin, splits=False, signal=0)
-    arms = arms_of(("synthetic", "synthetic@edited", "mixed=1@edited"), {"edited"})
+    arms = parse_arms(("synthetic", "synthetic@edited", "mixed=1@edited"), {"edited"})
     assert [arm.name for arm in arms] == ["real", "synthetic", "synthetic, edited", "mixed 1:1, edited"]
-    assert [arm.name for arm in arms_of((), ("edited",))][-2:] == ["synthetic, edited", "mixed 1:1, edited"]
+    assert [arm.name for arm in parse_arms((), ("edited",))][-2:] == ["synthetic, edited", "mixed 1:1, edited"]
     for name in ("synthetic@other", "real@edited"):
         with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
-            arms_of((name,), {"edited"})
+            parse_arms((name,), {"edited"})
     material = gathered(real, synthetic, CLASSES, variants={"edited": edited})
-    assert len(material.shown(arms[2], 0).images) == 80
+    assert len(material.examples(arms[2], 0).images) == 80
     result = carry_out(material, Plan(arms[:3], 1, QUICK), tmp_path / "out")
-    areas = {row["arm"]: row["auc"] for row in result["figures"]}
+    areas = {row.arm: row.auc for row in result.figures}
     assert areas["synthetic"] > 0.8 > areas["synthetic, edited"]  # the edited images show no difference
     with pytest.raises(UserError, match="variant 'edited': missing; add `variant`"):
         carry_out(gathered(real, synthetic, CLASSES), Plan((REAL,), 1, QUICK), tmp_path / "out")
@@ -264,19 +269,19 @@ def test_edited_copies_of_the_real_set_take_its_place(real: DataSet, synthetic: 
     copy = folder(tmp_path / "grey", counts, 0, {"edited_from": real.content_hash}, signal=0)
     table = copy.table.assign(edited_from=copy.table["file_name"]).iloc[::-1].iloc[:-1].reset_index(drop=True)
     grey = DataSet(copy.folder, table, copy.description)
-    arms = arms_of(("real", "real@grey"), copies=("grey",))
+    arms = parse_arms(("real", "real@grey"), copies=("grey",))
     assert [arm.name for arm in arms] == ["real", "real, grey"]
-    assert arms_of((), copies=("grey",))[-1] == arms[1]
+    assert parse_arms((), copies=("grey",))[-1] == arms[1]
     with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
-        arms_of(("synthetic@grey",), copies=("grey",))
+        parse_arms(("synthetic@grey",), copies=("grey",))
     material = gathered(real, synthetic, CLASSES, variants={"grey": grey})
-    shown, original = material.shown(arms[1], 0), material.shown(REAL, 0)
-    assert (len(shown.images), len(original.images)) == (63, 64)
-    assert (shown.truth == original.truth[1:]).all()
-    assert (shown.images[:, 1:] == original.images[1:, 1:]).all(), "the same images but for their red"
-    assert (shown.images[shown.truth, 0] != original.images[1:][shown.truth, 0]).any()
+    examples, original = material.examples(arms[1], 0), material.examples(REAL, 0)
+    assert (len(examples.images), len(original.images)) == (63, 64)
+    assert (examples.truth == original.truth[1:]).all()
+    assert (examples.images[:, 1:] == original.images[1:, 1:]).all(), "the same images but for their red"
+    assert (examples.images[examples.truth, 0] != original.images[1:][examples.truth, 0]).any()
     result = carry_out(material, Plan(arms, 1, QUICK), tmp_path / "out")
-    areas = {row["arm"]: row["auc"] for row in result["figures"]}
+    areas = {row.arm: row.auc for row in result.figures}
     assert areas["real"] > 0.8 > areas["real, grey"]
     assert read_json(tmp_path / "out" / "settings.json")["variants"]["grey"]["images"] == 63
 
@@ -286,21 +291,28 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     plan = Plan((REAL, SYNTHETIC, mixed(1), Arm("real, 25% of the images", real=0.25)), 2, QUICK)
     first = carry_out(material, plan, tmp_path / "out")
     assert len(list((tmp_path / "out" / "scores").glob("*.csv"))) == 8
-    assert read_json(tmp_path / "out" / "utility.json") == first
-    assert {f["arm"] for f in first["figures"]} == {arm.name for arm in plan.arms}
-    assert all(f["auc"] > 0.8 for f in first["figures"] if f["arm"] != "real, 25% of the images")
-    assert "real images of which 12 are positive" in first["verdict"]
-    assert "real images (AUC" in first["worth"]
-    assert first["trained_on_real_tested_on_synthetic"]["auc"] > 0.8
-    told = _usefulness(open_data_set(synthetic.folder))
+    assert read_result(tmp_path / "out") == first
+    with pytest.raises(UserError, match="no result of dermsynth utility"):
+        read_result(tmp_path)
+    table = first.to_frame().set_index("arm")
+    assert table.loc["real", "auc"] == first.figures[0].auc
+    assert (table["low"] <= table["ensemble_auc"]).all()
+    assert not (synthetic.folder / "usefulness.json").exists()
+    assert {f.arm for f in first.figures} == {arm.name for arm in plan.arms}
+    assert all(f.auc > 0.8 for f in first.figures if f.arm != "real, 25% of the images")
+    assert "real images of which 12 are positive" in first.verdict
+    assert "real images (AUC" in first.worth
+    assert first.trained_on_real_tested_on_synthetic is not None
+    assert first.trained_on_real_tested_on_synthetic.auc > 0.8
+    told = usefulness_of(open_data_set(synthetic.folder), tmp_path / "out")
     assert told is not None
-    line = evaluation_verdict({"measurements": [], "usefulness": told})[3]
-    assert line["says"] == first["verdict"]
-    assert line["light"] == {"helps": "green", "no evidence": "amber", "hurts": "red"}[first["outcome"]]
-    assert first["trained_on_real_tested_on_synthetic"]["images"] == 120
+    line = evaluation_verdict(evaluation(usefulness=told))[3]
+    assert line.says == first.verdict
+    assert line.light == {"helps": "green", "no evidence": "amber", "hurts": "red"}[first.outcome]
+    assert first.trained_on_real_tested_on_synthetic.images == 120
     write_utility_report(tmp_path / "out", first, "dermsynth utility made")
     page = (tmp_path / "out" / "utility.html").read_text()
-    assert first["verdict"] in html.unescape(page)
+    assert first.verdict in html.unescape(page)
     assert page.count("<svg") == 5  # differences, ROC, reliability, precision and recall, worth in real images
     extractor = load_extractor(f"classifier={tmp_path / 'out'}")
     test = material.tests[0]
@@ -311,12 +323,12 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     with pytest.raises(UserError, match="takes a folder of dermsynth utility"):
         load_extractor("classifier=nowhere")
     again = carry_out(material, plan, tmp_path / "again")
-    assert [f["auc_repeats"] for f in again["figures"]] == [f["auc_repeats"] for f in first["figures"]]
+    assert [f.auc_repeats for f in again.figures] == [f.auc_repeats for f in first.figures]
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "scores").glob("*.csv")}
     more = carry_out(material, replace(plan, arms=(REAL, OVERSAMPLED), repeats=1), tmp_path / "out")
     assert all(p.stat().st_mtime_ns == t for p, t in kept.items())
-    assert [f["arm"] for f in more["figures"]] == [*(arm.name for arm in plan.arms), OVERSAMPLED.name]
-    assert all(f["repeats"] == 2 for f in more["figures"])
+    assert [f.arm for f in more.figures] == [*(arm.name for arm in plan.arms), OVERSAMPLED.name]
+    assert all(f.repeats == 2 for f in more.figures)
     swapped = replace(material, validation_rows=material.tests[0].rows)
     with pytest.raises(UserError, match="begun with another validation_rows"):
         carry_out(swapped, plan, tmp_path / "out")
@@ -337,21 +349,21 @@ def test_the_verb_trains_tests_and_writes_a_page(
     assert (tmp_path / "out" / "utility.html").exists()
 
 
-def scored(arm: Arm, shift: float, seed: int, n: int = 300, repeats: int = 4) -> Scored:
+def scored(arm: Arm, shift: float, seed: int, n: int = 300, repeats: int = 4) -> ArmScores:
     random = np.random.default_rng(0)
     truth = np.arange(n) < n // 4
     common = random.normal(size=n)
     noise = np.random.default_rng(seed).normal(size=(repeats, n))
     scores = 1 / (1 + np.exp(-(common + shift * truth + 0.5 * noise)))
     rows = DataSet(Path("t"), pd.DataFrame({"file_name": [str(i) for i in range(n)]}), {})
-    return Scored(
+    return ArmScores(
         arm,
         HeldOut(
             "held out",
             rows,
             np.zeros((n, 3, 2, 2), np.uint8),
             truth,
-            {"site: arm": np.arange(n) % 2 == 0, "site: rare": np.arange(n) < 5},
+            [Stratum("site", "arm", np.arange(n) % 2 == 0), Stratum("site", "rare", np.arange(n) < 5)],
         ),
         scores,
         0.5,
@@ -369,13 +381,9 @@ def told(shift: float, control: float = 1.0) -> tuple[str, str]:
     fewer = [
         scored(Arm(f"real, {share:.0%} of the images", real=share), at, 5) for share, at in ((0.1, 0.2), (0.5, 0.8))
     ]
-    result = {
-        "figures": [figures_of(one, 0) for one in (*rows, *fewer)],
-        "comparisons": comparisons(rows, 0),
-        "settings": {"arms": [{"name": r.arm.name, "real": r.arm.real, "synthetic": r.arm.synthetic, "length": r.arm.length}
-                              for r in (*rows, *fewer)]},
-    }  # fmt: skip
-    return verdict(result, "held out")[1], worth(result, 1000, "held out")
+    arms = [row.arm for row in (*rows, *fewer)]
+    figures = [arm_figures(row, 0) for row in (*rows, *fewer)]
+    return verdict(figures, comparisons(rows, 0), arms).text, worth(figures, arms, 1000)
 
 
 def test_the_verdict_says_what_was_planted() -> None:
@@ -409,12 +417,12 @@ def test_the_paired_difference_is_fair_and_sees_a_difference() -> None:
 
 def test_figures_of_an_arm_are_those_of_its_scores() -> None:
     one = scored(REAL, 1.0, 1)
-    found = figures_of(one, 0)
-    assert found["auc"] == pytest.approx(np.mean([auc(one.test.truth, s) for s in one.scores]))
-    assert found["delong"][0] < found["ensemble_auc"] < found["delong"][1]
-    (part,) = found["strata"]  # the rare one has too few images
-    assert (part["stratum"], part["images"], part["positive"]) == ("site: arm", 150, 38)
-    assert part["auc"] == pytest.approx(auc(one.test.truth[::2], one.mean[::2]))
-    confusion = found["confusion"]
-    assert sum(confusion.values()) == 300
-    assert confusion["true_positive"] + confusion["false_negative"] == 75
+    found = arm_figures(one, 0)
+    assert found.auc == pytest.approx(np.mean([auc(one.test.truth, s) for s in one.scores]))
+    assert found.delong[0] < found.ensemble_auc < found.delong[1]
+    (part,) = found.strata  # the rare one has too few images
+    assert (part.stratum, part.images, part.positive) == ("site: arm", 150, 38)
+    assert part.auc == pytest.approx(auc(one.test.truth[::2], one.ensemble[::2]))
+    confusion = found.confusion
+    assert sum(confusion.model_dump().values()) == 300
+    assert confusion.true_positive + confusion.false_negative == 75

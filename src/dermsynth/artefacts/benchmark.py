@@ -3,19 +3,19 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from skimage.color import deltaE_ciede2000
 from skimage.metrics import structural_similarity
 from sklearn.metrics import roc_auc_score
 
 from dermsynth.artefacts.annotate import found_column
-from dermsynth.artefacts.confirmation import known_flags
 from dermsynth.artefacts.datasets import INSERTED, inserted
 from dermsynth.artefacts.detection import ARTEFACTS, Found, detect
 from dermsynth.artefacts.fill import METHODS, SLOW, Method
@@ -23,7 +23,7 @@ from dermsynth.artefacts.removal import Removal, cleaned
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import Pixels, read_image
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 from dermsynth.segmentation.lesion import dice
 
 Mask = NDArray[np.bool_]
@@ -100,7 +100,7 @@ def as_rows(found: Sequence[Detection | Repair]) -> list[dict[str, object]]:
 FEWEST, RESAMPLES = 2, 1000
 
 
-def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, jobs: int = -1) -> dict[str, Any]:
+def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, jobs: int | None = None) -> dict[str, Any]:
     """Means with 95 % intervals over images, of every artefact and method: PSNR, SSIM and colour error inside the hole.
 
     Raises UserError when the set has fewer than two images that count as clean.
@@ -110,10 +110,10 @@ def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, job
         raise UserError(f"`count` {count}: must be at least 1")
     chosen = _clean(data_set, count, seed)
     methods = [method for method in METHODS if slow or method not in SLOW]
-    tasks = (delayed(_try)(path, number, seed, methods) for number, path in enumerate(chosen.paths))
-    done = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    results = list(progress_bar(done, total=len(chosen.table), label="comparing", unit="img"))
-    found, repairs = ([one for pair in results for one in pair[side]] for side in (0, 1))
+    compare = partial(_try, seed=seed, methods=methods)
+    results = parallel_map(compare, list(enumerate(chosen.paths)), label="comparing", jobs=jobs)
+    found = [detection for detections, _ in results for detection in detections]
+    repairs = [repair for _, repairs_of_image in results for repair in repairs_of_image]
     return {
         "images": len(chosen.table), "first": str(chosen.table["file_name"].iloc[0]), "seed": seed,
         "content_hash": data_set.content_hash,
@@ -139,15 +139,15 @@ def _clean(data_set: DataSet, count: int, seed: int) -> DataSet:
     keep = np.ones(len(data_set.table), bool)
     if found_column("frame") in data_set.table:
         for name in set(ARTEFACTS) - {"bubble"}:
-            keep &= known_flags(data_set.table, found_column(name)) == 0
+            keep &= data_set.known_flags(found_column(name)) == 0
     if keep.sum() < FEWEST:
         raise UserError(f"{data_set.folder}: {int(keep.sum())} images without artefacts; at least {FEWEST} are needed")
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(keep))[:count]
     return data_set.select(np.isin(np.arange(len(keep)), rows))
 
 
-def _try(path: Any, number: int, seed: int, methods: Sequence[Method]) -> tuple[list[Detection], list[Repair]]:
-    cv2.setNumThreads(1)
+def _try(numbered: tuple[int, Path], *, seed: int, methods: Sequence[Method]) -> tuple[list[Detection], list[Repair]]:
+    number, path = numbered
     return tried(read_image(path), number, seed, methods=methods)
 
 

@@ -11,14 +11,14 @@ from scipy.stats.contingency import odds_ratio
 from sklearn.linear_model import LogisticRegression
 
 from dermsynth.artefacts.annotate import TONE, found_column
-from dermsynth.artefacts.confirmation import LABELS, Trust, known_flags, trusts
+from dermsynth.artefacts.confirmation import LABELS, Trust, trusts
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.splits import joined_groups
 from dermsynth.errors import UserError
 from dermsynth.segmentation.skin import skin_tone_class
 from dermsynth.statistics.cross_validation import held_out_auc
 from dermsynth.statistics.intervals import LEVEL
-from dermsynth.values import identifiers, numbers
+from dermsynth.values import identifiers
 
 OTHER_NAMES = ("gel_border",)
 """A column of flags that data sets come with and no detector looks for."""
@@ -59,7 +59,7 @@ def artefact_columns(data_set: DataSet, trust: Sequence[Trust]) -> tuple[list[st
     usable = []
     for name in names:
         try:
-            values = known_flags(data_set.table, name)
+            values = data_set.known_flags(name)
         except UserError as error:
             notes.append(f"not judged: {error}")
             continue
@@ -117,7 +117,7 @@ def bias_findings(bias: Bias, folder: object) -> list[str]:
 
 def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
     """Share of a class with the artefact, and its odds ratio against the other classes with exact conditional interval."""
-    values = known_flags(data_set.table, column)
+    values = data_set.known_flags(column)
     known = np.isfinite(values)
     mine, shown = (data_set.labels == label)[known], values[known] == 1
     table = [
@@ -135,7 +135,7 @@ def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
 
 def _told(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], seed: int) -> pd.DataFrame:
     """AUC, one class against the others, of a logistic regression on the artefact columns alone, never fitted on one's group."""
-    seen = np.stack([known_flags(data_set.table, column) for column in columns], axis=1)
+    seen = np.stack([data_set.known_flags(column) for column in columns], axis=1)
     known: NDArray[np.bool_] = np.asarray(np.isfinite(seen).all(axis=1))
     data_set, seen = data_set.select(known), seen[known]
     names = data_set.table.get("group")
@@ -167,7 +167,7 @@ def _tones(data_set: DataSet, classes: Sequence[str]) -> pd.DataFrame:
     """Median and quartiles of the individual typology angle in every class, the most frequent skin tone, how many have one."""
     if TONE not in data_set.table:
         return pd.DataFrame()
-    angles = numbers(data_set.table, TONE)
+    angles = data_set.numbers(TONE)
     rows = []
     for label in classes:
         every = angles[data_set.labels == label]

@@ -13,10 +13,10 @@ from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from dermsynth.artefacts.confirmation import known_flags
+from dermsynth.artefacts.annotations import annotate, claim_annotations
 from dermsynth.backbones.extractors import timm_network
 from dermsynth.backbones.mobilenet import MobileNetV2, imagenet_normalised, load_mobilenet
-from dermsynth.data.dataset import DataSet, amended
+from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.data.splits import joined_groups
 from dermsynth.errors import UserError, require_seed
@@ -142,7 +142,7 @@ def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
         there = ", ".join(str(name) for name in data_set.table if _is_flags(data_set, str(name))) or "none"
         raise UserError(f"`column` {column!r}: no such column in {data_set.folder}; columns of flags: {there}")
     try:
-        values = known_flags(data_set.table, column)
+        values = data_set.known_flags(column)
     except UserError as error:
         raise UserError(f"`column` {column!r}: in {data_set.folder} {error}; it must be 0, 1 or blank") from error
     counts = [int((values == value).sum()) for value in (1, 0)]
@@ -155,14 +155,14 @@ def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
 
 def _is_flags(data_set: DataSet, column: str) -> bool:
     try:
-        return bool(np.isfinite(known_flags(data_set.table, column)).any())
+        return bool(np.isfinite(data_set.known_flags(column)).any())
     except UserError:
         return False
 
 
 def groups_of(data_set: DataSet) -> NDArray[np.int64]:
     """Numbers of groups: patients or lesions as the set names them, and twins."""
-    hashes, thumbnails = fingerprints(data_set.paths, -1)
+    hashes, thumbnails = fingerprints(data_set.paths)
     names = data_set.table.get("group")
     groups = np.full(len(data_set.table), "", dtype=object) if names is None else identifiers(names)
     return joined_groups(groups, near_duplicates(hashes, thumbnails))
@@ -211,11 +211,14 @@ def load_detector(folder: Path) -> Detector:
         raise UserError(f"{path}: no detector of artefacts ({type(error).__name__})") from error
 
 
-def add_probabilities(data_set: DataSet, folder: Path, model: str) -> DataSet:
+def add_probabilities(data_set: DataSet, folder: Path, model: str, *, out: Path | None = None) -> DataSet:
     """Columns `probability_LABEL` by a trained detector on the features of a backbone.
 
-    Raises UserError when there is no detector, or it was trained on another backbone.
+    With `out` they are written into a folder of annotations instead of the set's table.
+
+    Raises UserError when there is no detector, it was trained on another backbone, or the columns cannot be written.
     """
+    claim_annotations(data_set, out)
     detector, pooled = load_detector(folder), Pooled(model)
     if pooled.name != detector.backbone:
         raise UserError(f"`model` {pooled.place!r}: the detector was trained on features of {detector.backbone}")
@@ -225,4 +228,5 @@ def add_probabilities(data_set: DataSet, folder: Path, model: str) -> DataSet:
             f"`model` {pooled.place!r}: {rows.shape[1]} features; the detector takes {detector.weights.shape[1]}"
         )
     found = detector.probabilities(rows).round(4).astype(str)
-    return amended(data_set, {f"probability_{label}": found[:, i] for i, label in enumerate(detector.labels)}, {})
+    columns = {f"probability_{label}": found[:, i] for i, label in enumerate(detector.labels)}
+    return annotate(data_set, columns, {}, out)

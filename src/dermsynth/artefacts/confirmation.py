@@ -12,15 +12,15 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 import scipy.stats
-from numpy.typing import NDArray
 
 from dermsynth.artefacts.annotate import found_column, score_column
+from dermsynth.artefacts.annotations import annotations_folder
 from dermsynth.artefacts.detection import ARTEFACTS
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.io import write_text
-from dermsynth.values import flags, is_missing, parse_flag
+from dermsynth.values import parse_flag
 
 Status = Literal["labels", "confirmed by eye", "unconfirmed"]
 ANSWERS, COLUMNS = "artefacts_confirmed.csv", ("artefact", "file_name", "score", "confirmed")
@@ -80,16 +80,6 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def known_flags(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    """A column of flags as 1 and 0; NaN where the value is missing.
-
-    Raises UserError naming row and column for what is no flag.
-    """
-    values = flags(table, column).astype(np.float64)
-    values[[is_missing(value) for value in table[column]]] = np.nan
-    return values
-
-
 def detected(data_set: DataSet) -> list[str]:
     """The artefacts that were looked for."""
     return [name for name in ARTEFACTS if found_column(name) in data_set.table]
@@ -100,16 +90,16 @@ def trusts(data_set: DataSet) -> list[Trust]:
 
     Raises UserError for columns or answers that cannot be read.
     """
-    answers = read_answers(data_set.folder / ANSWERS, data_set)
+    answers = read_answers(answers_file(data_set), data_set)
     return [_trust(data_set, name, answers) for name in detected(data_set)]
 
 
 def _trust(data_set: DataSet, name: str, answers: pd.DataFrame) -> Trust:
-    found = known_flags(data_set.table, found_column(name)) == 1
+    found = data_set.known_flags(found_column(name)) == 1
     count = int(found.sum())
     for column in LABELS[name]:
         if column in data_set.table:
-            truth = known_flags(data_set.table, column)
+            truth = data_set.known_flags(column)
             known = np.isfinite(truth)
             if (found & known).any():
                 seen, right = int((truth == 1).sum()), int((found & (truth == 1)).sum())
@@ -118,6 +108,11 @@ def _trust(data_set: DataSet, name: str, answers: pd.DataFrame) -> Trust:
     if len(mine) == 0:
         return Trust(name, count, "unconfirmed")
     return Trust(name, count, "confirmed by eye", int(mine["confirmed"].astype(bool).sum()), len(mine))
+
+
+def answers_file(data_set: DataSet) -> Path:
+    """The table of answers: with the set's annotations where these lie apart, else with the set."""
+    return annotations_folder(data_set) / ANSWERS
 
 
 def read_answers(path: Path, data_set: DataSet) -> pd.DataFrame:
@@ -148,7 +143,7 @@ def _places(data_set: DataSet) -> list[tuple[str, str, str]]:
     """Artefact, file name and score of everything that was found."""
     table, found = data_set.table, []
     for name in detected(data_set):
-        rows = known_flags(table, found_column(name)) == 1
+        rows = data_set.known_flags(found_column(name)) == 1
         scores = table.get(score_column(name), pd.Series([""] * len(table)))
         found += [(name, f, s) for f, s in zip(table["file_name"][rows], scores[rows], strict=True)]
     return found
@@ -163,7 +158,7 @@ def draw_to_confirm(data_set: DataSet, each: int, seed: int) -> pd.DataFrame:
         raise UserError(f"{data_set.folder}: not looked at; first: dermsynth artefacts detect {data_set.folder}")
     if each < 1:
         raise UserError(f"`count` {each}: must be at least 1")
-    answers = read_answers(data_set.folder / ANSWERS, data_set)
+    answers = read_answers(answers_file(data_set), data_set)
     rows = list[tuple[object, ...]]()
     for number, name in enumerate(ARTEFACTS):
         places = [place for place in _places(data_set) if place[0] == name]

@@ -5,7 +5,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -21,7 +20,7 @@ from dermsynth.data.phantom.canvas import Canvas
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_png, read_image
 from dermsynth.io import replacing_folder, write_bytes
-from dermsynth.progress import over_cores
+from dermsynth.parallel import parallel_map
 
 Mask = NDArray[np.bool_]
 INSERTED = ("frame", "hair", "ruler", "ink", "sticker")
@@ -53,7 +52,7 @@ OUTDATED = ("found_", "score_", "probability_", "copy_", "left_", "skin_tone"), 
 """Beginnings and endings of columns that describe the pixels as they were, or name files that do not come along."""
 
 
-def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int = -1) -> tuple[DataSet, list[str]]:
+def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int | None = None) -> tuple[DataSet, list[str]]:
     """A copy of a set without artefacts, by stored masks where there are any, and what had to be left out and why.
 
     New columns: `edited_from`, the share of the image that was filled, the share of the lesion that a cut lost, and of every
@@ -67,7 +66,7 @@ def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int = -1
     return _edited(data_set, out, partial(_remove, removal), step, jobs, chunk)
 
 
-def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *, jobs: int = -1) -> DataSet:
+def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *, jobs: int | None = None) -> DataSet:
     """A copy of a set with artefacts drawn into every image; columns `edited_from` and `inserted` tell the pairs."""
     step = {"command": "dermsynth artefacts insert", "artefacts": list(names), "seed": seed}
     return _edited(data_set, out, partial(_insert, tuple(names), seed), step, jobs)[0]
@@ -91,29 +90,27 @@ def _insert(
 
 
 def _edited(
-    data_set: DataSet, out: Path, edit: Edit, step: Mapping[str, object], jobs: int, chunk: int = CHUNK
+    data_set: DataSet, out: Path, edit: Edit, step: Mapping[str, object], jobs: int | None, chunk: int = CHUNK
 ) -> tuple[DataSet, list[str]]:
     refuse_filled(out)
     table = data_set.table
     rows = table.assign(stem=unique_stems(table["file_name"])).to_dict("records")
     with replacing_folder(out) as work:
-        results = over_cores(partial(_edit_chunk, data_set, work, edit), rows, chunk=chunk, jobs=jobs, label="editing")
+        rewrite = partial(_edit_image, data_set, work, edit)
+        results = parallel_map(rewrite, list(enumerate(rows)), label="editing", chunk=chunk, jobs=jobs)
         kept, problems = [r for r in results if isinstance(r, dict)], [r for r in results if isinstance(r, str)]
         if not kept:
             raise UserError(f"{data_set.folder}: no image could be edited; first: {problems[0]}")
-        facts = {key: data_set.description[key] for key in KEPT if key in data_set.description}
-        facts |= {"history": data_set.description.get("history", []), "edited_from": data_set.content_hash}
+        provenance = data_set.provenance
+        facts = {key: provenance.document[key] for key in KEPT if provenance.says(key)}
+        facts |= {"history": provenance.document.get("history", []), "edited_from": data_set.content_hash}
         write_data_set(work, pd.DataFrame(kept).fillna(""), facts, {**step, "left_out": len(problems)})
     return open_data_set(out), problems
 
 
-def _edit_chunk(data_set: DataSet, out: Path, edit: Edit, rows: Sequence[Row], first: int) -> list[Row | str]:
-    cv2.setNumThreads(1)
-    return [_edit_one(data_set, out, dict(row), first + i, edit) for i, row in enumerate(rows)]
-
-
-def _edit_one(data_set: DataSet, out: Path, row: Row, number: int, edit: Edit) -> Row | str:
+def _edit_image(data_set: DataSet, out: Path, edit: Edit, numbered: tuple[int, Row]) -> Row | str:
     """The new row, or what went wrong."""
+    number, row = numbered[0], dict(numbered[1])
     name, stem = row["file_name"], row.pop("stem")
     try:
         image, mask_name = read_image(inside(data_set.folder, name)), row.get("mask_file_name", "")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import httpx
 
+from dermsynth.cache import cache_folder
 from dermsynth.errors import UserError
 from dermsynth.io import file_hash, replacing, user_cache
 
@@ -27,13 +28,15 @@ INCEPTION = Download(
 
 
 def obtain(download: Download) -> Path:
-    """The file from the user's cache folder, downloaded into it the first time.
+    """The file from the cache folder, downloaded into it the first time.
 
     Raises UserError when there is no connection or the bytes are not the known ones; a wrong file is not kept.
     """
-    path = user_cache() / "weights" / download.name
-    if path.exists() and file_hash(path) == download.sha256:
-        return path
+    for folder in dict.fromkeys((cache_folder(), user_cache())):
+        path = folder / "weights" / download.name
+        if path.exists() and file_hash(path) == download.sha256:
+            return path
+    path = cache_folder() / "weights" / download.name
     try:
         with replacing(path) as temporary:
             with httpx.stream("GET", download.url, follow_redirects=True, timeout=60) as response:

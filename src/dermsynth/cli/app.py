@@ -37,7 +37,7 @@ LAYOUTS = {
 VERBS = {
     "audit": ("importing", "What a data set holds, and what is wrong with it."),
     "phantom": ("importing", "Draw dermoscopy by a program, with exact masks."),
-    "recipes": ("recipes", "The GAN families: paper, input, what each is good for."),
+    "models": ("models", "The GAN families: paper, input, what each is good for."),
     "train": ("training", "Train a generator, or go on where it stopped."),
     "generate": ("synthetic", "Make a labelled synthetic data set."),
     "translate": ("synthetic", "Change photographs: add a finding, remove it, or make another class of them."),
@@ -110,6 +110,7 @@ app.command(latents)
 app.command(data)
 for name, (module, text) in VERBS.items():
     app.command(f"dermsynth.cli.{module}:{name}", name=name, help=text)
+app.command("dermsynth.cli.models:models", name="recipes", show=False)  # the former name of `models`
 
 
 def main() -> None:
@@ -161,11 +162,25 @@ def in_flags(text: str) -> str:
 
 def show_log() -> None:
     """What the library logs goes to standard error, a line each."""
-    handler = logging.StreamHandler()
+    handler = LineHandler()
     handler.setFormatter(FlagFormatter("  %(message)s"))
     log = logging.getLogger("dermsynth")
     log.handlers, log.propagate = [handler], False
     log.setLevel(logging.INFO)
+
+
+class LineHandler(logging.Handler):
+    """Writes lines to standard error, above a progress bar where one is open."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write one line."""
+        line = self.format(record)
+        if "tqdm" in sys.modules:
+            from tqdm import tqdm
+
+            tqdm.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr)
 
 
 class FlagFormatter(logging.Formatter):

@@ -28,10 +28,9 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     import numpy as np
 
     from dermsynth.artefacts.annotate import TONE, found_column, mark
-    from dermsynth.artefacts.confirmation import known_flags, trusts
+    from dermsynth.artefacts.confirmation import trusts
     from dermsynth.artefacts.detection import ARTEFACTS
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.values import numbers
 
     marked = mark(open_data_set(data), masks=masks)
     if detector is not None:
@@ -41,9 +40,9 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
     print(f"{'share of images with':<24}" + "".join(f"{label:>22}" for label, _ in groups))
     for name in ARTEFACTS:
-        shown = known_flags(marked.table, found_column(name)) == 1
+        shown = marked.known_flags(found_column(name)) == 1
         print(f"{name:<24}" + "".join(f"{shown[rows].mean():>22.1%}" for _, rows in groups))
-    tones = numbers(marked.table, TONE)
+    tones = marked.numbers(TONE)
     print(f"skin tone: the light lets it be told in {np.isfinite(tones).mean():.1%} of the images")
     for one in trusts(marked):
         print(one.sentence())
@@ -242,20 +241,20 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", thresho
     from dermsynth.data.dataset import open_data_set
     from dermsynth.utility.counterfactual import judged
 
-    found = judged(open_data_set(data), open_data_set(pairs), classifier, split, threshold)
-    print(f"{found['images']} pairs, {found['positive']} {found['label']}, threshold {found['threshold']:.3f}")
-    for key, text in (
-        ("switched", "switched"),
-        ("to_positive", "negative -> positive"),
-        ("to_negative", "positive -> negative"),
+    result = judged(open_data_set(data), open_data_set(pairs), classifier, split, threshold)
+    print(f"{result.images} pairs, {result.positive} {result.label}, threshold {result.threshold:.3f}")
+    for row, text in (
+        (result.switched, "switched"),
+        (result.to_positive, "negative -> positive"),
+        (result.to_negative, "positive -> negative"),
     ):
-        row = found[key]
-        print(f"{text:<22}{row['share']:>7.1%}  95 % {row['low']:.1%} ... {row['high']:.1%}  n {row['n']}")
-    if "auc_before" in found:
-        for key, text in (("auc_before", "AUC without the change"), ("auc_after", "AUC with it")):
-            value, low, high = found[key]
+        print(f"{text:<22}{row.share:>7.1%}  95 % {row.low:.1%} ... {row.high:.1%}  n {row.n}")
+    for interval, text in ((result.auc_before, "AUC without the change"), (result.auc_after, "AUC with it")):
+        if interval is not None:
+            value, low, high = interval
             print(f"{text:<24}{value:.3f}  95 % {low:.3f} ... {high:.3f}")
-        value, low, high, p = found["auc_difference"]
+    if result.auc_difference is not None:
+        value, low, high, p = result.auc_difference
         print(f"{'difference':<23}{value:+.3f}  95 % {low:+.3f} ... {high:+.3f}  p {p:.3g}")
 
 

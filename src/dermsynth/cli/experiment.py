@@ -66,7 +66,7 @@ def experiment(
     module = importlib.import_module(EXPERIMENTS[name])
     setting = module.configuration(size)
     for asked in families:
-        if asked not in setting.plans and family(asked).takes != "images":
+        if asked not in setting.plans and not family(asked).inputs.from_noise:
             raise UserError(f"--families {asked}: makes images from images, which {name} does not compare")
     setting = replace(
         setting,
@@ -82,4 +82,6 @@ def experiment(
     shape = parse_shape(setting.resolution)
     data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width, setting.framed)
     check(setting, data_set)
-    module.carry_out(setting, data_set, out, device)
+    result = module.carry_out(setting, data_set, out, device)
+    print("\n".join(result.table))
+    print(f"\n{out}")

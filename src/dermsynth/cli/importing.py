@@ -43,7 +43,7 @@ def _import(
     if lower_case:
         source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])
     options = ImportOptions(cast(Choice, marked), as_written, mask_value, tuple(links or ()))
-    import_source(source, out, shares=split, seed=seed, options=options)
+    print(import_source(source, out, shares=split, seed=seed, options=options).summary())
 
 
 def import_folder(
@@ -117,7 +117,7 @@ def import_isic(
     lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import a metadata export of the ISIC Archive; licence, attribution, patient and lesion are kept."""
-    from dermsynth.data.importers.generic import from_isic_archive
+    from dermsynth.data.importers.published import from_isic_archive
 
     source = from_isic_archive(table, images=images, label=label, roots=allow_links_to or ())
     _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
@@ -128,9 +128,9 @@ def import_ham10000(
     lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import HAM10000_metadata.csv and its image folders."""
-    from dermsynth.data.importers.generic import from_ham10000
+    from dermsynth.data.importers.layouts import reader
 
-    source = from_ham10000(table, images=images, roots=allow_links_to or ())
+    source = reader("ham10000")(table, images=images, roots=allow_links_to or ())
     _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
 
 
@@ -139,9 +139,9 @@ def import_siim2020(
     lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import SIIM-ISIC 2020: train.csv and its image folder."""
-    from dermsynth.data.importers.generic import from_siim2020
+    from dermsynth.data.importers.layouts import reader
 
-    source = from_siim2020(table, images=images, roots=allow_links_to or ())
+    source = reader("siim2020")(table, images=images, roots=allow_links_to or ())
     _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
 
 
@@ -150,7 +150,7 @@ def import_isic2018(
     mask_value: MaskValue = None, allow_links_to: Links = None,
 ) -> None:  # fmt: skip
     """Import the unpacked ISIC 2018 challenge (tasks 1, 2 and 3, whatever of them is there), or that of 2019."""
-    from dermsynth.data.importers.generic import from_isic2018
+    from dermsynth.data.importers.isic_challenges import from_isic2018
 
     source = from_isic2018(folder, roots=allow_links_to or ())
     _import(source, out, split, seed, False, marked=marked, mask_value=mask_value, links=allow_links_to)
@@ -160,14 +160,14 @@ def import_ph2(
     folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, marked: Marked = "refuse"
 ) -> None:
     """Import the unpacked PH2 data set."""
-    from dermsynth.data.importers.generic import from_ph2
+    from dermsynth.data.importers.published import from_ph2
 
     _import(from_ph2(folder), out, split, seed, False, marked=marked)
 
 
 def import_medmnist(archive: Path, *, out: Out, seed: int = 0) -> None:
     """Import a MedMNIST .npz file with its own splits."""
-    from dermsynth.data.importers.generic import from_medmnist
+    from dermsynth.data.importers.medmnist import from_medmnist
 
     _import(from_medmnist(archive), out, "0.8/0.1/0.1", seed, False)
 
@@ -195,7 +195,7 @@ def fetch(source: str, *, out: Out, limit: int, query: str = "", base: str = "",
         raise UserError(f"data fetch {source!r}: unknown; there is: isic")
     if limit < 1 or per_second <= 0:
         raise UserError(f"--limit {limit} --per-second {per_second}: both must be positive")
-    fetch_isic(out, limit, query=query, base=base or API, per_second=per_second)
+    print(fetch_isic(out, limit, query=query, base=base or API, per_second=per_second).summary())
 
 
 def verified(folder: Path, *, fast: Annotated[bool, Parameter(negative="")] = False) -> None:

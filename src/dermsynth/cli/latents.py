@@ -8,7 +8,7 @@ from cyclopts import Parameter
 
 if TYPE_CHECKING:
     from dermsynth.latents.directions import Direction
-    from dermsynth.latents.space import Points, Space
+    from dermsynth.sampling.generate import Generator
 
 Which = Annotated[str, Parameter(help="Checkpoint: last, best, or images shown.")]
 
@@ -33,17 +33,15 @@ def svm(
     model
         Backbone of a trained detector or regression: mobilenet=FILE or timm:NAME=FILE.
     """
-    from dermsynth.latents.attributes import scorer
-    from dermsynth.latents.directions import svm_direction
-    from dermsynth.latents.samples import sampled
-    from dermsynth.latents.space import space_of
+    from dermsynth.latents.discovery import directions
     from dermsynth.sampling.generate import load_generator
 
-    space, seen = space_of(load_generator(run, which=checkpoint)), scorer(score, model)
-    labels = space.generator.recipe.targets()
-    samples = sampled(space, seen, out, count=count, first_seed=seed, labels=labels, truncation=truncation)
-    found = svm_direction(samples, seen.threshold, seen.name, seed=0)
-    _write(out, space, [found])
+    generator = load_generator(run, which=checkpoint)
+    _write(
+        out,
+        generator,
+        directions(generator, "svm", score=score, model=model, count=count, truncation=truncation, seed=seed, out=out),
+    )
 
 
 def pca(
@@ -63,12 +61,15 @@ def pca(
     components
         How many directions.
     """
-    from dermsynth.latents.directions import pca_directions
-    from dermsynth.latents.space import space_of
+    from dermsynth.latents.discovery import directions
     from dermsynth.sampling.generate import load_generator
 
-    space = space_of(load_generator(run, which=checkpoint))
-    _write(out, space, pca_directions(_points(space, count, seed, truncation), components))
+    generator = load_generator(run, which=checkpoint)
+    _write(
+        out,
+        generator,
+        directions(generator, "pca", count=count, components=components, truncation=truncation, seed=seed),
+    )
 
 
 def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkpoint: Which = "last") -> None:
@@ -85,14 +86,13 @@ def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkp
     layers
         First and last layer, for example 0-3; all by default.
     """
-    from dermsynth.latents.directions import sefa_directions
+    from dermsynth.latents.discovery import directions
     from dermsynth.latents.space import require_w, space_of
     from dermsynth.sampling.generate import load_generator
 
-    space = space_of(load_generator(run, which=checkpoint))
-    require_w(space, "sefa")
-    chosen = _layers(layers, space)
-    _write(out, space, sefa_directions(space, components, chosen, _points(space, 1000, 0, None)))
+    generator = load_generator(run, which=checkpoint)
+    require_w(space_of(generator), "sefa")
+    _write(out, generator, directions(generator, "sefa", components=components, layers=_layers(layers)))
 
 
 def rename(directions: Path, old: str, new: str) -> None:
@@ -150,27 +150,30 @@ def edit(
     from dermsynth.evaluation.generator_metrics import with_run
     from dermsynth.latents.attributes import scorer
     from dermsynth.latents.datasets import edit_set, space_behind
-    from dermsynth.latents.directions import named, read_directions
-    from dermsynth.latents.directions import without as left_of
+    from dermsynth.latents.directions import find_direction, project_out, read_directions
+    from dermsynth.latents.discovery import SCALED_BY, check_layers, sample_points
     from dermsynth.latents.space import require_w
     from dermsynth.report.latents_report import write_edits
 
     if (steps is None) == (not until_gone):
-        raise UserError("say how far: either --steps NUMBER or --until-gone SCORER")
+        raise UserError("say how far: either `steps` NUMBER or `until_gone` SCORER")
     source = with_run(open_data_set(data), run)
     space = space_behind(source)
     known = read_directions(directions, space)
-    chosen = named(known, direction)
+    chosen = find_direction(known, direction)
     if without:
-        chosen = left_of(chosen, [named(known, name) for name in without], _points(space, 1000, 0, None))
+        others = [find_direction(known, name) for name in without]
+        chosen = project_out(chosen, others, sample_points(space, SCALED_BY))
     if layers:
-        require_w(space, "--layers")
-        chosen = replace(chosen, layers=_layers(layers, space))
-    made = edit_set(source, space, chosen, out, steps=steps, gone=scorer(until_gone, model) if until_gone else None)
-    taken = made.table["edit_step"].astype(float)
-    mean = taken[taken != 0].mean() if (taken != 0).any() else 0.0
-    print(f"{out}: {len(made.table):,} images, {(taken != 0).sum():,} moved, {mean:+.2f} deviations on average")
-    print(write_edits(source, made))
+        require_w(space, "`layers`")
+        chosen = replace(chosen, layers=_layers(layers))
+        check_layers(space, chosen.layers)
+    gone = scorer(until_gone, model) if until_gone else None
+    edited = edit_set(source, space, chosen, out, steps=steps, gone=gone)
+    lengths = edited.table["edit_step"].astype(float)
+    mean = lengths[lengths != 0].mean() if (lengths != 0).any() else 0.0
+    print(f"{out}: {len(edited.table):,} images, {(lengths != 0).sum():,} moved, {mean:+.2f} deviations on average")
+    print(write_edits(source, edited))
 
 
 def compare(
@@ -204,24 +207,28 @@ def compare(
     """
     from dermsynth.backbones.lpips import load_perceptual
     from dermsynth.latents.attributes import scorer
-    from dermsynth.latents.directions import gathered
-    from dermsynth.latents.directions import without as left_of
-    from dermsynth.latents.entanglement import Judges, entanglement, ranked
+    from dermsynth.latents.directions import collect_directions, project_out
+    from dermsynth.latents.discovery import SCALED_BY, sample_points
+    from dermsynth.latents.edits import strips
+    from dermsynth.latents.entanglement import Observers, compare_directions
     from dermsynth.latents.space import space_of
     from dermsynth.report.latents_report import as_text, write_entanglement
     from dermsynth.sampling.generate import load_generator
 
-    space, seen = space_of(load_generator(run, which=checkpoint)), scorer(target, model)
-    other = scorer(classifier) if classifier else None
-    judges = Judges(seen, other, load_perceptual(perceptual) if perceptual else None)
-    chosen, others = (list(gathered(paths, space).values()) for paths in (directions, without))
-    points = _points(space, 1000, 0, None)
-    chosen += [left_of(one, others, points) for one in chosen] if others else []
+    space = space_of(load_generator(run, which=checkpoint))
+    observers = Observers(
+        scorer(target, model),
+        scorer(classifier) if classifier else None,
+        load_perceptual(perceptual) if perceptual else None,
+    )
+    chosen, others = (list(collect_directions(paths, space).values()) for paths in (directions, without))
+    if others:
+        points = sample_points(space, SCALED_BY)
+        chosen += [project_out(one, others, points) for one in chosen]
     seeds = range(seed, seed + count)
-    rows = entanglement(space, chosen, judges, seeds=seeds, steps=steps)
-    best = ranked(rows)
-    print(as_text(best))
-    print(write_entanglement(out, space, chosen, rows, best, seen, seeds))
+    result = compare_directions(space, chosen, observers, seeds=seeds, steps=steps)
+    print(as_text(result.ranking))
+    print(write_entanglement(out, result, strips(space, chosen, seeds), count))
 
 
 def project(
@@ -252,28 +259,21 @@ def project(
         A directions.safetensors, to edit by --direction and --edit (deviations; may be repeated).
     """
     from dermsynth.backbones.lpips import load_perceptual
-    from dermsynth.errors import UserError
     from dermsynth.images import read_image
-    from dermsynth.latents.directions import named, read_directions
-    from dermsynth.latents.inversion import pixel_distance, project, refuse_written, write_projection
+    from dermsynth.latents.directions import find_direction, read_directions
+    from dermsynth.latents.inversion import invert, refuse_written, write_projection
     from dermsynth.latents.space import require_w, space_of
     from dermsynth.sampling.generate import load_generator
 
     refuse_written(out, image)
-    space = space_of(
-        load_generator(run, which=checkpoint, device="cpu" if perceptual else "auto")
-    )  # where its networks are
+    # on the processor of the distance's networks
+    generator = load_generator(run, which=checkpoint, device="cpu" if perceptual else "auto")
+    space = space_of(generator)
     require_w(space, "project")
-    classes = space.generator.config.data.classes
-    if (label not in classes) if classes else bool(label):
-        raise UserError(f"--label {label!r}: the generator's classes are: {', '.join(classes) or 'none'}")
-    if steps < 1:
-        raise UserError(f"--steps {steps}: must be at least 1")
-    chosen = named(read_directions(directions, space), direction) if directions is not None else None
-    distance = load_perceptual(perceptual).distance if perceptual else pixel_distance
+    chosen = find_direction(read_directions(directions, space), direction) if directions is not None else None
+    distance = load_perceptual(perceptual).distance if perceptual else None
     for path in image:
-        number = classes.index(label) if classes else 0
-        found = project(space, read_image(path), number, distance, steps=steps, plus=plus, seed=seed)
+        found = invert(generator, read_image(path), label=label, distance=distance, steps=steps, plus=plus, seed=seed)
         write_projection(out, path, space, found, chosen, edit)
         print(f"{path.name}: PSNR {found.psnr:.1f} dB, SSIM {found.ssim:.2f}, distance {found.distance:.4f}")
     print(out)
@@ -301,12 +301,15 @@ def explore(
     data
         The data set that the run was trained on, if it was moved; for the copy gate.
     """
-    from dermsynth.explore.serve import serve
+    from dermsynth.explore.serve import prepare_page
 
-    serve(run, directions, score, model, which=checkpoint, device=device, port=port, data=data)
+    page = prepare_page(run, directions, score, model, which=checkpoint, device=device, port=port, data=data)
+    print(f"copy gate: {page.gate}")
+    print(f"{page.url}  (this machine only; Ctrl-C ends it)", flush=True)
+    page.run()
 
 
-def _layers(text: str, space: "Space") -> tuple[int, int] | None:
+def _layers(text: str) -> tuple[int, int] | None:
     """First and last layer; None for all."""
     from dermsynth.errors import UserError
 
@@ -315,27 +318,17 @@ def _layers(text: str, space: "Space") -> tuple[int, int] | None:
     try:
         first, last = (int(part) for part in text.split("-"))
     except ValueError as error:
-        raise UserError(f"--layers {text!r}: write first and last, for example 0-3") from error
-    if not 0 <= first <= last < space.layers:
-        raise UserError(f"--layers {text}: this generator has layers 0 to {space.layers - 1}")
+        raise UserError(f"`layers` {text!r}: write first and last, for example 0-3") from error
     return first, last
 
 
-def _points(space: "Space", count: int, seed: int, truncation: float | None) -> "Points":
-    from dermsynth.errors import UserError
-
-    if count < 2:
-        raise UserError(f"`count` {count}: must be at least 2")
-    targets, seeds = space.generator.recipe.targets(), range(seed, seed + count)
-    return space.points(list(seeds), [targets[i % len(targets)] for i in range(count)], truncation)
-
-
-def _write(out: Path, space: "Space", found: "Sequence[Direction]") -> None:
+def _write(out: Path, generator: "Generator", directions: "Sequence[Direction]") -> None:
     from dermsynth.latents.directions import write_directions
+    from dermsynth.latents.space import space_of
 
     path = out / "directions.safetensors"
-    write_directions(path, space, found)
-    for direction in found:
+    write_directions(path, space_of(generator), directions)
+    for direction in directions:
         facts = ", ".join(
             f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
             for key, value in direction.facts.items()

@@ -1,11 +1,13 @@
 """The verbs of the reader study."""
 
 import shlex
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
+
+if TYPE_CHECKING:
+    from dermsynth.study.results import GroupResult
 
 
 def create(
@@ -15,7 +17,7 @@ def create(
     """Choose real and generated images by a protocol and put them into a new study.
 
     Both kinds get the same shares of the same classes. What else tells them apart (artefacts and other columns, sizes,
-    formats, patients shown twice) is said before the study is written, and in its report.
+    formats, patients shown twice) is printed, and shown in the study's report.
 
     Parameters
     ----------
@@ -33,8 +35,9 @@ def create(
     from dermsynth.data.dataset import open_data_set
     from dermsynth.study.create import create_study
 
-    sides = open_data_set(real), open_data_set(synthetic)
-    study = create_study(protocol, *sides, out, seed, matched=not unmatched, tell=lambda note: print(f"note: {note}"))
+    study = create_study(protocol, open_data_set(real), open_data_set(synthetic), out, seed, matched=not unmatched)
+    for note in study.notes:
+        print(f"note: {note}")
     for row in study.items.groupby(["role", "truth", "label"]).size().reset_index().itertuples(index=False):
         print(f"{row[0]:<10}{row[1]:<11}{row[3]:<5}{row[2]}")
     following = shlex.join(["dermsynth", "study", "serve", str(out)])
@@ -50,8 +53,8 @@ def plan(
 ) -> None:
     """How precise the panel's accuracy becomes with so many raters and images, and whether it can show equivalence.
 
-    More raters or images never make it worse. With few raters, images soon help little: what raters differ in among each
-    other stays, and three raters tell little of how much that is.
+    More raters or images never make it worse. With few raters, more images soon help little: the differences between raters
+    remain, and three raters say little about how large these are.
 
     Parameters
     ----------
@@ -65,15 +68,15 @@ def plan(
         Deviation between images, on the logit scale.
     """
     from dermsynth.errors import UserError
-    from dermsynth.study.planning import planned
+    from dermsynth.study.planning import panel_precision
 
     if min(raters) < 2 or min(images) < 2 or min(raters_deviation, images_deviation) < 0:
-        raise UserError("--raters and --images must be at least 2, deviations at least 0")
+        raise UserError("`raters` and `images` must be at least 2, deviations at least 0")
     print(f"{'raters':>7}{'images':>8}{'half the 95 % interval':>25}{'power to show 50 +- 5 %':>26}")
     for r in raters:
         for i in images:
-            one = planned(r, i, raters_deviation, images_deviation)
-            print(f"{r:>7}{i:>8}{one.half_width:>25.1%}{_power(one.equivalence_power):>26}")
+            panel = panel_precision(r, i, raters_deviation, images_deviation)
+            print(f"{r:>7}{i:>8}{panel.half_width:>25.1%}{_power(panel.equivalence_power):>26}")
 
 
 def _power(share: float) -> str:
@@ -106,11 +109,11 @@ def invite(
     """
     from dermsynth.errors import UserError
     from dermsynth.study import service
-    from dermsynth.study.serve import running
+    from dermsynth.study.serve import open_live_study
 
     if not 1 <= count <= 10_000 or not 1 <= cap <= 100_000:
-        raise UserError(f"--count {count} --cap {cap}: must be 1 to 10000 and 1 to 100000")
-    for token in service.invite(running(study, database), count, cap, note):
+        raise UserError(f"`count` {count} `cap` {cap}: must be 1 to 10000 and 1 to 100000")
+    for token in service.invite(open_live_study(study, database), count, cap, note):
         print(f"{base_url.rstrip('/')}/i/{token}")
 
 
@@ -137,9 +140,11 @@ def serve(
     days
         After how many days links expire.
     """
-    from dermsynth.study.serve import serve as run
+    from dermsynth.study.serve import prepare_server
 
-    run(study, host=host, port=port, prefix=prefix, proxy=proxy, database=database, days=days)
+    server = prepare_server(study, host=host, port=port, prefix=prefix, proxy=proxy, database=database, days=days)
+    print(f"organiser: {server.organiser_url} (token: {server.token_source})", flush=True)
+    server.run()
 
 
 def forget(study: Path, rater: str, *, database: str = "") -> None:
@@ -156,9 +161,9 @@ def forget(study: Path, rater: str, *, database: str = "") -> None:
     """
     from dermsynth.errors import UserError
     from dermsynth.study import service
-    from dermsynth.study.serve import running
+    from dermsynth.study.serve import open_live_study
 
-    if not service.forget(running(study, database), rater):
+    if not service.forget(open_live_study(study, database), rater):
         raise UserError(f"{rater}: no such rater in {study}")
     print(f"{rater}: deleted")
 
@@ -178,11 +183,11 @@ def export(study: Path, out: Path, *, database: str = "") -> None:
     from dermsynth.errors import UserError
     from dermsynth.io import write_text
     from dermsynth.study.export import answers_csv
-    from dermsynth.study.serve import running
+    from dermsynth.study.serve import open_live_study
 
     if out.exists():
         raise UserError(f"{out}: exists already; name another file")
-    write_text(out, answers_csv(running(study, database)))
+    write_text(out, answers_csv(open_live_study(study, database)))
     print(out)
 
 
@@ -218,42 +223,31 @@ def report(
     from dermsynth.io import command_line
     from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.report.study_report import write_study_report
-    from dermsynth.study.analysis import analyse
-    from dermsynth.study.answers import Answers, read_answers
-    from dermsynth.study.export import study_answers
-    from dermsynth.study.serve import running
+    from dermsynth.study.analyse import analyse_study
+    from dermsynth.study.create import open_study
 
-    images = None
-    if study.is_dir():
-        found = running(study, database)
-        answers, counted = study_answers(found, without)
-        answers = Answers(answers.table, positive) if positive else answers
-        images = found.study if photographs else None
-    else:
-        answers, counted = read_answers(study, positive, without)
+    result = analyse_study(study, positive=positive, without=without, database=database, seed=seed)
     folder = out or (study if study.is_dir() else study.parent)
-    notes = [*counted.notes, *(images.description.get("notes", []) if images else [])]
-    told = {"left_out": counted.left_out, "noticed": counted.noticed, "notes": notes}
-    result = {**analyse(answers, seed), **told}
+    images = open_study(study) if photographs and study.is_dir() else None
     page = write_study_report(folder, result, command_line({database: "URL"} if database else {}), images)
-    for name, reasons in (("left out", counted.left_out), ("kept", counted.noticed)):
+    for name, reasons in (("left out", result.left_out), ("included", result.noticed)):
         for reason, count in reasons.items():
             if count:
                 print(f"{name}: {count} answers {reason}")
-    for note in notes:
+    for note in result.notes:
         print(f"note: {note}")
-    for group in result["groups"]:
-        print(f"{group['group']}: {group['raters']} raters, {_said(group)}")
+    for group in result.groups:
+        print(f"{group.group}: {group.raters} raters, {_panel_text(group)}")
     print(page)
     if images is not None:
         print(f"  {PHOTOGRAPHS}")
 
 
-def _said(group: Mapping[str, Any]) -> str:
+def _panel_text(group: "GroupResult") -> str:
     """The panel's accuracy in a sentence."""
-    panel = group["panel"]
+    panel = group.panel
     if panel is None:
-        return f"no figure for the panel: {group['panel_refused']}"
-    interval = f"95 % {panel['low']:.1%} to {panel['high']:.1%}, p against chance {panel['p']:.3g}"
-    equivalent = "equivalent" if panel["equivalent"] else "not shown to be equivalent"
-    return f"balanced accuracy {panel['balanced_accuracy']:.1%} ({interval}); {equivalent} to tossing (50 +- 5 %)"
+        return f"no panel result: {group.panel_refused}"
+    interval = f"95 % {panel.low:.1%} to {panel.high:.1%}, p against chance {panel.p:.3g}"
+    equivalent = "equivalent" if panel.equivalent else "not shown to be equivalent"
+    return f"balanced accuracy {panel.balanced_accuracy:.1%} ({interval}); {equivalent} to guessing (50 +- 5 %)"

@@ -74,7 +74,7 @@ def generate(
         return
     if split:
         raise UserError(f"--split {split}: goes with --maps; leave it out")
-    if not count and generator.recipe.takes == "images":
+    if not count and generator.model.inputs.from_noise:
         raise UserError("--count is missing: write --count CLASS=NUMBER, or one NUMBER")
     counts = _counts(count, generator.config.data.classes)
     made = make(generator, counts, out, truncation=truncation, first_seed=seed)
@@ -150,7 +150,7 @@ def translate(
     generator = load_generator(run, which=checkpoint, device=device)
     where = None if masks is None else open_data_set(masks)
     made = make(generator, open_data_set(input), out, to=to, masks=where, split=split)
-    change = made.description.get("change_outside_mask")
+    change = made.provenance.document.get("change_outside_mask")
     print(
         f"{out}: {len(made.table):,} images; copy gate: not run yet; {shlex.join(['dermsynth', 'evaluate', str(out)])} runs it"
     )
@@ -164,6 +164,7 @@ def evaluate(
     synthetic: Path,
     *,
     against: Path | None = None,
+    out: Path | None = None,
     extractor: str = "embedded",
     resizer: Literal["tensorflow", "antialiased"] = "tensorflow",
     split: str = "all",
@@ -172,14 +173,15 @@ def evaluate(
     path_lengths: int = 0,
     brief: bool = False,
     run: Path | None = None,
+    utility: Path | None = None,
     photographs: bool = True,
     seed: int = 0,
     machine: Machine = MACHINE,
 ) -> None:
-    """Say whether a synthetic set is faithful, diverse and not copied: assessment.json and assessment.html in its folder.
+    """Say whether a synthetic set is faithful, diverse and not copied: a folder with the page and all figures.
 
     Every figure comes with its interval, its real-against-real floor and the number of images; overall, per class and per
-    skin tone. Images that lie too close to a training image are flagged in the set's metadata.csv.
+    skin tone. Images that lie too close to a training image are flagged in copies.csv. The set itself stays as it is.
 
     Parameters
     ----------
@@ -187,6 +189,8 @@ def evaluate(
         A set made by: dermsynth generate.
     against
         The real data set; by default the one that the generator was trained on.
+    out
+        The folder for assessment.html, assessment.json, copies.csv and neighbours.csv; assessment in the set by default.
     extractor
         embedded, inception=FILE (weights of the FID Inception-v3), inception=download, mobilenet=FILE, timm:NAME=FILE
         (DINOv2, CLIP and others), or classifier=DIR (a folder of dermsynth utility).
@@ -204,6 +208,8 @@ def evaluate(
         FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is.
     run
         The run that made the set, if it was moved.
+    utility
+        Folder of a dermsynth utility experiment with this set: its verdict is shown, too.
     photographs
         Whether the page shows images of the real set, and generated ones that were flagged as copies of them.
     """
@@ -211,13 +217,13 @@ def evaluate(
     from dermsynth.backbones.lpips import load_perceptual
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
-    from dermsynth.evaluation.evaluate import as_lights, as_text, evaluate_fully
     from dermsynth.evaluation.evaluate import evaluate as measure
-    from dermsynth.evaluation.generator_metrics import judge_of, missing_run, trained_on, with_run
-    from dermsynth.evaluation.inputs import RESULT
-    from dermsynth.evaluation.subgroups import EVERYTHING
+    from dermsynth.evaluation.generator_metrics import discriminator_of, missing_run, trained_on, with_run
+    from dermsynth.evaluation.results import PAGE, RESULT, default_folder
     from dermsynth.io import command_line
-    from dermsynth.report.evaluation_report import PAGE, write_evaluation_report
+    from dermsynth.metrics.estimate import ALL
+    from dermsynth.report.evaluation_report import write_evaluation_report
+    from dermsynth.report.evaluation_text import evaluation_table, verdict_table
     from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.training.distributed import keep_freed_memory
     from dermsynth.utility.classifier import load_extractor
@@ -227,34 +233,36 @@ def evaluate(
         raise UserError(f"--path-lengths {path_lengths}: must be at least 0")
     machine.prepare()
     made = with_run(open_data_set(synthetic), run)
+    folder = default_folder(made, out)
     real = open_data_set(against or trained_on(made))
-    chosen = load_extractor(extractor, resizer=resizer)
+    network = load_extractor(extractor, resizer=resizer)
     if brief:
-        print(as_text(measure(made, real, chosen, split=split, seed=seed)))
-        print("copy gate: not run with --brief")
-        print(f"\n{synthetic / RESULT}")
+        result = measure(made, real, network, split=split, brief=True, seed=seed, out=folder)
+        print(evaluation_table(result), "copy gate: not run with --brief", f"\n{folder / RESULT}", sep="\n")
         return
     if missing := missing_run(made):
         print(f"the discriminator is not asked: {missing}")
-    space = load_perceptual(perceptual) if perceptual else None
-    result = evaluate_fully(
+    result = measure(
         made,
         real,
-        chosen,
+        network,
         split=split,
         columns=by,
-        judge=judge_of(made),
-        perceptual=space,
+        discriminator=discriminator_of(made),
+        perceptual=load_perceptual(perceptual) if perceptual else None,
         paths=path_lengths,
+        usefulness=utility,
         seed=seed,
+        out=folder,
     )
-    write_evaluation_report(open_data_set(synthetic), real, result, command_line(), photographs=photographs)
-    print(as_text(result, EVERYTHING), as_lights(result), synthetic / PAGE, sep="\n\n")
+    page = folder / PAGE
+    write_evaluation_report(made, real, result, command_line(), photographs=photographs, path=page)
+    print(evaluation_table(result, ALL), verdict_table(result), page, sep="\n\n")
     if photographs:
         print(f"  {PHOTOGRAPHS}")
 
 
-def export(synthetic: Path, *, out: Path, with_flagged: bool = False) -> None:
+def export(synthetic: Path, *, out: Path, with_flagged: bool = False, evaluation: Path | None = None) -> None:
     """Copy a synthetic set without the images flagged as copies, and write a data card for it.
 
     Parameters
@@ -265,16 +273,25 @@ def export(synthetic: Path, *, out: Path, with_flagged: bool = False) -> None:
         The new folder.
     with_flagged
         Leave the flagged images in.
+    evaluation
+        The folder that dermsynth evaluate --out wrote; assessment in the set by default.
     """
     from dermsynth.data.dataset import open_data_set
     from dermsynth.export.huggingface import CARD, copies_said
     from dermsynth.export.huggingface import export as write
 
-    made = write(open_data_set(synthetic), out, with_flagged=with_flagged)
+    made = write(open_data_set(synthetic), out, with_flagged=with_flagged, evaluation=evaluation)
     print(f"{out}: {len(made.table):,} images, {copies_said(made)}; {out / CARD}")
 
 
-def report(run: Path, *, out: Path | None = None, data: Path | None = None, photographs: bool = True) -> None:
+def report(
+    run: Path,
+    *,
+    out: Path | None = None,
+    data: Path | None = None,
+    evaluation: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    photographs: bool = True,
+) -> None:
     """Write the report of a run: one HTML file that needs nothing else.
 
     Parameters
@@ -285,6 +302,8 @@ def report(run: Path, *, out: Path | None = None, data: Path | None = None, phot
         Where the page goes; report.html in the run by default.
     data
         The data set that the run was trained on, if it was moved.
+    evaluation
+        A synthetic set of the run that was evaluated, or a folder that dermsynth evaluate --out wrote; may be repeated.
     photographs
         Whether the page shows training images, and what was made of single ones.
     """
@@ -292,7 +311,7 @@ def report(run: Path, *, out: Path | None = None, data: Path | None = None, phot
     from dermsynth.report.run_report import write_run_report
 
     page = out or run / "report.html"
-    embedded = write_run_report(run, page, data=data, photographs=photographs)
+    embedded = write_run_report(run, page, data=data, evaluations=evaluation, photographs=photographs)
     print(f"report: {page}")
     if embedded:
         print(f"  {PHOTOGRAPHS}")

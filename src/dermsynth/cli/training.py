@@ -12,9 +12,9 @@ from dermsynth.cli.machine import MACHINE, Machine
 
 if TYPE_CHECKING:
     from dermsynth.data.training_set import TrainingSet
+    from dermsynth.models.inputs import DataRequest
     from dermsynth.models.layers.shapes import Shape
     from dermsynth.training.config import RunConfig
-    from dermsynth.training.data import Wanted
 
 
 @Parameter(name="*")
@@ -51,14 +51,14 @@ class Images:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Model:
-    """The choices of the recipe."""
+    """The choices of the family."""
 
     preset: str = "laptop"
-    """laptop (small; no GPU needed), or one of the published ones that `dermsynth recipes` lists."""
+    """laptop (small; no GPU needed), or one of the published ones that `dermsynth models` lists."""
     batch: int | None = None
     """Images a step; the preset's own by default."""
     set: Annotated[tuple[str, ...], Parameter(negative="")] = ()
-    """One choice of the recipe as NAME=VALUE, for example r1_gamma=1; may be repeated."""
+    """One choice of the family as NAME=VALUE, for example r1_gamma=1; may be repeated."""
 
 
 @Parameter(name="*")
@@ -69,7 +69,7 @@ class Loop:
     initial: Path | None = None
     """Run or checkpoint whose weights training starts from; a preset's start-up schedules are left out then."""
     rate: float = 1.0
-    """Factor on every learning rate of the recipe; below 1, for example 0.5, to fine-tune gently."""
+    """Factor on every learning rate of the family; below 1, for example 0.5, to fine-tune gently."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Arithmetic of the large layers."""
     accumulate: int = 1
@@ -88,7 +88,7 @@ IMAGES, MODEL, LOOP = Images(), Model(), Loop()
 
 
 def train(
-    recipe: str,
+    family: str,
     *,
     out: Path,
     images: str,
@@ -102,8 +102,8 @@ def train(
 
     Parameters
     ----------
-    recipe
-        The GAN family; `dermsynth recipes` lists them.
+    family
+        The GAN family; `dermsynth models` lists them.
     out
         The run's folder.
     images
@@ -121,7 +121,7 @@ def train(
     from dermsynth.training.optimisation import TrainingStopped
 
     try:
-        config, chosen = configure(recipe, images, shown, model, loop, cache=machine.cache)
+        config, chosen = prepare(family, images, shown, model, loop, cache=machine.cache)
     except ChangedData as error:
         if (out / CONFIG).exists():
             raise UserError(f"{error}; the images are not those that were trained on") from error
@@ -139,16 +139,13 @@ def _following(config: "RunConfig", out: Path) -> str:
     """The command that makes images with the run, as it can be pasted into a shell."""
     from dermsynth.models.registry import family
 
-    rest = {
-        "images": ["generate", str(out), "--count", "100"],
-        "maps": ["generate", str(out), "--maps", config.data.folder],
-        "domains": ["translate", str(out), "--input", config.data.folder],
-    }[family(config.recipe).takes]
-    return shlex.join(["dermsynth", *rest, "--out", f"{out}-synthetic"])
+    inputs = family(config.family).inputs
+    source = ["--count", "100"] if inputs.from_noise else [f"--{inputs.source}", config.data.folder]
+    return shlex.join(["dermsynth", inputs.verb, str(out), *source, "--out", f"{out}-synthetic"])
 
 
-def configure(
-    recipe: str, images: str, shown: Images, model: Model, loop: Loop, cache: Path | None = None
+def prepare(
+    family: str, images: str, shown: Images, model: Model, loop: Loop, cache: Path | None = None
 ) -> "tuple[RunConfig, TrainingSet]":
     """Resolve every choice into a configuration, and decode the images it names."""
     from dermsynth.data.cache import use_cache
@@ -156,7 +153,7 @@ def configure(
     from dermsynth.data.phantom import default_phantom
     from dermsynth.io import parse_count
     from dermsynth.models.layers.shapes import parse_shape
-    from dermsynth.training.data import Plan, configured, resolved
+    from dermsynth.training.data import Plan, configure, resolve
 
     shape = parse_shape(shown.resolution)
     training = {
@@ -171,21 +168,21 @@ def configure(
         "rate": loop.rate,
         "initial": str(loop.initial) if loop.initial else None,
     }
-    plan = Plan(recipe, model.preset, dict(map(_choice, model.set)), training)
-    resolved(plan, shape)  # what is wrong with the request is told before any image is read
-    wanted = _wanted(shown, shape)
+    plan = Plan(family, model.preset, dict(map(_choice, model.set)), training)
+    resolve(plan, shape)  # what is wrong with the request is refused before any image is read
+    request = _request(shown, shape)
     use_cache(cache)
     data_set = open_data_set(shown.data) if shown.data else default_phantom(shape.height, shape.width)
-    return configured(plan, data_set, wanted)
+    return configure(plan, data_set, request)
 
 
-def _wanted(shown: Images, shape: "Shape") -> "Wanted":
+def _request(shown: Images, shape: "Shape") -> "DataRequest":
     import sys
 
     from dermsynth.data.cache import Decoding
     from dermsynth.data.training_set import Selection
     from dermsynth.errors import UserError
-    from dermsynth.training.data import Wanted
+    from dermsynth.models.inputs import DataRequest
 
     imbalance = shown.imbalance
     if shown.balance is not None:
@@ -199,7 +196,7 @@ def _wanted(shown: Images, shape: "Shape") -> "Wanted":
         raise UserError(f"--imbalance {imbalance}: must lie between 0 (classes equally often) and 1 (as they occur)")
     decoding = Decoding(shape.height, shape.width, shown.crop, shown.filter)
     selection = Selection(shown.split, shown.exclude, False if shown.unconditional else None)
-    return Wanted(decoding, selection, imbalance, shown.superpixels, shown.source, shown.target)
+    return DataRequest(decoding, selection, imbalance, shown.superpixels, shown.source, shown.target)
 
 
 def _choice(text: str) -> tuple[str, Any]:

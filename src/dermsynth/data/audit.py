@@ -43,7 +43,7 @@ class Audit:
     flags: list[str] = field(default_factory=list)
 
 
-def audit(data_set: DataSet, *, jobs: int = -1, seed: int = 0) -> Audit:
+def audit(data_set: DataSet, *, jobs: int | None = None, seed: int = 0) -> Audit:
     """Look at images, masks, classes, sizes, duplicates, missing labels, columns, leaks between splits, and split sizes."""
     pictures = look_at_pictures(data_set, jobs=jobs)
     pairs, thumbnails = pictures.twins()
@@ -238,10 +238,7 @@ CHECKS: tuple[Check, ...] = (
 
 
 def _training_count(data_set: DataSet, label: str) -> int:
-    keep = data_set.labels == label
-    if "split" in data_set.table:
-        keep = keep & (data_set.table["split"] == "train").to_numpy()
-    return int(keep.sum())
+    return int(np.sum((data_set.labels == label) & data_set.in_split("train")))
 
 
 def unjudged(audit: Audit) -> str:

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +15,7 @@ from dermsynth.data.duplicates import near_duplicates
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, read_image, thumbnail_hash
-from dermsynth.progress import over_cores
+from dermsynth.parallel import parallel_map
 
 CHUNK, NAMED = 16, 3
 SMALLEST_SIDE, LONGEST_SHAPE = 16, 4
@@ -61,20 +60,16 @@ class Pictures:
         return pairs, every
 
 
-def look_at_pictures(data_set: DataSet, *, jobs: int = -1) -> Pictures:
+def look_at_pictures(data_set: DataSet, *, jobs: int | None = None) -> Pictures:
     """Read every image and mask once."""
     names = list(data_set.table["file_name"])
     masks = list(data_set.table.get("mask_file_name", [""] * len(names)))
-    work = partial(_look_chunk, data_set.folder)
-    return Pictures(over_cores(work, list(zip(names, masks, strict=True)), chunk=CHUNK, jobs=jobs, label="looking"))
+    pairs = list(zip(names, masks, strict=True))
+    return Pictures(parallel_map(partial(_look, data_set.folder), pairs, label="looking", chunk=CHUNK, jobs=jobs))
 
 
-def _look_chunk(folder: Path, rows: Sequence[tuple[str, str]], first: int) -> list[Picture]:
-    cv2.setNumThreads(1)
-    return [_look(folder, *row) for row in rows]
-
-
-def _look(folder: Path, name: str, mask_name: str) -> Picture:
+def _look(folder: Path, names: tuple[str, str]) -> Picture:
+    name, mask_name = names
     try:
         image = read_image(inside(folder, name))
     except (UserError, OSError):

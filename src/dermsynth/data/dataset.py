@@ -3,8 +3,9 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,12 @@ from dermsynth.data.manifest import (
     write_record,
 )
 from dermsynth.data.marks import row_mark
+from dermsynth.data.provenance import Provenance, parse_provenance
 from dermsynth.data.tables import AMBIGUOUS, read_table, require_columns
 from dermsynth.errors import UserError
+from dermsynth.images import Crop
 from dermsynth.io import read_json, replacing, write_json
-from dermsynth.values import identifiers, parse_flag
+from dermsynth.values import flags, identifiers, known_flags, numbers
 
 SCHEMA = 1
 METADATA, DESCRIPTION = "metadata.csv", "dataset.json"
@@ -43,15 +46,44 @@ TEXT_COLUMNS = ("file_name", "label", "mask_file_name", "group", "split")
 
 @dataclass(frozen=True)
 class DataSet:
-    """A folder, its table (one row an image, `file_name` first) and its description."""
+    """A data set on disk: its folder, its table and what its `dataset.json` says.
+
+    Parameters
+    ----------
+    folder
+        The folder with `metadata.csv` and `dataset.json`.
+    table
+        One row an image, all values as text: `file_name` first, then `label`, `mask_file_name`, `group`, `split` and
+        whatever else is known. Read it, and write it back with `write_table` alone.
+    description
+        The content of `dataset.json`, key for key; `provenance` is its typed form.
+    annotations
+        Folder of annotations that lie apart from the set, whose columns the table has; None without.
+    """
 
     folder: Path
     table: pd.DataFrame
     description: dict[str, Any]
+    annotations: Path | None = None
+
+    def __len__(self) -> int:
+        """How many images the set has."""
+        return len(self.table)
+
+    @cached_property
+    def provenance(self) -> Provenance:
+        """Where the set comes from: source, licence, generator, edits, history.
+
+        Raises
+        ------
+        UserError
+            Where `dataset.json` was edited by hand and holds a value that is not of its key's kind.
+        """
+        return parse_provenance(self.description, self.folder / DESCRIPTION)
 
     @property
     def labels(self) -> NDArray[np.str_]:
-        """Label of every image; the empty string where there is none."""
+        """Label of every image, shape [n]; the empty string where there is none."""
         if "label" not in self.table:
             return np.full(len(self.table), "", dtype=object)
         return self.table["label"].to_numpy(dtype=object)
@@ -63,10 +95,22 @@ class DataSet:
 
     @property
     def groups(self) -> NDArray[np.object_]:
-        """Patient or lesion of every image in one spelling; the empty string where it is not known."""
+        """Patient or lesion of every image in one spelling, shape [n]; the empty string where it is not known."""
         if "group" not in self.table:
             return np.full(len(self.table), "", dtype=object)
         return identifiers(self.table["group"])
+
+    @property
+    def splits(self) -> NDArray[np.object_]:
+        """Split of every image (train, validation, test), shape [n]; the empty string where there is none."""
+        if "split" not in self.table:
+            return np.full(len(self.table), "", dtype=object)
+        return self.table["split"].to_numpy(dtype=object)
+
+    @property
+    def divided(self) -> bool:
+        """Whether the set has a column of splits."""
+        return "split" in self.table
 
     @property
     def paths(self) -> list[Path]:
@@ -76,29 +120,126 @@ class DataSet:
     @property
     def content_hash(self) -> str:
         """Hash of the images that the table names, as they were recorded when the set was written."""
-        return str(self.description["content_hash"])
+        return self.provenance.content_hash
 
     @property
     def synthetic(self) -> bool:
         """Whether a generator made the images.
 
-        Raises UserError where a description that was edited by hand says neither.
+        Raises
+        ------
+        UserError
+            Where a description that was edited by hand says neither.
         """
-        told = self.description.get("synthetic", False)
-        try:
-            return bool(parse_flag(told))
-        except ValueError as error:
-            raise UserError(
-                f"{self.folder / DESCRIPTION}: synthetic = {told!r} is no flag; write true or false"
-            ) from error
+        return self.provenance.synthetic
 
     def synthetic_row(self, row: Mapping[Any, str]) -> bool:
         """Whether a generator made the image of a row: one of a synthetic set, or one marked so in a set of photographs."""
         return self.synthetic or bool(row_mark({str(name): str(value) for name, value in row.items()}))
 
     def select(self, keep: NDArray[np.bool_]) -> "DataSet":
-        """The same data set with the chosen rows only."""
-        return DataSet(self.folder, self.table[keep].reset_index(drop=True), self.description)
+        """The same data set with the chosen rows only.
+
+        Parameters
+        ----------
+        keep
+            True for every row that stays, shape [n].
+        """
+        return replace(self, table=self.table[keep].reset_index(drop=True))
+
+    def in_split(self, name: str) -> NDArray[np.bool_]:
+        """Whether each image is in a split, shape [n]: `all` is every image, and so is any split of an undivided set."""
+        if name == "all" or not self.divided:
+            return np.ones(len(self.table), dtype=bool)
+        return np.asarray(self.splits == name, dtype=bool)
+
+    def split(self, name: str) -> "DataSet":
+        """The images of a split.
+
+        Parameters
+        ----------
+        name
+            `train`, `validation`, `test`, or `all` for every image.
+
+        Raises
+        ------
+        UserError
+            Where the set has no image in that split; it says which splits there are.
+        """
+        if name != "all" and name not in set(self.splits):
+            there = ", ".join(sorted({*map(str, self.splits), "all"} - {""}))
+            raise UserError(f"`split` {name!r}: no such split in {self.folder}; there are: {there}")
+        return self if name == "all" else self.select(self.in_split(name))
+
+    def images(self, size: tuple[int, int] = (64, 64), *, crop: Crop = "centre") -> NDArray[np.uint8]:
+        """Every image at one size, decoded once and then read from the cache.
+
+        Parameters
+        ----------
+        size
+            Height and width in pixels.
+        crop
+            `centre` cuts the largest centred rectangle of the wanted shape, `pad` adds the border's colour, `stretch`
+            distorts.
+
+        Returns
+        -------
+        uint8 [n, h, w, 3], RGB, read-only; a view of the memory-mapped cache.
+
+        Raises
+        ------
+        UserError
+            For an image that is missing or cannot be read.
+        """
+        from dermsynth.data.cache import Decoding, decoded  # the cache is built on this module
+
+        return decoded(self, Decoding(*size, crop)).transpose(0, 2, 3, 1)
+
+    def flags(self, column: str) -> NDArray[np.bool_]:
+        """A column of flags, shape [n]; false where the value is missing or the column is not there.
+
+        Raises
+        ------
+        UserError
+            For a value that is no flag, naming row and column.
+        """
+        return self._parsed("flags", column, flags)
+
+    def known_flags(self, column: str) -> NDArray[np.float64]:
+        """A column of flags as 1 and 0, shape [n]; NaN where the value is missing or the column is not there.
+
+        Raises
+        ------
+        UserError
+            For a value that is no flag, naming row and column.
+        """
+        return self._parsed("known_flags", column, known_flags)
+
+    def numbers(self, column: str) -> NDArray[np.float64]:
+        """A column of numbers, shape [n]; NaN where the value is missing.
+
+        Raises
+        ------
+        UserError
+            For a value that is no number, naming row and column.
+        """
+        return self._parsed("numbers", column, numbers)
+
+    @cached_property
+    def _columns(self) -> dict[tuple[str, str], NDArray[Any]]:
+        return {}
+
+    def _parsed(self, kind: str, column: str, parse: Callable[[pd.DataFrame, str], NDArray[Any]]) -> NDArray[Any]:
+        """A column parsed once, read-only."""
+        if (kind, column) not in self._columns:
+            values = parse(self.table, column)
+            values.setflags(write=False)
+            self._columns[kind, column] = values
+        return self._columns[kind, column]
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table as a copy that may be changed."""
+        return self.table.copy()
 
     def count(self, label: str) -> int:
         """How many images have this label."""

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.images import read_image, thumbnail_hash
+from dermsynth.parallel import parallel_map
 
 HASH_BITS = 6
 """Hashes that differ in more bits are of different photographs."""
@@ -15,11 +15,11 @@ THUMBNAIL_LEVELS = 6.0
 BLOCK = 2048
 
 
-def fingerprints(paths: list[Path], jobs: int) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
+def fingerprints(paths: list[Path], jobs: int | None = None) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
     """Hashes [n] and thumbnails [n, 768] of image files, of none as well."""
     if not paths:
         return np.empty(0, dtype=np.uint64), np.empty((0, 3 * 16 * 16), dtype=np.float32)
-    found = Parallel(n_jobs=jobs)(delayed(_fingerprint)(path) for path in paths)
+    found = parallel_map(_fingerprint, paths, label="comparing", jobs=jobs)
     return np.array([f[0] for f in found], dtype=np.uint64), np.stack([f[1] for f in found])
 
 
@@ -29,7 +29,7 @@ def _fingerprint(path: Path) -> tuple[np.uint64, NDArray[np.float32]]:
 
 def twins_between(paths: list[Path], others: list[Path]) -> NDArray[np.int64]:
     """Pairs [k, 2] of a file and one of the others that show the same photograph, as positions in either list."""
-    both = [fingerprints(side, jobs=-1) for side in (paths, others)]
+    both = [fingerprints(side) for side in (paths, others)]
     pairs = near_duplicates(*(np.concatenate([a, b]) for a, b in zip(*both, strict=True)))
     across = pairs[(pairs[:, 0] < len(paths)) & (pairs[:, 1] >= len(paths))]
     return across - np.array([0, len(paths)])

@@ -1,12 +1,12 @@
 """New semantic maps from those of training images: warped, mirrored, recombined, so that none belongs to a real lesion."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
@@ -16,7 +16,7 @@ from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, read_image
 from dermsynth.io import replacing_folder, write_bytes
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 
 Map = NDArray[np.uint8]
 LESION = 1
@@ -32,7 +32,7 @@ def edit_maps(
     split: str = "train",
     superpixels: bool = False,
     seed: int = 0,
-    jobs: int = -1,
+    jobs: int | None = None,
 ) -> DataSet:
     """Write `count` new maps made from those of one split.
 
@@ -47,17 +47,16 @@ def edit_maps(
         raise UserError(f"`count` {count}: must be at least 1")
     verify(data_set)
     rows = with_maps(data_set)
-    if "split" in rows.table and split != "all":
-        rows = rows.select((rows.table["split"] == split).to_numpy())
+    rows = rows.select(rows.in_split(split))
     if len(rows.table) < 2:
         raise UserError(
             f"{data_set.folder}: {len(rows.table)} images with masks in the split {split!r}, at least 2 are needed"
         )
     layers = layers_of(rows)
     with replacing_folder(out) as work:
-        tasks = (delayed(_edit_one)(rows, work, layers, seed + k, superpixels) for k in range(count))
-        results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-        table = pd.DataFrame(list(progress_bar(results, total=count, label="maps", unit="map")))
+        edit = partial(_edit_one, rows, work, layers, superpixels)
+        seeds = range(seed, seed + count)
+        table = pd.DataFrame(parallel_map(edit, seeds, label="maps", unit="map", jobs=jobs))
         facts = {
             "synthetic": True,
             "source": "semantic maps recombined by a program; no photographs",
@@ -69,7 +68,7 @@ def edit_maps(
     return open_data_set(out)
 
 
-def _edit_one(rows: DataSet, out: Path, layers: tuple[str, ...], seed: int, superpixels: bool) -> dict[str, object]:
+def _edit_one(rows: DataSet, out: Path, layers: tuple[str, ...], superpixels: bool, seed: int) -> dict[str, object]:
     random = np.random.default_rng(seed)
     first = int(random.integers(len(rows.table)))
     alike = np.flatnonzero((rows.labels == rows.labels[first]) & (np.arange(len(rows.table)) != first))

@@ -1,26 +1,24 @@
 """Semantic maps (skin, lesion, markers) and superpixel boundaries of images (BISSOTO)."""
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from dermsynth.cache import cached_array
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet, inside
 from dermsynth.data.importers.isic_challenges import ATTRIBUTES
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
-from dermsynth.io import disk_errors
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 
 VERSION = 2
 LAYERS = ("skin", "lesion", *ATTRIBUTES)
@@ -48,13 +46,13 @@ def layers_of(data_set: DataSet) -> tuple[str, ...]:
     Raises UserError when the data set has neither maps nor lesion masks.
     """
     if "map_file_name" in data_set.table:
-        named = data_set.description.get("map_classes")
+        named = data_set.provenance.map_classes
         if not named:
             raise UserError(f"{data_set.folder}: dataset.json does not name the maps' values (map_classes)")
-        return tuple(named)
+        return named
     if "mask_file_name" not in data_set.table:
         raise UserError(f"{data_set.folder}: no lesion masks and no maps; this family is trained on both")
-    bits = data_set.description.get("structure_bits", {}) if "structures" in data_set.table else {}
+    bits = data_set.provenance.structure_bits if "structures" in data_set.table else {}
     return tuple(
         name for name in LAYERS if name in ("skin", "lesion") or f"{name}_mask" in data_set.table or name in bits
     )
@@ -127,7 +125,7 @@ def _structures(data_set: DataSet, row: Mapping[str, str]) -> dict[str, NDArray[
         return {}
     data = np.frombuffer(inside(data_set.folder, row["structures"]).read_bytes(), np.uint8)
     bits = np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED))
-    named: dict[str, Any] = data_set.description.get("structure_bits", {})
+    named = data_set.provenance.structure_bits
     return {name: np.asarray((bits >> int(bit)) & 1, dtype=bool) for name, bit in named.items()}
 
 
@@ -162,7 +160,9 @@ def read_segments(path: Path) -> NDArray[np.uint16]:
     return np.asarray(values, np.uint16)
 
 
-def decoded_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, *, jobs: int = -1) -> NDArray[np.uint8]:
+def decoded_maps(
+    data_set: DataSet, decoding: Decoding, settings: MapSettings, *, jobs: int | None = None
+) -> NDArray[np.uint8]:
     """Maps of every row as a read-only memory map uint8 [n, 2, h, w]: class numbers, and superpixel boundaries (0 or 1).
 
     Cropped and resized like the images, without new values. Built once, like the decoded images.
@@ -173,10 +173,7 @@ def decoded_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, *
     key = hashlib.sha256(f"{VERSION}/{settings}/{names.to_csv()}/{stats}".encode()).hexdigest()[:16]
     images = cache_path(data_set, decoding)
     path = images.with_name(f"maps-{key}-{images.name}")
-    if not path.exists():
-        with disk_errors(path):
-            _build(data_set, decoding, settings, path, jobs)
-    return np.load(path, mmap_mode="r")
+    return cached_array(path, partial(_decode_maps, data_set, decoding, settings, jobs))
 
 
 def _changed(path: Path) -> int:
@@ -185,18 +182,9 @@ def _changed(path: Path) -> int:
     return path.stat().st_mtime_ns
 
 
-def _build(data_set: DataSet, decoding: Decoding, settings: MapSettings, path: Path, jobs: int) -> None:
-    rows = data_set.table.to_dict("records")
-    tasks = (delayed(_decode_one)(data_set.select(_only(data_set, i)), decoding, settings) for i in range(len(rows)))
-    results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    maps = np.stack(list(progress_bar(results, total=len(rows), label="maps", unit="img")))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    work = Path(tempfile.mkdtemp(dir=path.parent, prefix=".building-"))
-    try:
-        np.save(work / "maps.npy", maps)
-        (work / "maps.npy").replace(path)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
+def _decode_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, jobs: int | None, file: Path) -> None:
+    rows = [data_set.select(_only(data_set, i)) for i in range(len(data_set))]
+    np.save(file, np.stack(parallel_map(partial(_decode_map, decoding, settings), rows, label="maps", jobs=jobs)))
 
 
 def _only(data_set: DataSet, index: int) -> NDArray[np.bool_]:
@@ -205,7 +193,7 @@ def _only(data_set: DataSet, index: int) -> NDArray[np.bool_]:
     return keep
 
 
-def _decode_one(data_set: DataSet, decoding: Decoding, settings: MapSettings) -> Map:
+def _decode_map(decoding: Decoding, settings: MapSettings, data_set: DataSet) -> Map:
     row = {str(name): str(value) for name, value in data_set.table.iloc[0].items()}
 
     def shaped(values: NDArray[Any]) -> NDArray[Any]:

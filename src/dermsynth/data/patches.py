@@ -2,11 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, unique_stems, write_data_set
@@ -16,7 +17,7 @@ from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.io import replacing_folder, write_bytes
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 
 CLEAN, LESION = "clean", "lesion"
 
@@ -34,7 +35,7 @@ class PatchSettings:
 
 
 def write_patches(
-    data_set: DataSet, out: Path, settings: PatchSettings = PatchSettings(), *, jobs: int = -1
+    data_set: DataSet, out: Path, settings: PatchSettings = PatchSettings(), *, jobs: int | None = None
 ) -> DataSet:
     """Cut every photograph that has a lesion mask into patches with the labels `clean` and `lesion`.
 
@@ -54,12 +55,8 @@ def write_patches(
     table = data_set.table[data_set.table["mask_file_name"] != ""]
     rows = table.assign(stem=unique_stems(table["file_name"])).to_dict("records")
     with replacing_folder(out) as work:
-        tasks = (delayed(_cut_one)(data_set, work, row, settings) for row in rows)
-        results = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-        found = [
-            patch for part in progress_bar(results, total=len(rows), label="cutting", unit="img") for patch in part
-        ]
-        table = pd.DataFrame(found)
+        parts = parallel_map(partial(_cut_photograph, data_set, work, settings), rows, label="cutting", jobs=jobs)
+        table = pd.DataFrame(list(chain.from_iterable(parts)))
         for label in (CLEAN, LESION):
             if table.empty or not (table["label"] == label).any():
                 raise UserError(
@@ -67,9 +64,9 @@ def write_patches(
                 )
         facts = {
             "synthetic": data_set.synthetic,
-            "source": str(data_set.description.get("source", data_set.folder.name)),
+            "source": str(data_set.provenance.document.get("source", data_set.folder.name)),
         }
-        facts |= {"licence": data_set.description.get("licence", [])}
+        facts |= {"licence": data_set.provenance.document.get("licence", [])}
         write_data_set(work, table, facts, {"command": "dermsynth data patches", **settings.__dict__})
     return open_data_set(out)
 
@@ -101,7 +98,9 @@ def patch_label(lesion: NDArray[np.bool_], skin: NDArray[np.bool_], settings: Pa
     return LESION if settings.smallest_lesion <= share <= settings.largest_lesion else ""
 
 
-def _cut_one(data_set: DataSet, out: Path, row: dict[str, str], settings: PatchSettings) -> list[dict[str, object]]:
+def _cut_photograph(
+    data_set: DataSet, out: Path, settings: PatchSettings, row: dict[str, str]
+) -> list[dict[str, object]]:
     folder, synthetic = data_set.folder, data_set.synthetic_row(row)
     pixels, lesion = read_image(folder / row["file_name"]), read_mask(inside(folder, row["mask_file_name"]))
     skin = np.ones(lesion.shape, dtype=bool)

@@ -49,12 +49,12 @@ def _cut_identifiers(data_set: DataSet) -> list[str]:
 def _parts(data_set: DataSet) -> list[str]:
     if "split" not in data_set.table:
         return []
-    splits = data_set.table["split"].to_numpy(dtype=object)
+    splits = data_set.splits
     unknown = sorted({str(part) for part in splits} - set(SPLITS))
     found = [f"Split {name!r} is none of train, validation and test; its images are never used." for name in unknown]
     if not {"validation", "test"} & set(splits):
         found.append("No image is held out (validation or test): the copy gate, floors and classifiers need some.")
-    wanted = next((step["split"] for step in data_set.description.get("history", []) if "split" in step), "")
+    wanted = next((step.split for step in data_set.provenance.history if step.says("split")), "")
     try:
         shares = parse_shares(wanted)
     except UserError:

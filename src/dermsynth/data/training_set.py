@@ -155,8 +155,7 @@ def chosen_rows(data_set: DataSet, selection: Selection) -> DataSet:
         if label not in data_set.classes:
             raise UserError(f"`exclude` {label!r}: no such label; there are: {', '.join(data_set.classes)}")
     keep = np.array([label not in selection.exclude for label in data_set.labels], dtype=bool)
-    if "split" in data_set.table and selection.split != "all":
-        keep &= (data_set.table["split"] == selection.split).to_numpy()
+    keep &= data_set.in_split(selection.split)
     if selection.conditional is not False and data_set.classes:
         keep &= data_set.labels != ""
     return data_set.select(keep)

@@ -1,8 +1,8 @@
 """Is a data set still the one that was written? Files changed, deleted or added in place are found and named."""
 
+import logging
 import os
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +23,9 @@ from dermsynth.errors import UserError
 SHOWN = 3
 IMAGES = "images"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".gif")
+_log = logging.getLogger(__name__)
 _known: dict[tuple[str, int, int], str] = {}
-_told: set[Path] = set()
+_warned: set[Path] = set()
 
 
 class ChangedData(UserError):
@@ -144,30 +145,30 @@ def _images_in(folder: Path) -> list[str]:
 
 def content_unknown(data_set: DataSet) -> bool:
     """Whether a set, one made by hand for example, has neither a record nor a hash of its images."""
-    known = str(data_set.description.get("content_hash", ""))
+    known = data_set.content_hash
     return read_record(data_set.folder) is None and not re.fullmatch("[0-9a-f]{64}", known)
 
 
 def _by_whole_hash(data_set: DataSet, images: list[str]) -> Differences:
     """Without a record only the hash of the whole set is known: by every byte, or, of older sets, by sizes and ends."""
-    folder, known = data_set.folder, str(data_set.description.get("content_hash", ""))
+    folder, known = data_set.folder, data_set.content_hash
     deleted = [name for name in images if _state(folder / name) is None]
     if deleted:
         return Differences(deleted=tuple(deleted))
     if content_unknown(data_set):
-        _tell_once(
+        _warn_once(
             folder, f"{folder}: written without a record of its files ({RECORD}); changes of images cannot be seen"
         )
         return Differences()
     if known != hash_of_ends(folder, images) and known != hash_of(images, facts_of(folder, images)):
         return Differences(unnamed=f"images or rows are others (there is no {RECORD}, which would name them)")
-    _tell_once(
+    _warn_once(
         folder, f"{folder}: without a record of its files ({RECORD}); the images were compared by the hash of all"
     )
     return Differences()
 
 
-def _tell_once(folder: Path, line: str) -> None:
-    if folder not in _told:
-        _told.add(folder)
-        print(f"  {line}", file=sys.stderr)
+def _warn_once(folder: Path, line: str) -> None:
+    if folder not in _warned:
+        _warned.add(folder)
+        _log.warning(line)

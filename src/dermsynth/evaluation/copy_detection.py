@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
+from dermsynth.metrics.comparison import pixels
+from dermsynth.metrics.copying import gate_threshold
 from dermsynth.metrics.knn import nearest
-from dermsynth.metrics.memorisation import gate_threshold
 from dermsynth.metrics.similar_images import Images
-from dermsynth.metrics.ssim import lying
+from dermsynth.metrics.structural import lying
 
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.01
@@ -54,27 +55,63 @@ def _channel(image: NDArray[np.uint8], channel: str) -> NDArray[np.float32]:
     return luma
 
 
-def looked_at(images: Images, view: View) -> NDArray[np.float32]:
+def view_vectors(images: Images, view: View) -> NDArray[np.float32]:
     """Unit vectors [n, side^2] of images uint8 [n, 3, h, w]."""
     require_pixels(images)
     return np.stack([view.of(image) for image in images])
 
 
 @dataclass(frozen=True)
-class Found:
-    """For every image: its score (1: as close as the closest hundredth of held-out images), its training image, how that lies."""
+class Matches:
+    """For every image of a check, its nearest training image.
+
+    Attributes
+    ----------
+    score
+        Float [n]; 1 is as close as the closest hundredth of held-out images, lower is closer.
+    index
+        Int [n]: which training image it is.
+    lying
+        How the image lies to match it: as it is, mirrored, turned by 90 degrees, ...
+    flagged
+        Bool [n]: closer than the gate's threshold, that is a copy or too close to tell.
+    """
 
     score: Array
     index: NDArray[np.int64]
     lying: Sequence[str]
+    flagged: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class CopyGate:
-    """Views of the training images, what distance is usual in each, and the score below which an image is flagged.
+    """Finds images that lie closer to a training image than real images never trained on do.
 
-    A score is the least distance over views and over the eight ways a square can lie, each divided by the distance that
+    A score is the least distance over three views and over the eight ways a square can lie, each divided by the distance that
     `false_alarms` of the held-out images fall below. Shifts by more than a hundredth of the side are not seen.
+
+    Attributes
+    ----------
+    training
+        Views of the training images.
+    usual
+        The distance that is usual in each view.
+    threshold
+        The score below which an image is flagged.
+    false_alarms
+        Share of real images never trained on that are flagged.
+    held_out
+        How many held-out images set the threshold.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> random = np.random.default_rng(0)
+    >>> training, held_out = random.integers(0, 256, (2, 100, 16, 16, 3), dtype=np.uint8)
+    >>> gate = CopyGate.fit(training, held_out)
+    >>> matches = gate.check(training[:3, :, ::-1])
+    >>> matches.index.tolist(), matches.flagged.all().item(), matches.lying[0]
+    ([0, 1, 2], True, 'mirrored')
     """
 
     training: Sequence[NDArray[np.float32]]
@@ -84,17 +121,42 @@ class CopyGate:
     held_out: int
 
     @classmethod
-    def fitted(cls, training: Images, held_out: Images, false_alarms: float = FALSE_ALARMS) -> "CopyGate":
+    def fit(
+        cls, training: Images, held_out: Images, *, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
+    ) -> "CopyGate":
         """Set the threshold so that `false_alarms` of the held-out real images are flagged.
 
-        Raises UserError with fewer than 100 held-out images: their closest hundredth would be no image.
+        Parameters
+        ----------
+        training : ndarray
+            The images that a generator was trained on, uint8 [n, h, w, 3].
+        held_out : ndarray
+            Real images of the same kind that it has not seen, uint8 [m, h, w, 3]: no other photographs of the same lesions.
+        false_alarms : float
+            Share of real images that may be flagged, 0 to 1.
+        fewest : int
+            The least number of held-out images; below 1 / `false_alarms` their closest share would be no image.
+
+        Raises
+        ------
+        UserError
+            For fewer held-out images, and for held-out images that are copies of training images themselves.
         """
-        if len(held_out) < FEWEST_HELD_OUT:
+        return cls.fit_planes(
+            pixels(training, "training"), pixels(held_out, "held_out"), false_alarms=false_alarms, fewest=fewest
+        )
+
+    @classmethod
+    def fit_planes(
+        cls, training: Images, held_out: Images, *, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
+    ) -> "CopyGate":
+        """The same of images uint8 [n, 3, h, w]."""
+        if len(held_out) < fewest:
             raise UserError(
-                f"{len(held_out)} held-out images, at least {FEWEST_HELD_OUT} are needed for the copy gate: hold more images out"
+                f"{len(held_out)} held-out images, at least {fewest} are needed for the copy gate: hold more images out"
             )
-        views = [looked_at(training, view) for view in VIEWS]
-        _, distances, _ = _searched(views, held_out)
+        views = [view_vectors(training, view) for view in VIEWS]
+        distances = _search(views, held_out).distance
         usual = [max(float(np.quantile(d, false_alarms)), 1e-6) for d in distances.min(axis=0)]
         score = (distances / np.array(usual)[:, None]).min(axis=(0, 1))
         threshold = gate_threshold(score, false_alarms)
@@ -102,33 +164,44 @@ class CopyGate:
             raise UserError("copy gate: held-out images are themselves copies of training images; divide the set anew")
         return cls(views, usual, threshold, false_alarms, len(held_out))
 
-    def check(self, images: Images) -> Found:
-        """Scores of images uint8 [n, 3, h, w]; those below the threshold are copies, or too close to tell."""
-        ways, distance, index = _searched(self.training, images)
-        scores = (distance / np.array(self.usual)[:, None]).reshape(-1, len(images))
-        best, everyone = scores.argmin(axis=0), np.arange(len(images))
-        lying_so = [ways[way] for way in best // len(VIEWS)]
-        return Found(scores[best, everyone], index.reshape(-1, len(images))[best, everyone], lying_so)
+    def check(self, images: Images) -> Matches:
+        """The nearest training image of each image, and whether it is too near.
 
-    def flags(self, found: Found) -> NDArray[np.bool_]:
-        """Which images lie below the threshold."""
-        flagged: NDArray[np.bool_] = found.score < self.threshold
-        return flagged
+        Parameters
+        ----------
+        images : ndarray
+            Uint8 [n, h, w, 3], of any size.
+        """
+        return self.check_planes(pixels(images, "images"))
+
+    def check_planes(self, images: Images) -> Matches:
+        """The same of images uint8 [n, 3, h, w]."""
+        search = _search(self.training, images)
+        scores = (search.distance / np.array(self.usual)[:, None]).reshape(-1, len(images))
+        best, every = scores.argmin(axis=0), np.arange(len(images))
+        score, index = scores[best, every], search.place.reshape(-1, len(images))[best, every]
+        return Matches(score, index, [search.ways[way] for way in best // len(VIEWS)], score < self.threshold)
 
 
-def _searched(training: Sequence[NDArray[np.float32]], images: Images) -> tuple[list[str], Array, NDArray[np.int64]]:
+class _Search(NamedTuple):
     """The ways to lie; for each, and each view, the distance to the nearest training image and which it is: [ways, views, n]."""
-    ways: list[str] = []
-    distances: list[Array] = []
-    indices: list[NDArray[np.int64]] = []
-    for start in range(0, len(images), PART):
-        turned = dict(lying(images[start : start + PART]))
-        ways = list(turned)
-        found = [
-            nearest(np.concatenate([looked_at(some, view) for some in turned.values()]), training[number])
-            for number, view in enumerate(VIEWS)
-        ]
-        by_way = [[side[:, 0].reshape(len(ways), -1) for side in pair] for pair in found]
-        distances.append(np.stack([pair[0] for pair in by_way], axis=1))
-        indices.append(np.stack([pair[1] for pair in by_way], axis=1))
-    return ways, np.concatenate(distances, axis=-1), np.concatenate(indices, axis=-1)
+
+    ways: list[str]
+    distance: Array
+    place: NDArray[np.int64]
+
+
+def _search(training: Sequence[NDArray[np.float32]], images: Images) -> _Search:
+    parts = [_search_part(training, images[start : start + PART]) for start in range(0, len(images), PART)]
+    distance = np.concatenate([part.distance for part in parts], axis=-1)
+    return _Search(parts[0].ways, distance, np.concatenate([part.place for part in parts], axis=-1))
+
+
+def _search_part(training: Sequence[NDArray[np.float32]], images: Images) -> _Search:
+    turned = dict(lying(images))
+    pairs = [
+        nearest(np.concatenate([view_vectors(way, view) for way in turned.values()]), training[number])
+        for number, view in enumerate(VIEWS)
+    ]
+    distance = np.stack([pair[0][:, 0].reshape(len(turned), -1) for pair in pairs], axis=1)
+    return _Search(list(turned), distance, np.stack([pair[1][:, 0].reshape(len(turned), -1) for pair in pairs], axis=1))

@@ -1,165 +1,162 @@
 """Evaluate a synthetic data set on disk against a real one: overall, per class, per skin tone, per column."""
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from pathlib import Path
 
 from dermsynth.backbones.extractors import Extractor
 from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.estimate import Measurement, as_rows
+from dermsynth.evaluation.copy_detection import FEWEST_HELD_OUT
 from dermsynth.evaluation.feature_cache import embedding_view
-from dermsynth.evaluation.generator_metrics import Judge, generator_of, path_figures
-from dermsynth.evaluation.inputs import Compared
+from dermsynth.evaluation.generator_metrics import Confidence, PathLength, generator_of, path_lengths
+from dermsynth.evaluation.inputs import ComparedSets, GroupComparison
 from dermsynth.evaluation.memorisation import copy_section
+from dermsynth.evaluation.results import RESULT, Evaluation, View, default_folder, evaluation_of, usefulness_of
 from dermsynth.evaluation.sides import beyond_belief
-from dermsynth.evaluation.subgroups import (
-    EVERYTHING,
-    Group,
-    groups,
-    skin_tone_groups,
-    tone_shares,
-    tones_measured,
-    unmatched,
-)
-from dermsynth.evaluation.verdict import USEFULNESS, class_verdicts, verdict
-from dermsynth.io import read_json
+from dermsynth.evaluation.subgroups import Group, groups, skin_tone_groups, tone_shares, tones_measured, unmatched
+from dermsynth.evaluation.verdict import with_verdict
+from dermsynth.metrics.estimate import ALL, Effort, Estimate
+from dermsynth.metrics.registry import Measure, measures
 from dermsynth.progress import progress_bar
-
-Measure = Callable[[Group], list[Measurement]]
 
 
 def evaluate(
-    synthetic: DataSet, real: DataSet, extractor: Extractor, *, split: str = "all", seed: int = 0
-) -> dict[str, Any]:
-    """Measure FID, KID and SWD for all images and for each class, and write `assessment.json` into the synthetic set.
-
-    Real images are brought to the synthetic images' size in the way the generator's training images were. Says how
-    many of the real images the generator was trained on.
-
-    Raises UserError when either set is not what it should be or too small.
-    """
-    compared = Compared(synthetic, real, extractor, split, seed)
-    found, refused = _measured(groups(synthetic, compared.real), [compared.distances, compared.pyramids])
-    rows = as_rows(found)
-    sides = [*beyond_belief(rows), *compared.facts["sides"]]
-    return compared.written({"measurements": rows, "refused": refused, "sides": sides})
-
-
-def evaluate_fully(
     synthetic: DataSet,
     real: DataSet,
     extractor: Extractor,
     *,
     split: str = "all",
     columns: Sequence[str] = (),
-    judge: Judge | None = None,
+    brief: bool = False,
+    discriminator: Confidence | None = None,
     perceptual: PerceptualSpace | None = None,
     paths: int = 0,
+    usefulness: Path | None = None,
+    effort: Effort | None = None,
+    fewest_held_out: int = FEWEST_HELD_OUT,
     seed: int = 0,
-) -> dict[str, Any]:
-    """Everything of `evaluate`, and manifolds, colours, named features, diversity, labels, skin tones, copies, and a verdict.
+    out: Path | None = None,
+) -> Evaluation:
+    """Measure how faithful, diverse and new the images of a synthetic set are, and keep the result in a folder of its own.
 
-    Marks in the synthetic set's `metadata.csv` which images pass the copy gate. `columns` are compared value by value;
-    `judge` gives the discriminator's confidence for membership inference, `perceptual` a distance for pairs, neighbours, and the
-    lengths of `paths` walks through the generator's latents.
+    Real images are brought to the synthetic images' size in the way that the generator's training images were. Neither set is
+    written to: the result, the flags of the copy gate and the nearest training images lie in `out`.
 
-    Raises UserError as `evaluate` does, for a column that either set lacks, and for paths without a generator or a distance.
+    Parameters
+    ----------
+    synthetic, real : DataSet
+        The set to be evaluated, and the photographs it is compared with. At least 50 images of each.
+    extractor : Extractor
+        The network that makes features of images.
+    split : str
+        Part of the real set to compare with: all, train, validation or test.
+    columns : sequence of str
+        Columns of both sets' tables whose values are compared apart.
+    brief : bool
+        FID, KID and SWD alone, and no verdict; a whole evaluation of the same images stays as it is.
+    discriminator : callable, optional
+        The discriminator's confidence in images, for membership inference.
+    perceptual : PerceptualSpace, optional
+        A perceptual distance for pairs, neighbours and path lengths.
+    paths : int
+        So many paths through the generator's latents, whose lengths are measured.
+    usefulness : Path, optional
+        Folder of a utility experiment with these images; by default what one left beside the set's evaluation.
+    effort : Effort, optional
+        Resamples of the intervals, and pairs of images.
+    fewest_held_out : int
+        Real images never trained on, below which copies are not looked for.
+    seed : int
+        Seed of everything drawn.
+    out : Path, optional
+        The folder for the result; `assessment` in the synthetic set by default.
+
+    Returns
+    -------
+    Evaluation
+        Estimates with intervals and floors, what speaks against them, measures of copying, and lights.
+
+    Raises
+    ------
+    UserError
+        Where either set is not what it should be, was changed, or is too small; for a column that either set lacks; for paths
+        without a generator or a distance; and for a set that cannot be written to, without `out`.
     """
-    compared = Compared(synthetic, real, extractor, split, seed, perceptual)
-    parts = groups(synthetic, compared.real, columns)
-    walks = _walks(synthetic, real, perceptual, paths, seed)
-    every = [compared.distances, compared.further, compared.pyramids, compared.colours, compared.looks, compared.pairs]
-    found, refused = _measured(parts, every)
-    tones, missing = _measured(
-        skin_tone_groups(*compared.appearances), [compared.distances, compared.further, compared.looks]
+    folder = default_folder(synthetic, out)
+    sets = ComparedSets(synthetic, real, extractor, split, seed, perceptual, effort)
+    if brief:
+        result = _brief(sets)
+        if _whole_is_there(synthetic, out):
+            return result
+    else:
+        lengths = _path_lengths(sets, paths)
+        useful = usefulness_of(synthetic, usefulness)
+        result = _whole(sets, columns).model_copy(update={"path_lengths": tuple(lengths), "usefulness": useful})
+        result = with_verdict(copy_section(sets, result, discriminator, folder, fewest_held_out))
+    result.save(folder / RESULT)
+    return result
+
+
+def _whole_is_there(synthetic: DataSet, out: Path | None) -> bool:
+    try:
+        earlier = evaluation_of(synthetic, out)
+    except UserError:  # nothing of these images, or a result of another version
+        return False
+    return earlier is not None and not earlier.brief
+
+
+def _brief(sets: ComparedSets) -> Evaluation:
+    estimates, refused = _measured(sets, groups(sets.synthetic, sets.real), measures(brief=True))
+    return _with_estimates(sets.facts, estimates, refused)
+
+
+def _with_estimates(facts: Evaluation, estimates: Sequence[Estimate], refused: Sequence[str]) -> Evaluation:
+    sides = (*beyond_belief(estimates), *facts.sides)
+    return facts.model_copy(update={"estimates": tuple(estimates), "refused": tuple(refused), "sides": sides})
+
+
+def _whole(sets: ComparedSets, columns: Sequence[str]) -> Evaluation:
+    synthetic, real, appearances = sets.synthetic, sets.real, sets.appearances
+    parts = groups(synthetic, real, columns)
+    estimates, refused = _measured(sets, parts, measures())
+    of_tones, missing = _measured(sets, skin_tone_groups(*appearances), measures(of_tones=True))
+    labels, unlearned = sets.label_fidelity()
+    refused = [*unmatched(synthetic, real, columns), *refused, *missing, *unlearned]
+    return _with_estimates(sets.facts, [*estimates, *of_tones], refused).model_copy(
+        update={
+            "label_fidelity": labels,
+            "skin_tones": tone_shares(*appearances),
+            "skin_tones_measured": tones_measured(*appearances),
+            "embedding": tuple(map(View.model_validate, embedding_view(synthetic, real, sets.features, sets.seed))),
+        }
     )
-    labels, unlearned = compared.label_fidelity()
-    copies = copy_section(compared, judge)
-    rows = as_rows([*found, *tones])
-    result = {
-        "measurements": rows,
-        "sides": [*beyond_belief(rows), *compared.facts["sides"]],
-        "label_fidelity": labels,
-        "refused": [*unmatched(synthetic, compared.real, columns), *refused, *missing, *unlearned],
-        "skin_tones": tone_shares(*compared.appearances),
-        "skin_tones_measured": tones_measured(*compared.appearances),
-        "path_lengths": walks,
-        "embedding": embedding_view(synthetic, compared.real, compared.features, seed),
-        "usefulness": _usefulness(synthetic),
-        **copies,
-    }
-    whole = compared.facts | result
-    return compared.written({**result, "verdict": verdict(whole), "class_verdicts": class_verdicts(whole)})
 
 
-def _walks(
-    synthetic: DataSet, real: DataSet, perceptual: PerceptualSpace | None, paths: int, seed: int
-) -> list[dict[str, Any]]:
+def _path_lengths(sets: ComparedSets, paths: int) -> list[PathLength]:
     if not paths:
         return []
-    if perceptual is None:
+    if sets.perceptual is None:
         raise UserError("`path_lengths`: needs a distance; add `perceptual` lpips=FILE or mobilenet=FILE")
-    generator = generator_of(synthetic)
+    generator = generator_of(sets.synthetic)
     if generator is None:
-        raise UserError(f"`path_lengths`: the run that made {synthetic.folder} is not where it was; leave it out")
-    return as_rows(path_figures(generator, perceptual, paths, seed, [str(label) for label in real.labels]))
+        raise UserError(f"`path_lengths`: the run that made {sets.synthetic.folder} is not where it was; leave it out")
+    return path_lengths(generator, sets.perceptual, paths, sets.seed, [str(label) for label in sets.whole.labels])
 
 
-def _usefulness(synthetic: DataSet) -> dict[str, Any] | None:
-    """What a utility experiment has found of exactly these images."""
-    path = synthetic.folder / USEFULNESS
-    told: dict[str, Any] | None = read_json(path) if path.exists() else None
-    return told if told is not None and told["content_hash"] == synthetic.content_hash else None
-
-
-def _measured(parts: Sequence[Group], measures: Sequence[Measure]) -> tuple[list[Measurement], list[str]]:
-    """The figures of every part, and why some have none; the first measure must work for all images together."""
-    found: list[Measurement] = []
-    refused: list[str] = []
+def _measured(
+    sets: ComparedSets, parts: Sequence[Group], functions: Sequence[Measure]
+) -> tuple[list[Estimate], list[str]]:
+    """The estimates of every part, and why some have none; the first metric must work for all images together."""
+    estimates: list[Estimate] = []
+    refused: dict[str, None] = {}
     for part in progress_bar(parts, total=len(parts), label="measuring", unit="group"):
-        for measure in measures:
+        comparison = GroupComparison(sets, part)
+        for function in functions:
             try:
-                found += measure(part)
+                estimates += function(comparison)
             except UserError as error:
-                if part.name == EVERYTHING and measure is measures[0]:
+                if part.name == ALL and function is functions[0]:
                     raise
-                refused += [str(error)] if str(error) not in refused else []
-    return found, refused
-
-
-def as_text(result: dict[str, Any], group: str = "") -> str:
-    """The table a person reads in the terminal: of every group, or of one."""
-    extractor, real = result["extractor"], result["real"]
-    lines = [f"features: {extractor['name']}, resized {extractor['resizer']}"]
-    if not extractor["comparable_with_published_fid"]:
-        lines.append("  not comparable with published FID or KID; compare only figures made with the same extractor")
-    if real["trained_on"]:
-        lines.append(f"  the generator was trained on {real['trained_on']} of the {real['images']} real images")
-    elif not real["training_set_known"]:
-        lines.append("  unknown whether the generator was trained on these real images")
-    lines += [f"  {one['level']}: {one['says']}" for one in result["sides"]]
-    if real["left_out"]:
-        others = ", ".join(f"{label} {count}" for label, count in real["left_out"].items())
-        lines.append(f"  real images of classes that the set does not have are not compared: {others}")
-    header = f"{'group':<22}{'metric':<34}{'value':>9}  {'95 % interval':<19}{'n':>11}"
-    header += f"   {'real-real':>9} {'synth-real':>10} {'n':>6}"
-    lines += [header, "-" * len(header)]
-    for row in result["measurements"]:
-        if group not in ("", row["group"]):
-            continue
-        interval = f"{row['low']:.2f} ... {row['high']:.2f}"
-        lines.append(
-            f"{row['group']:<22}{row['metric']:<34}{row['value']:>9.2f}  {interval:<19}"
-            f"{row['synthetic']:>5}/{row['real']:<5}   {row['floor']:>9.2f} {row['matched']:>10.2f} {row['half']:>6}"
-        )
-    lines += [f"refused: {line}" for line in result["refused"]]
-    return "\n".join(lines)
-
-
-def as_lights(result: dict[str, Any]) -> str:
-    """The verdict, a line a question, and a line for each question and class."""
-    lines = [("", line) for line in result["verdict"]]
-    lines += [(f"{label}: ", line) for label, found in result["class_verdicts"].items() for line in found]
-    width = max(len(prefix + line["question"]) for prefix, line in lines) + 2
-    return "\n".join(f"{prefix + line['question']:<{width}}{line['light']:<14}{line['says']}" for prefix, line in lines)
+                refused[str(error)] = None
+    return estimates, list(refused)

@@ -2,20 +2,22 @@
 
 import hashlib
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 from sklearn.decomposition import PCA
 
 from dermsynth.backbones.extractors import Extractor
+from dermsynth.cache import cached_array
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
 from dermsynth.images import image_size
-from dermsynth.io import replacing
 from dermsynth.metrics.clinical_features import NAMES, appearance_found
 from dermsynth.metrics.colour import colour_histograms
+from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
 
 SHOWN = 400
@@ -90,8 +92,8 @@ VERSION = 2
 def decoding_of(synthetic: DataSet) -> Decoding:
     """The size of a synthetic set's images, and how its generator's training images came to it."""
     width, height = image_size(synthetic.paths[0])
-    generator = synthetic.description.get("generator", {})
-    return Decoding(height, width, generator.get("crop", "centre"), generator.get("filter", "area"))
+    generator = synthetic.provenance.generator
+    return Decoding(height, width, generator.crop, generator.filter)
 
 
 def features(data_set: DataSet, images: Images, decoding: Decoding, extractor: Extractor) -> NDArray[np.float32]:
@@ -120,8 +122,7 @@ def appearances(data_set: DataSet, images: Images, decoding: Decoding) -> NDArra
 
 
 def _appearances_of(images: Images) -> NDArray[np.float64]:
-    tasks = (delayed(appearance_found)(image) for image in images)
-    return np.array(Parallel(n_jobs=-1)(tasks), np.float64)
+    return np.array(parallel_map(appearance_found, list(images)), np.float64)
 
 
 def _kept(
@@ -136,12 +137,12 @@ def _kept(
     source = cache_path(data_set, decoding)
     key = hashlib.sha256(f"{source.stem}/{identity}".encode()).hexdigest()[:16]
     path = source.with_name(f"{source.stem}.features-{key}.npy")
-    if path.exists():
-        kept: NDArray[np.floating] = np.load(path)
-        return kept
+    return np.array(cached_array(path, partial(_compute, data_set, images, label, compute)))
+
+
+def _compute(
+    data_set: DataSet, images: Images, label: str, compute: Callable[[Images], NDArray[np.floating]], file: Path
+) -> None:
     starts = range(0, len(images), CHUNK)
     bar = progress_bar(starts, total=len(starts), label=f"{label} of {data_set.folder.name}", unit=f"x{CHUNK} img")
-    found = np.concatenate([compute(np.asarray(images[start : start + CHUNK])) for start in bar])
-    with replacing(path) as temporary, temporary.open("wb") as file:
-        np.save(file, found)
-    return found
+    np.save(file, np.concatenate([compute(np.asarray(images[start : start + CHUNK])) for start in bar]))

@@ -25,7 +25,8 @@ from dermsynth.training.checkpoints import NETWORK, Checkpoint, checkpoints
 from dermsynth.training.config import read_config
 
 Array = NDArray[np.float64]
-Judge = Callable[[DataSet, NDArray[np.uint8]], Array]
+Confidence = Callable[[DataSet, NDArray[np.uint8]], Array]
+"""How sure a discriminator is that images [n, 3, h, w] of a set are real: [n]."""
 Ends = Literal["full", "end"]
 RESAMPLES = 500
 PATH_SEED = 500_000_000
@@ -34,16 +35,15 @@ PATH_SEED = 500_000_000
 
 def checkpoint_of(synthetic: DataSet) -> Checkpoint | None:
     """The checkpoint that made a set, if its run is still there."""
-    origin = synthetic.description.get("generator", {})
-    run, hashed = str(origin.get("run", "")), origin.get("checkpoint")
-    same = [c for c in checkpoints(Path(run)) if c.state.get("hashes", {}).get(NETWORK) == hashed] if run else []
+    run, hashed = synthetic.provenance.generator.run, synthetic.provenance.generator.checkpoint
+    same = [c for c in checkpoints(Path(run)) if c.state.hashes.get(NETWORK) == hashed] if run else []
     return same[0] if same else None
 
 
 def generator_of(synthetic: DataSet) -> Generator | None:
     """The generator of a set, from the checkpoint that made it, if its run is still there."""
     checkpoint = checkpoint_of(synthetic)
-    run = Path(str(synthetic.description.get("generator", {}).get("run", "")))
+    run = Path(synthetic.provenance.generator.run)
     return None if checkpoint is None else load_generator(run, which=str(checkpoint.images))
 
 
@@ -54,24 +54,24 @@ def with_run(synthetic: DataSet, run: Path | None) -> DataSet:
     """
     if run is None:
         return synthetic
-    origin = synthetic.description.get("generator") or {}
-    if not origin.get("checkpoint"):
+    origin = synthetic.provenance.generator
+    if not origin.checkpoint:
         raise UserError(f"`run` {run}: {synthetic.folder} does not say which checkpoint made it; leave `run` out")
     read_config(run)
-    moved = {**synthetic.description, "generator": {**origin, "run": str(run.resolve())}}
+    moved = {**synthetic.description, "generator": {**origin.document, "run": str(run.resolve())}}
     found = DataSet(synthetic.folder, synthetic.table, moved)
     if checkpoint_of(found) is None:
-        made_by = f"{origin['checkpoint'][:16]} after {origin.get('images_shown', '?')} images"
+        made_by = f"{origin.checkpoint[:16]} after {'?' if origin.images_shown is None else origin.images_shown} images"
         raise UserError(f"`run` {run}: holds no checkpoint that made {synthetic.folder} ({made_by})")
     return found
 
 
 def missing_run(synthetic: DataSet) -> str:
     """What cannot be measured because the run that made a set is not at hand; blank where it is, or never was one."""
-    origin = synthetic.description.get("generator") or {}
-    if not origin.get("checkpoint") or checkpoint_of(synthetic) is not None:
+    origin = synthetic.provenance.generator
+    if not origin.checkpoint or checkpoint_of(synthetic) is not None:
         return ""
-    place = origin.get("run") or "not named"
+    place = origin.run or "not named"
     return f"the run that made {synthetic.folder} is not at hand ({place}); if it was moved, name it with `run` DIR"
 
 
@@ -81,11 +81,11 @@ def trained_on(synthetic: DataSet) -> Path:
     Raises UserError when run or data set are not where they were, or the set says nothing of them.
     """
     way = "name the real set with `against` DIR"
-    origin = synthetic.description.get("generator") or {}
-    if not origin:
+    origin = synthetic.provenance.generator
+    if not origin.known:
         raise UserError(f"{synthetic.folder}: says nothing of its generator; {way}")
     try:
-        folder = Path(read_config(Path(str(origin.get("run", "")))).data.folder)
+        folder = Path(read_config(Path(origin.run)).data.folder)
     except UserError as error:
         raise UserError(f"{synthetic.folder}: the run that made it is not at hand; {way}") from error
     if not folder.is_dir():
@@ -93,23 +93,23 @@ def trained_on(synthetic: DataSet) -> Path:
     return folder
 
 
-def judge_of(synthetic: DataSet) -> Judge | None:
+def discriminator_of(synthetic: DataSet) -> Confidence | None:
     """The discriminator that a set's generator was trained against, if its run is there and the family has one of images."""
     generator = generator_of(synthetic)
     if generator is None:
         return None
     classes = generator.config.data.classes
-    probe = np.zeros((1, 3, generator.recipe.shape.height, generator.recipe.shape.width), np.uint8)
-    if confidence_of(generator.recipe, probe, [0]) is None:
+    probe = np.zeros((1, 3, generator.model.shape.height, generator.model.shape.width), np.uint8)
+    if confidence_of(generator.model, probe, [0]) is None:
         return None
 
-    def judge(rows: DataSet, images: NDArray[np.uint8]) -> Array:
+    def confidence(rows: DataSet, images: NDArray[np.uint8]) -> Array:
         labels = [classes.index(str(label)) if label in classes else 0 for label in rows.labels]
-        scores = confidence_of(generator.recipe, images, labels)
+        scores = confidence_of(generator.model, images, labels)
         assert scores is not None
         return scores
 
-    return judge
+    return confidence
 
 
 def divided_as_trained(synthetic: DataSet, real: DataSet) -> bool:
@@ -117,17 +117,15 @@ def divided_as_trained(synthetic: DataSet, real: DataSet) -> bool:
 
     Told for families trained on images; of others the rows are known in another way.
     """
-    generator = synthetic.description.get("generator", {})
-    if "rows_hash" not in generator or family(str(generator.get("recipe"))).takes != "images":
+    generator = synthetic.provenance.generator
+    if not generator.says("rows_hash") or not family(generator.recipe).inputs.from_noise:
         return True
-    shown = Selection(
-        generator.get("split", "train"), tuple(generator.get("exclude", ())), bool(generator.get("classes"))
-    )
-    return bool(rows_hash(chosen_rows(real, shown)) == generator["rows_hash"])
+    shown = Selection(generator.split, generator.exclude, bool(generator.classes))
+    return bool(rows_hash(chosen_rows(real, shown)) == generator.rows_hash)
 
 
 @dataclass(frozen=True)
-class PathFigure:
+class PathLength:
     """Mean perceptual path length without the extreme hundredths, its interval, and how many paths it is of."""
 
     space: str
@@ -140,32 +138,26 @@ class PathFigure:
     seed: int
 
 
-def path_figures(
+def path_lengths(
     generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int, labels: Sequence[str] = ()
-) -> list[PathFigure]:
+) -> list[PathLength]:
     """Path lengths in Z, and in W where the family has one, over whole paths and at their ends.
 
     The class of a path is drawn among `labels`, those of the real images: a class counts as often as it occurs there. Where
     they name none of the generator's classes, these take turns. Noise other than the latent is that of the path's first seed.
     Families without a latent have no figures.
     """
-    if not generator.recipe.noise_shapes():
+    if not generator.model.noise_shapes():
         return []
     found, numbers = [], path_classes(labels, generator.config.data.classes, paths, seed)
-    for space in ("Z", "W") if _has_style(generator) else ("Z",):
+    for space in ("Z", "W") if generator.model.has_style() else ("Z",):
         for path in ("full", "end"):
             lengths = _lengths(generator, perceptual, numbers, seed, space, path)
             interval = percentile_bootstrap(
                 lambda x, _: trimmed_mean(x), lengths, lengths, resamples=RESAMPLES, seed=seed
             )
-            found.append(PathFigure(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
+            found.append(PathLength(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
     return found
-
-
-def _has_style(generator: Generator) -> bool:
-    recipe = generator.recipe
-    z = torch.zeros(1, *recipe.noise_shapes()[0])
-    return recipe.style(z, one_hot([0], recipe.classes, z.device), None) is not None
 
 
 def _lengths(
@@ -185,18 +177,18 @@ def _chunk(
     generator: Generator, perceptual: PerceptualSpace, numbers: NDArray[np.int64], seed: int, chunk: range, space: str,
     path: Ends, random: torch.Generator,
 ) -> Array:  # fmt: skip
-    recipe = generator.recipe
-    label = one_hot(numbers[chunk.start : chunk.stop], recipe.classes, torch.device("cpu"))
+    model = generator.model
+    label = one_hot(numbers[chunk.start : chunk.stop], model.classes, torch.device("cpu"))
     first, second = (_noise(generator, [PATH_SEED + 2 * (seed + k) + end for k in chunk]) for end in (0, 1))
 
     def of_style(w: Tensor) -> Tensor:
-        return recipe.of_style(w, first[1:])
+        return model.of_style(w, first[1:])
 
     def of_latent(z: Tensor) -> Tensor:
         length = z[0].numel() ** 0.5  # of normal numbers
-        return recipe.sample([(z * length).reshape(first[0].shape), *first[1:]], Condition(label), None)
+        return model.sample([(z * length).reshape(first[0].shape), *first[1:]], Condition(label), None)
 
-    ends = [recipe.style(side[0], label, None) if space == "W" else side[0].flatten(1) for side in (first, second)]
+    ends = [model.style(side[0], label, None) if space == "W" else side[0].flatten(1) for side in (first, second)]
     start, end = (side for side in ends if side is not None)
     return perceptual_path_lengths(
         of_style if space == "W" else of_latent, start, end, perceptual.distance,
@@ -205,5 +197,5 @@ def _chunk(
 
 
 def _noise(generator: Generator, seeds: list[int]) -> list[Tensor]:
-    drawn = [noise_of(seed, generator.recipe.noise_shapes()) for seed in seeds]
+    drawn = [noise_of(seed, generator.model.noise_shapes()) for seed in seeds]
     return [torch.stack(arrays) for arrays in zip(*drawn, strict=True)]

@@ -64,26 +64,26 @@ def label_fidelity(
 ) -> tuple[list[Recognition], list[str]]:
     """A row a class, and why classes have none, from features [n, d] and labels of both sides and groups of the real one.
 
-    The real images are dealt into five parts that no group is cut by. Each part is judged by a logistic regression of the
-    other four, all classes weighing alike, and so is a fifth of the synthetic images, drawn by lot: both sides are judged once
-    an image, by classifiers of equally many real images.
+    Five folds of the real images, which cut no group. The images of a fold are classified by a logistic regression trained on
+    the other four, all classes weighing alike, and so is a random fifth of the synthetic images: each image of both sides is
+    classified once, by classifiers of equally many real images.
     """
     known, refused = _known_classes(real[1], groups, set(synthetic[1]))
     if len(known) < 2:
         reason = f"label fidelity: {len(known)} classes of real images; two are needed to tell one from another"
         return [], [*refused, reason]
     chosen = np.isin(real[1], known)
-    judged = _judged(real[0][chosen], real[1][chosen], groups[chosen], synthetic[0], seed)
-    found = []
+    predicted = _predictions(real[0][chosen], real[1][chosen], groups[chosen], synthetic[0], seed)
+    rows = []
     for label in known:
         count = int((synthetic[1] == label).sum())
         if count < FEWEST_SYNTHETIC:
             what = f"{count} synthetic images, at least {FEWEST_SYNTHETIC} are needed"
             refused.append(f"label fidelity of {label}: {what}")
             continue
-        sides = (synthetic[1], judged[0]), (real[1][chosen], judged[1])
-        found.append(_recognition(label, *sides, groups[chosen], extractor, seed))
-    return found, refused
+        sides = (synthetic[1], predicted[0]), (real[1][chosen], predicted[1])
+        rows.append(_recognition(label, *sides, groups[chosen], extractor, seed))
+    return rows, refused
 
 
 def _recognition(
@@ -94,8 +94,8 @@ def _recognition(
     extractor: str,
     seed: int,
 ) -> Recognition:
-    """The row of a class, from labels and what the classifiers said, of both sides."""
-    seen, held_out = (said[truth == label] for truth, said in (synthetic, real))
+    """The row of a class, from labels and predictions of both sides."""
+    seen, held_out = (predicted[truth == label] for truth, predicted in (synthetic, real))
     mine, names = real[0] == label, sorted(set(real[0]))
     others, counts = np.unique(seen[seen != label], return_counts=True)
     wrong = (str(others[counts.argmax()]), float(counts.max() / len(seen))) if len(others) else ("", 0.0)
@@ -111,9 +111,9 @@ def _recognition(
     )  # fmt: skip
 
 
-def _elsewhere(label: str, truth: Labels, said: Labels) -> float:
+def _elsewhere(label: str, truth: Labels, predicted: Labels) -> float:
     """Share of the images of other classes that are taken for this one, every class weighing alike."""
-    others = [float((said[truth == other] == label).mean()) for other in sorted(set(truth)) if other != label]
+    others = [float((predicted[truth == other] == label).mean()) for other in sorted(set(truth)) if other != label]
     return float(np.mean(others)) if others else 0.0
 
 
@@ -130,24 +130,28 @@ def _known_classes(labels: Labels, groups: NDArray[np.int64], wanted: set[str]) 
     return known, refused
 
 
-def _judged(
+def _predictions(
     rows: Features, truth: Labels, groups: NDArray[np.int64], synthetic: Features, seed: int
 ) -> tuple[Labels, Labels]:
-    """What the classifiers take synthetic images for, each a fifth of them; and real ones whose group they have not seen."""
-    said_real, said_synthetic = np.empty(len(rows), dtype=object), np.empty(len(synthetic), dtype=object)
-    lot = np.random.default_rng(seed).permutation(len(synthetic)) % FOLDS
-    dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # large groups make uneven parts
-        parts = list(dealer.split(rows, truth, groups))
-    for number, (training, held_out) in enumerate(parts):
+    """Predicted labels of synthetic images, a fifth by each classifier, and of real ones whose group it has not seen."""
+    of_real, of_synthetic = np.empty(len(rows), dtype=object), np.empty(len(synthetic), dtype=object)
+    parts = np.random.default_rng(seed).permutation(len(synthetic)) % FOLDS
+    for number, (training, held_out) in enumerate(_folds(rows, truth, groups, seed)):
         model = _classifier().fit(rows[training].astype(np.float64), truth[training].astype(str))
-        mine = lot == number
+        mine = parts == number
         if len(held_out):
-            said_real[held_out] = model.predict(rows[held_out].astype(np.float64))
+            of_real[held_out] = model.predict(rows[held_out].astype(np.float64))
         if mine.any():
-            said_synthetic[mine] = model.predict(synthetic[mine].astype(np.float64))
-    return said_synthetic.astype(str), said_real.astype(str)
+            of_synthetic[mine] = model.predict(synthetic[mine].astype(np.float64))
+    return of_synthetic.astype(str), of_real.astype(str)
+
+
+def _folds(
+    rows: Features, truth: Labels, groups: NDArray[np.int64], seed: int
+) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # large groups make uneven folds
+        return list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, truth, groups))
 
 
 def _classifier() -> Pipeline:

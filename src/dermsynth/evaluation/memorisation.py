@@ -1,33 +1,34 @@
 """What a synthetic set has copied of the images its generator was trained on, against images it has never seen."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.data.cache import Decoding, decoded
-from dermsynth.data.dataset import DataSet, amended
+from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import twins_between
+from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
-from dermsynth.evaluation.copy_detection import FALSE_ALARMS, CopyGate
-from dermsynth.evaluation.estimate import as_rows
+from dermsynth.evaluation.copies import COLUMNS, Copies, write_copies
+from dermsynth.evaluation.copy_detection import FALSE_ALARMS, FEWEST_HELD_OUT, CopyGate
 from dermsynth.evaluation.feature_cache import decoding_of
-from dermsynth.evaluation.generator_metrics import Judge, divided_as_trained
-from dermsynth.evaluation.inputs import Compared
+from dermsynth.evaluation.generator_metrics import Confidence, divided_as_trained
+from dermsynth.evaluation.inputs import ComparedSets
+from dermsynth.evaluation.results import ClosePair, Evaluation, default_folder
 from dermsynth.io import replacing
+from dermsynth.metrics.copying import ThreeSets, copy_estimate, copy_estimates, membership_auc
+from dermsynth.metrics.estimate import CopyEstimate
 from dermsynth.metrics.knn import nearest
-from dermsynth.metrics.memorisation import authenticity, closeness, copy_test, distance_ratio, membership_auc
 from dermsynth.metrics.similar_images import highest_cosine, least_squared_error, most_similar, nearest_hash
-from dermsynth.statistics.intervals import jackknife, percentile_bootstrap
+from dermsynth.statistics.intervals import percentile_bootstrap
 from dermsynth.training.config import read_config
 from dermsynth.training.data import data_trained_on
 
-COLUMNS = ("copy_score", "copy_of", "copy_lying", "copy_flag")
 RESAMPLES, CLOSEST = 500, 12
 COMPARED, SIDE = 1000, 64
 """Images, and pixels of their smaller side, for which nearest neighbours are shown."""
@@ -52,14 +53,13 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
 
     Raises UserError when the real set is not the one trained on or translated, was divided anew since, or all of it was used.
     """
-    generator = synthetic.description.get("generator", {})
+    generator = synthetic.provenance.generator
     _check_comparable(synthetic, real, generator)
     verify(real)
-    wanted = np.ones(len(real.table), dtype=bool)
-    if generator.get("classes"):
-        wanted &= np.isin(real.labels.astype(str), generator["classes"])
-    wanted &= ~np.isin(real.labels.astype(str), generator.get("exclude", []))
-    used = (real.table["split"] == generator.get("split", "train")).to_numpy()
+    wanted = ~np.isin(real.labels.astype(str), generator.exclude)
+    if generator.classes:
+        wanted &= np.isin(real.labels.astype(str), generator.classes)
+    used = real.in_split(generator.split)
     if TRANSLATED in synthetic.table:
         given = np.isin(real.table["file_name"].to_numpy(str), synthetic.table[TRANSLATED].to_numpy(str))
         wanted, used = wanted | given, used | given
@@ -68,18 +68,18 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
     return Sources(real.select(wanted & used), real.select(wanted & ~used))
 
 
-def _check_comparable(synthetic: DataSet, real: DataSet, generator: Mapping[str, Any]) -> None:
+def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorProvenance) -> None:
     """Raise UserError where nothing can be said of copies, with the reason."""
     reason = ""
-    if not generator:
+    if not generator.known:
         reason = f"{synthetic.folder}: says nothing of its generator, so its training images are not known"
-    elif generator.get("data_hash") != real.content_hash:
+    elif generator.data_hash != real.content_hash:
         reason = f"{real.folder}: not the set that the generator was trained on"
-    elif "split" not in real.table or generator.get("split", "train") == "all":
+    elif not real.divided or generator.split == "all":
         reason = f"{real.folder}: all of it was trained on; without held-out images 'close' has no scale"
     elif not divided_as_trained(synthetic, real):
         reason = f"{real.folder}: divided or labelled in another way since the generator was trained"
-    elif TRANSLATED in synthetic.table and generator.get("source_hash") != real.content_hash:
+    elif TRANSLATED in synthetic.table and generator.source_hash != real.content_hash:
         reason = f"{synthetic.folder}: made from photographs of another set than {real.folder}"
     if reason:
         raise UserError(f"{reason}{UNSEEN}")
@@ -95,121 +95,83 @@ def without_relatives(known: Sources) -> DataSet:
     return held_out.select(~related)
 
 
-def fitted_gate(known: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS) -> CopyGate:
+def fitted_gate(
+    known: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
+) -> CopyGate:
     """The copy gate of a generator's training images.
 
-    Raises UserError when too few held-out images are there.
+    Raises UserError when fewer than `fewest` held-out images are there.
     """
-    training, strangers = (np.asarray(decoded(side, decoding)) for side in (known.training, without_relatives(known)))
-    return CopyGate.fitted(training, strangers, false_alarms)
+    sides = (np.asarray(decoded(side, decoding)) for side in (known.training, without_relatives(known)))
+    return CopyGate.fit_planes(*sides, false_alarms=false_alarms, fewest=fewest)
 
 
-def flag_copies(synthetic: DataSet, known: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS) -> DataSet:
-    """Give every image its copy score, the training image it is closest to, and a flag where it is too close.
+def flag_copies(
+    synthetic: DataSet, known: Sources, decoding: Decoding, folder: Path, *, false_alarms: float = FALSE_ALARMS,
+    fewest: int = FEWEST_HELD_OUT,
+) -> Copies:  # fmt: skip
+    """Give every image its copy score, the training image it is closest to, and a flag where it is too close, in `folder`.
 
-    Raises UserError when too few held-out images are there.
+    Raises UserError when fewer than `fewest` held-out images are there.
     """
-    gate = fitted_gate(known, decoding, false_alarms)
-    found = gate.check(np.asarray(decoded(synthetic, decoding)))
-    names = known.training.table["file_name"].to_numpy()[found.index]
-    flagged = gate.flags(found)
-    values = (np.round(found.score, 4), names, np.array(found.lying), np.where(flagged, "true", "false"))
-    facts = {
-        "flagged": int(flagged.sum()),
-        "of": len(flagged),
-        "threshold": round(gate.threshold, 4),
-        "false_alarms": false_alarms,
-        "held_out": gate.held_out,
-        "held_out_relatives": len(known.held_out.table) - gate.held_out,
-        "training": len(known.training.table),
-    }
-    return amended(synthetic, dict(zip(COLUMNS, values, strict=True)), {"copy_gate": facts})
+    gate = fitted_gate(known, decoding, false_alarms, fewest)
+    matches = gate.check_planes(np.asarray(decoded(synthetic, decoding)))
+    names = known.training.table["file_name"].to_numpy()[matches.index]
+    values = (
+        np.round(matches.score, 4), names, np.array(matches.lying), np.where(matches.flagged, "true", "false"),
+    )  # fmt: skip
+    facts = CopyGateFacts.model_validate(
+        {
+            "flagged": int(matches.flagged.sum()),
+            "of": len(matches.flagged),
+            "threshold": round(gate.threshold, 4),
+            "false_alarms": false_alarms,
+            "held_out": gate.held_out,
+            "held_out_relatives": len(known.held_out.table) - gate.held_out,
+            "training": len(known.training.table),
+        }
+    )
+    return write_copies(synthetic, folder, facts, dict(zip(COLUMNS, values, strict=True)))
+
+
+def membership_by_discriminator(
+    discriminator: Confidence, known: Sources, decoding: Decoding, synthetic: int, seed: int
+) -> CopyEstimate:
+    """Membership by the discriminator's confidence: how well it tells training images from held-out ones."""
+    scores = [discriminator(side, np.asarray(decoded(side, decoding))) for side in (known.training, known.held_out)]
+    interval = percentile_bootstrap(membership_auc, scores[0], scores[1], resamples=RESAMPLES, seed=seed)
+    value, sizes = membership_auc(scores[0], scores[1]), (synthetic, len(scores[0]), len(scores[1]))
+    return copy_estimate("membership_discriminator", value, interval, 0.5, sizes, seed)
 
 
 @dataclass(frozen=True)
-class Figure:
-    """A figure of copying; `without` is what it would be if the generator knew nothing of single training images."""
+class CopyCheck:
+    """What the copy gate found in a set that was just generated; or why it could not look."""
 
-    metric: str
-    value: float
-    low: float
-    high: float
-    without: float
-    synthetic: int
-    training: int
-    held_out: int
-    seed: int
+    facts: CopyGateFacts | None
+    refused: str = ""
 
-
-def copy_figures(synthetic: Features, training: Features, held_out: Features, suffix: str, seed: int) -> list[Figure]:
-    """Authenticity, distance ratio, C_T and membership by distance, from features of the three sets."""
-    counts = len(synthetic), len(training), len(held_out)
-
-    def figure(metric: str, value: float, interval: tuple[float, float], without: float) -> Figure:
-        return Figure(f"{metric}{suffix}", value, *interval, without, *counts, seed)
-
-    found = [
-        figure(
-            "authenticity",
-            authenticity(synthetic, training),
-            _jackknifed(authenticity, synthetic, training, seed, highest=1.0),
-            authenticity(held_out, training),
-        ),
-        figure(
-            "distance ratio",
-            distance_ratio(synthetic, training, held_out, seed=seed),
-            _jackknifed(lambda x, y: distance_ratio(x, y, held_out, seed=seed), synthetic, training, seed),
-            1.0,
-        ),
-    ]
-    near, far = closeness(training, synthetic), closeness(held_out, synthetic)
-    found.append(
-        figure(
-            "membership by distance, AUC",
-            membership_auc(near, far),
-            percentile_bootstrap(membership_auc, near, far, resamples=RESAMPLES, seed=seed),
-            0.5,
-        )
-    )
-    try:
-        test = copy_test(synthetic, training, held_out, seed=seed)
-        found.append(figure(f"C_T in {test.cells} cells", test.value, (test.low, test.high), 0.0))
-    except ValueError:
-        pass  # too few images for cells: there is no such figure
-    return found
+    def __str__(self) -> str:
+        """One line."""
+        if self.facts is None:
+            return f"not checked ({self.refused})"
+        expected = self.facts.false_alarms * self.facts.of
+        return f"{self.facts.flagged} of {self.facts.of} images flagged, {expected:.0f} expected by chance"
 
 
-def judged_figure(judge: Judge, known: Sources, decoding: Decoding, synthetic: int, seed: int) -> Figure:
-    """Membership by the discriminator's confidence: how well it tells training images from held-out ones."""
-    scores = [judge(side, np.asarray(decoded(side, decoding))) for side in (known.training, known.held_out)]
-    interval = percentile_bootstrap(membership_auc, scores[0], scores[1], resamples=RESAMPLES, seed=seed)
-    return Figure(
-        "membership by discriminator, AUC", membership_auc(scores[0], scores[1]), *interval, 0.5, synthetic,
-        len(scores[0]), len(scores[1]), seed,
-    )  # fmt: skip
-
-
-def _jackknifed(
-    statistic: Callable[[Features, Features], float], x: Features, y: Features, seed: int, highest: float = np.inf
-) -> tuple[float, float]:
-    value = statistic(x, y)
-    low, high = jackknife(lambda i, j: statistic(x[i], y[j]), (len(x), len(y)), value, seed=seed)
-    return max(low, 0.0), min(high, highest)
-
-
-def check_copies(synthetic: DataSet, data: Path | None = None) -> str:
-    """Flag copies in a set that was just generated and say what was found, or why nothing could be.
+def check_copies(synthetic: DataSet, data: Path | None = None, *, fewest: int = FEWEST_HELD_OUT) -> CopyCheck:
+    """Look for copies in a set that was just generated.
 
     The images trained on are in the folder `data`, by default where the generator's run found them.
     """
-    run = Path(str(synthetic.description.get("generator", {}).get("run", "")))
+    run = Path(synthetic.provenance.generator.run)
     try:
         real = data_trained_on(read_config(run).data, data)
-        flagged = flag_copies(synthetic, sources(synthetic, real), decoding_of(synthetic))
+        folder, known = default_folder(synthetic, None), sources(synthetic, real)
+        found = flag_copies(synthetic, known, decoding_of(synthetic), folder, fewest=fewest)
     except UserError as error:
-        return f"not checked ({str(error).removesuffix(UNSEEN)})"
-    facts = flagged.description["copy_gate"]
-    return f"{facts['flagged']} of {facts['of']} images flagged, {facts['false_alarms'] * facts['of']:.0f} expected by chance"
+        return CopyCheck(None, str(error).removesuffix(UNSEEN))
+    return CopyCheck(found.facts)
 
 
 def reduced(decoding: Decoding) -> Decoding:
@@ -218,63 +180,76 @@ def reduced(decoding: Decoding) -> Decoding:
     return replace(decoding, height=round(decoding.height * scale), width=round(decoding.width * scale))
 
 
-def nearest_images(
-    synthetic: DataSet,
-    known: Sources,
-    decoding: Decoding,
-    features_of: tuple[Features, Features],
+class _Nearest(NamedTuple):
+    """How near the nearest training image is, and which it is, both [n]; whether higher is nearer."""
+
+    values: Array
+    place: NDArray[np.int64]
+    higher: bool = False
+
+
+def nearest_training_images(
+    synthetic: DataSet, known: Sources, decoding: Decoding, features: tuple[Features, Features], folder: Path,
     perceptual: PerceptualSpace | None = None,
-) -> dict[str, list[dict[str, Any]]]:
-    """The training image nearest to each synthetic one by four measures: all in `neighbours.csv`, the closest returned.
+) -> dict[str, tuple[ClosePair, ...]]:  # fmt: skip
+    """The training image nearest to each synthetic one by several measures: all in `neighbours.csv`, the closest returned.
 
     By structure (SSIM of brightness), squared error, perceptual hash, cosine of features, and a perceptual distance where there
     is one; as the images lie, not mirrored;
-    for at most 1,000 synthetic images, drawn by lot, and at no more than 64 pixels.
+    for at most 1,000 synthetic images, drawn at random, and at no more than 64 pixels.
     """
-    some = np.sort(np.random.default_rng(0).permutation(len(synthetic.table))[:COMPARED])
-    synthetic = synthetic.select(np.isin(np.arange(len(synthetic.table)), some))
-    features_of = features_of[0][some], features_of[1]
-    small = reduced(decoding)
-    made, real = (np.asarray(decoded(side, small)) for side in (synthetic, known.training))
-    measures = {
-        "SSIM": (most_similar(made, real), -1),
-        "squared error": (least_squared_error(made, real), 1),
-        "bits of the hash": (nearest_hash(made, real), 1),
-        "cosine of features": (highest_cosine(*features_of), -1),
-    }
-    if perceptual is not None:
-        distance, index = nearest(perceptual(made), perceptual(real))
-        measures[perceptual.name] = ((distance[:, 0] ** 2, index[:, 0]), 1)
+    chosen = np.sort(np.random.default_rng(0).permutation(len(synthetic.table))[:COMPARED])
+    synthetic = synthetic.select(np.isin(np.arange(len(synthetic.table)), chosen))
+    measures = _nearest(synthetic, known.training, reduced(decoding), (features[0][chosen], features[1]), perceptual)
     names, table = known.training.table["file_name"].to_numpy(), synthetic.table[["file_name"]].copy()
-    closest = {}
-    for measure, ((values, index), sign) in measures.items():
+    files, closest = synthetic.table["file_name"].to_numpy(), {}
+    for measure, (values, index, higher) in measures.items():
         table[measure], table[f"{measure}: of"] = np.round(values, 5), names[index]
-        order = np.argsort(sign * values, kind="stable")[:CLOSEST]
-        closest[measure] = [
-            {
-                "file_name": str(synthetic.table["file_name"].iloc[i]),
-                "of": str(names[index[i]]),
-                "value": float(values[i]),
-            }
-            for i in order
-        ]
-    with replacing(synthetic.folder / NEIGHBOURS) as temporary:
+        order = np.argsort(-values if higher else values, kind="stable")[:CLOSEST]
+        closest[measure] = tuple(
+            ClosePair(file_name=str(files[i]), of=str(names[index[i]]), value=float(values[i])) for i in order
+        )
+    with replacing(folder / NEIGHBOURS) as temporary:
         table.to_csv(temporary, index=False)
     return closest
 
 
-def copy_section(compared: Compared, judge: Judge | None) -> dict[str, Any]:
-    """Flags, figures and nearest neighbours for the result; or why there are none."""
-    synthetic, decoding, seed = compared.synthetic, compared.decoding, compared.seed
+def _nearest(
+    synthetic: DataSet, training: DataSet, decoding: Decoding, features: tuple[Features, Features],
+    perceptual: PerceptualSpace | None,
+) -> dict[str, _Nearest]:  # fmt: skip
+    images, others = (np.asarray(decoded(side, decoding)) for side in (synthetic, training))
+    measures = {
+        "SSIM": _Nearest(*most_similar(images, others), higher=True),
+        "squared error": _Nearest(*least_squared_error(images, others)),
+        "bits of the hash": _Nearest(*nearest_hash(images, others)),
+        "cosine of features": _Nearest(*highest_cosine(*features), higher=True),
+    }
+    if perceptual is not None:
+        distance, index = nearest(perceptual(images), perceptual(others))
+        measures[perceptual.name] = _Nearest(distance[:, 0] ** 2, index[:, 0])
+    return measures
+
+
+def copy_section(
+    sets: ComparedSets,
+    result: Evaluation,
+    discriminator: Confidence | None,
+    folder: Path,
+    fewest: int = FEWEST_HELD_OUT,
+) -> Evaluation:
+    """The result with flags, measures of copying and nearest neighbours; or with the reason why there are none."""
+    synthetic, decoding, seed = sets.synthetic, sets.decoding, sets.seed
     try:
-        known = sources(synthetic, compared.whole)
-        flagged = flag_copies(synthetic, known, decoding)
+        known = sources(synthetic, sets.whole)
+        copies = flag_copies(synthetic, known, decoding, folder, fewest=fewest)
     except UserError as error:
-        return {"copying": None, "copying_refused": str(error)}
-    made, (trained, unseen) = compared.features[0], map(compared.features_of, known)
-    figures = copy_figures(made, trained, unseen, compared.extractor.suffix, seed)
-    if judge is not None:
-        figures.append(judged_figure(judge, known, decoding, len(synthetic.table), seed))
-    closest = nearest_images(synthetic, known, decoding, (made, trained), compared.perceptual)
-    facts = flagged.description["copy_gate"]
-    return {"copying": as_rows(figures), "copy_gate": facts, "copying_refused": "", "closest": closest}
+        return result.model_copy(update={"copying": None, "copying_refused": str(error)})
+    of_synthetic, (trained, unseen) = sets.features.synthetic, map(sets.features_of, known)
+    estimates = copy_estimates(ThreeSets(of_synthetic, trained, unseen, sets.extractor.suffix, seed))
+    if discriminator is not None:
+        estimates.append(membership_by_discriminator(discriminator, known, decoding, len(synthetic.table), seed))
+    closest = nearest_training_images(
+        synthetic, known, decoding, (of_synthetic, trained), folder, sets.perceptual
+    )  # fmt: skip
+    return result.model_copy(update={"copying": tuple(estimates), "copy_gate": copies.facts, "closest": closest})

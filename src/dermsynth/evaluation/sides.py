@@ -1,9 +1,10 @@
 """What makes the two sides of a comparison unlike in more than their origin, or alike beyond belief."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
@@ -14,6 +15,8 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.images import thumbnail_hash
+from dermsynth.metrics.estimate import Estimate
+from dermsynth.metrics.registry import METRICS
 from dermsynth.segmentation.frame import frame
 
 Images = NDArray[np.uint8]
@@ -57,7 +60,7 @@ class Header(NamedTuple):
     kind: str
 
 
-def remarks(synthetic: Side, real: Side, decoding: Decoding, trained: bool) -> list[dict[str, str]]:
+def remarks(synthetic: Side, real: Side, decoding: Decoding, trained: bool) -> tuple[Remark, ...]:
     """Everything that makes two sides unlike or too alike, warnings first.
 
     `trained` says whether the synthetic images' generator is known to have seen images cropped in the way of `decoding`.
@@ -68,20 +71,23 @@ def remarks(synthetic: Side, real: Side, decoding: Decoding, trained: bool) -> l
     for side, files in zip(sides, headers, strict=True):
         found += [*_sizes(side, files, decoding, trained), *_repeats(side)]
     found += _pixels(*sides)
-    return [asdict(one) for one in sorted(found, key=lambda one: one.level != "warning")]
+    return tuple(sorted(found, key=lambda remark: remark.level != "warning"))
 
 
-def beyond_belief(rows: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+def beyond_belief(estimates: Iterable[Estimate]) -> tuple[Remark, ...]:
     """A remark for each distance that is nothing beside that of real to real images: the sides are one set."""
-    found = []
-    for row in rows:
-        name = str(row["metric"])
-        if (name == "FID" or name.startswith(("FID-", "SWD mean"))) and row["value"] < NOTHING * row["floor"]:
-            says = (
-                f"{row['group']}: {name} is {row['value']:.2f}, two real sets have {row['floor']:.2f}: the same images"
-            )
-            found.append(asdict(Remark("alike", "warning", says)))
-    return found
+    first: dict[tuple[str, str], Estimate] = {}
+    for estimate in estimates:
+        if METRICS[estimate.id].floor == "times" and METRICS[estimate.id].brief:
+            first.setdefault((estimate.id, estimate.group), estimate)
+    return tuple(
+        Remark(
+            "alike", "warning",
+            f"{e.group}: {e.name} is {e.value:.2f}, two real sets have {e.floor:.2f}: the same images",
+        )
+        for e in first.values()
+        if e.value < NOTHING * e.floor
+    )  # fmt: skip
 
 
 def shared_images(synthetic: Images, real: Images) -> int:
@@ -92,8 +98,8 @@ def shared_images(synthetic: Images, real: Images) -> int:
 
 def fingerprints_of(images: Images) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
     """Hashes [n] and thumbnails [n, 768] of images uint8 [n, 3, h, w]."""
-    found = [thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
-    return np.array([one[0] for one in found], np.uint64), np.stack([one[1] for one in found])
+    prints = [thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
+    return np.array([hashed for hashed, _ in prints], np.uint64), np.stack([thumbnail for _, thumbnail in prints])
 
 
 def _alike(synthetic: Side, real: Side) -> Iterator[Remark]:
@@ -113,21 +119,22 @@ def _alike(synthetic: Side, real: Side) -> Iterator[Remark]:
 
 
 def _labels(synthetic: Side, real: Side) -> Iterator[Remark]:
-    made, kept = (Counter(map(str, side.rows.labels)) for side in (synthetic, real))
-    if set(made) == {""} or set(kept) == {""}:
-        if set(made) != set(kept):
-            without = "synthetic" if set(made) == {""} else "real"
-            yield Remark(
-                "classes",
-                "warning",
-                f"the {without} images have no labels, the others have them",
-            )
+    counts = [Counter(map(str, side.rows.labels)) for side in (synthetic, real)]
+    unlabelled = [set(count) == {""} for count in counts]
+    if any(unlabelled):
+        if not all(unlabelled):
+            without = "synthetic" if unlabelled[0] else "real"
+            yield Remark("classes", "warning", f"the {without} images have no labels, the others have them")
         return
-    names = sorted({*made, *kept})
-    shares = [{name: side[name] / side.total() for name in names} for side in (made, kept)]
-    missing = [f"{name or 'no label'} ({made[name]})" for name in names if made[name] and not kept[name]]
+    names = sorted({*counts[0], *counts[1]})
+    missing = [f"{name or 'no label'} ({counts[0][name]})" for name in names if counts[0][name] and not counts[1][name]]
     if missing:
         yield Remark("classes", "warning", f"synthetic images of classes that no real image has: {', '.join(missing)}")
+    yield from _label_shares(names, counts)
+
+
+def _label_shares(names: Sequence[str], counts: Sequence[Counter[str]]) -> Iterator[Remark]:
+    shares = [{name: count[name] / count.total() for name in names} for count in counts]
     if sum(abs(shares[0][name] - shares[1][name]) for name in names) / 2 > UNLIKE:
         both = "; ".join(f"{name or 'no label'} {shares[0][name]:.0%} and {shares[1][name]:.0%}" for name in names)
         yield Remark(
@@ -148,7 +155,7 @@ def _headers(side: Side) -> list[Header]:
     return [_header(side.rows.paths[index]) for index in _some(len(side.rows.table))]
 
 
-def _header(path: Any) -> Header:
+def _header(path: Path) -> Header:
     with Image.open(path) as image:
         width, height = image.size
         if image.getexif().get(ORIENTATION) in ROTATED:
@@ -157,61 +164,65 @@ def _header(path: Any) -> Header:
 
 
 def _some(count: int) -> NDArray[np.int64]:
-    found: NDArray[np.int64] = np.sort(np.random.default_rng(0).permutation(count)[:LOOKED_AT])
-    return found
+    chosen: NDArray[np.int64] = np.sort(np.random.default_rng(0).permutation(count)[:LOOKED_AT])
+    return chosen
 
 
-def _formats(made: list[Header], kept: list[Header], decoding: Decoding) -> Iterator[Remark]:
-    lossy = [sum(one.kind in ("JPEG", "MPO") for one in side) / len(side) for side in (made, kept)]
-    kinds = [", ".join(sorted({one.kind for one in side})) for side in (made, kept)]
-    if abs(lossy[0] - lossy[1]) <= UNLIKE and kinds[0] == kinds[1]:
+def _formats(synthetic: list[Header], real: list[Header], decoding: Decoding) -> Iterator[Remark]:
+    lossy = [sum(header.kind in ("JPEG", "MPO") for header in side) / len(side) for side in (synthetic, real)]
+    kinds = [", ".join(sorted({header.kind for header in side})) for side in (synthetic, real)]
+    alike = abs(lossy[0] - lossy[1]) <= UNLIKE
+    if alike and kinds[0] == kinds[1]:
         return
     says = f"synthetic images are {kinds[0]}, real ones {kinds[1]}"
-    if abs(lossy[0] - lossy[1]) <= UNLIKE:
+    if alike:
         yield Remark("file format", "note", says)
         return
-    side = made if lossy[0] > lossy[1] else kept
-    reduced = float(np.median([min(one.width / decoding.width, one.height / decoding.height) for one in side]))
+    side = synthetic if lossy[0] > lossy[1] else real
+    reduced = float(np.median([min(h.width / decoding.width, h.height / decoding.height) for h in side]))
     if reduced < 2:
         yield Remark("file format", "warning", f"{says}: the traces of JPEG's compression are on one side only")
     else:
-        yield Remark(
-            "file format", "note", f"{says}; reduced {reduced:.1f} times, which takes most traces of JPEG away"
-        )
+        says += f": reduced {reduced:.1f} times, which takes most traces of JPEG away"
+        yield Remark("file format", "note", says)
 
 
 def _sizes(side: Side, files: list[Header], decoding: Decoding, trained: bool) -> Iterator[Remark]:
-    wanted = f"{decoding.width} x {decoding.height}"
-    sizes = Counter((one.width, one.height) for one in files)
-    common = ", ".join(f"{w} x {h} ({n})" for (w, h), n in sizes.most_common(3)) + (", ..." if len(sizes) > 3 else "")
+    sizes = Counter((header.width, header.height) for header in files)
     if set(sizes) == {(decoding.width, decoding.height)}:
         return
-    made = side.name == "synthetic"
-    how = f"{side.name} images of {len(sizes)} size{'s' * (len(sizes) > 1)}, {common}, are brought to {wanted}"
-    why = f", that of the first synthetic image (crop {decoding.crop}, filter {decoding.filter})"
-    yield Remark("size", "warning" if made else "note", how + why)
-    small = np.mean([one.width < decoding.width or one.height < decoding.height for one in files])
+    synthetic, wanted = side.name == "synthetic", f"{decoding.width} x {decoding.height}"
+    common = ", ".join(f"{w} x {h} ({n})" for (w, h), n in sizes.most_common(3)) + (", ..." if len(sizes) > 3 else "")
+    says = (
+        f"{side.name} images of {len(sizes)} size{'s' * (len(sizes) > 1)}, {common}, are brought to {wanted}, that of "
+    )
+    says += f"the first synthetic image (crop {decoding.crop}, filter {decoding.filter})"
+    yield Remark("size", "warning" if synthetic else "note", says)
+    small = np.mean([header.width < decoding.width or header.height < decoding.height for header in files])
     if small > ENLARGED:
-        yield Remark(
-            "enlarged", "warning", f"{small:.0%} of the {side.name} images are smaller than {wanted} and are enlarged"
-        )
-    cut = float(np.median([_lost(one, decoding) for one in files]))
-    if cut > CUT:
-        what = {
-            "centre": f"{cut:.0%} of the area is cut off",
-            "pad": "borders are added",
-            "stretch": "the aspect is changed",
-        }
-        known = not made and trained
-        says = f"{side.name} images have another aspect than {wanted}: {what[decoding.crop]}"
-        yield Remark(
-            "aspect", "note" if known else "warning", says + (", as for the generator's training" if known else "")
-        )
+        says = f"{small:.0%} of the {side.name} images are smaller than {wanted} and are enlarged"
+        yield Remark("enlarged", "warning", says)
+    yield from _aspects(side, files, decoding, trained and not synthetic)
 
 
-def _lost(one: Header, decoding: Decoding) -> float:
+def _aspects(side: Side, files: list[Header], decoding: Decoding, as_in_training: bool) -> Iterator[Remark]:
+    """What becomes of images of another aspect, and whether the generator's training images were cut alike."""
+    cut = float(np.median([_lost(header, decoding) for header in files]))
+    if cut <= CUT:
+        return
+    happens = {
+        "centre": f"{cut:.0%} of the area is cut off",
+        "pad": "borders are added",
+        "stretch": "the aspect is changed",
+    }[decoding.crop]
+    says = f"{side.name} images have another aspect than {decoding.width} x {decoding.height}: {happens}"
+    says += ", as for the generator's training" if as_in_training else ""
+    yield Remark("aspect", "note" if as_in_training else "warning", says)
+
+
+def _lost(header: Header, decoding: Decoding) -> float:
     """Share of an image's area beyond the wanted aspect."""
-    ratio = (one.width / one.height) / (decoding.width / decoding.height)
+    ratio = (header.width / header.height) / (decoding.width / decoding.height)
     return 1 - min(ratio, 1 / ratio)
 
 
@@ -233,19 +244,16 @@ def _blank(image: Images) -> bool:
 
 
 def _pixels(synthetic: Side, real: Side) -> Iterator[Remark]:
-    made, kept = (np.asarray(side.images[_some(len(side.images))]) for side in (synthetic, real))
-    grey = [float(np.mean([np.ptp(image, axis=0).mean() < COLOURLESS for image in side])) for side in (made, kept)]
+    sides = [np.asarray(side.images[_some(len(side.images))]) for side in (synthetic, real)]
+    grey = [float(np.mean([np.ptp(image, axis=0).mean() < COLOURLESS for image in side])) for side in sides]
     if abs(grey[0] - grey[1]) > UNLIKE:
-        yield Remark(
-            "grey",
-            "warning",
-            f"{grey[0]:.0%} of the synthetic and {grey[1]:.0%} of the real images are without colour",
-        )
-    framed = [float(np.mean([_framed(image) for image in side])) for side in (made, kept)]
+        says = f"{grey[0]:.0%} of the synthetic and {grey[1]:.0%} of the real images are without colour"
+        yield Remark("grey", "warning", says)
+    framed = [float(np.mean([_framed(image) for image in side])) for side in sides]
     if abs(framed[0] - framed[1]) > FRAMES:
-        says = f"dark corners or a frame have {framed[0]:.0%} of the synthetic and {framed[1]:.0%} of the real images"
+        says = f"{framed[0]:.0%} of the synthetic and {framed[1]:.0%} of the real images have dark corners or a frame"
         yield Remark("frames", "warning", f"{says}: cropped or removed on one side, or not learned")
-    fine = [float(np.median([_detail(image) for image in side])) for side in (made, kept)]
+    fine = [float(np.median([_detail(image) for image in side])) for side in sides]
     ratio = fine[0] / max(fine[1], 1e-6)
     if not 1 / DETAIL < ratio < DETAIL:
         says = f"synthetic images have {ratio:.2g} times the fine detail of real ones"

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
 from dermsynth.errors import UserError
 from dermsynth.metrics.clinical_features import TONE
+from dermsynth.metrics.estimate import ALL
 from dermsynth.segmentation.skin import skin_tone_class
 from dermsynth.values import is_missing, plain_identifier
 
-EVERYTHING = "all classes"
 MEASURED = 0.5
 """Share of the images of either side whose skin tone must be measurable for tones to be compared."""
 
@@ -30,7 +30,7 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
 
     Raises UserError when a column is missing.
     """
-    found = [Group(EVERYTHING, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
+    found = [Group(ALL, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
     if synthetic.classes:
         found += _by_value(synthetic.labels, real.labels, "")
     for column in columns:

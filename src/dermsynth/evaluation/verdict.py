@@ -1,19 +1,17 @@
-"""Traffic lights: what the figures say, each by a rule that is printed with it."""
+"""Traffic lights: what the estimates say, each by a rule that is printed with it."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from collections.abc import Iterable
 
 from scipy.stats import betabinom
 
 from dermsynth.backbones.extractors import EMBEDDED
 from dermsynth.evaluation import floors
-from dermsynth.evaluation.floors import FAIR, GOOD, ORDER, Judged, Light
-from dermsynth.evaluation.label_fidelity import Recognition, recognition_light
-from dermsynth.evaluation.subgroups import EVERYTHING
+from dermsynth.evaluation.floors import FAIR, GOOD, ORDER, Light
+from dermsynth.evaluation.label_fidelity import recognition_light
+from dermsynth.evaluation.results import Evaluation, Line
+from dermsynth.metrics.estimate import ALL, CopyEstimate
+from dermsynth.metrics.registry import Question
 
-USEFULNESS = "usefulness.json"
-"""Where a utility experiment leaves its outcome in the synthetic set."""
 COMMON = 0.02
 """Share of the real images from which on a skin tone must not be missing."""
 CLOSE, TOO_CLOSE = -2.0, -3.0
@@ -28,104 +26,98 @@ NO_NETWORK = (
 )
 
 
-@dataclass(frozen=True)
-class Line:
-    """One row of the table on top of a report."""
-
-    question: str
-    light: Light
-    says: str
-    rule: str
+Finding = tuple[Light, str]
+"""A light, and what was found."""
 
 
-def verdict(result: Mapping[str, Any]) -> list[dict[str, str]]:
-    """Fidelity, diversity, copying, usefulness, fairness, labels from the figures of a result."""
-    rows = _rows(result, EVERYTHING)
-    lines = [
-        _of_figures(result, "fidelity", floors.fidelity_figures(rows)),
-        _of_figures(result, "diversity", floors.diversity_figures(rows)),
+def verdict(result: Evaluation) -> tuple[Line, ...]:
+    """Fidelity, diversity, copying, usefulness, fairness, labels from the estimates of a result."""
+    return (
+        _of_estimates(result, "fidelity", ALL),
+        _of_estimates(result, "diversity", ALL),
         _copying(result),
         _useful(result),
         _fairness(result),
         _labels(result),
-    ]
-    return [asdict(line) for line in lines]
+    )
 
 
-def class_verdicts(result: Mapping[str, Any]) -> dict[str, list[dict[str, str]]]:
+def class_verdicts(result: Evaluation) -> dict[str, tuple[Line, ...]]:
     """Fidelity, diversity and label of every class of the synthetic set: class -> lines."""
-    found = {}
-    for label in result.get("synthetic", {}).get("classes", []):
-        rows = _rows(result, label)
-        fidelity = _of_figures(result, "fidelity", floors.fidelity_figures(rows))
-        diversity = _of_figures(result, "diversity", floors.diversity_figures(rows))
-        found[label] = [asdict(line) for line in (fidelity, diversity, _label(result, label))]
-    return found
+    return {
+        label: (
+            _of_estimates(result, "fidelity", label),
+            _of_estimates(result, "diversity", label),
+            _label(result, label),
+        )
+        for label in result.synthetic.classes
+    }
 
 
-def _rows(result: Mapping[str, Any], group: str) -> list[Mapping[str, Any]]:
-    return [row for row in result["measurements"] if row["group"] == group]
+def with_verdict(result: Evaluation) -> Evaluation:
+    """The result with its lights."""
+    return result.model_copy(update={"verdict": verdict(result), "class_verdicts": class_verdicts(result)})
 
 
-def _of_figures(result: Mapping[str, Any], question: str, found: Sequence[Judged]) -> Line:
-    """The worst figure decides; without a network's features only that something is wrong can be told."""
+def _line(question: str, light: Light, says: str, rule: str) -> Line:
+    return Line(question=question, light=light, says=says, rule=rule)
+
+
+def _of_estimates(result: Evaluation, question: Question, group: str) -> Line:
+    """The worst estimate decides; without a network's features only that something is wrong can be told."""
+    found = floors.judgements(result.of_group(group), question)
     light = floors.worst(found)
     if not found:
-        return Line(question, "not measured", "too few images for figures", floors.RULE)
-    if light != "red" and result.get("extractor", {}).get("name") == EMBEDDED:
-        return Line(question, "not measured", f"{NO_NETWORK}. By these: {floors.told(found)}", floors.RULE)
-    return Line(question, light, floors.told(found), floors.RULE)
+        return _line(question, "not measured", "too few images for figures", floors.RULE)
+    if light != "red" and result.extractor.name == EMBEDDED:
+        return _line(question, "not measured", f"{NO_NETWORK}. By these: {floors.summary(found)}", floors.RULE)
+    return _line(question, light, floors.summary(found), floors.RULE)
 
 
-def _copying(result: Mapping[str, Any]) -> Line:
+def _copying(result: Evaluation) -> Line:
     rule = (
         "the worst of: real images among the synthetic ones (red); flagged by the copy gate: green where chance explains as "
         f"many (p > 0.05), red from five times the false alarms; C_T: amber from {CLOSE:g} down, red from {TOO_CLOSE:g}; "
         f"distance ratio: interval below {NEARER:g}, {MUCH_NEARER:g}; membership by distance: interval above {TELLS:g}, "
         f"{TELLS_MUCH:g}"
     )
-    found = [*_shared(result), *_gate(result), *_closeness(result)]
+    found = [*_shared(result), *_gate(result), *_closeness(result.copying or ())]
     if not found:
-        return Line("copying", "not measured", str(result.get("copying_refused", "")), rule)
+        return _line("copying", "not measured", result.copying_refused, rule)
     worst = min((light for light, _ in found), key=ORDER.index)
-    if not result.get("copy_gate"):
-        found.append(("not measured", f"copy gate not run: {result.get('copying_refused', '')}"))
-    told = [says for light, says in found if light != "green"] if worst != "green" else []
-    return Line("copying", worst, "; ".join(told or [says for _, says in found]), rule)
+    if result.copy_gate is None:
+        found.append(("not measured", f"copy gate not run: {result.copying_refused}"))
+    bad = [says for light, says in found if light != "green"] if worst != "green" else []
+    return _line("copying", worst, "; ".join(bad or [says for _, says in found]), rule)
 
 
-def _shared(result: Mapping[str, Any]) -> list[tuple[Light, str]]:
-    shared = result.get("shared_images", 0)
-    of = result.get("synthetic", {}).get("images", 0)
-    return [("red", f"{shared} of {of} synthetic images are real ones of the set compared with")] if shared else []
+def _shared(result: Evaluation) -> list[Finding]:
+    shared, count = result.shared_images, result.synthetic.images
+    return [("red", f"{shared} of {count} synthetic images are real ones of the set compared with")] if shared else []
 
 
-def _gate(result: Mapping[str, Any]) -> list[tuple[Light, str]]:
-    gate = result.get("copy_gate")
-    if not gate:
+def _gate(result: Evaluation) -> list[Finding]:
+    gate = result.copy_gate
+    if gate is None:
         return []
-    flagged, of, rate = gate["flagged"], gate["of"], gate["false_alarms"]
-    held_out = gate["held_out"]
-    below = (
-        int(rate * (held_out - 1)) + 1
-    )  # held-out images at or below the threshold: the true rate is known that well
-    chance = float(betabinom.sf(flagged - 1, of, below, held_out + 1 - below))
-    light: Light = "green" if chance > 0.05 else "red" if flagged > 5 * rate * of else "amber"
-    return [(light, f"{flagged} of {of} flagged, {rate * of:.0f} expected of real images")]
+    expected = gate.false_alarms * gate.of
+    # held-out images at or below the threshold: the true rate is known that well
+    below = int(gate.false_alarms * (gate.held_out - 1)) + 1
+    chance = float(betabinom.sf(gate.flagged - 1, gate.of, below, gate.held_out + 1 - below))
+    light: Light = "green" if chance > 0.05 else "red" if gate.flagged > 5 * expected else "amber"
+    return [(light, f"{gate.flagged} of {gate.of} flagged, {expected:.0f} expected of real images")]
 
 
-def _closeness(result: Mapping[str, Any]) -> list[tuple[Light, str]]:
-    """What the figures against held-out images say of the set as a whole."""
-    found: list[tuple[Light, str]] = []
-    for row in result.get("copying") or []:
-        name, low, high = row["metric"], row["low"], row["high"]
-        says = f"{name} {row['value']:.2f} ({low:.2f} to {high:.2f}), {row['without']:g} without copying"
-        if name.startswith("C_T"):
-            found.append((_falling(row["value"], CLOSE, TOO_CLOSE), says))
-        elif name.startswith("distance ratio"):
-            found.append((_falling(high, NEARER, MUCH_NEARER), says))
-        elif name.startswith("membership by distance"):
-            found.append((_falling(-low, -TELLS, -TELLS_MUCH), says))
+def _closeness(copying: Iterable[CopyEstimate]) -> list[Finding]:
+    """What the estimates against held-out images say of the set as a whole."""
+    found: list[Finding] = []
+    for estimate in copying:
+        if estimate.id == "memorisation":
+            found.append((_falling(estimate.value, CLOSE, TOO_CLOSE), str(estimate)))
+        elif estimate.id == "distance_ratio":
+            found.append((_falling(estimate.high, NEARER, MUCH_NEARER), str(estimate)))
+        elif estimate.id == "membership_distance":
+            found.append((_falling(-estimate.low, -TELLS, -TELLS_MUCH), str(estimate)))
     return found
 
 
@@ -133,60 +125,56 @@ def _falling(value: float, amber: float, red: float) -> Light:
     return "red" if value <= red else "amber" if value <= amber else "green"
 
 
-def _useful(result: Mapping[str, Any]) -> Line:
+def _useful(result: Evaluation) -> Line:
     rule = "dermsynth utility: green helps, amber no evidence, red hurts"
-    told = result.get("usefulness")
-    if not told:
-        return Line("usefulness", "not measured", "run dermsynth utility", rule)
+    useful = result.usefulness
+    if useful is None:
+        return _line("usefulness", "not measured", "run dermsynth utility", rule)
     lights: dict[str, Light] = {"helps": "green", "no evidence": "amber", "hurts": "red"}
-    return Line("usefulness", lights.get(told["outcome"], "not measured"), told["verdict"], rule)
+    return _line("usefulness", lights.get(useful.outcome, "not measured"), useful.verdict, rule)
 
 
-def _fairness(result: Mapping[str, Any]) -> Line:
+def _fairness(result: Evaluation) -> Line:
     rule = f"least ratio of a skin tone's shares, synthetic over real, tones of at least {COMMON:.0%}: as above from 0.5, 0.25"
-    shares = {t: s for t, s in result.get("skin_tones", {}).items() if s["real"] >= COMMON}
+    shares = {tone: share for tone, share in result.skin_tones.items() if share["real"] >= COMMON}
     if not shares:
-        seen = result.get("skin_tones_measured", {})
-        parts = " and ".join(f"{share:.0%} of the {side}" for side, share in seen.items())
-        text = f"the light lets skin tone be told in {parts} images only" if seen else ""
-        return Line("fairness", "not measured", text, rule)
+        parts = " and ".join(f"{share:.0%} of the {side}" for side, share in result.skin_tones_measured.items())
+        says = f"the light lets skin tone be told in {parts} images only" if parts else ""
+        return _line("fairness", "not measured", says, rule)
     tone, worst = min(shares.items(), key=lambda item: item[1]["synthetic"] / item[1]["real"])
     ratio = worst["synthetic"] / worst["real"]
     light: Light = "green" if ratio >= 0.5 else "amber" if ratio >= 0.25 else "red"
-    return Line(
-        "fairness",
-        light,
-        f"{tone} skin: {worst['synthetic']:.1%} of synthetic, {worst['real']:.1%} of real images",
-        rule,
-    )
+    says = f"{tone} skin: {worst['synthetic']:.1%} of synthetic, {worst['real']:.1%} of real images"
+    return _line("fairness", light, says, rule)
 
 
-def _label_rule() -> str:
-    return (
-        "share recognised as their class by a classifier of real images, over that of held-out real images: green from "
-        f"{GOOD:g}, red below {FAIR:g} where the intervals are apart, or where other classes pass for it as often; else amber"
-    )
+LABEL_RULE = (
+    "share recognised as their class by a classifier of real images, over that of held-out real images: green from "
+    f"{GOOD:g}, red below {FAIR:g} where the intervals are apart, or where other classes pass for it as often; else amber"
+)
 
 
-def _label(result: Mapping[str, Any], label: str) -> Line:
+def _label_refusals(result: Evaluation) -> list[str]:
+    return [line for line in result.refused if line.startswith("label fidelity")]
+
+
+def _label(result: Evaluation, label: str) -> Line:
     """Whether images of a class are recognised as what they are said to be."""
-    rows = [row for row in result.get("label_fidelity", []) if row["label"] == label]
+    rows = [row for row in result.label_fidelity if row.label == label]
     if not rows:
-        refused = [line for line in result.get("refused", []) if line.startswith("label fidelity")]
+        refused = _label_refusals(result)
         mine = [line for line in refused if line.startswith(f"label fidelity of {label}:")] or refused
-        return Line("label", "not measured", mine[0] if mine else "", _label_rule())
-    light, says = recognition_light(Recognition(**rows[0]))
-    if result.get("extractor", {}).get("name") == EMBEDDED and light in ("green", "amber"):
+        return _line("label", "not measured", mine[0] if mine else "", LABEL_RULE)
+    light, says = recognition_light(rows[0])
+    if result.extractor.name == EMBEDDED and light in ("green", "amber"):
         says += "; told by colour and texture alone"
-    return Line("label", light, says, _label_rule())
+    return _line("label", light, says, LABEL_RULE)
 
 
-def _labels(result: Mapping[str, Any]) -> Line:
+def _labels(result: Evaluation) -> Line:
     """The worst class decides."""
-    lines = [(row["label"], _label(result, row["label"])) for row in result.get("label_fidelity", [])]
+    lines = [(row.label, _label(result, row.label)) for row in result.label_fidelity]
     if not lines:
-        refused = [line for line in result.get("refused", []) if line.startswith("label fidelity")]
-        return Line("labels", "not measured", "; ".join(refused), _label_rule())
+        return _line("labels", "not measured", "; ".join(_label_refusals(result)), LABEL_RULE)
     label, worst = min(lines, key=lambda pair: ORDER.index(pair[1].light))
-    rule = f"{_label_rule()}; the worst class decides"
-    return Line("labels", worst.light, f"{label}: {worst.says}", rule)
+    return _line("labels", worst.light, f"{label}: {worst.says}", f"{LABEL_RULE}; the worst class decides")

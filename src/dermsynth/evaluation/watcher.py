@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.training_set import TrainingSet
-from dermsynth.evaluation.estimate import halves
+from dermsynth.metrics.estimate import halves
 from dermsynth.metrics.frechet import frechet_distance
-from dermsynth.metrics.kid import kernel_distance
-from dermsynth.metrics.swd import SMALLEST, descriptors, line_distance
+from dermsynth.metrics.kernels import kernel_distance
+from dermsynth.metrics.sliced_wasserstein import SMALLEST, descriptors, line_distance
 from dermsynth.training.config import RunConfig
 from dermsynth.training.data import unseen_images
-from dermsynth.training.loop import Glimpse, Watcher
+from dermsynth.training.snapshot import Glimpse, Watcher
 
 FIRST_SEED = 10_000_000
 """Seeds of watched images start here: they are no seed of a sample grid."""
@@ -29,7 +29,7 @@ Projected = list[NDArray[np.float32]]
 def usual_watchers(config: RunConfig, shown: TrainingSet) -> list[Watcher]:
     """Distances, by whose mean the best checkpoint is chosen; the discriminator's opinion where images are held out."""
     watchers = [distance_watcher(shown.images, shown.labels, min(WATCHED, len(shown.images)))]
-    unseen = unseen_images(config.recipe, config.data)
+    unseen = unseen_images(config.family, config.data)
     return watchers if unseen is None else [*watchers, discriminator_watcher(shown, unseen, WATCHED)]
 
 

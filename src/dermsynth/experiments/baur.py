@@ -2,19 +2,20 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.experiments.steps import (
+    Result,
+    RunFigure,
     Setting,
-    conclude,
     details,
-    measured,
+    measure_run,
     plan,
     real_images,
     rows_picture,
     samples,
-    trained,
+    train_run,
+    write_results,
 )
 from dermsynth.sampling.interpolate import walk
 
@@ -41,37 +42,45 @@ def configuration(size: str) -> Setting:
     return Setting("64", 30_000, {name: plan(name) for name in families}, 2_000)
 
 
-def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> dict[str, Any]:
+class BaurResult(Result):
+    """Figures of every family, and whose images the rows of the pictures are."""
+
+    measurements: list[RunFigure]
+    rows: list[str]
+
+
+def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> BaurResult:
     """Train, measure, and draw the figures: samples and details beside real images, and a walk a family."""
-    rows, pictures, walks = [], [real_images(data_set, setting, COLUMNS)], []
+    figures: list[RunFigure] = []
+    pictures, walks = [real_images(data_set, setting, COLUMNS)], []
     for name in setting.plans:
-        generator, shown = trained(setting, name, data_set, out, device)
-        pictures.append(samples(generator, COLUMNS, shown))
-        walks.append(walk(generator.recipe, WALK_SEEDS, COLUMNS))
-        rows += measured(setting, name, generator, data_set, out)
+        generator, images = train_run(setting, name, data_set, out, device)
+        pictures.append(samples(generator, COLUMNS, images))
+        walks.append(walk(generator.model, WALK_SEEDS, COLUMNS))
+        figures += measure_run(setting, name, generator, data_set, out)
     rows_picture(out / "samples.png", pictures, scale=2)
     rows_picture(out / "details.png", [details(row) for row in pictures], scale=2)
     rows_picture(out / "walks.png", walks, scale=2)
-    result = {"measurements": rows, "rows": ["real", *setting.plans]}
-    conclude(out, "baur", setting, result, table(rows))
+    result = BaurResult(table=tuple(table(figures)), measurements=figures, rows=["real", *setting.plans])
+    write_results(out, "baur", setting, result)
     return result
 
 
-def table(rows: Sequence[dict[str, Any]]) -> list[str]:
+def table(figures: Sequence[RunFigure]) -> list[str]:
     """A line a family, best mean SWD first: every metric with its interval, and the floor."""
-    metrics = list(dict.fromkeys(row["metric"] for row in rows))
-    runs = list(dict.fromkeys(row["run"] for row in rows))
-    cells = {(row["run"], row["metric"]): row for row in rows}
-    order = sorted(runs, key=lambda run: float(cells[run, "SWD mean"]["value"]))
+    metrics = list(dict.fromkeys(figure.name for figure in figures))
+    runs = list(dict.fromkeys(figure.run for figure in figures))
+    cells = {(figure.run, figure.name): figure for figure in figures}
+    swd = {figure.run: figure for figure in figures if (figure.id, figure.part) == ("swd", "mean")}
+    order = sorted(runs, key=lambda run: swd[run].value)
     lines = ["| family | " + " | ".join(metrics) + " |", "|--" * (len(metrics) + 1) + "|"]
     for run in order:
-        found = [cells[run, metric] for metric in metrics]
-        lines.append(
-            f"| {run} | " + " | ".join(f"{c['value']:.2f} ({c['low']:.2f} to {c['high']:.2f})" for c in found) + " |"
-        )
+        row = [cells[run, metric] for metric in metrics]
+        lines.append(f"| {run} | " + " | ".join(f"{c.value:.2f} ({c.low:.2f} to {c.high:.2f})" for c in row) + " |")
     floors = [cells[order[0], metric] for metric in metrics]
-    lines.append("| real against real | " + " | ".join(f"{c['floor']:.2f} (n = {c['half']})" for c in floors) + " |")
-    first, swd = floors[0], cells[order[0], "SWD mean"]
-    text = f"{first['synthetic']} synthetic against {first['real']} training images ({swd['real']} a side for SWD)"
-    lines += ["", f"{text}, seed {first['seed']}; 95 % intervals."]
-    return lines
+    lines.append("| real against real | " + " | ".join(f"{c.floor:.2f} (n = {c.n_floor})" for c in floors) + " |")
+    first = floors[0]
+    text = (
+        f"{first.n_synthetic} synthetic against {first.n_real} training images ({swd[order[0]].n_real} a side for SWD)"
+    )
+    return [*lines, "", f"{text}, seed {first.seed}; 95 % intervals."]

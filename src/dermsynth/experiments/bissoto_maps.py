@@ -1,13 +1,12 @@
 """BISSOTO: images from noise (DCGAN, PGAN) beside images from a semantic map, without and with superpixels, beside real ones."""
 
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.maps import coloured
-from dermsynth.experiments.steps import Pixels, Setting, conclude, details, plan, rows_picture, trained
+from dermsynth.experiments.steps import Pixels, Result, Setting, details, plan, rows_picture, train_run, write_results
 from dermsynth.models.sampler import images_of
 
 SIZES = ("laptop", "paper")
@@ -34,13 +33,20 @@ def configuration(size: str) -> Setting:
     return Setting("64", 20_000, plans, COLUMNS, superpixels=instance)
 
 
-def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> dict[str, Any]:
+class MapsResult(Result):
+    """Whose images the rows of the pictures are, and how far images from maps are from the real ones of these maps."""
+
+    rows: list[str]
+    mean_absolute_difference_to_the_maps_image: dict[str, float]
+
+
+def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> MapsResult:
     """Train all; draw a row of images a run above the maps and the real images these belong to, and their details."""
     rows: dict[str, Pixels] = {}
     for name in setting.plans:
-        generator, shown = trained(setting, name, data_set, out, device)
+        generator, shown = train_run(setting, name, data_set, out, device)
         seeds = range(COLUMNS)
-        rows[name] = images_of(generator.recipe, seeds, [0] * COLUMNS, inputs=shown.inputs(seeds))
+        rows[name] = images_of(generator.model, seeds, [0] * COLUMNS, inputs=shown.inputs(seeds))
         if shown.maps is not None:
             rows["map"], rows["real"] = coloured(np.asarray(shown.maps[:COLUMNS])), np.asarray(shown.images[:COLUMNS])
     rows_picture(out / "images.png", list(rows.values()), scale=2)
@@ -50,11 +56,11 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
         for name in rows
         if name.startswith("semantic")
     }
-    result = {"rows": list(rows), "mean_absolute_difference_to_the_maps_image": error}
     text = ["rows from above: " + ", ".join(rows)]
     text += [
         f"{name}: {value:.1f} grey levels from its map's training image (n = {COLUMNS})"
         for name, value in error.items()
     ]
-    conclude(out, "bissoto-maps", setting, result, text)
+    result = MapsResult(table=tuple(text), rows=list(rows), mean_absolute_difference_to_the_maps_image=error)
+    write_results(out, "bissoto-maps", setting, result)
     return result

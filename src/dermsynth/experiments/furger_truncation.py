@@ -10,9 +10,11 @@ from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.fidelity import feature_measurements
-from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
+from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, train_run, write_results
 from dermsynth.io import write_text
+from dermsynth.metrics.estimate import Estimate, Sides
+from dermsynth.metrics.frechet import fid_between
+from dermsynth.metrics.kernels import kid_between
 from dermsynth.models.sampler import images_of
 from dermsynth.progress import progress_bar
 from dermsynth.report.page import curves
@@ -36,31 +38,46 @@ def configuration(size: str) -> Setting:
     return Setting("64", 30_000, {"multiscale": plan("multiscale")}, 1_000)
 
 
-def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> dict[str, Any]:
+class ThresholdFigure(Estimate):
+    """An estimate of images truncated at a threshold, or not at all."""
+
+    threshold: float | None
+
+
+class TruncationResult(Result):
+    """FID and KID at every threshold, and the threshold of the lowest FID."""
+
+    measurements: list[ThresholdFigure]
+    best_threshold: float | None
+
+
+def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> TruncationResult:
     """Train, sweep the thresholds, and draw the curve and a row of images a threshold."""
     name = next(iter(setting.plans))
-    generator, shown = trained(setting, name, data_set, out, device)
-    if not generator.recipe.accepts_truncation(1.0):
-        raise UserError(f"experiment furger-truncation: {name} takes {generator.recipe.truncation}")
+    generator, shown = train_run(setting, name, data_set, out, device)
+    if not generator.model.accepts_truncation(1.0):
+        raise UserError(f"experiment furger-truncation: {name} takes {generator.model.truncation}")
     rows = sweep(setting, generator, shown)
-    pictures = [images_of(generator.recipe, range(COLUMNS), [0] * COLUMNS, threshold) for threshold in THRESHOLDS]
+    pictures = [images_of(generator.model, range(COLUMNS), [0] * COLUMNS, threshold) for threshold in THRESHOLDS]
     rows_picture(out / "thresholds.png", pictures)
     write_text(out / "fid.svg", str(plot(rows)))
-    best = min((row for row in rows if "FID" in row["metric"]), key=lambda row: float(row["value"]))
-    result = {"measurements": rows, "best_threshold": best["threshold"]}
-    conclude(out, "furger-truncation", setting, result, [*table(rows), "", f"lowest: {best['threshold'] or 'none'}"])
+    best = min((row for row in rows if row.id == "fid"), key=lambda row: row.value)
+    lines = (*table(rows), "", f"lowest: {best.threshold or 'none'}")
+    result = TruncationResult(table=lines, measurements=rows, best_threshold=best.threshold)
+    write_results(out, "furger-truncation", setting, result)
     return result
 
 
-def sweep(setting: Setting, generator: Generator, shown: TrainingSet) -> list[dict[str, Any]]:
+def sweep(setting: Setting, generator: Generator, shown: TrainingSet) -> list[ThresholdFigure]:
     """FID and KID between as many images of the same seeds at every threshold and the training images."""
-    extractor = load_extractor(setting.extractor)
+    extractor, rows = load_extractor(setting.extractor), []
     real = _features(extractor, np.asarray(shown.images))
-    seeds, labels, rows = range(setting.generated), [0] * setting.generated, []
+    seeds, labels = range(setting.generated), [0] * setting.generated
     for threshold in progress_bar(THRESHOLDS, total=len(THRESHOLDS), label="thresholds", unit="threshold"):
-        made = _features(extractor, images_of(generator.recipe, seeds, labels, threshold))
-        for found in feature_measurements(made, real, "all classes", extractor.suffix, setting.seed):
-            rows.append({**vars(found), "threshold": threshold})
+        synthetic = _features(extractor, images_of(generator.model, seeds, labels, threshold))
+        sides = Sides(synthetic, real, seed=setting.seed, features=extractor.suffix)
+        estimates = fid_between(sides, resamples=100), kid_between(sides, resamples=1000)
+        rows += [ThresholdFigure(**e.model_dump(), threshold=threshold) for e in estimates]
     return rows
 
 
@@ -68,22 +85,22 @@ def _features(extractor: Any, images: np.ndarray) -> np.ndarray:
     return np.concatenate([extractor(images[start : start + 64]) for start in range(0, len(images), 64)])
 
 
-def plot(rows: Sequence[dict[str, Any]]) -> str:
+def plot(rows: Sequence[ThresholdFigure]) -> str:
     """FID against the threshold; without one it stands at the right end."""
-    fid = [row for row in rows if "FID" in row["metric"]]
-    x = [1000 * (row["threshold"] or NO_THRESHOLD_DRAWN_AT) for row in fid]
-    series = {key: (x, [float(row[key]) for row in fid]) for key in ("value", "low", "high")}
-    return curves(series, title=f"{fid[0]['metric']} against the threshold", xlabel="threshold; 1.5: none")
+    fid = [row for row in rows if row.id == "fid"]
+    x = [1000 * (row.threshold or NO_THRESHOLD_DRAWN_AT) for row in fid]
+    series = {key: (x, [float(getattr(row, key)) for row in fid]) for key in ("value", "low", "high")}
+    return curves(series, title=f"{fid[0].name} against the threshold", xlabel="threshold; 1.5: none")
 
 
-def table(rows: Sequence[dict[str, Any]]) -> list[str]:
+def table(rows: Sequence[ThresholdFigure]) -> list[str]:
     """A line a threshold."""
-    metrics = list(dict.fromkeys(row["metric"] for row in rows))
+    metrics = list(dict.fromkeys(row.name for row in rows))
     lines = ["| threshold | " + " | ".join(metrics) + " |", "|--" * (len(metrics) + 1) + "|"]
     for threshold in THRESHOLDS:
-        found = [row for row in rows if row["threshold"] == threshold]
-        values = " | ".join(f"{r['value']:.3f} ({r['low']:.3f} to {r['high']:.3f})" for r in found)
+        cells = [row for row in rows if row.threshold == threshold]
+        values = " | ".join(f"{c.value:.3f} ({c.low:.3f} to {c.high:.3f})" for c in cells)
         lines.append(f"| {'none' if threshold is None else threshold} | {values} |")
     first = rows[0]
-    lines += ["", f"{first['synthetic']} synthetic against {first['real']} training images, seed {first['seed']}."]
+    lines += ["", f"{first.n_synthetic} synthetic against {first.n_real} training images, seed {first.seed}."]
     return lines

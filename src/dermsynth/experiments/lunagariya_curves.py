@@ -1,11 +1,21 @@
 """LUNAGARIYA: loss curves of the DCGAN and of every frozen phase of the PGGAN, and grids beside real images."""
 
 from pathlib import Path
-from typing import Any
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.experiments.steps import Setting, conclude, plan, real_images, rows_picture, samples, trained
+from dermsynth.experiments.steps import (
+    Pixels,
+    Result,
+    Setting,
+    plan,
+    real_images,
+    rows_picture,
+    samples,
+    train_run,
+    write_results,
+)
 from dermsynth.io import read_json_lines, write_text
+from dermsynth.models.base import Model
 from dermsynth.report.page import curves
 
 SIZES = ("laptop", "paper")
@@ -30,36 +40,48 @@ def configuration(size: str) -> Setting:
     return Setting("64", 30_000, plans, COLUMNS * ROWS)
 
 
-def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> dict[str, Any]:
+Series = dict[str, tuple[list[int], list[float]]]
+"""Name of a loss -> images shown, values."""
+
+
+class CurvesResult(Result):
+    """Loss curves: run -> phase -> name -> images shown, values."""
+
+    losses: dict[str, dict[str, Series]]
+
+
+def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> CurvesResult:
     """Train both; write a curve a phase, and grids of generated and of real images."""
     real = real_images(data_set, setting, setting.generated)
     rows_picture(out / "real.png", _in_rows(real))
-    losses: dict[str, dict[str, Any]] = {}
+    losses: dict[str, dict[str, Series]] = {}
     for name in setting.plans:
-        generator, shown = trained(setting, name, data_set, out, device)
-        rows_picture(out / f"{name}.png", _in_rows(samples(generator, setting.generated, shown)))
-        losses[name] = by_phase(out / "runs" / name / "log.jsonl")
+        generator, images = train_run(setting, name, data_set, out, device)
+        rows_picture(out / f"{name}.png", _in_rows(samples(generator, setting.generated, images)))
+        losses[name] = by_phase(out / "runs" / name / "log.jsonl", generator.model)
         for phase, series in losses[name].items():
             path = out / f"{name}{'-' + phase if phase else ''}.svg"
             write_text(path, str(curves(series, title=f"{name} {phase}".strip())))
     text = [
-        f"{name}: {', '.join(f'{p} pixels' if p else 'one phase' for p in found)}" for name, found in losses.items()
+        f"{name}: {', '.join(f'{p} pixels' if p else 'one phase' for p in phases)}" for name, phases in losses.items()
     ]
-    conclude(out, "lunagariya-curves", setting, {"losses": losses}, text)
-    return {"losses": losses}
+    result = CurvesResult(table=tuple(text), losses=losses)
+    write_results(out, "lunagariya-curves", setting, result)
+    return result
 
 
-def _in_rows(images: Any) -> list[Any]:
+def _in_rows(images: Pixels) -> list[Pixels]:
     return [images[start : start + COLUMNS] for start in range(0, len(images), COLUMNS)]
 
 
-def by_phase(log: Path) -> dict[str, Any]:
-    """Loss curves of a run's log, apart for every phase: what stands behind the player's name."""
-    found: dict[str, Any] = {}
+def by_phase(log: Path, model: Model) -> dict[str, Series]:
+    """Loss curves of a run's log, apart for every phase of the training."""
+    phases: dict[str, Series] = {}
+    parts = {name: player.part for name, player in model.players().items()}
     for line in read_json_lines(log):
         for name, value in line.get("losses", {}).items():
-            phase = name.split("/")[0].partition(" ")[2]
-            x, y = found.setdefault(phase, {}).setdefault(name, ([], []))
+            phase = parts[name.split("/")[0]]
+            x, y = phases.setdefault(phase, {}).setdefault(name, ([], []))
             x.append(line["images"])
             y.append(value)
-    return found
+    return phases

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import BaseModel, ConfigDict
 
 from dermsynth.artefacts.datasets import INSERTED
 from dermsynth.artefacts.fill import METHODS
@@ -14,23 +15,27 @@ from dermsynth.artefacts.removal import CUTS
 from dermsynth.data.cache import decoded
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.experiments.rosen_sets import Sets, Wanted, all_sets, scores_of
-from dermsynth.experiments.steps import Setting, conclude, plan, rows_picture, trained
-from dermsynth.io import claim, parse_count, write_text
+from dermsynth.experiments.rosen_sets import Sets, SetsRequest, prepare_sets, scores_of
+from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, train_run, write_results
+from dermsynth.io import parse_count, write_text
 from dermsynth.latents.attributes import Scorer, scorer
-from dermsynth.latents.entanglement import Judges, entanglement, ranked
+from dermsynth.latents.entanglement import Observers, entanglement, ranked
 from dermsynth.latents.space import require_w, space_of
-from dermsynth.report.latents_report import as_text, plain
+from dermsynth.locks import claim_folder
+from dermsynth.models.registry import family
+from dermsynth.report.latents_report import as_text
 from dermsynth.report.page import bars
 from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.statistics.roc import delong_interval
 from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed
 from dermsynth.utility.classifier import Training, backbone
 from dermsynth.utility.counterfactual import counterfactual, share
-from dermsynth.utility.datasets import FEWEST, Classes, HeldOut, Material, gathered
+from dermsynth.utility.datasets import gathered
 from dermsynth.utility.experiment import Plan as Comparison
-from dermsynth.utility.experiment import carry_out as compared
+from dermsynth.utility.experiment import carry_out as compare_arms
 from dermsynth.utility.experiment import kept_scores
+from dermsynth.utility.material import FEWEST, Classes, HeldOut, Material
+from dermsynth.utility.results import UtilityResult
 
 SIZES = ("laptop", "paper")
 RUN, CLEANED, PICTURED, BEGUN, FRAMED = "cgan", "cleaned", 10, "begun.json", 0.9
@@ -59,49 +64,98 @@ def configuration(size: str) -> Setting:
     return Setting("64", 40_000, {RUN: plan(STYLED)}, 800, conditional=True, framed=FRAMED, options=OPTIONS)
 
 
-def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> dict[str, Any]:
+class Amplification(BaseModel):
+    """Of one set: shares of either class with the artefact, mean scores, and the AUC with which the score tells the class."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    set: str
+    positive: dict[str, float]
+    negative: dict[str, float]
+    mean_positive: float
+    mean_negative: float
+    tells: tuple[float, float, float]
+
+
+class BiasResult(Result):
+    """The artefact in every set, classifiers trained on each, predictions that pairs switch, and entanglement of directions."""
+
+    target: str
+    threshold: float
+    artefact: str
+    amplification: list[Amplification]
+    classifiers: list[dict[str, Any]]
+    comparisons: list[dict[str, Any]]
+    switched: list[dict[str, Any]]
+    left_out: dict[str, str]
+    entanglement: list[dict[str, Any]]
+    generator: dict[str, Any]
+    directions: dict[str, dict[str, Any]]
+
+
+def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> BiasResult:
     """Train, make the sets, measure the artefact in all of them, train classifiers on each, and test them on pairs."""
-    asked = setting.options
+    options = setting.options
     _check(setting, data_set)
-    target, artefact = scorer(asked["target"], asked["model"]), _artefact(asked)
-    begun = {**asked, "generated": setting.generated, "data": data_set.content_hash, "seed": setting.seed}
-    claim(out / BEGUN, {key: value for key, value in begun.items() if key != "repeats"})
+    target, artefact = scorer(options["target"], options["model"]), _artefact(options)
+    _claim(setting, data_set, out)
     generator = _generator(setting, data_set, out, device)
     space = space_of(generator)
     require_w(space, "experiment rosen-bias")
-    wanted = Wanted(setting.generated, parse_count(asked["points"]), artefact, asked["fill"], setting.seed)
-    made = all_sets(data_set, space, target, wanted, out)
-    material = _material(setting, data_set, generator, made)
-    amplification = amplified(material, made, target)
-    arms = _arms(made, len(material.synthetic.table) / len(material.training.table))
-    training = Training(asked["classifier"], parse_count(asked["images"]))
-    comparison = Comparison(arms, parse_count(asked["repeats"]), training, setting.seed)
-    useful = compared(material, comparison, out / "utility")
+    request = SetsRequest(setting.generated, parse_count(options["points"]), artefact, options["fill"], setting.seed)
+    sets = prepare_sets(data_set, space, target, request, out)
+    material = _material(setting, data_set, generator, sets)
+    amplification = measure_amplification(material, sets, target)
+    arms, useful = _train_classifiers(setting, material, sets, out)
+    classifiers = [row.model_dump() for row in useful.figures]
     switched = [row for arm in arms for row in _switched(material, arm, useful, out)]
     seeds = range(1_000_000, 1_000_200)
-    costs = entanglement(space, list(made.directions.values()), Judges(target), seeds=seeds, steps=STEPS)
-    best = ranked(costs) if costs else []
-    _pictures(made, material, target, out)
+    costs = entanglement(space, list(sets.directions.values()), Observers(target), seeds=seeds, steps=STEPS)
+    _write_pictures(sets, material, target, out)
     write_text(out / "amplification.svg", str(plot(amplification, target)))
-    result = {
-        "target": target.name, "threshold": target.threshold, "artefact": artefact, "amplification": amplification,
-        "classifiers": useful["figures"], "comparisons": useful["comparisons"], "switched": switched,
-        "left_out": dict(made.left_out), "entanglement": [plain(row) for row in costs], "generator": generator.provenance(None),
-        "directions": {name: one.facts for name, one in made.directions.items()},
-    }  # fmt: skip
-    lines = [*amplification_table(amplification, target), "", *classifier_table(useful["figures"]), ""]
-    lines += [*switched_table(switched), "", "```", *(as_text(best).splitlines() if best else ["no direction"]), "```"]
-    lines += [f"left out: {name}: {why}" for name, why in made.left_out.items()]
-    conclude(out, "rosen-bias", setting, result, lines)
+    lines = [*amplification_table(amplification, target), "", *classifier_table(classifiers), ""]
+    ranking = as_text(ranked(costs)).splitlines() if costs else ["no direction"]
+    lines += [*switched_table(switched), "", "```", *ranking, "```"]
+    lines += [f"left out: {name}: {why}" for name, why in sets.left_out.items()]
+    result = BiasResult(
+        table=tuple(lines),
+        target=target.name,
+        threshold=target.threshold,
+        artefact=artefact,
+        amplification=amplification,
+        classifiers=classifiers,
+        comparisons=[row.model_dump() for row in useful.comparisons],
+        switched=switched,
+        left_out=dict(sets.left_out),
+        entanglement=[row.model_dump(exclude_unset=True) for row in costs],
+        generator=generator.origin().with_facts(truncation=None).to_json(),
+        directions={name: direction.facts for name, direction in sets.directions.items()},
+    )
+    write_results(out, "rosen-bias", setting, result)
     return result
+
+
+def _claim(setting: Setting, data_set: DataSet, out: Path) -> None:
+    """Raise UserError where the folder was begun with other options; more repeats go on."""
+    facts = {**setting.options, "generated": setting.generated, "data": data_set.content_hash, "seed": setting.seed}
+    claim_folder(out, BEGUN, {key: value for key, value in facts.items() if key != "repeats"})
+
+
+def _train_classifiers(setting: Setting, material: Material, sets: Sets, out: Path) -> tuple[list[Arm], UtilityResult]:
+    """The arms, and the utility experiment's result."""
+    options = setting.options
+    arms = _arms(sets, len(material.synthetic.table) / len(material.training.table))
+    training = Training(options["classifier"], parse_count(options["images"]))
+    comparison = Comparison(arms, parse_count(options["repeats"]), training, setting.seed)
+    return arms, compare_arms(material, comparison, out / "utility")
 
 
 def _check(setting: Setting, data_set: DataSet) -> None:
     """What could not be used is told before the training."""
     asked = setting.options
-    recipes = {one.recipe for one in setting.plans.values()}
-    if recipes != {STYLED}:
-        raise UserError(f"`families` {', '.join(sorted(recipes))}: rosen-bias edits in W, which only {STYLED} has")
+    without = sorted({p.family for p in setting.plans.values() if not family(p.family).has_style()})
+    if without:
+        raise UserError(f"`families` {', '.join(without)}: rosen-bias edits in W, which only families with styles have")
     if asked["positive"] not in data_set.classes:
         raise UserError(f"`set` positive={asked['positive']}: {data_set.folder} has: {', '.join(data_set.classes)}")
     if asked["positive"] in setting.exclude:
@@ -128,7 +182,7 @@ def _artefact(asked: Mapping[str, str]) -> str:
 
 def _generator(setting: Setting, data_set: DataSet, out: Path, device: str) -> Generator:
     if not setting.options["run"]:
-        return trained(setting, next(iter(setting.plans)), data_set, out, device)[0]
+        return train_run(setting, next(iter(setting.plans)), data_set, out, device)[0]
     generator = load_generator(Path(setting.options["run"]), device=device)
     if len(generator.config.data.classes) < 2:
         raise UserError(f"`set` run={generator.run}: has no classes; the suite compares what it makes of two or more")
@@ -137,23 +191,23 @@ def _generator(setting: Setting, data_set: DataSet, out: Path, device: str) -> G
     return generator
 
 
-def _material(setting: Setting, data_set: DataSet, generator: Generator, made: Sets) -> Material:
+def _material(setting: Setting, data_set: DataSet, generator: Generator, sets: Sets) -> Material:
     """What classifiers are trained on; tests are the held-out images as they are and in pairs."""
     positive = setting.options["positive"]
     classes = Classes(positive, tuple(label for label in generator.config.data.classes if label != positive))
-    variants = {**made.synthetic, CLEANED: made.cleaned}
+    variants = {**sets.synthetic, CLEANED: sets.cleaned}
     material = gathered(data_set, variants.pop("synthetic"), classes, variants=variants)
     tests = list(material.tests)
-    for name, rows in made.pairs.items():
-        kept = rows.select(np.isin(rows.labels.astype(str), [classes.positive, *classes.negative]))
-        images = np.asarray(decoded(kept, material.decoding))
-        tests.append(HeldOut(name, kept, images, classes.truth(kept), {}))
+    for name, pairs in sets.pairs.items():
+        rows = pairs.select(np.isin(pairs.labels.astype(str), [classes.positive, *classes.negative]))
+        images = np.asarray(decoded(rows, material.decoding))
+        tests.append(HeldOut(name, rows, images, classes.truth(rows)))
     return replace(material, tests=tests)
 
 
-def _arms(made: Sets, ratio: float) -> list[Arm]:
+def _arms(sets: Sets, ratio: float) -> list[Arm]:
     """Real, shown longer, cleaned, every synthetic set alone, and one synthetic image for each real one, if there are so many."""
-    named = [Arm(name, real=0.0, synthetic=None, variant=name) for name in made.synthetic if name != "synthetic"]
+    named = [Arm(name, real=0.0, synthetic=None, variant=name) for name in sets.synthetic if name != "synthetic"]
     return [
         REAL,
         OVERSAMPLED,
@@ -164,37 +218,38 @@ def _arms(made: Sets, ratio: float) -> list[Arm]:
     ]
 
 
-def amplified(material: Material, made: Sets, target: Scorer) -> list[dict[str, Any]]:
+def measure_amplification(material: Material, sets: Sets, target: Scorer) -> list[Amplification]:
     """Of every set: the share of each class that shows the artefact, its mean score, and how well the score tells the class.
 
     Real images are those trained on; all images are looked at by one scorer at one size.
     """
-    places = made.cleaned.table["split"] == "train"
-    sets = {"real": material.training, CLEANED: material.classes.of(made.cleaned.select(places.to_numpy()), CLEANED)}
+    training = sets.cleaned.table["split"] == "train"
+    cleaned = material.classes.of(sets.cleaned.select(training.to_numpy()), CLEANED)
+    every = {"real": material.training, CLEANED: cleaned, **sets.synthetic}
     rows = []
-    for name, one in {**sets, **made.synthetic}.items():
-        scores, truth = scores_of(one, material.decoding, target), material.classes.truth(one)
-        shown = scores >= target.threshold
+    for name, data_set in every.items():
+        scores, truth = scores_of(data_set, material.decoding, target), material.classes.truth(data_set)
+        positive = scores >= target.threshold
         both = 0 < truth.sum() < len(truth)
         rows.append(
-            {
-                "set": name, "positive": share(shown[truth]), "negative": share(shown[~truth]),
-                "mean_positive": float(scores[truth].mean()) if truth.any() else float("nan"),
-                "mean_negative": float(scores[~truth].mean()) if (~truth).any() else float("nan"),
-                "tells": delong_interval(truth, scores) if both else (float("nan"),) * 3,
-            }
+            Amplification(
+                set=name, positive=share(positive[truth]).model_dump(), negative=share(positive[~truth]).model_dump(),
+                mean_positive=float(scores[truth].mean()) if truth.any() else float("nan"),
+                mean_negative=float(scores[~truth].mean()) if (~truth).any() else float("nan"),
+                tells=delong_interval(truth, scores) if both else (float("nan"),) * 3,
+            )
         )  # fmt: skip
     return rows
 
 
-def _switched(material: Material, arm: Arm, useful: Mapping[str, Any], out: Path) -> list[dict[str, Any]]:
+def _switched(material: Material, arm: Arm, useful: UtilityResult, out: Path) -> list[dict[str, Any]]:
     """For each kind of pair: what the ensemble of an arm's classifiers says of the images that were changed, before and after."""
     original, *others = material.tests
-    repeats = int(useful["settings"]["repeats"])
-    threshold = next(f["threshold"] for f in useful["figures"] if (f["arm"], f["test"]) == (arm.name, original.name))
+    repeats = useful.settings.repeats
+    threshold = next(f.threshold for f in useful.figures if (f.arm, f.test) == (arm.name, original.name))
     before = kept_scores(out / "utility", arm, repeats, original.name).mean(axis=0)
     places = {name: row for row, name in enumerate(original.rows.table["file_name"])}
-    found = []
+    results = []
     for test in others:
         after = kept_scores(out / "utility", arm, repeats, test.name).mean(axis=0)
         rows = [places[name] for name in test.rows.table["edited_from"]]
@@ -202,42 +257,42 @@ def _switched(material: Material, arm: Arm, useful: Mapping[str, Any], out: Path
             test.rows.table.get("filled_share", pd.Series("1", test.rows.table.index)).astype(float).to_numpy() > 0
         )
         pair = counterfactual(test.truth[changed], before[rows][changed], after[changed], threshold)
-        found.append({"arm": arm.name, "test": test.name, **pair})
-    return found
+        results.append({"arm": arm.name, "test": test.name, **pair.model_dump(exclude_none=True)})
+    return results
 
 
-def _pictures(made: Sets, material: Material, target: Scorer, out: Path) -> None:
+def _write_pictures(sets: Sets, material: Material, target: Scorer, out: Path) -> None:
     """The same latents as generated and edited, those first that show most; real test images, inserted and removed."""
-    source = made.synthetic["synthetic"]
+    source = sets.synthetic["synthetic"]
     most = np.argsort(-scores_of(source, material.decoding, target), kind="stable")[:PICTURED]
-    names = ["synthetic", *(name for name in made.synthetic if name.startswith("edited"))]
+    names = ["synthetic", *(name for name in sets.synthetic if name.startswith("edited"))]
     rows_picture(
         out / "edited.png",
-        [np.asarray(decoded(made.synthetic[name], material.decoding))[most] for name in names],
+        [np.asarray(decoded(sets.synthetic[name], material.decoding))[most] for name in names],
         scale=2,
     )
     rows_picture(out / "pairs.png", [test.images[:PICTURED] for test in material.tests], scale=2)
 
 
-def amplification_table(rows: Sequence[Mapping[str, Any]], target: Scorer) -> list[str]:
+def amplification_table(rows: Sequence[Amplification], target: Scorer) -> list[str]:
     """A line a set."""
     heads = ("set", f"positives with {target.name}", "other classes", "mean scores", "the score tells the class: AUC")
     lines = [f"| {' | '.join(heads)} |", "|--" * len(heads) + "|"]
     for row in rows:
         shares = " | ".join(
-            f"{row[side]['share']:.1%} ({row[side]['low']:.1%} to {row[side]['high']:.1%}, n = {row[side]['n']})"
-            for side in ("positive", "negative")
+            f"{side['share']:.1%} ({side['low']:.1%} to {side['high']:.1%}, n = {side['n']})"
+            for side in (row.positive, row.negative)
         )
-        value, low, high = row["tells"]
-        means = f"{row['mean_positive']:.3f}, {row['mean_negative']:.3f}"
-        lines.append(f"| {row['set']} | {shares} | {means} | {value:.3f} ({low:.3f} to {high:.3f}) |")
+        value, low, high = row.tells
+        means = f"{row.mean_positive:.3f}, {row.mean_negative:.3f}"
+        lines.append(f"| {row.set} | {shares} | {means} | {value:.3f} ({low:.3f} to {high:.3f}) |")
     return lines
 
 
-def plot(rows: Sequence[Mapping[str, Any]], target: Scorer) -> str:
+def plot(rows: Sequence[Amplification], target: Scorer) -> str:
     """Shares with the artefact of either side, set by set."""
-    pairs = [(f"{row['set']}, {side}", row[side]) for row in rows for side in ("positive", "negative")]
-    values, low, high = ([one[key] for _, one in pairs] for key in ("share", "low", "high"))
+    pairs = [(f"{row.set}, {side}", getattr(row, side)) for row in rows for side in ("positive", "negative")]
+    values, low, high = ([shares[key] for _, shares in pairs] for key in ("share", "low", "high"))
     return bars([name for name, _ in pairs], values, low, high, title=f"share of images with {target.name}")
 
 
@@ -247,8 +302,8 @@ def classifier_table(figures: Sequence[Mapping[str, Any]]) -> list[str]:
     lines = ["| trained on | " + " | ".join(tests) + " |", "|--" * (len(tests) + 1) + "|"]
     cells = {(row["arm"], row["test"]): row for row in figures}
     for arm in arms:
-        found = [cells[arm, test] for test in tests]
-        values = (f"{c['ensemble_auc']:.3f} ({c['delong'][0]:.3f} to {c['delong'][1]:.3f})" for c in found)
+        row = [cells[arm, test] for test in tests]
+        values = (f"{c['ensemble_auc']:.3f} ({c['delong'][0]:.3f} to {c['delong'][1]:.3f})" for c in row)
         lines.append(f"| {arm} | " + " | ".join(values) + " |")
     first = figures[0]
     return [
@@ -262,7 +317,7 @@ def switched_table(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """A line an arm and kind of pair."""
     lines = ["| trained on | pairs | predictions switched | AUC difference |", "|--|--|--|--|"]
     for row in rows:
-        one, (value, low, high, _) = row["switched"], row.get("auc_difference", (float("nan"),) * 4)
-        shares = f"{one['share']:.1%} ({one['low']:.1%} to {one['high']:.1%})"
+        switched, (value, low, high, _) = row["switched"], row.get("auc_difference", (float("nan"),) * 4)
+        shares = f"{switched['share']:.1%} ({switched['low']:.1%} to {switched['high']:.1%})"
         lines.append(f"| {row['arm']} | {row['test']} | {shares} | {value:+.3f} ({low:+.3f} to {high:+.3f}) |")
     return lines

@@ -20,7 +20,7 @@ from dermsynth.latents.directions import Direction, pca_directions, sefa_directi
 from dermsynth.latents.samples import Samples, sampled
 from dermsynth.latents.space import Space
 from dermsynth.sampling.generate import Generator, generate
-from dermsynth.utility.datasets import FEWEST
+from dermsynth.utility.material import FEWEST
 
 POOL, CANDIDATES = 2, 10
 """Images made for each that is used, and principal or weight directions of which one is chosen."""
@@ -89,22 +89,22 @@ def directions_of(
 
 def most_correlated(candidates: list[Direction], samples: Samples) -> Direction:
     """The direction with the largest rank correlation (Spearman) of score and place along it, turned so that the score rises."""
-    correlations = [scipy.stats.spearmanr(samples.points @ one.vector, samples.scores).statistic for one in candidates]
+    correlations = [scipy.stats.spearmanr(samples.points @ c.vector, samples.scores).statistic for c in candidates]
     best = int(np.argmax(np.abs(np.nan_to_num(correlations))))
-    one, sign = candidates[best], -1.0 if correlations[best] < 0 else 1.0
-    facts = {**one.facts, "candidate": one.name, "of": len(candidates), "correlation": float(correlations[best])}
-    return replace(one, vector=(sign * one.vector).astype(np.float32), facts=facts)
+    chosen, sign = candidates[best], -1.0 if correlations[best] < 0 else 1.0
+    facts = {**chosen.facts, "candidate": chosen.name, "of": len(candidates), "correlation": float(correlations[best])}
+    return replace(chosen, vector=(sign * chosen.vector).astype(np.float32), facts=facts)
 
 
 def once(folder: Path, make: Callable[[], object]) -> DataSet:
-    """A set that is made if it is not there yet."""
+    """Open a set, after making it if it is not there yet."""
     if not (folder / DESCRIPTION).exists():
         make()
     return open_data_set(folder)
 
 
 @dataclass(frozen=True)
-class Wanted:
+class SetsRequest:
     """Synthetic images a class, points sampled, the artefact drawn and removed, how frames are filled, and the seed."""
 
     each: int
@@ -114,38 +114,39 @@ class Wanted:
     seed: int
 
 
-def all_sets(real: DataSet, space: Space, target: Scorer, wanted: Wanted, out: Path) -> Sets:
+def prepare_sets(real: DataSet, space: Space, target: Scorer, request: SetsRequest, out: Path) -> Sets:
     """Everything that is trained on and tested on; what is there from an earlier call is kept."""
     generator = space.generator
-    data, shape = generator.config.data, generator.recipe.shape
+    data, shape = generator.config.data, generator.model.shape
     decoding = Decoding(shape.height, shape.width, data.crop, data.filter)
-    synthetic = synthetic_sets(generator, wanted.each, target, decoding, out)
+    synthetic = synthetic_sets(generator, request.each, target, decoding, out)
     left_out = {name: f"{len(rows.table)} images" for name, rows in synthetic.items() if not usable(rows, generator)}
     synthetic = {name: rows for name, rows in synthetic.items() if name not in left_out}
-    labels = generator.recipe.targets()
+    labels = generator.model.targets()
     samples = sampled(
-        space, target, out / "samples", count=wanted.points, first_seed=500_000_000, labels=labels, truncation=None
+        space, target, out / "samples", count=request.points, first_seed=500_000_000, labels=labels, truncation=None
     )
-    directions, without = directions_of(space, target, samples, wanted.seed)
+    directions, without = directions_of(space, target, samples, request.seed)
     source = synthetic["synthetic"]
     for name, direction in directions.items():
         folder = out / "synthetic" / f"edited-{name.lower()}"
         edit = partial(edit_set, source, space, direction, folder, steps=None, gone=target)
         synthetic[f"edited, {name}"] = once(folder, edit)
-    cleaned, pairs = cleaned_sets(real, wanted, out / "real")
+    cleaned, pairs = cleaned_sets(real, request, out / "real")
     return Sets(synthetic, cleaned, pairs, directions, left_out | without)
 
 
-def cleaned_sets(real: DataSet, wanted: Wanted, out: Path) -> tuple[DataSet, dict[str, DataSet]]:
+def cleaned_sets(real: DataSet, request: SetsRequest, out: Path) -> tuple[DataSet, dict[str, DataSet]]:
     """The real set without artefacts; and its test images with the artefact drawn in, and with it removed."""
-    methods: dict[str, str] = {name: wanted.fill if name == "frame" else "telea" for name in REMOVED}
-    everything = Removal(methods, seed=wanted.seed)  # type: ignore[arg-type]
-    one = Removal({wanted.artefact: methods[wanted.artefact]}, seed=wanted.seed)  # type: ignore[dict-item]
-    test = real.select((real.table["split"] == "test").to_numpy())
+    methods: dict[str, str] = {name: request.fill if name == "frame" else "telea" for name in REMOVED}
+    everything = Removal(methods, seed=request.seed)  # type: ignore[arg-type]
+    artefact = request.artefact
+    alone = Removal({artefact: methods[artefact]}, seed=request.seed)  # type: ignore[dict-item]
+    test = real.split("test")
     makers: dict[str, Callable[[], object]] = {
         "cleaned": partial(remove_all, real, out / "cleaned", everything),
-        "inserted": partial(insert_all, test, out / "inserted", [wanted.artefact], wanted.seed),
-        "removed": partial(remove_all, test, out / "removed", one),
+        "inserted": partial(insert_all, test, out / "inserted", [artefact], request.seed),
+        "removed": partial(remove_all, test, out / "removed", alone),
     }
-    made = {name: once(out / name, make) for name, make in makers.items()}
-    return made.pop("cleaned"), {f"{wanted.artefact} {name}": rows for name, rows in made.items()}
+    sets = {name: once(out / name, make) for name, make in makers.items()}
+    return sets.pop("cleaned"), {f"{artefact} {name}": rows for name, rows in sets.items()}

@@ -1,5 +1,6 @@
 """What every experiment does: train its runs, generate from them, and lay images side by side."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +9,7 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.cache import Decoding, decoded
@@ -18,12 +20,17 @@ from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.watcher import usual_watchers
 from dermsynth.images import encode_png, grid
 from dermsynth.io import write_bytes, write_json, write_text
+from dermsynth.metrics.estimate import Estimate
+from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import parse_shape
+from dermsynth.models.registry import family
 from dermsynth.models.sampler import images_of
 from dermsynth.sampling.generate import Generator, generate, load_generator
 from dermsynth.training.config import RunConfig, read_config
-from dermsynth.training.data import Plan, Wanted, configured
+from dermsynth.training.data import Plan, configure
 from dermsynth.training.loop import train
+
+logger = logging.getLogger(__name__)
 
 Pixels = NDArray[np.uint8]
 
@@ -49,11 +56,25 @@ class Setting:
     options: Mapping[str, str] = field(default_factory=dict)
 
 
+class RunFigure(Estimate):
+    """An estimate of one run of an experiment."""
+
+    run: str
+
+
+class Result(BaseModel):
+    """What an experiment found; its fields stand in `results.json`, `table` is what a person reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: tuple[str, ...] = Field(exclude=True)
+
+
 def plan(
-    recipe: str, preset: str = "laptop", *, choices: Mapping[str, Any] | None = None, batch: int | None = None
+    family: str, preset: str = "laptop", *, choices: Mapping[str, Any] | None = None, batch: int | None = None
 ) -> Plan:
     """A family whose length the setting decides."""
-    return Plan(recipe, preset, choices or {}, {} if batch is None else {"batch": batch})
+    return Plan(family, preset, choices or {}, {} if batch is None else {"batch": batch})
 
 
 def chosen_options(name: str, setting: Setting, given: Sequence[str]) -> dict[str, str]:
@@ -61,73 +82,65 @@ def chosen_options(name: str, setting: Setting, given: Sequence[str]) -> dict[st
 
     Raises UserError for one that it does not have.
     """
-    found = dict(setting.options)
+    options = dict(setting.options)
     for text in given:
         key, equals, value = text.partition("=")
-        if not equals or key not in found:
-            raise UserError(f"`set` {text}: write NAME=VALUE; {name} has: {', '.join(found) or 'none'}")
-        found[key] = value
-    return found
-
-
-def growing(images: int, resolution: str) -> dict[str, int]:
-    """Phases of a PGAN that is fully grown after two thirds of a training."""
-    shape = parse_shape(resolution)
-    phase = max(images * 2 // 3 // (2 * shape.doublings + 1), 1)
-    return {"fade_images": phase, "stable_images": phase}
+        if not equals or key not in options:
+            raise UserError(f"`set` {text}: write NAME=VALUE; {name} has: {', '.join(options) or 'none'}")
+        options[key] = value
+    return options
 
 
 def check(setting: Setting, data_set: DataSet) -> None:
-    """Resolve every run before the first is trained: what is missing is told now, not after hours."""
+    """Resolve every run before the first is trained, so that what is missing is refused now, not after hours."""
     for name in setting.plans:
-        _configured(setting, name, data_set)
+        _configure(setting, name, data_set)
 
 
-def _configured(setting: Setting, name: str, data_set: DataSet) -> tuple[RunConfig, TrainingSet]:
-    shape, asked = parse_shape(setting.resolution), setting.plans[name]
-    wanted = Wanted(
+def _configure(setting: Setting, name: str, data_set: DataSet) -> tuple[RunConfig, TrainingSet]:
+    shape, chosen = parse_shape(setting.resolution), setting.plans[name]
+    request = DataRequest(
         Decoding(shape.height, shape.width),
         Selection(setting.split, setting.exclude, conditional=setting.conditional),
         superpixels=setting.superpixels.get(name, False),
     )
-    choices = {**(growing(setting.images, setting.resolution) if asked.recipe == "pgan" else {}), **asked.choices}
-    loop = {"images": setting.images, "seed": setting.seed, "snapshot": max(setting.images // 8, 1), **asked.training}
-    return configured(Plan(asked.recipe, asked.preset, choices, loop), data_set, wanted)
+    choices = {**family(chosen.family).phases_within(setting.images, shape), **chosen.choices}
+    loop = {"images": setting.images, "seed": setting.seed, "snapshot": max(setting.images // 8, 1), **chosen.training}
+    return configure(Plan(chosen.family, chosen.preset, choices, loop), data_set, request)
 
 
-def trained(setting: Setting, name: str, data_set: DataSet, out: Path, device: str) -> tuple[Generator, TrainingSet]:
+def train_run(setting: Setting, name: str, data_set: DataSet, out: Path, device: str) -> tuple[Generator, TrainingSet]:
     """Train one run of an experiment, or go on with it where it stopped."""
-    config, shown = _configured(setting, name, data_set)
+    config, images = _configure(setting, name, data_set)
     run = out / "runs" / name
-    print(f"{name}: {config.recipe} ({config.preset})", flush=True)
-    train(run, config, shown, watchers=usual_watchers(config, shown), device=device)
-    return load_generator(run, device=device), shown
+    logger.info(f"{name}: {config.family} ({config.preset})")
+    train(run, config, images, watchers=usual_watchers(config, images), device=device)
+    return load_generator(run, device=device), images
 
 
-def measured(
+def measure_run(
     setting: Setting, name: str, generator: Generator, data_set: DataSet, out: Path, *, truncation: float | None = None
-) -> list[dict[str, Any]]:
+) -> list[RunFigure]:
     """Generate a set from a run, or what is missing of it, and measure FID, KID and SWD against the training images."""
     folder = out / "synthetic" / name
-    made = generate(generator, {"": setting.generated}, folder, truncation=truncation)
+    synthetic = generate(generator, {"": setting.generated}, folder, truncation=truncation)
     extractor = load_extractor(setting.extractor)
     split = setting.split if "split" in data_set.table else "all"
-    result = evaluate(made, data_set, extractor, split=split, seed=setting.seed)
-    return [row | {"run": name} for row in result["measurements"]]
+    result = evaluate(synthetic, data_set, extractor, split=split, brief=True, seed=setting.seed)
+    return [RunFigure(**estimate.model_dump(), run=name) for estimate in result.estimates]
 
 
 def samples(generator: Generator, count: int, shown: TrainingSet, first_seed: int = 0) -> Pixels:
     """Images of a run as uint8 [n, 3, h, w], from consecutive seeds."""
-    seeds, target = range(first_seed, first_seed + count), generator.recipe.targets()[0]
-    return images_of(generator.recipe, seeds, [target] * count, inputs=shown.inputs(seeds))
+    seeds, target = range(first_seed, first_seed + count), generator.model.targets()[0]
+    return images_of(generator.model, seeds, [target] * count, inputs=shown.inputs(seeds))
 
 
 def real_images(data_set: DataSet, setting: Setting, count: int) -> Pixels:
     """Random training images as uint8 [n, 3, h, w]."""
     shape = parse_shape(setting.resolution)
     rows = data_set.select(~np.isin(data_set.labels.astype(str), setting.exclude))
-    if setting.split != "all" and "split" in data_set.table:
-        rows = rows.select((rows.table["split"] == setting.split).to_numpy())
+    rows = rows.select(rows.in_split(setting.split))
     images = decoded(rows, Decoding(shape.height, shape.width))
     chosen = np.sort(np.random.default_rng(setting.seed).permutation(len(images))[:count])
     return np.asarray(images[chosen])
@@ -152,10 +165,10 @@ def details(images: Pixels) -> Pixels:
     return np.stack(enlarged)
 
 
-def conclude(out: Path, name: str, setting: Setting, results: Mapping[str, Any], table: Sequence[str]) -> None:
-    """Write the configuration, every number as JSON, and a table a person reads."""
+def write_results(out: Path, name: str, setting: Setting, result: Result) -> None:
+    """Write the configuration and every number as JSON, and the table."""
     plans = {
-        key: {"recipe": p.recipe, "preset": p.preset, "choices": dict(p.choices), "training": dict(p.training)}
+        key: {"recipe": p.family, "preset": p.preset, "choices": dict(p.choices), "training": dict(p.training)}
         for key, p in setting.plans.items()
     }
     runs = {}
@@ -168,7 +181,7 @@ def conclude(out: Path, name: str, setting: Setting, results: Mapping[str, Any],
         "superpixels": dict(setting.superpixels),
         "options": dict(setting.options),
     }
-    write_json(out / "results.json", {"experiment": name, "setting": facts, "runs": runs, **results})
-    write_text(out / "results.md", "\n".join(table) + "\n")
-    print("\n".join(table))
-    print(f"\n{out}")
+    write_json(
+        out / "results.json", {"experiment": name, "setting": facts, "runs": runs, **result.model_dump(by_alias=True)}
+    )
+    write_text(out / "results.md", "\n".join(result.table) + "\n")

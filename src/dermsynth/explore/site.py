@@ -1,4 +1,4 @@
-"""The page: sliders, two images, scores; answers to one move at a time."""
+"""The page with sliders, two images and scores, and its answers to one move at a time."""
 
 import json
 from dataclasses import asdict
@@ -22,11 +22,11 @@ from dermsynth.web.guard import POLICY, Guard
 from dermsynth.web.icon import add_icon
 
 HOSTS = ("127.0.0.1", "localhost")
-"""Names under which the page answers: a foreign page cannot point its own name here and read along."""
+"""Names under which the page answers: another site cannot point its own name here and read along."""
 
 
-class Asked(BaseModel):
-    """A move as the page writes it: `step` is NAME:NUMBER, once a direction."""
+class MoveQuery(BaseModel):
+    """A move as the page's script sends it: `step` is NAME:NUMBER, once a direction."""
 
     seed: int
     label: str = ""
@@ -46,7 +46,7 @@ class Asked(BaseModel):
         return Move(self.seed, self.label, self.truncation, tuple(step for step in steps if step[1] != 0))
 
 
-Query_ = Annotated[Asked, Query()]
+Asked = Annotated[MoveQuery, Query()]
 
 
 def application(explorer: Explorer, note: str = "") -> FastAPI:
@@ -59,30 +59,30 @@ def application(explorer: Explorer, note: str = "") -> FastAPI:
     page = _page(explorer, note)
 
     @app.get("/")
-    def whole() -> HTMLResponse:
+    def show() -> HTMLResponse:
         return HTMLResponse(page, headers={"Content-Security-Policy": f"{POLICY}; connect-src 'self'"})
 
     @app.get("/scores")
-    def scores(asked: Query_) -> JSONResponse:
-        shown = explorer.shown(asked.move)
-        nearness = None if shown.nearness is None else asdict(shown.nearness)
-        return JSONResponse({"scores": [asdict(score) for score in shown.scores], "nearness": nearness})
+    def scores(query: Asked) -> JSONResponse:
+        pair = explorer.pair(query.move)
+        nearness = None if pair.nearness is None else asdict(pair.nearness)
+        return JSONResponse({"scores": [asdict(score) for score in pair.scores], "nearness": nearness})
 
     @app.get("/image.png")
-    def image(asked: Query_) -> Response:
-        move = asked.move if asked.which == "after" else Move(asked.seed, asked.label, asked.truncation, ())
-        pixels = getattr(explorer.shown(asked.move), asked.which)
-        text = {"Software": "dermsynth", "recipe": json.dumps(explorer.recipe(move))}
+    def image(query: Asked) -> Response:
+        move = query.move if query.which == "after" else Move(query.seed, query.label, query.truncation, ())
+        pixels = getattr(explorer.pair(query.move), query.which)
+        text = {"Software": "dermsynth", "recipe": json.dumps(explorer.recipe(move).model_dump())}
         return Response(
             encode_png(pixels, text=text, synthetic=True),
             media_type="image/png",
-            headers=_attached(asked, f"{explorer.space.generator.run.name}_seed{asked.seed}.png"),
+            headers=_attachment(query, f"{explorer.space.generator.run.name}_seed{query.seed}.png"),
         )
 
     @app.get("/recipe.json")
-    def recipe(asked: Query_) -> JSONResponse:
-        explorer.shown(asked.move)
-        return JSONResponse(explorer.recipe(asked.move), headers=_attached(asked, "recipe.json"))
+    def recipe(query: Asked) -> JSONResponse:
+        explorer.pair(query.move)
+        return JSONResponse(explorer.recipe(query.move).model_dump(), headers=_attachment(query, "recipe.json"))
 
     @app.exception_handler(UserError)
     def refused(request: Request, error: Exception) -> JSONResponse:
@@ -95,20 +95,20 @@ def application(explorer: Explorer, note: str = "") -> FastAPI:
     return app
 
 
-def _attached(asked: Asked, name: str) -> dict[str, str]:
+def _attachment(query: MoveQuery, name: str) -> dict[str, str]:
     safe = name.encode("ascii", "replace").decode().replace('"', "").replace("?", "_")
-    return {"Content-Disposition": f'attachment; filename="{safe}"'} if asked.download else {}
+    return {"Content-Disposition": f'attachment; filename="{safe}"'} if query.download else {}
 
 
 def _page(explorer: Explorer, note: str) -> str:
     generator = explorer.space.generator
-    shape, recipe = generator.recipe.shape, generator.recipe
+    shape, model = generator.model.shape, generator.model
     templates = Environment(
         loader=PackageLoader("dermsynth.explore"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
     )
     return templates.get_template("explore.html").render(
-        run=generator.run.name, recipe=generator.config.recipe, images=generator.checkpoint.images, width=shape.width,
+        run=generator.run.name, recipe=generator.config.family, images=generator.checkpoint.images, width=shape.width,
         height=shape.height, classes=explorer.classes, directions=list(explorer.directions.values()), most=MOST,
-        scorers=explorer.scorers, space=explorer.space.name, truncation=recipe.truncation, gate=explorer.gate, note=note,
+        scorers=explorer.scorers, space=explorer.space.name, truncation=model.truncation, gate=explorer.gate, note=note,
         farthest=FARTHEST,
     )  # fmt: skip

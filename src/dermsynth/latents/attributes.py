@@ -1,27 +1,34 @@
-"""What tells of an image whether it shows something: a detector of artefacts, a trained one, a regression, a classifier."""
+"""Scorers of image attributes: artefact detectors, classical or trained, a regression of a column, a classifier."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-from joblib import Parallel, cpu_count, delayed
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.linear_model import RidgeCV
+from sklearn.metrics import r2_score
+from sklearn.model_selection import GroupKFold, cross_val_predict
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from dermsynth.artefacts.annotate import THRESHOLDS
-from dermsynth.artefacts.classifier import HEIGHT, WIDTH, Pooled, load_detector
+from dermsynth.artefacts.classifier import HEIGHT, WIDTH, Pooled, Rows, groups_of, load_detector, pooled_rows
 from dermsynth.artefacts.classifier import WEIGHTS as DETECTOR
 from dermsynth.artefacts.detection import ARTEFACTS, detect
-from dermsynth.data.dataset import open_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import fit
 from dermsynth.io import file_hash
-from dermsynth.latents.attribute_regression import fitted_regressor
+from dermsynth.parallel import parallel_map
 from dermsynth.utility.classifier import WEIGHTS as CLASSIFIER
 from dermsynth.utility.classifier import load_classifier
 
+logger = logging.getLogger(__name__)
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float64]
 CHUNK, PART, ANY = 32, 16, "any"
@@ -42,28 +49,37 @@ class Scorer:
 
     @property
     def identity(self) -> str:
-        """By which scores that were kept are known again."""
+        """What stored scores are recognised by."""
         return f"{self.name} {self.source}".strip()
 
     def shows(self, images: Images) -> NDArray[np.bool_]:
         """Which images show it."""
-        found: NDArray[np.bool_] = self.score(images) >= self.threshold
-        return found
+        above: NDArray[np.bool_] = self.score(images) >= self.threshold
+        return above
 
 
 def scorer(place: str, model: str = "") -> Scorer:
-    """By classical vision `frame`, `hair` ... or `any`; a trained `detector=DIR:LABEL`; `column=DATA:NAME`; `classifier=DIR`.
+    """The scorer that a text names.
 
-    The second and third need `model`, the backbone. `frame@0.2` sets the score from which on an image shows it.
+    Parameters
+    ----------
+    place
+        By classical vision `frame`, `hair` ... or `any`; a trained `detector=DIR:LABEL`; a regression `column=DATA:NAME`; the
+        classifier of a utility experiment `classifier=DIR`. `frame@0.2` sets the score from which on an image shows it.
+    model
+        Backbone of a trained detector or a regression: `mobilenet=FILE` or `timm:NAME=FILE`.
 
-    Raises UserError when the place is not understood, or what it names is not there.
+    Raises
+    ------
+    UserError
+        When the place is not understood, or what it names is not there.
     """
     whole, at, text = place.partition("@")
-    found = _scorer(whole, model)
+    plain = _scorer(whole, model)
     if not at:
-        return found
+        return plain
     try:
-        return replace(found, threshold=float(text))
+        return replace(plain, threshold=float(text))
     except ValueError as error:
         raise UserError(
             f"`score` {place!r}: after @ comes a number, the score from which on an image shows it"
@@ -85,20 +101,16 @@ def _scorer(whole: str, model: str) -> Scorer:
 
 
 def _classical(name: str, images: Images) -> Scores:
-    parts = [images[i : i + CHUNK] for i in range(0, len(images), CHUNK)]
-    found = Parallel(n_jobs=min(len(parts), cpu_count()))(delayed(_scores)(part, name) for part in parts)
-    return np.concatenate(found)
-
-
-def _scores(images: Images, name: str) -> Scores:
     names = ARTEFACTS if name == ANY else (name,)
-    return np.array([_score(np.ascontiguousarray(image.transpose(1, 2, 0)), names) for image in images])
+    score = partial(_score, names)
+    return np.array(parallel_map(score, list(images), chunk=CHUNK, few=CHUNK))
 
 
-def _score(image: NDArray[np.uint8], names: tuple[str, ...]) -> float:
-    """Of one artefact its score; of several the largest, each in its threshold."""
-    found = detect(image, names)
-    return found[names[0]].score if len(names) == 1 else max(found[name].score / THRESHOLDS[name] for name in names)
+def _score(names: tuple[str, ...], planes: NDArray[np.uint8]) -> float:
+    """The score of one artefact; of several the largest, each divided by its threshold."""
+    artefacts = detect(np.ascontiguousarray(planes.transpose(1, 2, 0)), names)
+    scores = {name: artefact.score for name, artefact in artefacts.items()}
+    return scores[names[0]] if len(names) == 1 else max(scores[name] / THRESHOLDS[name] for name in names)
 
 
 def _features(images: Images, pooled: Pooled) -> NDArray[np.float32]:
@@ -127,8 +139,8 @@ def _trained(folder: Path, label: str, model: str) -> Scorer:
 def _column(folder: Path, column: str, model: str) -> Scorer:
     pooled, data_set = Pooled(model), open_data_set(folder)
     verify(data_set)
-    regressor = fitted_regressor(data_set, column, pooled)
-    print(f"{column}: R2 {regressor.r2:.2f} on groups that the regression had not seen; median {regressor.median:.3g}")
+    regressor = fit_regressor(data_set, column, pooled)
+    logger.info("%s: R2 %.2f on held-out groups; median %.3g", column, regressor.r2, regressor.median)
 
     def score(images: Images) -> Scores:
         return regressor(_features(images, pooled))
@@ -140,10 +152,52 @@ def _classifier(folder: Path) -> Scorer:
     model = load_classifier(folder)
 
     def score(images: Images) -> Scores:
-        size, asked = images.shape[2:], model.decoding
-        if asked is not None and size != (asked.height, asked.width):
-            wanted = f"{asked.width} x {asked.height}"
-            raise UserError(f"`score` classifier={folder}: trained at {wanted} pixels, these are {size[1]} x {size[0]}")
+        size, decoding = images.shape[2:], model.decoding
+        if decoding is not None and size != (decoding.height, decoding.width):
+            trained_at = f"{decoding.width} x {decoding.height}"
+            raise UserError(
+                f"`score` classifier={folder}: trained at {trained_at} pixels, these are {size[1]} x {size[0]}"
+            )
         return model.probabilities(images)
 
     return Scorer("classifier", 0.5, score, file_hash(folder / CLASSIFIER)[:16])
+
+
+FEWEST, FOLDS = 50, 5
+PENALTIES = np.logspace(0, 5, 11)
+"""Penalties of the ridge regression; the best by leave-one-out is taken."""
+
+
+@dataclass(frozen=True)
+class Regressor:
+    """A regression of a column on pooled features, the column's median, and R^2 on held-out groups."""
+
+    model: Pipeline
+    median: float
+    r2: float
+
+    def __call__(self, rows: Rows) -> NDArray[np.float64]:
+        """Predicted values of the column, [n], from features [n, d]."""
+        return np.asarray(self.model.predict(rows.astype(np.float64)))
+
+
+def fit_regressor(data_set: DataSet, column: str, pooled: Pooled) -> Regressor:
+    """Ridge regression on pooled features of the images that have a number in the column.
+
+    Raises UserError for a column that is missing, or has fewer than fifty numbers or only one value.
+    """
+    if column not in data_set.table:
+        there = ", ".join(map(str, data_set.table.columns))
+        raise UserError(f"`score` column={data_set.folder}:{column}: no such column; there are: {there}")
+    values = pd.to_numeric(data_set.table[column], errors="coerce").to_numpy(np.float64)
+    known = np.isfinite(values)
+    if known.sum() < FEWEST or len(np.unique(values[known])) < 2:
+        raise UserError(
+            f"`score` column={data_set.folder}:{column}: {int(known.sum())} numbers of "
+            f"{len(np.unique(values[known]))} values; at least {FEWEST} of two or more are needed"
+        )
+    chosen = data_set.select(known)
+    rows, truth = pooled_rows(chosen, pooled).astype(np.float64), values[known]
+    model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
+    held_out = cross_val_predict(model, rows, truth, groups=groups_of(chosen), cv=GroupKFold(FOLDS))
+    return Regressor(model.fit(rows, truth), float(np.median(truth)), float(r2_score(truth, held_out)))

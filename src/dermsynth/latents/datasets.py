@@ -1,4 +1,4 @@
-"""A whole synthetic set edited along a direction: a new set that says of every image where it came from and how far it went."""
+"""A whole synthetic set edited along a direction: a new set that names every image's original and step."""
 
 from pathlib import Path
 
@@ -20,21 +20,21 @@ from dermsynth.progress import progress_bar
 from dermsynth.sampling.names import seeds_of, truncation_of
 
 PART = 64
-KEPT = ("file_name", "label", "seed", "truncation", "checkpoint", "synthetic")
+COLUMNS = ("file_name", "label", "seed", "truncation", "checkpoint", "synthetic")
 SHARED = ("synthetic", "source", "digital_source_type", "generator", "history")
-"""Columns, and facts of a set, that its edited copy shares."""
+"""Columns, and facts of a set, that its edited copy takes over."""
 
 
 def space_behind(data_set: DataSet) -> Space:
-    """The latent space of the generator that made a set.
+    """The latent space of the generator of a synthetic set.
 
     Raises UserError for a set that is none of dermsynth generate's, or whose run is not where it was.
     """
     if not data_set.synthetic or not {"seed", "truncation"} <= set(data_set.table):
-        raise UserError(f"{data_set.folder}: no set made by dermsynth generate: there is no latent to edit")
+        raise UserError(f"{data_set.folder}: not from dermsynth generate, so there is no latent to edit")
     if "edited_from" in data_set.table:
         raise UserError(
-            f"{data_set.folder}: edited already, which its latents do not know; edit the set it was made from"
+            f"{data_set.folder}: edited already, and its latents do not include that; edit the original set"
         )
     generator = generator_of(data_set)
     if generator is None:
@@ -45,13 +45,14 @@ def space_behind(data_set: DataSet) -> Space:
 def edit_set(
     data_set: DataSet, space: Space, direction: Direction, out: Path, *, steps: float | None, gone: Scorer | None
 ) -> DataSet:
-    """The same seeds, moved by `steps` deviations, or against the direction until the scorer sees nothing.
+    """A new set of the same seeds, moved by `steps` deviations, or against the direction until the scorer sees nothing.
 
-    Columns: `edited_from`, `edit_direction`, `edit_step`. Raises UserError when `out` holds something.
+    Columns: `edited_from`, `edit_direction`, `edit_step`. Run and original set stay as they are. Raises UserError when `out`
+    holds something.
     """
     refuse_filled(out)
     verify(data_set)
-    table = data_set.table[[name for name in KEPT if name in data_set.table]].copy()
+    table = data_set.table[[name for name in COLUMNS if name in data_set.table]].copy()
     taken = np.zeros(len(table))
     with replacing_folder(out) as work:
         starts = range(0, len(table), PART)
@@ -61,9 +62,9 @@ def edit_set(
             text = {"Software": "dermsynth", "edited": direction.name}
             for name, image in zip(table["file_name"].iloc[rows], images, strict=True):
                 write_bytes(work / name, encode_png(image.transpose(1, 2, 0), text=text, synthetic=True))
-        told = np.round(taken, 3).astype(str)
-        table = table.assign(edited_from=table["file_name"], edit_direction=direction.name, edit_step=told)
-        facts = {key: value for key, value in data_set.description.items() if key in SHARED}
+        lengths = np.round(taken, 3).astype(str)
+        table = table.assign(edited_from=table["file_name"], edit_direction=direction.name, edit_step=lengths)
+        facts = data_set.provenance.shared_facts(*SHARED)
         step = {
             "command": "dermsynth latents edit",
             "direction": direction.name,
@@ -79,7 +80,7 @@ def edit_set(
 def _moved(
     rows: pd.DataFrame, space: Space, direction: Direction, steps: float | None, gone: Scorer | None
 ) -> tuple[Images, NDArray[np.float64]]:
-    """Images of rows of a set's table, moved, and by how many deviations."""
+    """Edited images of rows of a set's table, and by how many deviations each was moved."""
     classes, seeds = space.generator.config.data.classes, seeds_of(rows)
     labels = [classes.index(str(label)) for label in rows["label"]] if classes else [0] * len(rows)
     points = space.points(seeds, labels, truncation_of(rows))

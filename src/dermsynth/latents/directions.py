@@ -1,4 +1,4 @@
-"""Directions in a latent space: found by a linear SVM, by PCA, or in the weights; kept with where they come from."""
+"""Directions in a latent space: by a linear SVM, by PCA, or from the weights; files that say where they come from."""
 
 import hashlib
 import json
@@ -23,7 +23,7 @@ from dermsynth.latents.space import Points, Space, require_w
 
 Vector = NDArray[np.float32]
 HELD_OUT, FEWEST = 0.2, 20
-"""Share of points on which a plane is tried, and least points on either side of it."""
+"""Share of points on which the plane is tested, and least points on either side of it."""
 
 
 @dataclass(frozen=True)
@@ -50,22 +50,22 @@ def svm_direction(samples: Samples, threshold: float, name: str, seed: int) -> D
 
     Accuracy is that on held-out points. Raises UserError when one side has fewer than twenty points.
     """
-    shown = samples.scores >= threshold
-    counts = int(shown.sum()), int((~shown).sum())
+    shows = samples.scores >= threshold
+    counts = int(shows.sum()), int((~shows).sum())
     if min(counts) < FEWEST:
         raise UserError(
             f"{name}: {counts[0]} images show it and {counts[1]} do not; at least {FEWEST} of each are needed: "
             "sample more (`count`) or set another threshold (frame@0.2)"
         )
     scale = float(samples.points.std())
-    train, test = train_test_split(np.arange(len(shown)), test_size=HELD_OUT, random_state=seed, stratify=shown)
-    model = LinearSVC(C=0.01, class_weight="balanced", dual=False).fit(samples.points[train] / scale, shown[train])
-    right = model.predict(samples.points[test] / scale) == shown[test]
+    train, test = train_test_split(np.arange(len(shows)), test_size=HELD_OUT, random_state=seed, stratify=shows)
+    model = LinearSVC(C=0.01, class_weight="balanced", dual=False).fit(samples.points[train] / scale, shows[train])
+    right = model.predict(samples.points[test] / scale) == shows[test]
     normal = model.coef_[0]
     facts = {
-        "method": "svm", "points": len(shown), "with": counts[0], "threshold": threshold, "held_out": len(test),
+        "method": "svm", "points": len(shows), "with": counts[0], "threshold": threshold, "held_out": len(test),
         "accuracy": float(right.mean()),
-        "balanced_accuracy": float((right[shown[test]].mean() + right[~shown[test]].mean()) / 2),
+        "balanced_accuracy": float((right[shows[test]].mean() + right[~shows[test]].mean()) / 2),
     }  # fmt: skip
     return _direction(name, normal, samples.points, facts)
 
@@ -92,7 +92,7 @@ def sefa_directions(space: Space, count: int, layers: tuple[int, int] | None, po
     """
     require_w(space, "sefa")
     _require_count(count)
-    weights = space.generator.recipe.style_weights()
+    weights = space.generator.model.style_weights()
     first, last = layers or (0, len(weights) - 1)
     if not 0 <= first <= last < len(weights):
         raise UserError(f"`layers` {first}-{last}: this generator has layers 0 to {len(weights) - 1}")
@@ -119,22 +119,22 @@ def _direction(name: str, vector: NDArray[np.floating[Any]], points: Points, fac
     return Direction(name, unit, float((points @ unit).std()), facts)
 
 
-def without(direction: Direction, others: Sequence[Direction], points: Points) -> Direction:
-    """The direction with other directions projected out (Shen et al. 2020, section 2.2): it leaves what they change.
+def project_out(direction: Direction, others: Sequence[Direction], points: Points) -> Direction:
+    """The direction with other directions projected out (Shen et al. 2020, section 2.2): it no longer changes what they do.
 
-    Its deviation is that of the points along what is left.
+    Its deviation is that of the points along the rest.
     """
     basis = np.linalg.qr(np.stack([other.vector for other in others]).T.astype(np.float64))[0]
-    left = direction.vector - basis @ (basis.T @ direction.vector)
-    length = float(np.linalg.norm(left))
+    rest = direction.vector - basis @ (basis.T @ direction.vector)
+    length = float(np.linalg.norm(rest))
     if length < 1e-6:
         raise UserError(f"{direction.name}: nothing is left of it without {', '.join(other.name for other in others)}")
     facts = {**direction.facts, "without": [other.name for other in others], "kept": length}
-    return replace(_direction(f"{direction.name}-only", left, points, facts), layers=direction.layers)
+    return replace(_direction(f"{direction.name}-only", rest, points, facts), layers=direction.layers)
 
 
 def write_directions(path: Path, space: Space, directions: Sequence[Direction]) -> None:
-    """One small file: the vectors, and everything else as JSON in its header."""
+    """Write one small file: the vectors, and everything else as JSON in its header."""
     facts = {
         "run": str(space.generator.run.resolve()), "checkpoint": space.generator.checkpoint.hash, "space": space.name,
         "layers": space.layers,
@@ -153,7 +153,9 @@ def _read(path: Path) -> tuple[dict[str, Any], Vector]:
         with safe_open(path, "np") as file:
             return json.loads((file.metadata() or {})["facts"]), file.get_tensor("vectors")
     except (OSError, SafetensorError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: no directions ({type(error).__name__}); make them with: dermsynth latents") from error
+        raise UserError(
+            f"{path}: no directions ({type(error).__name__}); find some with: dermsynth latents directions"
+        ) from error
 
 
 def read_directions(path: Path, space: Space) -> list[Direction]:
@@ -162,8 +164,8 @@ def read_directions(path: Path, space: Space) -> list[Direction]:
     Raises UserError when it is none, or was found in another checkpoint, space or layer layout.
     """
     facts, vectors = _read(path)
-    mine = {"checkpoint": space.generator.checkpoint.hash, "space": space.name, "layers": space.layers}
-    for key, value in mine.items():
+    expected = {"checkpoint": space.generator.checkpoint.hash, "space": space.name, "layers": space.layers}
+    for key, value in expected.items():
         if facts[key] != value:
             raise UserError(
                 f"{path}: directions of {key} {facts[key]!r}, {space.generator.run} has {value!r}; find them again"
@@ -174,20 +176,20 @@ def read_directions(path: Path, space: Space) -> list[Direction]:
     ]
 
 
-def gathered(paths: Sequence[Path], space: Space) -> dict[str, Direction]:
+def collect_directions(paths: Sequence[Path], space: Space) -> dict[str, Direction]:
     """All directions of files by name; of two with one name both are called after their folder, too.
 
     Raises UserError for files that hold none of this generator, or where that leaves two with one name.
     """
-    found = [(path, direction) for path in paths for direction in read_directions(path, space)]
-    often = Counter(direction.name for _, direction in found)
-    named = [(f"{p.parent.name}/{d.name}" if often[d.name] > 1 else d.name, d) for p, d in found]
-    twice = [name for name, count in Counter(name for name, _ in named).items() if count > 1]
+    pairs = [(path, direction) for path in paths for direction in read_directions(path, space)]
+    counts = Counter(direction.name for _, direction in pairs)
+    by_name = [(f"{p.parent.name}/{d.name}" if counts[d.name] > 1 else d.name, d) for p, d in pairs]
+    twice = [name for name, count in Counter(name for name, _ in by_name).items() if count > 1]
     if twice:
         raise UserError(
-            f"`directions`: two directions are called {twice[0]}; name one otherwise: dermsynth latents rename"
+            f"`directions`: two directions are called {twice[0]}; give one another name: dermsynth latents rename"
         )
-    return {name: replace(direction, name=name) for name, direction in named}
+    return {name: replace(direction, name=name) for name, direction in by_name}
 
 
 def rename_direction(path: Path, old: str, new: str) -> None:
@@ -200,17 +202,19 @@ def rename_direction(path: Path, old: str, new: str) -> None:
     if old not in names:
         raise UserError(f"{old!r}: {path} has: {', '.join(names)}")
     if new in names or not new.strip() or not new.isprintable():
-        raise UserError(f"{new!r}: {'is taken' if new in names else 'is no name'}; {path} has: {', '.join(names)}")
+        raise UserError(
+            f"{new!r}: {'is taken' if new in names else 'cannot be a name'}; {path} has: {', '.join(names)}"
+        )
     facts["directions"][names.index(old)]["name"] = new
     _write(path, facts, vectors)
 
 
-def named(directions: Sequence[Direction], name: str) -> Direction:
+def find_direction(directions: Sequence[Direction], name: str) -> Direction:
     """One direction by its name.
 
     Raises UserError when there is none of that name.
     """
-    found = [direction for direction in directions if direction.name == name]
-    if not found:
+    by_name = {direction.name: direction for direction in reversed(directions)}
+    if name not in by_name:
         raise UserError(f"`direction` {name!r}: there are: {', '.join(d.name for d in directions)}")
-    return found[0]
+    return by_name[name]

@@ -1,4 +1,4 @@
-"""Move points along directions: by a step, or step by step until a scorer sees nothing any more."""
+"""Edits: points moved along directions by a step, or step by step until a scorer sees nothing any more."""
 
 from collections.abc import Sequence
 
@@ -7,16 +7,20 @@ from numpy.typing import NDArray
 
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
-from dermsynth.latents.space import Images, Points, Space
+from dermsynth.latents.space import Images, Points, Space, class_number, space_of
+from dermsynth.sampling.generate import Generator
 
 STEP, MOST = 0.25, 3.0
-"""Length of a try and farthest move, in deviations of the points along a direction."""
+"""Length of a step and farthest move, in deviations of the points along a direction."""
+WALK = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
+"""Steps at which a direction is shown."""
+LATENTS = 3
 
 
 def moved(space: Space, points: Points, direction: Direction, steps: float | NDArray[np.float64]) -> Points:
     """Points [n, d] or [n, layers, d] moved by steps [n] times the deviation along a direction.
 
-    The answer has a point a layer where the points have, or where the direction moves some layers only.
+    Returned is a point a layer where the points are so, or where the direction moves some layers only.
     """
     change = (np.broadcast_to(steps, len(points)) * direction.scale)[:, None] * direction.vector
     if points.ndim == 2 and direction.layers is None:
@@ -36,12 +40,79 @@ def until_gone(
     """
     images = space.images(points, seeds, labels)
     steps = np.zeros(len(points))
-    left = np.flatnonzero(scorer.shows(images)).tolist()
+    showing = np.flatnonzero(scorer.shows(images)).tolist()
     for step in np.arange(STEP, MOST + STEP / 2, STEP):
-        if not left:
+        if not showing:
             break
-        made = moved(space, points[left], direction, -float(step))
-        images[left] = space.images(made, [seeds[i] for i in left], [labels[i] for i in left])
-        steps[left] = -step
-        left = [place for place, shown in zip(left, scorer.shows(images[left]), strict=True) if shown]
+        edited = moved(space, points[showing], direction, -float(step))
+        images[showing] = space.images(edited, [seeds[i] for i in showing], [labels[i] for i in showing])
+        steps[showing] = -step
+        showing = [i for i, shows in zip(showing, scorer.shows(images[showing]), strict=True) if shows]
     return images, steps
+
+
+def strips(space: Space, directions: Sequence[Direction], seeds: Sequence[int]) -> list[tuple[str, Images]]:
+    """Names of directions with images uint8 [latents, steps, 3, h, w] of the first three seeds at every step of `WALK`."""
+    targets, chosen = space.generator.model.targets(), list(seeds[:LATENTS])
+    labels = [targets[i % len(targets)] for i in range(LATENTS)]
+    points = space.points(chosen, labels, None)
+    return [
+        (
+            direction.name,
+            np.stack([space.images(moved(space, points, direction, step), chosen, labels) for step in WALK], axis=1),
+        )
+        for direction in directions
+    ]
+
+
+def edit(
+    generator: Generator,
+    direction: Direction,
+    seeds: Sequence[int],
+    steps: float | Sequence[float] = 2.0,
+    *,
+    label: str = "",
+    truncation: float | None = None,
+) -> Images:
+    """Images of seeds, moved along a direction.
+
+    Parameters
+    ----------
+    generator
+        Of a family with a latent space.
+    direction
+        One of this generator's, from `directions` or `read_directions`.
+    seeds
+        Those of `generate`, n of them: with steps of 0 the images are those that it makes.
+    steps
+        How far, in deviations of points along the direction: one number, or one a seed; negative against it.
+    label
+        Class of the images; empty for an unconditional generator.
+    truncation
+        As in `generate`.
+
+    Returns
+    -------
+    uint8 array [n, h, w, 3]
+
+    Raises
+    ------
+    UserError
+        For a family without latents, or an unknown class.
+
+    References
+    ----------
+    Shen et al. 2020, Interpreting the Latent Space of GANs for Semantic Face Editing, section 3.3.
+
+    Examples
+    --------
+    >>> generator = load_generator("runs/isic64")  # doctest: +SKIP
+    >>> (hair,) = directions(generator, "svm", score="hair")  # doctest: +SKIP
+    >>> images = edit(generator, hair, range(8), -2.0, label="melanoma")  # doctest: +SKIP
+    """
+    space = space_of(generator)
+    numbers = [class_number(generator, label)] * len(seeds)
+    points = space.points(seeds, numbers, truncation)
+    lengths = np.broadcast_to(np.asarray(steps, np.float64), len(seeds))
+    images = space.images(moved(space, points, direction, lengths), seeds, numbers)
+    return np.ascontiguousarray(images.transpose(0, 2, 3, 1))

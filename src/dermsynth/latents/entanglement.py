@@ -2,21 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-from joblib import Parallel, delayed
+import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from skimage.metrics import structural_similarity
 
 from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.errors import UserError
+from dermsynth.io import write_json
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
 from dermsynth.latents.space import Images, Space
 from dermsynth.metrics.clinical_features import appearance
+from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
 from dermsynth.segmentation.lesion import dice, lesion_mask
 from dermsynth.segmentation.skin import skin_tone
@@ -25,8 +28,11 @@ from dermsynth.statistics.intervals import TAILS
 FEWEST, RESAMPLES, PART = 200, 1000, 64
 ABCD = ("asymmetry", "border_irregularity", "colour_variegation", "diameter_share")
 """What must not change if a direction is only about the artefact."""
-INSIDE = 7
+WINDOW = 7
 """Side of the window of SSIM."""
+ENOUGH = 0.5
+"""Share of images from which a step must take the target to be ranked by its cost."""
+Masks = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -39,78 +45,171 @@ class Figure:
     n: int
 
 
+class EntanglementRow(BaseModel):
+    """What a step along a direction changes; a figure is None where nothing could be measured.
+
+    `target`: score after minus before. `gone`: share of images that showed it and no longer do. `dice` of the lesion masks before
+    and after; `inside`: SSIM within the lesion. Absolute changes of the ABCD features in deviations of the unedited images, of
+    `skin_tone` in degrees, of the `classifier`'s probability. `perceptual`: distance when the lesion alone is exchanged. The last
+    two are unset where they were not asked for.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    direction: str
+    step: float
+    target: Figure | None = None
+    gone: Figure | None
+    dice: Figure | None
+    inside: Figure | None = None
+    asymmetry: Figure | None = None
+    border_irregularity: Figure | None = None
+    colour_variegation: Figure | None = None
+    diameter_share: Figure | None = None
+    skin_tone: Figure | None = None
+    classifier: Figure | None = None
+    perceptual: Figure | None = None
+
+
+class RankedDirection(EntanglementRow):
+    """The step of a direction by which it is ranked, the share it takes, and whether that is enough."""
+
+    taken: float
+    enough: bool
+
+
+class EntanglementResult(BaseModel):
+    """Every step of every direction, and one row a direction, best first; `entanglement.json` is its dump."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: str
+    checkpoint: str
+    target: str
+    threshold: float
+    seeds: tuple[int, int]
+    ranking: tuple[RankedDirection, ...]
+    rows: tuple[EntanglementRow, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Means as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a direction and step, one column a figure; NaN where nothing could be measured.
+        """
+        return pd.DataFrame([{name: _mean(value) for name, value in _fields(row).items()} for row in self.rows])
+
+    def save(self, path: Path) -> None:
+        """Write the result as JSON.
+
+        Parameters
+        ----------
+        path
+            A `.json` file; it is replaced.
+        """
+        write_json(path, self.model_dump(exclude_unset=True))
+
+
+def _mean(value: object) -> object:
+    return value.mean if isinstance(value, Figure) else float("nan") if value is None else value
+
+
 @dataclass(frozen=True)
-class Judges:
-    """The scorer of the target, and where there are any a classifier and a perceptual distance: what looks at both images."""
+class Observers:
+    """What looks at the images before and after: the scorer of the target, a classifier and a perceptual distance, if any."""
 
     target: Scorer
     classifier: Scorer | None = None
     perceptual: PerceptualSpace | None = None
 
 
-def entanglement(
-    space: Space, directions: Sequence[Direction], judges: Judges, *, seeds: Sequence[int], steps: Sequence[float],
+def compare_directions(
+    space: Space, directions: Sequence[Direction], observers: Observers, *, seeds: Sequence[int], steps: Sequence[float],
     truncation: float | None = None,
-) -> list[dict[str, Any]]:  # fmt: skip
-    """For every direction and step, over the latents of the seeds: change of the target's score, and of what should stay.
+) -> EntanglementResult:  # fmt: skip
+    """`entanglement` of directions of one generator, and their ranking."""
+    rows = entanglement(space, directions, observers, seeds=seeds, steps=steps, truncation=truncation)
+    return EntanglementResult(
+        run=str(space.generator.run),
+        checkpoint=space.generator.checkpoint.hash,
+        target=observers.target.name,
+        threshold=observers.target.threshold,
+        seeds=(seeds[0], seeds[-1]),
+        ranking=tuple(ranked(rows)),
+        rows=tuple(rows),
+    )
 
-    Means of: `target` (score after minus before), `gone` (share of images that showed it and no longer do), `dice` of the lesion
-    masks before and after, `inside` (SSIM within the lesion), `perceptual` (distance when the lesion alone is exchanged),
-    absolute changes of the ABCD features in deviations of the unedited images, of the skin tone in degrees, and of the
-    classifier's probability.
+
+def entanglement(
+    space: Space, directions: Sequence[Direction], observers: Observers, *, seeds: Sequence[int], steps: Sequence[float],
+    truncation: float | None = None,
+) -> list[EntanglementRow]:  # fmt: skip
+    """For every direction and step, over the latents of the seeds: change of the target's score, and of what should stay.
 
     Raises UserError for fewer than 200 seeds.
     """
     if len(seeds) < FEWEST:
         raise UserError(f"`count` {len(seeds)}: at least {FEWEST} latents are needed")
-    targets = space.generator.recipe.targets()
+    targets = space.generator.model.targets()
     labels = [targets[i % len(targets)] for i in range(len(seeds))]
     points = space.points(list(seeds), labels, truncation)
-    before = _seen(_images(space, points, seeds, labels), judges)
+    before = _observe(_images(space, points, seeds, labels), observers)
     rows = []
     pairs = [(direction, float(step)) for direction in directions for step in steps]
     for direction, step in progress_bar(pairs, total=len(pairs), label="along directions", unit="step"):
-        after = _seen(_images(space, moved(space, points, direction, step), seeds, labels), judges)
-        found = _changes(before, after, judges)
-        rows.append({"direction": direction.name, "step": step, **{k: figure(v) for k, v in found.items()}})
+        after = _observe(_images(space, moved(space, points, direction, step), seeds, labels), observers)
+        figures = {name: figure(values) for name, values in _changes(before, after, observers).items()}
+        rows.append(EntanglementRow(direction=direction.name, step=step, **figures))
     return rows
 
 
 @dataclass(frozen=True)
-class Seen:
-    """Images, what they look like, and what the judges say of them."""
+class Appearances:
+    """Lesion masks, ABCD features [n, 4] and skin tones [n] of images; NaN where no lesion or skin was found."""
+
+    lesions: list[Masks]
+    features: NDArray[np.float64]
+    tones: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Images, their appearances, and what the observers say of them."""
 
     images: Images
-    looks: "Looks"
+    appearances: Appearances
     scores: NDArray[np.float64]
     probabilities: NDArray[np.float64] | None
 
 
-def _seen(images: Images, judges: Judges) -> Seen:
-    sure = None if judges.classifier is None else judges.classifier.score(images)
-    return Seen(images, _looks(images), judges.target.score(images), sure)
+def _observe(images: Images, observers: Observers) -> Observation:
+    probabilities = None if observers.classifier is None else observers.classifier.score(images)
+    return Observation(images, _appearances(images), observers.target.score(images), probabilities)
 
 
-def _changes(before: Seen, after: Seen, judges: Judges) -> dict[str, NDArray[np.float64]]:
+def _changes(before: Observation, after: Observation, observers: Observers) -> dict[str, NDArray[np.float64]]:
     """Every change [n]; NaN where it could not be measured."""
-    shown, shows = (side.scores >= judges.target.threshold for side in (before, after))
-    first, second, scale = before.looks, after.looks, np.nanstd(before.looks.features, axis=0)
+    first, second, scale = before.appearances, after.appearances, np.nanstd(before.appearances.features, axis=0)
+    showed, shows = (side.scores >= observers.target.threshold for side in (before, after))
+    masks = list(zip(first.lesions, second.lesions, strict=True))
     pairs = list(zip(before.images, after.images, first.lesions, strict=True))
-    found = {
+    changes = {
         "target": after.scores - before.scores,
-        "gone": np.where(shown, ~shows, np.nan).astype(float),
-        "dice": np.array([_overlap(a, b) for a, b in zip(first.lesions, second.lesions, strict=True)]),
-        "inside": np.array([_alike(a, b, lesion) for a, b, lesion in pairs]),
+        "gone": np.where(showed, ~shows, np.nan).astype(float),
+        "dice": np.array([_overlap(a, b) for a, b in masks]),
+        "inside": np.array([_similarity(a, b, lesion) for a, b, lesion in pairs]),
         **{name: np.abs(second.features[:, i] - first.features[:, i]) / scale[i] for i, name in enumerate(ABCD)},
         "skin_tone": np.abs(second.tones - first.tones),
     }
     if before.probabilities is not None and after.probabilities is not None:
-        found["classifier"] = np.abs(after.probabilities - before.probabilities)
-    if judges.perceptual is not None:
+        changes["classifier"] = np.abs(after.probabilities - before.probabilities)
+    if observers.perceptual is not None:
         exchanged = np.stack([np.where(lesion, b, a) for a, b, lesion in pairs])
-        far = ((judges.perceptual(exchanged) - judges.perceptual(before.images)) ** 2).sum(axis=1)
-        found["perceptual"] = np.where([lesion.any() for lesion in first.lesions], far, np.nan)
-    return found
+        distance = ((observers.perceptual(exchanged) - observers.perceptual(before.images)) ** 2).sum(axis=1)
+        changes["perceptual"] = np.where([lesion.any() for lesion in first.lesions], distance, np.nan)
+    return changes
 
 
 def figure(values: NDArray[np.float64]) -> Figure | None:
@@ -123,43 +222,30 @@ def figure(values: NDArray[np.float64]) -> Figure | None:
     return Figure(float(known.mean()), float(low), float(high), len(known))
 
 
-@dataclass(frozen=True)
-class Looks:
-    """Lesion masks, ABCD features [n, 4] and skin tones [n] of images; NaN where no lesion or skin was found."""
-
-    lesions: list[NDArray[np.bool_]]
-    features: NDArray[np.float64]
-    tones: NDArray[np.float64]
+def _appearances(images: Images) -> Appearances:
+    rows = parallel_map(_measure, list(images), chunk=PART)
+    return Appearances([row[0] for row in rows], np.array([row[1] for row in rows]), np.array([row[2] for row in rows]))
 
 
-def _looks(images: Images) -> Looks:
-    parts = [images[i : i + PART] for i in range(0, len(images), PART)]
-    rows = [row for part in Parallel(n_jobs=-1)(delayed(_look)(part) for part in parts) for row in part]
-    return Looks([row[0] for row in rows], np.array([row[1] for row in rows]), np.array([row[2] for row in rows]))
-
-
-def _look(images: Images) -> list[tuple[NDArray[np.bool_], list[float], float]]:
-    cv2.setNumThreads(1)
-    return [_look_at(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
-
-
-def _look_at(image: NDArray[np.uint8]) -> tuple[NDArray[np.bool_], list[float], float]:
+def _measure(planes: NDArray[np.uint8]) -> tuple[Masks, list[float], float]:
+    """Lesion mask, ABCD features and skin tone of an image [3, h, w]."""
+    image = np.ascontiguousarray(planes.transpose(1, 2, 0))
     lesion = lesion_mask(image)
-    found = appearance(image, lesion)
-    features = [float("nan")] * len(ABCD) if found is None else [float(getattr(found, name)) for name in ABCD]
+    of_lesion = appearance(image, lesion)
+    features = [float("nan")] * len(ABCD) if of_lesion is None else [float(getattr(of_lesion, name)) for name in ABCD]
     return lesion, features, skin_tone(image, ~lesion)
 
 
-def _overlap(before: NDArray[np.bool_], after: NDArray[np.bool_]) -> float:
+def _overlap(before: Masks, after: Masks) -> float:
     """Dice of lesion masks; NaN where neither image has a lesion."""
     return dice(before, after) if before.any() or after.any() else float("nan")
 
 
-def _alike(before: NDArray[np.uint8], after: NDArray[np.uint8], lesion: NDArray[np.bool_]) -> float:
+def _similarity(before: NDArray[np.uint8], after: NDArray[np.uint8], lesion: Masks) -> float:
     """SSIM of two images [3, h, w] within the lesion of the first."""
     if not lesion.any():
         return float("nan")
-    whole = structural_similarity(before, after, channel_axis=0, win_size=INSIDE, full=True)[1]
+    whole = structural_similarity(before, after, channel_axis=0, win_size=WINDOW, full=True)[1]
     return float(whole.mean(axis=0)[lesion].mean())
 
 
@@ -169,23 +255,31 @@ def _images(space: Space, points: NDArray[np.float32], seeds: Sequence[int], lab
     return np.concatenate(parts)
 
 
-def ranked(rows: Sequence[dict[str, Any]], least: float = 0.5) -> list[dict[str, Any]]:
-    """One row a direction, best first: at the smallest step that takes the target from at least this share, what it costs.
+def ranked(rows: Sequence[EntanglementRow]) -> list[RankedDirection]:
+    """One row a direction, best first: at the smallest step that takes the target from half the images, what it costs.
 
     The order is by the Dice of lesion masks there; directions that never take so much come last, by the share they take.
     """
-    best: dict[str, dict[str, Any]] = {}
+    best: dict[str, RankedDirection] = {}
     for row in rows:
-        share = row["gone"].mean if row["gone"] is not None else 0.0
-        entry = {**row, "taken": share, "enough": share >= least}
-        known = best.get(row["direction"])
-        better = known is None or (entry["enough"], -abs(row["step"]) if entry["enough"] else share) > (
-            known["enough"], -abs(known["step"]) if known["enough"] else known["taken"],
-        )  # fmt: skip
-        if better:
-            best[row["direction"]] = entry
-    return sorted(
-        best.values(),
-        key=lambda row: (row["enough"], row["dice"].mean if row["enough"] else row["taken"]),
-        reverse=True,
-    )
+        taken = row.gone.mean if row.gone is not None else 0.0
+        entry = RankedDirection(**_fields(row), taken=taken, enough=taken >= ENOUGH)
+        known = best.get(row.direction)
+        if known is None or _preference(entry) > _preference(known):
+            best[row.direction] = entry
+    return sorted(best.values(), key=_order, reverse=True)
+
+
+def _fields(row: EntanglementRow) -> dict[str, Any]:
+    return {name: value for name, value in row if name in row.model_fields_set}
+
+
+def _preference(entry: RankedDirection) -> tuple[bool, float]:
+    """Of the steps of one direction the smallest that is enough, else the one that takes most."""
+    return entry.enough, -abs(entry.step) if entry.enough else entry.taken
+
+
+def _order(entry: RankedDirection) -> tuple[bool, float]:
+    if not entry.enough:
+        return False, entry.taken
+    return True, entry.dice.mean if entry.dice is not None else float("nan")

@@ -18,9 +18,10 @@ from dermsynth.images import Pixels, encode_png, fit, grid, read_image
 from dermsynth.io import replacing, write_bytes
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
-from dermsynth.latents.space import Space, require_w
+from dermsynth.latents.space import Space, class_number, require_w, space_of
 from dermsynth.models.sampler import from_bytes, noise_of, to_bytes
 from dermsynth.progress import progress_bar
+from dermsynth.sampling.generate import Generator
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 RATE, RISE, FALL = 0.1, 0.05, 0.25
@@ -45,10 +46,68 @@ class Projection:
     distance: float
 
 
-def as_shown(space: Space, photograph: Pixels) -> Pixels:
-    """A photograph as the generator's training images were brought to its size."""
-    shape, data = space.generator.recipe.shape, space.generator.config.data
+def resized(space: Space, photograph: Pixels) -> Pixels:
+    """A photograph brought to the generator's size as its training images were."""
+    shape, data = space.generator.model.shape, space.generator.config.data
     return fit(photograph, shape.height, shape.width, data.crop, data.filter)
+
+
+def invert(
+    generator: Generator,
+    photograph: Pixels,
+    *,
+    label: str = "",
+    distance: Distance | None = None,
+    steps: int = 500,
+    plus: bool = False,
+    seed: int = 0,
+) -> Projection:
+    """Find the latent of a photograph: the point of W, and the noise, whose image comes nearest to it.
+
+    Parameters
+    ----------
+    generator
+        Of a family with styles (stylegan2-ada).
+    photograph
+        uint8 [h, w, 3] of any size; it is brought to the generator's size as its training images were.
+    label
+        Its class; empty for an unconditional generator.
+    distance
+        What is minimised: a function of two batches [n, 3, h, w] that returns [n], such as `load_perceptual(...).distance`;
+        pixels at several scales by default.
+    steps
+        Steps of Adam, at least 1.
+    plus
+        Whether every layer has a w of its own: nearer, but edits may mean less.
+    seed
+        Of the noise put on w, at least 0.
+
+    Returns
+    -------
+    Projection
+        `.point` [d] or [layers, d], `.noise`, `.image` uint8 [h, w, 3], `.psnr` in dB, `.ssim` (-1 to 1), `.distance`.
+
+    Raises
+    ------
+    UserError
+        For a generator without W, an unknown class, or fewer than one step.
+
+    References
+    ----------
+    Karras et al. 2020, Analyzing and Improving the Image Quality of StyleGAN, appendix D.
+    Abdal, Qin & Wonka 2019, Image2StyleGAN: `plus`.
+
+    Examples
+    --------
+    >>> found = invert(load_generator("runs/isic64"), photograph, label="melanoma")  # doctest: +SKIP
+    >>> found.psnr  # doctest: +SKIP
+    """
+    space = space_of(generator)
+    require_w(space, "project")
+    number = class_number(generator, label)
+    if steps < 1:
+        raise UserError(f"`steps` {steps}: must be at least 1")
+    return project(space, photograph, number, distance or pixel_distance, steps=steps, plus=plus, seed=seed)
 
 
 def project(
@@ -62,45 +121,58 @@ def project(
     Raises UserError for a generator without W.
     """
     require_w(space, "project")
-    recipe = space.generator.recipe
-    target = as_shown(space, photograph)
-    device = next(recipe.parameters()).device
-    wanted = from_bytes(target.transpose(2, 0, 1)[None], device)
-    centre, many = space.points([0], [label], 0.0), space.points(range(MEANS), [label] * MEANS, None)
-    deviation = float(np.sqrt(((many - centre) ** 2).sum(axis=1).mean()))
-    start = torch.from_numpy(centre[0]).to(device)
+    model = space.generator.model
+    device = next(model.parameters()).device
+    resized_photograph = resized(space, photograph)
+    target = from_bytes(resized_photograph.transpose(2, 0, 1)[None], device)
+    start, deviation = _start(space, label, device)
     point = (start.repeat(space.layers, 1) if plus else start).clone().requires_grad_()
-    noise = [one[None].to(device).requires_grad_() for one in noise_of(seed, recipe.noise_shapes())[1:]]
+    noise = [array[None].to(device).requires_grad_() for array in noise_of(seed, model.noise_shapes())[1:]]
     optimiser = torch.optim.Adam([point, *noise], lr=RATE)
     generator = torch.Generator().manual_seed(seed)
     for step in progress_bar(range(steps), total=steps, label="projecting", unit="step"):
         done = step / steps
-        optimiser.param_groups[0]["lr"] = RATE * min(
-            1.0, done / RISE, 0.5 - 0.5 * math.cos(min(1, (1 - done) / FALL) * math.pi)
-        )
+        optimiser.param_groups[0]["lr"] = _rate(done)
         wander = deviation * WANDER * max(0.0, 1 - done / WANDERING) ** 2
-        moved = point + wander * torch.randn(point.shape, generator=generator).to(device)
-        made = recipe.of_style(moved[None], noise)
-        loss = distance(made, wanted).sum() + NOISE_WEIGHT * correlation(noise)
+        wandering = point + wander * torch.randn(point.shape, generator=generator).to(device)
+        image = model.of_style(wandering[None], noise)
+        loss = distance(image, target).sum() + NOISE_WEIGHT * correlation(noise)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
-        with torch.no_grad():
-            for one in noise:
-                one.sub_(one.mean()).mul_(one.square().mean().rsqrt())
-    return _judged(space, point.detach(), [one.detach() for one in noise], target, wanted, distance)
+        _normalise(noise)
+    return _projection(space, point.detach(), [array.detach() for array in noise], resized_photograph, target, distance)
+
+
+def _start(space: Space, label: int, device: torch.device) -> tuple[Tensor, float]:
+    """The mean w of a class, and the deviation of w around it."""
+    centre, points = space.points([0], [label], 0.0), space.points(range(MEANS), [label] * MEANS, None)
+    deviation = float(np.sqrt(((points - centre) ** 2).sum(axis=1).mean()))
+    return torch.from_numpy(centre[0]).to(device), deviation
+
+
+def _rate(done: float) -> float:
+    """Learning rate after a share of the steps: a linear rise and half a cosine down to zero."""
+    return RATE * min(1.0, done / RISE, 0.5 - 0.5 * math.cos(min(1, (1 - done) / FALL) * math.pi))
+
+
+def _normalise(noise: list[Tensor]) -> None:
+    """Bring every noise map back to mean 0 and deviation 1."""
+    with torch.no_grad():
+        for array in noise:
+            array.sub_(array.mean()).mul_(array.square().mean().rsqrt())
 
 
 def correlation(noise: list[Tensor]) -> Tensor:
     """Sum over maps [1, 1, h, w] and their halvings of the squared mean product of horizontal and of vertical neighbours."""
     total = noise[0].new_zeros(())
-    for one in noise:
+    for array in noise:
         while True:
             for axis in (2, 3):
-                total = total + (one * one.roll(1, axis)).mean().square()
-            if min(one.shape[2:]) <= SMALLEST:
+                total = total + (array * array.roll(1, axis)).mean().square()
+            if min(array.shape[2:]) <= SMALLEST:
                 break
-            one = F.avg_pool2d(one, 2) * 2  # keeps the deviation of independent numbers
+            array = F.avg_pool2d(array, 2) * 2  # keeps the deviation of independent numbers
     return total
 
 
@@ -113,17 +185,22 @@ def pixel_distance(first: Tensor, second: Tensor) -> Tensor:
     return total
 
 
-def _judged(
-    space: Space, point: Tensor, noise: list[Tensor], target: Pixels, wanted: Tensor, distance: Distance
+def _projection(
+    space: Space, point: Tensor, noise: list[Tensor], photograph: Pixels, target: Tensor, distance: Distance
 ) -> Projection:
     with torch.no_grad():
-        made = space.generator.recipe.of_style(point[None], noise)
-        left = float(distance(made, wanted)[0])
-    image = to_bytes(made)[0].transpose(1, 2, 0)
-    error = float(((image.astype(float) - target) ** 2).mean())
-    alike = float(structural_similarity(target, image, channel_axis=2))
-    arrays = [one[0].cpu().numpy() for one in noise]
-    return Projection(point.cpu().numpy(), arrays, image, float(10 * np.log10(255**2 / max(error, 1e-3))), alike, left)
+        output = space.generator.model.of_style(point[None], noise)
+        remaining = float(distance(output, target)[0])
+    image = to_bytes(output)[0].transpose(1, 2, 0)
+    error = float(((image.astype(float) - photograph) ** 2).mean())
+    return Projection(
+        point=point.cpu().numpy(),
+        noise=[array[0].cpu().numpy() for array in noise],
+        image=image,
+        psnr=float(10 * np.log10(255**2 / max(error, 1e-3))),
+        ssim=float(structural_similarity(photograph, image, channel_axis=2)),
+        distance=remaining,
+    )
 
 
 def refuse_written(out: Path, photographs: Sequence[Path]) -> None:
@@ -131,33 +208,38 @@ def refuse_written(out: Path, photographs: Sequence[Path]) -> None:
     stems = [photograph.stem for photograph in photographs]
     twice = [stem for stem in stems if stems.count(stem) > 1]
     if twice:
-        raise UserError(f"{twice[0]}: two photographs have this name; project them into folders of their own")
+        raise UserError(f"{twice[0]}: two photographs have this name; choose an `out` of its own for each")
     for stem in stems:
         for path in (out / f"{stem}.png", out / f"{stem}.safetensors"):
             if path.exists():
-                raise UserError(f"{path}: is there already and would be written over; choose another `out`")
+                raise UserError(f"{path}: exists already and would be overwritten; choose another `out`")
 
 
 def write_projection(
-    out: Path, photograph: Path, space: Space, found: Projection, direction: Direction | None, steps: Sequence[float]
+    out: Path,
+    photograph: Path,
+    space: Space,
+    projection: Projection,
+    direction: Direction | None,
+    steps: Sequence[float],
 ) -> None:
-    """NAME.safetensors and NAME.png in `out`; that neither is there is for `refuse_written` to see."""
-    before = as_shown(space, read_image(photograph))
-    edits = [] if direction is None else [edited(space, found, direction, step) for step in steps]
-    strip = grid(np.stack([before, found.image, *edits]), 2 + len(edits))
+    """Write NAME.safetensors and NAME.png into `out`; `refuse_written` checks that neither is there."""
+    before = resized(space, read_image(photograph))
+    edits = [] if direction is None else [edited(space, projection, direction, step) for step in steps]
+    strip = grid(np.stack([before, projection.image, *edits]), 2 + len(edits))
     text = {"Software": "dermsynth", "checkpoint": space.generator.checkpoint.hash}
     write_bytes(out / f"{photograph.stem}.png", encode_png(strip, text=text, synthetic=True))
-    arrays = {"point": found.point} | {f"noise{i:02d}": one for i, one in enumerate(found.noise)}
+    arrays = {"point": projection.point} | {f"noise{i:02d}": array for i, array in enumerate(projection.noise)}
     with replacing(out / f"{photograph.stem}.safetensors") as temporary:
         save_file(arrays, temporary, {"checkpoint": space.generator.checkpoint.hash, "photograph": photograph.name})
 
 
-def edited(space: Space, found: Projection, direction: Direction, step: float) -> Pixels:
+def edited(space: Space, projection: Projection, direction: Direction, step: float) -> Pixels:
     """The projection moved by so many deviations along a direction, with its own noise."""
-    recipe = space.generator.recipe
-    device = next(recipe.parameters()).device
-    point = moved(space, found.point[None], direction, step)
+    model = space.generator.model
+    device = next(model.parameters()).device
+    point = moved(space, projection.point[None], direction, step)
     with torch.inference_mode():
-        noise = [torch.from_numpy(one)[None].to(device) for one in found.noise]
-        made = recipe.of_style(torch.from_numpy(point).to(device), noise)
-    return np.asarray(to_bytes(made)[0].transpose(1, 2, 0))
+        noise = [torch.from_numpy(array)[None].to(device) for array in projection.noise]
+        image = model.of_style(torch.from_numpy(point).to(device), noise)
+    return np.asarray(to_bytes(image)[0].transpose(1, 2, 0))

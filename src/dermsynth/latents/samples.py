@@ -1,4 +1,4 @@
-"""Many points with the scores of their images: made in parts that are kept, so that a stop loses little."""
+"""Many points with the scores of their images, in parts on disk, so that a stop loses little."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from dermsynth.errors import UserError, require_seed
-from dermsynth.io import claim, replacing
+from dermsynth.io import replacing
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.space import Points, Space
-from dermsynth.locks import folder_lock
+from dermsynth.locks import claim_folder, folder_lock
 from dermsynth.progress import progress_bar
 
 PART, FACTS = 512, "samples.json"
@@ -39,9 +39,9 @@ def sampled(
     labels: Sequence[int],
     truncation: float | None,
 ) -> Samples:
-    """`count` points of seeds from `first_seed` on, classes in turn, with scores; parts already in `out` are not made again.
+    """`count` points of seeds from `first_seed` on, classes in turn, with scores; parts already in `out` are not computed again.
 
-    Raises UserError when `out` was begun otherwise.
+    Raises UserError when `out` was begun with other settings.
     """
     require_seed(first_seed)
     if count < 1:
@@ -51,7 +51,7 @@ def sampled(
         "labels": list(labels), "truncation": truncation,
     }  # fmt: skip
     with folder_lock(out):
-        claim(out / FACTS, facts)
+        claim_folder(out, FACTS, facts)
         starts = range(0, count, PART)
         bar = progress_bar(starts, total=len(starts), label="sampling", unit=f"x{PART} img")
         parts = [_part(space, scorer, out, start, first_seed, labels, truncation) for start in bar]
@@ -78,12 +78,12 @@ def _part(
     numbers = np.array([labels[i % len(labels)] for i in range(start, start + PART)])
     points = space.points(seeds.tolist(), numbers.tolist(), truncation)
     scores = scorer.score(space.images(points, seeds.tolist(), numbers.tolist()))
-    found: dict[str, NDArray[Any]] = {
+    part: dict[str, NDArray[Any]] = {
         "points": points,
         "seeds": seeds,
         "labels": numbers,
         "scores": scores.astype(np.float64),
     }
     with replacing(path) as temporary:
-        save_file(found, temporary)
-    return found
+        save_file(part, temporary)
+    return part

@@ -1,21 +1,19 @@
-"""Frechet distance between two sets of features (Heusel et al. 2017)."""
+"""FID: the Frechet distance between two sets of features (Heusel et al. 2017), also for infinitely many synthetic images."""
+
+from typing import Any
 
 import numpy as np
 import scipy.linalg
 from numpy.typing import NDArray
 
-
-def inception_score(probabilities: NDArray[np.floating]) -> float:
-    """exp(E_x KL(p(y | x) || p(y))) of rows [n, classes] that sum to 1 (section 4): between 1 and the number of classes.
-
-    It knows no real images: it rises with sure and varied predictions, whatever the images are.
-    """
-    p = np.clip(np.asarray(probabilities, np.float64), 1e-16, None)
-    divergence = (p * (np.log(p) - np.log(p.mean(axis=0)))).sum(axis=1)
-    return float(np.exp(divergence.mean()))
-
+from dermsynth.errors import UserError
+from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
+from dermsynth.metrics.estimate import Estimate, Sides
+from dermsynth.statistics.intervals import GROUPS, jackknife
 
 Array = NDArray[np.float64]
+POINTS, SMALLEST_SHARE, IMAGES_A_DIMENSION = 10, 0.5, 4
+"""Subsets, the least of them, and images for each dimension below which the line is no line."""
 
 
 def frechet_distance(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
@@ -42,10 +40,6 @@ def _root_trace(a: Array, b: Array) -> float:
     return float(np.sqrt(np.clip(inner, 0, None)).sum())
 
 
-POINTS, SMALLEST_SHARE, IMAGES_A_DIMENSION = 10, 0.5, 4
-"""Subsets, the least of them, and images for each dimension below which the line is no line."""
-
-
 def frechet_infinity(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
     """The Frechet distance of infinitely many synthetic images (Chong & Forsyth 2020, section 4).
 
@@ -60,3 +54,136 @@ def frechet_infinity(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
     sizes = np.linspace(len(x) * SMALLEST_SHARE, len(x), POINTS).astype(int)
     values = [frechet_distance(x[:size], y) for size in sizes]
     return float(np.polynomial.Polynomial.fit(1 / sizes, values, 1)(0.0))
+
+
+def fid_between(sides: Sides, resamples: int) -> Estimate:
+    """FID of two sets of features."""
+    return sides.checked().bootstrapped("fid", frechet_distance, resamples=resamples, least=0.0)
+
+
+def fid_infinity_between(sides: Sides) -> Estimate | None:
+    """FID at infinity of two sets of features; None where a half has too few images for its line."""
+    sides = sides.checked().shuffled()
+    smallest = min(len(part) for part in sides.parts) * (GROUPS - 1) // GROUPS
+    if smallest < IMAGES_A_DIMENSION * sides.real.shape[1]:
+        return None
+    value = frechet_infinity(sides.synthetic, sides.real)
+    interval = jackknife(sides.resampled(frechet_infinity), sides.sizes, value, seed=sides.seed)
+    return sides.estimate("fid_infinity", value, interval, frechet_infinity)
+
+
+def fid_estimates(comparison: Comparison) -> list[Estimate]:
+    """FID in an evaluation."""
+    return [fid_between(comparison.features, comparison.effort.distance_resamples)]
+
+
+def fid_infinity_estimates(comparison: Comparison) -> list[Estimate]:
+    """FID at infinity in an evaluation."""
+    found = fid_infinity_between(comparison.features)
+    return [] if found is None else [found]
+
+
+def fid(
+    real: NDArray[Any],
+    synthetic: NDArray[Any],
+    *,
+    extractor: Extractor | None = None,
+    resamples: int = 100,
+    seed: int = 0,
+    white: float | None = None,
+) -> Estimate:
+    """Frechet inception distance: how far apart means and covariances of two sets of features are.
+
+    Parameters
+    ----------
+    real, synthetic : ndarray
+        Images, uint8 [n, h, w, 3] of any size, or features, float [n, d]. At least 50 of each.
+    extractor : callable, optional
+        The network that makes features of images (`dermsynth.extractor`). Without one, fixed random filters: their figures
+        rank generators of one data set and compare with nothing published.
+    resamples : int
+        Resamples of the bootstrap that gives the interval.
+    seed : int
+        Seed of the bootstrap and of the halves of the floor.
+    white : float, optional
+        The value of white (1 or 255), for images that are not uint8.
+
+    Returns
+    -------
+    Estimate
+        FID, 0 or more: 0 for equal distributions; lower is better. Its floor is the FID between two halves of the real images.
+
+    Raises
+    ------
+    UserError
+        For fewer than 50 images a side, images that are not uint8, and features that are not finite.
+
+    References
+    ----------
+    Heusel et al. 2017, "GANs trained by a two time-scale update rule converge to a local Nash equilibrium", equation 6.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dermsynth import metrics
+    >>> random = np.random.default_rng(0)
+    >>> real, synthetic = random.normal(size=(200, 4)), random.normal(0.5, 1, size=(100, 4))
+    >>> estimate = metrics.fid(real, synthetic)
+    >>> estimate.low <= estimate.value <= estimate.high
+    True
+    >>> estimate.matched > 3 * estimate.floor
+    True
+    """
+    return fid_between(feature_sides(real, synthetic, extractor, seed, white), resamples)
+
+
+def fid_infinity(
+    real: NDArray[Any],
+    synthetic: NDArray[Any],
+    *,
+    extractor: Extractor | None = None,
+    seed: int = 0,
+    white: float | None = None,
+) -> Estimate:
+    """FID that infinitely many synthetic images would have: without the excess that few images bring.
+
+    Parameters
+    ----------
+    real, synthetic : ndarray
+        As for `fid`, but at least about nine images for each dimension of the features.
+    extractor, seed, white
+        As for `fid`.
+
+    Returns
+    -------
+    Estimate
+        FID at infinity; lower is better. It can be a little below 0.
+
+    Raises
+    ------
+    UserError
+        As `fid`, and where the images are too few for the dimensions of the features.
+
+    References
+    ----------
+    Chong & Forsyth 2020, "Effectively unbiased FID and Inception score and where to find them", section 4.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dermsynth import metrics
+    >>> random = np.random.default_rng(0)
+    >>> estimate = metrics.fid_infinity(random.normal(size=(300, 3)), random.normal(1, 1, size=(300, 3)))
+    >>> 2.5 < estimate.value < 3.5
+    True
+    """
+    sides = feature_sides(real, synthetic, extractor, seed, white)
+    found = fid_infinity_between(sides)
+    if found is None:
+        dimensions = sides.real.shape[1]
+        needed = -(-IMAGES_A_DIMENSION * dimensions * GROUPS // (GROUPS - 1))
+        raise UserError(
+            f"`synthetic`: {len(sides.synthetic)} images, `real`: {len(sides.real)} for {dimensions} features; at least "
+            f"{needed} synthetic and {2 * needed} real ones are needed"
+        )
+    return found

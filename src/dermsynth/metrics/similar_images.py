@@ -3,16 +3,17 @@
 Nothing heavy is imported here: the processes that share the work start with this file.
 """
 
-from typing import NamedTuple
+from functools import partial
+from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
-from joblib import Parallel, delayed
 from numpy.typing import NDArray
 
+from dermsynth.errors import UserError
 from dermsynth.images import require_pixels, thumbnail_hash
 from dermsynth.metrics.knn import nearest
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 
 Images = NDArray[np.uint8]
 Indices = NDArray[np.int64]
@@ -41,11 +42,9 @@ def most_similar(x: Images, y: Images) -> tuple[Values, Indices]:
     its covariance is left. Every core takes images of x, as a process of its own: the steps of a pair are too short for threads.
     """
     others = _windows(luma(y))
-    starts = range(0, len(x), TASK)
-    tasks = (delayed(_similarities)(_windows(luma(x[start : start + TASK])), others) for start in starts)
-    found = Parallel(n_jobs=-1, return_as="generator")(tasks)
-    bar = progress_bar(found, total=len(starts), label="structural similarity", unit=f"x{TASK} img")
-    table = np.concatenate(list(bar))
+    parts = [x[start : start + TASK] for start in range(0, len(x), TASK)]
+    similarities = partial(_similarities, others)
+    table = np.concatenate(parallel_map(similarities, parts, label="structural similarity", unit=f"x{TASK} img"))
     index = table.argmax(axis=1)
     return table[np.arange(len(table)), index], index.astype(np.int64)
 
@@ -75,13 +74,15 @@ def _blurred(plane: Planes) -> Planes:
     return found
 
 
-def _similarities(mine: _Windows, others: _Windows) -> Values:
-    """Mean SSIM of every pair, [n, m], some of the others at a time, so that windows are still in the processor's cache.
+def _similarities(others: _Windows, images: Images) -> Values:
+    """Mean SSIM of every pair of an image and one of the others, [n, m].
+
+    Some of the others are taken at a time, so that windows are still in the processor's cache.
 
     With A = mu_x mu_y + C1 / 2 and F = E[x y] + C1 / 2 + C2 / 2 a window's similarity is 4 A (F - A) over the product of
     mu_x^2 + mu_y^2 + C1 and the sum of both variances and C2.
     """
-    cv2.setNumThreads(1)
+    mine = _windows(luma(images))
     values = np.empty((len(mine.planes), len(others.planes)))
     room = [np.empty((TILE, *side.shape[1:]), np.float32) for side in (mine.planes, *[mine.means] * 3)]
     for start in range(0, len(others.planes), TILE):
@@ -139,3 +140,54 @@ def nearest_hash(x: Images, y: Images) -> tuple[Values, Indices]:
 def _hashes(images: Images) -> NDArray[np.uint64]:
     require_pixels(images)
     return np.array([thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0)))[0] for image in images])
+
+
+Likeness = Literal["ssim", "squared_error", "hash"]
+
+
+class Neighbours(NamedTuple):
+    """How near the nearest image is, float [n], and which one it is, int [n]."""
+
+    value: Values
+    place: Indices
+
+
+def nearest_images(images: NDArray[Any], others: NDArray[Any], *, by: Likeness = "ssim") -> Neighbours:
+    """The nearest image of another set to each image, as the images lie, not mirrored.
+
+    Parameters
+    ----------
+    images, others : ndarray
+        Images of one size, uint8 [n, h, w, 3] and [m, h, w, 3].
+    by : {"ssim", "squared_error", "hash"}
+        Structural similarity of brightness (higher is nearer), mean squared error in grey levels squared (lower), or different
+        bits of 64 of a perceptual hash (lower).
+
+    Returns
+    -------
+    Neighbours
+        `value` [n], and `place` [n] in `others`.
+
+    Raises
+    ------
+    UserError
+        For images that are not uint8, or an unknown measure.
+
+    References
+    ----------
+    Wang et al. 2004, equation 13; Zauner 2010, "Implementation and benchmarking of perceptual image hash functions".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from dermsynth import metrics
+    >>> others = np.random.default_rng(0).integers(0, 256, (5, 16, 16, 3), dtype=np.uint8)
+    >>> metrics.nearest_images(others[[3, 1]], others, by="squared_error").place
+    array([3, 1])
+    """
+    from dermsynth.metrics.comparison import pixels
+
+    measures = {"ssim": most_similar, "squared_error": least_squared_error, "hash": nearest_hash}
+    if by not in measures:
+        raise UserError(f"`by` {by!r}: write {', '.join(measures)}")
+    return Neighbours(*measures[by](pixels(images, "images"), pixels(others, "others")))

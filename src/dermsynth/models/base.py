@@ -4,17 +4,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from types import MappingProxyType
+from typing import ClassVar, NamedTuple, Self
 
 import torch
 from pydantic import BaseModel
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
+from dermsynth.models.inputs import IMAGES, Conditions, Inputs
 from dermsynth.models.layers.shapes import Shape, require_doublings
 from dermsynth.rng import Draws
-
-TRUNCATION = "a threshold above 0: latent components whose magnitude exceeds it are drawn again"
 
 
 def resampled(z: Tensor, threshold: float | None) -> Tensor:
@@ -92,6 +92,7 @@ class Player:
     `schedule` gives rate and betas anew from the images shown; `restarts` says of a step at that many images whether
     the optimiser forgets its moments before it. With `zero_gradients`, parameters that the terms of an update do not reach
     count as having a gradient of zero, so that Adam's mean square of their gradients fades; without, the update leaves them out.
+    `part` is the resolution, phase or domain it belongs to, if any: losses of different parts are drawn apart.
     """
 
     parameters: list[nn.Parameter]
@@ -100,36 +101,58 @@ class Player:
     schedule: Schedule | None = None
     restarts: Callable[[int], bool] | None = None
     zero_gradients: bool = False
+    part: str = ""
 
 
-class Recipe(nn.Module, ABC):
+class Preset(NamedTuple):
+    """A named configuration: a function of image shape and batch size, and the images a step that it is meant for."""
+
+    configure: Callable[[Shape, int], BaseModel]
+    batch: int
+
+    def __call__(self, shape: Shape, batch: int | None = None) -> BaseModel:
+        """The configuration for images of a shape."""
+        return self.configure(shape, self.batch if batch is None else batch)
+
+
+class Model(nn.Module, ABC):
     """A GAN family: every network it trains, as one module, so that a checkpoint is its state.
 
     Whatever must survive a stop is a parameter or a buffer. `step` yields once per parameter update; the trainer does
     backward, the average over processes and the optimiser step between two yields, so code after the last yield sees
     every update done. Never yield inside a `with`.
+
+    A family is one file and one line in `registry.FAMILIES`, or an entry point `dermsynth.models` of another package. Trainer,
+    transfer, display and report ask for what is declared here; they know no family.
     """
 
+    publication: ClassVar[str]
+    """Who published it."""
+    good_for: ClassVar[str]
+    """When to choose it, in a few words."""
     config_type: ClassVar[type[BaseModel]]
+    presets: ClassVar[Mapping[str, Preset]]
+    """By name; `laptop` is one that trains without a GPU."""
     edition: ClassVar[int] = 1
     """Counts changes of what the networks compute: weights of another edition would silently make other images."""
-    truncation: ClassVar[str]
+
+    inputs: ClassVar[Inputs] = IMAGES
+    """What it is trained on, and makes images from beside noise."""
+    truncation: ClassVar[str] = "a threshold above 0: latent components whose magnitude exceeds it are drawn again"
     """What the number means with which a generated image is truncated, for the message that refuses a wrong one."""
     whole_batches: ClassVar[bool] = False
     """Whether images of one batch depend on each other (by statistics or a pool), so that it cannot be computed in pieces."""
-    presets: ClassVar[Mapping[str, Callable[[Shape, int], BaseModel]]]
-    """Name -> function of image shape and batch size that returns the configuration."""
-    batch_sizes: ClassVar[Mapping[str, int]]
-    """Images a step that a preset is meant for."""
-
-    takes: ClassVar[Literal["images", "maps", "domains"]] = "images"
-    """What it is trained on; families that take maps are also told how many values these have, and whether superpixels."""
-    matches_classes: ClassVar[bool] = False
-    """Whether its weights can be transferred between different lists of classes, because what is per class has a name."""
-    masked: ClassVar[bool] = False
-    """Whether a family that translates is told by a mask where to."""
     casts_itself: ClassVar[bool] = False
     """Whether the family follows `self.dtype` in its networks; elsewhere bfloat16 is automatic and float16 refused."""
+
+    penalties: ClassVar[tuple[str, ...]] = ()
+    """Terms of its losses that are penalties, to be drawn apart from the others."""
+    plots: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
+    """Of `statistics`, those that a report draws: title of a plot -> names."""
+    training_state: ClassVar[tuple[str, ...]] = ()
+    """Buffers, or modules of buffers, that describe a training and its data: a transfer to another one leaves them out."""
+    class_columns: ClassVar[tuple[str, ...]] = ()
+    """Parameters with a column a class. With them weights transfer between different lists of classes, by name."""
 
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()
@@ -138,6 +161,11 @@ class Recipe(nn.Module, ABC):
         self.dtype = torch.float32
         self.length = 0
         """Images the whole training shows, for schedules that end with it; 0: not known."""
+
+    @classmethod
+    def create(cls, config: BaseModel, shape: Shape, conditions: Conditions) -> Self:
+        """Networks with freshly drawn weights; families that take maps override it."""
+        return cls(config, shape, conditions.classes)  # type: ignore[arg-type, call-arg]
 
     def arithmetic(self) -> AbstractContextManager[object]:
         """Where the trainer computes a step: automatic bfloat16 where that was asked for."""
@@ -176,7 +204,7 @@ class Recipe(nn.Module, ABC):
         """Whether this configuration is one whose batch cannot be computed in pieces."""
         return cls.whole_batches
 
-    def decayed(self, rate: float, betas: tuple[float, float], share: float) -> Schedule | None:
+    def linear_decay(self, rate: float, betas: tuple[float, float], share: float) -> Schedule | None:
         """A constant rate that falls linearly to zero over the last `share` of the training; None without such a share."""
         if share == 0:
             return None
@@ -188,7 +216,7 @@ class Recipe(nn.Module, ABC):
         return schedule
 
     def decay_notes(self, share: float) -> list[str]:
-        """What `decayed` does, for `notes`: a longer training of the same run moves the fall."""
+        """What `linear_decay` does, for `notes`: a longer training of the same run moves the fall."""
         if share == 0 or self.length == 0:
             return []
         return [
@@ -198,6 +226,11 @@ class Recipe(nn.Module, ABC):
     @classmethod
     def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
         """What of a preset's configuration is otherwise where training starts from loaded weights."""
+        return {}
+
+    @classmethod
+    def phases_within(cls, images: int, shape: Shape) -> dict[str, object]:
+        """Choices with which all phases of a family that grows are over well before `images` images were shown."""
         return {}
 
     def notes(self) -> list[str]:
@@ -216,6 +249,11 @@ class Recipe(nn.Module, ABC):
         """The discriminator's log-odds [n] that images [n, 3, h, w] are real; None where its outputs are no log-odds."""
         return None
 
+    @classmethod
+    def has_style(cls) -> bool:
+        """Whether the family has an intermediate latent space W."""
+        return cls.style is not Model.style
+
     def style(self, z: Tensor, label: Tensor, truncation: float | None) -> Tensor | None:
         """The intermediate latent w of a latent [n, d], or None where the family has none."""
         return None
@@ -232,19 +270,22 @@ class Recipe(nn.Module, ABC):
         """Probability of augmentation now, or None where the family has none."""
         return None
 
+    def augmentation_limit(self) -> float | None:
+        """The largest probability that adaptive augmentation may reach, or None where nothing adapts it."""
+        return None
+
     def statistics(self) -> dict[str, float]:
         """Numbers for the log that are not losses."""
         return {}
 
 
-def require_edition(kind: type[Recipe], state: Mapping[str, object], place: object) -> None:
+def require_edition(kind: type[Model], family: str, edition: int, place: object) -> None:
     """Raise UserError for a checkpoint whose family computed something else when it was trained.
 
-    `state` is the checkpoint's; `place` names it in the message.
+    `edition` is the checkpoint's; `family` and `place` name it in the message.
     """
-    edition = int(str(state.get("edition", 1)))
     if edition != kind.edition:
         raise UserError(
-            f"{place}: made by edition {edition} of {state['recipe']}, this program has edition {kind.edition}, whose networks "
+            f"{place}: made by edition {edition} of {family}, this program has edition {kind.edition}, whose networks "
             "compute something else; train anew in another `out`, or use the version of dermsynth that made it"
         )

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from dermsynth.models.base import Batch, Condition, Player, Progress, Recipe, Update
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
+from dermsynth.models.inputs import DOMAINS
 from dermsynth.models.layers import multiscale
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.translation import (
@@ -154,16 +155,25 @@ def generator_of(config: Config) -> nn.Module:
     return ResidualUNet(config.features, config.blocks, mask=False)
 
 
-class CycleGAN(Recipe):
+class CycleGAN(Model):
     """Two generators, two discriminators, two pools."""
 
+    publication = "Zhu et al. 2017; Furger et al. 2020, untargeted"
+    good_for = "translating both ways without masks or pairs"
     config_type = Config
     edition = 2
-    takes = "domains"
+    inputs = DOMAINS
     whole_batches = True
     truncation = "none: the image it makes depends on its input alone"
-    presets = MappingProxyType({"untargeted": untargeted, "zhu": zhu, "laptop": laptop})
-    batch_sizes = MappingProxyType({"untargeted": 8, "zhu": 1, "laptop": 4})
+    presets = MappingProxyType(
+        {
+            "untargeted": Preset(untargeted, batch=8),
+            "zhu": Preset(zhu, batch=1),
+            "laptop": Preset(laptop, batch=4),
+        }
+    )
+    penalties = ("r1",)
+    training_state = ("pool_source", "pool_target")
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
@@ -187,13 +197,14 @@ class CycleGAN(Recipe):
     def players(self) -> dict[str, Player]:
         """Both generators as one, and a discriminator a domain."""
         rate, betas = self.config.learning_rate, (self.config.beta1, 0.999)
-        schedule = self.decayed(rate, betas, self.config.decay)
-        owned = {
-            "generators": [*self.to_target.parameters(), *self.to_source.parameters()],
-            "discriminator target": list(self.judge_target.parameters()),
-            "discriminator source": list(self.judge_source.parameters()),
+        schedule = self.linear_decay(rate, betas, self.config.decay)
+        generators = [*self.to_target.parameters(), *self.to_source.parameters()]
+        of_target, of_source = list(self.judge_target.parameters()), list(self.judge_source.parameters())
+        return {
+            "generators": Player(generators, rate, betas, schedule),
+            "discriminator target": Player(of_target, rate, betas, schedule, part="target"),
+            "discriminator source": Player(of_source, rate, betas, schedule, part="source"),
         }
-        return {name: Player(parameters, rate, betas, schedule) for name, parameters in owned.items()}
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         """Generators with cycles in both directions, then either discriminator on real images and on the pool."""

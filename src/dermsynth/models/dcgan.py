@@ -7,7 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dermsynth.models.base import TRUNCATION, Batch, Condition, Player, Progress, Recipe, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
 from dermsynth.models.layers.dcgan import Discriminator, Generator
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC, GameName
@@ -45,14 +45,21 @@ def laptop(shape: Shape, batch: int) -> Config:
     return Config(features=32, features_max=256)
 
 
-class DCGAN(Recipe):
+class DCGAN(Model):
     """Generator and discriminator of strided convolutions with batch norm."""
 
+    publication = "Radford et al. 2015; Mirza & Osindero 2014 (BAUR, LUNAGARIYA)"
+    good_for = "a fast baseline; seven games to compare"
     config_type = Config
-    truncation = TRUNCATION
     whole_batches = True
-    presets = MappingProxyType({"lunagariya": lunagariya, "baur": baur, "laptop": laptop})
-    batch_sizes = MappingProxyType({"lunagariya": 64, "baur": 8, "laptop": 16})
+    presets = MappingProxyType(
+        {
+            "lunagariya": Preset(lunagariya, batch=64),
+            "baur": Preset(baur, batch=8),
+            "laptop": Preset(laptop, batch=16),
+        }
+    )
+    penalties = ("gradient_penalty",)
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)

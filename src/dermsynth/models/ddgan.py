@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import TRUNCATION, Batch, Condition, Player, Progress, Recipe, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
 from dermsynth.models.layers.dcgan import Discriminator, Generator, widths
 from dermsynth.models.layers.resample import halved
 from dermsynth.models.layers.shapes import Shape
@@ -40,14 +40,14 @@ def laptop(shape: Shape, batch: int) -> Config:
     return Config(levels=min(3, shape.doublings), features=32, features_max=256)
 
 
-class DDGAN(Recipe):
+class DDGAN(Model):
     """DCGAN's generator with side outputs, and a DCGAN discriminator a resolution."""
 
+    publication = "Baur et al. 2018b, MelanoGANs"
+    good_for = "DCGAN with a discriminator on every resolution"
     config_type = Config
-    truncation = TRUNCATION
     whole_batches = True
-    presets = MappingProxyType({"melanogans": melanogans, "laptop": laptop})
-    batch_sizes = MappingProxyType({"melanogans": 64, "laptop": 16})
+    presets = MappingProxyType({"melanogans": Preset(melanogans, batch=64), "laptop": Preset(laptop, batch=16)})
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import TRUNCATION, Batch, Condition, Player, Progress, Recipe, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
 from dermsynth.models.layers.convolutional import down, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator, widths
 from dermsynth.models.layers.resample import doubled, halved
@@ -42,17 +42,19 @@ def laptop(shape: Shape, batch: int) -> Config:
     return Config(phases=min(3, shape.doublings), phase_images=8_000, features=32, features_max=256)
 
 
-class FrozenPGGAN(Recipe):
+class FrozenPGGAN(Model):
     """The two networks of DCGAN; a player a phase owns the layers which that phase adds.
 
     Freezing is that a player is no longer named: `step` yields the current phase's players alone.
     """
 
+    publication = "Lunagariya & Patel 2020"
+    good_for = "seeing what each resolution adds; cheap phases"
     config_type = Config
-    truncation = TRUNCATION
     whole_batches = True
-    presets = MappingProxyType({"lunagariya": lunagariya, "laptop": laptop})
-    batch_sizes = MappingProxyType({"lunagariya": 64, "laptop": 16})
+    presets = MappingProxyType({"lunagariya": Preset(lunagariya, batch=64), "laptop": Preset(laptop, batch=16)})
+    plots = MappingProxyType({"phase": ("phase",)})
+    training_state = ("shown",)
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
@@ -90,8 +92,8 @@ class FrozenPGGAN(Recipe):
         rate, betas = self.config.learning_rate, (self.config.beta1, 0.999)
         found = {}
         for phase, size in enumerate(self.shapes):
-            found[f"generator {size}"] = Player(self._added_to_generator(phase), rate, betas)
-            found[f"discriminator {size}"] = Player(self._added_to_discriminator(phase), rate, betas)
+            found[f"generator {size}"] = Player(self._added_to_generator(phase), rate, betas, part=str(size))
+            found[f"discriminator {size}"] = Player(self._added_to_discriminator(phase), rate, betas, part=str(size))
         return found
 
     def _added_to_generator(self, phase: int) -> list[nn.Parameter]:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import TRUNCATION, Batch, Condition, Player, Progress, Recipe, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
 from dermsynth.models.layers.convolutional import LEAK, BatchNorm, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator
 from dermsynth.models.layers.resample import enlarged, halved
@@ -67,14 +67,15 @@ def laptop(shape: Shape, batch: int) -> Config:
     return Config(levels=min(3, shape.doublings), features=32, features_max=256)
 
 
-class LAPGAN(Recipe):
+class LAPGAN(Model):
     """A generator and a discriminator a level."""
 
+    publication = "Denton et al. 2015 (BAUR)"
+    good_for = "a baseline that refines level by level"
     config_type = Config
-    truncation = TRUNCATION
     whole_batches = True
-    presets = MappingProxyType({"baur": baur, "laptop": laptop})
-    batch_sizes = MappingProxyType({"baur": 8, "laptop": 16})
+    presets = MappingProxyType({"baur": Preset(baur, batch=8), "laptop": Preset(laptop, batch=16)})
+    training_state = ("shown",)
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
@@ -102,8 +103,8 @@ class LAPGAN(Recipe):
         rate, betas = self.config.learning_rate, (self.config.beta1, 0.999)
         found = {}
         for size, generator, discriminator in zip(self.shapes, self.generators, self.discriminators, strict=True):
-            found[f"generator {size}"] = Player(list(generator.parameters()), rate, betas)
-            found[f"discriminator {size}"] = Player(list(discriminator.parameters()), rate, betas)
+            found[f"generator {size}"] = Player(list(generator.parameters()), rate, betas, part=str(size))
+            found[f"discriminator {size}"] = Player(list(discriminator.parameters()), rate, betas, part=str(size))
         return found
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:

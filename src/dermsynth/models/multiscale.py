@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import TRUNCATION, Batch, Condition, Player, Progress, Recipe, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
 from dermsynth.models.layers.multiscale import Generator, MultiScaleDiscriminator
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import logistic_fake, logistic_real
@@ -45,23 +45,21 @@ def laptop(shape: Shape, batch: int) -> Config:
     )
 
 
-class MultiScale(Recipe):
+class MultiScale(Model):
     """Dense and transposed convolutions against two averaged discriminators."""
 
+    publication = "Furger et al. 2020"
+    good_for = "any aspect ratio; truncation by resampling"
     config_type = Config
-    truncation = TRUNCATION
     whole_batches = True
     presets = MappingProxyType(
         {
-            "hands": row(5, 512, 32, refine=True),
-            "healthy-patches": row(4, 1024, 128),
-            "eczema-patches": row(4, 1024, 256),
-            "lesions": row(5, 512, 64),
-            "laptop": laptop,
+            "hands": Preset(row(5, 512, 32, refine=True), batch=16),
+            "healthy-patches": Preset(row(4, 1024, 128), batch=16),
+            "eczema-patches": Preset(row(4, 1024, 256), batch=16),
+            "lesions": Preset(row(5, 512, 64), batch=16),
+            "laptop": Preset(laptop, batch=16),
         }
-    )
-    batch_sizes = MappingProxyType(
-        {"hands": 16, "healthy-patches": 16, "eczema-patches": 16, "lesions": 16, "laptop": 16}
     )
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:

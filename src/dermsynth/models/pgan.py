@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
-from dermsynth.models.base import Batch, Condition, Player, Progress, Recipe, Update
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
 from dermsynth.models.layers.convolutional import with_label
 from dermsynth.models.layers.ema import average_of, move_average
 from dermsynth.models.layers.equalized import LEAK, Convolution, Dense, minibatch_deviation, normalise_second_moment
@@ -136,14 +136,24 @@ def laptop(shape: Shape, batch: int) -> Config:
     )
 
 
-class PGAN(Recipe):
+class PGAN(Model):
     """A generator and a discriminator that grow together, and the generator's moving average."""
 
+    publication = "Karras et al. 2018 (BAUR, BISSOTO)"
+    good_for = "steady training to high resolutions without tuning"
     config_type = Config
     edition = 2
     truncation = "none: its latents are scaled to one length before they are used"
-    presets = MappingProxyType({"paper": paper, "baur": baur, "laptop": laptop})
-    batch_sizes = MappingProxyType({"paper": 16, "baur": 16, "laptop": 8})
+    presets = MappingProxyType(
+        {
+            "paper": Preset(paper, batch=16),
+            "baur": Preset(baur, batch=16),
+            "laptop": Preset(laptop, batch=8),
+        }
+    )
+    penalties = ("gradient_penalty", "drift")
+    plots = MappingProxyType({"resolution": ("resolution",)})
+    training_state = ("shown", "trained")
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
@@ -180,6 +190,12 @@ class PGAN(Recipe):
         """The minibatch falls as the resolution grows."""
         resolution = self.shape.levels[self.phase(images)[0]]
         return min([batch, *(size for start, size in self.config.minibatch.items() if resolution >= start)])
+
+    @classmethod
+    def phases_within(cls, images: int, shape: Shape) -> dict[str, object]:
+        """Phases of one length, the last of which ends after two thirds of a training."""
+        phase = max(images * 2 // 3 // (2 * shape.doublings + 1), 1)
+        return {"fade_images": phase, "stable_images": phase}
 
     @classmethod
     def accepts_truncation(cls, value: float) -> bool:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Iterator
 from types import MappingProxyType
+from typing import Self
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +12,8 @@ from torch import Tensor, nn
 
 from dermsynth.backbones.lpips import PerceptualDistance
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Player, Progress, Recipe, Update
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
+from dermsynth.models.inputs import MAPS, Conditions
 from dermsynth.models.layers.convolutional import draw_weights
 from dermsynth.models.layers.resample import halved, halved_by_nine
 from dermsynth.models.layers.shapes import Shape
@@ -166,15 +168,23 @@ def laptop(shape: Shape, batch: int) -> Config:
     )
 
 
-class Pix2PixHD(Recipe):
+class Pix2PixHD(Model):
     """Coarse-to-fine generator, and patch discriminators that see the map beside the image."""
 
+    publication = "Wang et al. 2018 (BISSOTO)"
+    good_for = "images whose lesion and markers are known pixel by pixel; any size"
     config_type = Config
     edition = 2
-    takes = "maps"
+    inputs = MAPS
     truncation = "none: the image it makes depends on its map alone"
-    presets = MappingProxyType({"bissoto": bissoto, "laptop": laptop})
-    batch_sizes = MappingProxyType({"bissoto": 1, "laptop": 4})
+    presets = MappingProxyType({"bissoto": Preset(bissoto, batch=1), "laptop": Preset(laptop, batch=4)})
+    training_state = ("shown",)
+
+    @classmethod
+    def create(cls, config: BaseModel, shape: Shape, conditions: Conditions) -> Self:
+        """With a channel a map value, and one for superpixel boundaries."""
+        assert isinstance(config, Config)
+        return cls(config, shape, conditions.classes, conditions.map_values, conditions.superpixels)
 
     def __init__(self, config: Config, shape: Shape, classes: int, layers: int, superpixels: bool) -> None:
         """`layers` counts the values of a semantic map; superpixel boundaries are one more channel."""
@@ -222,7 +232,7 @@ class Pix2PixHD(Recipe):
     def players(self) -> dict[str, Player]:
         """Both generators as one, and the discriminators."""
         rate, betas = self.config.learning_rate, (self.config.beta1, 0.999)
-        schedule = self.decayed(rate, betas, self.config.decay)
+        schedule = self.linear_decay(rate, betas, self.config.decay)
         return {
             name: Player(list(network.parameters()), rate, betas, schedule)
             for name, network in (("generator", self.generator), ("discriminator", self.discriminator))

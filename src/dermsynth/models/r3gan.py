@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
-from dermsynth.models.base import TRUNCATION, Batch, Condition, Player, Progress, Recipe, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation
 from dermsynth.models.layers.convolutional import with_label
 from dermsynth.models.layers.ema import average_of, half_life_beta, move_average
@@ -195,14 +195,17 @@ def laptop(shape: Shape, batch: int) -> Config:
     )
 
 
-class R3GAN(Recipe):
+class R3GAN(Model):
     """Two residual networks without normalisation, and the generator's moving average."""
 
+    publication = "Huang et al. 2024"
+    good_for = "the modern baseline: a loss that converges, no tricks"
     config_type = Config
     edition = 2
-    truncation = TRUNCATION
-    presets = MappingProxyType({"paper": paper, "laptop": laptop})
-    batch_sizes = MappingProxyType({"paper": 256, "laptop": 16})
+    presets = MappingProxyType({"paper": Preset(paper, batch=256), "laptop": Preset(laptop, batch=16)})
+    penalties = ("r1", "r2")
+    plots = MappingProxyType({"Augmentation: p, and the overfitting heuristic r_t": ("augmentation_p",)})
+    training_state = ("augmentation",)
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)

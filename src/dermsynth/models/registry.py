@@ -1,84 +1,60 @@
-"""One file per GAN family. `FAMILIES` names them; nothing is imported before a family is asked for."""
+"""Where each GAN family is, by its name; nothing is imported before a family is asked for.
+
+Another package adds a family without any change here, by an entry point in its `pyproject.toml`:
+
+    [project.entry-points."dermsynth.models"]
+    my-gan = "my_package.my_gan:MyGAN"
+"""
 
 import importlib
-from dataclasses import dataclass
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 from dermsynth.errors import UserError
 
 if TYPE_CHECKING:
-    from dermsynth.models.base import Recipe
+    from dermsynth.models.base import Model
 
-
-@dataclass(frozen=True)
-class Family:
-    """Where a GAN family is, and what a person wants to know before choosing it."""
-
-    place: str
-    paper: str
-    takes: str
-    good_for: str
-
-
-IMAGES = "images, labels if wanted"
+GROUP = "dermsynth.models"
+"""Entry points of other packages: name -> module:Class."""
 FAMILIES = {
-    "dcgan": Family(
-        "dcgan:DCGAN",
-        "Radford et al. 2015; Mirza & Osindero 2014 (BAUR, LUNAGARIYA)",
-        IMAGES,
-        "a fast baseline; seven games to compare",
-    ),
-    "lapgan": Family("lapgan:LAPGAN", "Denton et al. 2015 (BAUR)", IMAGES, "a baseline that refines level by level"),
-    "ddgan": Family(
-        "ddgan:DDGAN", "Baur et al. 2018b, MelanoGANs", IMAGES, "DCGAN with a discriminator on every resolution"
-    ),
-    "pgan": Family(
-        "pgan:PGAN", "Karras et al. 2018 (BAUR, BISSOTO)", IMAGES, "steady training to high resolutions without tuning"
-    ),
-    "frozen-pggan": Family(
-        "frozen_pggan:FrozenPGGAN", "Lunagariya & Patel 2020", IMAGES, "seeing what each resolution adds; cheap phases"
-    ),
-    "multiscale": Family(
-        "multiscale:MultiScale", "Furger et al. 2020", IMAGES, "any aspect ratio; truncation by resampling"
-    ),
-    "stylegan2-ada": Family(
-        "stylegan2_ada:StyleGAN2ADA",
-        "Karras et al. 2020a, b (ROSEN)",
-        IMAGES,
-        "the best images from few; transfer; latent editing",
-    ),
-    "pix2pixhd": Family(
-        "pix2pixhd:Pix2PixHD",
-        "Wang et al. 2018 (BISSOTO)",
-        "images with lesion masks",
-        "images whose lesion and markers are known pixel by pixel; any size",
-    ),
-    "residual-translation": Family(
-        "residual_translation:ResidualTranslation",
-        "Furger et al. 2020, targeted",
-        "two labels, one with masks",
-        "adding a finding where a mask says, or removing it; nothing else changes",
-    ),
-    "cyclegan": Family(
-        "cyclegan:CycleGAN",
-        "Zhu et al. 2017; Furger et al. 2020, untargeted",
-        "two labels",
-        "translating both ways without masks or pairs",
-    ),
-    "r3gan": Family(
-        "r3gan:R3GAN", "Huang et al. 2024", IMAGES, "the modern baseline: a loss that converges, no tricks"
-    ),
+    "dcgan": "dermsynth.models.dcgan:DCGAN",
+    "lapgan": "dermsynth.models.lapgan:LAPGAN",
+    "ddgan": "dermsynth.models.ddgan:DDGAN",
+    "pgan": "dermsynth.models.pgan:PGAN",
+    "frozen-pggan": "dermsynth.models.frozen_pggan:FrozenPGGAN",
+    "multiscale": "dermsynth.models.multiscale:MultiScale",
+    "stylegan2-ada": "dermsynth.models.stylegan2_ada:StyleGAN2ADA",
+    "pix2pixhd": "dermsynth.models.pix2pixhd:Pix2PixHD",
+    "residual-translation": "dermsynth.models.residual_translation:ResidualTranslation",
+    "cyclegan": "dermsynth.models.cyclegan:CycleGAN",
+    "r3gan": "dermsynth.models.r3gan:R3GAN",
 }
-"""By the name on the command line."""
+"""Families of this package: name on the command line -> module:Class."""
+DECLARED = ("publication", "good_for", "config_type", "presets")
+"""What a class must declare beside its methods."""
 
 
-def family(name: str) -> "type[Recipe]":
+def families() -> dict[str, str]:
+    """Name -> module:Class of every family, those of other packages last; their names never replace one of this package."""
+    others = {point.name: point.value for point in sorted(entry_points(group=GROUP))}
+    return FAMILIES | {name: place for name, place in others.items() if name not in FAMILIES}
+
+
+def family(name: str) -> "type[Model]":
     """Import the class of a GAN family.
 
-    Raises UserError when there is no such family.
+    Raises UserError when there is no such family, or its package cannot be imported or declares too little.
     """
-    if name not in FAMILIES:
-        raise UserError(f"recipe {name!r}: unknown; there are: {', '.join(FAMILIES)}")
-    module, _, attribute = FAMILIES[name].place.partition(":")
-    found: type[Recipe] = getattr(importlib.import_module(f"dermsynth.models.{module}"), attribute)
-    return found
+    place = FAMILIES.get(name) or families().get(name)
+    if place is None:
+        raise UserError(f"model {name!r}: unknown; there are: {', '.join(families())}")
+    module, _, attribute = place.partition(":")
+    try:
+        kind: type[Model] = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"model {name!r}: {place} cannot be imported ({error})") from error
+    missing = [field for field in DECLARED if not hasattr(kind, field)]
+    if missing:
+        raise UserError(f"model {name!r}: {place} does not declare {', '.join(missing)}")
+    return kind

@@ -7,7 +7,8 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dermsynth.models.base import Batch, Condition, Player, Progress, Recipe, Update
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
+from dermsynth.models.inputs import MASKED_DOMAINS
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.translation import (
     JudgeName,
@@ -59,20 +60,21 @@ def laptop(shape: Shape, batch: int) -> Config:
     return Config(features=16, discriminator_features=16, learning_rate=0.0004, relevancy_weight=60.0, r1_gamma=50.0)
 
 
-class ResidualTranslation(Recipe):
+class ResidualTranslation(Model):
     """A generator of one direction and a multi-scale discriminator of the target's images.
 
     The generators see equally many images of both domains; the discriminator sees all of the target (FURGER's extra
     images). Where the source has no masks, those of target images are used again and again.
     """
 
+    publication = "Furger et al. 2020, targeted"
+    good_for = "adding a finding where a mask says, or removing it; nothing else changes"
     config_type = Config
     edition = 2
-    takes = "domains"
-    masked = True
+    inputs = MASKED_DOMAINS
     truncation = "none: the image it makes depends on its input alone"
-    presets = MappingProxyType({"targeted": targeted, "laptop": laptop})
-    batch_sizes = MappingProxyType({"targeted": 16, "laptop": 8})
+    presets = MappingProxyType({"targeted": Preset(targeted, batch=16), "laptop": Preset(laptop, batch=8)})
+    penalties = ("r1",)
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)

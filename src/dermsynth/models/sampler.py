@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dermsynth.data.maps import coloured
 from dermsynth.data.training_set import Shown
-from dermsynth.models.base import Batch, Condition, DomainImages, Recipe
+from dermsynth.models.base import Batch, Condition, DomainImages, Model
 from dermsynth.rng import Draws, seed_of
 
 CHUNK = 16
@@ -39,22 +39,22 @@ def one_hot(labels: Sequence[int] | NDArray[np.int64], classes: int, device: tor
     return torch.eye(classes, device=device)[index] if classes else torch.zeros(len(index), 0, device=device)
 
 
-def confidence_of(recipe: Recipe, images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
+def confidence_of(model: Model, images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
     """sigmoid(D(x)) of uint8 images [n, 3, h, w], or None where the family has no such discriminator."""
-    device, training, found = next(recipe.parameters()).device, recipe.training, []
-    recipe.eval()
+    device, training, found = next(model.parameters()).device, model.training, []
+    model.eval()
     with torch.no_grad():
         for start in range(0, len(images), CHUNK):
             part = from_bytes(np.array(images[start : start + CHUNK]), device)
-            logits = recipe.logits(part, one_hot(labels[start : start + CHUNK], recipe.classes, device))
+            logits = model.logits(part, one_hot(labels[start : start + CHUNK], model.classes, device))
             found.append(logits)
-    recipe.train(training)
+    model.train(training)
     known = [logits.double().sigmoid().cpu().numpy() for logits in found if logits is not None]
     return np.concatenate(known) if known else None
 
 
 def images_of(
-    recipe: Recipe,
+    model: Model,
     seeds: Sequence[int],
     labels: Sequence[int],
     truncation: float | None = None,
@@ -64,26 +64,26 @@ def images_of(
 
     Among two domains the input is the image of the one that is not asked for.
     """
-    device = next(recipe.parameters()).device
-    shapes, results = recipe.noise_shapes(), []
-    training = recipe.training
-    recipe.eval()
+    device = next(model.parameters()).device
+    shapes, results = model.noise_shapes(), []
+    training = model.training
+    model.eval()
     for start in range(0, len(seeds), CHUNK):
         index = np.arange(start, min(start + CHUNK, len(seeds)))
         padded = np.concatenate([index, np.full(CHUNK - len(index), index[-1])])
         drawn = [noise_of(seeds[i], shapes) for i in padded]
         noise = [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
         condition = _condition(
-            recipe, [labels[i] for i in padded], None if inputs is None else inputs.at(padded), device
+            model, [labels[i] for i in padded], None if inputs is None else inputs.at(padded), device
         )
-        images = recipe.sample(noise, condition, truncation)
+        images = model.sample(noise, condition, truncation)
         results.append(to_bytes(images)[: len(index)])
-    recipe.train(training)
+    model.train(training)
     return np.concatenate(results)
 
 
-def _condition(recipe: Recipe, labels: Sequence[int], inputs: Shown | None, device: torch.device) -> Condition:
-    label = one_hot(labels, recipe.classes, device)
+def _condition(model: Model, labels: Sequence[int], inputs: Shown | None, device: torch.device) -> Condition:
+    label = one_hot(labels, model.classes, device)
     if inputs is None:
         return Condition(label)
     if inputs.domains is None:

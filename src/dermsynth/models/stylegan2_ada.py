@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Player, Progress, Recipe, Update
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation, Strengths
 from dermsynth.models.layers.ema import average_of, half_life_beta, move_average
 from dermsynth.models.layers.shapes import Shape
@@ -96,15 +96,25 @@ def laptop(shape: Shape, batch: int) -> Config:
     )
 
 
-class StyleGAN2ADA(Recipe):
+class StyleGAN2ADA(Model):
     """Generator, its moving average, discriminator and adaptive augmentation."""
 
+    publication = "Karras et al. 2020a, b (ROSEN)"
+    good_for = "the best images from few; transfer; latent editing"
     config_type = Config
     casts_itself = True
-    matches_classes = True
     truncation = "psi between 0 (the mean image of the class) and 1.5; 1 is none"
-    presets = MappingProxyType({"auto": auto, "laptop": laptop})
-    batch_sizes = MappingProxyType({"auto": 32, "laptop": 8})
+    presets = MappingProxyType({"auto": Preset(auto, batch=32), "laptop": Preset(laptop, batch=8)})
+    penalties = ("path_length", "r1")
+    plots = MappingProxyType(
+        {"Augmentation: p, and the overfitting heuristic r_t": ("augmentation_p", "overfitting_r_t")}
+    )
+    training_state = ("augmentation",)
+    class_columns = (
+        "generator.mapping.embed.weight",
+        "average.mapping.embed.weight",
+        "discriminator.label_mapping.embed.weight",
+    )
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
@@ -283,6 +293,10 @@ class StyleGAN2ADA(Recipe):
     def augmentation_strength(self) -> float | None:
         """p."""
         return float(self.augmentation.p)
+
+    def augmentation_limit(self) -> float:
+        """The upper bound of p."""
+        return self.config.ada_maximum
 
     def statistics(self) -> dict[str, float]:
         """p, r_t and the mean path length."""

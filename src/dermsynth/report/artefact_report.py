@@ -10,6 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from dermsynth.artefacts.annotate import masks_of
+from dermsynth.artefacts.annotations import annotations_folder
 from dermsynth.artefacts.benchmark import examples
 from dermsynth.artefacts.confirmation import ANSWERS, Trust, trust_table
 from dermsynth.artefacts.datasets import what_is_left
@@ -46,7 +47,7 @@ def write_removal_report(source: DataSet, made: DataSet, *, photographs: bool = 
         for row in rows
     ]
     page = made.folder / REMOVAL
-    step = made.description["history"][-1]
+    step = made.provenance.document["history"][-1]
     values = {"name": made.folder.name, "rows": rows, "strips": strips, "step": step, "left": what_is_left(made)}
     write_page(page, "removal.html", {**values, "photographs": _notice(photographs)})
     return page
@@ -66,7 +67,7 @@ def write_confirmation(
         item = {str(key): value for key, value in row.items()}
         sheet = _outlined(data_set, places[item["file_name"]], item["artefact"], photographs)
         items.append({**item, "number": number, "sheet": picture(sheet, f"{item['artefact']} in {item['file_name']}")})
-    page = data_set.folder / CONFIRMATION
+    page = annotations_folder(data_set) / CONFIRMATION
     groups = {name: [item for item in items if item["artefact"] == name] for name in dict.fromkeys(rows["artefact"])}
     table = trust_table(trust)
     values = {"name": data_set.folder.name, "groups": groups, "answers": ANSWERS, "trust": table.to_dict("split")}

@@ -42,7 +42,7 @@ def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None, *, ph
         {
             "name": audit.data_set.folder.name,
             "count": len(audit.data_set.table),
-            "description": audit.data_set.description,
+            "provenance": audit.data_set.provenance,
             "findings": audit.findings,
             "flags": audit.flags,
             "tables": shown,

@@ -1,84 +1,127 @@
-"""An evaluation as a page: lights on top, then every figure, the nearest training images, and what it was made with."""
+"""An evaluation as a page: lights on top, then every estimate, the nearest training images, and what it was made with."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.evaluation.copies import Copies, copies_of
 from dermsynth.evaluation.inputs import compared_rows
-from dermsynth.evaluation.meaning import meaning, outside
 from dermsynth.evaluation.memorisation import TRANSLATED
+from dermsynth.evaluation.results import PAGE, ClosePair, Evaluation, View, default_folder
 from dermsynth.images import grid
+from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate, Measured
+from dermsynth.metrics.registry import METRICS, sections
 from dermsynth.report.page import COLOURS, PHOTOGRAPHS, bars, picture, thumbnails, write_page
-from dermsynth.values import flags, numbers
+from dermsynth.values import numbers
 
 NEIGHBOURS, EXAMPLES, COLUMNS = 24, 30, 10
 SPRITE, SPRITES = 48, 20
 """Pixels of an image in the view of features, and images a row of their common picture."""
-PAGE = "assessment.html"
-OLD_PAGE = "evaluation.html"
-"""Its name in earlier versions, which `datasets` takes for a split; a new page takes its place."""
-SECTIONS = (
-    ("Distances of distributions", ("FID", "KID", "MMD", "SWD")),
-    ("Fidelity and diversity apart", ("precision", "recall", "density", "coverage")),
-    ("Diversity without real images", ("MS-SSIM", "LPIPS", "perceptual", "Inception")),
-    ("Colours", ("JSD", "Wasserstein")),
-    ("Features with names", ("Frechet distance, dermatology", "difference of")),
-)
 
 
 def write_evaluation_report(
-    synthetic: DataSet, real: DataSet, result: Mapping[str, Any], command: str, *, photographs: bool = True
-) -> None:
-    """Write the page into the synthetic set, whose table has the copy gate's columns if it was run.
+    synthetic: DataSet,
+    real: DataSet,
+    result: Evaluation,
+    command: str,
+    *,
+    photographs: bool = True,
+    copies: Copies | None = None,
+    path: Path | None = None,
+) -> Path:
+    """Write the page of an evaluation.
 
-    Without `photographs` it shows no real image, and no synthetic one that was flagged as a copy of one.
+    Parameters
+    ----------
+    synthetic, real : DataSet
+        The sets that were compared.
+    result : Evaluation
+        The result of `evaluate`.
+    command : str
+        The command that made it, for the foot of the page.
+    photographs : bool
+        Whether the page shows real images, and synthetic ones that were flagged as a copy of one.
+    copies : Copies, optional
+        The flags of the copy gate; by default those beside the page, or in the synthetic set.
+    path : Path, optional
+        The page's file; `assessment/assessment.html` in the synthetic set by default.
+
+    Returns
+    -------
+    Path
+        The page's file.
     """
-    table = pd.DataFrame(map(_told, result["measurements"]))
-    may_show = synthetic if photographs else _generated(synthetic)
-    sections = [(title, table[table["metric"].str.startswith(names)].to_dict("records")) for title, names in SECTIONS]
-    compared = compared_rows(synthetic, real, result["real"]["split"])
+    path = default_folder(synthetic, None) / PAGE if path is None else path
+    copies = copies or copies_of(synthetic, path.parent) or copies_of(synthetic)
+    may_show = synthetic if photographs else _without_photographs(synthetic, copies)
+    compared = compared_rows(synthetic, real, result.real.split)
     write_page(
-        synthetic.folder / PAGE,
+        path,
         "evaluation.html",
         {
             "name": synthetic.folder.name,
             "photographs": PHOTOGRAPHS if photographs else "",
             "result": result,
             "command": command,
-            "lights": result["verdict"],
-            "classes": result["class_verdicts"],
-            "made": _counts(synthetic),
-            "kept": _counts(compared),
-            "copying": [_told(row) for row in result.get("copying") or []],
+            "synthetic_counts": _counts(synthetic),
+            "real_counts": _counts(compared),
+            "copying": _rows(result.copying or ()),
             "explained": _explained,
-            "sections": [(title, rows) for title, rows in sections if rows],
-            "differences": _differences(table),
+            "sections": [(title, rows) for title in sections() if (rows := _rows(_in_section(result, title)))],
+            "differences": _differences(result),
             "examples": [("synthetic", _some(may_show)), *([("real", _some(compared))] if photographs else [])],
-            "neighbours": _neighbours(synthetic, real, photographs) if result.get("copy_gate") else [],
-            "embeddings": [_embedding(may_show, real, view, photographs) for view in result.get("embedding", [])],
-            "closest": _closest(synthetic, real, result.get("closest", {}), photographs),
+            "neighbours": _neighbours(synthetic, real, copies, photographs) if copies and result.copy_gate else [],
+            "embeddings": [_embedding(may_show, real, view, photographs) for view in result.embedding],
+            "closest": _closest(synthetic, real, result.closest, photographs),
         },
     )
-    (synthetic.folder / OLD_PAGE).unlink(missing_ok=True)
+    return path
 
 
-def _told(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A figure with which way is better, and why it lies outside its interval."""
-    return {**row, "better": meaning(str(row["metric"])).better, "outside": outside(row)}
+def page_writer(
+    synthetic: DataSet, real: DataSet, command: str = "", *, photographs: bool = True
+) -> Callable[[Evaluation, Path], None]:
+    """What `Evaluation.save("page.html")` calls: see `Evaluation.with_page`."""
+
+    def write(result: Evaluation, path: Path) -> None:
+        write_evaluation_report(synthetic, real, result, command, photographs=photographs, path=path)
+
+    return write
+
+
+def _in_section(result: Evaluation, title: str) -> list[Estimate]:
+    return [estimate for estimate in result.estimates if METRICS[estimate.id].section == title]
+
+
+def _rows(estimates: Sequence[Estimate] | Sequence[CopyEstimate]) -> list[dict[str, Any]]:
+    """Rows of a table: an estimate, which values are good, and why its value lies outside its interval."""
+    return [
+        {**estimate.model_dump(), "good": METRICS[estimate.id].good, "outside": outside(estimate)}
+        for estimate in estimates
+    ]
+
+
+def outside(estimate: Measured) -> str:
+    """Why a value lies outside its interval; empty where it lies inside."""
+    if estimate.low <= estimate.value <= estimate.high:
+        return ""
+    if METRICS[estimate.id].few_images:
+        return "few images raise the value; the interval is that of the distance between the two distributions"
+    return "the value is not in the middle of what other images would give; trust the interval"
 
 
 def _explained(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """What the figures of a table say, each kind once: the names it has there, and a sentence."""
-    names: dict[str, list[str]] = {}
+    """What the estimates of a table say, each metric once: the names it has there, and a sentence."""
+    names: dict[str, dict[str, None]] = {}
     for row in rows:
-        metric = str(row["metric"])
-        known = names.setdefault(meaning(metric).says, [])
-        known += [metric] if metric not in known else []
+        names.setdefault(METRICS[row["id"]].says, {})[row["name"]] = None
     return [
-        (", ".join(found) if len(found) < 4 else f"{found[0]} ... {found[-1]}", says) for says, found in names.items()
+        (", ".join(known) if len(known) < 4 else f"{next(iter(known))} ... {list(known)[-1]}", says)
+        for says, known in names.items()
     ]
 
 
@@ -87,38 +130,37 @@ def _counts(data_set: DataSet) -> list[tuple[str, int]]:
     return [(label, data_set.count(label)) for label in data_set.classes]
 
 
-def _embedding(synthetic: DataSet, real: DataSet, view: Mapping[str, Any], photographs: bool) -> dict[str, Any]:
+def _embedding(synthetic: DataSet, real: DataSet, view: View, photographs: bool) -> dict[str, Any]:
     """Points for the page's script, [x, y, real or not, label, file name], and one picture that holds all their images.
 
     Without `photographs` the picture is blank at real images, and at all that are not in `synthetic`.
     """
-    points, folders = view["points"], {"synthetic": synthetic.folder, "real": real.folder}
-    labels = sorted({point["label"] for point in points})
-    seen = {
+    points, folders = view.points, {"synthetic": synthetic.folder, "real": real.folder}
+    labels = sorted({point.label for point in points})
+    visible = {
         "synthetic": set(synthetic.table["file_name"]),
         "real": set(real.table["file_name"]) if photographs else set(),
     }
     sprite = np.full((len(points), SPRITE, SPRITE, 3), 255, np.uint8)
     for row, point in enumerate(points):
-        if point["file_name"] in seen[point["side"]]:
-            sprite[row] = thumbnails([folders[point["side"]] / point["file_name"]], SPRITE)[0]
-    rows = [
-        [p["x"], p["y"], int(p["side"] == "real"), labels.index(p["label"]), p["file_name"]] for p in points
-    ]  # fmt: skip
+        if point.file_name in visible[point.side]:
+            sprite[row] = thumbnails([folders[point.side] / point.file_name], SPRITE)[0]
+    rows = [[p.x, p.y, int(p.side == "real"), labels.index(p.label), p.file_name] for p in points]
     data = {"points": rows, "labels": labels, "colours": COLOURS, "side": SPRITE, "columns": SPRITES}
     return {
-        "method": view["method"],
-        "note": view["note"],
+        "method": view.method,
+        "note": view.note,
         "points": len(points),
         "data": data,
         "sprite": picture(grid(sprite, SPRITES, gap=0), ""),
     }
 
 
-def _generated(synthetic: DataSet) -> DataSet:
-    """The images that show no photograph: neither flagged as a copy of one nor made from one."""
-    made_from = synthetic.table.get(TRANSLATED, pd.Series("", synthetic.table.index)) != ""
-    return synthetic.select(~flags(synthetic.table, "copy_flag") & ~made_from.to_numpy(bool))
+def _without_photographs(synthetic: DataSet, copies: Copies | None) -> DataSet:
+    """The images that show no photograph: neither flagged as a copy of one nor translated from one."""
+    translated = synthetic.table.get(TRANSLATED, pd.Series("", synthetic.table.index)) != ""
+    flagged = np.zeros(len(synthetic.table), bool) if copies is None else copies.flagged
+    return synthetic.select(~flagged & ~translated.to_numpy(bool))
 
 
 def _some(data_set: DataSet) -> str:
@@ -129,39 +171,41 @@ def _some(data_set: DataSet) -> str:
     return picture(grid(thumbnails(paths, 96), COLUMNS), f"random images of {data_set.folder.name}")
 
 
-def _differences(table: pd.DataFrame) -> str:
+def _differences(result: Evaluation) -> str:
     """Standardised differences of the named features over all images, as bars with intervals."""
-    rows = table[table["metric"].str.startswith("difference of") & (table["group"] == table["group"].iloc[0])]
-    if rows.empty:
+    rows = [e for e in result.of_group(ALL) if e.id == "appearance_difference"]
+    if not rows:
         return ""
-    names = [str(name).removeprefix("difference of ") for name in rows["metric"]]
     return bars(
-        names, rows["value"].to_numpy(), rows["low"].to_numpy(), rows["high"].to_numpy(),
+        [e.part for e in rows], [e.value for e in rows], [e.low for e in rows], [e.high for e in rows],
         title="Synthetic minus real, in the real set's standard deviations",
     )  # fmt: skip
 
 
 def _closest(
-    synthetic: DataSet, real: DataSet, closest: Mapping[str, Any], photographs: bool
+    synthetic: DataSet, real: DataSet, closest: Mapping[str, Sequence[ClosePair]], photographs: bool
 ) -> dict[str, list[dict[str, Any]]]:
     """Pairs of pictures for every measure, the closest first; without `photographs` their names alone."""
 
-    def pair(row: Mapping[str, Any]) -> str:
-        return _beside(synthetic, row["file_name"], real, row["of"]) if photographs else ""
+    def pair(row: ClosePair) -> str:
+        return _beside(synthetic, row.file_name, real, row.of) if photographs else ""
 
-    return {measure: [row | {"picture": pair(row)} for row in rows] for measure, rows in closest.items()}
-
-
-def _beside(synthetic: DataSet, made: str, real: DataSet, source: str) -> str:
-    pair = thumbnails([synthetic.folder / made, real.folder / source], 96)
-    return picture(grid(pair, 2), f"{made} and {source}")
+    return {measure: [row.model_dump() | {"picture": pair(row)} for row in rows] for measure, rows in closest.items()}
 
 
-def _neighbours(synthetic: DataSet, real: DataSet, photographs: bool) -> list[dict[str, Any]]:
+def _beside(synthetic: DataSet, file_name: str, real: DataSet, source: str) -> str:
+    pair = thumbnails([synthetic.folder / file_name, real.folder / source], 96)
+    return picture(grid(pair, 2), f"{file_name} and {source}")
+
+
+def _neighbours(synthetic: DataSet, real: DataSet, copies: Copies, photographs: bool) -> list[dict[str, Any]]:
     """The synthetic images closest to a training image, each beside it; without `photographs` their names alone."""
-    columns = {"score": numbers(synthetic.table, "copy_score"), "flagged": flags(synthetic.table, "copy_flag")}
-    found = []
-    for row in synthetic.table.assign(**columns).sort_values("score").head(NEIGHBOURS).to_dict("records"):
-        sheet = _beside(synthetic, row["file_name"], real, row["copy_of"]) if photographs else ""
-        found.append({**{str(key): value for key, value in row.items()}, "picture": sheet})
-    return found
+    table = copies.table.assign(score=numbers(copies.table, "copy_score"), flagged=copies.flagged)
+    rows = table.sort_values("score").head(NEIGHBOURS).to_dict("records")
+    return [
+        {
+            **{str(key): value for key, value in row.items()},
+            "picture": _beside(synthetic, row["file_name"], real, row["copy_of"]) if photographs else "",
+        }
+        for row in rows
+    ]

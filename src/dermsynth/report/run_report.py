@@ -1,6 +1,6 @@
 """A run as a page: settings, curves, samples over time, real beside generated, metrics with floors, provenance."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -9,33 +9,31 @@ from markupsafe import Markup
 
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
+from dermsynth.evaluation.results import Evaluation, parse_evaluation, read_evaluation
 from dermsynth.images import Pixels, grid, read_image
 from dermsynth.io import count_text, read_json, read_json_lines
-from dermsynth.models.sampler import beside_inputs, images_of
+from dermsynth.models.base import Model
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
-from dermsynth.sampling.generate import Generator, class_seed, load_generator
+from dermsynth.sampling.contact_sheets import COLUMNS, ROWS, class_sheets
+from dermsynth.sampling.generate import Generator, load_generator
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.config import RunConfig, read_config
 from dermsynth.training.data import data_trained_on, same_images
 
-COLUMNS, ROWS = 10, 3
 SNAPSHOTS = 6
-WITHHELD = "Training images, and what was made of single ones, were left out."
-MADE_OF = {
-    "images": f"generated: seeds 0 to {COLUMNS * ROWS - 1}, no truncation, none picked",
-    "maps": f"the maps of {COLUMNS * ROWS} training images, and what was made of each; none picked",
-    "domains": f"{COLUMNS * ROWS} training images, and what was made of each; none picked",
-}
-"""What the pictures of a run show, by what its family takes."""
+WITHHELD = "Training images, and images generated from single ones, were left out."
 Series = dict[str, tuple[list[float], list[float]]]
 """Name -> images shown, values."""
 
 
-def write_run_report(run: Path, path: Path, *, data: Path | None = None, photographs: bool = True) -> bool:
+def write_run_report(
+    run: Path, path: Path, *, data: Path | None = None, evaluations: Sequence[Path] = (), photographs: bool = True
+) -> bool:
     """Write the report of a run that has at least one checkpoint; returns whether it embeds photographs.
 
-    `data` is the folder of the set trained on, if it was moved. Without `photographs` no image of it is on the page, nor
-    what was made of single ones.
+    `data` is the folder of the training set, if it was moved; `evaluations` are evaluated synthetic sets of the run, or folders
+    with their evaluations. Without `photographs` no image of the training set is on the page, nor images generated from single
+    ones.
 
     Raises UserError when the folder is no run, or nothing has been saved yet, or `data` is another set.
     """
@@ -44,119 +42,107 @@ def write_run_report(run: Path, path: Path, *, data: Path | None = None, photogr
         data_trained_on(config.data, data)
     generator = load_generator(run)
     log = read_json_lines(run / "log.jsonl")
-    shown, missing = _shown(config, data) if photographs else (None, WITHHELD)
-    snapshots = _snapshots(run) if photographs or generator.recipe.takes != "domains" else []
-    embedded = shown is not None or (bool(snapshots) and generator.recipe.takes == "domains")
-    last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
-    write_page(
-        path,
-        "run.html",
-        {
-            "name": run.name,
-            "photographs": PHOTOGRAPHS if embedded else "",
-            "config": config,
-            "shown": count_text(generator.checkpoint.images),
-            "seconds": last.get("seconds", 0),
-            "rate": last["images"] / last["seconds"] if last.get("seconds") else 0,
-            "memory": max((line.get("memory_gib", 0) for line in log), default=0),
-            "comparison": _comparison(generator, config, shown),
-            "missing": missing,
-            "made_of": MADE_OF[generator.recipe.takes],
-            "plots": _plots(log),
-            "snapshots": snapshots,
-            "evaluations": _evaluations(run),
-            "settings": _flat(config.model_dump(mode="json")),
-            "environment": read_json(run / "environment.json"),
-            "checkpoint": generator.checkpoint,
-            "checkpoints": [count_text(c.images) for c in checkpoints(run)],
-        },
-    )
+    training, missing = _training_images(config, data) if photographs else (None, WITHHELD)
+    translates = generator.model.inputs.translates
+    snapshots = _snapshots(run) if photographs or not translates else []
+    embedded = training is not None or (bool(snapshots) and translates)
+    values = {
+        "name": run.name,
+        "photographs": PHOTOGRAPHS if embedded else "",
+        "config": config,
+        "shown": count_text(generator.checkpoint.images),
+        "comparison": _comparison(generator, training),
+        "missing": missing,
+        "caption": generator.model.inputs.caption(COLUMNS * ROWS),
+        "plots": _plots(log, generator.model),
+        "snapshots": snapshots,
+        "evaluations": _evaluations(run, evaluations),
+        "settings": _flat(config.model_dump(mode="json")),
+        "environment": read_json(run / "environment.json"),
+        "checkpoint": generator.checkpoint,
+        "checkpoints": [count_text(checkpoint.images) for checkpoint in checkpoints(run)],
+    }
+    write_page(path, "run.html", {**values, **_speed(log)})
     return embedded
 
 
-def _comparison(
-    generator: Generator, config: RunConfig, shown: TrainingSet | None
-) -> list[tuple[str, Markup, Markup | None]]:
-    """For every class that is made: generated images (below what they are made from), and real ones where these are there."""
-    recipe, found = generator.recipe, []
-    if shown is None and recipe.takes != "images":
-        return []
-    inputs = None if shown is None else shown.inputs(range(COLUMNS * ROWS))
-    for number in recipe.targets():
-        labels = [number] * (COLUMNS * ROWS)
-        seeds = [class_seed(number, k) for k in range(COLUMNS * ROWS)]
-        made = images_of(recipe, seeds, labels, inputs=inputs)
-        made = made if inputs is None else beside_inputs(made, labels, inputs, COLUMNS)
-        label = config.data.classes[number] if config.data.classes else "images"
-        real = None if shown is None else _some(shown, number)
-        beside = None if real is None else _sheet(real, f"real {label}")
-        found.append((label, _sheet(made, f"generated {label}"), beside))
-    return found
+def _speed(log: list[dict[str, Any]]) -> dict[str, float]:
+    """Seconds of training, images a second, and GiB of memory."""
+    last: Mapping[str, Any] = next((line for line in reversed(log) if "losses" in line), {})
+    seconds = last.get("seconds", 0)
+    memory = max((line.get("memory_gib", 0) for line in log), default=0)
+    return {"seconds": seconds, "rate": last["images"] / seconds if seconds else 0, "memory": memory}
 
 
-def _sheet(images: Pixels, description: str) -> Markup:
+def _comparison(generator: Generator, training: TrainingSet | None) -> list[tuple[str, Markup, Markup | None]]:
+    """Pictures of every class: generated images (below their inputs), and real ones where they are at hand."""
+    return [
+        (
+            sheet.label,
+            _picture(sheet.generated, f"generated {sheet.label}"),
+            None if sheet.real is None else _picture(sheet.real, f"real {sheet.label}"),
+        )
+        for sheet in class_sheets(generator, training)
+    ]
+
+
+def _picture(images: Pixels, description: str) -> Markup:
     scale = max(1, 64 // images.shape[2])
     return picture(grid(images.transpose(0, 2, 3, 1), COLUMNS), description, scale=scale)
 
 
-def _shown(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, str]:
+def _training_images(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, str]:
     """The training images, or why they cannot be shown."""
     try:
-        return same_images(config.recipe, config.data, place=place), ""
+        return same_images(config.family, config.data, place=place), ""
     except (UserError, FileNotFoundError) as error:
         return None, f"Training images are not shown: {error}"
 
 
-def _some(shown: TrainingSet, number: int) -> Pixels | None:
-    """Random training images of a class."""
-    side = shown.domains.source if shown.domains is not None and number == 0 else shown.images
-    index = np.arange(len(side)) if shown.domains is not None else np.flatnonzero(shown.labels == number)
-    chosen = np.sort(np.random.default_rng(0).permutation(index)[: COLUMNS * ROWS])
-    return np.asarray(side[chosen]) if len(chosen) else None
-
-
-PENALTIES = ("path_length", "r1", "r2", "gradient_penalty", "drift")
-
-
-def _plots(log: list[dict[str, Any]]) -> list[Markup]:
+def _plots(log: list[dict[str, Any]], model: Model) -> list[Markup]:
     """Losses a resolution or phase, penalties, statistics, and what the watchers measured."""
-    losses = _series([line for line in log if "losses" in line], "losses")
-    statistics = _series([line for line in log if "statistics" in line], "statistics")
-    metrics = _series([line for line in log if "metrics" in line], "metrics")
-    plots = [curves(part, title=f"Losses{title}") for title, part in _by_level(losses).items()]
-    penalties = {k: v for k, v in losses.items() if k.split("/")[1] in PENALTIES}
-    if penalties:
-        plots.append(curves(penalties, title="Penalties", logarithmic=True))
-    ada = {k: v for k, v in statistics.items() if k in ("augmentation_p", "overfitting_r_t")}
-    if ada:
-        plots.append(curves(ada, title="Augmentation: p, and the overfitting heuristic r_t"))
-    plots += [curves({k: v}, title=k.replace("_", " ")) for k, v in statistics.items() if k in ("resolution", "phase")]
-    confidence = {k: v for k, v in metrics.items() if k.startswith("D(")}
-    if confidence:
-        plots.append(curves(confidence, title="How sure the discriminator is that images are real"))
-    others = {k: v for k, v in metrics.items() if k not in confidence}
-    return plots + [curves({k: v}, title=f"{k} during training", logarithmic=True) for k, v in others.items()]
+    losses, statistics, metrics = (_series(log, key) for key in ("losses", "statistics", "metrics"))
+    penalties = {name: values for name, values in losses.items() if name.split("/")[1] in model.penalties}
+    plots = [curves(part, title=f"Losses{title}") for title, part in _by_part(losses, model).items()]
+    plots += [curves(penalties, title="Penalties", logarithmic=True)] if penalties else []
+    for title, names in model.plots.items():
+        logged = {name: statistics[name] for name in names if name in statistics}
+        plots += [curves(logged, title=title)] if logged else []
+    return plots + _metric_plots(metrics)
 
 
-def _by_level(losses: Series) -> dict[str, Series]:
-    """Losses without penalties, apart for every level or phase: what stands behind the player's name."""
-    found: dict[str, Series] = {}
+def _metric_plots(metrics: Series) -> list[Markup]:
+    """The discriminator's confidence in one plot, every other metric in its own."""
+    confidence = {name: values for name, values in metrics.items() if name.startswith("D(")}
+    plots = [curves(confidence, title="How sure the discriminator is that images are real")] if confidence else []
+    return plots + [
+        curves({name: values}, title=f"{name} during training", logarithmic=True)
+        for name, values in metrics.items()
+        if name not in confidence
+    ]
+
+
+def _by_part(losses: Series, model: Model) -> dict[str, Series]:
+    """Losses without penalties, apart for every resolution, phase or domain of the players."""
+    parts: dict[str, Series] = {}
+    players = model.players()
     for name, values in losses.items():
         player, term = name.split("/")
-        if term not in PENALTIES:
-            _, _, level = player.partition(" ")
-            found.setdefault(f" at {level}" if level else "", {})[name] = values
-    return found
+        if term not in model.penalties:
+            part = players[player].part if player in players else ""
+            parts.setdefault(f" at {part}" if part else "", {})[name] = values
+    return parts
 
 
-def _series(lines: list[dict[str, Any]], key: str) -> Series:
-    found: Series = {}
-    for line in lines:
-        for name, value in line[key].items():
-            x, y = found.setdefault(name, ([], []))
+def _series(log: list[dict[str, Any]], key: str) -> Series:
+    """Every logged value of a kind over the images shown."""
+    series: Series = {}
+    for line in log:
+        for name, value in line.get(key, {}).items():
+            x, y = series.setdefault(name, ([], []))
             x.append(line["images"])
             y.append(value)
-    return found
+    return series
 
 
 def _snapshots(run: Path) -> list[tuple[str, Markup]]:
@@ -166,8 +152,22 @@ def _snapshots(run: Path) -> list[tuple[str, Markup]]:
     return [(count_text(int(f.stem)), picture(read_image(f), f"samples after {int(f.stem)} images")) for f in chosen]
 
 
-def _evaluations(run: Path) -> list[tuple[str, dict[str, Any]]]:
-    return [(file.stem, read_json(file)) for file in sorted((run / "evaluations").glob("*.json"))]
+def _evaluations(run: Path, folders: Sequence[Path]) -> list[tuple[str, Evaluation]]:
+    """Evaluations of synthetic sets of a run, by name: in the folders named, and those that earlier versions left in the run.
+
+    Raises UserError for a folder without one, and for an evaluation of a set that another run made.
+    """
+    earlier = [
+        (file.stem, parse_evaluation(read_json(file), file)) for file in sorted((run / "evaluations").glob("*.json"))
+    ]
+    made = {checkpoint.hash for checkpoint in checkpoints(run)}
+    named = []
+    for folder in folders:
+        result = read_evaluation(folder)
+        if result.synthetic.generator.get("checkpoint") not in made:
+            raise UserError(f"`evaluation` {folder}: of a set that no checkpoint of {run} made")
+        named.append((result.synthetic.folder, result))
+    return [*earlier, *named]
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -1,68 +1,65 @@
 """A utility experiment as a page: the verdict, every arm on every test set, and how they differ."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
 from dermsynth.report.page import COLOURS, as_svg, bars, drawing, paths, write_page
-from dermsynth.utility.arms import SYNTHETIC
+from dermsynth.utility.results import ArmFigures, Comparison, Settings, UtilityResult
 
 PAGE = "utility.html"
 
 
-def write_utility_report(out: Path, result: Mapping[str, Any], command: str) -> None:
-    """Write `utility.html` beside the figures."""
+def write_utility_report(out: Path, result: UtilityResult, command: str) -> Path:
+    """Write `utility.html` into a folder."""
     tests = []
-    for test in dict.fromkeys(figure["test"] for figure in result["figures"]):
-        rows = [figure for figure in result["figures"] if figure["test"] == test]
-        tests.append(
-            {
-                "name": test,
-                "figures": rows,
-                "comparisons": [c for c in result["comparisons"] if c["test"] == test],
-                "plots": [
-                    *_plots(rows, [c for c in result["comparisons"] if c["test"] == test]),
-                    _learning_curve(rows, result["settings"]),
-                ],
-            }
-        )
-    write_page(out / PAGE, "utility.html", {"name": out.name, "result": result, "tests": tests, "command": command})
+    for test in result.settings.tests:
+        figures = [row for row in result.figures if row.test == test.name]
+        comparisons = [row for row in result.comparisons if row.test == test.name]
+        plots = [*_plots(figures, comparisons), _learning_curve(figures, result.settings)]
+        tests.append({"name": test.name, "figures": figures, "comparisons": comparisons, "plots": plots})
+    page = out / PAGE
+    write_page(page, "utility.html", {"name": out.name, "result": result, "tests": tests, "command": command})
+    return page
 
 
-def _plots(rows: list[Any], comparisons: list[Any]) -> list[str]:
-    roc = {row["arm"]: (row["roc"][0], row["roc"][1]) for row in rows}
-    reliability = {row["arm"]: ([b[0] for b in row["calibration"]], [b[1] for b in row["calibration"]]) for row in rows}
-    found: list[str] = []
-    if comparisons:
-        comparisons = [c for c in comparisons if c["against"] == comparisons[0]["against"]]
-        values = ([c[key] for c in comparisons] for key in ("difference", "low", "high"))
-        title = f"Difference of mean AUC to: {comparisons[0]['against']}"
-        found.append(bars([c["arm"] for c in comparisons], *values, title=title))
-    found.append(paths(roc, title="ROC, repeats averaged", xlabel="1 - specificity", ylabel="sensitivity"))
-    found.append(paths(reliability, title="Reliability", xlabel="probability given", ylabel="share of positives"))
-    found_at = {row["arm"]: (row["precision_recall"][0], row["precision_recall"][1]) for row in rows}
+def _plots(figures: Sequence[ArmFigures], comparisons: Sequence[Comparison]) -> list[Markup]:
+    reliability = {row.arm: ([b[0] for b in row.calibration], [b[1] for b in row.calibration]) for row in figures}
+    roc, recall = ({row.arm: getattr(row, name) for row in figures} for name in ("roc", "precision_recall"))
     title = "Precision and recall, repeats averaged"
-    found.append(paths(found_at, title=title, xlabel="recall", ylabel="precision", diagonal=False))
-    return found
+    return [
+        *_differences(comparisons),
+        paths(roc, title="ROC, repeats averaged", xlabel="1 - specificity", ylabel="sensitivity"),
+        paths(reliability, title="Reliability", xlabel="predicted probability", ylabel="share of positives"),
+        paths(recall, title=title, xlabel="recall", ylabel="precision", diagonal=False),
+    ]
 
 
-def _learning_curve(rows: list[Any], settings: Mapping[str, Any]) -> Markup:
+def _differences(comparisons: Sequence[Comparison]) -> list[Markup]:
+    """Bars of the differences to the first arm."""
+    if not comparisons:
+        return []
+    baseline = comparisons[0].against
+    rows = [row for row in comparisons if row.against == baseline]
+    values = ([getattr(row, name) for row in rows] for name in ("difference", "low", "high"))
+    return [bars([row.arm for row in rows], *values, title=f"Difference of mean AUC to: {baseline}")]
+
+
+def _learning_curve(figures: Sequence[ArmFigures], settings: Settings) -> Markup:
     """Mean AUC over the number of real training images, with the deviation over repeats; other arms as lines across."""
-    shares = {arm["name"]: arm["real"] for arm in settings["arms"] if arm["synthetic"] == 0 and arm["length"] == 1}
-    count = settings["real"]["training_images"]
-    scale = sorted(
-        (shares[row["arm"]] * count, row["auc"], row["auc_deviation"]) for row in rows if row["arm"] in shares
+    count, arms = settings.real.training_images, {row.arm: settings.arm(row.arm) for row in figures}
+    curve = sorted(
+        (arms[row.arm].real * count, row.auc, row.auc_deviation) for row in figures if arms[row.arm].is_real_only
     )
-    if len(scale) < 2:
+    if len(curve) < 2:
         return Markup("")
     with drawing(4.6, 4.0) as (figure, axes):
-        axes.errorbar(*zip(*scale, strict=True), color=COLOURS[0], marker="o", capsize=3, label="real images alone")
-        others = [row for row in rows if row["arm"] == SYNTHETIC.name or row["arm"].startswith("mixed")]
+        axes.errorbar(*zip(*curve, strict=True), color=COLOURS[0], marker="o", capsize=3, label="real images alone")
+        others = [row for row in figures if arms[row.arm].synthetic != 0]
         for colour, row in zip(cycle(COLOURS[1:]), others, strict=False):
-            axes.axhline(row["auc"], color=colour, linewidth=1, label=row["arm"])
+            axes.axhline(row.auc, color=colour, linewidth=1, label=row.arm)
         axes.set(title="Worth in real images", xlabel="real training images", ylabel="mean AUC", xscale="log")
         axes.legend(frameon=False, fontsize=7)
         axes.spines[["top", "right"]].set_visible(False)

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_data_set
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
 from dermsynth.io import disk_errors, read_json, write_bytes, write_json
-from dermsynth.locks import LOCK
-from dermsynth.models.base import Recipe, require_edition
+from dermsynth.locks import begun_with, claim_folder
+from dermsynth.models.base import Model, require_edition
 from dermsynth.models.registry import family
 from dermsynth.models.sampler import CHUNK, images_of
 from dermsynth.progress import progress_bar
@@ -28,11 +29,52 @@ JOB = ".generating.json"
 SEEDS_A_CLASS = 1_000_000_000
 
 
+class Origin(BaseModel):
+    """Where generated images come from: `generator` in `dataset.json`, and what a folder of them was begun with.
+
+    Fields that were not given are not written: `first_seed` belongs to images from seeds, `translated_to` and what follows to
+    translations, `maps` to images of maps.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    family: str = Field(alias="recipe")
+    run: str
+    checkpoint: str = Field(description="SHA-256 of the checkpoint's weights")
+    images_shown: int
+    truncation: float | None = None
+    classes: tuple[str, ...]
+    data_hash: str
+    rows_hash: str
+    earlier: tuple[dict[str, str], ...] = Field(description="data of the runs that the run's weights came from")
+    split: str
+    exclude: tuple[str, ...]
+    crop: str
+    filter: str
+    first_seed: int = 0
+    translated_to: str = ""
+    source: str = ""
+    source_hash: str = ""
+    source_split: str = ""
+    masks: str = ""
+    maps: str = ""
+    maps_hash: str = ""
+    maps_split: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in a file: the fields that were given."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def with_facts(self, **facts: object) -> "Origin":
+        """The same with further fields."""
+        return self.model_validate({**self.to_json(), **facts})
+
+
 @dataclass(frozen=True)
 class Generator:
-    """A trained recipe with its configuration and the checkpoint it was loaded from."""
+    """A trained model with its configuration and the checkpoint it was loaded from."""
 
-    recipe: Recipe
+    model: Model
     config: RunConfig
     checkpoint: checkpoints.Checkpoint
     run: Path
@@ -47,50 +89,72 @@ class Generator:
         _check(self, {label: count}, truncation, seed)
         return _pixels(self, [(label, seed + k) for k in range(count)], truncation)
 
+    @property
+    def recipe(self) -> Model:
+        """The former name of `model`."""
+        return self.model
+
     def provenance(self, truncation: float | None) -> dict[str, Any]:
-        """What a synthetic set says about its origin."""
+        """The former name of `origin`."""
+        return self.origin().with_facts(truncation=truncation).to_json()
+
+    def origin(self) -> Origin:
+        """What a set of its images says of where it comes from."""
         data = self.config.data
-        return {
-            "recipe": self.config.recipe,
-            "run": str(self.run.resolve()),
-            "checkpoint": self.checkpoint.hash,
-            "images_shown": self.checkpoint.images,
-            "truncation": truncation,
-            "classes": list(data.classes),
-            "data_hash": data.content_hash,
-            "rows_hash": data.rows_hash,
-            "earlier": earlier_data(self.config),
-            "split": data.split,
-            "exclude": list(data.exclude),
-            "crop": data.crop,
-            "filter": data.filter,
-        }
+        return Origin(
+            family=self.config.family,
+            run=str(self.run.resolve()),
+            checkpoint=self.checkpoint.hash,
+            images_shown=self.checkpoint.images,
+            classes=data.classes,
+            data_hash=data.content_hash,
+            rows_hash=data.rows_hash,
+            earlier=tuple(earlier_data(self.config)),
+            split=data.split,
+            exclude=data.exclude,
+            crop=data.crop,
+            filter=data.filter,
+        )
 
 
 def load_generator(run: Path | str, *, which: str = "last", device: str = "auto") -> Generator:
-    """Load a checkpoint of a run: `last`, `best`, or images shown.
+    """Load a checkpoint of a run. Nothing is written into the run's folder.
 
-    Raises UserError when the run, the checkpoint or its weights are not what they should be.
+    Parameters
+    ----------
+    run
+        The run's folder.
+    which
+        `last`, `best`, or the images shown of a checkpoint.
+    device
+        auto, cpu, cuda or cuda:1.
+
+    Raises
+    ------
+    UserError
+        The run, the checkpoint or its weights are not what they should be.
     """
     run = Path(run)
     config = read_config(run)
     checkpoint = checkpoints.find(run, which)
-    if checkpoint.state["recipe"] != config.recipe:
-        raise UserError(
-            f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, the run is {config.recipe!r}"
-        )
-    require_edition(family(config.recipe), checkpoint.state, checkpoint.path)
-    if tuple(checkpoint.state["classes"]) != config.data.classes:
-        raise UserError(
-            f"{checkpoint.path}: classes {checkpoint.state['classes']}, the run has {list(config.data.classes)}"
-        )
-    recipe = build(config, distributed.choose_device(device))
+    _check_checkpoint(checkpoint, config)
+    model = build(config, distributed.choose_device(device))
     try:
-        recipe.load_state_dict(checkpoint.network())
+        model.load_state_dict(checkpoint.network())
     except RuntimeError as error:
         reason = str(error).splitlines()[1].strip() if len(str(error).splitlines()) > 1 else str(error)
-        raise UserError(f"{checkpoint.path}: does not fit the run's {config.recipe} ({reason})") from error
-    return Generator(recipe.eval(), config, checkpoint, run)
+        raise UserError(f"{checkpoint.path}: does not fit the run's {config.family} ({reason})") from error
+    return Generator(model.eval(), config, checkpoint, run)
+
+
+def _check_checkpoint(checkpoint: checkpoints.Checkpoint, config: RunConfig) -> None:
+    """Raise UserError for a checkpoint of another family, edition or list of classes than the run's."""
+    path, state = checkpoint.path, checkpoint.state
+    if state.family != config.family:
+        raise UserError(f"{path}: a checkpoint of {state.family!r}, the run is {config.family!r}")
+    require_edition(family(config.family), config.family, state.edition, path)
+    if state.classes != config.data.classes:
+        raise UserError(f"{path}: classes {list(state.classes)}, the run has {list(config.data.classes)}")
 
 
 def generate(
@@ -110,32 +174,33 @@ def generate(
     """
     out = Path(out)
     distributed.keep_freed_memory()
-    device = next(generator.recipe.parameters()).device
+    device = next(generator.model.parameters()).device
     distributed.start(device.type)
     try:
         _check(generator, counts, truncation, first_seed)
-        job = {**generator.provenance(truncation), "first_seed": first_seed}
+        origin = generator.origin().with_facts(truncation=truncation, first_seed=first_seed)
         with distributed.held(out, device):
-            claim(out, job)
+            claim(out, origin)
             images_there(out, generator.config.data.classes)  # refused now, not after the work
-            todo = _todo(generator, counts, out, first_seed)
+            missing = _missing(generator, counts, out, first_seed)
             distributed.wait()  # every process must see the folder before any writes
-            mine = [todo[i : i + CHUNK] for i in range(0, len(todo), CHUNK)][distributed.rank() :: distributed.count()]
+            parts = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
+            mine = parts[distributed.rank() :: distributed.count()]
             bar = progress_bar(mine, total=len(mine), label="generating", unit=f"x{CHUNK} img")
-            for chunk in bar if distributed.rank() == 0 else mine:
-                _write_chunk(generator, chunk, truncation)
+            for part in bar if distributed.rank() == 0 else mine:
+                _write_images(generator, part, truncation)
             distributed.wait()
-            return _finish(generator, counts, out, job)
+            return _write_table(generator, counts, out, origin)
     finally:
         distributed.stop()
 
 
 def _check(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
-    if generator.recipe.takes != "images":
-        way = "`maps`" if generator.recipe.takes == "maps" else "dermsynth translate"
-        raise UserError(
-            f"{generator.run}: {generator.config.recipe} makes images from images, not from seeds; use {way}"
-        )
+    """Raise UserError for a request that the generator cannot carry out."""
+    model, family_name = generator.model, generator.config.family
+    if not model.inputs.from_noise:
+        way = f"`{model.inputs.source}`" if model.inputs.verb == "generate" else f"dermsynth {model.inputs.verb}"
+        raise UserError(f"{generator.run}: {family_name} makes images from images, not from seeds; use {way}")
     known = generator.config.data.classes or ("",)
     for label, count in counts.items():
         if label not in known:
@@ -145,42 +210,45 @@ def _check(generator: Generator, counts: Mapping[str, int], truncation: float | 
             raise UserError(f"`count` {label}: no such class; there are: {there}")
         if not 0 < count <= SEEDS_A_CLASS:
             raise UserError(f"`count` {label}={count}: must be at least 1")
-    if truncation is not None and not generator.recipe.accepts_truncation(truncation):
-        raise UserError(f"`truncation` {truncation}: {generator.config.recipe} takes {generator.recipe.truncation}")
+    if truncation is not None and not model.accepts_truncation(truncation):
+        raise UserError(f"`truncation` {truncation}: {family_name} takes {model.truncation}")
     require_seed(first_seed)
 
 
-def claim(out: Path, job: dict[str, Any]) -> None:
-    """Make the folder ours, or see that it was begun with the same generator, truncation and seed."""
+def claim(out: Path, origin: Origin) -> None:
+    """Begin a folder of generated images, or see that it was begun with the same generator, truncation and seed.
+
+    Raises UserError for a folder that holds anything else.
+    """
     with disk_errors(out):
         out.mkdir(parents=True, exist_ok=True)
     description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
     if description is not None and not description.get("synthetic"):
         raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another `out`")
-    if (out / JOB).exists():
-        earlier = read_json(out / JOB)
-        changed = [k for k in job if k != "run" and earlier.get(k) != job[k]]
-        if changed:
-            key = changed[0]
-            raise UserError(f"{out}: begun with {key} {earlier.get(key)!r}, now {job[key]!r}; choose another `out`")
-    elif any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out}: not empty and no synthetic set; choose another `out`")
+    claim_folder(out, JOB, origin.to_json(), kind="synthetic set", difference=_difference, write=False)
     if description is not None:
         verify(open_data_set(out), unfinished=True)  # images of earlier calls are taken as they are
     distributed.wait()
     if distributed.rank() == 0:
-        write_json(out / JOB, job)
+        write_json(out / JOB, origin.to_json())
     distributed.wait()
 
 
-def _todo(generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int) -> list[tuple[Path, str, int]]:
+def _difference(earlier: Mapping[str, Any], job: Mapping[str, Any]) -> str:
+    """A run may have been moved."""
+    return begun_with(earlier, {key: value for key, value in job.items() if key != "run"})
+
+
+def _missing(
+    generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int
+) -> list[tuple[Path, str, int]]:
     """Path, class and seed of every image that is not there yet."""
-    everything = [
+    wanted = [
         (out / image_name(generator.config.data.classes, label, first_seed + k), label, first_seed + k)
         for label, n in counts.items()
         for k in range(n)
     ]
-    return [item for item in everything if not item[0].exists()]
+    return [image for image in wanted if not image[0].exists()]
 
 
 def class_seed(number: int, seed: int) -> int:
@@ -193,12 +261,12 @@ def _pixels(generator: Generator, wanted: Sequence[tuple[str, int]], truncation:
     classes = generator.config.data.classes
     numbers = [classes.index(label) if classes else 0 for label, _ in wanted]
     seeds = [class_seed(number, seed) for number, (_, seed) in zip(numbers, wanted, strict=True)]
-    return images_of(generator.recipe, seeds, numbers, truncation).transpose(0, 2, 3, 1)
+    return images_of(generator.model, seeds, numbers, truncation).transpose(0, 2, 3, 1)
 
 
-def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], truncation: float | None) -> None:
-    images = _pixels(generator, [(label, seed) for _, label, seed in chunk], truncation)
-    for (path, label, seed), image in zip(chunk, images, strict=True):
+def _write_images(generator: Generator, part: list[tuple[Path, str, int]], truncation: float | None) -> None:
+    images = _pixels(generator, [(label, seed) for _, label, seed in part], truncation)
+    for (path, label, seed), image in zip(part, images, strict=True):
         text = {
             "Software": "dermsynth",
             "seed": str(seed),
@@ -209,30 +277,37 @@ def _write_chunk(generator: Generator, chunk: list[tuple[Path, str, int]], trunc
         write_bytes(path, encode_png(image, text=text, synthetic=True))
 
 
-def _finish(generator: Generator, counts: Mapping[str, int], out: Path, job: dict[str, Any]) -> DataSet:
+def _write_table(generator: Generator, counts: Mapping[str, int], out: Path, origin: Origin) -> DataSet:
     """Table and description of every image in the folder, also of earlier calls with other quotas."""
-    missing = len(_todo(generator, counts, out, int(job["first_seed"])))
+    missing = len(_missing(generator, counts, out, origin.first_seed))
     if missing:
         raise UserError(f"{out}: {missing} images are missing; repeat the command")
-    truncation = "none" if job["truncation"] is None else job["truncation"]
-    made = {"truncation": truncation, "checkpoint": generator.checkpoint.hash[:16], "synthetic": "true"}
-    rows = [
-        {"file_name": one.name, "label": one.label, "seed": str(one.seed), **made}
-        for one in images_there(out, generator.config.data.classes)
-    ]
-    table = pd.DataFrame(rows)
-    if not generator.config.data.classes:
-        table = table.drop(columns="label")
-    facts = {
-        "synthetic": True,
-        "source": "generated images; not photographs of patients",
-        "digital_source_type": "trainedAlgorithmicMedia",
-        "generator": job,
-    }
     if distributed.rank() != 0:
         distributed.wait()
         return open_data_set(out)
     quotas = {label or "image": n for label, n in counts.items()}
-    data_set = write_data_set(out, table, facts, {"command": "dermsynth generate", "count": quotas})
+    step = {"command": "dermsynth generate", "count": quotas}
+    data_set = write_data_set(out, _table(generator, out, origin), description_of(origin), step)
     distributed.wait()
     return data_set
+
+
+def _table(generator: Generator, out: Path, origin: Origin) -> pd.DataFrame:
+    truncation = "none" if origin.truncation is None else origin.truncation
+    common = {"truncation": truncation, "checkpoint": generator.checkpoint.hash[:16], "synthetic": "true"}
+    rows = [
+        {"file_name": image.name, "label": image.label, "seed": str(image.seed), **common}
+        for image in images_there(out, generator.config.data.classes)
+    ]
+    table = pd.DataFrame(rows)
+    return table if generator.config.data.classes else table.drop(columns="label")
+
+
+def description_of(origin: Origin) -> dict[str, object]:
+    """What `dataset.json` says of a set of generated images."""
+    return {
+        "synthetic": True,
+        "source": "generated images; not photographs of patients",
+        "digital_source_type": "trainedAlgorithmicMedia",
+        "generator": origin.to_json(),
+    }

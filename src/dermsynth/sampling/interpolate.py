@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Condition, Recipe
+from dermsynth.models.base import Condition, Model
 from dermsynth.models.sampler import noise_of, one_hot, to_bytes
 
 
@@ -22,22 +22,22 @@ def spherical(start: Tensor, end: Tensor, share: float) -> Tensor:
     return (math.sin((1 - share) * angle) * start + math.sin(share * angle) * end) / math.sin(angle)
 
 
-def walk(recipe: Recipe, seeds: Sequence[int], steps: int, label: int = 0) -> NDArray[np.uint8]:
+def walk(model: Model, seeds: Sequence[int], steps: int, label: int = 0) -> NDArray[np.uint8]:
     """Images uint8 [steps, 3, h, w] on the way from the latent of the first seed to that of the last; other noise stands still.
 
     Raises UserError for families without a latent.
     """
-    shapes = recipe.noise_shapes()
+    shapes = model.noise_shapes()
     if not shapes:
         raise UserError("walk: this family has no latent to walk through")
-    device = next(recipe.parameters()).device
+    device = next(model.parameters()).device
     first, last = noise_of(seeds[0], shapes), noise_of(seeds[-1], shapes)
-    training = recipe.training
-    recipe.eval()
-    found = []
+    training = model.training
+    model.eval()
+    images = []
     for step in range(steps):
         latent = spherical(first[0], last[0], step / max(steps - 1, 1))
         noise = [array[None].to(device) for array in (latent, *first[1:])]
-        found.append(to_bytes(recipe.sample(noise, Condition(one_hot([label], recipe.classes, device)), None)))
-    recipe.train(training)
-    return np.concatenate(found)
+        images.append(to_bytes(model.sample(noise, Condition(one_hot([label], model.classes, device)), None)))
+    model.train(training)
+    return np.concatenate(images)

@@ -47,17 +47,17 @@ def images_there(out: Path, classes: Sequence[str]) -> list[Image]:
     The label of an image is the class whose folder it lies in by `image_name`. Raises UserError for images that this
     function does not name: those of an earlier version with another naming, or of somebody else.
     """
-    found = [
+    images = [
         Image(image_name(classes, label, seed), label, seed)
         for label in (classes or [""])
         for seed in _seeds(out / "images" / (class_folder(classes, label) if classes else ""))
     ]
-    known = {one.name for one in found}
+    known = {image.name for image in images}
     for path in sorted((out / "images").rglob("*.png")):
         name = path.relative_to(out).as_posix()
         if name not in known:
             raise UserError(f"{out}: {name} is not named as this program names images; choose another `out`")
-    return found
+    return images
 
 
 def _seeds(folder: Path) -> list[int]:

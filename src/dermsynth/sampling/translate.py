@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,18 +19,18 @@ from dermsynth.io import write_bytes
 from dermsynth.locks import folder_lock
 from dermsynth.models.sampler import CHUNK, images_of
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generate import Generator, claim
+from dermsynth.sampling.generate import Generator, Origin, claim, description_of
 from dermsynth.training import distributed
 
 Pixels = NDArray[np.uint8]
 
 
-def outside_change(images: Pixels, made: Pixels, masks: Pixels) -> NDArray[np.float64]:
+def change_outside(images: Pixels, translations: Pixels, masks: Pixels) -> NDArray[np.float64]:
     """Mean absolute difference in grey levels outside the mask, per image; uint8 [n, 3, h, w] twice, and [n, 1, h, w]."""
     outside = np.broadcast_to(masks == 0, images.shape)
-    difference = np.abs(images.astype(np.int16) - made) * outside
-    found: NDArray[np.float64] = difference.sum(axis=(1, 2, 3)) / np.maximum(outside.sum(axis=(1, 2, 3)), 1)
-    return found
+    difference = np.abs(images.astype(np.int16) - translations) * outside
+    means: NDArray[np.float64] = difference.sum(axis=(1, 2, 3)) / np.maximum(outside.sum(axis=(1, 2, 3)), 1)
+    return means
 
 
 def translate(
@@ -46,38 +45,40 @@ def translate(
     Raises UserError when the run does not translate, the label is unknown, or masks are needed and missing.
     """
     with folder_lock(out):
-        return _translated(generator, source, out, to=to, masks=masks, split=split)
+        return _translate(generator, source, out, to, masks, split)
 
 
-def _translated(
-    generator: Generator, source: DataSet, out: Path, *, to: str = "", masks: DataSet | None = None, split: str = "all"
-) -> DataSet:
-    recipe, data = generator.recipe, generator.config.data
-    if recipe.takes != "domains":
-        raise UserError(f"{generator.run}: {generator.config.recipe} does not translate; use dermsynth generate")
+def _translate(generator: Generator, source: DataSet, out: Path, to: str, masks: DataSet | None, split: str) -> DataSet:
+    model, data = generator.model, generator.config.data
+    if not model.inputs.translates:
+        raise UserError(f"{generator.run}: {generator.config.family} does not translate; use dermsynth generate")
     target = _target(generator, to)
-    for one in (source, masks or source):
-        verify(one)
+    for data_set in (source, masks or source):
+        verify(data_set)
     rows = _sources(source, data.classes, target, split)
     images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
-    places = _mask_places(rows, masks) if recipe.masked else [None] * len(images)
-    facts = {"translated_to": data.classes[target], "source": str(source.folder), "source_hash": source.content_hash}
-    facts |= {"source_split": split, "masks": "" if masks is None else masks.content_hash}
-    job = _job(generator, facts)
-    claim(out, job)
+    places = _mask_places(rows, masks) if model.inputs.masked else [None] * len(images)
+    origin = generator.origin().with_facts(
+        translated_to=data.classes[target],
+        source=str(source.folder),
+        source_hash=source.content_hash,
+        source_split=split,
+        masks="" if masks is None else masks.content_hash,
+    )
+    claim(out, origin)
     table, names = [], unique_stems(rows.table["file_name"])
     for part in _chunks(len(images), generator):
         mask = _read_masks([places[i] for i in part], generator)
         batch = np.asarray(images[part])
         shown = Shown(batch, np.full(len(part), target), None, ShownDomains(batch, batch, batch, batch, mask))
-        made = images_of(recipe, [0] * len(part), [target] * len(part), inputs=shown)
-        changes = outside_change(batch, made, mask) if recipe.masked else [None] * len(part)
-        for i, image, change in zip(part, made, changes, strict=True):
-            row = {"source_image": rows.table["file_name"].iloc[int(i)], **_kept(rows, int(i))}
+        translations = images_of(model, [0] * len(part), [target] * len(part), inputs=shown)
+        changes = change_outside(batch, translations, mask) if model.inputs.masked else [None] * len(part)
+        for i, image, change in zip(part, translations, changes, strict=True):
+            row = {"source_image": rows.table["file_name"].iloc[int(i)], **_side(rows, int(i))}
             if places[i] is not None:
                 row |= {"source_mask": str(places[i]), "change_outside_mask": f"{change:.3f}"}
             table.append(_write(out, names[int(i)], image, data.classes[target], generator, row))
-    return _finish(out, table, job, "dermsynth translate")
+    return _finish(out, table, origin, "dermsynth translate")
 
 
 def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "") -> DataSet:
@@ -90,35 +91,35 @@ def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = 
     Raises UserError when the run takes no maps, or the maps' values have other names than in training.
     """
     with folder_lock(out):
-        return _made_of_maps(generator, source, out, split=split)
+        return _fill_maps(generator, source, out, split)
 
 
-def _made_of_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "") -> DataSet:
-    recipe, data = generator.recipe, generator.config.data
-    if recipe.takes != "maps":
-        raise UserError(f"{generator.run}: {generator.config.recipe} takes no maps; leave `maps` out")
+def _fill_maps(generator: Generator, source: DataSet, out: Path, split: str) -> DataSet:
+    model, data = generator.model, generator.config.data
+    if not model.inputs.from_maps:
+        raise UserError(f"{generator.run}: {generator.config.family} takes no maps; leave `maps` out")
     verify(source)
-    splits = set(source.table.get("split", []))
+    splits = set(source.splits)
     split = split or (data.split if data.split in splits else "all")
     rows = with_maps(_of_split(source, split))
     decoding = Decoding(data.height, data.width, data.crop, data.filter)
     maps = decoded_maps(rows, decoding, MapSettings(data.map_layers, data.superpixels))
-    job = _job(generator, {"maps": str(source.folder), "maps_hash": source.content_hash, "maps_split": split})
-    claim(out, job)
+    origin = generator.origin().with_facts(maps=str(source.folder), maps_hash=source.content_hash, maps_split=split)
+    claim(out, origin)
     table, names = [], unique_stems(rows.table["file_name"])
     for part in _chunks(len(maps), generator):
         batch = np.asarray(maps[part])
         shown = Shown(np.zeros((len(part), 3, *batch.shape[2:]), np.uint8), np.zeros(len(part), np.int64), batch)
-        made = images_of(recipe, [0] * len(part), [0] * len(part), inputs=shown)
-        for i, image, one in zip(part, made, batch, strict=True):
+        images = images_of(model, [0] * len(part), [0] * len(part), inputs=shown)
+        for i, image, planes in zip(part, images, batch, strict=True):
             source_row, name = rows.table.iloc[int(i)], names[int(i)]
-            write_bytes(out / "masks" / f"{name}.png", encode_png(np.where(one[0] > 0, 255, 0).astype(np.uint8)))
-            row = {"mask_file_name": f"masks/{name}.png", "source_map": source_row["file_name"], **_kept(rows, int(i))}
+            write_bytes(out / "masks" / f"{name}.png", encode_png(np.where(planes[0] > 0, 255, 0).astype(np.uint8)))
+            row = {"mask_file_name": f"masks/{name}.png", "source_map": source_row["file_name"], **_side(rows, int(i))}
             table.append(_write(out, name, image, str(source_row.get("label", "")), generator, row))
-    return _finish(out, table, job, "dermsynth generate --maps")
+    return _finish(out, table, origin, "dermsynth generate --maps")
 
 
-def _kept(rows: DataSet, index: int) -> dict[str, str]:
+def _side(rows: DataSet, index: int) -> dict[str, str]:
     """Split and group of a source image: what is made of a test image stays on the test side."""
     row = rows.table.iloc[index]
     return {column: str(row[column]) for column in ("group", "split") if column in rows.table}
@@ -126,7 +127,7 @@ def _kept(rows: DataSet, index: int) -> dict[str, str]:
 
 def _target(generator: Generator, to: str) -> int:
     """Number of the label that is asked for."""
-    classes, possible = generator.config.data.classes, generator.recipe.targets()
+    classes, possible = generator.config.data.classes, generator.model.targets()
     names = [classes[number] for number in possible]
     if not to and len(possible) == 1:
         return possible[0]
@@ -138,7 +139,7 @@ def _target(generator: Generator, to: str) -> int:
 def _of_split(source: DataSet, split: str) -> DataSet:
     if split == "all":
         return source
-    rows = source.select((source.table.get("split", pd.Series([""] * len(source.table))) == split).to_numpy())
+    rows = source.select(source.splits == split)
     if rows.table.empty:
         raise UserError(f"{source.folder}: no images in the split {split!r}")
     return rows
@@ -173,25 +174,20 @@ def _read_masks(places: list[Path | None], generator: Generator) -> Pixels:
     Raises UserError for a mask that covers everything.
     """
     data = generator.config.data
-    found = np.zeros((len(places), 1, data.height, data.width), np.uint8)
+    masks = np.zeros((len(places), 1, data.height, data.width), np.uint8)
     for index, place in enumerate(places):
         if place is None:
             continue
-        found[index, 0] = fit(read_mask(place).astype(np.uint8), data.height, data.width, data.crop, "nearest")
-        if found[index].all():
+        masks[index, 0] = fit(read_mask(place).astype(np.uint8), data.height, data.width, data.crop, "nearest")
+        if masks[index].all():
             raise UserError(f"{place}: all lesion; nothing is left that must not change")
-    return found
+    return masks
 
 
 def _chunks(count: int, generator: Generator) -> Iterator[NDArray[np.int64]]:
     distributed.keep_freed_memory()
     parts = [np.arange(start, min(start + CHUNK, count)) for start in range(0, count, CHUNK)]
     yield from progress_bar(parts, total=len(parts), label="generating", unit=f"x{CHUNK} img")
-
-
-def _job(generator: Generator, facts: dict[str, Any]) -> dict[str, Any]:
-    provenance = generator.provenance(None)
-    return {key: value for key, value in provenance.items() if key != "truncation"} | facts
 
 
 def _write(
@@ -203,18 +199,11 @@ def _write(
     return {**row, **columns, "checkpoint": generator.checkpoint.hash[:16], "synthetic": "true"}
 
 
-def _finish(out: Path, rows: list[dict[str, str]], job: dict[str, Any], command: str) -> DataSet:
-    facts: dict[str, Any] = {
-        "synthetic": True,
-        "source": "generated images; not photographs of patients",
-        "digital_source_type": "trainedAlgorithmicMedia",
-        "generator": job,
-    }
+def _finish(out: Path, rows: list[dict[str, str]], origin: Origin, command: str) -> DataSet:
+    """Write table and description."""
+    facts = description_of(origin)
     changes = [float(row["change_outside_mask"]) for row in rows if "change_outside_mask" in row]
     if changes:
-        facts["change_outside_mask"] = {
-            "mean": round(float(np.mean(changes)), 3),
-            "worst": max(changes),
-            "n": len(changes),
-        }
+        mean = round(float(np.mean(changes)), 3)
+        facts["change_outside_mask"] = {"mean": mean, "worst": max(changes), "n": len(changes)}
     return write_data_set(out, pd.DataFrame(rows), facts, {"command": command, "count": len(rows)})

@@ -1,32 +1,23 @@
 """The table of answers: one row an answer, from a study's database or from any CSV."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.tables import read_table, require_columns
+from dermsynth.data.tables import require_columns
 from dermsynth.errors import UserError
 from dermsynth.statistics.rates import Counts
 from dermsynth.study.columns import REAL as REAL
-from dermsynth.study.columns import ROW, Cleaned, clean_table, positive_of
+from dermsynth.study.columns import ROW, clean_table
 from dermsynth.study.columns import SYNTHETIC as SYNTHETIC
-from dermsynth.study.diagnoses import check_diagnoses
-from dermsynth.values import plain_identifier
 
 NEEDED = ["rater", "item", "truth", "answer"]
 OPTIONAL = ["group", "condition", "label", "diagnosis", "certainty", "seconds", "repeat", "position"]
 ALL = "all raters"
-PATIENTS = ("patient", "patient_id", "lesion", "lesion_id")
-Doubt = Literal["unfinished", "reopened", "diagnosis"]
-DOUBTS = {
-    "unfinished": "of raters who did not finish",
-    "reopened": "to images shown for a limited time whose page was opened again",
-}
 Table = NDArray[np.float64]
 
 
@@ -68,17 +59,17 @@ class Answers:
     @property
     def right(self) -> NDArray[np.bool_]:
         """Which answers are right."""
-        found: NDArray[np.bool_] = (self.table["truth"] == self.table["answer"]).to_numpy()
-        return found
+        right: NDArray[np.bool_] = (self.table["truth"] == self.table["answer"]).to_numpy()
+        return right
 
     def counts(self) -> Counts:
         """Of all rows."""
-        truth, said = (self.table[column] == self.positive for column in ("truth", "answer"))
+        truth, called = (self.table[column] == self.positive for column in ("truth", "answer"))
         return Counts(
-            int((truth & said).sum()),
-            int((~truth & said).sum()),
-            int((truth & ~said).sum()),
-            int((~truth & ~said).sum()),
+            tp=int((truth & called).sum()),
+            fp=int((~truth & called).sum()),
+            fn=int((truth & ~called).sum()),
+            tn=int((~truth & ~called).sum()),
         )
 
     def matrix(self) -> tuple[Table, Table, list[str], list[str]]:
@@ -96,17 +87,17 @@ class Answers:
         return np.array([truth[item] == self.positive for item in items])
 
 
-def answers_of(table: pd.DataFrame, positive: str, source: Path) -> Answers:
-    """Check a table and bring its columns to their kinds.
+def parse_answers(table: pd.DataFrame, positive: str, source: Path) -> Answers:
+    """The answers of a table in any spelling.
 
     Raises UserError for a missing column, a value that is not understood, a table that contradicts itself, or no answers at
     all; `source` is what the message names.
     """
     require_columns(table, NEEDED, source)
-    return checked_answers(clean_table(table, source, _positive(positive)).table, positive, source)
+    return validate_answers(clean_table(table, source, check_positive(positive)).table, positive, source)
 
 
-def checked_answers(table: pd.DataFrame, positive: str, source: Path) -> Answers:
+def validate_answers(table: pd.DataFrame, positive: str, source: Path) -> Answers:
     """Answers of a clean table.
 
     Raises UserError for a rater with two groups, or with two answers to one image.
@@ -122,7 +113,11 @@ def checked_answers(table: pd.DataFrame, positive: str, source: Path) -> Answers
     return Answers(table.reset_index(drop=True), positive)
 
 
-def _positive(positive: str) -> str:
+def check_positive(positive: str) -> str:
+    """The kind, if it is one.
+
+    Raises UserError for another word.
+    """
     if positive not in (REAL, SYNTHETIC):
         raise UserError(f"`positive` {positive!r}: write {REAL} or {SYNTHETIC}")
     return positive
@@ -157,102 +152,3 @@ def _one_group(table: pd.DataFrame, source: Path) -> pd.Series:
             f"{groups[row['rater']]!r} before (raters that have two: {other['rater'].nunique()}); correct the table"
         )
     return table["rater"].map(groups).astype(object).fillna("")
-
-
-class Counted(NamedTuple):
-    """Answers that count, how many do not, or do though there is something about them, and what else is to be said."""
-
-    table: pd.DataFrame
-    left_out: dict[str, int]
-    noticed: dict[str, int]
-    notes: tuple[str, ...] = ()
-
-
-def counted(cleaned: Cleaned, source: Path, without: Collection[Doubt] = ()) -> Counted:
-    """Without answers of excluded raters and attention checks, and without doubtful ones if that is wanted.
-
-    Raises UserError when nothing is left.
-    """
-    table = cleaned.table.drop(columns="diagnosis", errors="ignore") if "diagnosis" in without else cleaned.table
-    nobody = pd.Series(False, table.index)
-    excluded = table.get("excluded", nobody).astype(bool)
-    checks = table.get("attention", nobody).astype(bool) & ~excluded
-    doubts = {
-        "unfinished": ~table["finished"].astype(bool) if "finished" in table else nobody,
-        "reopened": table["views"] > 1 if "views" in table else nobody,
-    }
-    left_out = {"of excluded raters": int(excluded.sum()), "to attention checks": int(checks.sum())}
-    noticed, gone = dict[str, int](), excluded | checks
-    for name, doubtful in doubts.items():
-        doubtful = doubtful & ~gone
-        (left_out if name in without else noticed)[DOUBTS[name]] = int(doubtful.sum())
-        gone = gone | doubtful if name in without else gone
-    if gone.all():
-        raise UserError(f"{source}: no answers{_reasons({**left_out, **cleaned.left_out})}")
-    rest = table[~gone].reset_index(drop=True)
-    notes = [
-        *cleaned.notes,
-        *_partly(table),
-        *_second_only(rest),
-        *_same_patients(rest),
-        *check_diagnoses(rest, source),
-    ]
-    return Counted(rest, {**left_out, **cleaned.left_out}, noticed, tuple(notes))
-
-
-def _reasons(left_out: dict[str, int]) -> str:
-    """Why no answer counts."""
-    told = ", ".join(f"{count} {reason}" for reason, count in left_out.items() if count)
-    return f" but ones that do not count: {told}" if told else " yet"
-
-
-def _partly(table: pd.DataFrame) -> list[str]:
-    """Raters of whom the table says both: excluded and not, finished and not."""
-    result = []
-    for column in ("excluded", "finished"):
-        if column in table:
-            shares = table.groupby("rater", sort=False)[column].mean()
-            both = list(shares[(shares > 0) & (shares < 1)].index)
-            if both:
-                result.append(
-                    f"{len(both)} raters are {column} in some of their rows only (first: {both[0]}); each row is taken as it says"
-                )
-    return result
-
-
-def _second_only(table: pd.DataFrame) -> list[str]:
-    """Repeats of images for which there is no first answer: they count nowhere."""
-    if "repeat" not in table:
-        return []
-    first = set(zip(*(table.loc[~table["repeat"], column] for column in ("rater", "item")), strict=True))
-    alone = [row for row in table[table["repeat"]].itertuples() if (row.rater, row.item) not in first]
-    where = f"(first: rater {alone[0].rater}, image {alone[0].item})" if alone else ""
-    return [f"{len(alone)} answers to repeats of images without a first answer count nowhere {where}"] if alone else []
-
-
-def _same_patients(table: pd.DataFrame) -> list[str]:
-    """Images of one patient or lesion, where the table names them: they are alike, and the intervals take them as apart."""
-    result = []
-    for column in PATIENTS:
-        if column in table:
-            each = table.drop_duplicates("item")[column].map(plain_identifier)
-            counts = each[each != ""].value_counts()
-            several = counts[counts > 1]
-            if len(several):
-                result.append(
-                    f"column {column!r}: {int(several.sum())} of {len(each)} images share their {column} with another "
-                    f"({len(several)} values); intervals take images as independent and are too narrow by that"
-                )
-    return result
-
-
-def read_answers(path: Path, positive: str = "", without: Collection[Doubt] = ()) -> tuple[Answers, Counted]:
-    """Answers from a CSV, and what was left out; `positive` is by default what an exported one says, or real.
-
-    Raises UserError as `answers_of` does.
-    """
-    table = read_table(path)
-    require_columns(table, NEEDED, path)
-    said = positive_of(table, path)
-    found = counted(clean_table(table, path, positive and _positive(positive)), path, without)
-    return checked_answers(found.table, positive or said or REAL, path), found

@@ -32,7 +32,7 @@ _NAMED = 3
 """How many spellings or words a message names."""
 
 
-class Cleaned(NamedTuple):
+class CleanTable(NamedTuple):
     """A table in one spelling, why rows were left out and how many, and what a reader should know of it."""
 
     table: pd.DataFrame
@@ -51,18 +51,18 @@ _KINDS = {plain_word(word): kind for kind, words in WORDS.items() for word in wo
 KEYS = {"rater": plain_identifier, "item": plain_identifier, "group": plain_word, "condition": plain_word}
 
 
-def clean_table(table: pd.DataFrame, source: Path, one: str = "") -> Cleaned:
-    """Bring every column to one spelling and kind; `one` is the kind that the number 1 stands for, if that is known.
+def clean_table(table: pd.DataFrame, source: Path, positive: str = "") -> CleanTable:
+    """Bring every column to one spelling and kind; `positive` is the kind that the number 1 stands for, if that is known.
 
     Raises UserError naming row and column for what is not understood, and for an image with two truths or labels.
     """
     table = table.reset_index(drop=True).assign(**{ROW: range(2, len(table) + 2)})
     notes: list[str] = []
     with naming(source):
-        one = one or positive_of(table, source)
+        positive = positive or positive_of(table, source)
         table = _with_numbers(_with_flags(table))
         for column in ("truth", "answer"):
-            table[column] = _kinds(table, column, one, notes)
+            table[column] = _kinds(table, column, positive, notes)
         for column, key in KEYS.items():
             if column in table:
                 table[column] = _one_spelling(table[column], key, column, notes)
@@ -71,7 +71,7 @@ def clean_table(table: pd.DataFrame, source: Path, one: str = "") -> Cleaned:
             if column in table:
                 table[column] = _of_item(table, column, notes)
         table, left_out = _without_incomplete(table)
-    return Cleaned(table, left_out, tuple(notes))
+    return CleanTable(table, left_out, tuple(notes))
 
 
 @contextmanager
@@ -90,13 +90,13 @@ def positive_of(table: pd.DataFrame, source: Path) -> str:
     """
     if "positive" not in table:
         return ""
-    said = {_KINDS.get(plain_word(value), str(value)) for value in table["positive"] if not is_missing(value)}
-    if len(said) > 1 or not said <= {REAL, SYNTHETIC}:
-        both = ", ".join(sorted(said)[:_NAMED])
+    kinds = {_KINDS.get(plain_word(value), str(value)) for value in table["positive"] if not is_missing(value)}
+    if len(kinds) > 1 or not kinds <= {REAL, SYNTHETIC}:
+        both = ", ".join(sorted(kinds)[:_NAMED])
         raise UserError(
             f"{source}: column 'positive' says {both}; it must be {REAL} or {SYNTHETIC}, the same in every row"
         )
-    return next(iter(said), "")
+    return next(iter(kinds), "")
 
 
 def _with_numbers(table: pd.DataFrame) -> pd.DataFrame:
@@ -145,28 +145,28 @@ def _is_time(text: str) -> bool:
     return not is_flag(text)
 
 
-def _kinds(table: pd.DataFrame, column: str, one: str, notes: list[str]) -> pd.Series:
+def _kinds(table: pd.DataFrame, column: str, positive: str, notes: list[str]) -> pd.Series:
     """Real or synthetic in any common word; blank where the value is missing."""
     counts: dict[str, int] = {}
-    result = [_kind(str(value), one) if not is_missing(value) else "" for value in table[column]]
+    result = [_kind(str(value), positive) if not is_missing(value) else "" for value in table[column]]
     for value, kind, row in zip(table[column], result, table[ROW], strict=True):
         if kind is None:
-            raise UserError(f"row {row}, column {column!r}: {value!r} is {_unclear(str(value), one)}")
+            raise UserError(f"row {row}, column {column!r}: {value!r} is {_unclear(str(value), positive)}")
         if plain_word(value) != kind and kind:
             counts[f"{value!r} is read as {kind}"] = counts.get(f"{value!r} is read as {kind}", 0) + 1
-    notes += [f"column {column!r}: {said} ({count} rows)" for said, count in counts.items()]
+    notes += [f"column {column!r}: {reading} ({count} rows)" for reading, count in counts.items()]
     return pd.Series(result, table.index, dtype=object)
 
 
-def _kind(text: str, one: str) -> str | None:
+def _kind(text: str, positive: str) -> str | None:
     plain = plain_identifier(text)
-    if plain in ("0", "1") and one:
-        return one if plain == "1" else {REAL: SYNTHETIC, SYNTHETIC: REAL}[one]
+    if plain in ("0", "1") and positive:
+        return positive if plain == "1" else {REAL: SYNTHETIC, SYNTHETIC: REAL}[positive]
     return _KINDS.get(plain_word(text))
 
 
-def _unclear(text: str, one: str) -> str:
-    if is_flag(text) and not one:
+def _unclear(text: str, positive: str) -> str:
+    if is_flag(text) and not positive:
         return f"ambiguous; write {REAL} or {SYNTHETIC}, or say with `positive` which of them 1 means"
     return f"no known word; it must be {REAL} or {SYNTHETIC}"
 

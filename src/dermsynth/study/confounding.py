@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
-from dermsynth.study.selection import TRIAL, Chosen
+from dermsynth.study.drawing import StudyImage
+from dermsynth.study.selection import TRIAL
 from dermsynth.values import identifiers, is_missing, parse_flag, parse_number
 
 ARTEFACTS = (
@@ -20,27 +21,30 @@ INVISIBLE = (*TEXT_COLUMNS, "seed", "source", "licence", "license", "attribution
 LOSSY = {".jpg", ".jpeg", ".jfif", ".jpe"}
 LEVEL, RESAMPLES, BINS, FEWEST = 0.05, 1999, 4, 5
 REDUCED = 1.5
-"""By how much more one kind may be reduced before it is said."""
+"""By how much more one kind may be reduced without a note."""
 
 
-def confounding(chosen: Sequence[Chosen], sides: Mapping[str, DataSet], sizes: Sequence[tuple[int, int]]) -> list[str]:
+def confounding(
+    images: Sequence[StudyImage], sides: Mapping[str, DataSet], sizes: Sequence[tuple[int, int]]
+) -> list[str]:
     """Everything known of the trial images that tells their kinds apart, in sentences; `sizes` are widths and heights."""
-    keep = [i for i, one in enumerate(chosen) if one.role == TRIAL]
-    trials, own_sizes = [chosen[i] for i in keep], [sizes[i] for i in keep]
-    real = np.array([one.kind == REAL for one in trials])
+    keep = [i for i, image in enumerate(images) if image.role == TRIAL]
+    trials, own_sizes = [images[i] for i in keep], [sizes[i] for i in keep]
+    real = np.array([image.kind == REAL for image in trials])
     if real.all() or not real.any():
         return []
-    columns = {"label": [one.label for one in trials], **_shared(trials, sides)}
+    columns = {"label": [image.label for image in trials], **_shared(trials, sides)}
     level = LEVEL / len(columns)
-    notes = [*_foreign_classes(trials), *(_told(name, values, real, level) for name, values in columns.items())]
+    notes = [*_foreign_classes(trials), *(_separating(name, values, real, level) for name, values in columns.items())]
     notes += [_one_sided(trials, sides), *_files(trials, sides, own_sizes, real), *_patients(trials, sides)]
     return [note for note in notes if note]
 
 
-def _foreign_classes(trials: Sequence[Chosen]) -> list[str]:
+def _foreign_classes(trials: Sequence[StudyImage]) -> list[str]:
     """Classes that only one kind shows."""
     labels = {
-        kind: [plain_word(one.label) for one in trials if one.kind == kind and one.label] for kind in (REAL, SYNTHETIC)
+        kind: [plain_word(image.label) for image in trials if image.kind == kind and image.label]
+        for kind in (REAL, SYNTHETIC)
     }
     notes = []
     for kind, other in ((REAL, SYNTHETIC), (SYNTHETIC, REAL)):
@@ -71,11 +75,11 @@ def differs(values: Sequence[str], real: NDArray[np.bool_], level: float) -> boo
     """Whether kinds drawn by lot would be told apart so well less often than `level` (permutation test)."""
     random = np.random.default_rng(0)
     draws = _separations(values, np.stack([random.permutation(real) for _ in range(RESAMPLES)]))
-    found = separation(values, real) - 1e-12
-    return bool((1 + (draws >= found).sum()) / (RESAMPLES + 1) < max(level, 2 / RESAMPLES))
+    observed = separation(values, real) - 1e-12
+    return bool((1 + (draws >= observed).sum()) / (RESAMPLES + 1) < max(level, 2 / RESAMPLES))
 
 
-def _told(name: str, values: Sequence[str], real: NDArray[np.bool_], level: float) -> str:
+def _separating(name: str, values: Sequence[str], real: NDArray[np.bool_], level: float) -> str:
     """One column's sentence, of the images for which it has a value; nothing where it tells nothing."""
     plain = np.array(_plain(values), dtype=object)
     known, kinds = list(plain[plain != ""]), real[plain != ""]
@@ -89,7 +93,7 @@ def _told(name: str, values: Sequence[str], real: NDArray[np.bool_], level: floa
 
 def _plain(values: Sequence[str]) -> list[str]:
     """Flags and words in one spelling, many numbers as quarters of their ranks; blank where the value is missing."""
-    plain = ["" if is_missing(value, words=False) else plain_word(value) for value in values]
+    words = ["" if is_missing(value, words=False) else plain_word(value) for value in values]
     try:
         return ["" if (flag := parse_flag(value)) is None else str(flag) for value in values]
     except ValueError:
@@ -97,17 +101,19 @@ def _plain(values: Sequence[str]) -> list[str]:
     try:
         numbers = np.array([np.nan if (n := parse_number(value)) is None else n for value in values], float)
     except ValueError:
-        return plain
-    if len(set(plain)) <= BINS:
-        return plain
+        return words
+    return words if len(set(words)) <= BINS else _quarters(numbers)
+
+
+def _quarters(numbers: NDArray[np.float64]) -> list[str]:
     edges = np.nanquantile(numbers, np.linspace(0, 1, BINS + 1)[1:-1])
     return ["" if np.isnan(value) else str(np.searchsorted(edges, value)) for value in numbers]
 
 
-def _shared(trials: Sequence[Chosen], sides: Mapping[str, DataSet]) -> dict[str, list[str]]:
+def _shared(trials: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> dict[str, list[str]]:
     """Columns that both sets have, but names, paths and ids."""
     both = [c for c in sides[REAL].table if c in sides[SYNTHETIC].table and c not in INVISIBLE]
-    columns = {str(name): [str(sides[one.kind].table[name].iloc[one.row]) for one in trials] for name in both}
+    columns = {str(name): [str(sides[image.kind].table[name].iloc[image.row]) for image in trials] for name in both}
     return {name: values for name, values in columns.items() if len(set(values)) < len(values) / 2 or _numeric(values)}
 
 
@@ -118,9 +124,9 @@ def _numeric(values: Sequence[str]) -> bool:
         return False
 
 
-def _one_sided(trials: Sequence[Chosen], sides: Mapping[str, DataSet]) -> str:
+def _one_sided(trials: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> str:
     """Artefacts that only one set's table speaks of."""
-    rows = {kind: [one.row for one in trials if one.kind == kind] for kind in sides}
+    rows = {kind: [image.row for image in trials if image.kind == kind] for kind in sides}
     there = {
         kind: {c for c in ARTEFACTS if c in side.table and not all(map(is_missing, side.table[c].iloc[rows[kind]]))}
         for kind, side in sides.items()
@@ -136,43 +142,53 @@ def _one_sided(trials: Sequence[Chosen], sides: Mapping[str, DataSet]) -> str:
 
 
 def _files(
-    trials: Sequence[Chosen], sides: Mapping[str, DataSet], sizes: Sequence[tuple[int, int]], real: NDArray[np.bool_]
+    trials: Sequence[StudyImage],
+    sides: Mapping[str, DataSet],
+    sizes: Sequence[tuple[int, int]],
+    real: NDArray[np.bool_],
 ) -> list[str]:
     """Sizes and formats: what the files were leaves traces of sharpness and blocks in images of one size."""
-    notes = []
     lengths = np.array([width * height for width, height in sizes], float) ** 0.5
-    known = "crop" in sides[SYNTHETIC].description.get("generator", {})
     ratio = float(np.median(lengths[real]) / np.median(lengths[~real]))
-    if max(ratio, 1 / ratio) > REDUCED and not known:
-        more, less = ("real", "synthetic") if ratio > 1 else ("synthetic", "real")
-        notes.append(
-            f"the {more} images' files are {max(ratio, 1 / ratio):.1f} times as long and wide as the {less} ones' and are "
-            "reduced by so much more: sharpness may tell the kinds apart"
-        )
-    shapes = [f"{width / height:.1f}" for width, height in sizes]
-    if not known and _told("aspect", shapes, real, LEVEL):
-        notes.append(
-            "the kinds' files differ in aspect ratio: what is cut off, or how near the lesion is, may tell them apart"
-        )
-    lossy = ["1" if _ending(one, sides) in LOSSY else "0" for one in trials]
-    if max(ratio, 1 / ratio) <= REDUCED and _told("format", lossy, real, LEVEL):
+    alike = max(ratio, 1 / ratio) <= REDUCED
+    notes = []
+    if not sides[SYNTHETIC].provenance.generator.says("crop"):  # else the generator's images were cut alike
+        notes += [] if alike else [_reduced_more(ratio)]
+        notes += _aspects(sizes, real)
+    lossy = ["1" if _ending(image, sides) in LOSSY else "0" for image in trials]
+    if alike and _separating("format", lossy, real, LEVEL):
         notes.append(
             "one kind's files are JPEG and hardly reduced, the other's are not: traces of compression may tell them apart"
         )
     return notes
 
 
-def _ending(one: Chosen, sides: Mapping[str, DataSet]) -> str:
-    name = str(sides[one.kind].table["file_name"].iloc[one.row])
+def _reduced_more(ratio: float) -> str:
+    more, less = ("real", "synthetic") if ratio > 1 else ("synthetic", "real")
+    return (
+        f"the {more} images' files are {max(ratio, 1 / ratio):.1f} times as long and wide as the {less} ones' and are "
+        "reduced by so much more: sharpness may tell the kinds apart"
+    )
+
+
+def _aspects(sizes: Sequence[tuple[int, int]], real: NDArray[np.bool_]) -> list[str]:
+    shapes = [f"{width / height:.1f}" for width, height in sizes]
+    if not _separating("aspect", shapes, real, LEVEL):
+        return []
+    return ["the kinds' files differ in aspect ratio: what is cut off, or how near the lesion is, may tell them apart"]
+
+
+def _ending(image: StudyImage, sides: Mapping[str, DataSet]) -> str:
+    name = str(sides[image.kind].table["file_name"].iloc[image.row])
     return f".{name.rsplit('.', 1)[-1].lower()}"
 
 
-def _patients(trials: Sequence[Chosen], sides: Mapping[str, DataSet]) -> list[str]:
+def _patients(trials: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> list[str]:
     """Several images of one patient or lesion: they are alike, and intervals take images as independent."""
     if "group" not in sides[REAL].table:
         return []
     groups = identifiers(sides[REAL].table["group"])
-    mine = pd.Series([groups[one.row] for one in trials if one.kind == REAL and groups[one.row]], dtype=object)
+    mine = pd.Series([groups[image.row] for image in trials if image.kind == REAL and groups[image.row]], dtype=object)
     counts = mine.value_counts()
     several = counts[counts > 1]
     if several.empty:

@@ -1,7 +1,7 @@
 """A study on disk: its protocol, its images under random names and of one size in bytes, and the truth beside them."""
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -22,8 +22,9 @@ from dermsynth.io import read_json, replacing, replacing_folder, write_bytes, wr
 from dermsynth.progress import progress_bar
 from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.confounding import confounding
+from dermsynth.study.drawing import StudyImage
 from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
-from dermsynth.study.selection import chosen_images, table_of
+from dermsynth.study.selection import select_images, table_of
 
 DESCRIPTION, PROTOCOL, ITEMS, SECRET = "study.json", "protocol.toml", "items.csv", "secret.key"
 SCHEMA = 1
@@ -49,6 +50,11 @@ class Study:
         return (self.folder / SECRET).read_bytes()
 
     @property
+    def notes(self) -> tuple[str, ...]:
+        """What tells the kinds apart besides the images themselves."""
+        return tuple(self.description.get("notes", ()))
+
+    @property
     def size(self) -> tuple[int, int]:
         """Width and height of every image."""
         width, height = self.description["size"]
@@ -60,56 +66,104 @@ class Study:
 
 
 def create_study(
-    place: str, real: DataSet, synthetic: DataSet, out: Path, seed: int, *, matched: bool = True,
-    tell: Callable[[str], None] = lambda note: None,
-) -> Study:  # fmt: skip
-    """Choose images by the protocol (a name or file) and write a new study.
+    protocol: str, real: DataSet, synthetic: DataSet, out: Path, seed: int = 0, *, matched: bool = True
+) -> Study:
+    """Choose real and synthetic images by a protocol and write a new study; both sets stay as they are.
 
-    With `matched` both kinds have the same shares of the same classes. What else tells them apart goes to `tell` before
-    anything is written, and into the study's description.
+    Images get random names, one size in pixels and in bytes, and nothing that tells where they come from.
 
-    Raises UserError when sets are mixed up, too small, too unlike, or the folder is not empty.
+    Parameters
+    ----------
+    protocol
+        `baur`, `furger`, `rosen`, or the path of a TOML file.
+    real
+        A real data set.
+    synthetic
+        A set made by `generate`; its images give the study's size, unless the protocol does.
+    out
+        The new study's folder; only its owner can read it, for it holds the truth.
+    seed
+        Of the choice of images, at least 0.
+    matched
+        Whether both kinds get the same shares of the same classes, so that knowing the class does not help.
+
+    Returns
+    -------
+    Study
+        `.items` is the truth, one row an image; `.notes` says what else tells the kinds apart.
+
+    Raises
+    ------
+    UserError
+        When the sets are swapped, too small or too unlike, an image would have to be enlarged, or the folder is not empty.
+
+    References
+    ----------
+    Baur, Albarqouni & Navab 2018; Furger 2020; Rosen & Zoubi 2022: the built-in protocols.
+
+    Examples
+    --------
+    >>> study = create_study("baur", open_data_set("data/isic"), open_data_set("synth/isic64"),
+    ...                      Path("study"))  # doctest: +SKIP
+    >>> study.notes  # doctest: +SKIP
     """
     require_seed(seed)
+    _check_sides(real, synthetic)
+    refuse_filled(out)
+    verify(real)
+    verify(synthetic)
+    text = protocol_text(protocol)
+    rules = parse_protocol(text, protocol)
+    sides = {REAL: real, SYNTHETIC: synthetic}
+    images, notes = select_images(rules, sides, seed, matched=matched)
+    size = _size(rules, synthetic)
+    encoded, sizes = _encode(images, sides, size)
+    notes = [*notes, *confounding(images, sides, sizes)]
+    with replacing_folder(out) as work:
+        _write_images(work, encoded, images, sides)
+        write_text(work / PROTOCOL, text)
+        write_bytes(work / SECRET, secrets.token_bytes(32))
+        (work / SECRET).chmod(0o600)
+        facts = _facts(protocol, real, synthetic, seed, size, len(encoded))
+        write_json(work / DESCRIPTION, {**facts, "matched": matched, "notes": notes})
+    out.chmod(0o700)  # it holds the truth
+    return open_study(out)
+
+
+def _check_sides(real: DataSet, synthetic: DataSet) -> None:
     if real.synthetic or not synthetic.synthetic:
         raise UserError(
             f"`real` {real.folder} `synthetic` {synthetic.folder}: one is not what it should be, or they are swapped"
         )
-    refuse_filled(out)
-    verify(real)
-    verify(synthetic)
-    text = protocol_text(place)
-    protocol = parse_protocol(text, place)
-    sides = {REAL: real, SYNTHETIC: synthetic}
-    chosen, notes = chosen_images(protocol, sides, seed, matched=matched)
-    width, height = _size(protocol, synthetic)
-    how = synthetic.description.get("generator", {})
-    names = [secrets.token_hex(8) for _ in chosen]
-    encoded, sizes = [], list[tuple[int, int]]()
-    for one in progress_bar(chosen, total=len(chosen), label="encoding", unit="img"):
-        pixels = _large_enough(sides[one.kind].paths[one.row], width, height)
+
+
+def _encode(
+    images: Sequence[StudyImage], sides: Mapping[str, DataSet], size: tuple[int, int]
+) -> tuple[list[bytes], list[tuple[int, int]]]:
+    """PNG files of one size (width, height), and the sizes of the originals.
+
+    Uncompressed, so that all files have one length: compressed, generated images are shorter.
+    """
+    generator = sides[SYNTHETIC].provenance.generator
+    encoded, sizes = list[bytes](), list[tuple[int, int]]()
+    for image in progress_bar(images, total=len(images), label="encoding", unit="img"):
+        pixels = _large_enough(sides[image.kind].paths[image.row], *size)
         sizes.append((pixels.shape[1], pixels.shape[0]))
-        sized = fit(pixels, height, width, how.get("crop", "centre"), how.get("filter", "area"))
-        encoded.append(
-            encode_png(sized, compression=0)
-        )  # files of one length: compressed, generated images are shorter
-    notes += confounding(chosen, sides, sizes)
-    for note in notes:
-        tell(note)
-    with replacing_folder(out) as work:
-        for name, data in sorted(zip(names, encoded, strict=True)):  # written in the order of random names
-            write_bytes(work / "images" / f"{name}.png", data)
-        write_text(work / PROTOCOL, text)
-        with replacing(work / ITEMS) as temporary:
-            table = table_of(chosen, sides, names).sort_values("item")  # in the order of random names: it tells nothing
-            table.to_csv(temporary, index=False)
-        (work / ITEMS).chmod(0o600)
-        write_bytes(work / SECRET, secrets.token_bytes(32))
-        (work / SECRET).chmod(0o600)
-        facts = _facts(place, real, synthetic, seed, (width, height), len(encoded))
-        write_json(work / DESCRIPTION, {**facts, "matched": matched, "notes": notes})
-    out.chmod(0o700)  # it holds the truth
-    return open_study(out)
+        resized = fit(pixels, size[1], size[0], generator.crop, generator.filter)
+        encoded.append(encode_png(resized, compression=0))
+    return encoded, sizes
+
+
+def _write_images(
+    folder: Path, encoded: Sequence[bytes], images: Sequence[StudyImage], sides: Mapping[str, DataSet]
+) -> None:
+    """Images and their table in the order of random names: neither times of files nor rows tell the kind."""
+    names = [secrets.token_hex(8) for _ in images]
+    for name, data in sorted(zip(names, encoded, strict=True)):
+        write_bytes(folder / "images" / f"{name}.png", data)
+    with replacing(folder / ITEMS) as temporary:
+        table_of(images, sides, names).sort_values("item").to_csv(temporary, index=False)
+    (folder / ITEMS).chmod(0o600)
 
 
 def open_study(folder: Path) -> Study:
@@ -118,7 +172,7 @@ def open_study(folder: Path) -> Study:
     Raises UserError when the folder holds none, or a newer one.
     """
     if not (folder / DESCRIPTION).is_file():
-        raise UserError(f"{folder}: no study ({DESCRIPTION}); make one with: dermsynth study create")
+        raise UserError(f"{folder}: no study ({DESCRIPTION}); create one with: dermsynth study create")
     description = read_json(folder / DESCRIPTION)
     if description.get("schema", 0) > SCHEMA:
         raise UserError(f"{folder}: schema {description['schema']} is newer than this program; update dermsynth")
@@ -132,7 +186,7 @@ def _large_enough(path: Path, width: int, height: int) -> NDArray[np.uint8]:
     if pixels.shape[1] < width or pixels.shape[0] < height:
         own = f"{pixels.shape[1]} x {pixels.shape[0]}"
         raise UserError(
-            f"{path}: {own} is smaller than the study's {width} x {height}, and to enlarge it would give it away; "
+            f"{path}: {own} is smaller than the study's {width} x {height}; enlarging it would show; "
             "set `size` in the protocol to less, or take larger images"
         )
     return pixels

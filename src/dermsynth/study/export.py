@@ -1,13 +1,14 @@
-"""The answers of a study as a table: what the organiser downloads and what is analysed."""
+"""The answers of a study as a table, for the organiser's download and for the analysis."""
 
 from collections.abc import Collection
 from typing import Any
 
 import pandas as pd
 
-from dermsynth.study.answers import Answers, Counted, Doubt, checked_answers, counted
+from dermsynth.study.answers import Answers, validate_answers
 from dermsynth.study.columns import clean_table, is_flag
-from dermsynth.study.service import MEASURED, Running, everybody
+from dermsynth.study.counting import CountedAnswers, Doubt, count_answers
+from dermsynth.study.service import MEASURED, LiveStudy, everybody
 from dermsynth.study.store import Rater, Trial
 
 COLUMNS = [
@@ -19,16 +20,16 @@ COLUMNS = [
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
-def answers_table(running: Running) -> pd.DataFrame:
+def answers_table(live: LiveStudy) -> pd.DataFrame:
     """One row a trial with an answer, the last one given; attention checks have `attention` set to what was asked."""
-    rows = [_row(running, rater, trial) for rater in everybody(running) for trial in rater.trials if trial.answers]
+    rows = [_row(live, rater, trial) for rater in everybody(live) for trial in rater.trials if trial.answers]
     return pd.DataFrame(rows, columns=None if rows else [*COLUMNS, "answer", "seconds"])
 
 
-def answers_csv(running: Running) -> str:
+def answers_csv(live: LiveStudy) -> str:
     """The table as CSV; free text that a spreadsheet would take for a formula gets an apostrophe before it."""
-    table = answers_table(running)
-    for question in running.study.protocol.questions:
+    table = answers_table(live)
+    for question in live.study.protocol.questions:
         if question.type == "text" and question.name in table:
             risky = table[question.name].str.startswith(FORMULA)
             table[question.name] = table[question.name].where(~risky, "'" + table[question.name])
@@ -36,17 +37,17 @@ def answers_csv(running: Running) -> str:
 
 
 def _reason(text: str) -> str:
-    """Why a rater was left out, in words that no reader of the table takes for "not left out"."""
+    """The reason of an exclusion, in words that are not taken for a flag."""
     return f"reason: {text}" if text and is_flag(text) else text
 
 
-def _row(running: Running, rater: Rater, trial: Trial) -> dict[str, Any]:
-    item, last = running.study.by_item[trial.item], trial.answers[-1]
-    kind = running.study.protocol.kind_question
+def _row(live: LiveStudy, rater: Rater, trial: Trial) -> dict[str, Any]:
+    item, last = live.study.by_item[trial.item], trial.answers[-1]
+    kind = live.study.protocol.kind_question
     given, times = dict(last.values), last.times
     known = "shown_ms" in times and "answered_ms" in times
     return {
-        "rater": rater.name, "positive": running.study.protocol.positive,
+        "rater": rater.name, "positive": live.study.protocol.positive,
         "group": rater.group, "years": rater.years, "excluded": _reason(rater.excluded),
         "finished": rater.finished, "item": trial.item, "truth": item["truth"], "label": item["label"],
         "condition": item["condition"], "position": trial.position, "repeat": trial.repeat, "attention": trial.asked,
@@ -57,11 +58,11 @@ def _row(running: Running, rater: Rater, trial: Trial) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def study_answers(running: Running, without: Collection[Doubt] = ()) -> tuple[Answers, Counted]:
-    """What is analysed, and how many answers were left out for what reason.
+def study_answers(live: LiveStudy, without: Collection[Doubt] = ()) -> tuple[Answers, CountedAnswers]:
+    """The answers that are analysed, and how many were left out for what reason.
 
     Raises UserError when nothing is left.
     """
-    folder, positive = running.study.folder, running.study.protocol.positive
-    found = counted(clean_table(answers_table(running), folder, positive), folder, without)
-    return checked_answers(found.table, positive, folder), found
+    folder, positive = live.study.folder, live.study.protocol.positive
+    counted = count_answers(clean_table(answers_table(live), folder, positive), folder, without)
+    return validate_answers(counted.table, positive, folder), counted

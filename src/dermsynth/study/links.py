@@ -1,4 +1,4 @@
-"""Signed links that expire, and what is derived from them; the database knows only hashes."""
+"""Signed links that expire, and tokens derived from them; the database knows only hashes."""
 
 import hashlib
 import hmac
@@ -21,7 +21,7 @@ class Links:
         return self._signer.sign(secrets.token_urlsafe(18)).decode()
 
     def identity(self, token: str) -> str | None:
-        """The hash under which a token is stored, if its signature is ours and it has not expired."""
+        """The hash under which a token is stored; None for a foreign signature or an expired link."""
         try:
             value = self._signer.unsign(token, max_age=self._age)
         except BadSignature:
@@ -43,5 +43,5 @@ class Links:
 
 
 def organiser_hash(secret: bytes, token: str) -> str:
-    """What is kept of the organiser's token."""
+    """The hash of the organiser's token."""
     return hmac.new(secret, f"organiser/{token}".encode(), hashlib.sha256).hexdigest()

@@ -1,4 +1,4 @@
-"""How many raters and images a wanted precision takes."""
+"""How precise a panel of so many raters and images is."""
 
 from dataclasses import dataclass
 
@@ -9,12 +9,12 @@ from dermsynth.statistics.intervals import LEVEL
 from dermsynth.statistics.mixed_model import MARGIN, PanelFit
 
 RATERS_DEVIATION, IMAGES_DEVIATION = 0.3, 0.7
-"""Deviations of skill between raters, and of images, on the logit scale, that are supposed where nothing is known."""
+"""Standard deviations of skill between raters, and of images, on the logit scale, assumed where nothing is known."""
 
 
 @dataclass(frozen=True)
-class Planned:
-    """What a panel that tosses reaches: half the 95 % interval of its balanced accuracy, and the power to show equivalence."""
+class Precision:
+    """Of a panel that guesses: half the 95 % interval of its balanced accuracy, and the power to show equivalence."""
 
     raters: int
     images: int
@@ -22,13 +22,13 @@ class Planned:
     equivalence_power: float
 
 
-def planned(
+def panel_precision(
     raters: int, images: int, raters_deviation: float = RATERS_DEVIATION, images_deviation: float = IMAGES_DEVIATION
-) -> Planned:
-    """Precision of a panel in which everyone judges every image, half of which are real.
+) -> Precision:
+    """Precision of a panel in which every rater sees every image, half of them real.
 
     The variance of the log-odds is s^2 / raters + t^2 / images + 4 / (raters images): deviations of raters, of images, and
-    tossing; `PanelFit.reach` makes the interval of it, so that neither more raters nor more images ever widen it. Equivalence
+    guessing; `PanelFit.reach` makes the interval of it, so that neither more raters nor more images ever widen it. Equivalence
     is shown if the interval lies within 50 +- 5 %.
     """
     own = 4 / (raters * images)
@@ -38,4 +38,4 @@ def planned(
     half = (high - low) / 2
     slope = half / fit.reach(1 - LEVEL)
     room = (MARGIN - half) / (slope * error)
-    return Planned(raters, images, half, max(0.0, 2 * float(scipy.stats.norm.cdf(room)) - 1))
+    return Precision(raters, images, half, max(0.0, 2 * float(scipy.stats.norm.cdf(room)) - 1))

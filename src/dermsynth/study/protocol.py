@@ -1,4 +1,4 @@
-"""What raters are shown and asked: a small file, checked when it is read."""
+"""The protocol of a study: which images raters see and what they are asked; a small file, checked when it is read."""
 
 import tomllib
 from importlib.resources import files
@@ -76,7 +76,7 @@ class Question(Strict):
             raise ValueError("`options` goes with type = 'choice'")
         if self.type == "scale" and not 0 <= self.low < self.high <= 10:
             raise ValueError(f"a scale from {self.low} to {self.high}: write 0 <= low < high <= 10")
-        if self.name in TAKEN:
+        if self.name in RESERVED:
             raise ValueError(f"a question cannot be named {self.name!r}")
         if self.name == "certainty" and self.type != "scale":
             raise ValueError("`certainty` must be a scale")
@@ -97,7 +97,7 @@ class Question(Strict):
         return len(value) <= LONGEST_TEXT
 
 
-TAKEN = (
+RESERVED = (
     "rater", "group", "years", "excluded", "finished", "item", "truth", "label", "condition", "position", "repeat", "attention",
     "answer", "seconds", "views", "revisions", "received", "positive", "form", "nonce", "shown_ms", "hidden_ms", "answered_ms",
     "window_width", "window_height", "zoom", "pixel_ratio",
@@ -137,24 +137,39 @@ class Protocol(Strict):
     size: int = Field(default=0, ge=0, le=2048)
 
     @model_validator(mode="after")
-    def _whole(self) -> Self:
-        if [q.type for q in self.questions].count("kind") != 1:
+    def _check_questions(self) -> Self:
+        if [question.type for question in self.questions].count("kind") != 1:
             raise ValueError("exactly one question must have the type 'kind'")
-        for group in self.groups:
-            if f"group_{group}" not in catalogue() and group not in self.group_texts:
-                raise ValueError(f"group {group!r} has no words: add [group_texts.{group}]")
+        self._check_groups()
         if self.conditions_each > len(self.conditions) and not any(c.per_label for c in self.conditions):
             raise ValueError(f"conditions_each = {self.conditions_each}, but {len(self.conditions)} conditions")
-        names = [q.name for q in self.questions]
+        names = [question.name for question in self.questions]
         if len(set(names)) < len(names):
             raise ValueError("two questions have one name")
         if self.exposure_ms and self.back:
             raise ValueError("an image that is hidden after a while cannot be gone back to: exposure_ms or back")
-        for text in (self.title, self.consent, *(q.text for q in self.questions if q.text)):
+        return self
+
+    def _check_groups(self) -> None:
+        for group in self.groups:
+            if f"group_{group}" not in catalogue() and group not in self.group_texts:
+                raise ValueError(f"group {group!r} has no words: add [group_texts.{group}]")
+
+    @model_validator(mode="after")
+    def _check_languages(self) -> Self:
+        texts = (self.title, self.consent, *(question.text for question in self.questions))
+        for text in texts:
             missing = [language for language in self.languages if text and language not in text]
             if missing:
                 raise ValueError(f"a text is missing in {', '.join(missing)}: {next(iter(text.values()))[:40]!r}")
         return self
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether images of single classes are asked for."""
+        return any(
+            condition.per_label or any(rule.each_label for rule in condition.images) for condition in self.conditions
+        )
 
     @property
     def kind_question(self) -> str:

@@ -11,7 +11,7 @@ from dermsynth.study.selection import ATTENTION, TRIAL
 
 
 class Place(NamedTuple):
-    """One place of a sequence."""
+    """One place of a sequence: its image, whether it is a repeat, and the answer that an attention check asks for."""
 
     item: str
     repeat: bool = False
@@ -19,7 +19,7 @@ class Place(NamedTuple):
 
 
 def conditions_for(study: Study, given: Mapping[str, int], random: np.random.Generator) -> list[str]:
-    """The conditions of the next rater: those that were given to fewest so far, by lot among equals, in random order."""
+    """The conditions of the next rater: those given least often so far, by lot among equals, in random order."""
     trials = study.items[study.items["role"] == TRIAL]
     names = list(dict.fromkeys(trials["condition"]))
     ranked = sorted(names, key=lambda name: (given.get(name, 0), random.random()))
@@ -28,21 +28,23 @@ def conditions_for(study: Study, given: Mapping[str, int], random: np.random.Gen
 
 
 def sequence(study: Study, conditions: Sequence[str], random: np.random.Generator) -> list[Place]:
-    """The images of the conditions in random order, or condition by condition; then repeats and attention checks put in.
-
-    A repeat comes at the earliest a quarter of the sequence after the first time.
-    """
+    """The images of the conditions in random order, or condition by condition; then repeats and attention checks put in."""
     trials = study.items[study.items["role"] == TRIAL]
     blocks = [[str(item) for item in trials.loc[trials["condition"] == name, "item"]] for name in conditions]
     if study.protocol.order == "random":
         blocks = [[item for block in blocks for item in block]]
     places = [Place(block[i]) for block in blocks for i in random.permutation(len(block))]
-    distance = max(len(places) // 4, 1)
-    again = random.permutation(len(places) - distance)[: study.protocol.repeats]
-    for item in [places[i].item for i in again]:
-        first = next(i for i, place in enumerate(places) if place.item == item)
-        places.insert(int(random.integers(first + distance, len(places) + 1)), Place(item, repeat=True))
+    _insert_repeats(places, study.protocol.repeats, random)
     for item in study.items.loc[study.items["role"] == ATTENTION, "item"]:
         asked = (REAL, SYNTHETIC)[int(random.integers(2))]
         places.insert(int(random.integers(0, len(places) + 1)), Place(str(item), asked=asked))
     return places
+
+
+def _insert_repeats(places: list[Place], count: int, random: np.random.Generator) -> None:
+    """Repeat `count` images, each at the earliest a quarter of the sequence after its first time."""
+    distance = max(len(places) // 4, 1)
+    chosen = random.permutation(len(places) - distance)[:count]
+    for item in [places[i].item for i in chosen]:
+        first = next(i for i, place in enumerate(places) if place.item == item)
+        places.insert(int(random.integers(first + distance, len(places) + 1)), Place(item, repeat=True))

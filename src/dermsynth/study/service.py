@@ -1,10 +1,10 @@
-"""What raters and organisers can do, each one transaction: the pages only call these."""
+"""What raters and organisers can do, each in one transaction; the pages only call these."""
 
 import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 from sqlalchemy import Engine, Exists, ScalarSelect, exists, func, insert, select, update
@@ -36,7 +36,7 @@ LARGEST = 1e9
 
 
 @dataclass(frozen=True)
-class Running:
+class LiveStudy:
     """A study with its database and its links."""
 
     study: Study
@@ -44,65 +44,65 @@ class Running:
     links: Links
 
 
-def state(running: Running) -> str:
+def state(live: LiveStudy) -> str:
     """Open, paused or closed."""
-    with reading(running.engine) as session:
+    with reading(live.engine) as session:
         return setting(session, "state", OPEN)
 
 
-def set_state(running: Running, value: str) -> None:
+def set_state(live: LiveStudy, value: str) -> None:
     """Open, pause or close the study."""
-    with writing(running.engine) as session:
+    with writing(live.engine) as session:
         change_setting(session, "state", value)
         session.commit()
 
 
-def invite(running: Running, count: int, cap: int = 1, note: str = "") -> list[str]:
+def invite(live: LiveStudy, count: int, cap: int = 1, note: str = "") -> list[str]:
     """Tokens of new invitations, each for `cap` persons. They are not kept: show them now."""
-    tokens = [running.links.new() for _ in range(count)]
-    with writing(running.engine) as session:
+    tokens = [live.links.new() for _ in range(count)]
+    with writing(live.engine) as session:
         for token in tokens:
-            identity = running.links.identity(token)
+            identity = live.links.identity(token)
             assert identity is not None
             session.add(Invitation(token_hash=identity, cap=cap, used=0, note=note[:200], created=now()))
         session.commit()
     return tokens
 
 
-def invitation_open(running: Running, token: str) -> bool:
+def invitation_open(live: LiveStudy, token: str) -> bool:
     """Whether an invitation is ours, valid, and not used up (one for a single person stays open to that person)."""
-    identity = running.links.identity(token)
-    with reading(running.engine) as session:
+    identity = live.links.identity(token)
+    with reading(live.engine) as session:
         row = session.scalar(select(Invitation).where(Invitation.token_hash == identity))
         return row is not None and (row.cap == 1 or row.used < row.cap)
 
 
-def join(running: Running, token: str, language: str, nonce: str = "") -> str | None:
-    """The personal token of a new rater, or of the one who joined before; None if the invitation is used up.
+def join(live: LiveStudy, token: str, language: str, nonce: str = "") -> str | None:
+    """The personal token of a new rater, or of the rater who joined before; None if the invitation is used up.
 
-    That is whom a link for one person already made, or an open link with the same nonce: a second click on one page.
+    A second click on one page joins once: a link for one person, or an open link with the same nonce, leads to the same rater.
     """
-    identity = running.links.identity(token)
-    with writing(running.engine) as session:
+    identity = live.links.identity(token)
+    with writing(live.engine) as session:
         row = session.scalar(select(Invitation).where(Invitation.token_hash == identity).with_for_update())
         if row is None:
             return None
-        personal = running.links.personal(row.token_hash, "" if row.cap == 1 else nonce or secrets.token_hex(8))
-        if session.scalar(select(Rater.id).where(Rater.token_hash == running.links.identity(personal))):
+        personal = live.links.personal(row.token_hash, "" if row.cap == 1 else nonce or secrets.token_hex(8))
+        if session.scalar(select(Rater.id).where(Rater.token_hash == live.links.identity(personal))):
             return personal
         if row.used >= row.cap:
             return None
         row.used += 1
-        _add_rater(running, session, row, personal, language)
+        _add_rater(live, session, row, personal, language)
         session.commit()
         return personal
 
 
-def _add_rater(running: Running, session: Session, invitation: Invitation, personal: str, language: str) -> None:
+def _add_rater(live: LiveStudy, session: Session, invitation: Invitation, personal: str, language: str) -> None:
     random = np.random.default_rng(secrets.randbits(128))
-    earlier = _conditions_given(running, session)
-    places = sequence(running.study, conditions_for(running.study, earlier, random), random)
-    identity = running.links.identity(personal)
+    earlier = _conditions_given(live, session)
+    places = sequence(live.study, conditions_for(live.study, earlier, random), random)
+    identity = live.links.identity(personal)
     assert identity is not None
     rater = Rater(
         token_hash=identity, invitation_id=invitation.id, name=f"r{secrets.token_hex(4)}", language=language,
@@ -117,18 +117,19 @@ def _add_rater(running: Running, session: Session, invitation: Invitation, perso
     session.execute(insert(Trial), rows)
 
 
-def _conditions_given(running: Running, session: Session) -> dict[str, int]:
+def _conditions_given(live: LiveStudy, session: Session) -> dict[str, int]:
     """How many raters had each condition: as many as had one of its images. With one condition nobody needs to know."""
-    if running.study.items.loc[running.study.items["role"] == TRIAL, "condition"].nunique() < 2:
+    if live.study.items.loc[live.study.items["role"] == TRIAL, "condition"].nunique() < 2:
         return {}
     each = select(Trial.item, func.count()).where(~Trial.repeat, Trial.asked == "").group_by(Trial.item)
-    return {running.study.by_item[item]["condition"]: count for item, count in session.execute(each)}
+    return {live.study.by_item[item]["condition"]: count for item, count in session.execute(each)}
 
 
 @dataclass(frozen=True)
 class Seat:
-    """A rater, how many trials there are, the first without an answer (as many as there are when all have one), and whether
-    answers are taken.
+    """A rater, the number of trials, the first trial without an answer, and whether the study takes answers.
+
+    `following` is the number of trials when all have an answer.
     """
 
     rater: Rater
@@ -137,15 +138,15 @@ class Seat:
     open: bool
 
 
-def seat_of(running: Running, token: str) -> Seat | None:
+def seat_of(live: LiveStudy, token: str) -> Seat | None:
     """The seat of a personal token; withdrawn raters have none."""
-    identity = running.links.identity(token)
+    identity = live.links.identity(token)
     if identity is None:
         return None
     mine = Trial.rater_id == Rater.id
     count = select(func.count()).select_from(Trial).where(mine).scalar_subquery()
     following = select(func.min(Trial.position)).where(mine, ~_answered()).scalar_subquery()
-    with reading(running.engine) as session:
+    with reading(live.engine) as session:
         row = session.execute(
             select(Rater, count, following, _state()).where(Rater.token_hash == identity)
         ).one_or_none()
@@ -162,45 +163,45 @@ def _answered() -> Exists:
     return exists().where(Answer.trial_id == Trial.id)
 
 
-def trial_at(running: Running, seat: Seat, position: int) -> Trial | None:
+def trial_at(live: LiveStudy, seat: Seat, position: int) -> Trial | None:
     """A rater's trial with its answers."""
     chosen = select(Trial).where(Trial.rater_id == seat.rater.id, Trial.position == position)
-    with reading(running.engine) as session:
+    with reading(live.engine) as session:
         return session.scalars(chosen.options(joinedload(Trial.answers))).unique().one_or_none()
 
 
-def item_at(running: Running, seat: Seat, position: int) -> str | None:
+def item_at(live: LiveStudy, seat: Seat, position: int) -> str | None:
     """The image of a rater's trial."""
     chosen = select(Trial.item).where(Trial.rater_id == seat.rater.id, Trial.position == position)
-    with reading(running.engine) as session:
+    with reading(live.engine) as session:
         return session.scalar(chosen)
 
 
-def all_trials(running: Running, seat: Seat) -> list[Trial]:
+def all_trials(live: LiveStudy, seat: Seat) -> list[Trial]:
     """All of a rater's trials with their answers."""
     chosen = select(Trial).where(Trial.rater_id == seat.rater.id).order_by(Trial.position)
-    with reading(running.engine) as session:
+    with reading(live.engine) as session:
         return list(session.scalars(chosen.options(selectinload(Trial.answers))))
 
 
-def describe(running: Running, token: str, group: str, years: str) -> None:
+def describe(live: LiveStudy, token: str, group: str, years: str) -> None:
     """Store a rater's background."""
-    _change(running, token, group=group, years=years)
+    _change(live, token, group=group, years=years)
 
 
-def instruct(running: Running, token: str) -> None:
+def instruct(live: LiveStudy, token: str) -> None:
     """Store that a rater has read the instructions."""
-    _change(running, token, instructed=now())
+    _change(live, token, instructed=now())
 
 
-def finish(running: Running, token: str, comments: str) -> None:
+def finish(live: LiveStudy, token: str, comments: str) -> None:
     """Store comments and the end; afterwards nothing can be changed."""
-    _change(running, token, comments=comments, finished=now())
+    _change(live, token, comments=comments, finished=now())
 
 
-def _change(running: Running, token: str, **values: str) -> None:
-    identity = running.links.identity(token)
-    with writing(running.engine) as session:
+def _change(live: LiveStudy, token: str, **values: str) -> None:
+    identity = live.links.identity(token)
+    with writing(live.engine) as session:
         rater = session.scalar(select(Rater).where(Rater.token_hash == identity).with_for_update())
         if rater is not None and not rater.finished and setting(session, "state", OPEN) == OPEN:
             for name, value in values.items():
@@ -208,41 +209,36 @@ def _change(running: Running, token: str, **values: str) -> None:
         session.commit()
 
 
-def seen(running: Running, trial_id: int) -> None:
+def count_view(live: LiveStudy, trial_id: int) -> None:
     """Count that a page with an image for a limited time was opened."""
-    with writing(running.engine) as session:
+    with writing(live.engine) as session:
         session.execute(update(Trial).where(Trial.id == trial_id).values(views=Trial.views + 1))
         session.commit()
 
 
+class Attempt(NamedTuple):
+    """A trial that somebody answers, whether answers are taken from them, and whether an earlier trial has none yet."""
+
+    trial: Trial
+    accepted: bool
+    skipped: bool
+
+
 def answer(
-    running: Running, token: str, position: int, nonce: str, given: Mapping[str, str], measured: Mapping[str, float]
+    live: LiveStudy, token: str, position: int, nonce: str, given: Mapping[str, str], measured: Mapping[str, float]
 ) -> bool:
     """Store an answer and say whether it counts: not for another's trial, out of turn, twice, or after the end."""
-    identity = running.links.identity(token)
-    with writing(running.engine) as session:
-        before = aliased(Trial)
-        earlier = exists().where(
-            before.rater_id == Trial.rater_id, before.position < Trial.position,
-            ~exists().where(Answer.trial_id == before.id),
-        )  # fmt: skip
-        found = session.execute(
-            select(Trial, Rater.finished, Rater.instructed, _state(), earlier).join(Rater)
-            .where(Rater.token_hash == identity, Trial.position == position)
-            .options(joinedload(Trial.answers)).with_for_update(of=Trial)
-        ).unique().one_or_none()  # fmt: skip
-        if found is None:
+    identity = live.links.identity(token)
+    with writing(live.engine) as session:
+        attempt = _attempt(session, identity, position)
+        if attempt is None or not attempt.accepted:
             return False
-        trial, finished, instructed, condition, skipped = found
-        if finished or not instructed or condition not in (None, OPEN):
-            return False
-        if any(one.nonce == nonce and one.values == dict(given) for one in trial.answers):
+        trial, earlier = attempt.trial, {stored.nonce: stored.values for stored in attempt.trial.answers}
+        if earlier.get(nonce) == dict(given):
             return True  # the same submission again
-        if any(one.nonce == nonce for one in trial.answers):
+        if nonce in earlier:
             nonce = secrets.token_hex(8)  # a page from the browser's memory, answered otherwise
-        if trial.answers and not running.study.protocol.back:
-            return False
-        if not trial.answers and skipped:
+        if (earlier and not live.study.protocol.back) or (not earlier and attempt.skipped):
             return False
         session.add(
             Answer(
@@ -250,28 +246,52 @@ def answer(
                 received=now(),
             )
         )  # fmt: skip
-        try:
-            session.commit()
-        except IntegrityError:
-            session.rollback()
-            same = exists().where(Answer.trial_id == trial.id, Answer.nonce == nonce)
-            if not session.scalar(select(same)):  # not the same submission a moment ago, through another connection
-                raise
+        _commit_once(session, trial.id, nonce)
         return True
 
 
-def exclude(running: Running, name: str, reason: str) -> None:
+def _attempt(session: Session, identity: str | None, position: int) -> Attempt | None:
+    """A rater's trial, locked until the transaction ends."""
+    before = aliased(Trial)
+    skipped = exists().where(
+        before.rater_id == Trial.rater_id,
+        before.position < Trial.position,
+        ~exists().where(Answer.trial_id == before.id),
+    )
+    row = session.execute(
+        select(Trial, Rater.finished, Rater.instructed, _state(), skipped).join(Rater)
+        .where(Rater.token_hash == identity, Trial.position == position)
+        .options(joinedload(Trial.answers)).with_for_update(of=Trial)
+    ).unique().one_or_none()  # fmt: skip
+    if row is None:
+        return None
+    trial, finished, instructed, study_state, is_skipped = row
+    return Attempt(trial, bool(instructed) and not finished and study_state in (None, OPEN), bool(is_skipped))
+
+
+def _commit_once(session: Session, trial_id: int, nonce: str) -> None:
+    """Commit, unless the same submission came a moment ago through another connection."""
+    try:
+        session.commit()
+    except IntegrityError:
+        session.rollback()
+        same = exists().where(Answer.trial_id == trial_id, Answer.nonce == nonce)
+        if not session.scalar(select(same)):
+            raise
+
+
+def exclude(live: LiveStudy, name: str, reason: str) -> None:
     """Leave a rater out of the analysis, with a reason; an empty one takes that back."""
-    with writing(running.engine) as session:
+    with writing(live.engine) as session:
         rater = session.scalar(select(Rater).where(Rater.name == name))
         if rater is not None:
             rater.excluded = reason[:500]
         session.commit()
 
 
-def forget(running: Running, name: str) -> bool:
+def forget(live: LiveStudy, name: str) -> bool:
     """Delete everything of one rater."""
-    with writing(running.engine) as session:
+    with writing(live.engine) as session:
         rater = session.scalar(select(Rater).where(Rater.name == name))
         if rater is not None:
             invitation = session.get(Invitation, rater.invitation_id)
@@ -280,28 +300,42 @@ def forget(running: Running, name: str) -> bool:
             if invitation is not None and invitation.cap == 1:  # with its note, which may name somebody
                 session.delete(invitation)
         session.commit()
-    empty_journal(running.engine)
+    empty_journal(live.engine)
     return rater is not None
 
 
-def everybody(running: Running) -> list[Rater]:
+def everybody(live: LiveStudy) -> list[Rater]:
     """All raters in the order in which they came, with their trials and answers."""
     chosen = select(Rater).order_by(Rater.id).options(selectinload(Rater.trials).selectinload(Trial.answers))
-    with reading(running.engine) as session:
+    with reading(live.engine) as session:
         return list(session.scalars(chosen))
 
 
-def overview(running: Running) -> list[dict[str, Any]]:
+class RaterRow(NamedTuple):
+    """A rater as the organiser sees them: progress, times, missed attention checks, and the reason of an exclusion."""
+
+    rater: str
+    group: str
+    language: str
+    consented: str
+    answered: int
+    trials: int
+    finished: str
+    attention_missed: int
+    excluded: str
+    comments: str
+
+
+def overview(live: LiveStudy) -> list[RaterRow]:
     """Every rater: how far, since when, excluded or not, and how many attention checks were missed."""
-    return [_row(running, rater) for rater in everybody(running)]
+    return [_row(live, rater) for rater in everybody(live)]
 
 
-def _row(running: Running, rater: Rater) -> dict[str, Any]:
+def _row(live: LiveStudy, rater: Rater) -> RaterRow:
     answered = [trial for trial in rater.trials if trial.answers]
-    kind = running.study.protocol.kind_question
-    missed = sum(t.answers[-1].values.get(kind) != t.asked for t in answered if t.asked)
-    return {
-        "rater": rater.name, "group": rater.group, "language": rater.language, "consented": rater.consented,
-        "answered": len(answered), "trials": len(rater.trials), "finished": rater.finished, "attention_missed": missed,
-        "excluded": rater.excluded, "comments": rater.comments,
-    }  # fmt: skip
+    kind = live.study.protocol.kind_question
+    missed = sum(trial.answers[-1].values.get(kind) != trial.asked for trial in answered if trial.asked)
+    return RaterRow(
+        rater.name, rater.group, rater.language, rater.consented, len(answered), len(rater.trials), rater.finished, missed,
+        rater.excluded, rater.comments,
+    )  # fmt: skip

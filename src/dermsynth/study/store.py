@@ -1,4 +1,4 @@
-"""What is stored of a study: invitations, raters, their trials, and every answer ever given."""
+"""The database of a study: invitations, raters, their trials, and every answer ever given."""
 
 import json
 import threading
@@ -29,7 +29,7 @@ from dermsynth.errors import UserError
 DATABASE = "study.sqlite"
 BUSY_MS = 20_000
 THREADS = 40
-"""How many the server has at most, each of which may need a connection."""
+"""Most threads of the server, each of which may need a connection."""
 
 
 class Base(DeclarativeBase):
@@ -78,7 +78,7 @@ class Rater(Base):
 
 
 class Trial(Base):
-    """One image at one place of a rater's sequence; `asked` is the answer an attention check wants.
+    """One image at one place of a rater's sequence; `asked` is the answer that an attention check asks for.
 
     `views` counts how often its page was opened where images are shown for a limited time: to reload is to see it again.
     """
@@ -99,7 +99,7 @@ class Trial(Base):
 
 
 class Answer(Base):
-    """An answer; the last one of a trial counts. `nonce` makes a repeated submission the same answer."""
+    """An answer; the last one of a trial counts. A repeated submission has the same `nonce` and is stored once."""
 
     __tablename__ = "answer"
     __table_args__ = (UniqueConstraint("trial_id", "nonce"),)
@@ -114,14 +114,14 @@ class Answer(Base):
     @property
     def values(self) -> dict[str, str]:
         """Question -> what was answered."""
-        found: dict[str, str] = json.loads(self.given)
-        return found
+        answers: dict[str, str] = json.loads(self.given)
+        return answers
 
     @property
     def times(self) -> dict[str, float]:
         """What the browser measured: milliseconds from showing to hiding and answering, window, zoom, pixel ratio."""
-        found: dict[str, float] = json.loads(self.measured)
-        return found
+        times: dict[str, float] = json.loads(self.measured)
+        return times
 
 
 def now() -> str:
@@ -138,12 +138,12 @@ def open_store(folder: Path, url: str = "") -> Engine:
     try:
         engine = create_engine(place, pool_size=THREADS)
         if engine.dialect.name == "sqlite":
-            event.listen(engine, "connect", _careful)
+            event.listen(engine, "connect", _configure)
         _migrate(engine)
     except ArgumentError as error:
         raise UserError(f"`database`: not a URL of a database ({type(error).__name__})") from error
     except (SQLAlchemyError, ImportError) as error:
-        raise UserError(f"{_shown(place)}: cannot be opened ({type(error).__name__})") from error
+        raise UserError(f"{_without_password(place)}: cannot be opened ({type(error).__name__})") from error
     return engine
 
 
@@ -154,13 +154,13 @@ def _private(path: Path) -> Path:
     return path
 
 
-def _shown(place: str) -> str:
+def _without_password(place: str) -> str:
     """A URL without its password."""
     return make_url(place).render_as_string(hide_password=True)
 
 
-def _careful(connection: Any, _: object) -> None:
-    """What is acknowledged has been written to the disk; readers never wait for the one who writes."""
+def _configure(connection: Any, _: object) -> None:
+    """Acknowledged answers are on the disk; readers never wait for the writer."""
     connection.isolation_level = None
     for setting in (
         "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}", "secure_delete=ON",
@@ -190,7 +190,7 @@ def reading(engine: Engine) -> Session:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Session]:
-    """A session whose transaction takes the right to write at once, so that it never fails in the middle for want of it.
+    """A session whose transaction takes the right to write at its start, so that it cannot fail for it later.
 
     SQLite lets one write at a time and others sleep a while: the threads of this process wait in line instead.
     """

@@ -1,4 +1,4 @@
-"""The words of the pages, from one catalogue."""
+"""The words of the pages, from one catalogue in all languages."""
 
 import tomllib
 from functools import cache
@@ -19,5 +19,5 @@ def words(key: str, language: str, **values: object) -> str:
 
 
 def words_or(key: str, language: str, otherwise: str) -> str:
-    """The same, or what stands for a key that is not in the catalogue."""
+    """The same, or `otherwise` for a key that is not in the catalogue."""
     return catalogue().get(key, {}).get(language, otherwise)

@@ -6,13 +6,13 @@ from dataclasses import dataclass
 import torch
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, DomainImages, Progress, Recipe
+from dermsynth.models.base import Batch, DomainImages, Model, Progress
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.rng import Draws, seed_of
 from dermsynth.training.optimisation import Updater
 
-FAR = 10_000_000
+LATE = 10_000_000
 """Images shown: every phase is over, every network has its full size."""
 
 
@@ -35,35 +35,34 @@ class Facts:
         return f"{total:,} parameters{time_needed}"
 
 
-def measured(name: str, shape: Shape, *, steps: int = 0, device: str = "cpu") -> Facts:
-    """Build a family's laptop preset and train it for `steps` steps on noise; without steps only count."""
+def measure(name: str, shape: Shape, *, steps: int = 0, device: str = "cpu") -> Facts:
+    """Build a family's laptop preset and train it for `steps` steps on noise; without steps only count parameters."""
     kind = family(name)
-    batch = kind.batch_sizes["laptop"]
-    config = kind.presets["laptop"](shape, batch)
+    preset = kind.presets["laptop"]
+    config = preset(shape)
     try:
         kind.check_shape(shape, config)
     except UserError as error:
-        return Facts(list(kind.presets), {}, batch, refusal=str(error))
-    classes, extra = (2 if kind.takes == "domains" else 0), ((2, False) if kind.takes == "maps" else ())
-    recipe = kind(config, shape, classes, *extra).to(device)  # type: ignore[arg-type, call-arg]
-    parameters = {n: sum(p.numel() for p in player.parameters) for n, player in recipe.players().items()}
-    seconds = _timed(recipe, batch, steps) if steps else None
-    return Facts(list(kind.presets), parameters, batch, seconds)
+        return Facts(list(kind.presets), {}, preset.batch, refusal=str(error))
+    model = kind.create(config, shape, kind.inputs.smallest).to(device)
+    parameters = {n: sum(p.numel() for p in player.parameters) for n, player in model.players().items()}
+    seconds = _time(model, preset.batch, steps) if steps else None
+    return Facts(list(kind.presets), parameters, preset.batch, seconds)
 
 
-def _timed(recipe: Recipe, batch: int, steps: int) -> float:
+def _time(model: Model, batch: int, steps: int) -> float:
     """Wall seconds per 1,000 images of training steps at full size, after one that is not counted."""
-    updater = Updater(recipe)
-    device = next(recipe.parameters()).device
-    size = (batch, 3, recipe.shape.height, recipe.shape.width)
+    updater = Updater(model)
+    device = next(model.parameters()).device
+    size = (batch, 3, model.shape.height, model.shape.width)
     image = torch.rand(size, device=device).mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
     maps = torch.zeros(batch, 2, *size[2:], dtype=torch.uint8, device=device)
     domains = DomainImages(image, image, image, image, torch.ones(batch, 1, *size[2:], device=device))
-    clock = 0.0
+    start = 0.0
     for step in range(steps + 1):
         if step == 1:
-            clock = time.perf_counter()
+            start = time.perf_counter()
         draws = Draws.for_step(device, seed_of(step), total=batch, start=0, count=batch)
-        one = Batch(image, torch.zeros(batch, recipe.classes, device=device), draws, maps, domains)
-        updater.step([one], Progress(step, FAR, 1, lambda t: t))
-    return (time.perf_counter() - clock) * 1000 / (batch * steps)
+        images = Batch(image, torch.zeros(batch, model.classes, device=device), draws, maps, domains)
+        updater.step([images], Progress(step, LATE, 1, lambda t: t))
+    return (time.perf_counter() - start) * 1000 / (batch * steps)

@@ -1,11 +1,11 @@
-"""Checkpoints: a folder of safetensors and JSON that is whole or not there."""
+"""Checkpoints: folders of safetensors and JSON, written atomically and checked by hash."""
 
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_serializer, field_validator
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -13,31 +13,67 @@ from torch.optim import Adam
 
 from dermsynth.errors import DiskError, UserError
 from dermsynth.io import file_hash, read_json, replacing_folder, write_json
-from dermsynth.models.registry import FAMILIES, family
+from dermsynth.training.health import Alarms
 
 NETWORK, OPTIMISER, STATE = "network.safetensors", "optimiser.safetensors", "state.json"
 FOLDER, BEST = "checkpoints", "best.json"
 
 
+class Best(BaseModel):
+    """The best checkpoint so far: images shown, and the figure by which it is the best (lower is better)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    images: int
+    value: float
+
+
+class CheckpointState(BaseModel):
+    """What a checkpoint holds beside networks and optimisers: its `state.json`."""
+
+    model_config = ConfigDict(frozen=True, populate_by_name=True, serialize_by_alias=True)
+
+    edition: int = Field(1, description="of the family, see `Model.edition`")
+    images: int = Field(description="real images shown")
+    step: int = 0
+    seconds: float = 0.0
+    best: Best | None = None
+    best_by: str = Field("", description="name of the figure that chose the best checkpoint")
+    alarms: Alarms = Field(default_factory=Alarms)
+    family: str = Field(alias="recipe")
+    classes: tuple[str, ...]
+    threads: int | None = Field(None, description="with which it was computed; blank in old checkpoints")
+    hashes: dict[str, str] = Field({}, description="SHA-256 of the checkpoint's files")
+
+    @field_validator("best", mode="before")
+    @classmethod
+    def _read_best(cls, value: object) -> object:
+        return value or None  # on disk none is {}
+
+    @field_serializer("best")
+    def _write_best(self, value: Best | None) -> dict[str, float]:
+        return {} if value is None else value.model_dump()
+
+
 @dataclass(frozen=True)
 class Checkpoint:
-    """A whole checkpoint and its `state.json`: images shown, step, recipe, classes, size, hashes."""
+    """A checkpoint's folder and its state."""
 
     path: Path
-    state: dict[str, Any]
+    state: CheckpointState
 
     @property
     def images(self) -> int:
         """Real images shown."""
-        return int(self.state["images"])
+        return self.state.images
 
     @property
     def hash(self) -> str:
         """SHA-256 of the network's weights."""
-        return str(self.state["hashes"][NETWORK])
+        return self.state.hashes[NETWORK]
 
     def network(self) -> dict[str, Tensor]:
-        """Every parameter and buffer of the recipe."""
+        """Every parameter and buffer of the model."""
         return load_tensors(self.path / NETWORK)
 
     def optimiser(self) -> dict[str, Tensor]:
@@ -64,9 +100,9 @@ def load_tensors(path: Path) -> dict[str, Tensor]:
         raise UserError(f"{path}: damaged or cut short ({error})") from error
 
 
-def save(run: Path, network: dict[str, Tensor], optimisers: dict[str, Adam], state: dict[str, Any]) -> Checkpoint:
-    """Write one checkpoint; a kill at any moment leaves the earlier ones as they are."""
-    path = run / FOLDER / f"{state['images']:09d}"
+def save(run: Path, network: dict[str, Tensor], optimisers: dict[str, Adam], state: CheckpointState) -> Checkpoint:
+    """Write one checkpoint; a kill at any moment leaves the earlier ones as they are. The hashes are added to its state."""
+    path = run / FOLDER / f"{state.images:09d}"
     if path.exists():  # from an earlier attempt at the same moment: equal bit for bit, if it is whole
         if broken(_open(path)) is None:
             return _open(path)
@@ -75,8 +111,7 @@ def save(run: Path, network: dict[str, Tensor], optimisers: dict[str, Adam], sta
         _save_tensors(folder / NETWORK, network)
         _save_tensors(folder / OPTIMISER, _optimiser_tensors(optimisers))
         hashes = {name: file_hash(folder / name) for name in (NETWORK, OPTIMISER)}
-        edition = family(state["recipe"]).edition if state.get("recipe") in FAMILIES else 1
-        write_json(folder / STATE, {"edition": edition, **state, "hashes": hashes})
+        write_json(folder / STATE, state.model_copy(update={"hashes": hashes}).model_dump(mode="json"))
     return _open(path)
 
 
@@ -113,18 +148,19 @@ def restore_optimisers(optimisers: dict[str, Adam], tensors: dict[str, Tensor]) 
 
 
 def _open(path: Path) -> Checkpoint:
-    """A checkpoint; one whose state cannot be read has an empty one, and counts as broken."""
+    """A checkpoint; one whose state cannot be read has no hashes, and counts as broken."""
     try:
-        return Checkpoint(path, read_json(path / STATE))
-    except UserError:
-        return Checkpoint(path, {"images": int(path.name) if path.name.isdigit() else -1})
+        return Checkpoint(path, CheckpointState.model_validate(read_json(path / STATE)))
+    except (UserError, ValidationError):
+        images = int(path.name) if path.name.isdigit() else -1
+        return Checkpoint(path, CheckpointState(images=images, family="", classes=()))
 
 
 def broken(checkpoint: Checkpoint) -> str | None:
     """Which file of a checkpoint is not as it was written, or None."""
-    if not {"hashes", "images", "recipe", "classes"} <= checkpoint.state.keys():
+    if not checkpoint.state.hashes:
         return f"{checkpoint.path / STATE}: damaged or cut short"
-    for name, digest in checkpoint.state["hashes"].items():
+    for name, digest in checkpoint.state.hashes.items():
         file = checkpoint.path / name
         if not file.exists():
             return f"{file}: missing"
@@ -156,35 +192,39 @@ def find(source: Path, which: str = "last") -> Checkpoint:
     Raises UserError when there is none, or it is damaged.
     """
     if (source / STATE).exists():
-        found = _open(source)
+        checkpoint = _open(source)
     elif source.is_file():
         load_tensors(source)
         raise UserError(f"{source}: one file of a checkpoint; name its folder {source.parent}")
     elif not (source / FOLDER).is_dir():
         raise UserError(f"{source}: neither a run nor a checkpoint")
     else:
-        found = _find_in_run(source, which)
-    problem = broken(found)
+        checkpoint = _find_in_run(source, which)
+    problem = broken(checkpoint)
     if problem:
         raise UserError(f"{problem}; choose another one with `checkpoint`")
-    return found
+    return checkpoint
 
 
 def _find_in_run(run: Path, which: str) -> Checkpoint:
     if which == "best" and (run / BEST).exists():
         which = str(read_json(run / BEST)["images"])
     if which in ("last", "best"):
-        found, problems = last_whole(run)
-        if found is None:
-            raise UserError(f"{run}: no whole checkpoint{''.join(f' ({p})' for p in problems[:1])}")
-        if problems:  # an older one would be another generator than the one asked for
-            raise UserError(f"{problems[0]}; choose the one before with `checkpoint` {found.images}, or train on")
-        return found
+        return _find_last(run)
     for checkpoint in checkpoints(run):
         if which.isdigit() and checkpoint.images == int(which):
             return checkpoint
     there = ", ".join(str(c.images) for c in checkpoints(run))
     raise UserError(f"{run}: no checkpoint {which!r}; there are: last, best, {there}")
+
+
+def _find_last(run: Path) -> Checkpoint:
+    checkpoint, problems = last_whole(run)
+    if checkpoint is None:
+        raise UserError(f"{run}: no whole checkpoint{''.join(f' ({p})' for p in problems[:1])}")
+    if problems:  # an older one would be another generator than the one asked for
+        raise UserError(f"{problems[0]}; choose the one before with `checkpoint` {checkpoint.images}, or train on")
+    return checkpoint
 
 
 def sweep(run: Path) -> None:
@@ -200,7 +240,7 @@ def prune(run: Path, keep: int, best: int | None) -> None:
             shutil.rmtree(checkpoint.path)
 
 
-def all_finite(network: dict[str, Tensor]) -> str | None:
+def first_not_finite(network: dict[str, Tensor]) -> str | None:
     """The first tensor that is not finite, or None."""
     for name, tensor in network.items():
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):

@@ -10,7 +10,7 @@ from dermsynth.io import read_json
 
 CONFIG = "config.json"
 LONGEST_CHAIN = 100
-SAID = {
+MEANINGS = {
     "data.content_hash": "the images are not those that were trained on: ",
     "data.rows_hash": "the images, labels or splits are not those that were trained on: ",
 }
@@ -53,20 +53,25 @@ class TrainingSettings(BaseModel):
     log: int = Field(500, ge=1, description="images between lines of the log")
     keep: int = Field(3, ge=1, description="how many of the last checkpoints stay, beside the best")
     seed: int = Field(0, ge=0)
-    rate: float = Field(1.0, gt=0, description="factor on every learning rate of the recipe; below 1 for fine-tuning")
+    rate: float = Field(1.0, gt=0, description="factor on every learning rate of the family; below 1 for fine-tuning")
     initial: str | None = Field(None, description="run or checkpoint whose weights training starts from")
 
 
 class RunConfig(BaseModel):
     """Everything a run depends on."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
-    recipe: str
+    family: str = Field(alias="recipe", description="name of the GAN family")
     preset: str
-    model: dict[str, Any]
+    model: dict[str, Any] = Field(description="the family's own configuration")
     data: DataSettings
     training: TrainingSettings
+
+    @property
+    def recipe(self) -> str:
+        """The former name of `family`."""
+        return self.family
 
 
 def read_config(run: Path) -> RunConfig:
@@ -119,7 +124,7 @@ def differences(old: RunConfig, new: RunConfig) -> list[str]:
             for key in sorted({*a, *b}):
                 compare(a.get(key), b.get(key), f"{name}.{key}".strip("."))
         elif a != b and name not in ("training.images", "data.folder"):
-            found.append(f"{SAID.get(name, '')}{name} was {a!r}, now {b!r}")
+            found.append(f"{MEANINGS.get(name, '')}{name} was {a!r}, now {b!r}")
 
     compare(old.model_dump(mode="json"), new.model_dump(mode="json"), "")
     return found

@@ -2,10 +2,10 @@
 
 import contextlib
 import ctypes
+import logging
 import os
 import platform
 import socket
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -21,6 +21,8 @@ from torch.distributed.rendezvous import rendezvous
 
 from dermsynth.errors import UserError
 from dermsynth.locks import acquired, release
+
+logger = logging.getLogger(__name__)
 
 WAIT, PATIENCE = "DERMSYNTH_WAIT", 300.0
 """Variable with the seconds for which the processes of a group wait for each other, and its value where it is not set."""
@@ -52,14 +54,14 @@ def place_in_group(environment: Mapping[str, str]) -> Place | None:
     tasks = "SLURM_STEP_NUM_TASKS" if "SLURM_STEP_NUM_TASKS" in environment else "SLURM_NTASKS"
     if not _in_step(environment):
         if environment.get("SLURM_NTASKS", "1") != "1":
-            _tell(
+            logger.warning(
                 f"SLURM_NTASKS is {environment['SLURM_NTASKS']}, and this process was not started by srun: it works alone"
             )
         return None
     if _number(environment, tasks, 1) == 1:
         return None
     if "MASTER_ADDR" not in environment:
-        _tell(
+        logger.warning(
             f"one of {environment[tasks]} tasks of a SLURM step, each of which works alone; to work as one they need "
             "MASTER_ADDR and MASTER_PORT"
         )
@@ -110,7 +112,7 @@ def start(device: str = "auto") -> None:
     names = {"WORLD_SIZE": place.count, "RANK": place.rank, "MASTER_PORT": place.port}
     os.environ.update({name: str(value) for name, value in names.items()})
     patience = _patience(os.environ.get(WAIT, ""))
-    _tell(
+    logger.info(
         f"process {place.rank + 1} of {place.count}: waiting for the others at {place.address}:{place.port} "
         f"({patience:g} seconds at most; {WAIT} sets them)"
     )
@@ -131,24 +133,24 @@ def _patience(text: str) -> float:
 
 def _met(place: Place, patience: float) -> Store:
     """The place where all processes have met; a thread waits, so that this one still hears signals."""
-    found: list[Store | Exception] = []
+    answers: list[Store | Exception] = []
 
     deadline = time.monotonic() + patience
     refused = None if place.rank == 0 else _unreachable(place, deadline)
 
     def meet() -> None:
         try:
-            found.append(next(rendezvous("env://", timeout=timedelta(seconds=patience)))[0])
+            answers.append(next(rendezvous("env://", timeout=timedelta(seconds=patience)))[0])
         except (RuntimeError, ValueError, OSError) as error:
-            found.append(error)
+            answers.append(error)
 
     if refused is None:
         Thread(target=meet, daemon=True).start()
-    while refused is None and not found and time.monotonic() < deadline + 5:  # the thread's own end comes first
+    while refused is None and not answers and time.monotonic() < deadline + 5:  # the thread's own end comes first
         time.sleep(POLL)
-    if found and isinstance(found[0], Store):
-        return found[0]
-    reason = str(refused or (found[0] if found else "no answer")).splitlines()[0][:120]
+    if answers and isinstance(answers[0], Store):
+        return answers[0]
+    reason = str(refused or (answers[0] if answers else "no answer")).splitlines()[0][:120]
     raise UserError(
         f"{place.address}:{place.port}: {place.count} processes were to meet here within {patience:g} seconds and did not "
         f"({reason}); start all of them, or, to work alone, unset WORLD_SIZE, RANK and MASTER_ADDR"
@@ -165,10 +167,6 @@ def _unreachable(place: Place, deadline: float) -> OSError | None:
             if time.monotonic() > deadline:
                 return error
         time.sleep(POLL)
-
-
-def _tell(line: str) -> None:
-    print(f"  {line}", file=sys.stderr)
 
 
 def stop() -> None:

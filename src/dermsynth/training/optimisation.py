@@ -1,4 +1,4 @@
-"""The mechanics between two yields of a recipe: backward, average, finite check, optimiser step."""
+"""The mechanics between two yields of a model: backward, average, finite check, optimiser step."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Player, Progress, Recipe
+from dermsynth.models.base import Batch, Model, Player, Progress
 from dermsynth.training import distributed
 
 
@@ -19,12 +19,12 @@ class TrainingStopped(UserError):
 class Updater:
     """One Adam a player, and the sums of the loss terms since the last line of the log.
 
-    `rate` multiplies every learning rate of the recipe.
+    `rate` multiplies every learning rate of the model.
     """
 
-    def __init__(self, recipe: Recipe, rate: float = 1.0) -> None:
-        self.recipe = recipe
-        self.players = {name: slowed(player, rate) for name, player in recipe.players().items()}
+    def __init__(self, model: Model, rate: float = 1.0) -> None:
+        self.model = model
+        self.players = {name: slowed(player, rate) for name, player in model.players().items()}
         self.optimisers = {name: _adam(player) for name, player in self.players.items()}
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = defaultdict(int)
@@ -34,7 +34,7 @@ class Updater:
 
         The pieces' generators advance in turn, so only one piece's graph is in memory.
         """
-        steps = [self.recipe.step(batch, progress) for batch in batches]
+        steps = [self.model.step(batch, progress) for batch in batches]
         while True:
             yields = [self._backward(step, share=1 / len(steps), first=i == 0) for i, step in enumerate(steps)]
             player = yields[0]
@@ -63,7 +63,7 @@ class Updater:
 
     def _backward(self, step: object, *, share: float, first: bool) -> str | None:
         """Advance one piece to its next yield and add the gradients of its terms; None at the end."""
-        with self.recipe.arithmetic():
+        with self.model.arithmetic():
             player, terms = next(step, (None, {}))  # type: ignore[call-overload]
         if player is None:
             return None

@@ -3,8 +3,8 @@
 Beside another job two threads can be far slower than one, for each operation waits for the slower of them.
 """
 
+import logging
 import os
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,8 @@ from torch import nn
 
 from dermsynth.errors import UserError
 from dermsynth.io import read_json
+
+logger = logging.getLogger(__name__)
 
 ENVIRONMENT = "environment.json"
 VARIABLE = "OMP_NUM_THREADS"
@@ -72,9 +74,8 @@ def _chosen(asked: int | None, run: Path | None, device: str) -> Threads:
     if earlier is not None and earlier <= cores():
         return Threads(earlier, "as this run was trained so far")
     if earlier is not None:
-        print(
-            f"  trained with {earlier} threads so far, here are {cores()} processors: the run does not go on bit for bit",
-            file=sys.stderr,
+        logger.warning(
+            f"trained with {earlier} threads so far, here are {cores()} processors: the run does not go on bit for bit"
         )
     if os.environ.get(VARIABLE):
         return Threads(torch.get_num_threads(), VARIABLE)
@@ -93,8 +94,8 @@ def fastest(most: int) -> Threads:
     for number in numbers[1:]:
         if rates[number] > WORTHWHILE * rates[best]:
             best = number
-    told = ", ".join(f"{number}: {rate / rates[numbers[0]]:.2f}" for number, rate in rates.items())
-    return Threads(best, f"tried, speed by threads {told}; `threads` sets it")
+    speeds = ", ".join(f"{number}: {rate / rates[numbers[0]]:.2f}" for number, rate in rates.items())
+    return Threads(best, f"tried, speed by threads {speeds}; `threads` sets it")
 
 
 def _rate(number: int) -> float:

@@ -6,38 +6,49 @@ import torch
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Recipe, require_edition
+from dermsynth.models.base import Model, require_edition
 from dermsynth.training.checkpoints import Checkpoint
 
-STATISTICS = ("augmentation.", "pool_", "shown", "trained")
-"""Buffers that belong to the old data and the old training, not to the networks."""
 
-
-def transfer(recipe: Recipe, name: str, classes: Sequence[str], checkpoint: Checkpoint) -> str:
-    """Copy every weight that has a place in `recipe`; returns one line on what was copied.
+def transfer(model: Model, family: str, classes: Sequence[str], checkpoint: Checkpoint) -> str:
+    """Copy every weight of a checkpoint that has a place in `model`.
 
     Tensors are matched by name, so blocks of the same resolution meet. Where shapes differ the common corner is
-    copied and the rest keeps its fresh start: a wider layer keeps what it knew. Rows and columns that belong to a
-    class are matched by the class's name.
+    copied and the rest keeps its fresh start: a wider layer keeps what it knew. Columns that belong to a class are
+    matched by the class's name. Buffers that describe the old training stay as they are.
 
-    Raises UserError when the checkpoint is of another family, or of other classes and the family cannot match them.
+    Parameters
+    ----------
+    model
+        Networks with fresh weights; they are changed.
+    family
+        The name of its family.
+    classes
+        Names of the classes that `model` is conditioned on; none for an unconditional one.
+    checkpoint
+        Where the weights come from.
+
+    Returns
+    -------
+    str
+        One line on what was copied.
+
+    Raises
+    ------
+    UserError
+        The checkpoint is of another family, or of other classes and the family cannot match them.
     """
-    if checkpoint.state["recipe"] != name:
-        raise UserError(f"{checkpoint.path}: a checkpoint of {checkpoint.state['recipe']!r}, not of {name!r}")
-    require_edition(type(recipe), checkpoint.state, checkpoint.path)
-    old_classes = list(checkpoint.state["classes"])
-    if old_classes and classes and old_classes != list(classes) and not recipe.matches_classes:
-        raise UserError(
-            f"{checkpoint.path}: classes {', '.join(old_classes)}, now {', '.join(classes)}; {name} transfers between the same "
-            "classes, or from and to an unconditional model"
-        )
-    old, new = checkpoint.network(), recipe.state_dict()
+    old_classes = list(checkpoint.state.classes)
+    _check(model, family, classes, checkpoint)
+    old, new = checkpoint.network(), model.state_dict()
     exact = partial = 0
     with torch.no_grad():
         for key, target in new.items():
-            if key not in old or key.startswith(STATISTICS):
+            if key not in old or _is_training_state(model, key):
                 continue
-            source = _by_class(key, old[key], old_classes, list(classes))
+            source = old[key]
+            if key in model.class_columns:
+                source = _reorder_classes(source, old_classes, classes)
             if source.shape == target.shape:
                 target.copy_(source)
                 exact += 1
@@ -51,9 +62,23 @@ def transfer(recipe: Recipe, name: str, classes: Sequence[str], checkpoint: Chec
     return f"from {checkpoint.path}: {exact} tensors copied, {partial} in part, {fresh} fresh"
 
 
-def _by_class(key: str, source: Tensor, old: list[str], new: list[str]) -> Tensor:
-    """Re-order what is per class, the embedding's columns; new classes get the mean."""
-    if not key.endswith("embed.weight"):
-        return source
+def _check(model: Model, family: str, classes: Sequence[str], checkpoint: Checkpoint) -> None:
+    state = checkpoint.state
+    if state.family != family:
+        raise UserError(f"{checkpoint.path}: a checkpoint of {state.family!r}, not of {family!r}")
+    require_edition(type(model), family, state.edition, checkpoint.path)
+    if state.classes and classes and list(state.classes) != list(classes) and not model.class_columns:
+        raise UserError(
+            f"{checkpoint.path}: classes {', '.join(state.classes)}, now {', '.join(classes)}; {family} transfers between the "
+            "same classes, or from and to an unconditional model"
+        )
+
+
+def _is_training_state(model: Model, key: str) -> bool:
+    return any(key == name or key.startswith(f"{name}.") for name in model.training_state)
+
+
+def _reorder_classes(source: Tensor, old: Sequence[str], new: Sequence[str]) -> Tensor:
+    """Columns of `source` [n, old classes] in the order of the new classes; a class that is new gets the mean."""
     mean = source.mean(dim=1, keepdim=True)
     return torch.cat([source[:, old.index(c)][:, None] if c in old else mean for c in new], dim=1)

@@ -1,4 +1,4 @@
-"""What a classifier is shown: real images, synthetic ones, both, and the controls that tell more images from better ones."""
+"""The arms of a utility experiment: real images, synthetic ones, both, and controls for longer training."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
@@ -8,12 +8,23 @@ from dermsynth.errors import UserError
 
 @dataclass(frozen=True)
 class Arm:
-    """One way to train.
+    """One way to train a classifier; `name` is its identifier in every table.
 
-    `real` is the share of the real training images, `synthetic` how many synthetic images there are for each real one of the
-    whole training set (all there are: None), `length` how many images are shown, in the experiment's own number. `variant` names
-    another synthetic set than the experiment's, edited or without artefacts; or, without synthetic images, edited copies of the
-    real training images.
+    Parameters
+    ----------
+    name
+        Unique within an experiment.
+    real
+        Share of the real training images, 0 to 1.
+    synthetic
+        Synthetic images for each image of the whole real training set; None for all that there are.
+    length
+        Training length, in multiples of the experiment's number of images shown.
+    classical
+        Whether images are also scaled, shifted and recoloured (classical augmentation).
+    variant
+        Another synthetic set than the experiment's, edited or without artefacts; with no synthetic images, edited copies of
+        the real training images.
     """
 
     name: str
@@ -23,9 +34,19 @@ class Arm:
     classical: bool = False
     variant: str = ""
 
+    @property
+    def is_mixed(self) -> bool:
+        """Whether real and synthetic images are shown together."""
+        return self.real > 0 and self.synthetic != 0
+
+    @property
+    def is_real_only(self) -> bool:
+        """Whether it shows unedited real images alone, for as long as the baseline: a point of the learning curve."""
+        return self.synthetic == 0 and self.length == 1 and not self.variant
+
 
 def mixed(ratio: float) -> Arm:
-    """Real and synthetic images, with as many more shown that every real one is seen as often as without."""
+    """Real and synthetic images, shown for so long that every real image is seen as often as without synthetic ones."""
     return Arm(f"mixed 1:{ratio:g}", synthetic=ratio, length=1 + ratio)
 
 
@@ -34,7 +55,8 @@ OVERSAMPLED = Arm("real, shown twice as long", length=2.0)
 CLASSICAL = Arm("real, classical augmentation", length=2.0, classical=True)
 SYNTHETIC = Arm("synthetic", real=0.0, synthetic=None)
 ARMS = (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC, mixed(0.5), mixed(1))
-"""The usual arms. Mixed arms are judged against both real ones: what is won by showing images longer is no merit of theirs."""
+"""The default arms. Mixed arms are compared with both real ones: longer training alone is no merit of synthetic images."""
+NAMED = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC}
 
 
 def fewer(share: float) -> Arm:
@@ -42,59 +64,62 @@ def fewer(share: float) -> Arm:
     return Arm(f"real, {100 * share:g}% of the images", real=share)
 
 
-NAMED = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC}
+def parse_arms(names: tuple[str, ...], variants: Collection[str] = (), copies: Collection[str] = ()) -> tuple[Arm, ...]:
+    """Arms by name: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`.
 
+    Parameters
+    ----------
+    names
+        `synthetic@NAME` and `mixed=RATIO@NAME` use a synthetic variant, `real@NAME` and `real=SHARE@NAME` edited copies. Without
+        names: the default arms, `synthetic` and `mixed=1` of every variant, and `real` of all copies.
+    variants
+        Names of further synthetic sets.
+    copies
+        Names of edited copies of the real set.
 
-def arms_of(names: tuple[str, ...], variants: Collection[str] = (), copies: Collection[str] = ()) -> tuple[Arm, ...]:
-    """Arms by name: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`; without names the usual ones.
+    Returns
+    -------
+    tuple of Arm
+        Without duplicates; arms that were named always start with `real`.
 
-    `synthetic@NAME` and `mixed=RATIO@NAME` are of a synthetic variant, `real@NAME` and `real=SHARE@NAME` of edited copies;
-    without names every synthetic variant has the first two (the latter at 1), all copies the third.
-
-    Raises UserError for a name, number or variant that means nothing.
+    Raises
+    ------
+    UserError
+        For an unknown name, number or variant.
     """
     if not names:
-        usual = [_of_variant(arm, name) for name in variants for arm in (SYNTHETIC, mixed(1))]
-        return (*ARMS, *usual, *(_of_variant(REAL, name) for name in copies))
-    return tuple(dict.fromkeys([REAL, *(_arm(name, variants, copies) for name in names)]))
+        of_variants = [_with_variant(arm, name) for name in variants for arm in (SYNTHETIC, mixed(1))]
+        return (*ARMS, *of_variants, *(_with_variant(REAL, name) for name in copies))
+    return tuple(dict.fromkeys([REAL, *(_parse_arm(name, variants, copies) for name in names)]))
 
 
-def _arm(whole: str, variants: Collection[str], copies: Collection[str]) -> Arm:
-    name, at, variant = whole.partition("@")
-    synthetic, real = name.startswith(("synthetic", "mixed")), name.startswith("real")
-    if at and not (synthetic and variant in variants) and not (real and variant in copies):
+def _parse_arm(text: str, variants: Collection[str], copies: Collection[str]) -> Arm:
+    name, at, variant = text.partition("@")
+    arm = _parse_plain_arm(name)
+    if not at:
+        return arm
+    if variant not in (copies if arm.synthetic == 0 else variants):
         raise UserError(
-            f"`arms` {whole!r}: after @ comes a name given with `variant`: of a synthetic set after synthetic or mixed=RATIO, "
-            "of copies of the real set after real"
+            f"`arms` {text!r}: after @ comes a name given with `variant`: a synthetic set after synthetic or mixed=RATIO, "
+            "edited copies of the real set after real"
         )
-    return _of_variant(_plain(name), variant) if variant else _plain(name)
+    return _with_variant(arm, variant)
 
 
-def _plain(name: str) -> Arm:
-    kind, equals, text = name.partition("=")
-    number = _number(text) if equals else None
+def _parse_plain_arm(text: str) -> Arm:
+    kind, equals, value = text.partition("=")
+    number = _number(value) if equals else None
     if not equals and kind in NAMED:
         return NAMED[kind]
     if kind == "mixed" and number is not None and 0 < number <= 100:
         return mixed(number)
     if kind == "real" and number is not None and 0 < number < 1:
         return fewer(number)
-    raise UserError(f"`arms` {name!r}: write {', '.join(NAMED)}, mixed=RATIO or real=SHARE (below 1)")
+    raise UserError(f"`arms` {text!r}: write {', '.join(NAMED)}, mixed=RATIO or real=SHARE (below 1)")
 
 
-def _of_variant(arm: Arm, variant: str) -> Arm:
+def _with_variant(arm: Arm, variant: str) -> Arm:
     return replace(arm, name=f"{arm.name}, {variant}", variant=variant)
-
-
-def named(text: str) -> tuple[str, str]:
-    """Name and folder of a variant.
-
-    Raises UserError where either is missing.
-    """
-    name, _, place = text.partition("=")
-    if not name or not place:
-        raise UserError(f"`variant` {text!r}: write NAME=DIR")
-    return name, place
 
 
 def _number(text: str) -> float | None:

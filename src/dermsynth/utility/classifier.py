@@ -1,9 +1,10 @@
 """A classifier of two classes: backbone, training measured in images shown, scores."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -27,12 +28,12 @@ from dermsynth.statistics.roc import Array, auc
 Images = NDArray[np.uint8]
 CHUNK, WEIGHTS = 64, "classifier.safetensors"
 CHECKS = 4
-"""Times during a training at which the validation images are scored; the best state is kept."""
+"""Times during a training at which the validation images are scored."""
 
 
 @dataclass(frozen=True)
 class Training:
-    """How classifiers are trained; `images` counts images shown, of whatever kind."""
+    """How classifiers are trained; `images` counts images shown, real or synthetic."""
 
     backbone: str = "small"
     images: int = 8_000
@@ -55,16 +56,14 @@ class Small(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """[n, 3, h, w] -> [n, 128]."""
-        found: Tensor = self.layers(image).mean(dim=(2, 3))
-        return found
+        features: Tensor = self.layers(image).mean(dim=(2, 3))
+        return features
 
 
 def backbone(place: str, *, trained: bool = True) -> tuple[nn.Module, int]:
     """A network from images to features and how many these are: `small`, `mobilenet=FILE`, `timm:NAME` or `timm:NAME=FILE`.
 
-    Where it need not be trained, no file is needed.
-
-    timm's networks start untrained where no file is given: nothing is downloaded.
+    timm's networks start untrained where no file is given: nothing is downloaded. Unless `trained`, weights are left out.
 
     Raises UserError when the place is not understood or its weights are not what they should be.
     """
@@ -97,21 +96,19 @@ class Classifier(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """[n, 3, h, w], normalised -> [n]."""
-        found: Tensor = self.head(self.backbone(image)).squeeze(1)
-        return found
+        logits: Tensor = self.head(self.backbone(image)).squeeze(1)
+        return logits
 
     def probabilities(self, images: Images) -> Array:
         """Of the positive class, for uint8 [n, 3, h, w]."""
         self.eval()
-        found = []
+        chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
         with torch.inference_mode():
-            for start in range(0, len(images), CHUNK):
-                found.append(self(normalised(images[start : start + CHUNK])).double().sigmoid().numpy())
-        return np.concatenate(found)
+            return np.concatenate([self(normalised(chunk)).double().sigmoid().numpy() for chunk in chunks])
 
 
 def write_classifier(folder: Path, model: Classifier, training: Training, decoding: Decoding, threshold: float) -> None:
-    """Keep a trained classifier with how its images were decoded and from which probability on it calls them positive."""
+    """Write a trained classifier with the decoding of its images and the probability from which on it calls them positive."""
     weights = {key: value.contiguous() for key, value in model.state_dict().items()}
     facts = {"backbone": training.backbone.partition("=")[0], "decoding": json.dumps(asdict(decoding))}
     facts |= {"threshold": str(threshold)}
@@ -120,7 +117,7 @@ def write_classifier(folder: Path, model: Classifier, training: Training, decodi
 
 
 def load_classifier(folder: Path) -> Classifier:
-    """The classifier of real images that a utility experiment kept.
+    """The classifier of real images that a utility experiment wrote.
 
     Raises UserError when the folder holds none.
     """
@@ -140,7 +137,7 @@ def load_classifier(folder: Path) -> Classifier:
 
 
 def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Extractor:
-    """As `networks.features.load_extractor`, and `classifier=DIR`: the classifier of real images of a utility experiment.
+    """As `backbones.extractors.load_extractor`, and `classifier=DIR`: the classifier of real images of a utility experiment.
 
     Raises UserError when the name or the file is not understood.
     """
@@ -155,8 +152,9 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         return np.stack([1 - positive, positive], axis=1)
 
     def network(images: Tensor) -> Tensor:
-        found: Tensor = model.backbone(imagenet_normalised(images.contiguous(memory_format=torch.channels_last) / 255))
-        return found
+        x = imagenet_normalised(images.contiguous(memory_format=torch.channels_last) / 255)
+        features: Tensor = model.backbone(x)
+        return features
 
     return Extractor(
         f"classifier ({model.name})",
@@ -170,7 +168,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
 
 
 def normalised(images: Images) -> Tensor:
-    """uint8 [n, 3, h, w] as ImageNet's networks are used to them."""
+    """uint8 [n, 3, h, w] with ImageNet's means and deviations taken out."""
     require_pixels(images)
     x = torch.from_numpy(np.array(images)).float().contiguous(memory_format=torch.channels_last)
     return imagenet_normalised(x / 255)
@@ -180,31 +178,31 @@ Augment = Callable[[Images, np.random.Generator], Images]
 
 
 def mirrored(images: Images, random: np.random.Generator) -> Images:
-    """Every image mirrored or not, turned by a quarter or not: what a skin image may always undergo."""
-    found = images.copy()
+    """A random dihedral transform of every image (of images that are not square: mirrored, turned by half)."""
+    transformed = images.copy()
     for i, (flip, turn) in enumerate(
         zip(random.random(len(images)) < 0.5, random.integers(0, 4, len(images)), strict=True)
     ):
         image = images[i, :, :, ::-1] if flip else images[i]
         quarter = int(turn) if image.shape[1] == image.shape[2] else 2 * (int(turn) % 2)
-        found[i] = np.rot90(image, quarter, axes=(1, 2))
-    return found
+        transformed[i] = np.rot90(image, quarter, axes=(1, 2))
+    return transformed
 
 
 def classical(images: Images, random: np.random.Generator) -> Images:
-    """Mirrored, and turned, scaled, shifted, brighter or darker, more or less colourful: classical augmentation."""
-    found = mirrored(images, random)
+    """Classical augmentation: dihedral, rotated, scaled, shifted, brightness, contrast and saturation changed."""
+    changed = mirrored(images, random)
     height, width = images.shape[2:]
-    for i in range(len(found)):
+    for i in range(len(changed)):
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-45, 45), random.uniform(0.85, 1.2))
         turn[:, 2] += random.uniform(-0.08, 0.08, 2) * (width, height)
-        pixels = np.ascontiguousarray(found[i].transpose(1, 2, 0))
+        pixels = np.ascontiguousarray(changed[i].transpose(1, 2, 0))
         pixels = cv2.warpAffine(pixels, turn, (width, height), borderMode=cv2.BORDER_REFLECT).astype(np.float32)
         grey = pixels.mean(axis=2, keepdims=True)
         pixels = grey + (pixels - grey) * random.uniform(0.7, 1.3)
         pixels = (pixels - 128) * random.uniform(0.8, 1.2) + 128 + random.uniform(-20, 20)
-        found[i] = np.clip(pixels, 0, 255).astype(np.uint8).transpose(2, 0, 1)
-    return found
+        changed[i] = np.clip(pixels, 0, 255).astype(np.uint8).transpose(2, 0, 1)
+    return changed
 
 
 @dataclass(frozen=True)
@@ -215,7 +213,7 @@ class Examples:
     truth: NDArray[np.bool_]
     weights: Array | None = None
 
-    def drawn(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
+    def draw(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
         """Indices drawn with replacement, both classes equally often, within a class by weight."""
         weights = np.ones(len(self.truth)) if self.weights is None else self.weights.astype(float).copy()
         for side in (self.truth, ~self.truth):
@@ -223,34 +221,53 @@ class Examples:
         return random.choice(len(weights), count, p=weights / weights.sum())
 
 
+class Checkpoint(NamedTuple):
+    """The state with the highest validation AUC so far, and after how many images shown."""
+
+    validation_auc: float
+    images: int
+    state: dict[str, Tensor]
+
+
 def trained(
-    shown: Examples, validation: Examples, training: Training, augment: Augment, *, seed: int
-) -> tuple[Classifier, Mapping[str, float]]:
-    """Train on as many images as asked for and keep the state with the highest validation AUC; says which that was.
+    examples: Examples, validation: Examples, training: Training, augment: Augment, *, seed: int
+) -> tuple[Classifier, Checkpoint]:
+    """Train a classifier, and return it in the state with the highest validation AUC.
 
     AdamW with half a cosine of learning rate (Loshchilov & Hutter 2017), batches in which both classes are equally frequent.
+
+    Raises UserError when no score is finite.
     """
     random = np.random.default_rng(seed)
     model = Classifier(training.backbone, seed)
     steps = max(training.images // training.batch, CHECKS)
     optimiser = torch.optim.AdamW(model.parameters(), training.learning_rate, weight_decay=training.weight_decay)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    best: tuple[float, int, dict[str, Tensor]] = (-1.0, 0, {})
+    best = Checkpoint(-1.0, 0, {})
     for step in range(1, steps + 1):
-        model.train()
-        index = shown.drawn(training.batch, random)
-        logits = model(normalised(augment(np.asarray(shown.images[index]), random)))
-        loss = F.binary_cross_entropy_with_logits(logits, torch.from_numpy(shown.truth[index]).float())
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        optimiser.step()
+        index = examples.draw(training.batch, random)
+        _step(model, optimiser, augment(np.asarray(examples.images[index]), random), examples.truth[index])
         schedule.step()
         if step * CHECKS % steps < CHECKS:
-            scores = model.probabilities(validation.images)
-            value = auc(validation.truth, scores)
-            if np.isfinite(scores).all() and value > best[0]:
-                best = (value, step * training.batch, {k: v.clone() for k, v in model.state_dict().items()})
-    if not best[2]:
+            best = _better(model, validation, step * training.batch, best)
+    if not best.state:
         raise UserError(f"classifier: no finite score in {training.images} images; use a smaller `learning_rate`")
-    model.load_state_dict(best[2])
-    return model, {"validation_auc": best[0], "images": float(best[1])}
+    model.load_state_dict(best.state)
+    return model, best
+
+
+def _step(model: Classifier, optimiser: torch.optim.Optimizer, images: Images, truth: NDArray[np.bool_]) -> None:
+    model.train()
+    loss = F.binary_cross_entropy_with_logits(model(normalised(images)), torch.from_numpy(truth).float())
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()
+    optimiser.step()
+
+
+def _better(model: Classifier, validation: Examples, images: int, best: Checkpoint) -> Checkpoint:
+    """The model's state if it scores higher than the best so far, else that."""
+    scores = model.probabilities(validation.images)
+    value = auc(validation.truth, scores)
+    if not np.isfinite(scores).all() or value <= best.validation_auc:
+        return best
+    return Checkpoint(value, images, {key: tensor.clone() for key, tensor in model.state_dict().items()})

@@ -1,4 +1,4 @@
-"""Arms against one another: the same test images for all, several seeds each, every score kept."""
+"""Arms against one another: the same test images for all, several seeds each, every score stored."""
 
 import hashlib
 import json
@@ -9,31 +9,42 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pydantic import ValidationError
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
-from dermsynth.evaluation.sides import Side, remarks
-from dermsynth.evaluation.verdict import USEFULNESS
+from dermsynth.evaluation.results import USEFULNESS, Usefulness
+from dermsynth.evaluation.sides import Remark, Side, remarks
 from dermsynth.io import environment, read_json, replacing, write_json
 from dermsynth.locks import LOCK, folder_lock
 from dermsynth.progress import progress_bar
 from dermsynth.statistics.roc import Array, auc, best_threshold
 from dermsynth.utility.arms import REAL, Arm
-from dermsynth.utility.cautions import cautions
-from dermsynth.utility.classifier import Training, classical, mirrored, trained, write_classifier
-from dermsynth.utility.datasets import HeldOut, Material
-from dermsynth.utility.metrics import Scored, comparisons, figures_of, verdict, worth
+from dermsynth.utility.classifier import Classifier, Training, classical, mirrored, trained, write_classifier
+from dermsynth.utility.material import HeldOut, Material
+from dermsynth.utility.metrics import ArmScores, arm_figures, comparisons
+from dermsynth.utility.results import (
+    ArmFigures,
+    Comparison,
+    RealSet,
+    Settings,
+    SyntheticSet,
+    SyntheticTest,
+    TestSet,
+    UtilityResult,
+)
+from dermsynth.utility.verdict import cautions, verdict, worth
 
 GROWING = ("arms", "repeats", "variants")
-"""Settings of which an experiment may be given more."""
+"""Settings that may grow when an experiment is continued."""
 RESULT, SETTINGS = "utility.json", "settings.json"
 VALIDATION, MADE = "(validation)", "(synthetic)"
-"""Names under which the scores of images that are no test set are kept."""
+"""Names under which the scores of validation and synthetic images are stored."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is compared, how often, and how classifiers are trained."""
+    """Which arms are compared, how many classifiers are trained for each, and how."""
 
     arms: Sequence[Arm]
     repeats: int = 5
@@ -41,50 +52,24 @@ class Plan:
     seed: int = 0
 
 
-def carry_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
-    """Train every arm `repeats` times and write scores, figures and verdict into `out`. Repeated, it goes on.
+def carry_out(material: Material, plan: Plan, out: Path) -> UtilityResult:
+    """Train every arm `repeats` times and write scores, figures and verdict into `out`; repeated, it continues.
 
-    Raises UserError when `out` holds an experiment with other settings.
+    Nothing is written into the data sets. Raises UserError when `out` holds an experiment with other settings.
     """
     with folder_lock(out):
-        return _carried_out(material, plan, out)
-
-
-def _carried_out(material: Material, plan: Plan, out: Path) -> dict[str, Any]:
-    require_seed(plan.seed)
-    plan = _with_earlier(plan, out)
-    for arm in plan.arms:
-        material.wanted(arm)  # an arm that cannot be made is told now
-    _claim(material, plan, out)
-    jobs = [(arm, repeat) for repeat in range(plan.repeats) for arm in plan.arms]
-    for arm, repeat in progress_bar(jobs, total=len(jobs), label="training classifiers", unit="model"):
-        path = _scores_path(out, arm, repeat)
-        if not path.exists():
-            _train_one(material, plan, arm, repeat, path)
-    tables = {arm: _tables(plan, arm, out) for arm in plan.arms}
-    found = [_scored(material, arm, test, tables[arm]) for test in material.tests for arm in plan.arms]
-    result = {
-        "schema": 1,
-        "settings": read_json(out / SETTINGS),
-        "figures": [figures_of(one, plan.seed) for one in found],
-        "comparisons": [
-            c for test in material.tests for c in comparisons([f for f in found if f.test is test], plan.seed)
-        ],
-        "environment": environment(),
-    }
-    result["outcome"], result["verdict"] = verdict(result, material.tests[0].name)
-    made = Side(material.synthetic, material.synthetic_images, "synthetic")
-    sides = remarks(made, Side(material.training, material.training_images, "real"), material.decoding, True)
-    result["sides"] = sides
-    result["cautions"] = [*cautions(result), *(f"{one['says']}." for one in sides if one["level"] == "warning")]
-    result["worth"] = worth(result, len(material.training.table), material.tests[0].name)
-    if REAL in plan.arms and material.both_made:
-        truth = material.classes.truth(material.synthetic)
-        areas = [auc(truth, scores) for scores in _kept(tables[REAL], MADE)]
-        result["trained_on_real_tested_on_synthetic"] = {"auc": float(np.mean(areas)), "images": len(truth)}
-    write_json(out / RESULT, result)
-    told = {"outcome": result["outcome"], "verdict": result["verdict"], "content_hash": material.synthetic.content_hash}
-    write_json(material.synthetic.folder / USEFULNESS, told)
+        require_seed(plan.seed)
+        plan = _with_earlier(plan, out)
+        for arm in plan.arms:
+            material.synthetic_count(arm)  # an arm without enough images is refused before anything is trained
+        settings = _claim(material, plan, out)
+        _train_missing(material, plan, out)
+        result = _result(material, plan, settings, out)
+        result.save(out / RESULT)
+        usefulness = Usefulness(
+            outcome=result.outcome, verdict=result.verdict, content_hash=material.synthetic.content_hash
+        )
+        write_json(out / USEFULNESS, usefulness.model_dump())
     return result
 
 
@@ -97,64 +82,76 @@ def _with_earlier(plan: Plan, out: Path) -> Plan:
     return replace(plan, arms=tuple(arms), repeats=max(plan.repeats, int(earlier["repeats"])))
 
 
-def _claim(material: Material, plan: Plan, out: Path) -> None:
-    settings = {
-        "arms": [asdict(arm) for arm in plan.arms],
-        "repeats": plan.repeats,
-        "training": asdict(plan.training),
-        "seed": plan.seed,
-        "positive": material.classes.positive,
-        "negative": list(material.classes.negative),
-        "real": {
-            "content_hash": material.training.content_hash,
-            "training_images": len(material.training.table),
-            "rows": table_hash(material.training),
-        },
-        "validation_images": len(material.validation.truth),
-        "validation_rows": table_hash(material.validation_rows),
-        "synthetic": {"content_hash": material.synthetic.content_hash, "images": len(material.synthetic.table)},
-        "variants": {
-            name: {"content_hash": rows.content_hash, "images": len(rows.table)}
-            for name, (rows, _) in material.variants.items()
-        }
-        | {
-            name: {"content_hash": copies.content_hash, "images": len(copies.rows)}
-            for name, copies in material.copies.items()
-        },
-        "tests": [
-            {"name": t.name, "images": len(t.truth), "positive": int(t.truth.sum()), "rows": table_hash(t.rows)}
-            for t in material.tests
-        ],
-    }
-    settings = json.loads(json.dumps(settings))
+def _claim(material: Material, plan: Plan, out: Path) -> Settings:
+    """Write the settings into `out`, unless it holds something else."""
+    settings = _settings(material, plan)
+    values = json.loads(json.dumps(settings.model_dump()))
     path = out / SETTINGS
     if path.exists():
-        earlier = read_json(path)
-        changed = [key for key in settings if key not in GROWING and earlier.get(key) != settings[key]]
-        known = earlier.get("variants", {})
-        changed += [f"variant {name}" for name in known if settings["variants"].get(name) != known[name]]
+        changed = _changes(read_json(path), values)
         if changed:
             raise UserError(f"{out}: begun with another {changed[0]}; choose another `out`")
     elif any(path.name != LOCK for path in out.iterdir()):
         raise UserError(f"{out}: not empty and no utility experiment; choose another `out`")
-    write_json(path, settings)
+    write_json(path, values)
+    return settings
 
 
-def _scores_path(out: Path, arm: Arm, repeat: int) -> Path:
-    told = {name: value for name, value in asdict(arm).items() if name != "variant" or value}
-    key = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:12]
-    return out / "scores" / f"{key}-{repeat}.csv"
+def _settings(material: Material, plan: Plan) -> Settings:
+    training, synthetic = material.training, material.synthetic
+    variants = {name: (rows.content_hash, len(rows.table)) for name, (rows, _) in material.variants.items()}
+    variants |= {name: (copies.content_hash, len(copies.rows)) for name, copies in material.copies.items()}
+    return Settings(
+        arms=tuple(plan.arms),
+        repeats=plan.repeats,
+        training=plan.training,
+        seed=plan.seed,
+        positive=material.classes.positive,
+        negative=material.classes.negative,
+        real=RealSet(
+            content_hash=training.content_hash, training_images=len(training.table), rows=table_hash(training)
+        ),
+        validation_images=len(material.validation.truth),
+        validation_rows=table_hash(material.validation_rows),
+        synthetic=SyntheticSet(content_hash=synthetic.content_hash, images=len(synthetic.table)),
+        variants={name: SyntheticSet(content_hash=known, images=count) for name, (known, count) in variants.items()},
+        tests=tuple(
+            TestSet(name=test.name, images=len(test.truth), positive=int(test.truth.sum()), rows=table_hash(test.rows))
+            for test in material.tests
+        ),
+    )
 
 
-def _train_one(material: Material, plan: Plan, arm: Arm, repeat: int, path: Path) -> None:
+def _changes(earlier: dict[str, Any], settings: dict[str, Any]) -> list[str]:
+    """Names of settings that are not as they were, but for those that may grow."""
+    changed = [key for key in settings if key not in GROWING and earlier.get(key) != settings[key]]
+    variants = earlier.get("variants", {})
+    return changed + [f"variant {name}" for name in variants if settings["variants"].get(name) != variants[name]]
+
+
+def _train_missing(material: Material, plan: Plan, out: Path) -> None:
+    jobs = [(arm, repeat) for repeat in range(plan.repeats) for arm in plan.arms]
+    for arm, repeat in progress_bar(jobs, total=len(jobs), label="training classifiers", unit="model"):
+        path = _scores_path(out, arm, repeat)
+        if not path.exists():
+            _train_classifier(material, plan, arm, repeat, path)
+
+
+def _train_classifier(material: Material, plan: Plan, arm: Arm, repeat: int, path: Path) -> None:
+    """Train one classifier and store what it says of test, validation and, of the first arm, synthetic images."""
     seed = plan.seed + repeat
-    shown = material.shown(arm, seed)
     length = max(round(plan.training.images * arm.length), plan.training.batch)
-    training = Training(**{**asdict(plan.training), "images": length})
-    model, _ = trained(shown, material.validation, training, classical if arm.classical else mirrored, seed=seed)
+    training = replace(plan.training, images=length)
+    augment = classical if arm.classical else mirrored
+    model, _ = trained(material.examples(arm, seed), material.validation, training, augment, seed=seed)
     if arm == REAL and repeat == 0:
-        chosen = best_threshold(material.validation.truth, model.probabilities(material.validation.images))
-        write_classifier(path.parent.parent, model, training, material.decoding, chosen)
+        threshold = best_threshold(material.validation.truth, model.probabilities(material.validation.images))
+        write_classifier(path.parent.parent, model, training, material.decoding, threshold)
+    with replacing(path) as temporary:
+        _scores(material, arm, model).to_csv(temporary, index=False)
+
+
+def _scores(material: Material, arm: Arm, model: Classifier) -> pd.DataFrame:
     rows = [
         pd.DataFrame(
             {"test": test.name, "file_name": test.rows.table["file_name"], "score": model.probabilities(test.images)}
@@ -162,34 +159,89 @@ def _train_one(material: Material, plan: Plan, arm: Arm, repeat: int, path: Path
         for test in material.tests
     ]
     validation = pd.DataFrame({"test": VALIDATION, "score": model.probabilities(material.validation.images)})
-    if arm == REAL:  # train on real, test on synthetic: what of the classes the synthetic images show
-        made = model.probabilities(material.synthetic_images)
-        rows.append(pd.DataFrame({"test": MADE, "file_name": material.synthetic.table["file_name"], "score": made}))
-    with replacing(path) as temporary:
-        pd.concat([*rows, validation]).to_csv(temporary, index=False)
+    if arm == REAL:  # train on real, test on synthetic: whether synthetic images show their labels
+        scores = model.probabilities(material.synthetic_images)
+        rows.append(pd.DataFrame({"test": MADE, "file_name": material.synthetic.table["file_name"], "score": scores}))
+    return pd.concat([*rows, validation])
 
 
-def _tables(plan: Plan, arm: Arm, out: Path) -> list[pd.DataFrame]:
-    """What every repeat of an arm has left."""
-    return [pd.read_csv(_scores_path(out, arm, repeat), keep_default_na=False) for repeat in range(plan.repeats)]
+def _scores_path(out: Path, arm: Arm, repeat: int) -> Path:
+    values = {name: value for name, value in asdict(arm).items() if name != "variant" or value}
+    key = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
+    return out / "scores" / f"{key}-{repeat}.csv"
 
 
-def _scored(material: Material, arm: Arm, test: HeldOut, tables: Sequence[pd.DataFrame]) -> Scored:
-    truth = material.validation.truth
-    chosen = best_threshold(truth, _kept(tables, VALIDATION).mean(axis=0))
-    return Scored(arm, test, _kept(tables, test.name), chosen, float(truth.mean()))
-
-
-def kept_scores(out: Path, arm: Arm, repeats: int, test: str) -> Array:
-    """What every repeat of an arm said of a test set's images, in its order: [repeats, n]."""
-    return _kept(
-        [pd.read_csv(_scores_path(out, arm, repeat), keep_default_na=False) for repeat in range(repeats)], test
+def _result(material: Material, plan: Plan, settings: Settings, out: Path) -> UtilityResult:
+    tables = {arm: _tables(plan.repeats, arm, out) for arm in plan.arms}
+    figures: list[ArmFigures] = []
+    rows: list[Comparison] = []
+    for test in material.tests:
+        scores = [_arm_scores(material, arm, test, tables[arm]) for arm in plan.arms]
+        figures += [arm_figures(arm, plan.seed) for arm in scores]
+        rows += comparisons(scores, plan.seed)
+    first = material.tests[0].name
+    of_first = [row for row in figures if row.test == first]
+    outcome, text = verdict(of_first, [row for row in rows if row.test == first], plan.arms)
+    sides = _sides(material)
+    warnings = [f"{remark.says}." for remark in sides if remark.level == "warning"]
+    return UtilityResult(
+        settings=settings,
+        figures=tuple(figures),
+        comparisons=tuple(rows),
+        environment=environment(),
+        outcome=outcome,
+        verdict=text,
+        sides=sides,
+        cautions=(*cautions(figures, rows, plan.repeats), *warnings),
+        worth=worth(of_first, plan.arms, len(material.training.table)),
+        trained_on_real_tested_on_synthetic=_synthetic_test(material, tables.get(REAL)),
     )
 
 
-def _kept(tables: Sequence[pd.DataFrame], name: str) -> Array:
+def _sides(material: Material) -> tuple[Remark, ...]:
+    synthetic = Side(material.synthetic, material.synthetic_images, "synthetic")
+    real = Side(material.training, material.training_images, "real")
+    return remarks(synthetic, real, material.decoding, True)
+
+
+def _synthetic_test(material: Material, tables: Sequence[pd.DataFrame] | None) -> SyntheticTest | None:
+    if tables is None or not material.has_both_classes:
+        return None
+    truth = material.classes.truth(material.synthetic)
+    areas = [auc(truth, scores) for scores in _stored(tables, MADE)]
+    return SyntheticTest(auc=float(np.mean(areas)), images=len(truth))
+
+
+def _tables(repeats: int, arm: Arm, out: Path) -> list[pd.DataFrame]:
+    """The stored scores of every repeat of an arm."""
+    return [pd.read_csv(_scores_path(out, arm, repeat), keep_default_na=False) for repeat in range(repeats)]
+
+
+def _arm_scores(material: Material, arm: Arm, test: HeldOut, tables: Sequence[pd.DataFrame]) -> ArmScores:
+    truth = material.validation.truth
+    threshold = best_threshold(truth, _stored(tables, VALIDATION).mean(axis=0))
+    return ArmScores(arm, test, _stored(tables, test.name), threshold, float(truth.mean()))
+
+
+def kept_scores(out: Path, arm: Arm, repeats: int, test: str) -> Array:
+    """Stored probabilities of every repeat of an arm for a test set's images, in its order: [repeats, n]."""
+    return _stored(_tables(repeats, arm, out), test)
+
+
+def _stored(tables: Sequence[pd.DataFrame], name: str) -> Array:
     """Probabilities of every repeat for one set of images: [repeats, n]."""
     return np.stack([table.loc[table["test"] == name, "score"].to_numpy(float) for table in tables])
+
+
+def read_result(out: Path) -> UtilityResult:
+    """The result of an experiment's folder.
+
+    Raises UserError when the folder holds none.
+    """
+    try:
+        return UtilityResult.model_validate(read_json(out / RESULT))
+    except (OSError, ValidationError) as error:
+        raise UserError(f"{out}: no result of dermsynth utility ({RESULT}); name the `out` of an experiment") from error
 
 
 def table_hash(rows: DataSet) -> str:

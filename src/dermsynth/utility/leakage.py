@@ -1,4 +1,4 @@
-"""The proof that what is trained on, generated from and tested on is apart."""
+"""Leakage checks: training, generation and test images must not overlap."""
 
 from collections.abc import Mapping
 
@@ -12,27 +12,28 @@ from dermsynth.evaluation.generator_metrics import divided_as_trained
 
 def check_origin(synthetic: DataSet, real: DataSet) -> None:
     """The generator must have seen the training split of this real set and nothing else."""
-    generator = synthetic.description.get("generator", {})
-    if not synthetic.synthetic or not generator:
+    generator = synthetic.provenance.generator
+    if not synthetic.synthetic or not generator.known:
         raise UserError(f"{synthetic.folder}: says nothing of its generator; a set from dermsynth generate is needed")
-    if generator.get("data_hash") != real.content_hash:
+    if generator.data_hash != real.content_hash:
         raise UserError(
             f"{synthetic.folder}: its generator was trained on another set than {real.folder}; it may have seen the test images"
         )
-    if generator.get("split") != "train":
+    trained_on = generator.document.get("split")
+    if trained_on != "train":
         raise UserError(
-            f"{synthetic.folder}: its generator was trained on the split {generator.get('split')!r}, test images included; "
+            f"{synthetic.folder}: its generator was trained on the split {trained_on!r}, test images included; "
             "train one with `split` train"
         )
 
 
 def check_history(synthetic: DataSet, real: DataSet) -> None:
     """The split must still be the one that was trained on, and so must that of the runs whose weights training began with."""
-    generator = synthetic.description.get("generator", {})
-    for earlier in generator.get("earlier", []):
-        if (earlier["data_hash"], earlier["split"]) != (real.content_hash, "train"):
+    generator = synthetic.provenance.generator
+    for earlier in generator.earlier:
+        if (earlier.data_hash, earlier.split) != (real.content_hash, "train"):
             raise UserError(
-                f"{synthetic.folder}: its generator began with the weights of {earlier['run']!r}, which was not trained on the "
+                f"{synthetic.folder}: its generator began with the weights of {earlier.run!r}, which was not trained on the "
                 f"training split of {real.folder}; it may have seen the test images"
             )
     if not divided_as_trained(synthetic, real):
@@ -43,16 +44,16 @@ def check_history(synthetic: DataSet, real: DataSet) -> None:
 
 def check_sources(synthetic: DataSet, real: DataSet) -> None:
     """Translated images, and images of maps, must come from training images of the real set."""
-    generator = synthetic.description.get("generator", {})
-    for key in ("source_split", "maps_split"):
-        if generator.get(key, "train") not in ("train", ""):
+    generator = synthetic.provenance.generator
+    for split in (generator.source_split, generator.maps_split):
+        if split not in ("train", ""):
             raise UserError(
-                f"{synthetic.folder}: made from images of the split {generator[key]!r}, test images included; make it with "
+                f"{synthetic.folder}: made from images of the split {split!r}, test images included; make it with "
                 "`split` train"
             )
-    if generator.get("source_hash", real.content_hash) != real.content_hash:
+    if generator.source_hash not in ("", real.content_hash):
         raise UserError(f"{synthetic.folder}: made from photographs of another set than {real.folder}")
-    others = set(synthetic.table.get("split", [])) - {"", "train"}
+    others = set(synthetic.splits) - {"", "train"}
     if others:
         raise UserError(f"{synthetic.folder}: holds images made from the splits {', '.join(sorted(others))}")
 

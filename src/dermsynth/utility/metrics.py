@@ -1,8 +1,7 @@
 """Figures of arms on test sets, and of arms against one another."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.stats
@@ -22,80 +21,23 @@ from dermsynth.statistics.roc import (
     sensitivity_at,
     specificity_at,
 )
-from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm
-from dermsynth.utility.cautions import half_width, wanted_repeats
-from dermsynth.utility.datasets import FEWEST, HeldOut
-
-Outcome = Literal["helps", "no evidence", "hurts", "not measured"]
-
-
-def verdict(result: Mapping[str, Any], test: str) -> tuple[Outcome, str]:
-    """An outcome and one sentence with numbers, of the mixed arm with the highest AUC.
-
-    It helps if it beats real images and real images shown longer, hurts if it loses to real images; p below 0.05 after Holm
-    over all arms.
-    """
-    figures = {f["arm"]: f for f in result["figures"] if f["test"] == test}
-    rows = {(c["arm"], c["against"]): c for c in result["comparisons"] if c["test"] == test}
-    own = {arm["name"] for arm in result["settings"]["arms"] if not arm.get("variant")}  # not of sets edited since
-    mixed = [name for name in figures if name.startswith("mixed") and name in own]
-    if not mixed:
-        return "not measured", "No arm mixes real and synthetic images: nothing is said of their use."
-    best = max(mixed, key=lambda name: float(figures[name]["auc"]))
-    row, control = rows[best, REAL.name], rows.get((best, OVERSAMPLED.name))
-    said = f"{best}: {_numbers(row, figures)}"
-    if row["p_holm"] >= 0.05:
-        return "no evidence", f"No evidence that the synthetic images help or hurt: {said}."
-    if row["difference"] < 0:
-        return "hurts", f"The synthetic images hurt: {said}."
-    if control is None:
-        return "no evidence", f"The synthetic images help, or showing images longer does (no arm tells): {said}."
-    said += f"; {_numbers(control, figures)}"
-    if control["p_holm"] >= 0.05 or control["difference"] <= 0:
-        return "no evidence", f"No evidence that the synthetic images help more than showing real ones longer: {said}."
-    return "helps", f"The synthetic images help: {said}."
-
-
-def _numbers(row: Mapping[str, Any], figures: Mapping[str, Any]) -> str:
-    mine, theirs = figures[row["arm"]], figures[row["against"]]
-    interval = f"95 % {row['low']:+.3f} to {row['high']:+.3f}, p {row['p_holm']:.3f} after Holm"
-    return (
-        f"AUC {mine['auc']:.3f} against {theirs['auc']:.3f} ({row['against']}) on {mine['images']} real images of which "
-        f"{mine['positive']} are positive (difference {row['difference']:+.3f}, {interval}, {mine['repeats']} repeats)"
-    )
-
-
-def worth(result: Mapping[str, Any], count: int, test: str) -> str:
-    """How many of `count` real images give the AUC of the synthetic ones alone, read off the arms with fewer of them."""
-    figures = [f for f in result["figures"] if f["test"] == test]
-    shares = {
-        arm["name"]: arm["real"]
-        for arm in result["settings"]["arms"]
-        if arm["synthetic"] == 0 and arm["length"] == 1 and not arm.get("variant")
-    }
-    scale = sorted((round(shares[f["arm"]] * count), float(f["auc"])) for f in figures if f["arm"] in shares)
-    alone = next((float(f["auc"]) for f in figures if f["arm"] == SYNTHETIC.name), None)
-    if alone is None or len(scale) < 2:
-        return ""
-    numbers, areas = np.array([n for n, _ in scale]), np.maximum.accumulate([a for _, a in scale])
-    if alone < areas[0]:
-        return f"Alone they are worth fewer than {numbers[0]} real images (AUC {alone:.3f})."
-    if alone > areas[-1]:
-        return f"Alone they are worth more than all {numbers[-1]} real images (AUC {alone:.3f})."
-    equal = float(np.interp(alone, areas, numbers))
-    return f"Alone they are worth about {equal:.0f} real images (AUC {alone:.3f})."
-
+from dermsynth.utility.arms import OVERSAMPLED, Arm
+from dermsynth.utility.material import FEWEST, HeldOut
+from dermsynth.utility.results import ArmFigures, Comparison, Confusion, StratumFigure
 
 FIXED = 0.9
 """Specificity, and sensitivity, at which the other is reported."""
 RESAMPLES = 2000
+FEW_REPEATS = 5
+"""Below so many repeats the intervals are wide and themselves uncertain."""
+MOST_REPEATS = 100
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Probabilities of one arm on one test set, [repeats, n], and what the validation images say of it.
+class ArmScores:
+    """Probabilities of one arm on one test set, [repeats, n].
 
-    That is the threshold, and the share of positives that probabilities are to expect.
+    `threshold`, and the share of positives that probabilities are calibrated to, come from the validation images.
     """
 
     arm: Arm
@@ -105,10 +47,10 @@ class Scored:
     prevalence: float
 
     @property
-    def mean(self) -> Array:
-        """The repeats' mean probability: what an ensemble of them says."""
-        found: Array = self.scores.mean(axis=0)
-        return found
+    def ensemble(self) -> Array:
+        """Mean probability over repeats, [n]."""
+        mean: Array = self.scores.mean(axis=0)
+        return mean
 
     @property
     def areas(self) -> list[float]:
@@ -116,108 +58,115 @@ class Scored:
         return [auc(self.test.truth, scores) for scores in self.scores]
 
 
-def figures_of(one: Scored, seed: int) -> dict[str, Any]:
+def arm_figures(arm: ArmScores, seed: int) -> ArmFigures:
     """Every figure of an arm on a test set: the mean over repeats, and intervals over test images of the ensemble."""
-    truth, mean = one.test.truth, one.mean
-    areas = one.areas
-    ensemble, low, high = delong_interval(truth, mean)
-    called = mean >= one.threshold
-    error, bins = calibration(truth, at_prevalence(mean, one.prevalence))
-    return {
-        "arm": one.arm.name,
-        "test": one.test.name,
-        "images": len(truth),
-        "positive": int(truth.sum()),
-        "repeats": len(areas),
-        "auc": float(np.mean(areas)),
-        "auc_deviation": float(np.std(areas, ddof=1)) if len(areas) > 1 else 0.0,
-        "auc_repeats": [round(area, 5) for area in areas],
-        "ensemble_auc": ensemble,
-        "delong": [low, high],
-        "bootstrap": list(auc_interval(truth, mean, resamples=RESAMPLES // 4, seed=seed)),
-        "balanced_accuracy": balanced_accuracy(truth, called),
-        "threshold": one.threshold,
-        "confusion": {
-            "true_positive": int((called & truth).sum()),
-            "false_negative": int((~called & truth).sum()),
-            "false_positive": int((called & ~truth).sum()),
-            "true_negative": int((~called & ~truth).sum()),
-        },
-        "sensitivity_at_90_specificity": sensitivity_at(truth, mean, FIXED),
-        "specificity_at_90_sensitivity": specificity_at(truth, mean, FIXED),
-        "calibration_error": error,
-        "calibration": [list(row) for row in bins],
-        "average_precision": float(average_precision_score(truth, mean)),
-        "roc": _roc(truth, mean),
-        "precision_recall": _precision_recall(truth, mean),
-        "strata": _strata(one),
-    }
+    truth, ensemble, areas = arm.test.truth, arm.ensemble, arm.areas
+    value, low, high = delong_interval(truth, ensemble)
+    called = ensemble >= arm.threshold
+    error, bins = calibration(truth, at_prevalence(ensemble, arm.prevalence))
+    return ArmFigures(
+        arm=arm.arm.name,
+        test=arm.test.name,
+        images=len(truth),
+        positive=int(truth.sum()),
+        repeats=len(areas),
+        auc=float(np.mean(areas)),
+        auc_deviation=float(np.std(areas, ddof=1)) if len(areas) > 1 else 0.0,
+        auc_repeats=tuple(round(area, 5) for area in areas),
+        ensemble_auc=value,
+        delong=(low, high),
+        bootstrap=auc_interval(truth, ensemble, resamples=RESAMPLES // 4, seed=seed),
+        balanced_accuracy=balanced_accuracy(truth, called),
+        threshold=arm.threshold,
+        confusion=_confusion(truth, called),
+        sensitivity_at_90_specificity=sensitivity_at(truth, ensemble, FIXED),
+        specificity_at_90_sensitivity=specificity_at(truth, ensemble, FIXED),
+        calibration_error=error,
+        calibration=tuple(bins),
+        average_precision=float(average_precision_score(truth, ensemble)),
+        roc=_roc(truth, ensemble),
+        precision_recall=_precision_recall(truth, ensemble),
+        strata=_strata(arm),
+    )
 
 
-def _strata(one: Scored) -> list[dict[str, Any]]:
-    """AUC of the ensemble in parts of the test set that have enough images of either class."""
-    found = []
-    for name, rows in one.test.strata.items():
-        truth = one.test.truth[rows]
+def _confusion(truth: NDArray[np.bool_], called: NDArray[np.bool_]) -> Confusion:
+    return Confusion(
+        true_positive=int((called & truth).sum()),
+        false_negative=int((~called & truth).sum()),
+        false_positive=int((called & ~truth).sum()),
+        true_negative=int((~called & ~truth).sum()),
+    )
+
+
+def _strata(arm: ArmScores) -> tuple[StratumFigure, ...]:
+    """AUC of the ensemble in strata of the test set that have enough images of either class."""
+    figures = []
+    for stratum in arm.test.strata:
+        truth = arm.test.truth[stratum.rows]
         if min(truth.sum(), (~truth).sum()) >= FEWEST:
-            value, low, high = delong_interval(truth, one.mean[rows])
-            found.append(
-                {
-                    "stratum": name,
-                    "images": len(truth),
-                    "positive": int(truth.sum()),
-                    "auc": value,
-                    "low": low,
-                    "high": high,
-                }
-            )
-    return found
+            value, low, high = delong_interval(truth, arm.ensemble[stratum.rows])
+            figures.append(
+                StratumFigure(
+                    stratum=stratum.name, column=stratum.column, images=len(truth), positive=int(truth.sum()),
+                    auc=value, low=low, high=high,
+                )
+            )  # fmt: skip
+    return tuple(figures)
 
 
-def _roc(truth: NDArray[np.bool_], scores: Array) -> list[list[float]]:
+Curve = tuple[tuple[float, ...], tuple[float, ...]]
+
+
+def _roc(truth: NDArray[np.bool_], scores: Array) -> Curve:
     """False positive rates and true positive rates of all thresholds where the curve turns."""
     false_positive, true_positive, _ = roc_curve(truth, scores)
-    return [[round(float(v), 5) for v in side] for side in (false_positive, true_positive)]
+    return _rounded(false_positive), _rounded(true_positive)
 
 
-def _precision_recall(truth: NDArray[np.bool_], scores: Array) -> list[list[float]]:
+def _precision_recall(truth: NDArray[np.bool_], scores: Array) -> Curve:
     """Sensitivities and positive predictive values of all thresholds."""
     precision, recall, _ = precision_recall_curve(truth, scores, drop_intermediate=True)
-    return [[round(float(v), 5) for v in side] for side in (recall, precision)]
+    return _rounded(recall), _rounded(precision)
 
 
-def comparisons(found: Sequence[Scored], seed: int) -> list[dict[str, Any]]:
+def _rounded(values: Array) -> tuple[float, ...]:
+    return tuple(round(float(value), 5) for value in values)
+
+
+def comparisons(arms: Sequence[ArmScores], seed: int) -> list[Comparison]:
     """Every arm against the first, and mixed arms against real images shown longer too; p after Holm over all of them.
 
-    Of means: for other images and other seeds. Of ensembles: DeLong.
+    Intervals of means are for other images and other seeds; ensembles are compared by DeLong's test.
     """
-    longer = [one for one in found if one.arm == OVERSAMPLED]
-    pairs = [(found[0], other) for other in found[1:]]
-    pairs += [(control, other) for control in longer for other in found if other.arm.real and other.arm.synthetic]
+    pairs = [(arms[0], other) for other in arms[1:]]
+    controls = [arm for arm in arms if arm.arm == OVERSAMPLED]
+    pairs += [(control, other) for control in controls for other in arms if other.arm.real and other.arm.synthetic]
     rows = [_comparison(baseline, other, seed) for baseline, other in pairs]
-    adjusted = holm([float(row["p"]) for row in rows])
-    return [{**row, "p_holm": p} for row, p in zip(rows, adjusted, strict=True)]
+    adjusted = holm([row.p for row in rows])
+    return [row.model_copy(update={"p_holm": p}) for row, p in zip(rows, adjusted, strict=True)]
 
 
-def _comparison(baseline: Scored, other: Scored, seed: int) -> dict[str, Any]:
+def _comparison(baseline: ArmScores, other: ArmScores, seed: int) -> Comparison:
     low, high, p = paired_difference(baseline, other, seed)
-    wanted, reach = wanted_repeats(*variances(baseline, other, seed))
-    return {
-        "test": other.test.name,
-        "arm": other.arm.name,
-        "against": baseline.arm.name,
-        "difference": float(np.mean(other.areas) - np.mean(baseline.areas)),
-        "low": low,
-        "high": high,
-        "p": p,
-        "repeats_wanted": wanted,
-        "reach_then": reach,
-        "delong": asdict(delong_difference(baseline.test.truth, baseline.mean, other.mean)),
-    }
+    repeats, reach = wanted_repeats(*variances(baseline, other, seed))
+    return Comparison(
+        test=other.test.name,
+        arm=other.arm.name,
+        against=baseline.arm.name,
+        difference=float(np.mean(other.areas) - np.mean(baseline.areas)),
+        low=low,
+        high=high,
+        p=p,
+        repeats_wanted=repeats,
+        reach_then=reach,
+        delong=delong_difference(baseline.test.truth, baseline.ensemble, other.ensemble),
+        p_holm=p,
+    )
 
 
 def paired_difference(
-    first: Scored, second: Scored, seed: int, resamples: int = RESAMPLES
+    first: ArmScores, second: ArmScores, seed: int, resamples: int = RESAMPLES
 ) -> tuple[float, float, float]:
     """95 % interval and two-sided p of the difference of mean AUCs, for other test images and other seeds of training.
 
@@ -234,16 +183,16 @@ def paired_difference(
     return max(mean - reach, -1.0), min(mean + reach, 1.0), p
 
 
-def variances(first: Scored, second: Scored, seed: int, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """Of the difference of mean AUCs over test images drawn anew, and of single repeats' differences (0 of one)."""
+def variances(first: ArmScores, second: ArmScores, seed: int, resamples: int = RESAMPLES) -> tuple[float, float]:
+    """Variances of the difference of mean AUCs over test images drawn anew, and of single repeats' differences (0 of one)."""
     random, truth = np.random.default_rng(seed), first.test.truth
     positive, negative = np.flatnonzero(truth), np.flatnonzero(~truth)
-    often = [_multiplicities(random, resamples, len(side)) for side in (positive, negative)]
+    shares = [_multiplicities(random, resamples, len(side)) for side in (positive, negative)]
     wins = [
         _wins(b, positive, negative) - _wins(a, positive, negative)
         for a, b in zip(first.scores, second.scores, strict=True)
     ]
-    draws = np.einsum("kn,kn->k", often[0] @ np.mean(wins, axis=0), often[1])
+    draws = np.einsum("kn,kn->k", shares[0] @ np.mean(wins, axis=0), shares[1])
     differences = np.array([w.mean() for w in wins])
     return float(draws.var()), float(differences.var(ddof=1)) if len(differences) > 1 else 0.0
 
@@ -257,3 +206,20 @@ def _wins(scores: Array, positive: NDArray[np.int64], negative: NDArray[np.int64
     """1 where a positive scores above a negative, one half for ties: [positives, negatives]; its mean is the AUC."""
     difference = scores[positive][:, None] - scores[negative]
     return (np.sign(difference) + 1) / 2
+
+
+def wanted_repeats(of_tests: float, of_seeds: float) -> tuple[int, float]:
+    """Repeats that bring the interval within a quarter of what any number of repeats could reach, and its half width then.
+
+    `of_tests` and `of_seeds` are the variances of a difference over test images drawn anew, and over single repeats.
+    """
+    limit = 1.25 * float(scipy.stats.norm.ppf(0.975)) * float(np.sqrt(of_tests))
+    widths = {count: half_width(of_tests, of_seeds, count) for count in range(FEW_REPEATS, MOST_REPEATS + 1)}
+    return next(
+        ((count, width) for count, width in widths.items() if width <= limit), (MOST_REPEATS, widths[MOST_REPEATS])
+    )
+
+
+def half_width(of_tests: float, of_seeds: float, repeats: int) -> float:
+    """Half of the 95 % interval of a mean difference of so many repeats: Student's quantile, both variances."""
+    return float(scipy.stats.t.ppf(0.975, repeats - 1) * np.sqrt(of_tests + of_seeds / repeats))

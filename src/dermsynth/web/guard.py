@@ -1,4 +1,4 @@
-"""What stands before every page: bounded bodies, limits of rate, headers that forbid everything not needed."""
+"""Protection of every page: bounded bodies, rate limits, headers that forbid everything not needed."""
 
 from collections.abc import Iterable
 
@@ -28,7 +28,7 @@ A_PERSON, GUESSES = RateLimitItemPerSecond(30), RateLimitItemPerMinute(60)
 
 
 class Limits:
-    """How often one link may be used, and how often one address may try links that are not known."""
+    """How often one link may be used, and how often one address may try unknown links."""
 
     def __init__(self) -> None:
         self._limiter = SlidingWindowCounterRateLimiter(MemoryStorage())
@@ -41,13 +41,13 @@ class Limits:
         """Whether an address may try once more."""
         return self._limiter.hit(GUESSES, address)
 
-    def guessed_out(self, address: str) -> bool:
+    def is_blocked(self, address: str) -> bool:
         """Whether an address has tried too often."""
         return not self._limiter.test(GUESSES, address)
 
 
 class TooLarge(Exception):
-    """A body without end."""
+    """A body above the limit."""
 
 
 class Guard:
@@ -80,8 +80,8 @@ class Guard:
             await PlainTextResponse("too large", 413)(scope, receive, guarded)
 
 
-class Prefixed:
-    """Puts the path's prefix back where a proxy has cut it off."""
+class Prefix:
+    """Restores the path's prefix where a proxy has cut it off."""
 
     def __init__(self, app: ASGIApp, prefix: str) -> None:
         self.app, self.prefix = app, prefix
@@ -94,7 +94,7 @@ class Prefixed:
 
 
 def _bounded(receive: Receive) -> Receive:
-    """Counts what comes where no length was announced."""
+    """Counts the bytes of a body, whatever length was announced."""
     seen = 0
 
     async def counting() -> Message:
@@ -109,5 +109,5 @@ def _bounded(receive: Receive) -> Receive:
 
 
 def same_site(fetch_site: str | None, allowed: Iterable[str] = ("same-origin", "none")) -> bool:
-    """Whether a form was sent from our own page, by what browsers say (others say nothing)."""
+    """Whether a form was sent from this site's own page; browsers say so, other programs need not."""
     return fetch_site is None or fetch_site in allowed

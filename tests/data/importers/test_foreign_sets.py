@@ -16,12 +16,11 @@ from dermsynth.data.dataset import DataSet, open_data_set, write_table
 from dermsynth.data.importers.generic import (
     from_csv,
     from_folder,
-    from_ham10000,
-    from_isic2018,
-    from_medmnist,
-    from_siim2020,
 )
 from dermsynth.data.importers.importing import ImportOptions, Source, import_source
+from dermsynth.data.importers.isic_challenges import from_isic2018
+from dermsynth.data.importers.layouts import reader
+from dermsynth.data.importers.medmnist import from_medmnist
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import AI_SOURCE, encode_png, read_image
@@ -47,7 +46,7 @@ def _csv(folder: Path, columns: dict[str, list[str]], count: int = 60, **options
 
 
 def _bring(source: Source, out: Path, **options: object) -> DataSet:
-    return import_source(source, out, jobs=1, options=ImportOptions(**options))  # type: ignore[arg-type]
+    return import_source(source, out, jobs=1, options=ImportOptions(**options)).data_set  # type: ignore[arg-type]
 
 
 def _report(data: DataSet) -> dict[str, str]:
@@ -59,14 +58,15 @@ LABELS = [("melanoma", "nevus")[number % 3 > 0] for number in range(60)]
 
 
 @pytest.mark.parametrize("missing", ["NA", "nan", "unknown", "None", "N/A", "unbekannt", "?"])
-def test_a_missing_patient_is_nobody(missing: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_missing_patient_is_nobody(missing: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     patients = [missing if number % 2 else f"P{number}" for number in range(60)]
     table = _csv(tmp_path, {"label": LABELS, "patient": patients})
     data = _bring(from_csv(table, image="image", label="label", group="patient"), tmp_path / "d")
     shares = data.table["split"].value_counts(normalize=True)
     assert {name: round(share, 1) for name, share in shares.items()} == {"train": 0.8, "validation": 0.1, "test": 0.1}
     assert (data.groups == "").sum() == 30
-    assert f"group {missing!r} of 30 images" in capsys.readouterr().err
+    assert f"group {missing!r} of 30 images" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,11 @@ def test_places_and_flags_are_nobody(tmp_path: Path) -> None:
     assert set(data.table["split"]) == {"train", "validation", "test"}
 
 
-def test_shares_that_cannot_be_had_are_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_shares_that_cannot_be_had_are_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     table = _csv(tmp_path, {"label": LABELS, "site": ["A"] * 40 + ["B"] * 20})
     data = _bring(from_csv(table, image="image", label="label", group="site"), tmp_path / "d")
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "the wanted shares 0.8/0.1/0.1 could not be met: 1.00/0.00/0.00 (no validation and no test images)" in said
     assert "there are 2 groups" in said
     findings = " ".join(audit(data, jobs=1).findings)
@@ -114,12 +115,13 @@ def test_many_small_classes_still_give_held_out_images(tmp_path: Path) -> None:
     assert set(data.table["split"]) == {"train", "validation", "test"}
 
 
-def test_missing_labels_are_none_unless_told_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_missing_labels_are_none_unless_told_so(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     labels = ["NA"] * 10 + ["nan"] * 10 + ["unknown"] * 10 + ["1.0"] * 15 + ["1"] * 15
     source = from_csv(_csv(tmp_path, {"label": labels}), image="image", label="label")
     data = _bring(source, tmp_path / "d")
     assert data.classes == ["1", "unknown"]
-    said = capsys.readouterr().err
+    said = caplog.text
     assert "label 'NA' of 10 images means no label" in said
     assert "label '1.0' of 15 images taken as '1'" in said
     assert "label 'unknown' is kept as a class" in said
@@ -213,7 +215,7 @@ def test_masks_of_the_same_names_are_not_the_photographs(tmp_path: Path) -> None
         _put(tmp_path / "lesion_masks" / f"ISIC_{number}.png", 100)
     rows = [f"HAM_{n},ISIC_{n},nv" for n in range(6)]
     (tmp_path / "HAM10000_metadata").write_text("\n".join(["lesion_id,image_id,dx", *rows]).replace(",", "\t"))
-    data = _bring(from_ham10000(tmp_path / "HAM10000_metadata"), tmp_path / "d")
+    data = _bring(reader("ham10000")(tmp_path / "HAM10000_metadata"), tmp_path / "d")
     assert {Path(name).suffix for name in data.table["file_name"]} == {".jpg"}
 
 
@@ -309,7 +311,7 @@ def test_targets_in_any_spelling(tmp_path: Path) -> None:
     for name in ("a", "b", "c"):
         _put(tmp_path / f"{name}.jpg", ord(name))
     (tmp_path / "train.csv").write_text("image_name,patient_id,target\na,1,1.0\nb,2,0.0\nc,3,\n")
-    assert [row.label for row in from_siim2020(tmp_path / "train.csv").rows] == ["melanoma", "benign", ""]
+    assert [row.label for row in reader("siim2020")(tmp_path / "train.csv").rows] == ["melanoma", "benign", ""]
 
 
 def test_arrays_of_other_numbers(tmp_path: Path) -> None:
@@ -362,14 +364,15 @@ def test_a_missing_mask_is_not_replaced_by_its_photograph(tmp_path: Path) -> Non
     assert "mask left out" in _report(data)["images/1.png"]
 
 
-def test_a_turned_photograph_with_a_mask_is_doubtful(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_turned_photograph_with_a_mask_is_doubtful(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     exif = Image.Exif()
     exif[0x0112] = 3
     Image.fromarray(_photograph(1)).save(tmp_path / "a.jpg", exif=exif)
     Image.fromarray(np.uint8(np.tri(48, 64) * 255)).save(tmp_path / "m.png")
     (tmp_path / "t.csv").write_text("image,label,mask\na.jpg,n,m.png\n")
     _bring(from_csv(tmp_path / "t.csv", image="image", label="label", mask="mask"), tmp_path / "d")
-    assert "was turned as its camera was held" in capsys.readouterr().err
+    assert "was turned as its camera was held" in caplog.text
 
 
 @pytest.mark.parametrize("place", ["images", "images/00_nevus"])

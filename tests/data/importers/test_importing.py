@@ -10,14 +10,12 @@ from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.importers.generic import (
     from_csv,
     from_folder,
-    from_ham10000,
-    from_isic2018,
-    from_isic_archive,
-    from_medmnist,
-    from_ph2,
-    from_siim2020,
 )
 from dermsynth.data.importers.importing import Source, SourceRow, import_source
+from dermsynth.data.importers.isic_challenges import from_isic2018
+from dermsynth.data.importers.layouts import reader
+from dermsynth.data.importers.medmnist import from_medmnist
+from dermsynth.data.importers.published import from_isic_archive, from_ph2
 from dermsynth.data.maps import layers_of
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
@@ -33,7 +31,7 @@ def _image(path: Path, seed: int = 0, size: tuple[int, int] = (32, 24)) -> Path:
 
 
 def _bring(source: Source, tmp_path: Path) -> DataSet:
-    return import_source(source, tmp_path / "out", jobs=1)
+    return import_source(source, tmp_path / "out", jobs=1).data_set
 
 
 def _labels(data: DataSet) -> dict[str, str]:
@@ -55,7 +53,7 @@ def test_folder_without_labels(tmp_path: Path) -> None:
 
 
 def test_csv_with_byte_order_mark_blank_labels_duplicates_and_bad_files(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     folder = tmp_path / "in"
     for number in range(6):
@@ -67,7 +65,10 @@ def test_csv_with_byte_order_mark_blank_labels_duplicates_and_bad_files(
     rows = ["picture,kind,outline,note", "0.jpg,nevus,mask0.png,x", "1.jpg,nevus,mask1.png,", "2,melanoma,,", "3.jpg,,,", "4.jpg,nevus,,",
             "4.jpg,nevus,,", "empty.jpg,nevus,,", "bomb.png,nevus,,", "gone.jpg,nevus,,", "../../etc/passwd.png,nevus,,"]  # fmt: skip
     (folder / "t.csv").write_text("\ufeff" + "\n".join(rows), encoding="utf-8")
-    data = _bring(from_csv(folder / "t.csv", image="picture", label="kind", mask="outline"), tmp_path)
+    result = import_source(
+        from_csv(folder / "t.csv", image="picture", label="kind", mask="outline"), tmp_path / "out", jobs=1
+    )
+    data = result.data_set
     assert _labels(data) == {"0": "nevus", "1": "nevus", "2": "melanoma", "3": "", "4": "nevus"}
     assert data.table["note"].tolist() == ["x", "", "", "", ""]
     assert data.table["mask_file_name"].tolist() == ["masks/0.png", "", "", "", ""]
@@ -76,9 +77,8 @@ def test_csv_with_byte_order_mark_blank_labels_duplicates_and_bad_files(
     for name, reason in {"4.jpg": "duplicate row", "empty.jpg": "0 bytes", "bomb.png": "pixels", "gone.jpg": "no such file",
                          "../../etc/passwd.png": "leads out of", "1.jpg": "9 x 9 pixels, its image has 32 x 24"}.items():  # fmt: skip
         assert reason in report[name]
-    out = capsys.readouterr()
-    assert "1 images have no label" in out.out
-    assert "6 problems" in out.err
+    assert "1 images have no label" in result.summary()
+    assert "6 problems" in caplog.text
 
 
 def test_missing_column_names_those_that_are_there(tmp_path: Path) -> None:
@@ -143,7 +143,7 @@ def test_splits_keep_groups_and_twins_together(tmp_path: Path) -> None:
 
 def test_a_phantom_imported_as_photographs_names_no_file_that_was_left_behind(phantom: DataSet, tmp_path: Path) -> None:
     source = from_csv(phantom.folder / "metadata.csv", image="file_name", label="label", mask="mask_file_name")
-    made = import_source(source, tmp_path / "set", jobs=1)
+    made = import_source(source, tmp_path / "set", jobs=1).data_set
     assert "structures" not in made.table
     assert {*made.table["source_structures"]} == {*phantom.table["structures"]}
     assert layers_of(made) == ("skin", "lesion")
@@ -211,7 +211,7 @@ def test_ham10000(tmp_path: Path) -> None:
         "lesion_id,image_id,dx,dx_type,age\nHAM_1,ISIC_7,nv,histo,50\n"
     )
     _image(tmp_path / "in" / "HAM10000_images_part_2" / "ISIC_7.jpg")
-    data = _bring(from_ham10000(tmp_path / "in" / "HAM10000_metadata.csv"), tmp_path)
+    data = _bring(reader("ham10000")(tmp_path / "in" / "HAM10000_metadata.csv"), tmp_path)
     assert data.table.iloc[0][["label", "group", "age"]].tolist() == ["nv", "HAM_1", "50"]
 
 
@@ -221,10 +221,10 @@ def test_siim2020(tmp_path: Path) -> None:
     table.write_text("image_name,patient_id,sex,target\nISIC_7,IP_1,male,1\nISIC_8,IP_1,male,0\n")
     for number in (7, 8):
         _image(tmp_path / "in" / "jpeg" / f"ISIC_{number}.jpg", number)
-    assert _labels(_bring(from_siim2020(table), tmp_path)) == {"ISIC_7": "melanoma", "ISIC_8": "benign"}
+    assert _labels(_bring(reader("siim2020")(table), tmp_path)) == {"ISIC_7": "melanoma", "ISIC_8": "benign"}
     table.write_text("image_name,patient_id,sex,target\nISIC_7,IP_1,male,2\n")
     with pytest.raises(UserError, match="target '2' of"):
-        from_siim2020(table)
+        reader("siim2020")(table)
 
 
 def test_isic2018(tmp_path: Path) -> None:

@@ -15,8 +15,8 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from dermsynth.data.importers.generic import from_isic_archive
 from dermsynth.data.importers.isic_archive import fetch_isic
+from dermsynth.data.importers.published import from_isic_archive
 from dermsynth.errors import UserError
 
 
@@ -92,7 +92,7 @@ def archive() -> Iterator[str]:
 
 
 def test_images_and_metadata_arrive_and_can_be_imported(archive: str, tmp_path: Path) -> None:
-    table = fetch_isic(tmp_path, 5, base=archive, per_second=1000)
+    table = fetch_isic(tmp_path, 5, base=archive, per_second=1000).metadata
     assert len(pd.read_csv(table)) == 5
     source = from_isic_archive(table, images=tmp_path / "images")
     assert {row.label for row in source.rows} == {"Nevus"}

@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -12,9 +13,10 @@ from dermsynth.data.importers.sources import ImportOptions, SourceRow
 from dermsynth.data.marks import file_mark, folder_mark, row_mark
 from dermsynth.data.masks import DOUBT, read_described_mask
 from dermsynth.errors import BadImage, DiskError, UserError
-from dermsynth.images import decode_described, encode_png, is_turned, read_bytes, thumbnail_hash
+from dermsynth.images import Pixels, decode_described, encode_png, is_turned, read_bytes, thumbnail_hash
 from dermsynth.io import write_bytes
 
+TURNED = "the photograph was turned as its camera was held: is its mask, too?"
 PLAIN = 4
 """So few different colours are no photograph."""
 
@@ -37,44 +39,71 @@ class ImportedImage:
     thumbnail: np.ndarray | None = None
 
 
-def import_one(folder: Path, out: Path, row: SourceRow, name: str, options: ImportOptions) -> ImportedImage:
-    """Check and copy one image and its masks; the problem, if any, as text."""
-    changes: tuple[str, ...] = ()
-    doubts: tuple[str, ...] = ()
+def import_image(folder: Path, out: Path, options: ImportOptions, named: tuple[SourceRow, str]) -> ImportedImage:
+    """Check and copy an image and its masks under a new name; the problem, if any, as text."""
+    row, name = named
     try:
-        mark = row_mark(row.columns)
-        if row.pixels is not None:
-            pixels, file_name = row.pixels, f"images/{name}.png"
-            write_bytes(out / file_name, encode_png(pixels))
-        else:
-            path = inside(folder, row.image, options.roots)
-            data = read_bytes(path)
-            pixels, changes = decode_described(data, str(path))
-            _refuse_mask(pixels, path)
-            mark = file_mark(data, path) or folder_mark(path.parent) or mark
-            if row.mask and is_turned(data):
-                doubts = ("the photograph was turned as its camera was held: is its mask, too?",)
-            file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
+        image = _import_pixels(folder, out, options, row, name)
     except DiskError:
         raise
     except UserError as error:
         return ImportedImage("", problem=str(error))
-    masks, problems = {}, [f"mask left out: {row.mask_problem}"] if row.mask_problem else []
+    return _with_masks(image, folder, out, options, row, name)
+
+
+class _Pixels(NamedTuple):
+    """An image that was copied: its file in the set, its pixels, what was changed, its mark, and what is doubtful."""
+
+    file_name: str
+    pixels: Pixels
+    changes: tuple[str, ...] = ()
+    mark: str = ""
+    doubts: tuple[str, ...] = ()
+
+
+def _import_pixels(folder: Path, out: Path, options: ImportOptions, row: SourceRow, name: str) -> _Pixels:
+    mark = row_mark(row.columns)
+    if row.pixels is not None:
+        write_bytes(out / f"images/{name}.png", encode_png(row.pixels))
+        return _Pixels(f"images/{name}.png", row.pixels, mark=mark)
+    path = inside(folder, row.image, options.roots)
+    data = read_bytes(path)
+    pixels, changes = decode_described(data, str(path))
+    _refuse_mask(pixels, path)
+    mark = file_mark(data, path) or folder_mark(path.parent) or mark
+    file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
+    return _Pixels(file_name, pixels, changes, mark, (TURNED,) if row.mask and is_turned(data) else ())
+
+
+def _with_masks(
+    image: _Pixels, folder: Path, out: Path, options: ImportOptions, row: SourceRow, name: str
+) -> ImportedImage:
+    """The image with those of its masks that can be used."""
+    masks, problems, notes = {}, [f"mask left out: {row.mask_problem}"] if row.mask_problem else [], list[str]()
     for kind, source in {"": "" if row.mask_problem else row.mask, **row.more_masks}.items():
+        target = f"masks/{kind + '/' if kind else ''}{name}.png"
         try:
             if source:
-                target = f"masks/{kind + '/' if kind else ''}{name}.png"
-                notes = _import_mask(inside(folder, source, options.roots), out, target, pixels, options)
-                changes += tuple(note for note in notes if note != DOUBT)
-                doubts += tuple(note for note in notes if note == DOUBT)
+                notes += _import_mask(inside(folder, source, options.roots), out, target, image.pixels, options)
                 masks[kind] = target
         except DiskError:
             raise
         except UserError as error:
             problems.append(f"mask left out: {error}")
-    code, thumbnail = thumbnail_hash(pixels)
-    main, size = masks.pop("", ""), (pixels.shape[1], pixels.shape[0])
-    return ImportedImage(file_name, main, "", changes, mark, masks, tuple(problems), doubts, *size, code, thumbnail)
+    code, thumbnail = thumbnail_hash(image.pixels)
+    return ImportedImage(
+        image.file_name,
+        masks.pop("", ""),
+        changes=(*image.changes, *(note for note in notes if note != DOUBT)),
+        mark=image.mark,
+        more_masks=masks,
+        mask_problems=tuple(problems),
+        doubts=(*image.doubts, *(note for note in notes if note == DOUBT)),
+        width=image.pixels.shape[1],
+        height=image.pixels.shape[0],
+        hash=code,
+        thumbnail=thumbnail,
+    )
 
 
 def _refuse_mask(pixels: np.ndarray, path: Path) -> None:

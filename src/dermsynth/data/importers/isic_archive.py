@@ -3,8 +3,8 @@
 import csv
 import io
 import json
+import logging
 import shlex
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +22,7 @@ PAGE = 100
 ATTEMPTS = 5
 MANIFEST = "download.jsonl"
 METADATA = "metadata.csv"
+_log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -59,15 +60,56 @@ def _wait_seconds(response: httpx.Response, attempt: int, pause: float) -> float
     return min(float(asked) if asked.isdigit() else 2.0**attempt * pause, 60)
 
 
+@dataclass(frozen=True)
+class FetchResult:
+    """What was downloaded.
+
+    Attributes
+    ----------
+    metadata
+        The table of the images.
+    images
+        How many images the archive listed.
+    left_out
+        What was wrong with those that could not be decoded.
+    """
+
+    metadata: Path
+    images: int
+    left_out: tuple[str, ...] = ()
+
+    def summary(self) -> str:
+        """How many images there are, and the command that imports them."""
+        folder = self.metadata.parent
+        words = ["dermsynth", "import", "isic", str(self.metadata), "--images", str(folder / "images")]
+        return f"{self.metadata}: {self.images} images; next: {shlex.join([*words, '--out', f'{folder}-set'])}"
+
+
 def fetch_isic(
     out: Path, limit: int, *, query: str = "", base: str = API, per_second: float = 4.0, timeout: float = 60.0
-) -> Path:
-    """Download up to `limit` images and their metadata into `out`; returns the path of `metadata.csv`.
+) -> FetchResult:
+    """Download images and their metadata from the ISIC Archive.
 
-    `query` is the archive's own search language, for example `diagnosis_3:"Nevus"`. Files that are there and as they
-    were when downloaded are kept; every image is decoded once, and its length is compared with the server's.
+    Files that are there and as they were when downloaded are kept; every image is decoded once, and its length is compared
+    with the server's.
 
-    Raises UserError when the server refuses, is away, or sends something else.
+    Parameters
+    ----------
+    out
+        Folder for `metadata.csv` and `images/`.
+    limit
+        How many images at most.
+    query
+        The archive's own search language, for example `diagnosis_3:"Nevus"`.
+    base
+        Address of the API.
+    per_second, timeout
+        Requests a second at most, and seconds to wait for an answer.
+
+    Raises
+    ------
+    UserError
+        When the server refuses, is away, or sends something else.
     """
     out.mkdir(parents=True, exist_ok=True)
     with httpx.Client(timeout=timeout, follow_redirects=True) as http:
@@ -76,14 +118,13 @@ def fetch_isic(
         if not records:
             raise UserError(f"`query` {query!r}: the archive has no such images")
         known = _known(out)
-        for record in progress_bar(records, total=len(records), label="downloading", unit="img"):
-            _fetch_one(client, out, record, known)
+        bar = progress_bar(records, total=len(records), label="downloading", unit="img")
+        problems = [_fetch_image(client, out, record, known) for record in bar]
     _write_metadata(out, records)
-    following = shlex.join(
-        ["dermsynth", "import", "isic", str(out / METADATA), "--images", str(out / "images"), "--out", f"{out}-set"]
-    )
-    print(f"{out / METADATA}: {len(records)} images; next: {following}")
-    return out / METADATA
+    left_out = tuple(problem for problem in problems if problem)
+    for problem in left_out:
+        _log.warning(f"left out: {problem}")
+    return FetchResult(out / METADATA, len(records), left_out)
 
 
 def _records(client: _Client, base: str, limit: int, query: str) -> list[dict[str, Any]]:
@@ -114,14 +155,15 @@ def _known(out: Path) -> dict[str, str]:
     return known
 
 
-def _fetch_one(client: _Client, out: Path, record: dict[str, Any], known: dict[str, str]) -> None:
+def _fetch_image(client: _Client, out: Path, record: dict[str, Any], known: dict[str, str]) -> str:
+    """Download an image that is not there yet; what is wrong with it, or nothing."""
     identity = str(record["isic_id"])
     if not identity.replace("_", "").isalnum():
         raise UserError(f"isic_id {identity!r}: not an identifier of the archive")
     name = f"images/{identity}.jpg"
     path = out / name
     if path.exists() and known.get(name) == file_hash(path):
-        return
+        return ""
     full = record["files"]["full"]
     data = client.get(full["url"]).content
     expected = full.get("size")
@@ -130,11 +172,11 @@ def _fetch_one(client: _Client, out: Path, record: dict[str, Any], known: dict[s
     try:
         decode_image(data, identity)
     except BadImage as error:
-        print(f"left out: {error}", file=sys.stderr)
-        return
+        return str(error)
     write_bytes(path, data)
     with (out / MANIFEST).open("a") as file:
         file.write(json.dumps({"file": name, "sha256": file_hash(path), "bytes": len(data)}) + "\n")
+    return ""
 
 
 def _write_metadata(out: Path, records: list[dict[str, Any]]) -> None:

@@ -1,9 +1,7 @@
 """The challenges of the ISIC, 2018 and 2019, as they are unpacked: images, masks, attributes, one-hot diagnoses, lesions."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePosixPath
-
-import numpy as np
 
 from dermsynth.data.importers.source_files import SourceFiles, looks_like_mask
 from dermsynth.data.importers.sources import Source, SourceRow, column_name, command_of
@@ -22,39 +20,46 @@ def from_isic2018(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
     Image folders end in `_Input`, mask folders in `_GroundTruth*`, the diagnoses are a CSV with one-hot columns; images
     of one lesion are a group by `*LesionGroupings.csv` or by `lesion_id` in `*Metadata.csv`, whose other columns are kept.
     """
-    files = SourceFiles(folder, tuple(roots))
-    truths = {PurePosixPath(p).stem: p for p in files.images if looks_like_mask(p)}
-    images: dict[str, str] = {}
-    for path in files.images:
-        if not looks_like_mask(path) and images.setdefault(PurePosixPath(path).stem, path) != path:
-            files.unused.append((path, f"another image of the name of {images[PurePosixPath(path).stem]}"))
-    notes: list[str] = []
-    diagnoses, unclear = _one_hot_labels(folder, notes)
-    lesions, facts_of = _lesion_groups(folder), _image_columns(folder)
-    rows = []
-    for stem, image in sorted(images.items()):
-        attributes = {name: truths.get(f"{stem}_attribute_{name}", "") for name in ATTRIBUTES}
-        rows.append(
-            SourceRow(
-                image,
-                diagnoses.get(stem, ""),
-                truths.get(f"{stem}_segmentation", ""),
-                lesions.get(stem, ""),
-                columns=facts_of.get(stem, {}),
-                more_masks={k: v for k, v in attributes.items() if v},
-                doubt=unclear.get(stem, ""),
-            )
+    files, notes = SourceFiles(folder, tuple(roots)), list[str]()
+    images, masks = _images_by_name(files), {PurePosixPath(p).stem: p for p in files.images if looks_like_mask(p)}
+    labels, unclear = _one_hot_labels(folder, notes)
+    lesions, columns = _lesion_groups(folder), _image_columns(folder)
+    rows = [
+        SourceRow(
+            image,
+            labels.get(name, ""),
+            masks.get(f"{name}_segmentation", ""),
+            lesions.get(name, ""),
+            columns=columns.get(name, {}),
+            more_masks=_attribute_masks(name, masks),
+            doubt=unclear.get(name, ""),
         )
-    rows += [
-        SourceRow(f"{stem}.jpg", problem="a diagnosis without an image")
-        for stem in sorted(set(diagnoses) - set(images))
+        for name, image in sorted(images.items())
     ]
     used = {name for row in rows for name in (row.image, row.mask, *row.more_masks.values())}
-    files.unused.extend((name, "a mask or superpixels without use") for name in truths.values() if name not in used)
+    files.unused.extend((name, "a mask or superpixels without use") for name in masks.values() if name not in used)
+    missing = sorted(set(labels) - set(images))
+    rows += [SourceRow(f"{name}.jpg", problem="a diagnosis without an image") for name in missing]
     unused = [(name, reason) for name, reason in files.unused if not name.endswith((".csv", ".txt", ".md"))]
-    year = "2019" if any("2019" in name for name in images.values()) else "2018"
+    year = "2019" if any("2019" in image for image in images.values()) else "2018"
     facts = {"source": f"ISIC {year}", "licence": ["CC-BY-NC-4.0"]}
     return Source(folder, rows, facts, command_of("isic2018", folder), unused, notes)
+
+
+def _images_by_name(files: SourceFiles) -> dict[str, str]:
+    """Id -> path of the photographs; a second one of an id is not used."""
+    images: dict[str, str] = {}
+    for path in files.images:
+        name = PurePosixPath(path).stem
+        if not looks_like_mask(path) and images.setdefault(name, path) != path:
+            files.unused.append((path, f"another image of the name of {images[name]}"))
+    return images
+
+
+def _attribute_masks(name: str, masks: Mapping[str, str]) -> dict[str, str]:
+    """Attribute -> path of its mask, for those that an image has."""
+    stems = {attribute: f"{name}_attribute_{attribute}" for attribute in ATTRIBUTES}
+    return {attribute: masks[stem] for attribute, stem in stems.items() if stem in masks}
 
 
 def _stem(name: str) -> str:
@@ -100,25 +105,29 @@ def _one_hot_labels(folder: Path, notes: list[str]) -> tuple[dict[str, str], dic
     labels: dict[str, str] = {}
     unclear: dict[str, str] = {}
     for path in sorted(folder.rglob("*GroundTruth*.csv")):
-        table = read_table(path, notes=notes)
-        require_columns(table, ["image"], path)
-        names = [c for c in table.columns if c not in NO_CLASSES]
-        try:
-            hot = np.stack([flags(table, name) for name in names], axis=1) if names else np.zeros((len(table), 0), bool)
-        except UserError as error:
-            raise UserError(f"{path}: {error}") from error
-        for image, row in zip(table["image"].map(_stem), hot, strict=True):
-            label = names[int(np.argmax(row))] if row.sum() == 1 else ""
+        for image, classes in _marked_classes(path, notes):
+            label = classes[0] if len(classes) == 1 else ""
             if labels.setdefault(image, label) != label:
                 unclear[image] = f"no label: {labels[image] or 'none'} and {label or 'none'} in two rows"
                 labels[image] = ""
-            elif row.sum() != 1:
-                several = " and ".join(name for name, one in zip(names, row, strict=True) if one)
-                unclear[image] = (
-                    f"no label: diagnoses {several} at once" if several else "no label: none of the diagnoses is 1"
-                )
+            elif len(classes) != 1:
+                several = f"diagnoses {' and '.join(classes)} at once"
+                unclear[image] = f"no label: {several if classes else 'none of the diagnoses is 1'}"
     if unclear:
         notes.append(
             f"{len(unclear)} images have several diagnoses or none, and get no label (first: {next(iter(unclear))})"
         )
     return labels, unclear
+
+
+def _marked_classes(path: Path, notes: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Id of every row of a table, and the names of the columns that are 1."""
+    table = read_table(path, notes=notes)
+    require_columns(table, ["image"], path)
+    names = [c for c in table.columns if c not in NO_CLASSES]
+    try:
+        columns = {name: flags(table, name) for name in names}
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from error
+    for row, image in enumerate(table["image"].map(_stem)):
+        yield image, [name for name in names if columns[name][row]]

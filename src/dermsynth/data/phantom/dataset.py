@@ -1,14 +1,14 @@
 """The phantom as a data set on disk."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pandas as pd
-from joblib import Parallel, delayed
 
-from dermsynth.data.cache import cache_home
+from dermsynth.cache import cache_folder
 from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
 from dermsynth.data.phantom.parameters import ARTEFACTS, MARKERS, PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
@@ -16,7 +16,7 @@ from dermsynth.data.splits import joined_groups, split
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
 from dermsynth.io import replacing_folder
-from dermsynth.progress import progress_bar
+from dermsynth.parallel import parallel_map
 
 STRUCTURES = (*MARKERS, *ARTEFACTS)
 DEFAULT_COUNT = 2000
@@ -24,7 +24,7 @@ CHUNK = 32
 
 
 def write_phantom(
-    out: Path, count: int, settings: PhantomSettings, *, seed: int = 0, structures: bool = True, jobs: int = -1
+    out: Path, count: int, settings: PhantomSettings, *, seed: int = 0, structures: bool = True, jobs: int | None = None
 ) -> DataSet:
     """Write `count` images with lesion masks, and one 16-bit PNG an image whose bits are the exact structure masks.
 
@@ -39,14 +39,11 @@ def write_phantom(
     return open_data_set(out)
 
 
-def _fill(work: Path, count: int, settings: PhantomSettings, seed: int, structures: bool, jobs: int) -> None:
+def _fill(work: Path, count: int, settings: PhantomSettings, seed: int, structures: bool, jobs: int | None) -> None:
     for folder in ("images", "masks", *(["structures"] if structures else [])):
         (work / folder).mkdir()
-    starts = range(0, count, CHUNK)
-    tasks = (delayed(_write_chunk)(work, range(s, min(s + CHUNK, count)), settings, seed, structures) for s in starts)
-    done = Parallel(n_jobs=jobs, return_as="generator")(tasks)
-    bar = progress_bar(done, total=len(starts), label="drawing", unit=f"x{CHUNK} img")
-    table = pd.DataFrame([row for chunk in bar for row in chunk])
+    draw = partial(_write_image, work, settings, seed, structures)
+    table = pd.DataFrame(parallel_map(draw, range(count), label="drawing", jobs=jobs, chunk=CHUNK))
     alone = joined_groups(np.full(count, "", dtype=object), np.empty((0, 2), dtype=np.int64))
     table["split"] = split(table["label"].to_numpy(dtype=object), alone, (0.8, 0.1, 0.1), seed)
     facts = {
@@ -60,14 +57,7 @@ def _fill(work: Path, count: int, settings: PhantomSettings, seed: int, structur
     write_data_set(work, table, facts, {"command": "dermsynth phantom", "seed": seed, "n": count})
 
 
-def _write_chunk(
-    out: Path, numbers: range, settings: PhantomSettings, seed: int, structures: bool
-) -> list[dict[str, object]]:
-    cv2.setNumThreads(1)
-    return [_write_one(out, number, settings, seed, structures) for number in numbers]
-
-
-def _write_one(out: Path, number: int, settings: PhantomSettings, seed: int, structures: bool) -> dict[str, object]:
+def _write_image(out: Path, settings: PhantomSettings, seed: int, structures: bool, number: int) -> dict[str, object]:
     drawn = render(draw_parameters(seed + number, settings), settings)
     name = f"phantom_{number:06d}.png"
     (out / "images" / name).write_bytes(encode_png(drawn.image))
@@ -91,7 +81,7 @@ def default_phantom(height: int, width: int, correlation: float = 0.0) -> DataSe
 
     With a correlation frames go with melanomas.
     """
-    home = cache_home()
+    home = cache_folder()
     folder = home / (f"phantom-{DEFAULT_COUNT}-{width}x{height}" + (f"-frame{correlation:g}" if correlation else ""))
     if not (folder / "dataset.json").exists():
         tied = {"artefact": "frame", "tied_to": "melanoma", "correlation": correlation} if correlation else {}

@@ -19,7 +19,7 @@ function zoom() {
   }
 }
 
-/* What is asked for, as the server reads it. */
+/* The move as a query, as the server reads it. */
 function query() {
   const asked = new URLSearchParams({ seed: seed.value });
   if (label) asked.set("label", label.value);
@@ -31,14 +31,14 @@ function query() {
   return asked;
 }
 
-function said() {
+function showValues() {
   for (const slider of sliders) slider.nextElementSibling.value = Number(slider.value).toFixed(1);
   if (truncation.type === "range") {
     truncation.nextElementSibling.value = truncation.value === truncation.max ? "none" : Number(truncation.value).toFixed(2);
   }
 }
 
-function told(answer) {
+function showScores(answer) {
   const rows = [...document.querySelectorAll("#scores tr")];
   answer.scores.forEach((score, i) => {
     const cells = rows[i].querySelectorAll("td");
@@ -54,33 +54,33 @@ function told(answer) {
   badge.textContent = `${verdict} (score ${near.score.toFixed(2)}, flagged below ${near.threshold.toFixed(2)}; nearest: ${near.nearest})`;
 }
 
-/* One move at a time; of those asked for meanwhile only the last is made. */
+/* One move at a time; of the requests that arrive meanwhile only the last is answered. */
 let busy = false, waiting = false;
 async function show() {
-  said();
+  showValues();
   if (busy) { waiting = true; return; }
   busy = true;
   const start = performance.now(), asked = query();
   try {
-    const answer = await fetch(`/scores?${asked}`);
-    const found = await answer.json();
-    problem.hidden = answer.ok;
-    if (answer.ok) {
+    const response = await fetch(`/scores?${asked}`);
+    const answer = await response.json();
+    problem.hidden = response.ok;
+    if (response.ok) {
       pictures.forEach((picture) => { picture.src = `/image.png?${asked}&which=${picture.id}`; });
       await Promise.all(pictures.map((picture) => picture.decode()));
-      told(found);
+      showScores(answer);
       document.getElementById("download").href = `/image.png?${asked}&download=true`;
       document.getElementById("recipe").href = `/recipe.json?${asked}&download=true`;
       history.replaceState(null, "", `#${asked}`);
       const time = Math.round(performance.now() - start);
-      document.getElementById("time").textContent = `made in ${time} ms`;
+      document.getElementById("time").textContent = `computed in ${time} ms`;
       stage.dataset.move = asked;
     } else {
-      problem.textContent = found.error;
+      problem.textContent = answer.error;
     }
   } catch (error) {
     problem.hidden = false;
-    problem.textContent = "The program that makes the images does not answer; start it again.";
+    problem.textContent = "The program does not answer; start dermsynth explore again.";
   }
   busy = false;
   if (waiting) { waiting = false; show(); }

@@ -12,14 +12,14 @@ from starlette.exceptions import HTTPException
 
 from dermsynth.study.web import organiser, pages
 from dermsynth.study.web.site import Site
-from dermsynth.web.guard import HEADERS, Guard, Prefixed
+from dermsynth.web.guard import HEADERS, Guard, Prefix
 from dermsynth.web.icon import add_icon
 
 
 def application(site: Site, prefix: str = "") -> FastAPI:
     """The whole site; `prefix` is the path under which a proxy shows it, which the proxy may pass on or cut off."""
     app = FastAPI(title="dermsynth reader study", root_path=prefix, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(Prefixed, prefix=prefix)
+    app.add_middleware(Prefix, prefix=prefix)
     app.add_middleware(Guard)
     app.mount("/static", StaticFiles(directory=Path(str(files("dermsynth.study.web") / "static"))), name="static")
     add_icon(app)

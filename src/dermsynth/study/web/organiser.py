@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from dermsynth.study import service
 from dermsynth.study.export import answers_csv, answers_table
 from dermsynth.study.links import organiser_hash
-from dermsynth.study.service import Running
+from dermsynth.study.service import LiveStudy
 from dermsynth.study.web.site import address, form_of, site_of
 
 COOKIE, HOURS = "organiser", 12
@@ -21,13 +21,13 @@ STATES = (service.OPEN, service.PAUSED, service.CLOSED)
 router = APIRouter(prefix="/organise")
 
 
-def _running(request: Request) -> Running:
-    return site_of(request).running
+def _live(request: Request) -> LiveStudy:
+    return site_of(request).live
 
 
 def _signer(request: Request) -> TimestampSigner:
     """Another token ends all sessions."""
-    return TimestampSigner(_running(request).study.secret, salt=f"organiser/{site_of(request).organiser}")
+    return TimestampSigner(_live(request).study.secret, salt=f"organiser/{site_of(request).organiser}")
 
 
 def _path(request: Request) -> str:
@@ -49,7 +49,7 @@ def _session(request: Request) -> str | None:
 
 
 def organiser(request: Request) -> str:
-    """The organiser's session; anybody else finds nothing here."""
+    """The organiser's session; for anybody else the page does not exist."""
     session = _session(request)
     if session is None:
         raise HTTPException(404)
@@ -60,7 +60,7 @@ Session = Annotated[str, Depends(organiser)]
 
 
 async def form(request: Request, session: Session) -> FormData:
-    """What was sent, if it came from a page of this session."""
+    """The form, if it came from a page of this session."""
     return await form_of(request, session)
 
 
@@ -68,28 +68,28 @@ Sent = Annotated[FormData, Depends(form)]
 
 
 def _overview(request: Request, session: str, links: list[str] | None = None) -> Response:
-    running = _running(request)
+    live = _live(request)
     return site_of(request).page(
-        request, "organise.html", "en", raters=service.overview(running), state=service.state(running), states=STATES,
-        form=running.links.form(session), links=links or [], study=running.study.folder.name,
+        request, "organise.html", "en", raters=service.overview(live), state=service.state(live), states=STATES,
+        form=live.links.form(session), links=links or [], study=live.study.folder.name,
     )  # fmt: skip
 
 
 @router.get("")
 def show(request: Request) -> Response:
-    """How far the study is, or the way in."""
+    """The overview, or the login."""
     session = _session(request)
     return site_of(request).page(request, "login.html", "en") if session is None else _overview(request, session)
 
 
 @router.post("/login")
 async def login(request: Request) -> Response:
-    """Let the organiser in for some hours."""
+    """Log the organiser in for some hours."""
     site, at = site_of(request), address(request)
-    if site.limits.guessed_out(at):
+    if site.limits.is_blocked(at):
         raise HTTPException(429)
     token = str((await request.form(max_fields=4, max_files=0)).get("token", ""))
-    if not hmac.compare_digest(organiser_hash(site.running.study.secret, token), site.organiser):
+    if not hmac.compare_digest(organiser_hash(site.live.study.secret, token), site.organiser):
         site.limits.guess(at)
         return site.page(request, "login.html", "en", 403, wrong=True)
     answer = _home(request)
@@ -102,7 +102,7 @@ async def login(request: Request) -> Response:
 
 @router.post("/logout")
 def logout(request: Request, sent: Sent) -> Response:
-    """Leave."""
+    """Log out."""
     answer = _home(request)
     answer.delete_cookie(COOKIE, path=_path(request))
     return answer
@@ -112,7 +112,7 @@ def logout(request: Request, sent: Sent) -> Response:
 def change(request: Request, sent: Sent) -> Response:
     """Open, pause or close the study."""
     if sent.get("state") in STATES:
-        service.set_state(_running(request), str(sent["state"]))
+        service.set_state(_live(request), str(sent["state"]))
     return _home(request)
 
 
@@ -121,14 +121,14 @@ def invite(request: Request, session: Session, sent: Sent) -> Response:
     """New links, shown once."""
     count, cap = (_number(str(sent.get(name, "")), 1, 500) for name in ("count", "cap"))
     base = str(request.base_url).rstrip("/")
-    tokens = service.invite(_running(request), count, cap, str(sent.get("note", "")))
+    tokens = service.invite(_live(request), count, cap, str(sent.get("note", "")))
     return _overview(request, session, [f"{base}/i/{token}" for token in tokens])
 
 
 @router.post("/exclude")
 def exclude(request: Request, sent: Sent) -> Response:
     """Leave a rater out, with a reason."""
-    service.exclude(_running(request), str(sent.get("rater", "")), str(sent.get("reason", "")))
+    service.exclude(_live(request), str(sent.get("rater", "")), str(sent.get("reason", "")))
     return _home(request)
 
 
@@ -136,21 +136,21 @@ def exclude(request: Request, sent: Sent) -> Response:
 def forget(request: Request, sent: Sent) -> Response:
     """Delete a rater."""
     if sent.get("sure") == "yes":
-        service.forget(_running(request), str(sent.get("rater", "")))
+        service.forget(_live(request), str(sent.get("rater", "")))
     return _home(request)
 
 
 @router.get("/answers.csv")
 def as_csv(request: Request, session: Session) -> Response:
     """All answers so far."""
-    return _download(answers_csv(_running(request)).encode(), "text/csv", "answers.csv")
+    return _download(answers_csv(_live(request)).encode(), "text/csv", "answers.csv")
 
 
 @router.get("/answers.parquet")
 def as_parquet(request: Request, session: Session) -> Response:
     """All answers so far, every value as text."""
     buffer = io.BytesIO()
-    answers_table(_running(request)).astype(str).to_parquet(buffer, index=False)
+    answers_table(_live(request)).astype(str).to_parquet(buffer, index=False)
     return _download(buffer.getvalue(), "application/vnd.apache.parquet", "answers.parquet")
 
 

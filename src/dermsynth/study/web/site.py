@@ -1,4 +1,4 @@
-"""A running study with its templates, and what every page asks of a request."""
+"""A live study with its templates, and what every page reads from a request."""
 
 from dataclasses import dataclass, field
 
@@ -9,16 +9,16 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 
 from dermsynth.study.protocol import Question
-from dermsynth.study.service import Running
+from dermsynth.study.service import LiveStudy
 from dermsynth.study.texts import words, words_or
 from dermsynth.web.guard import Limits, same_site
 
 
 @dataclass(frozen=True)
 class Site:
-    """A running study, its templates and limits, and the hash of the organiser's token."""
+    """A live study, its templates and limits, and the hash of the organiser's token."""
 
-    running: Running
+    live: LiveStudy
     organiser: str
     limits: Limits = field(default_factory=Limits)
     templates: Environment = field(
@@ -32,7 +32,7 @@ class Site:
 
     def page(self, request: Request, template: str, language: str, status: int = 200, **values: object) -> HTMLResponse:
         """A page in a language."""
-        protocol = self.running.study.protocol
+        protocol = self.live.study.protocol
         text = self.templates.get_template(template).render(
             base=request.scope.get("root_path", ""),
             request_base=str(request.base_url).rstrip("/"),
@@ -47,28 +47,28 @@ class Site:
 
     def message(self, request: Request, key: str, status: int) -> HTMLResponse:
         """A page that only says something: `unknown`, `closed`, `full`, `busy`."""
-        language = preferred(request, self.running.study.protocol.languages)
+        language = preferred(request, self.live.study.protocol.languages)
         return self.page(request, "message.html", language, status, heading=f"{key}_heading", text=f"{key}_text")
 
 
 def address(request: Request) -> str:
-    """Where a request comes from: through a proxy that is trusted, its client."""
+    """Address of the client, also through a trusted proxy."""
     return request.client.host if request.client else ""
 
 
 async def form_of(request: Request, token: str) -> FormData:
-    """What was sent, if it came from a page of ours under the same link or session."""
+    """The form, if it came from a page of this site under the same link or session."""
     data = await request.form(max_fields=40, max_files=0)
     ours = same_site(request.headers.get("sec-fetch-site"))
-    if not ours or not site_of(request).running.links.check_form(token, str(data.get("form", ""))):
+    if not ours or not site_of(request).live.links.check_form(token, str(data.get("form", ""))):
         raise HTTPException(404)
     return data
 
 
 def site_of(request: Request) -> Site:
     """The site that a request came to."""
-    found: Site = request.app.state.site
-    return found
+    site: Site = request.app.state.site
+    return site
 
 
 def question_text(question: Question, language: str) -> str:

@@ -1,0 +1,243 @@
+"""Where a data set comes from: the typed content of its `dataset.json`."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationError,
+    model_validator,
+)
+
+from dermsynth.errors import UserError
+from dermsynth.images import Crop, Filter
+from dermsynth.values import parse_flag
+
+
+def _flag(value: object) -> bool:
+    try:
+        return bool(parse_flag(str(value)))
+    except ValueError as error:
+        raise ValueError("is no flag; write true or false") from error
+
+
+def _texts(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _mapping(value: object) -> object:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _filled_mapping(value: object) -> object:
+    return _mapping(value) or None
+
+
+Flag = Annotated[bool, BeforeValidator(_flag)]
+Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
+"""Texts, or one text alone."""
+
+
+class Document(BaseModel):
+    """A JSON object read into fields: null counts as absent, and keys that this version does not know are kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", coerce_numbers_to_str=True)
+    _document: dict[str, Any] = PrivateAttr(default_factory=dict)
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_document(cls, value: Any, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        if not isinstance(value, Mapping):
+            return handler(value)
+        record = handler({key: content for key, content in value.items() if content is not None})
+        record._document = dict(value)
+        return record
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The object key for key as it was read; a copy."""
+        return dict(self._document)
+
+    def says(self, key: str) -> bool:
+        """Whether the object has this key."""
+        return key in self._document
+
+
+class EarlierTraining(Document):
+    """A run whose weights a training began with: its name, and the data set and split that it was trained on."""
+
+    run: str = ""
+    data_hash: str = ""
+    split: str = ""
+
+
+class GeneratorProvenance(Document):
+    """The generator of a synthetic set: recipe, checkpoint, what it was trained on, and what it was given.
+
+    Attributes
+    ----------
+    recipe
+        Family of the generator.
+    run
+        Folder of its training run, where that was when the images were generated.
+    checkpoint
+        SHA-256 of the checkpoint's weights.
+    images_shown
+        Real images shown until that checkpoint; None where it is not known.
+    truncation
+        Truncation psi; None without.
+    classes, exclude, split
+        Labels of the generator, labels left out of its training, and the split it was trained on.
+    data_hash, rows_hash
+        Content hash of the data set trained on, and hash of which images were shown with which label.
+    earlier
+        Runs whose weights training began with.
+    crop, filter
+        How the training images came to their size.
+    first_seed
+        Seed of the first image of each class.
+    source_hash, source_split, maps_hash, maps_split
+        Content hash and split of the photographs translated, or of the maps filled.
+    """
+
+    recipe: str = ""
+    run: str = ""
+    checkpoint: str = ""
+    images_shown: int | None = None
+    truncation: float | None = None
+    classes: tuple[str, ...] = ()
+    data_hash: str = ""
+    rows_hash: str = ""
+    earlier: tuple[EarlierTraining, ...] = ()
+    split: str = "train"
+    exclude: tuple[str, ...] = ()
+    crop: Crop = "centre"
+    filter: Filter = "area"
+    first_seed: int = 0
+    source_hash: str = ""
+    source_split: str = ""
+    maps_hash: str = ""
+    maps_split: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether `dataset.json` says anything of a generator."""
+        return bool(self._document)
+
+
+class CopyGateFacts(Document):
+    """What the copy gate found in a synthetic set.
+
+    Attributes
+    ----------
+    flagged, of
+        Images closer to a training image than the threshold allows, of so many.
+    threshold
+        Similarity from which on an image counts as a copy.
+    false_alarms
+        Share of real images never trained on that the threshold flags.
+    held_out, held_out_relatives, training
+        Held-out images that set the threshold, those left out as relatives of training images, and training images.
+    """
+
+    flagged: int = 0
+    of: int = 0
+    threshold: float = float("nan")
+    false_alarms: float = float("nan")
+    held_out: int = 0
+    held_out_relatives: int = 0
+    training: int = 0
+
+
+class Step(Document):
+    """One step of a set's history: the command that wrote it, and its settings."""
+
+    command: str = ""
+    split: str = ""
+    left_out: int = 0
+    with_flagged: bool = False
+    checked_for_copies: bool = False
+
+
+class Provenance(Document):
+    """What `dataset.json` says of a set: where it comes from, under which licence, and what was done with it.
+
+    Attributes
+    ----------
+    schema_version
+        Version of the format (`schema`).
+    program
+        Program and version that wrote the set.
+    content_hash
+        SHA-256 of the images' names and bytes.
+    synthetic
+        Whether a generator made the images.
+    source, licence, attribution
+        Name of the data set the images come from, its licences, and whom they ask to be named.
+    digital_source_type
+        IPTC's word for how the images came about.
+    generator
+        The generator of a synthetic set; empty for photographs.
+    copy_gate
+        What the copy gate found; None where it never ran.
+    edited_from
+        Content hash of the set that this one is an edited copy of; empty for others.
+    map_classes, structure_bits, artefact_bits
+        What the values of maps, and the bits of files of masks, mean.
+    history
+        The steps that led to the set, the last one its own.
+
+    Examples
+    --------
+    >>> Provenance.model_validate({"source": "HAM10000", "licence": "CC-BY-NC-4.0"}).licence
+    ('CC-BY-NC-4.0',)
+    """
+
+    schema_version: int = Field(0, alias="schema")
+    program: str = ""
+    content_hash: str = ""
+    synthetic: Flag = False
+    source: str = ""
+    licence: Texts = ()
+    attribution: Texts = ()
+    digital_source_type: str = ""
+    generator: Annotated[GeneratorProvenance, BeforeValidator(_mapping)] = GeneratorProvenance()
+    copy_gate: Annotated[CopyGateFacts | None, BeforeValidator(_filled_mapping)] = None
+    edited_from: str = ""
+    map_classes: tuple[str, ...] = ()
+    structure_bits: Mapping[str, int] = Field(default_factory=dict)
+    artefact_bits: Mapping[str, int] = Field(default_factory=dict)
+    history: tuple[Step, ...] = ()
+
+    def shared_facts(self, *keys: str) -> dict[str, Any]:
+        """Those of the named keys that the document has, for a set that is derived from this one."""
+        return {key: value for key, value in self._document.items() if key in keys}
+
+
+def parse_provenance(document: Mapping[str, Any], path: Path) -> Provenance:
+    """Read the content of a `dataset.json`.
+
+    Parameters
+    ----------
+    document
+        The JSON object; unknown keys are kept.
+    path
+        The file it comes from, for messages.
+
+    Raises
+    ------
+    UserError
+        For a value that is not of its key's kind, naming file, key and value.
+    """
+    try:
+        return Provenance.model_validate(document)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key, message = ".".join(map(str, first["loc"])), first["msg"].removeprefix("Value error, ")
+        raise UserError(f"{path}: {key} = {str(first['input'])[:80]!r} {message[0].lower()}{message[1:]}") from error

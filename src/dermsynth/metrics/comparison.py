@@ -1,0 +1,125 @@
+"""What a metric may ask for of two sets of images, and how arrays given by a person become that."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.errors import UserError, require_seed
+from dermsynth.images import require_pixels
+from dermsynth.metrics.estimate import Effort, Sides
+
+Pixels = NDArray[np.uint8]
+Vectors = NDArray[np.float32]
+
+
+class Extractor(Protocol):
+    """A named function from images uint8 [n, 3, h, w] to features [n, d]."""
+
+    @property
+    def suffix(self) -> str:
+        """What follows a metric's name: empty for the network of the published metrics alone."""
+
+    @property
+    def head(self) -> Callable[[Vectors], NDArray[np.float64]] | None:
+        """From features [n, d] to class probabilities [n, k], where the weights hold a classifier."""
+
+    def __call__(self, images: Pixels) -> Vectors:
+        """Features of any number of images."""
+
+
+class Space(Protocol):
+    """A named function from images uint8 [n, 3, h, w] to vectors whose squared distance is a perceptual distance."""
+
+    @property
+    def name(self) -> str:
+        """How the distance is called."""
+
+    def __call__(self, images: Pixels) -> Vectors:
+        """Vectors of any number of images."""
+
+
+class Comparison(Protocol):
+    """Both sets, or a group of both, as a metric needs them; rows are computed when they are asked for."""
+
+    @property
+    def effort(self) -> Effort:
+        """How many resamples and pairs."""
+
+    @property
+    def images(self) -> Sides:
+        """Images uint8 [n, 3, h, w]."""
+
+    @property
+    def features(self) -> Sides:
+        """Features [n, d]."""
+
+    @property
+    def probabilities(self) -> Sides | None:
+        """Class probabilities [n, k], where the extractor has a classifier."""
+
+    @property
+    def histograms(self) -> Mapping[str, Sides]:
+        """Colour channel -> histograms [n, bins]."""
+
+    @property
+    def appearance(self) -> Sides:
+        """Features with names [n, 13] of images whose lesion was found."""
+
+    @property
+    def perceptual(self) -> Space | None:
+        """A perceptual distance, where one was named."""
+
+
+def pixels(images: NDArray[Any], field: str, white: float | None = None) -> Pixels:
+    """Images [n, h, w, 3] as uint8 [n, 3, h, w].
+
+    Raises UserError for anything but uint8, unless `white` declares the value that is white.
+    """
+    if white is not None:
+        images = np.clip(np.asarray(images, np.float64) * (255 / white), 0, 255).round().astype(np.uint8)
+    try:
+        require_pixels(images, "n h w 3")
+    except UserError as error:
+        raise UserError(f"`{field}`: {error}") from error
+    return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+
+def image_sides(real: NDArray[Any], synthetic: NDArray[Any], seed: int, white: float | None = None) -> Sides:
+    """Two sets of images [n, h, w, 3]; UserError where their sizes differ."""
+    require_seed(seed)
+    sides = pixels(synthetic, "synthetic", white), pixels(real, "real", white)
+    if sides[0].shape[2:] != sides[1].shape[2:]:
+        sizes = " and ".join(f"{side.shape[3]} x {side.shape[2]}" for side in sides)
+        raise UserError(f"`synthetic`, `real`: images of {sizes} pixels; bring both to one size first")
+    return Sides(*sides, seed=seed)
+
+
+def feature_sides(
+    real: NDArray[Any], synthetic: NDArray[Any], extractor: Extractor | None, seed: int, white: float | None = None
+) -> Sides:
+    """Features of two sets: of images [n, h, w, 3] by an extractor, or as they are given [n, d].
+
+    Raises UserError for images that are not uint8, for rows of different lengths, and for features with an extractor.
+    """
+    require_seed(seed)
+    given = [np.ndim(side) == 2 for side in (synthetic, real)]
+    if not any(given):
+        extractor = extractor or embedded()
+        rows = [extractor(pixels(side, name, white)) for side, name in ((synthetic, "synthetic"), (real, "real"))]
+        return Sides(rows[0], rows[1], seed=seed, features=extractor.suffix).checked()
+    if not all(given) or extractor is not None:
+        raise UserError(
+            "`real`, `synthetic`: give images [n, h, w, 3] of both sides with an extractor, or features [n, d] of both without"
+        )
+    if np.shape(real)[1] != np.shape(synthetic)[1]:
+        raise UserError(f"`synthetic`: {np.shape(synthetic)[1]} features a row, `real` has {np.shape(real)[1]}")
+    return Sides(np.asarray(synthetic), np.asarray(real), seed=seed, features=" of given features").checked()
+
+
+def embedded() -> Extractor:
+    """The extractor that needs no weights."""
+    from dermsynth.backbones.extractors import load_extractor
+
+    return load_extractor("embedded")

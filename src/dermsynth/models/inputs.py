@@ -1,0 +1,154 @@
+"""What families are trained on, and make images from beside noise: nothing, semantic maps, or photographs of another label.
+
+A family names its kind of input once (`Model.inputs`). Whoever needs to know asks the kind, not the family.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+from dermsynth.data.cache import Decoding
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.paired_sets import domain_set, map_set
+from dermsynth.data.training_set import Selection, TrainingSet, held_out, training_set
+from dermsynth.errors import UserError
+
+
+@dataclass(frozen=True)
+class DataRequest:
+    """Which images of a data set a run is trained on.
+
+    `source` and `target` are labels, for families that translate; `superpixels` is for those that take maps; `temperature` is
+    1 where classes are shown as often as they occur and 0 where equally often.
+    """
+
+    decoding: Decoding
+    selection: Selection
+    temperature: float = 1.0
+    superpixels: bool = False
+    source: str = ""
+    target: str = ""
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What a family's networks are conditioned on: numbers of classes and of values of a map, and superpixel boundaries."""
+
+    classes: int = 0
+    map_values: int = 0
+    superpixels: bool = False
+
+
+class Inputs(ABC):
+    """A kind of input."""
+
+    description: str
+    """For the list of families: what a data set must hold."""
+    verb: str = "generate"
+    """The command that makes images of this kind."""
+    source: str = ""
+    """The argument of that command which names what images are made from; blank where it is noise."""
+    from_noise: bool = False
+    """Whether an image is a function of seed and label alone."""
+    from_maps: bool = False
+    translates: bool = False
+    """Whether photographs of one label become images of another."""
+    masked: bool = False
+    """Whether a mask says where a photograph may change."""
+    smallest: Conditions = Conditions()
+    """Conditions with which the networks can be built where no data set is at hand."""
+
+    @abstractmethod
+    def training_set(self, data_set: DataSet, request: DataRequest, seed: int) -> TrainingSet:
+        """The decoded images of a data set.
+
+        Raises UserError when the data set lacks labels, masks or maps.
+        """
+
+    @abstractmethod
+    def caption(self, count: int) -> str:
+        """What pictures of `count` generated images show, for a report."""
+
+    def held_out(self, data_set: DataSet, request: DataRequest, classes: tuple[str, ...]) -> TrainingSet | None:
+        """Validation images of the same kind, or None where there are too few, or the kind has none."""
+        return None
+
+    def check(self, family: str, request: DataRequest) -> None:
+        """Raise UserError for a choice that does not go with this kind; `family` names the family in the message."""
+        if self.translates and not (request.source and request.target):
+            raise UserError(f"{family} translates between two labels: name them with `source` LABEL `target` LABEL")
+        if not self.from_noise and request.temperature != 1:
+            raise UserError(f"`imbalance`: {family} is not shown classes in turn; leave it out")
+        if self.translates and request.selection.exclude:
+            raise UserError(f"`exclude`: {family} is shown the labels of `source` and `target` alone; leave it out")
+        if not self.translates and (request.source or request.target):
+            raise UserError(f"`source`, `target`: {family} does not translate; leave them out")
+        if not self.from_maps and request.superpixels:
+            raise UserError(f"`superpixels`: {family} takes no maps; leave it out")
+
+
+class Images(Inputs):
+    """Images, with labels if wanted; generated from noise and a label."""
+
+    description = "images, labels if wanted"
+    from_noise = True
+
+    def training_set(self, data_set: DataSet, request: DataRequest, seed: int) -> TrainingSet:
+        """The images of the selection, in an order that shows classes as often as the temperature says."""
+        return training_set(data_set, request.decoding, request.selection, temperature=request.temperature, seed=seed)
+
+    def held_out(self, data_set: DataSet, request: DataRequest, classes: tuple[str, ...]) -> TrainingSet | None:
+        """The validation split of the same classes."""
+        return held_out(data_set, request.decoding, request.selection, classes)
+
+    def caption(self, count: int) -> str:
+        """Which seeds."""
+        return f"generated: seeds 0 to {count - 1}, no truncation, none picked"
+
+
+class Maps(Inputs):
+    """Images with semantic maps or lesion masks; generated from a map."""
+
+    description = "images with lesion masks"
+    source = "maps"
+    from_maps = True
+    smallest = Conditions(map_values=2)
+
+    def training_set(self, data_set: DataSet, request: DataRequest, seed: int) -> TrainingSet:
+        """Images and their maps."""
+        return map_set(data_set, request.decoding, request.selection, superpixels=request.superpixels, seed=seed)
+
+    def caption(self, count: int) -> str:
+        """Whose maps."""
+        return f"the maps of {count} training images, and what was made of each; none picked"
+
+
+class Domains(Inputs):
+    """Images of two labels; photographs of one become images of the other."""
+
+    verb, source = "translate", "input"
+    translates = True
+    smallest = Conditions(classes=2)
+
+    def __init__(self, *, masked: bool) -> None:
+        self.masked = masked
+        self.description = "two labels, one with masks" if masked else "two labels"
+
+    def training_set(self, data_set: DataSet, request: DataRequest, seed: int) -> TrainingSet:
+        """Images of both labels, and masks where the kind has them."""
+        return domain_set(
+            data_set,
+            request.decoding,
+            request.source,
+            request.target,
+            masks=self.masked,
+            split=request.selection.split,
+            seed=seed,
+        )
+
+    def caption(self, count: int) -> str:
+        """Whose photographs."""
+        return f"{count} training images, and what was made of each; none picked"
+
+
+IMAGES, MAPS = Images(), Maps()
+DOMAINS, MASKED_DOMAINS = Domains(masked=False), Domains(masked=True)

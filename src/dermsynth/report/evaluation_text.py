@@ -1,0 +1,42 @@
+"""An evaluation as a person reads it in the terminal."""
+
+from dermsynth.evaluation.results import Evaluation
+
+
+def evaluation_table(result: Evaluation, group: str = "") -> str:
+    """What was compared, and a line an estimate: of every group, or of one."""
+    header = f"{'group':<22}{'metric':<34}{'value':>9}  {'95 % interval':<19}{'n':>11}"
+    header += f"   {'real-real':>9} {'synth-real':>10} {'n':>6}"
+    lines = [*_facts(result), header, "-" * len(header)]
+    for e in result.estimates:
+        if group in ("", e.group):
+            interval = f"{e.low:.2f} ... {e.high:.2f}"
+            lines.append(
+                f"{e.group:<22}{e.name:<34}{e.value:>9.2f}  {interval:<19}"
+                f"{e.n_synthetic:>5}/{e.n_real:<5}   {e.floor:>9.2f} {e.matched:>10.2f} {e.n_floor:>6}"
+            )
+    return "\n".join([*lines, *(f"refused: {line}" for line in result.refused)])
+
+
+def _facts(result: Evaluation) -> list[str]:
+    extractor, real = result.extractor, result.real
+    lines = [f"features: {extractor.name}, resized {extractor.resizer}"]
+    if not extractor.comparable_with_published_fid:
+        lines.append("  not comparable with published FID or KID; compare only figures made with the same extractor")
+    if real.trained_on:
+        lines.append(f"  the generator was trained on {real.trained_on} of the {real.images} real images")
+    elif not real.training_set_known:
+        lines.append("  unknown whether the generator was trained on these real images")
+    lines += [f"  {remark.level}: {remark.says}" for remark in result.sides]
+    if real.left_out:
+        others = ", ".join(f"{label} {count}" for label, count in real.left_out.items())
+        lines.append(f"  real images of classes that the set does not have are not compared: {others}")
+    return lines
+
+
+def verdict_table(result: Evaluation) -> str:
+    """A line for each question, and for each question and class: its light, and what was found."""
+    lines = [("", line) for line in result.verdict]
+    lines += [(f"{label}: ", line) for label, found in result.class_verdicts.items() for line in found]
+    width = max(len(prefix + line.question) for prefix, line in lines) + 2
+    return "\n".join(f"{prefix + line.question:<{width}}{line.light:<14}{line.says}" for prefix, line in lines)

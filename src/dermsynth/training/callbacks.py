@@ -1,0 +1,68 @@
+"""What a training tells while it runs: derive from `Callback`, and give it to `train(..., callbacks=[...])`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from pydantic import BaseModel, ConfigDict
+
+from dermsynth.data.training_set import TrainingSet
+from dermsynth.models.base import Model
+from dermsynth.training.config import RunConfig
+
+
+@dataclass(frozen=True)
+class TrainingStart:
+    """A training that begins, or goes on after `images` images were shown."""
+
+    run: Path
+    config: RunConfig
+    model: Model
+    data: TrainingSet
+    images: int
+    device: torch.device
+
+
+class LogLine(BaseModel):
+    """A line of `log.jsonl`: means of the losses since the line before, statistics of the family, wall seconds so far."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    images: int
+    seconds: float
+    losses: dict[str, float]
+    statistics: dict[str, float]
+    memory_gib: float
+
+
+class Callback:
+    """Called by the training in the first process alone; what is not overridden does nothing.
+
+    Examples
+    --------
+    >>> class Curve(Callback):
+    ...     def __init__(self):
+    ...         self.losses = []
+    ...
+    ...     def log(self, line):
+    ...         self.losses.append(line.losses["generator/adversarial"])
+    """
+
+    def start(self, training: TrainingStart) -> None:
+        """Before the first step of this call."""
+
+    def begin_step(self, batch: int) -> None:
+        """Before a step on `batch` images."""
+
+    def end_step(self, images: int, batch: int) -> None:
+        """After it; `images` were shown in all."""
+
+    def log(self, line: LogLine) -> None:
+        """After a line was written into the log."""
+
+    def measure(self, images: int, figures: Mapping[str, float]) -> None:
+        """After the watchers have measured a snapshot."""
+
+    def close(self) -> None:
+        """At the end of this call, also after an error."""

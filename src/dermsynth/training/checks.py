@@ -1,0 +1,58 @@
+"""What is refused before a training begins: a folder of another run, a precision or a batch that the family cannot have."""
+
+from pathlib import Path
+
+import numpy as np
+
+from dermsynth.errors import UserError
+from dermsynth.locks import LOCK
+from dermsynth.models.base import Model, require_edition
+from dermsynth.models.registry import family
+from dermsynth.training import checkpoints, distributed
+from dermsynth.training.config import CONFIG, RunConfig, differences, read_config, validated
+
+
+def check_batch(batch: int, accumulate: int) -> None:
+    """Raise UserError for a batch that processes and pieces cannot share evenly."""
+    parts = distributed.count() * accumulate
+    if batch % parts:
+        raise UserError(f"batch {batch}: not divisible by processes x accumulate = {parts}")
+
+
+def check_batches(model: Model, config: RunConfig) -> None:
+    """Every batch size that will come must be divisible, not only the first."""
+    settings = config.training
+    moments = np.unique(np.linspace(0, settings.images - 1, 1000).astype(int))
+    for size in sorted({model.batch_at(int(images), settings.batch) for images in moments}):
+        check_batch(size, settings.accumulate)
+
+
+def check_abilities(config: RunConfig) -> None:
+    """Raise UserError for a precision, or pieces of a batch, that the family cannot train with."""
+    kind, settings = family(config.family), config.training
+    if settings.precision == "float16" and not kind.casts_itself:
+        raise UserError(f"precision 'float16': {config.family} takes float32 or bfloat16")
+    if settings.accumulate > 1 and kind.needs_whole_batches(validated(kind.config_type, config.model, "model")):
+        raise UserError(
+            f"accumulate {settings.accumulate}: {config.family} has statistics or a pool over a batch, which cannot be "
+            "divided; use a smaller batch"
+        )
+
+
+def check_folder(run: Path, config: RunConfig) -> None:
+    """Raise UserError unless the folder is new, empty, or holds a run with this configuration."""
+    if run.exists() and not run.is_dir():
+        raise UserError(f"{run}: a file; choose another `out`")
+    if (run / CONFIG).exists():
+        _check_same_run(run, config)
+    elif run.exists() and any(path.name != LOCK for path in run.iterdir()):
+        raise UserError(f"{run}: not empty and not a run; choose another `out`")
+
+
+def _check_same_run(run: Path, config: RunConfig) -> None:
+    for checkpoint in checkpoints.checkpoints(run)[-1:]:
+        if checkpoint.state.family == config.family:
+            require_edition(family(config.family), config.family, checkpoint.state.edition, run)
+    changed = differences(read_config(run), config)
+    if changed:
+        raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another `out`")

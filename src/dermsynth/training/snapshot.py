@@ -1,0 +1,63 @@
+"""What happens at a snapshot beside the checkpoint: samples, and measurements by watchers."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.data.training_set import TrainingSet
+from dermsynth.images import encode_png, grid
+from dermsynth.io import write_bytes
+from dermsynth.models.base import Model
+from dermsynth.models.sampler import beside_inputs, confidence_of, images_of
+
+GRID_COLUMNS, GRID_ROWS = 8, 4
+
+
+@dataclass(frozen=True)
+class Glimpse:
+    """What may be asked at a snapshot: images of seeds and class numbers, and how sure the discriminator is of images."""
+
+    images_shown: int
+    generate: Callable[[Sequence[int], Sequence[int]], NDArray[np.uint8]]
+    confidence: Callable[[NDArray[np.uint8], Sequence[int]], NDArray[np.float64] | None]
+
+
+Watcher = Callable[[Glimpse], Mapping[str, float]]
+"""Called at every snapshot; returns figures for the log.
+
+The first figure of the first watcher decides which checkpoint is the best: lower is better.
+"""
+
+
+def measure(watchers: Sequence[Watcher], model: Model, data: TrainingSet, images_shown: int) -> dict[str, float]:
+    """The figures of all watchers."""
+
+    def generate(seeds: Sequence[int], labels: Sequence[int]) -> NDArray[np.uint8]:
+        return images_of(model, seeds, labels, inputs=data.inputs(seeds))
+
+    def confidence(images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
+        return confidence_of(model, images, labels)
+
+    glimpse = Glimpse(images_shown, generate, confidence)
+    figures: dict[str, float] = {}
+    for watcher in watchers:
+        figures.update(watcher(glimpse))
+    return figures
+
+
+def write_samples(model: Model, data: TrainingSet, path: Path) -> NDArray[np.uint8]:
+    """Write a grid of images as PNG, and return them as uint8 [n, 3, h, w].
+
+    The same seeds at every snapshot; with classes, every row shows one; what images are made from stands above them.
+    """
+    targets = model.targets()
+    count = GRID_COLUMNS * max(GRID_ROWS, len(targets))
+    labels = [targets[i // GRID_COLUMNS % len(targets)] for i in range(count)]
+    inputs = data.inputs(range(count))
+    samples = images_of(model, range(count), labels, inputs=inputs)
+    sheet = samples if inputs is None else beside_inputs(samples, labels, inputs, GRID_COLUMNS)
+    write_bytes(path, encode_png(grid(sheet.transpose(0, 2, 3, 1), GRID_COLUMNS), synthetic=True))
+    return samples

@@ -1,0 +1,197 @@
+"""What a utility experiment measured, as models; `utility.json` is their dump."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pandas as pd
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+
+from dermsynth.evaluation.sides import Remark
+from dermsynth.io import write_json
+from dermsynth.statistics.roc import Difference
+from dermsynth.utility.arms import Arm
+from dermsynth.utility.classifier import Training
+
+Outcome = Literal["helps", "no evidence", "hurts", "not measured"]
+
+
+def _as_arm(value: object) -> object:
+    return (
+        Arm(**value) if isinstance(value, Mapping) else value
+    )  # numbers stay int or float: scores are found by their JSON
+
+
+class Record(BaseModel):
+    """A frozen row; unknown fields are mistakes."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+
+
+class RealSet(Record):
+    """The real set: its content hash, training images, and a hash of which images with which labels."""
+
+    content_hash: str
+    training_images: int
+    rows: str
+
+
+class SyntheticSet(Record):
+    """A synthetic set, or edited copies of the real one."""
+
+    content_hash: str
+    images: int
+
+
+class TestSet(Record):
+    """A set of held-out real images: `rows` is a hash of which images with which labels."""
+
+    __test__ = False  # no test class of pytest
+    name: str
+    images: int
+    positive: int
+    rows: str
+
+
+class Settings(Record):
+    """Everything that an experiment's figures are a function of."""
+
+    arms: tuple[Annotated[Arm, BeforeValidator(_as_arm)], ...]
+    repeats: int
+    training: Training
+    seed: int
+    positive: str
+    negative: tuple[str, ...]
+    real: RealSet
+    validation_images: int
+    validation_rows: str = ""
+    synthetic: SyntheticSet
+    variants: dict[str, SyntheticSet] = Field(default_factory=dict)
+    tests: tuple[TestSet, ...]
+
+    def arm(self, name: str) -> Arm:
+        """The arm of a name."""
+        return next(arm for arm in self.arms if arm.name == name)
+
+
+class StratumFigure(Record):
+    """AUC of the ensemble within images that agree in a column, with DeLong's 95 % interval."""
+
+    stratum: str
+    images: int
+    positive: int
+    auc: float
+    low: float
+    high: float
+    column: str = Field(default="", exclude=True)
+
+
+class Confusion(Record):
+    """Counts at the threshold chosen on validation images."""
+
+    true_positive: int
+    false_negative: int
+    false_positive: int
+    true_negative: int
+
+
+class ArmFigures(Record):
+    """Figures of one arm on one test set: means over repeats, and intervals of the ensemble over test images."""
+
+    arm: str
+    test: str
+    images: int
+    positive: int
+    repeats: int
+    auc: float
+    auc_deviation: float
+    auc_repeats: tuple[float, ...]
+    ensemble_auc: float
+    delong: tuple[float, float]
+    bootstrap: tuple[float, float]
+    balanced_accuracy: float
+    threshold: float
+    confusion: Confusion
+    sensitivity_at_90_specificity: float
+    specificity_at_90_sensitivity: float
+    calibration_error: float
+    calibration: tuple[tuple[float, float, int], ...]
+    average_precision: float
+    roc: tuple[tuple[float, ...], tuple[float, ...]]
+    precision_recall: tuple[tuple[float, ...], tuple[float, ...]]
+    strata: tuple[StratumFigure, ...]
+
+
+class Comparison(Record):
+    """Difference of mean AUCs of two arms on one test set, `arm` minus `against`, and DeLong's test of their ensembles.
+
+    `repeats_wanted` repeats would bring half the interval down to `reach_then`.
+    """
+
+    test: str
+    arm: str
+    against: str
+    difference: float
+    low: float
+    high: float
+    p: float
+    repeats_wanted: int
+    reach_then: float
+    delong: Difference
+    p_holm: float
+
+
+class SyntheticTest(Record):
+    """AUC of the classifiers of real images on the synthetic ones."""
+
+    auc: float
+    images: int
+
+
+class UtilityResult(Record):
+    """Figures of every arm on every test set, their comparisons, and the verdict with what a reader must know of it."""
+
+    version: int = Field(default=1, alias="schema")
+    settings: Settings
+    figures: tuple[ArmFigures, ...]
+    comparisons: tuple[Comparison, ...]
+    environment: dict[str, Any]
+    outcome: Outcome
+    verdict: str
+    sides: tuple[Remark, ...]
+    cautions: tuple[str, ...]
+    worth: str
+    trained_on_real_tested_on_synthetic: SyntheticTest | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if self.trained_on_real_tested_on_synthetic is None:
+            del values["trained_on_real_tested_on_synthetic"]
+        return values
+
+    def to_frame(self) -> pd.DataFrame:
+        """Figures as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row an arm and test set: `arm`, `test`, `images`, `positive`, `repeats`, `auc` (mean over repeats, 0 to 1),
+            `auc_deviation`, `ensemble_auc` with DeLong's 95 % interval `low` to `high`.
+        """
+        columns = ("arm", "test", "images", "positive", "repeats", "auc", "auc_deviation", "ensemble_auc")
+        rows = [
+            {name: getattr(row, name) for name in columns} | dict(zip(("low", "high"), row.delong, strict=True))
+            for row in self.figures
+        ]
+        return pd.DataFrame(rows)
+
+    def save(self, path: Path) -> None:
+        """Write the result as JSON.
+
+        Parameters
+        ----------
+        path
+            A `.json` file; it is replaced.
+        """
+        write_json(path, self.model_dump(by_alias=True))

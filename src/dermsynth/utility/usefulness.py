@@ -1,0 +1,135 @@
+"""The whole experiment in one call: do the synthetic images help a classifier?"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.errors import UserError
+from dermsynth.utility.arms import Arm, parse_arms
+from dermsynth.utility.classifier import Training, backbone
+from dermsynth.utility.datasets import gathered
+from dermsynth.utility.experiment import Plan, carry_out
+from dermsynth.utility.material import Classes
+from dermsynth.utility.results import UtilityResult
+
+Set = DataSet | Path | str
+
+
+def utility(
+    synthetic: Set,
+    real: Set,
+    *,
+    out: Path | str,
+    positive: str,
+    negative: Sequence[str] | str,
+    arms: Sequence[str | Arm] = (),
+    repeats: int = 5,
+    model: str = "small",
+    images: int = 8000,
+    batch: int = 32,
+    learning_rate: float = 0.0003,
+    tests: Sequence[Set] = (),
+    drop_overlap: bool = False,
+    variants: Mapping[str, Set] | None = None,
+    by: Sequence[str] = (),
+    seed: int = 0,
+) -> UtilityResult:
+    """Train classifiers with and without synthetic images and test them on held-out real images.
+
+    Everything is written into `out`; repeated with the same settings it continues, and further arms and repeats are added.
+
+    Parameters
+    ----------
+    synthetic
+        A set made by `generate`, from a generator trained on the split `train` of `real`; a DataSet or its folder.
+    real
+        The real data set that the generator was trained on, with the splits train, validation and test.
+    out
+        Folder for scores, classifier and `utility.json`; empty, or of the same experiment.
+    positive, negative
+        The label to be found, and the labels to be told from it; images with other labels are left out.
+    arms
+        `Arm`s or names (`real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`, each with `@VARIANT`); by
+        default those of Bissoto et al. 2021: the first four, `mixed=0.5` and `mixed=1`, and what `variants` allow.
+    repeats
+        Trainings an arm, from consecutive seeds, 1 to 1000.
+    model
+        Backbone: `small` (needs no weights), `mobilenet=FILE`, `timm:NAME` (untrained) or `timm:NAME=FILE`.
+    images
+        Images shown to the arm of real images; other arms are shown this many times their length.
+    batch
+        Images a step, at least 2.
+    learning_rate
+        AdamW's first step size, above 0.
+    tests
+        Further real data sets to test on.
+    drop_overlap
+        Whether photographs of the real set are left out of `tests` instead of refused.
+    variants
+        Further synthetic sets (edited, without artefacts) or edited copies of the real set, by name.
+    by
+        Columns of the test sets by whose values results are given apart too.
+    seed
+        Of the first training, at least 0.
+
+    Returns
+    -------
+    UtilityResult
+        Figures of every arm on every test set, comparisons with p after Holm, verdict, worth and cautions.
+
+    Raises
+    ------
+    UserError
+        For a number out of range, a generator that may have seen test images, a class with fewer than ten images, groups or
+        twins across splits, an arm without enough images, or an `out` that holds something else.
+
+    References
+    ----------
+    Bissoto, Valle & Avila 2021, GAN-Based Data Augmentation and Anonymization for Skin-Lesion Analysis: A Critical Review.
+    DeLong, DeLong & Clarke-Pearson 1988, Comparing the areas under two or more correlated ROC curves.
+    Holm 1979, A simple sequentially rejective multiple test procedure.
+
+    Examples
+    --------
+    >>> result = utility("synth/isic64", "data/isic", out="utility/isic64", positive="melanoma",
+    ...                  negative="nevus")  # doctest: +SKIP
+    >>> result.outcome, result.to_frame()  # doctest: +SKIP
+    """
+    _check_numbers(repeats, batch, learning_rate)
+    backbone(model)  # a wrong name or file is refused before images are read
+    further = {name: _open(place) for name, place in (variants or {}).items()}
+    chosen = _arms(arms, further)
+    material = gathered(
+        _open(real),
+        _open(synthetic),
+        Classes(positive, (negative,) if isinstance(negative, str) else tuple(negative)),
+        [_open(place) for place in tests],
+        drop_overlap=drop_overlap,
+        columns=by,
+        variants=further,
+    )
+    if not arms and not material.has_both_classes:
+        chosen = tuple(arm for arm in chosen if arm.real)
+    return carry_out(material, Plan(chosen, repeats, Training(model, images, batch, learning_rate), seed), Path(out))
+
+
+def _arms(arms: Sequence[str | Arm], variants: Mapping[str, DataSet]) -> tuple[Arm, ...]:
+    copies = sorted(name for name, rows in variants.items() if not rows.synthetic)
+    others = [name for name in variants if name not in copies]
+    if not arms:
+        return parse_arms((), others, copies)
+    parsed = [arm if isinstance(arm, Arm) else parse_arms((arm,), others, copies)[-1] for arm in arms]
+    return tuple(dict.fromkeys([*parse_arms(("real",)), *parsed]))
+
+
+def _check_numbers(repeats: int, batch: int, learning_rate: float) -> None:
+    if not 1 <= repeats <= 1000:
+        raise UserError(f"`repeats` {repeats}: must be 1 to 1000")
+    if batch < 2:
+        raise UserError(f"`batch` {batch}: must be at least 2")
+    if learning_rate <= 0:
+        raise UserError(f"`learning_rate` {learning_rate}: must be above 0")
+
+
+def _open(place: Set) -> DataSet:
+    return place if isinstance(place, DataSet) else open_data_set(Path(place))

@@ -1,0 +1,144 @@
+"""What the figures of a utility experiment mean: the verdict, the worth in real images, and cautions."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import scipy.special
+import scipy.stats
+
+from dermsynth.statistics.roc import holm
+from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm
+from dermsynth.utility.metrics import FEW_REPEATS
+from dermsynth.utility.results import ArmFigures, Comparison, Outcome, StratumFigure
+
+LEVEL = 0.05
+FALL = 0.05
+"""Loss of AUC within a stratum of the test images from which on a caution is given."""
+
+
+class Verdict(NamedTuple):
+    """An outcome and one sentence with its numbers."""
+
+    outcome: Outcome
+    text: str
+
+
+def verdict(figures: Sequence[ArmFigures], comparisons: Sequence[Comparison], arms: Sequence[Arm]) -> Verdict:
+    """Whether synthetic images help: of the mixed arm with the highest AUC, on one test set.
+
+    They help if it beats real images and real images shown longer, and hurt if it loses to real images; p below 0.05 after Holm
+    over all arms.
+    """
+    by_arm = {row.arm: row for row in figures}
+    mixed = [by_arm[arm.name] for arm in arms if arm.is_mixed and not arm.variant and arm.name in by_arm]
+    if not mixed:
+        return Verdict("not measured", "No arm mixes real and synthetic images: nothing is known of their use.")
+    best = max(mixed, key=lambda row: row.auc)
+    against = {row.against: row for row in comparisons if row.arm == best.arm}
+    baseline, control = against[REAL.name], against.get(OVERSAMPLED.name)
+    outcome, text = _outcome(baseline, control)
+    compared = [baseline, control] if control is not None and _beats(baseline) else [baseline]
+    return Verdict(outcome, f"{text}: {best.arm}: {'; '.join(_numbers(row, by_arm) for row in compared)}.")
+
+
+def _outcome(baseline: Comparison, control: Comparison | None) -> tuple[Outcome, str]:
+    if baseline.p_holm < LEVEL and baseline.difference < 0:
+        return "hurts", "The synthetic images hurt"
+    if not _beats(baseline):
+        return "no evidence", "No evidence that the synthetic images help or hurt"
+    if control is None:
+        return (
+            "no evidence",
+            "The synthetic images help, or longer training does (no arm shows real images for as long)",
+        )
+    if control.p_holm >= LEVEL or control.difference <= 0:
+        return "no evidence", "No evidence that the synthetic images help more than showing real ones longer"
+    return "helps", "The synthetic images help"
+
+
+def _beats(row: Comparison) -> bool:
+    return row.p_holm < LEVEL and row.difference >= 0
+
+
+def _numbers(row: Comparison, by_arm: Mapping[str, ArmFigures]) -> str:
+    arm, against = by_arm[row.arm], by_arm[row.against]
+    interval = f"95 % {row.low:+.3f} to {row.high:+.3f}, p {row.p_holm:.3f} after Holm"
+    return (
+        f"AUC {arm.auc:.3f} against {against.auc:.3f} ({row.against}) on {arm.images} real images of which "
+        f"{arm.positive} are positive (difference {row.difference:+.3f}, {interval}, {arm.repeats} repeats)"
+    )
+
+
+def worth(figures: Sequence[ArmFigures], arms: Sequence[Arm], count: int) -> str:
+    """How many of `count` real images give the AUC of the synthetic ones alone, on one test set.
+
+    Read off the arms with fewer real images; empty where an arm for it is missing.
+    """
+    by_arm = {row.arm: row.auc for row in figures}
+    curve = sorted(
+        (round(arm.real * count), by_arm[arm.name]) for arm in arms if arm.is_real_only and arm.name in by_arm
+    )
+    if SYNTHETIC.name not in by_arm or len(curve) < 2:
+        return ""
+    alone = by_arm[SYNTHETIC.name]
+    numbers, areas = np.array([n for n, _ in curve]), np.maximum.accumulate([area for _, area in curve])
+    if alone < areas[0]:
+        return f"Alone they are worth fewer than {numbers[0]} real images (AUC {alone:.3f})."
+    if alone > areas[-1]:
+        return f"Alone they are worth more than all {numbers[-1]} real images (AUC {alone:.3f})."
+    equal = float(np.interp(alone, areas, numbers))
+    return f"Alone they are worth about {equal:.0f} real images (AUC {alone:.3f})."
+
+
+def cautions(figures: Sequence[ArmFigures], comparisons: Sequence[Comparison], repeats: int) -> list[str]:
+    """Sentences that stand beside the verdict: too few repeats, and strata of the test images in which classifiers fail."""
+    first = [row for row in comparisons if row.test == figures[0].test]
+    falls = [line for row in figures if row.arm == REAL.name for line in _falls(row)]
+    return [*_few_repeats(first, repeats), *falls]
+
+
+def _few_repeats(rows: Sequence[Comparison], repeats: int) -> list[str]:
+    """How wide the widest interval is with so few repeats, and how many would do."""
+    if repeats >= FEW_REPEATS or not rows:
+        return []
+    if repeats == 1:
+        return [
+            "One repeat an arm: nothing is known of other seeds, so no difference can be shown; "
+            f"take `repeats` {FEW_REPEATS} or more."
+        ]
+    row = max(rows, key=lambda row: row.high - row.low)
+    now = f"up to +- {(row.high - row.low) / 2:.2f} ({row.arm})"
+    then = f"with `repeats` {row.repeats_wanted} about +- {row.reach_then:.2f}, and more would take little away"
+    return [f"{repeats} repeats an arm: intervals are wide and themselves uncertain, {now}; {then}."]
+
+
+def _falls(figures: ArmFigures) -> list[str]:
+    """Strata of a test set within which classifiers of real images are clearly worse than over all of it.
+
+    What tells the classes apart over all images is then partly what tells the strata apart. p after Holm over all strata.
+    """
+    whole = figures.ensemble_auc
+    strata = [row for row in figures.strata if 0 < row.auc < 1 and row.low < row.high]
+    if not strata or not 0 < whole < 1:
+        return []
+    adjusted = holm([_p_of_fall(row, whole) for row in strata])
+    return [
+        _fall(figures, row) for row, p in zip(strata, adjusted, strict=True) if p < LEVEL and whole - row.auc >= FALL
+    ]
+
+
+def _p_of_fall(stratum: StratumFigure, whole: float) -> float:
+    """One-sided p of a stratum's AUC below that of all images, on the logit scale of its interval."""
+    value, low, high, whole = (float(scipy.special.logit(v)) for v in (stratum.auc, stratum.low, stratum.high, whole))
+    deviation = (high - low) / (2 * scipy.stats.norm.ppf(0.975))
+    return float(scipy.stats.norm.cdf((value - whole) / deviation))
+
+
+def _fall(figures: ArmFigures, stratum: StratumFigure) -> str:
+    within = f"{stratum.auc:.3f} (95 % {stratum.low:.3f} to {stratum.high:.3f})"
+    where = f"{figures.test}: within {stratum.stratum} ({stratum.images} images, {stratum.positive} positive)"
+    return (
+        f"{where} the classifiers of real images reach an AUC of {within} instead of {figures.ensemble_auc:.3f} over all: "
+        f"part of that figure comes from telling values of {stratum.column} apart, not the labels."
+    )

@@ -1,0 +1,61 @@
+"""Inputs that nobody may write, and a process that root's rights do not help to."""
+
+import ctypes
+import hashlib
+import os
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
+
+
+def _without_override() -> None:
+    """From the next exec on, root obeys the modes of files: mode 555 is read-only to it, too."""
+    if os.geteuid() == 0 and ctypes.CDLL(None, use_errno=True).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "prctl(PR_CAPBSET_DROP)")
+
+
+def python(*arguments: object, cache: Path) -> "subprocess.CompletedProcess[str]":
+    """A Python process without root's rights."""
+    environment = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)}
+    return subprocess.run(
+        [sys.executable, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=600,
+        preexec_fn=_without_override,
+    )  # fmt: skip
+
+
+def dermsynth(*arguments: object, cache: Path) -> str:
+    """Standard output of `dermsynth ARGUMENTS` in such a process; it must end well."""
+    done = python("-m", "dermsynth.cli.app", *arguments, cache=cache)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@contextmanager
+def read_only(folders: Sequence[Path]) -> Iterator[None]:
+    """Folders and everything in them without a right to write; after the block they must be as they were."""
+    before = {folder: contents(folder) for folder in folders}
+    paths = [path for folder in folders for path in (folder, *folder.rglob("*"))]
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in paths}
+    for path in reversed(paths):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+    try:
+        yield
+    finally:
+        for path, mode in modes.items():
+            path.chmod(mode)
+    for folder in folders:
+        assert contents(folder) == before[folder]
+
+
+def contents(folder: Path) -> dict[str, tuple[int, str]]:
+    """Every file of a folder: its time and a hash."""
+    return {
+        str(path.relative_to(folder)): (path.stat().st_mtime_ns, hashlib.sha256(path.read_bytes()).hexdigest())
+        for path in folder.rglob("*")
+        if path.is_file()
+    }

@@ -1,0 +1,97 @@
+"""One map over many items: here, on several processes, and on a Dask cluster."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dermsynth.artefacts.annotate import mark
+from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.dataset import open_data_set
+from dermsynth.data.importers.generic import from_folder
+from dermsynth.data.importers.importing import import_source
+from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.errors import UserError
+from dermsynth.evaluation.feature_cache import appearances
+from dermsynth.parallel import parallel_map, use_workers, workers
+
+COUNT = 24
+
+
+def _square(number: int) -> int:
+    return number * number
+
+
+@pytest.mark.parametrize(("jobs", "chunk"), [(1, 1), (1, 4), (2, 3)])
+def test_results_come_in_the_order_of_the_items(jobs: int, chunk: int) -> None:
+    assert parallel_map(_square, range(10), jobs=jobs, chunk=chunk) == [k * k for k in range(10)]
+    assert parallel_map(_square, [], jobs=jobs, chunk=chunk) == []
+
+
+def test_a_number_of_jobs_or_an_address_that_is_none_is_refused() -> None:
+    with pytest.raises(UserError, match="`jobs` 0: must be at least 1"):
+        use_workers(0)
+    with pytest.raises(UserError, match="`scheduler` nonsense: no scheduler answers there"):
+        use_workers(scheduler="nonsense")
+
+
+def test_workers_of_a_block_are_those_of_before_afterwards() -> None:
+    with workers(1):
+        assert parallel_map(_process, range(4)) == [_process(0)] * 4
+    assert _process(0) not in parallel_map(_process, range(4), jobs=2)
+
+
+def _process(_: int) -> int:
+    import os
+
+    return os.getpid()
+
+
+@pytest.fixture(scope="module")
+def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("parallel")
+    drawn = write_phantom(folder / "drawn", COUNT, PhantomSettings(48, 48), jobs=1)
+    for path, label in zip(drawn.paths, drawn.labels, strict=True):
+        target = folder / "photographs" / str(label) / path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, target)
+    return folder / "photographs"
+
+
+@pytest.fixture(scope="module")
+def scheduler() -> Iterator[str]:
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def _chain(photographs: Path, out: Path) -> dict[str, bytes]:
+    """Import, artefact detection and features; every file but the record of times, by name."""
+    import_source(from_folder(photographs), out)
+    marked = mark(open_data_set(out))
+    decoding = Decoding(32, 32)
+    images = decoded(marked, decoding)
+    features = appearances(marked, np.asarray(images), decoding)
+    assert features.shape[0] == COUNT
+    files = [path for path in sorted(out.rglob("*")) if path.is_file() and path.name != "files.csv"]
+    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+
+
+def test_a_dask_cluster_writes_the_same_files(photographs: Path, scheduler: str, tmp_path: Path) -> None:
+    from distributed import Client
+
+    with workers(1):
+        here = _chain(photographs, tmp_path / "here" / "set")
+    with workers(scheduler=scheduler):
+        there = _chain(photographs, tmp_path / "there" / "set")
+        processes = set(parallel_map(_process, range(40)))
+    with Client(scheduler, set_as_default=False) as client:
+        assert processes <= set(client.run(_process, 0).values())
+    assert here.keys() == there.keys()
+    assert [name for name in here if here[name] != there[name]] == []
+    assert sum(name.endswith(".png") for name in here) == 2 * COUNT
+    assert sum(name.endswith(".npy") for name in here) == 2

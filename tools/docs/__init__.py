@@ -1,0 +1,1 @@
+"""The documentation site: its generated pages, its build and its checks."""
