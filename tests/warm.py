@@ -6,10 +6,12 @@ import os
 import resource
 import runpy
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,13 +19,20 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 PRELOADED = (
     "torch", "cv2", "pandas", "matplotlib.figure", "scipy.stats", "sklearn.linear_model", "skimage.metrics", "pydantic",
     "dermsynth.cli.app", "dermsynth.training.loop", "dermsynth.evaluation.evaluate", "dermsynth.utility.experiment",
-    "dermsynth.latents.entanglement", "dermsynth.report.run_report",
+    "dermsynth.latents.entanglement", "dermsynth.report.run_report", "dermsynth.study.serve", "joblib", "uvicorn", "fastapi",
+    "sqlalchemy",
 )  # fmt: skip
 OFFLINE = Path(__file__).parent / "offline"
 """On PYTHONPATH, it keeps a process from the network."""
+WAIT = 540
+"""Seconds after which a process counts as stuck, on a machine however busy."""
+SOURCES = os.pathsep.join(str(Path(__file__).parents[1] / part) for part in ("src", "."))
+"""PYTHONPATH of a process that starts from nothing."""
 CONTEXT = multiprocessing.get_context("forkserver")
 CONTEXT.set_forkserver_preload(list(PRELOADED))
 
@@ -106,6 +115,35 @@ def start(
     process = CONTEXT.Process(target=_run, args=(task,))
     process.start()
     return Warm(process, streams, folder)
+
+
+def start_group(function: Callable[..., Any], *arguments: Any, count: int = 2) -> list[Warm]:
+    """The same call in `count` processes that meet at a free port of this machine, as under torchrun."""
+    meeting = {"WORLD_SIZE": str(count), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port())}
+    plain = {**os.environ, "OMP_NUM_THREADS": "1", **meeting}
+    return [
+        start(function, *arguments, environment={**plain, "RANK": str(n), "LOCAL_RANK": str(n)}) for n in range(count)
+    ]
+
+
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+def wait_for_server(url: str, process: Warm) -> None:
+    """Until a server answers at all."""
+    deadline = time.monotonic() + WAIT
+    with httpx.Client() as client:
+        while time.monotonic() < deadline:
+            try:
+                client.get(url)
+                return
+            except httpx.TransportError:
+                assert process.poll() is None, f"the server ended: {process.output()}"
+                time.sleep(0.05)
+    raise AssertionError(f"the server does not answer: {process.output()}")
 
 
 def start_verb(*arguments: object, **options: Any) -> Warm:
