@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from dermsynth.data.cache import Decoding
-from dermsynth.data.dataset import DataSet
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.training_set import training_set
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
@@ -23,29 +23,23 @@ from dermsynth.training import checkpoints
 from dermsynth.training.benchmark import measure
 from dermsynth.training.config import RunConfig, TrainingSettings, read_config, validated
 from dermsynth.training.health import Alarms, spread
-from dermsynth.training.loop import Trainer, train
+from dermsynth.training.loop import Interrupted, Trainer, train
 from dermsynth.training.optimisation import TrainingStopped
 from tests.conftest import tiny_config
-from tests.models.test_contract import SOURCES
-
-WORKER = """
-import sys
-from pathlib import Path
-from dermsynth.data.dataset import open_data_set
-from dermsynth.training.loop import Interrupted, train
-from tests.conftest import tiny_config
-config, chosen = tiny_config(open_data_set(Path(sys.argv[1])), images=int(sys.argv[3]), snapshot=24)
-try:
-    train(Path(sys.argv[2]), config, chosen, device="cpu")
-except Interrupted:
-    sys.exit(130)
-"""
+from tests.warm import Warm, start, start_verb
 
 
-def _start(data: DataSet, folder: Path, images: int) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": SOURCES}
-    command = [sys.executable, "-c", WORKER, str(data.folder), str(folder), str(images)]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+def _train(data: Path, folder: Path, images: int) -> int:
+    config, chosen = tiny_config(open_data_set(data), images=images, snapshot=24)
+    try:
+        train(folder, config, chosen, device="cpu")
+    except Interrupted:
+        return 130
+    return 0
+
+
+def _start(data: DataSet, folder: Path, images: int) -> Warm:
+    return start(_train, data.folder, folder, images)
 
 
 def _lines(log: Path) -> int:
@@ -221,15 +215,13 @@ def test_a_full_disk_is_one_line_and_leaves_a_run_that_goes_on(phantom: DataSet,
     """Files may not grow beyond 200 KiB, as on a disk that is full; the checkpoint before is whole."""
     words = ["train", "dcgan", "--data", str(phantom.folder), "--out", str(tmp_path / "run"), "--resolution", "16", "--batch", "8",
              "--images", "16", "--unconditional", "--device", "cpu"]  # fmt: skip
-    command = ["bash", "-c", f"ulimit -f 200; exec {sys.executable} -m dermsynth.cli.app " + " ".join(words)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    full = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=400, check=False)
+    full = start_verb(*words, largest_file=200 * 1024)
+    _, errors = full.communicate(timeout=400)
     assert full.returncode == 1
-    assert full.stderr.splitlines()[-1].startswith("dermsynth: ")
-    assert "free some space and repeat the command" in full.stderr.splitlines()[-1]
-    assert "Traceback" not in full.stderr
-    command = [sys.executable, "-m", "dermsynth.cli.app", *words]
-    subprocess.run(command, capture_output=True, env=environment, timeout=400, check=True)
+    assert errors.splitlines()[-1].startswith("dermsynth: ")
+    assert "free some space and repeat the command" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    assert start_verb(*words).wait(timeout=400) == 0
     assert checkpoints.find(tmp_path / "run").images == 16
 
 
