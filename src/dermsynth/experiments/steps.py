@@ -17,7 +17,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection, TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate
-from dermsynth.evaluation.watcher import CHOOSING, usual_watchers
+from dermsynth.evaluation.watcher import usual_watchers
 from dermsynth.images import encode_png, grid
 from dermsynth.io import write_bytes, write_json, write_text
 from dermsynth.metrics.estimate import Estimate
@@ -114,7 +114,7 @@ def train_run(setting: Setting, name: str, data_set: DataSet, out: Path, device:
     config, images = _configure(setting, name, data_set)
     run = out / "runs" / name
     logger.info(f"{name}: {config.family} ({config.preset})")
-    train(run, config, images, watchers=usual_watchers(config, images), best_by=CHOOSING, device=device)
+    train(run, config, images, watchers=usual_watchers(config, images), device=device)
     return load_generator(run, device=device), images
 
 

@@ -68,11 +68,6 @@ class RunConfig(BaseModel):
     data: DataSettings
     training: TrainingSettings
 
-    @property
-    def recipe(self) -> str:
-        """The former name of `family`."""
-        return self.family
-
 
 def read_config(run: Path) -> RunConfig:
     """Read the configuration of a run folder.

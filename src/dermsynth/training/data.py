@@ -153,6 +153,3 @@ def configure(plan: Plan, data_set: DataSet, request: DataRequest) -> tuple[RunC
     settings, images = load_training_images(plan.family, data_set, request, training.seed)
     run = RunConfig(family=plan.family, preset=plan.preset, model=config.model_dump(), data=settings, training=training)
     return run, images
-
-
-Wanted, shown_images, resolved, configured = DataRequest, load_training_images, resolve, configure  # former names

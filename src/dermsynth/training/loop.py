@@ -84,7 +84,6 @@ class Trainer:
         watchers: Sequence[Watcher],
         device: str,
         callbacks: Sequence[Callback] = (),
-        best_by: str = "",
     ) -> None:
         self.run, self.config, self.data, self.watchers = run, config, data, watchers
         self.device = distributed.choose_device(device)
@@ -93,7 +92,7 @@ class Trainer:
         self.state = State()
         self.callbacks = [Display(), TensorBoard(), *callbacks] if self.leader else []
         self.real_spread = spread(np.asarray(data.images[:512]))
-        self.best_by, self.stop_requested = best_by, False
+        self.stop_requested = False
 
     @property
     def leader(self) -> bool:
@@ -243,9 +242,9 @@ class Trainer:
         append_json_line(self.run / LOG, {"images": self.state.images, "metrics": figures})
         for callback in self.callbacks:
             callback.measure(self.state.images, figures)
-        name = self.best_by or next(iter(figures))
-        if name in figures:
-            self._choose_best(name, figures[name])
+        best_by = next((watcher.best_by for watcher in self.watchers if watcher.best_by in figures), "")
+        if best_by:
+            self._choose_best(best_by, figures[best_by])
 
     def _choose_best(self, name: str, value: float) -> None:
         state = self.state
@@ -288,7 +287,6 @@ def train(
     *,
     watchers: Sequence[Watcher] = (),
     callbacks: Sequence[Callback] = (),
-    best_by: str = "",
     device: str = "auto",
 ) -> Checkpoint:
     """Train to the configured length, or go on where the run folder stands, alone in this folder.
@@ -304,11 +302,9 @@ def train(
     data
         The images that are shown.
     watchers
-        Measure every snapshot.
+        Measure every snapshot; the figure that one of them names (`best_by`) chooses the best checkpoint.
     callbacks
         Told of every step, line of the log and measurement, beside the progress bar.
-    best_by
-        Name of the watchers' figure that chooses the best checkpoint, lower is better; by default the first one.
     device
         auto, cpu, cuda or cuda:1.
 
@@ -335,7 +331,7 @@ def train(
         distributed.wait()
         with distributed.held(run, distributed.choose_device(device)):
             _write_config(run, config)
-            trainer = Trainer(run, config, data, watchers, device, callbacks, best_by)
+            trainer = Trainer(run, config, data, watchers, device, callbacks)
             check_batches(trainer.model, config)
             trainer.prepare()
             with handled(trainer.request_stop):

@@ -14,6 +14,7 @@ BINOMIAL = (1.0, 3.0, 3.0, 1.0)
 
 
 @functools.cache
+@torch.inference_mode(mode=False)  # a kernel first needed for a sample must serve a training afterwards
 def _depthwise_kernel(channels: int, gain: float, device: torch.device, dtype: torch.dtype) -> Tensor:
     taps = torch.tensor(BINOMIAL, device=device, dtype=torch.float64)
     kernel = torch.outer(taps, taps) * (gain / taps.sum() ** 2)
