@@ -258,7 +258,7 @@ class Model(nn.Module, ABC):
         """The intermediate latent w of a latent [n, d], or None where the family has none."""
         return None
 
-    def of_style(self, w: Tensor, noise: list[Tensor]) -> Tensor:
+    def synthesise(self, w: Tensor, noise: list[Tensor]) -> Tensor:
         """Images of intermediate latents, [n, d] or one a layer [n, layers, d], and the noise shapes after the first."""
         raise NotImplementedError
 

@@ -19,7 +19,8 @@ from dermsynth.io import write_bytes
 from dermsynth.locks import folder_lock
 from dermsynth.models.sampler import CHUNK, images_of
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generate import Generator, Origin, claim, description_of
+from dermsynth.sampling.generate import claim, description_of
+from dermsynth.sampling.generator import Generator, Origin
 from dermsynth.training import distributed
 
 Pixels = NDArray[np.uint8]

@@ -41,12 +41,18 @@ class Callback:
 
     Examples
     --------
-    >>> class Curve(Callback):
+    >>> import dermsynth as ds
+    >>> class Losses(ds.Callback):
     ...     def __init__(self):
-    ...         self.losses = []
+    ...         self.values = []
     ...
     ...     def log(self, line):
-    ...         self.losses.append(line.losses["generator/adversarial"])
+    ...         self.values.append(line.losses["generator/adversarial"])
+    >>> losses = Losses()
+    >>> sizes = {"images": 32, "resolution": 16, "batch": 16, "log": 16}
+    >>> last = ds.train("dcgan", "data", out="watched_run", **sizes, callbacks=[losses], device="cpu")
+    >>> len(losses.values)
+    2
     """
 
     def start(self, training: TrainingStart) -> None:
