@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,10 +22,12 @@ from dermsynth.locks import folder_lock
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.training import checkpoints
 from dermsynth.training.benchmark import measure
+from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
 from dermsynth.training.config import RunConfig, TrainingSettings, read_config, validated
 from dermsynth.training.health import Alarms, spread
 from dermsynth.training.loop import Interrupted, Trainer, train
 from dermsynth.training.optimisation import TrainingStopped
+from dermsynth.training.snapshot import Glimpse, Watcher
 from tests.conftest import tiny_config
 from tests.warm import Warm, start, start_verb
 
@@ -65,6 +68,69 @@ def test_a_run_is_one_folder(run: Path) -> None:
     assert all("augmentation_p" in line["statistics"] for line in losses)
     assert json.loads((run / "best.json").read_text()) == {"images": 64, "value": 36.0}
     assert read_image(run / "samples" / "000000064.png").shape == (4 * 18 - 2, 8 * 18 - 2, 3)
+
+
+class Recorder(Callback):
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, int]] = []
+        self.lines: list[LogLine] = []
+
+    def start(self, training: TrainingStart) -> None:
+        self.events.append(("start", training.images))
+
+    def end_step(self, images: int, batch: int) -> None:
+        self.events.append(("step", images))
+
+    def log(self, line: LogLine) -> None:
+        self.lines.append(line)
+
+    def measure(self, images: int, figures: Mapping[str, float]) -> None:
+        self.events.append(("measure", int(figures["figure"])))
+
+    def close(self) -> None:
+        self.events.append(("close", 0))
+
+
+def test_callbacks_hear_of_steps_log_lines_and_measurements(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=24, recipe="dcgan", snapshot=16)
+    recorder = Recorder()
+    watchers = [Watcher(lambda glimpse: {"figure": float(glimpse.images_shown)})]
+    train(tmp_path / "run", config, chosen, watchers=watchers, callbacks=[recorder], device="cpu")
+    assert recorder.events == [
+        ("start", 0), ("measure", 0), ("step", 8), ("step", 16), ("measure", 16), ("step", 24), ("measure", 24), ("close", 0),
+    ]  # fmt: skip
+    written = [line for line in read_json_lines(tmp_path / "run" / "log.jsonl") if "losses" in line]
+    assert [line.model_dump() for line in recorder.lines] == written
+
+
+def test_the_best_checkpoint_is_chosen_by_the_figure_that_is_named(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=32, recipe="dcgan", snapshot=16)
+
+    def measure(glimpse: Glimpse) -> dict[str, float]:
+        return {"rises": float(glimpse.images_shown), "falls": float(-glimpse.images_shown)}
+
+    for name, best in (("rises", 16), ("falls", 32)):
+        train(tmp_path / name, config, chosen, watchers=[Watcher(measure, best_by=name)], device="cpu")
+        assert checkpoints.find(tmp_path / name, "best").images == best
+        assert checkpoints.find(tmp_path / name).state.best_by == name
+    for name in ("", "other"):
+        run = tmp_path / f"none-{name}"
+        train(run, config, chosen, watchers=[Watcher(measure, best_by=name)], device="cpu")
+        assert checkpoints.find(run).state.best is None
+
+
+def test_callbacks_are_closed_where_one_fails(phantom: DataSet, tmp_path: Path) -> None:
+    class Failing(Callback):
+        def end_step(self, images: int, batch: int) -> None:
+            raise UserError("enough")
+
+    config, chosen = tiny_config(phantom, images=24, recipe="dcgan")
+    recorder = Recorder()
+    with pytest.raises(UserError, match="enough"):
+        train(tmp_path / "run", config, chosen, callbacks=[recorder, Failing()], device="cpu")
+    assert recorder.events[-1] == ("close", 0)
 
 
 def test_every_random_kill_leaves_a_run_that_ends_the_same(phantom: DataSet, tmp_path: Path) -> None:
