@@ -28,7 +28,7 @@ def test_sizes_are_a_constant_doubled(text: str, constant: tuple[int, int], doub
 
 @pytest.mark.parametrize("text", ["100", "63", "0", "7", "4096", "abc", "64x", "64x64x64", "128x16", "640x480"])
 def test_other_sizes_are_refused_with_a_way_out(text: str) -> None:
-    with pytest.raises(UserError, match=f"resolution '?{text}"):
+    with pytest.raises(UserError, match=f"resolution`? '?{text}"):
         require_doublings(parse_shape(text))
 
 

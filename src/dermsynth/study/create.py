@@ -13,7 +13,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth import __version__
-from dermsynth.data.dataset import DataSet, refuse_filled
+from dermsynth.data.dataset import Data, DataSet, open_data_set, refuse_filled
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
@@ -66,7 +66,7 @@ class Study:
 
 
 def create_study(
-    protocol: str, real: DataSet, synthetic: DataSet, out: Path, seed: int = 0, *, matched: bool = True
+    protocol: str, real: Data, synthetic: Data, out: Path | str, seed: int = 0, *, matched: bool = True
 ) -> Study:
     """Choose real and synthetic images by a protocol and write a new study; both sets stay as they are.
 
@@ -77,7 +77,7 @@ def create_study(
     protocol
         `baur`, `furger`, `rosen`, or the path of a TOML file.
     real
-        A real data set.
+        A real data set, or its folder.
     synthetic
         A set made by `generate`; its images give the study's size, unless the protocol does.
     out
@@ -103,10 +103,12 @@ def create_study(
 
     Examples
     --------
-    >>> study = create_study("baur", open_data_set("data/isic"), open_data_set("synth/isic64"),
-    ...                      Path("study"))  # doctest: +SKIP
-    >>> study.notes  # doctest: +SKIP
+    >>> import dermsynth as ds
+    >>> study = ds.create_study("study.toml", "data", "synthetic", "study")
+    >>> len(study.items)
+    12
     """
+    real, synthetic, out = open_data_set(real), open_data_set(synthetic), Path(out)
     require_seed(seed)
     _check_sides(real, synthetic)
     refuse_filled(out)
