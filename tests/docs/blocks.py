@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
-    r"(?:^<!-- (?:not run: (?P<mark>[^\n]+?)|run once (?P<needs>[\w.]+) exists) -->\n+)?"
+    r"(?:^<!-- (?:not run: (?P<mark>[^\n]+?)|run once (?P<needs>[\w., ]+) exist) -->\n+)?"
     r"^```(?P<language>[\w-]*)\n(?P<text>.*?)^```$",
     re.M | re.S,
 )
@@ -19,7 +19,7 @@ SHELL = ("bash", "console")
 class Block:
     """One fenced block: where it begins, its language, its text.
 
-    `mark` says why the tests do not run it ("": they do), `needs` the public name without which it is not run yet.
+    `mark` says why the tests do not run it ("": they do), `needs` the public names without which it is not run yet.
     """
 
     page: Path

@@ -90,8 +90,8 @@ def test_every_block_of_a_page_works_in_the_tutorials_folder(
     names: dict[str, object] = {"__name__": "__page__"}
     for block in _executed(page):
         if block.language == "python":
-            if block.needs and not _exists(block.needs):
-                pytest.skip(f"{block}: waits for {block.needs}")
+            if block.needs and not all(_exists(name) for name in block.needs.split(", ")):
+                pytest.skip(f"by design: {block} waits for {block.needs}")
             exec(compile(block.text, str(block), "exec"), names)
             continue
         for program, *words in block.commands():

@@ -29,7 +29,7 @@ class AuditResult:
     bias_refused: str = ""
 
     @property
-    def findings(self) -> list[str]:
+    def findings(self) -> tuple[str, ...]:
         """What should be looked at, a sentence each."""
         return self.content.findings
 
@@ -99,5 +99,4 @@ def audit(data: Data, *, seed: int = 0, jobs: int | None = None) -> AuditResult:
         bias = artefact_bias(data_set, seed)
     except UserError as error:  # nothing is known of artefacts, or there is nothing to compare
         return AuditResult(content, None, str(error))
-    content.findings.extend(bias_findings(bias, data_set.folder))
-    return AuditResult(content, bias)
+    return AuditResult(content.with_findings(bias_findings(bias, data_set.folder)), bias)

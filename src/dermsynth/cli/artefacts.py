@@ -138,8 +138,8 @@ def train(data: Path, *, column: Several, model: Backbone, out: Path, seed: Seed
     rows = train_detector(open_data_set(data), column, Pooled(model), out, seed)
     print(f"{'label':<20}{'AUC':>7}  {'95 %':<16}{'with':>7}{'without':>9}")
     for row in rows:
-        interval = f"{row['low']:.3f} ... {row['high']:.3f}"
-        print(f"{row['label']:<20}{row['auc']:>7.3f}  {interval:<16}{row['with']:>7}{row['without']:>9}")
+        interval = f"{row.low:.3f} ... {row.high:.3f}"
+        print(f"{row.label:<20}{row.auc:>7.3f}  {interval:<16}{row.images_with:>7}{row.images_without:>9}")
     print(out)
 
 
@@ -300,14 +300,14 @@ def compare(
     workers.prepare()
     result = compare_methods(data, count=count, slow=slow, seed=seed)
     print(f"{'artefact':<10}{'method':<15}{'PSNR dB':>9}{'SSIM':>8}{'colour':>8}{'outside':>9}{'ms':>8}{'n':>6}")
-    for row in result["repairs"]:
+    for repair in result.repairs:
         print(
-            f"{row['artefact']:<10}{row['method']:<15}{row['psnr']['mean']:>9.1f}{row['ssim']['mean']:>8.3f}"
-            f"{row['colour']['mean']:>8.2f}{row['outside']:>9}{1000 * row['seconds']:>8.1f}{row['n']:>6}"
+            f"{repair.artefact:<10}{repair.method:<15}{repair.psnr.mean:>9.1f}{repair.ssim.mean:>8.3f}"
+            f"{repair.colour.mean:>8.2f}{repair.outside:>9}{1000 * repair.seconds:>8.1f}{repair.n:>6}"
         )
-    for row in result["detections"]:
+    for quality in result.detections:
         print(
-            f"{row['artefact']:<10}found with Dice {row['dice']['mean']:.2f}, told by the score with AUC {row['auc']:.2f}"
+            f"{quality.artefact:<10}found with Dice {quality.dice.mean:.2f}, told by the score with AUC {quality.auc:.2f}"
         )
     print(write_comparison(out, open_data_set(data), result, photographs=photographs))
     say_photographs(photographs)

@@ -370,7 +370,7 @@ def claim(out: Path, origin: Origin) -> None:
     description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
     if description is not None and not description.get("synthetic"):
         raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another `out`")
-    claim_folder(out, JOB, origin.to_json(), kind="synthetic set", difference=_difference, write=False)
+    claim_folder(out, JOB, origin.to_json(), kind="a synthetic set", difference=_difference, write=False)
     if description is not None:
         verify(open_data_set(out), unfinished=True)  # images of earlier calls are taken as they are
     distributed.wait()
