@@ -97,7 +97,7 @@ def test_the_whole_chain_without_a_network(shell: Shell, tmp_path: Path, offline
         tmp_path / "u",
     )
     verb("export", synthetic, "--out", tmp_path / "released")
-    verb("study", "plan", "--raters", 3, "--images", 50)
+    verb("study", "plan", "--raters", 3, "--items", 50)
     study = tmp_path / "study"
     verb(
         "study",
