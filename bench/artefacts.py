@@ -57,7 +57,7 @@ def artefacts(rows: list[str]) -> None:
 
 def latents(rows: list[str]) -> None:
     """A laptop StyleGAN2-ADA of 64 pixels; wall seconds on all cores; weights do not matter to speed."""
-    from dermsynth.cli.training import LOOP, Images, Model, configure
+    from dermsynth.api.training import configure
     from dermsynth.explore.explorer import Explorer, Move
     from dermsynth.latents.attributes import scorer
     from dermsynth.latents.directions import pca_directions, sefa_directions
@@ -67,7 +67,7 @@ def latents(rows: list[str]) -> None:
     from dermsynth.training.loop import train
 
     with tempfile.TemporaryDirectory() as folder:
-        config, shown = configure("stylegan2-ada", "16", Images(), Model(), LOOP)
+        config, shown = configure("stylegan2-ada", None, 16)
         train(Path(folder) / "run", config, shown, device="cpu")
         space, seen = space_of(load_generator(Path(folder) / "run")), scorer("frame")
         labels = space.generator.model.targets()

@@ -1,3 +1,108 @@
-"""dermsynth: from a folder of skin images to a synthetic data set that can be trusted."""
+"""dermsynth: from a folder of skin images to a synthetic data set that can be trusted.
+
+The names below are everything a script or a notebook needs; the command line calls the same functions. Each is imported
+when it is used first, so that `import dermsynth` takes no time.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from dermsynth import metrics as metrics
+    from dermsynth.api import artefacts as artefacts
+    from dermsynth.api.audit import audit as audit
+    from dermsynth.api.data import import_csv as import_csv
+    from dermsynth.api.data import import_folder as import_folder
+    from dermsynth.api.data import open_dataset as open_dataset
+    from dermsynth.api.data import phantom as phantom
+    from dermsynth.api.evaluation import evaluate as evaluate
+    from dermsynth.api.evaluation import export as export
+    from dermsynth.api.evaluation import extractor as extractor
+    from dermsynth.api.generators import generate as generate
+    from dermsynth.api.generators import load_generator as load_generator
+    from dermsynth.api.generators import translate as translate
+    from dermsynth.api.training import train as train
+    from dermsynth.errors import BadImage as BadImage
+    from dermsynth.errors import DiskError as DiskError
+    from dermsynth.errors import Stopped as Stopped
+    from dermsynth.errors import UserError as UserError
+    from dermsynth.evaluation.copy_detection import CopyGate as CopyGate
+    from dermsynth.latents.discovery import directions as directions
+    from dermsynth.latents.edits import edit as edit
+    from dermsynth.latents.inversion import invert as invert
+    from dermsynth.parallel import use_workers as use_workers
+    from dermsynth.study.analyse import analyse_study as analyse_study
+    from dermsynth.study.create import create_study as create_study
+    from dermsynth.utility.usefulness import utility as utility
 
 __version__ = "0.1.0"
+
+for _package in (
+    "artefacts",
+    "export",
+    "utility",
+):  # packages that share a public name: loaded once, so the name is free
+    import_module(f"dermsynth.{_package}")
+    del globals()[_package]
+
+_MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metrics"}
+_PLACES = {
+    "api.audit": ("audit",),
+    "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
+    "api.evaluation": ("evaluate", "export", "extractor"),
+    "api.generators": ("generate", "load_generator", "translate"),
+    "api.training": ("train",),
+    "errors": ("BadImage", "DiskError", "Stopped", "UserError"),
+    "evaluation.copy_detection": ("CopyGate",),
+    "latents.discovery": ("directions",),
+    "latents.edits": ("edit",),
+    "latents.inversion": ("invert",),
+    "parallel": ("use_workers",),
+    "study.analyse": ("analyse_study",),
+    "study.create": ("create_study",),
+    "utility.usefulness": ("utility",),
+}
+_HOMES = {name: f"dermsynth.{module}" for module, names in _PLACES.items() for name in names}
+__all__ = [
+    "BadImage",
+    "CopyGate",
+    "DiskError",
+    "Stopped",
+    "UserError",
+    "analyse_study",
+    "artefacts",
+    "audit",
+    "create_study",
+    "directions",
+    "edit",
+    "evaluate",
+    "export",
+    "extractor",
+    "generate",
+    "import_csv",
+    "import_folder",
+    "invert",
+    "load_generator",
+    "metrics",
+    "open_dataset",
+    "phantom",
+    "train",
+    "translate",
+    "use_workers",
+    "utility",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The public object of this name, imported now (PEP 562)."""
+    if name in _MODULES:
+        return import_module(_MODULES[name])
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dermsynth' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

@@ -160,7 +160,7 @@ def claim_folder(
     settings
         Everything that the results depend on.
     kind
-        What such a folder holds, such as "run": another folder with files in it is refused. Empty where any folder will do.
+        What such a folder is, such as "a run": another folder with files in it is refused. Empty where any folder will do.
     difference
         Says in what the settings differ from the earlier ones, for settings of which some may change.
     write
@@ -180,6 +180,6 @@ def claim_folder(
         if changed:
             raise UserError(f"{folder}: {changed}; choose another `out`")
     elif kind and folder.exists() and any(entry.name != LOCK for entry in folder.iterdir()):
-        raise UserError(f"{folder}: not empty and no {kind}; choose another `out`")
+        raise UserError(f"{folder}: not empty and not {kind}; choose another `out`")
     if write:
         write_json(path, known)

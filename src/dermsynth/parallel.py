@@ -52,6 +52,11 @@ def use_workers(jobs: int | None = None, scheduler: str = "") -> None:
     ------
     UserError
         For another number, an address without a scheduler, or where Dask is not installed.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> ds.use_workers(1)
     """
     global _workers
     jobs = ALL_CORES if jobs is None else jobs

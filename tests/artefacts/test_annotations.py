@@ -70,7 +70,7 @@ def test_annotations_of_other_images_are_refused(framed: DataSet, tmp_path: Path
         with_annotations(other, tmp_path / "apart")
     with pytest.raises(UserError, match="holds the annotations of another data set; choose another `out`"):
         mark(other, out=tmp_path / "apart", jobs=1)
-    with pytest.raises(UserError, match="not empty and no folder of annotations"):
+    with pytest.raises(UserError, match="not empty and not a folder of annotations"):
         mark(framed, out=other.folder, jobs=1)
     with pytest.raises(UserError, match="no annotations; make them with"):
         with_annotations(framed, tmp_path)

@@ -25,9 +25,9 @@ def test_frames_are_learned_and_the_file_gives_the_same(backbone: str, drawn: Da
     pooled = Pooled(backbone)
     found = train_detector(drawn, ["frame", "hair"], pooled, tmp_path / "detector", 0)
     frame = found[0]
-    assert frame["auc"] > 0.9
-    assert frame["low"] <= frame["auc"] <= frame["high"]
-    assert frame["with"] + frame["without"] == 96
+    assert frame.auc > 0.9
+    assert frame.low <= frame.auc <= frame.high
+    assert frame.images_with + frame.images_without == 96
     detector = load_detector(tmp_path / "detector")
     assert detector.labels == ("frame", "hair")
     seen = detector.probabilities(pooled_rows(drawn, pooled))
@@ -42,7 +42,7 @@ def test_what_is_not_there_is_not_learned(backbone: str, drawn: DataSet, tmp_pat
     lots = np.random.default_rng(0).integers(0, 2, len(drawn.table)).astype(str)
     marked = amended(drawn, {"lot": lots}, {})
     (row,) = train_detector(marked, ["lot"], Pooled(backbone), tmp_path / "detector", 0)
-    assert row["low"] < 0.5 < row["high"]
+    assert row.low < 0.5 < row.high
 
 
 def test_through_the_shell(backbone: str, drawn: DataSet, tmp_path: Path, shell: Shell) -> None:

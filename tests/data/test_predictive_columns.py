@@ -5,13 +5,13 @@ import pandas as pd
 import pytest
 
 from dermsynth.data.predictive_columns import (
-    Telling,
+    ColumnPrediction,
+    assessed_columns,
     codes_of,
+    column_predictions,
     held_out_area,
-    judged_columns,
     kind_of,
     strongest,
-    tellings,
 )
 
 N = 240
@@ -23,9 +23,9 @@ def of(values: list[str] | np.ndarray) -> pd.Series:
 
 def told(
     column: str, values: list[str] | np.ndarray, labels: np.ndarray, groups: np.ndarray | None = None
-) -> Telling | None:
+) -> ColumnPrediction | None:
     table = pd.DataFrame({"file_name": [f"{k}.png" for k in range(len(labels))], column: of(values)})
-    found = strongest(tellings(table, labels, np.arange(len(labels)) if groups is None else groups))
+    found = strongest(column_predictions(table, labels, np.arange(len(labels)) if groups is None else groups))
     return found[0] if found else None
 
 
@@ -120,7 +120,7 @@ def test_columns_that_the_program_wrote_are_not_judged() -> None:
     table = pd.DataFrame(
         {"file_name": ["a"], "found_ink": ["1"], "score_ink": ["2"], "skin_tone": ["3"], "sex": ["male"]}
     )
-    assert set(judged_columns(table)) == {"sex"}
+    assert set(assessed_columns(table)) == {"sex"}
 
 
 def test_areas_are_those_of_a_literal_transcription(labels: np.ndarray) -> None:

@@ -21,7 +21,7 @@ from dermsynth.data.training_set import Selection, held_out, training_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate
-from dermsynth.evaluation.feature_cache import SHOWN
+from dermsynth.evaluation.feature_cache import POINTS
 from dermsynth.evaluation.generator_metrics import PATH_SEED, discriminator_of, path_lengths, trained_on
 from dermsynth.evaluation.memorisation import Sources, check_copies, sources, without_relatives
 from dermsynth.evaluation.results import evaluation_of
@@ -71,7 +71,7 @@ def test_everything_stands_beside_the_numbers(synthetic: DataSet, phantom: DataS
     assert "verdict" not in result.document()
     after = files_of(synthetic.folder)
     assert {path: after[path] for path in before[0]} == before[0], "the set itself stays as it is"
-    assert {path.parent.name for path in {*after} - {*before[0]}} <= {"assessment", ".dermsynth-cache"}
+    assert {path.parent.name for path in {*after} - {*before[0]}} <= {"assessment", ".cache"}
     assert files_of(run) == before[1]
 
 
@@ -164,7 +164,7 @@ def test_perceptual_figures_paths_and_a_view_of_features(
     assert {*found} == {("Z", "full"), ("Z", "end"), ("W", "full"), ("W", "end")}
     assert all(length.low <= length.value <= length.high and length.paths == 20 for length in found.values())
     (view,) = (v for v in result.embedding if v.method == "PCA")
-    assert len(view.points) == 100 + min(result.real.images, SHOWN)
+    assert len(view.points) == 100 + min(result.real.images, POINTS)
     assert all(0 <= p.x <= 1 and 0 <= p.y <= 1 for p in view.points)
     page = write_evaluation_report(open_data_set(made.folder), phantom, result, "").read_text()
     assert "Where the images lie" in page
@@ -325,7 +325,7 @@ def test_the_watcher_prefers_real_images(phantom: DataSet) -> None:
     fake = watch(Glimpse(0, lambda seeds, labels: noise, lambda images, labels: None))
     for name in (CHOOSING, "KID-embedded x 1000"):
         assert real[name] < 0.1 * fake[name], name
-    assert next(iter(real)) == CHOOSING, "the first figure chooses the best checkpoint"
+    assert watch.best_by == CHOOSING
 
 
 def photographs(folder: Path, alike: bool) -> np.ndarray:  # type: ignore[type-arg]

@@ -20,7 +20,7 @@ from dermsynth.training import checkpoints
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
 from tests.models.external_family import DenseGAN
-from tests.models.test_contract import SOURCES
+from tests.warm import SOURCES
 
 NAME = "dense-gan"
 

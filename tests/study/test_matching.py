@@ -15,9 +15,8 @@ from dermsynth.study.confounding import confounding, separation
 from dermsynth.study.create import create_study
 from dermsynth.study.drawing import StudyImage
 from dermsynth.study.matching import quotas, target_shares
-from dermsynth.study.protocol import read_protocol
 from dermsynth.study.selection import TRIAL, select_images
-from tests.study.conftest import small_protocol
+from tests.study.conftest import read_protocol, small_protocol
 
 COUNTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 60))
 
@@ -115,7 +114,10 @@ def test_what_tells_the_kinds_apart_is_said_before_the_study_is_written(
     synthetic = with_columns(sides[1], hair=["0"] * (n - 40) + ["1"] * 40, site=["Arm", "LEG"] * (n // 2), ink="NA")
     told = create_study("baur", real, synthetic, tmp_path / "study", 0).notes
     assert any(
-        note.startswith("column 'hair' tells the kinds apart: who knows it alone is right about") for note in told
+        note.startswith(
+            "column 'hair' differs between real and synthetic images: a rater who knew nothing else could still be right"
+        )
+        for note in told
     )
     assert any("ink (known of the real images only)" in note for note in told)
     assert not any("site" in note or "class" in note for note in told)

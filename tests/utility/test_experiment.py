@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from dermsynth.cli.utility import utility
+from dermsynth.cli import utility as verb
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
 from dermsynth.data.manifest import recorded_now
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
@@ -339,9 +339,9 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
 def test_the_verb_trains_tests_and_writes_a_page(
     real: DataSet, synthetic: DataSet, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    utility(
-        synthetic.folder, real=real.folder, out=tmp_path / "out", positive="melanoma", negative=("nevus",),
-        arms=("real", "mixed=1"), repeats=2, images="320", batch=16, learning_rate=0.003,
+    verb.utility(
+        synthetic.folder, real=real.folder, out=tmp_path / "out", classes=verb.Classes("melanoma", ("nevus",)),
+        trainings=verb.Trainings(arms=("real", "mixed=1"), repeats=2, images="320", batch=16, learning_rate=0.003),
     )  # fmt: skip
     said = capsys.readouterr().out
     assert "mixed 1:1" in said

@@ -15,7 +15,7 @@ from dermsynth.artefacts.detection import ARTEFACTS, Found, detect
 from dermsynth.data.dataset import DataSet, inside, unique_stems
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
-from dermsynth.images import read_image
+from dermsynth.images import Pixels, read_image
 from dermsynth.io import write_bytes
 from dermsynth.parallel import parallel_map
 from dermsynth.segmentation.lesion import lesion_mask
@@ -84,26 +84,36 @@ def mark(data_set: DataSet, *, out: Path | None = None, masks: bool = True, jobs
 
 def _mark_image(folder: Path, out: Path, names: tuple[str, str, str]) -> dict[str, object]:
     """The columns of one image, by the names of the image, its lesion mask and its file of masks to be written."""
-    name, lesion, target = names
+    name, lesion_name, target = names
     try:
         image = read_image(inside(folder, name))
-        known = read_mask(inside(folder, lesion)) if lesion else None
+        lesion = _usable_lesion(folder, lesion_name, image)
     except UserError:
         return {}
-    known = known if known is not None and known.shape == image.shape[:2] and known.any() else None
-    found = detect(image, lesion=known)
-    skin = ~(lesion_mask(image) if known is None else known)
-    for one in found.values():
-        skin &= ~one.mask
-    tone = skin_tone(image, skin)
-    row: dict[str, object] = {TONE: "" if np.isnan(tone) else f"{tone:.1f}"}
-    for artefact, one in found.items():
-        row[found_column(artefact)] = str(int(one.score >= THRESHOLDS[artefact]))
-        row[score_column(artefact)] = f"{one.score:.4g}"
+    artefacts = detect(image, lesion=lesion)
+    row: dict[str, object] = {TONE: _tone_text(image, lesion, artefacts)}
+    for artefact, detected in artefacts.items():
+        row[found_column(artefact)] = str(int(detected.score >= THRESHOLDS[artefact]))
+        row[score_column(artefact)] = f"{detected.score:.4g}"
     if target:
-        write_bytes(out / target, encode_bits({name: one.mask for name, one in found.items()}))
+        write_bytes(out / target, encode_bits({artefact: detected.mask for artefact, detected in artefacts.items()}))
         row[COLUMN] = target
     return row
+
+
+def _usable_lesion(folder: Path, name: str, image: Pixels) -> Mask | None:
+    """The mask of the lesion where it has the size of the image and is not empty."""
+    lesion = read_mask(inside(folder, name)) if name else None
+    return lesion if lesion is not None and lesion.shape == image.shape[:2] and lesion.any() else None
+
+
+def _tone_text(image: Pixels, lesion: Mask | None, artefacts: Mapping[str, Found]) -> str:
+    """Individual typology angle of the bare skin in degrees; blank where the light does not let it be measured."""
+    skin = ~(lesion_mask(image) if lesion is None else lesion)
+    for detected in artefacts.values():
+        skin &= ~detected.mask
+    tone = skin_tone(image, skin)
+    return "" if np.isnan(tone) else f"{tone:.1f}"
 
 
 def encode_bits(masks: Mapping[str, Mask]) -> bytes:

@@ -50,7 +50,7 @@ def claim_annotations(data_set: DataSet, out: Path | None = None) -> Path:
         return data_set.folder
     settings = {"schema": 1, "content_hash": data_set.content_hash}
     begun = (target / FACTS).exists()
-    claim_folder(target, FACTS, settings, kind="folder of annotations", difference=_another_set, write=not begun)
+    claim_folder(target, FACTS, settings, kind="a folder of annotations", difference=_another_set, write=not begun)
     return target
 
 

@@ -1,16 +1,16 @@
 """How well artefacts are found and removed, where the truth is known: they are drawn into clean images first."""
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
 from skimage.color import deltaE_ciede2000
 from skimage.metrics import structural_similarity
 from sklearn.metrics import roc_auc_score
@@ -29,6 +29,103 @@ from dermsynth.segmentation.lesion import dice
 Mask = NDArray[np.bool_]
 MOST_HOLE = 20_000
 """Larger holes take the biharmonic equation and the best selective reconstruction minutes: these are left out."""
+
+
+class MeanInterval(BaseModel):
+    """A mean over images and its 95 % percentile interval."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    mean: float
+    low: float
+    high: float
+
+
+class DetectionQuality(BaseModel):
+    """How well an artefact is found.
+
+    Attributes
+    ----------
+    artefact, n
+        The artefact, and images.
+    dice
+        Dice of the detected mask and the drawn one, 0 to 1.
+    auc
+        Area under the ROC curve of the score, of images with the artefact against those without.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    artefact: str
+    n: int
+    dice: MeanInterval
+    auc: float
+
+
+class RepairQuality(BaseModel):
+    """How well a method removes an artefact whose mask is known, against the image before it was drawn, inside the hole.
+
+    Attributes
+    ----------
+    artefact, method, n
+        The artefact, the method, and images.
+    psnr, ssim, colour
+        PSNR in dB, SSIM -1 to 1, colour difference in CIEDE2000 units.
+    hole
+        Share of the image that was filled, 0 to 1.
+    outside
+        Largest change of a pixel outside the hole in levels, which must be 0.
+    seconds
+        Median time an image.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    artefact: str
+    method: Method
+    psnr: MeanInterval
+    ssim: MeanInterval
+    colour: MeanInterval
+    hole: MeanInterval
+    outside: int
+    seconds: float
+    n: int
+
+
+class Comparison(BaseModel):
+    """Detectors and methods of removal where the truth is known: artefacts drawn into clean images.
+
+    Attributes
+    ----------
+    images, first, seed
+        Number of images, file name of the first, and the seed with which they were drawn.
+    content_hash
+        Content hash of the data set.
+    detections, repairs
+        A row an artefact; a row an artefact and method.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    images: int
+    first: str
+    seed: int
+    content_hash: str
+    detections: tuple[DetectionQuality, ...]
+    repairs: tuple[RepairQuality, ...]
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row an artefact and method: means of PSNR, SSIM, colour difference, and milliseconds an image."""
+        return pd.DataFrame(
+            [
+                {
+                    "artefact": repair.artefact,
+                    "method": repair.method,
+                    "psnr": repair.psnr.mean,
+                    "ssim": repair.ssim.mean,
+                    "colour": repair.colour.mean,
+                    "milliseconds": 1000 * repair.seconds,
+                    "images": repair.n,
+                }
+                for repair in self.repairs
+            ]
+        )
 
 
 @dataclass(frozen=True)
@@ -92,18 +189,29 @@ def _repaired(truth: Pixels, spoilt: Pixels, mask: Mask, number: int, artefact: 
     )  # fmt: skip
 
 
-def as_rows(found: Sequence[Detection | Repair]) -> list[dict[str, object]]:
-    """Plain values."""
-    return [asdict(one) for one in found]
-
-
 FEWEST, RESAMPLES = 2, 1000
 
 
-def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, jobs: int | None = None) -> dict[str, Any]:
-    """Means with 95 % intervals over images, of every artefact and method: PSNR, SSIM and colour error inside the hole.
+def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, jobs: int | None = None) -> Comparison:
+    """Draw every artefact into clean images, look for it, and remove it by every method.
 
-    Raises UserError when the set has fewer than two images that count as clean.
+    Parameters
+    ----------
+    data_set
+        The set; where artefacts were looked for, only images without any are taken.
+    count
+        How many images, at least 1.
+    slow
+        Whether methods that take seconds an image are compared too.
+    seed
+        Which images are taken, and how artefacts are drawn.
+    jobs
+        Images that are worked on at once; None for what `use_workers` set.
+
+    Raises
+    ------
+    UserError
+        When the set has fewer than two images that count as clean.
     """
     require_seed(seed)
     if count < 1:
@@ -112,27 +220,29 @@ def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, job
     methods = [method for method in METHODS if slow or method not in SLOW]
     compare = partial(_try, seed=seed, methods=methods)
     results = parallel_map(compare, list(enumerate(chosen.paths)), label="comparing", jobs=jobs)
-    found = [detection for detections, _ in results for detection in detections]
-    repairs = [repair for _, repairs_of_image in results for repair in repairs_of_image]
-    return {
-        "images": len(chosen.table), "first": str(chosen.table["file_name"].iloc[0]), "seed": seed,
-        "content_hash": data_set.content_hash,
-        "detections": [_detection_row(found, name, seed) for name in INSERTED],
-        "repairs": _repair_rows(repairs, seed),
-    }  # fmt: skip
+    detections = [detection for of_image, _ in results for detection in of_image]
+    repairs = [repair for _, of_image in results for repair in of_image]
+    return Comparison(
+        images=len(chosen),
+        first=str(chosen.table["file_name"].iloc[0]),
+        seed=seed,
+        content_hash=data_set.content_hash,
+        detections=tuple(_detection_quality(detections, name, seed) for name in INSERTED),
+        repairs=tuple(_repair_qualities(repairs, seed)),
+    )
 
 
-def examples(data_set: DataSet, result: Mapping[str, Any], methods: Sequence[Method]) -> list[tuple[str, list[Pixels]]]:
+def examples(data_set: DataSet, result: Comparison) -> list[tuple[str, list[Pixels]]]:
     """Of every artefact the first compared image: as it was, with the artefact, and after every method."""
-    image = read_image(data_set.folder / result["first"])
-    found = []
+    image = read_image(data_set.folder / result.first)
+    methods = list(dict.fromkeys(repair.method for repair in result.repairs))
+    strips = []
     for name in INSERTED:
-        spoilt, masks = inserted(image, [name], result["seed"])
+        spoilt, masks = inserted(image, [name], result.seed)
         known = {name: Found(masks[name], 1.0)}
-        found.append(
-            (name, [image, spoilt, *(cleaned(spoilt, None, Removal({name: m}), known).image for m in methods)])
-        )
-    return found
+        repaired = [cleaned(spoilt, None, Removal({name: method}), known).image for method in methods]
+        strips.append((name, [image, spoilt, *repaired]))
+    return strips
 
 
 def _clean(data_set: DataSet, count: int, seed: int) -> DataSet:
@@ -151,25 +261,29 @@ def _try(numbered: tuple[int, Path], *, seed: int, methods: Sequence[Method]) ->
     return tried(read_image(path), number, seed, methods=methods)
 
 
-def _detection_row(found: Sequence[Detection], name: str, seed: int) -> dict[str, Any]:
-    mine = [one for one in found if one.artefact == name]
-    scores = [one.score_without for one in mine] + [one.score_with for one in mine]
-    area = float(roc_auc_score([0] * len(mine) + [1] * len(mine), scores))
-    return {"artefact": name, "n": len(mine), "dice": _mean([one.dice for one in mine], seed), "auc": area}
+def _detection_quality(detections: Sequence[Detection], artefact: str, seed: int) -> DetectionQuality:
+    own = [detection for detection in detections if detection.artefact == artefact]
+    scores = [detection.score_without for detection in own] + [detection.score_with for detection in own]
+    area = float(roc_auc_score([0] * len(own) + [1] * len(own), scores))
+    dices = _mean([detection.dice for detection in own], seed)
+    return DetectionQuality(artefact=artefact, n=len(own), dice=dices, auc=area)
 
 
-def _repair_rows(repairs: Sequence[Repair], seed: int) -> list[dict[str, Any]]:
-    table, rows = pd.DataFrame(repairs), []
-    for (artefact, method), group in table.groupby(["artefact", "method"], sort=False):
-        row = {key: _mean(group[key].tolist(), seed) for key in ("psnr", "ssim", "colour", "hole")}
-        facts = {"outside": int(group["outside"].max()), "seconds": float(group["seconds"].median()), "n": len(group)}
-        rows.append({"artefact": artefact, "method": method, **row, **facts})
-    return rows
+def _repair_qualities(repairs: Sequence[Repair], seed: int) -> Iterator[RepairQuality]:
+    for (artefact, method), group in pd.DataFrame(repairs).groupby(["artefact", "method"], sort=False):
+        means = {key: _mean(group[key].tolist(), seed) for key in ("psnr", "ssim", "colour", "hole")}
+        yield RepairQuality(
+            artefact=artefact,
+            method=method,
+            **means,
+            outside=int(group["outside"].max()),
+            seconds=float(group["seconds"].median()),
+            n=len(group),
+        )
 
 
-def _mean(values: Sequence[float], seed: int) -> dict[str, float]:
-    """Mean and its 95 % percentile interval over images."""
+def _mean(values: Sequence[float], seed: int) -> MeanInterval:
     array, random = np.array(values), np.random.default_rng(seed)
     draws = array[random.integers(0, len(array), (RESAMPLES, len(array)))].mean(axis=1)
     low, high = np.quantile(draws, (0.025, 0.975))
-    return {"mean": float(array.mean()), "low": float(low), "high": float(high)}
+    return MeanInterval(mean=float(array.mean()), low=float(low), high=float(high))

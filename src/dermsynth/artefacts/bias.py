@@ -91,28 +91,41 @@ def artefact_bias(data_set: DataSet, seed: int = 0) -> Bias:
 
 def bias_findings(bias: Bias, folder: object) -> list[str]:
     """What artefacts tell, and what was confirmed of the detectors, as sentences."""
-    found = []
-    for row in bias.told.to_dict("records"):
-        if row["low"] >= TELLING:
-            found.append(
-                f"Artefacts alone tell {row['label']} from the other classes with AUC {row['auc']:.2f} (95 % {row['low']:.2f} to "
-                f"{row['high']:.2f}), by: {row['columns']}."
-            )
-    for row in bias.ratios.to_dict("records"):
-        if row["low"] >= STRONG or row["high"] <= 1 / STRONG:
-            found.append(
-                f"{row['artefact']}: in {row['share']:.1%} of {row['label']}, odds ratio against the other classes "
-                f"{row['odds_ratio']:.1f} (95 % {row['low']:.1f} to {row['high']:.1f})."
-            )
-    open_ones = [one for one in bias.trust if one.status == "unconfirmed" and one.found]
-    found += [f"Detector of {one.sentence()}." for one in bias.trust if one.judged]
-    if open_ones:
-        names = ", ".join(f"{one.artefact} ({one.found})" for one in open_ones)
-        found.append(
-            f"Unconfirmed, so nothing is concluded from them: {names} images found. "
-            f"Look at some with: dermsynth artefacts confirm {folder}"
-        )
-    return found + bias.notes
+    return [
+        *_predictive_artefacts(bias.told),
+        *_frequent_artefacts(bias.ratios),
+        *(f"Detector of {trust.sentence()}." for trust in bias.trust if trust.judged),
+        *_unconfirmed(bias.trust, folder),
+        *bias.notes,
+    ]
+
+
+def _predictive_artefacts(areas: pd.DataFrame) -> list[str]:
+    return [
+        f"Artefacts alone tell {row['label']} from the other classes with AUC {row['auc']:.2f} (95 % {row['low']:.2f} to "
+        f"{row['high']:.2f}), by: {row['columns']}."
+        for row in areas.to_dict("records")
+        if row["low"] >= TELLING
+    ]
+
+
+def _frequent_artefacts(ratios: pd.DataFrame) -> list[str]:
+    return [
+        f"{row['artefact']}: in {row['share']:.1%} of {row['label']}, odds ratio against the other classes "
+        f"{row['odds_ratio']:.1f} (95 % {row['low']:.1f} to {row['high']:.1f})."
+        for row in ratios.to_dict("records")
+        if row["low"] >= STRONG or row["high"] <= 1 / STRONG
+    ]
+
+
+def _unconfirmed(trust: Sequence[Trust], folder: object) -> list[str]:
+    names = [f"{detector.artefact} ({detector.found})" for detector in trust if detector.unconfirmed]
+    if not names:
+        return []
+    return [
+        f"Unconfirmed, so nothing is concluded from them: {', '.join(names)} images found. "
+        f"Look at some with: dermsynth artefacts confirm {folder}"
+    ]
 
 
 def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:

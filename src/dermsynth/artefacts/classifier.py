@@ -3,11 +3,11 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from dermsynth.artefacts.annotations import annotate, claim_annotations
 from dermsynth.backbones.extractors import timm_network
 from dermsynth.backbones.mobilenet import MobileNetV2, imagenet_normalised, load_mobilenet
+from dermsynth.backbones.spec import parse_spec, split_spec
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.data.splits import joined_groups
@@ -40,18 +41,16 @@ class Pooled:
 
     def __init__(self, place: str) -> None:
         self.place = place
-        kind, _, path = place.partition("=")
-        if kind == "mobilenet" and path:
-            self.network: nn.Module = load_mobilenet(Path(path)).eval()
-        elif kind.startswith("timm:") and path:
-            self.network = timm_network(kind.removeprefix("timm:"), Path(path), "`model`")
+        spec = parse_spec(place, ["mobilenet=FILE", "timm:NAME=FILE"], "model")
+        if spec.kind == "mobilenet":
+            self.network: nn.Module = load_mobilenet(spec.path).eval()
         else:
-            raise UserError(f"`model` {place!r}: write mobilenet=FILE or timm:NAME=FILE")
+            self.network = timm_network(spec.name, spec.path, "`model`")
 
     @property
     def name(self) -> str:
         """The backbone without its file."""
-        return self.place.partition("=")[0]
+        return split_spec(self.place).without_place
 
     def __call__(self, images: NDArray[np.uint8]) -> Rows:
         """Rows of features."""
@@ -98,43 +97,83 @@ class Detector:
         return np.asarray(1 / (1 + np.exp(-np.clip(odds, -500, 500))))
 
 
+class LabelAccuracy(BaseModel):
+    """How well a trained detector tells images with an artefact from others, in folds it was not trained on.
+
+    Attributes
+    ----------
+    label
+        The artefact: the column it was trained on.
+    auc, low, high
+        Area under the ROC curve, 0 to 1, and DeLong's 95 % interval.
+    images_with, images_without
+        Images with the artefact and without (`with` and `without` in the file).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
+    label: str
+    auc: float
+    low: float
+    high: float
+    images_with: int = Field(alias="with")
+    images_without: int = Field(alias="without")
+
+
 def train_detector(
     data_set: DataSet, columns: Sequence[str], pooled: Pooled, out: Path, seed: int
-) -> list[dict[str, Any]]:
-    """Train on columns of 0 and 1 (blanks do not count), write the detector, and give each label's cross-validated AUC.
+) -> list[LabelAccuracy]:
+    """Train a detector on columns of flags, and write it.
 
-    Folds never cut through a group (patient, lesion) or a pair of twins. Rows: label, AUC, its DeLong interval, both n.
+    Folds never cut through a group (patient, lesion) or a pair of duplicates.
 
-    Raises UserError for a column that is missing, holds something else, or has too few of either value.
+    Parameters
+    ----------
+    data_set
+        The set.
+    columns
+        Columns of 0 and 1; blanks do not count.
+    pooled
+        The backbone whose features the detector sees.
+    out
+        Folder of the detector.
+    seed
+        Seed of the folds, at least 0.
+
+    Returns
+    -------
+    Cross-validated accuracy of every label.
+
+    Raises
+    ------
+    UserError
+        For a column that is missing, holds something else, or has too few of either value.
     """
     require_seed(seed)
     truths = {column: _truth(data_set, column) for column in columns}
     rows = pooled_rows(data_set, pooled)
     groups = groups_of(data_set)
-    found, weights, biases = [], [], []
+    accuracies, weights, biases = [], [], []
     for column in progress_bar(columns, total=len(columns), label="training", unit="label"):
         known = ~np.isnan(truths[column])
         truth = truths[column][known] == 1
         area, low, high = held_out_auc(rows[known], truth, groups[known], _score, seed)
-        found.append(
-            {
-                "label": column,
-                "auc": area,
-                "low": low,
-                "high": high,
-                "with": int(truth.sum()),
-                "without": int((~truth).sum()),
-            }
-        )
+        counts = {"with": int(truth.sum()), "without": int((~truth).sum())}
+        accuracies.append(LabelAccuracy(label=column, auc=area, low=low, high=high, **counts))
         weight, bias = _fitted(rows[known], truth)
         weights.append(weight)
         biases.append(bias)
     _write(out, Detector(pooled.name, tuple(columns), np.stack(weights), np.array(biases)))
     write_json(
         out / FACTS,
-        {"backbone": pooled.name, "seed": seed, "folds": FOLDS, "data": data_set.content_hash, "labels": found},
+        {
+            "backbone": pooled.name,
+            "seed": seed,
+            "folds": FOLDS,
+            "data": data_set.content_hash,
+            "labels": [accuracy.model_dump(by_alias=True) for accuracy in accuracies],
+        },
     )
-    return found
+    return accuracies
 
 
 def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:

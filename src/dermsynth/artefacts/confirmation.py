@@ -60,6 +60,11 @@ class Trust:
         """Whether what it found may be spoken of."""
         return self.judged > 0 and self.interval[0] >= ENOUGH
 
+    @property
+    def unconfirmed(self) -> bool:
+        """Whether it found something that nobody has looked at."""
+        return self.status == "unconfirmed" and self.found > 0
+
     def sentence(self) -> str:
         """What was confirmed, in words."""
         if self.status == "unconfirmed" or not self.judged:

@@ -29,9 +29,26 @@ COVERED = 63
 
 
 def inserted(image: Pixels, names: Sequence[str], seed: int) -> tuple[Pixels, dict[str, Mask]]:
-    """RGB uint8 [h, w, 3] with artefacts drawn as in the phantom, in the order given, and each one's exact mask, bool [h, w].
+    """Draw artefacts into an image as the phantom does.
 
-    The shadows of frames and stickers lie outside their masks.
+    Parameters
+    ----------
+    image
+        RGB uint8 [h, w, 3].
+    names
+        Of frame, hair, ruler, ink and sticker, in the order in which they are drawn.
+    seed
+        Seed of their places, sizes and colours, at least 0.
+
+    Returns
+    -------
+    The image, and of every artefact its exact mask, bool [h, w]; the shadows of frames and stickers lie outside their masks.
+
+    Examples
+    --------
+    >>> image, masks = inserted(np.full((64, 64, 3), 200, np.uint8), ["ruler"], seed=1)
+    >>> image.shape, bool(masks["ruler"].any())
+    ((64, 64, 3), True)
     """
     canvas = Canvas(image.shape[0], image.shape[1], np.random.default_rng([seed, 23]))
     found: NDArray[np.floating[Any]] = image.astype(np.float32) / 255
@@ -53,10 +70,29 @@ OUTDATED = ("found_", "score_", "probability_", "copy_", "left_", "skin_tone"), 
 
 
 def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int | None = None) -> tuple[DataSet, list[str]]:
-    """A copy of a set without artefacts, by stored masks where there are any, and what had to be left out and why.
+    """Write a copy of a set without artefacts, by stored masks where there are any.
 
-    New columns: `edited_from`, the share of the image that was filled, the share of the lesion that a cut lost, and of every
-    artefact that was filled `left_NAME`: pixels found before, found again outside the lesion, and found again inside it.
+    Parameters
+    ----------
+    data_set
+        The set; it stays as it is.
+    out
+        Folder of the copy, new or empty.
+    removal
+        Which artefacts are removed, and how.
+    jobs
+        Images that are worked on at once; None for what `use_workers` set.
+
+    Returns
+    -------
+    The copy, and what had to be left out and why. Its new columns: `edited_from`, `filled_share` and `lesion_lost` (shares of
+    the image that was filled, and of the lesion that a cut lost), and of every artefact that was filled `left_NAME`: pixels
+    detected before, detected again outside the lesion, and inside it.
+
+    Raises
+    ------
+    UserError
+        When `out` holds something, or no image could be edited.
     """
     step = {
         "command": "dermsynth artefacts remove", "methods": dict(removal.methods), "inside_lesion": removal.inside_lesion,
@@ -67,7 +103,30 @@ def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int | No
 
 
 def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *, jobs: int | None = None) -> DataSet:
-    """A copy of a set with artefacts drawn into every image; columns `edited_from` and `inserted` tell the pairs."""
+    """Write a copy of a set with artefacts drawn into every image: counterfactual pairs.
+
+    Parameters
+    ----------
+    data_set
+        The set; it stays as it is.
+    out
+        Folder of the copy, new or empty.
+    names
+        Of frame, hair, ruler, ink and sticker, in the order in which they are drawn.
+    seed
+        Image number i is drawn with the seed `seed` + i.
+    jobs
+        Images that are worked on at once; None for what `use_workers` set.
+
+    Returns
+    -------
+    The copy; its columns `edited_from` and `inserted` name the image without the artefacts, and the artefacts.
+
+    Raises
+    ------
+    UserError
+        When `out` holds something, or no image could be edited.
+    """
     step = {"command": "dermsynth artefacts insert", "artefacts": list(names), "seed": seed}
     return _edited(data_set, out, partial(_insert, tuple(names), seed), step, jobs)[0]
 

@@ -97,10 +97,30 @@ class View:
 
 
 def detect(image: Pixels, names: Sequence[str] = ARTEFACTS, lesion: Mask | None = None) -> dict[str, Found]:
-    """The artefacts of RGB uint8 [h, w, 3] with masks of its size.
+    """Look for artefacts in an image by classical vision, without training.
 
-    Rulers, ink and stickers are looked for outside the lesion: by its mask, bool [h, w], where there is one, else by colour.
     What is a ruler or sticker is no hair, and what is a sticker no ink.
+
+    Parameters
+    ----------
+    image
+        RGB uint8 [h, w, 3].
+    names
+        Of frame, hair, ruler, ink, sticker and bubble.
+    lesion
+        Mask of the lesion, bool [h, w], outside which rulers, ink and stickers are looked for; without it the lesion is found by
+        its colour.
+
+    Returns
+    -------
+    Of every artefact its mask, bool [h, w], and a score.
+
+    Examples
+    --------
+    >>> image = np.full((64, 64, 3), 200, np.uint8)
+    >>> image[:8] = image[-8:] = image[:, :8] = image[:, -8:] = 0
+    >>> bool(detect(image, ["frame"])["frame"].mask[0, 0])
+    True
     """
     view = View(image, lesion)
     masks: dict[str, tuple[Mask, float]] = {"frame": (view.frame, view.darkness)}

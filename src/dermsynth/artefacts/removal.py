@@ -77,7 +77,7 @@ class Cleaned:
     """
 
     image: Pixels
-    box: tuple[slice, slice]
+    box: Box
     filled: Mask
     lesion_lost: float
     scores: dict[str, float] = field(default_factory=dict)
@@ -85,34 +85,67 @@ class Cleaned:
 
 
 def cleaned(image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping[str, Found] | None = None) -> Cleaned:
-    """RGB uint8 [h, w, 3] without the artefacts; `lesion`, bool [h, w], is protected, but for lines if that is wanted.
+    """Take artefacts off an image.
 
-    `found` are masks where they are known; else they are detected.
+    Parameters
+    ----------
+    image
+        RGB uint8 [h, w, 3].
+    lesion
+        Mask of the lesion, bool [h, w], which is protected, but for lines if that is wanted; None where it is not known.
+    removal
+        Which artefacts are removed, and how.
+    found
+        Their masks where they are known; else they are detected.
 
-    Raises ValueError where nothing clean is left to cut out, or to fill from, or where the lesion covers all of the image.
+    Raises
+    ------
+    ValueError
+        Where nothing clean is left to cut out, or to fill from, or where the lesion covers all of the image.
+
+    Examples
+    --------
+    >>> image = np.full((32, 32, 3), 200, np.uint8)
+    >>> image[:, 15:17] = 20
+    >>> line = np.zeros((32, 32), bool)
+    >>> line[:, 15:17] = True
+    >>> result = cleaned(image, None, Removal({"hair": "telea"}), {"hair": Found(line, 1.0)})
+    >>> bool(result.image.min() > 190)
+    True
     """
     if lesion is not None and lesion.all():
         raise ValueError("the lesion mask covers the whole image: everything is protected")
     found = found or detect(image, tuple(removal.methods), lesion)
     box = _box(image, removal, found)
-    known, result = None if lesion is None else lesion[box], image[box]
-    skin = ~(lesion_mask(result) if known is None else known)
-    for one in found.values():
-        skin &= ~one.mask[box]
-    changed = np.zeros(result.shape[:2], bool)
+    protected, cut = None if lesion is None else lesion[box], image[box]
+    masks = {name: artefact.mask[box] for name, artefact in found.items()}
+    result, changed = _fill_holes(cut, protected, removal, masks)
+    scores = {name: artefact.score for name, artefact in found.items()}
+    left = _left(result, protected, removal, masks)
+    return Cleaned(result, box, changed, _lost_share(lesion, box), scores, left)
+
+
+def _fill_holes(
+    image: Pixels, protected: Mask | None, removal: Removal, masks: Mapping[str, Mask]
+) -> tuple[Pixels, Mask]:
+    """The image with every artefact filled that is not cut away, and what was filled."""
+    skin = ~(lesion_mask(image) if protected is None else protected)
+    for mask in masks.values():
+        skin &= ~mask
+    changed = np.zeros(image.shape[:2], bool)
     for name, method in removal.methods.items():
-        if method in CUTS:
-            continue
-        hole = _widened(found[name].mask[box], MARGIN[name])
-        if known is not None and not (removal.inside_lesion and name in LINES):
-            hole &= ~known
-        result = filled(result, hole, method, skin, removal.seed)  # type: ignore[arg-type]
-        changed |= hole
-    lost = 0.0 if lesion is None or not lesion.any() else 1 - float(lesion[box].sum() / lesion.sum())
-    scores = {name: one.score for name, one in found.items()}
-    return Cleaned(
-        result, box, changed, lost, scores, _left(result, known, removal, {n: found[n].mask[box] for n in found})
-    )
+        if method not in CUTS:
+            hole = _widened(masks[name], MARGIN[name])
+            if protected is not None and not (removal.inside_lesion and name in LINES):
+                hole &= ~protected
+            image = filled(image, hole, method, skin, removal.seed)  # type: ignore[arg-type]
+            changed |= hole
+    return image, changed
+
+
+def _lost_share(lesion: Mask | None, box: Box) -> float:
+    """Share of the lesion outside what is left of the image, 0 to 1."""
+    return 0.0 if lesion is None or not lesion.any() else 1 - float(lesion[box].sum() / lesion.sum())
 
 
 def _left(
@@ -130,7 +163,7 @@ def _left(
     }
 
 
-def _box(image: Pixels, removal: Removal, found: Mapping[str, Found]) -> tuple[slice, slice]:
+def _box(image: Pixels, removal: Removal, found: Mapping[str, Found]) -> Box:
     """What is left of the image where frames are cut away."""
     method = removal.methods.get("frame")
     if method in CUTS and found["frame"].mask.any():
@@ -138,7 +171,7 @@ def _box(image: Pixels, removal: Removal, found: Mapping[str, Found]) -> tuple[s
     return slice(0, image.shape[0]), slice(0, image.shape[1])
 
 
-def _cut(frame: Mask, *, square: bool) -> tuple[slice, slice]:
+def _cut(frame: Mask, *, square: bool) -> Box:
     box = largest_clean(frame, square=square)
     if box is None or min((s.stop - s.start) / n for s, n in zip(box, frame.shape, strict=True)) < SMALLEST_CROP:
         raise ValueError("the frame leaves no rectangle of a fifth of the image's sides")

@@ -4,18 +4,28 @@ import logging
 import sys
 from pathlib import Path
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, Parameter
 
 from dermsynth import __version__
-from dermsynth.cli.flags import flags_of, with_flags
+from dermsynth.cli.flags import in_flags, with_present_names
+from dermsynth.data.importers.layouts import IMPORTERS
 from dermsynth.errors import DiskError, Stopped, UserError
 from dermsynth.io import user_cache
 from dermsynth.signals import handled, interrupt
+
+
+def default_text(value: object) -> str | None:
+    """A default as help shows it: nothing where there is none."""
+    if isinstance(value, tuple):
+        return " ".join(map(str, value)) or None
+    return None if value in ("", None) or value is False else str(value)
+
 
 app = App(
     name="dermsynth",
     version=__version__,
     help="From a folder of skin images to a synthetic data set that can be trusted.",
+    default_parameter=Parameter(show_default=default_text),
     suppress_keyboard_interrupt=False,  # what is to be done is said in `main`
 )
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
@@ -24,16 +34,6 @@ latents = App(name="latents", help="Edit a generator's latents: directions, step
 study = App(name="study", help="Let doctors tell real from generated images: design, run, analyse.")
 data = App(name="data", help="Obtain and prepare images.")
 
-LAYOUTS = {
-    "folder": "A folder of images; sub-folders are labels.",
-    "csv": "A CSV with named columns and the images it names.",
-    "isic": "A metadata export of the ISIC Archive.",
-    "ham10000": "HAM10000.",
-    "siim2020": "SIIM-ISIC 2020.",
-    "isic2018": "ISIC 2018, tasks 1 to 3.",
-    "ph2": "PH2.",
-    "medmnist": "A MedMNIST .npz file.",
-}
 VERBS = {
     "audit": ("importing", "What a data set holds, and what is wrong with it."),
     "phantom": ("importing", "Draw dermoscopy by a program, with exact masks."),
@@ -85,8 +85,8 @@ DIRECTIONS = {
     "pca": "Of most variance (GANSpace).",
     "sefa": "Eigenvectors of the style weights (SeFa).",
 }
-for name, text in LAYOUTS.items():
-    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
+for name, layout in IMPORTERS.items():
+    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=layout.help)
 data.command("dermsynth.cli.importing:edited_maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command("dermsynth.cli.importing:verified", name="verify", help="Are a set's files those that were written?")
@@ -116,6 +116,10 @@ app.command("dermsynth.cli.models:models", name="recipes", show=False)  # the fo
 def main() -> None:
     """Run a verb; a problem becomes one line on standard error and a non-zero exit status."""
     show_log()
+    sys.argv[1:], notes = with_present_names(sys.argv[1:])
+    for note in notes:
+        print(f"  {note}", file=sys.stderr)
+    show_whole_help(sys.argv[1:])
     try:
         with handled(interrupt):
             app(exit_on_error=False, print_error=False)
@@ -138,6 +142,19 @@ def main() -> None:
         _fail("not enough memory; use a smaller --batch, --accumulate 2 or a smaller --resolution", 1)
 
 
+def show_whole_help(words: list[str]) -> None:
+    """Let the help of a verb be its whole description; lists of verbs show one line each."""
+    asked = {"--help", "-h"}
+    if asked.isdisjoint(words):
+        return
+    try:
+        _, apps, _ = app.parse_commands([word for word in words if word not in asked])
+    except CycloptsError:
+        return
+    if apps[-1].default_command is not None:
+        apps[-1].help = None
+
+
 def _way_out(path: Path | None, words: list[str]) -> str:
     """What helps where a file cannot be written: the option that leads there, or another place for the folder."""
     if path is None:
@@ -146,18 +163,13 @@ def _way_out(path: Path | None, words: list[str]) -> str:
     for number, word in enumerate(words):
         name, equals, value = word.partition("=")
         value = value if equals else "".join(words[number + 1 : number + 2])
-        if name in ("--out", "--cache") and value:
+        if name in ("--out", "--page", "--cache") and value:
             place = Path(value).absolute()
             if path.is_relative_to(place) or place.is_relative_to(path):
                 return f"; choose another {name}"
     if path.is_relative_to(user_cache().absolute()) or user_cache().absolute().is_relative_to(path):
         return "; set XDG_CACHE_HOME to a folder that can be written"
     return "; this command writes into that folder: copy it to a place that can be written"
-
-
-def in_flags(text: str) -> str:
-    """A message of the library with the flags of the verb that runs."""
-    return with_flags(text, flags_of(app, sys.argv[1:]))
 
 
 def show_log() -> None:

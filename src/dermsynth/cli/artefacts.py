@@ -1,51 +1,54 @@
-"""The verbs of artefacts: detect, confirm, remove, insert, compare."""
+"""The verbs of artefacts: detect, confirm, train, remove, insert, judge, compare."""
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from dermsynth.cli.flags import say, say_photographs
+from dermsynth.cli.options import (
+    WORKERS,
+    Backbone,
+    DataFolder,
+    NewData,
+    Photographs,
+    Seed,
+    Several,
+    Split,
+    Switch,
+    Workers,
+)
+
+if TYPE_CHECKING:
+    from dermsynth.data.dataset import DataSet
+
 Artefact = Literal["frame", "hair", "ruler", "ink", "sticker"]
 Fill = Literal["skin", "fsr", "fsr-best", "nearest", "telea", "navier-stokes", "biharmonic"]
-Off = Annotated[bool, Parameter(negative="")]
 
 
-def detect(data: Path, *, masks: bool = True, detector: Path | None = None, model: str = "") -> None:
+def detect(
+    data: DataFolder, *, out: Path | None = None, store_masks: bool = True, detector: Path | None = None,
+    model: Backbone = "", workers: Workers = WORKERS,
+) -> None:  # fmt: skip
     """Look for frames, hair, rulers, ink, stickers and bubbles: columns in metadata.csv, masks as files.
 
     Parameters
     ----------
-    data
-        A data set, real or synthetic.
-    masks
-        Whether to store masks.
+    out
+        Folder for columns and masks; by default the data set, which then must be writable.
+    store_masks
+        Whether masks are stored as files.
     detector
         Folder of a trained detector, whose probabilities become columns too.
-    model
-        The backbone it was trained on: mobilenet=FILE or timm:NAME=FILE.
     """
-    import numpy as np
-
-    from dermsynth.artefacts.annotate import TONE, found_column, mark
+    from dermsynth.api.artefacts import detect as look
     from dermsynth.artefacts.confirmation import trusts
-    from dermsynth.artefacts.detection import ARTEFACTS
-    from dermsynth.data.dataset import open_data_set
 
-    marked = mark(open_data_set(data), masks=masks)
-    if detector is not None:
-        from dermsynth.artefacts.classifier import add_probabilities
-
-        marked = add_probabilities(marked, detector, model)
-    groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
-    print(f"{'share of images with':<24}" + "".join(f"{label:>22}" for label, _ in groups))
-    for name in ARTEFACTS:
-        shown = marked.known_flags(found_column(name)) == 1
-        print(f"{name:<24}" + "".join(f"{shown[rows].mean():>22.1%}" for _, rows in groups))
-    tones = marked.numbers(TONE)
-    print(f"skin tone: the light lets it be told in {np.isfinite(tones).mean():.1%} of the images")
-    for one in trusts(marked):
-        print(one.sentence())
+    workers.prepare()
+    marked = look(data, out=out, store_masks=store_masks, detector=detector, model=model)
+    say(shares_text(marked), *(trust.sentence() for trust in trusts(marked)))
     where = shlex.quote(str(data))
     print(
         f"{data}: {len(marked.table):,} images marked; next: dermsynth artefacts confirm {where} (is it right?), "
@@ -53,8 +56,24 @@ def detect(data: Path, *, masks: bool = True, detector: Path | None = None, mode
     )
 
 
+def shares_text(marked: "DataSet") -> str:
+    """Share of images with each artefact, by class, and of those whose skin tone could be measured."""
+    import numpy as np
+
+    from dermsynth.artefacts.annotate import TONE, found_column
+    from dermsynth.artefacts.detection import ARTEFACTS
+
+    groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
+    lines = [f"{'share of images with':<24}" + "".join(f"{label:>22}" for label, _ in groups)]
+    for name in ARTEFACTS:
+        present = marked.known_flags(found_column(name)) == 1
+        lines.append(f"{name:<24}" + "".join(f"{present[rows].mean():>22.1%}" for _, rows in groups))
+    measured = np.isfinite(marked.numbers(TONE)).mean()
+    return "\n".join([*lines, f"skin tone: the light lets it be told in {measured:.1%} of the images"])
+
+
 def confirm(
-    data: Path, *, answers: Path | None = None, count: int = 24, seed: int = 0, photographs: bool = True
+    data: Path, *, answers: Path | None = None, count: int = 24, seed: Seed = 0, photographs: Photographs = True
 ) -> None:  # fmt: skip
     """Say of some of what was found whether it is right: a page and a table; the audit speaks of what passes.
 
@@ -65,50 +84,43 @@ def confirm(
     answers
         A table saved from the page, to be kept with the data set. Without it, artefacts_confirmed.csv in the data set is read.
     count
-        Images an artefact.
-    seed
-        Which images are drawn.
-    photographs
-        Whether photographs are embedded in the page.
+        How many images of each artefact.
     """
-    from dermsynth.artefacts.confirmation import ANSWERS, draw_to_confirm, read_answers, trusts, write_answers
+    from dermsynth.artefacts.confirmation import ANSWERS, draw_to_confirm, trusts, write_answers
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.errors import UserError
     from dermsynth.report.artefact_report import write_confirmation
 
     data_set = open_data_set(data)
     if answers is not None:
-        if not answers.is_file():
-            raise UserError(f"--answers {answers}: no such file; save it from the page")
-        new = read_answers(answers, data_set)
-        if new["confirmed"].notna().sum() == 0:
-            raise UserError(f"--answers {answers}: no answer to anything that is found in {data} now")
-        write_answers(data / ANSWERS, new)
+        _keep_answers(answers, data_set)
     rows = draw_to_confirm(data_set, count, seed)
     write_answers(data / ANSWERS, rows)
     trust = trusts(data_set)
     page = write_confirmation(data_set, rows, trust, photographs=photographs)
-    for one in trust:
-        print(one.sentence())
+    say(*(detector.sentence() for detector in trust))
     unanswered = int(rows["confirmed"].isna().sum())
     if unanswered:
         print(
             f"{unanswered} of {len(rows)} to be answered, on the page or in {data / ANSWERS}; then repeat this command"
         )
     print(page)
-    _say_photographs(photographs)
+    say_photographs(photographs)
 
 
-def _say_photographs(embedded: bool) -> None:
-    from dermsynth.report.page import PHOTOGRAPHS
+def _keep_answers(answers: Path, data_set: "DataSet") -> None:
+    """Store a table of answers with its data set."""
+    from dermsynth.artefacts.confirmation import ANSWERS, read_answers, write_answers
+    from dermsynth.errors import UserError
 
-    if embedded:
-        print(f"  {PHOTOGRAPHS}")
+    if not answers.is_file():
+        raise UserError(f"--answers {answers}: no such file; save it from the page")
+    rows = read_answers(answers, data_set)
+    if rows["confirmed"].notna().sum() == 0:
+        raise UserError(f"--answers {answers}: no answer to anything that is found in {data_set.folder} now")
+    write_answers(data_set.folder / ANSWERS, rows)
 
 
-def train(
-    data: Path, *, column: Annotated[tuple[str, ...], Parameter(negative="")], model: str, out: Path, seed: int = 0
-) -> None:  # fmt: skip
+def train(data: Path, *, column: Several, model: Backbone, out: Path, seed: Seed = 0) -> None:
     """Train a classifier of artefacts on columns of 0 and 1: the score alone, without masks.
 
     Parameters
@@ -117,112 +129,118 @@ def train(
         A data set with such columns, or a phantom.
     column
         A column; may be repeated.
-    model
-        Backbone: mobilenet=FILE or timm:NAME=FILE.
     out
         Folder of the detector.
     """
     from dermsynth.artefacts.classifier import Pooled, train_detector
     from dermsynth.data.dataset import open_data_set
 
-    found = train_detector(open_data_set(data), column, Pooled(model), out, seed)
+    rows = train_detector(open_data_set(data), column, Pooled(model), out, seed)
     print(f"{'label':<20}{'AUC':>7}  {'95 %':<16}{'with':>7}{'without':>9}")
-    for row in found:
-        interval = f"{row['low']:.3f} ... {row['high']:.3f}"
-        print(f"{row['label']:<20}{row['auc']:>7.3f}  {interval:<16}{row['with']:>7}{row['without']:>9}")
+    for row in rows:
+        interval = f"{row.low:.3f} ... {row.high:.3f}"
+        print(f"{row.label:<20}{row.auc:>7.3f}  {interval:<16}{row.images_with:>7}{row.images_without:>9}")
     print(out)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Methods:
+    """How each artefact is removed: what fills it, or keep."""
+
+    frames: Literal["crop", "crop-square", "keep"] | Fill = "keep"
+    """crop to the largest clean rectangle, crop-square, or fill."""
+    hair: Fill | Literal["keep"] = "keep"
+    """How dark and bright hairs are filled."""
+    rulers: Fill | Literal["keep"] = "keep"
+    """How rulers are filled."""
+    ink: Fill | Literal["keep"] = "keep"
+    """How surgical marker is filled."""
+    stickers: Fill | Literal["keep"] = "keep"
+    """How coloured patches are filled."""
+    bubbles: Fill | Literal["keep"] = "keep"
+    """How reflexes of gel are filled."""
+
+    def by_artefact(self) -> dict[str, str]:
+        """The methods of the artefacts that do not stay."""
+        names = ("frame", "hair", "ruler", "ink", "sticker", "bubble")
+        methods = (self.frames, self.hair, self.rulers, self.ink, self.stickers, self.bubbles)
+        return {name: method for name, method in zip(names, methods, strict=True) if method != "keep"}
+
+
+METHODS = Methods()
+
+
 def remove(
-    data: Path,
-    *,
-    out: Path,
-    frames: Literal["crop", "crop-square", "keep"] | Fill = "keep",
-    hair: Fill | Literal["keep"] = "keep",
-    rulers: Fill | Literal["keep"] = "keep",
-    ink: Fill | Literal["keep"] = "keep",
-    stickers: Fill | Literal["keep"] = "keep",
-    bubbles: Fill | Literal["keep"] = "keep",
-    inside_lesion: Off = False,
-    seed: int = 0,
-    photographs: bool = True,
-) -> None:
+    data: Path, *, out: NewData, methods: Methods = METHODS, inside_lesion: Switch = False, seed: Seed = 0,
+    photographs: Photographs = True, workers: Workers = WORKERS,
+) -> None:  # fmt: skip
     """Write a copy of a data set without artefacts; lesion masks are protected.
 
     Parameters
     ----------
     data
         A data set; masks stored by dermsynth artefacts detect are used.
-    out
-        Folder of the new data set.
-    frames
-        crop to the largest clean rectangle, crop-square, or fill.
-    hair
-        How dark and bright hairs are filled.
-    rulers
-        How rulers are filled.
-    ink
-        How surgical marker is filled.
-    stickers
-        How coloured patches are filled.
-    bubbles
-        How reflexes of gel are filled.
     inside_lesion
         Fill hair and rulers within the lesion too.
-    photographs
-        Whether photographs are embedded in the page.
     """
-    from dermsynth.artefacts.datasets import remove_all, what_is_left
-    from dermsynth.artefacts.removal import Removal
+    from dermsynth.api.artefacts import remove as write_copy
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
     from dermsynth.report.artefact_report import write_removal_report
 
-    chosen = {"frame": frames, "hair": hair, "ruler": rulers, "ink": ink, "sticker": stickers, "bubble": bubbles}
-    methods = {name: method for name, method in chosen.items() if method != "keep"}
-    if not methods:
+    chosen = methods.by_artefact()
+    if not chosen:
         raise UserError("nothing to remove: say how, for example --frames crop --hair telea")
-    source = open_data_set(data)
-    made, problems = remove_all(source, out, Removal(methods, inside_lesion, seed))
-    for problem in problems:
-        print(f"left out: {problem}")
-    lost = made.table["lesion_lost"].astype(float)
-    print(
-        f"{out}: {len(made.table):,} images, {made.table['filled_share'].astype(float).mean():.1%} of their pixels filled"
-    )
+    workers.prepare()
+    copy = write_copy(data, out=out, methods=chosen, inside_lesion=inside_lesion, seed=seed)  # type: ignore[arg-type]
+    say(removal_text(copy), write_removal_report(open_data_set(data), copy, photographs=photographs))
+    say_photographs(photographs)
+
+
+def removal_text(copy: "DataSet") -> str:
+    """How much was filled, and how much of it is found again."""
+    from dermsynth.artefacts.datasets import what_is_left
+
+    share, lost = copy.numbers("filled_share").mean(), copy.numbers("lesion_lost")
+    lines = [f"{copy.folder}: {len(copy.table):,} images, {share:.1%} of their pixels filled"]
     if lost.any():
-        print(f"lesions: {(lost > 0).sum()} lost a part to the cut, {lost[lost > 0].mean():.1%} of it on average")
-    for name, (outside, inside, images) in what_is_left(made).items():
-        print(
+        lines.append(
+            f"lesions: {(lost > 0).sum()} lost a part to the cut, {lost[lost > 0].mean():.1%} of it on average"
+        )
+    for name, (outside, inside, images) in what_is_left(copy).items():
+        lines.append(
             f"{name}: of the pixels found before, {outside:.1%} are found again outside the lesion and {inside:.1%} inside it "
             f"({images} images)"
         )
-    print(write_removal_report(source, made, photographs=photographs))
-    _say_photographs(photographs)
+    return "\n".join(lines)
 
 
 def insert(
-    data: Path, *, out: Path, artefact: Annotated[tuple[Artefact, ...], Parameter(negative="")], seed: int = 0
-) -> None:  # fmt: skip
+    data: Path,
+    *,
+    out: NewData,
+    artefact: Annotated[tuple[Artefact, ...], Parameter(negative="")],
+    seed: Seed = 0,
+    workers: Workers = WORKERS,
+) -> None:
     """Write a copy of a data set with artefacts drawn into every image: counterfactual pairs for testing classifiers.
 
     Parameters
     ----------
     data
         A data set, best of images without artefacts.
-    out
-        Folder of the new data set.
     artefact
         Which; may be repeated.
     """
-    from dermsynth.artefacts.datasets import insert_all
-    from dermsynth.data.dataset import open_data_set
+    from dermsynth.api.artefacts import insert as write_copy
 
-    made = insert_all(open_data_set(data), out, artefact, seed)
-    print(f"{out}: {len(made.table):,} images with {', '.join(artefact)}")
+    workers.prepare()
+    copy = write_copy(data, out=out, artefacts=artefact, seed=seed)
+    print(f"{out}: {len(copy.table):,} images with {', '.join(artefact)}")
 
 
-def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", threshold: float | None = None) -> None:
+def judge(data: Path, pairs: Path, *, classifier: Path, split: Split = "", threshold: float | None = None) -> None:
     """What a classifier says of the same images with an artefact and without: predictions switched, AUC of either side.
 
     Parameters
@@ -259,7 +277,8 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: str = "", thresho
 
 
 def compare(
-    data: Path, *, out: Path, count: int = 100, slow: Off = False, seed: int = 0, photographs: bool = True
+    data: Path, *, out: Path, count: int = 100, slow: Switch = False, seed: Seed = 0,
+    photographs: Photographs = True, workers: Workers = WORKERS,
 ) -> None:  # fmt: skip
     """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
 
@@ -273,24 +292,22 @@ def compare(
         How many images.
     slow
         Also the methods that take seconds an image: fsr-best and biharmonic.
-    photographs
-        Whether photographs are embedded in the page.
     """
-    from dermsynth.artefacts.benchmark import compare_methods
+    from dermsynth.api.artefacts import compare as compare_methods
     from dermsynth.data.dataset import open_data_set
     from dermsynth.report.artefact_report import write_comparison
 
-    data_set = open_data_set(data)
-    result = compare_methods(data_set, count, slow=slow, seed=seed)
+    workers.prepare()
+    result = compare_methods(data, count=count, slow=slow, seed=seed)
     print(f"{'artefact':<10}{'method':<15}{'PSNR dB':>9}{'SSIM':>8}{'colour':>8}{'outside':>9}{'ms':>8}{'n':>6}")
-    for row in result["repairs"]:
+    for repair in result.repairs:
         print(
-            f"{row['artefact']:<10}{row['method']:<15}{row['psnr']['mean']:>9.1f}{row['ssim']['mean']:>8.3f}"
-            f"{row['colour']['mean']:>8.2f}{row['outside']:>9}{1000 * row['seconds']:>8.1f}{row['n']:>6}"
+            f"{repair.artefact:<10}{repair.method:<15}{repair.psnr.mean:>9.1f}{repair.ssim.mean:>8.3f}"
+            f"{repair.colour.mean:>8.2f}{repair.outside:>9}{1000 * repair.seconds:>8.1f}{repair.n:>6}"
         )
-    for row in result["detections"]:
+    for quality in result.detections:
         print(
-            f"{row['artefact']:<10}found with Dice {row['dice']['mean']:.2f}, told by the score with AUC {row['auc']:.2f}"
+            f"{quality.artefact:<10}found with Dice {quality.dice.mean:.2f}, told by the score with AUC {quality.auc:.2f}"
         )
-    print(write_comparison(out, data_set, result, photographs=photographs))
-    _say_photographs(photographs)
+    print(write_comparison(out, open_data_set(data), result, photographs=photographs))
+    say_photographs(photographs)

@@ -2,8 +2,10 @@
 
 from pathlib import Path
 
+from dermsynth.cli.options import Resolution
 
-def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: str = "32", count: int = 1000) -> None:
+
+def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: Resolution = "32", count: int = 1000) -> None:
     """Draw a phantom, audit it, train on it, generate, evaluate and report. Repeated, it goes on.
 
     Parameters
@@ -11,10 +13,12 @@ def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: str = "32
     out
         Folder for everything.
     images
-        Length of the training.
+        Length of the training in real images shown.
+    count
+        How many images the phantom has.
     """
     from dermsynth.cli.importing import audit, phantom
-    from dermsynth.cli.synthetic import evaluate, generate, report
+    from dermsynth.cli.synthetic import Wanted, evaluate, generate, report
     from dermsynth.cli.training import Images, Loop, Model, train
 
     # a sixth of the laptop preset's arithmetic: what two cores show 12,000 images to in under two minutes
@@ -23,14 +27,8 @@ def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: str = "32
     if not (data / "dataset.json").exists():
         phantom(out=data, count=count, resolution=resolution)
     audit(data)
-    train(
-        "stylegan2-ada",
-        out=run,
-        images=images,
-        shown=Images(data=data, resolution=resolution),
-        model=small,
-        loop=Loop(snapshot="3k"),
-    )
-    generate(run, out=synthetic, count=("100",))
+    shown = Images(data=data, resolution=resolution)
+    train("stylegan2-ada", out=run, images=images, shown=shown, model=small, loop=Loop(snapshot="3k"))
+    generate(run, out=synthetic, wanted=Wanted(count=("100",)))
     evaluate(synthetic, against=data)
     report(run)

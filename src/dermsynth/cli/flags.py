@@ -1,11 +1,39 @@
-"""A field's name in a message of the library, spelled as the flag of the verb that was called."""
+"""Fields of the library spelled as flags of the verb that runs, and the former names of flags."""
 
 import re
+import sys
 from collections.abc import Mapping, Sequence
 
 from cyclopts import App, CycloptsError
 
 FIELD = re.compile(r"`([a-z][a-z_]*)`")
+FORMER: Mapping[tuple[str, ...], Mapping[str, str]] = {
+    ("import",): {"--split": "--shares", "--images": "--image-folder"},
+    ("audit",): {"--out": "--page"},
+    ("report",): {"--out": "--page"},
+    ("train",): {"--balance": "--imbalance"},
+    ("experiment",): {"--generated": "--count"},
+    ("data", "fetch"): {"--limit": "--count"},
+    ("artefacts", "detect"): {"--masks": "--store-masks", "--no-masks": "--no-store-masks"},
+    ("latents", "project"): {"--steps": "--iterations"},
+    ("study", "plan"): {"--images": "--items"},
+    ("study", "report"): {"--without": "--exclude"},
+}
+"""By the first words of a command: flags by their names in earlier versions."""
+
+
+def with_present_names(words: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Command-line words with every flag by its present name, and a sentence for each that had its former one."""
+    former = {
+        old: new for verb, names in FORMER.items() if tuple(words[: len(verb)]) == verb for old, new in names.items()
+    }
+    renamed, notes = list[str](), list[str]()
+    for word in words:
+        flag, equals, value = word.partition("=")
+        renamed.append(f"{former.get(flag, flag)}{equals}{value}")
+        if flag in former:
+            notes.append(f"{flag} is called {former[flag]} now")
+    return renamed, notes
 
 
 def flags_of(app: App, words: Sequence[str]) -> dict[str, str]:
@@ -15,14 +43,36 @@ def flags_of(app: App, words: Sequence[str]) -> dict[str, str]:
         arguments = apps[-1].assemble_argument_collection()
     except (CycloptsError, ValueError):
         return {}
-    found = {}
+    flags = dict[str, str]()
     for argument in arguments:
-        flag = next((name for name in argument.names if name.startswith("--")), "")
-        if flag:
-            found[flag.removeprefix("--").replace("-", "_")] = found[argument.field_info.name] = flag
-    return found
+        names = [name for name in argument.names if name.startswith("--")]
+        flags |= {name.removeprefix("--").replace("-", "_"): name for name in names}
+        if names:
+            flags[argument.field_info.name] = names[0]
+    return flags
 
 
 def with_flags(text: str, flags: Mapping[str, str]) -> str:
     """A message in which each `field` in backticks is the flag that sets it, or a plain word where no flag does."""
     return FIELD.sub(lambda field: flags.get(field[1], field[1].replace("_", " ")), text)
+
+
+def in_flags(text: str) -> str:
+    """A message of the library with the flags of the verb that runs."""
+    from dermsynth.cli.app import app
+
+    return with_flags(text, flags_of(app, sys.argv[1:])) if "`" in text else text
+
+
+def say(*lines: object) -> None:
+    """Print lines of the library, with the flags of the verb that runs."""
+    for line in lines:
+        print(in_flags(str(line)))
+
+
+def say_photographs(page_shows_them: bool) -> None:
+    """Warn that a page must not be passed on, where it shows photographs."""
+    from dermsynth.report.page import PHOTOGRAPHS
+
+    if page_shows_them:
+        print(f"  {PHOTOGRAPHS}")

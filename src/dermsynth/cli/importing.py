@@ -1,190 +1,221 @@
 """Verbs that bring images in and look at them."""
 
 import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-Shares = Annotated[str, Parameter(name="--split", help="Shares of training, validation and test.")]
-Out = Annotated[Path, Parameter(help="New folder for the data set.")]
-LowerCase = Annotated[
-    bool, Parameter(name="--lower-case-labels", negative="", help="Make labels that differ in case one.")
-]
+from dermsynth.cli.flags import say, say_photographs
+from dermsynth.cli.options import WORKERS, DataFolder, Folders, NewData, Photographs, Seed, Split, Switch, Workers
+from dermsynth.data.importers.layouts import IMPORTERS
 
-Marked = Annotated[
-    Literal["refuse", "leave-out", "keep"],
-    Parameter(name="--marked", help="What to do with images that are marked as made by an algorithm."),
-]
-AsWritten = Annotated[
-    bool, Parameter(name="--labels-as-written", negative="", help="Keep labels such as NA, nan or 1.0 as they stand.")
-]
-Links = Annotated[
-    list[Path] | None,
-    Parameter(name="--allow-links-to", help="A folder that links may lead into; may be repeated."),
-]
-MaskValue = Annotated[
-    int | None, Parameter(name="--mask-value", help="The lesion's number in masks that hold several numbers.")
-]
+if TYPE_CHECKING:
+    from dermsynth.data.importers.sources import Source
+
+MaskValue = Annotated[int | None, Parameter(help="The lesion's number in masks that hold several numbers.")]
+ImageFolder = Annotated[Path | None, Parameter(help="Folder of the images; by default that of the table.")]
+Table = Annotated[Path, Parameter(help="The CSV file.")]
 
 
-def _import(
-    source: object, out: Path, split: str, seed: int, lower_case: bool, *, marked: str = "refuse", as_written: bool = False,
-    mask_value: int | None = None, links: list[Path] | None = None,
-) -> None:  # fmt: skip
-    from dataclasses import replace
-    from typing import cast
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Division:
+    """How the images are divided, and which are taken."""
 
-    from dermsynth.data.importers.importing import import_source
-    from dermsynth.data.importers.sources import ImportOptions, Source
-    from dermsynth.data.importers.sources import Marked as Choice
+    shares: str = "0.8/0.1/0.1"
+    """Shares of training, validation and test images; a patient or lesion is never divided."""
+    seed: int = 0
+    """Seed of the random numbers that divide the images."""
+    marked: Literal["refuse", "leave-out", "keep"] = "refuse"
+    """What to do with images that are marked as made by an algorithm."""
+    workers: Workers = WORKERS
+    """Who reads the images."""
 
-    assert isinstance(source, Source)
-    if lower_case:
-        source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])
-    options = ImportOptions(cast(Choice, marked), as_written, mask_value, tuple(links or ()))
-    print(import_source(source, out, shares=split, seed=seed, options=options).summary())
+    def begin(self) -> dict[str, Any]:
+        """Set who reads the images; the rest as arguments of an import."""
+        self.workers.prepare()
+        return {"shares": self.shares, "seed": self.seed, "marked": self.marked}
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Labels:
+    """How labels are read."""
+
+    lower_case_labels: Switch = False
+    """Make labels that differ in case one."""
+    labels_as_written: Switch = False
+    """Keep labels such as NA, nan or 1.0 as they stand."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Links:
+    """Where files may lie."""
+
+    allow_links_to: Folders = ()
+    """A folder that links may lead into; may be repeated."""
+
+
+DIVISION, LABELS, LINKS = Division(), Labels(), Links()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table are called."""
+
+    image: str
+    """Column with the image's path."""
+    label: str = ""
+    """Column with the class."""
+    mask: str = ""
+    """Column with the path of the lesion mask."""
+    group: str = ""
+    """Column with the patient or lesion: a split never cuts through it."""
+    split_column: str = ""
+    """Column that says train, validation or test already."""
 
 
 def import_folder(
-    folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, lower_case: LowerCase = False,
-    marked: Marked = "refuse", labels_as_written: AsWritten = False, allow_links_to: Links = None,
-) -> None:  # fmt: skip
-    """Import a folder of images; sub-folders, where there are any, are the labels, or the splits if named train, test ..."""
-    from dermsynth.data.importers.generic import from_folder
-
-    source = from_folder(folder, roots=allow_links_to or ())
-    _import(source, out, split, seed, lower_case, marked=marked, as_written=labels_as_written, links=allow_links_to)
-
-
-def import_csv(
-    table: Path,
-    *,
-    out: Out,
-    image: str,
-    label: str = "",
-    mask: str = "",
-    group: str = "",
-    split_column: str = "",
-    images: Path | None = None,
-    split: Shares = "0.8/0.1/0.1",
-    seed: int = 0,
-    lower_case: LowerCase = False,
-    marked: Marked = "refuse",
-    labels_as_written: AsWritten = False,
-    mask_value: MaskValue = None,
-    allow_links_to: Links = None,
+    folder: Path, *, out: NewData, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS
 ) -> None:
-    """Import a CSV with named columns and the images it names.
+    """Import a folder of images; sub-folders are the labels, or the splits if they are named train, validation and test.
 
     Parameters
     ----------
-    table
-        The CSV file.
-    image
-        Column with the image's path.
-    label
-        Column with the class.
-    mask
-        Column with the path of the lesion mask.
-    group
-        Column with the patient or lesion: a split never cuts through it.
-    split_column
-        Column that says train, validation or test already.
-    images
-        Folder from which the paths start, if not the CSV's.
+    folder
+        The folder of images.
     """
-    from dermsynth.data.importers.generic import from_csv
+    from dataclasses import asdict
 
-    source = from_csv(
-        table,
-        image=image,
-        label=label,
-        mask=mask,
-        group=group,
-        split=split_column,
-        images=images,
-        roots=allow_links_to or (),
-    )
-    _import(
-        source, out, split, seed, lower_case,
-        marked=marked, as_written=labels_as_written, mask_value=mask_value, links=allow_links_to,
+    from dermsynth.api.data import import_folder as write_data_set
+
+    result = write_data_set(folder, out=out, **division.begin(), **asdict(labels), **asdict(links))
+    say(result.summary())
+
+
+def import_csv(
+    table: Table, *, out: NewData, columns: Columns, image_folder: ImageFolder = None, division: Division = DIVISION,
+    labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS,
+) -> None:  # fmt: skip
+    """Import a CSV with named columns and the images it names."""
+    from dataclasses import asdict
+
+    from dermsynth.api.data import import_csv as write_data_set
+
+    choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links)}
+    result = write_data_set(table, out=out, image_folder=image_folder, mask_value=mask_value, **choices)
+    say(result.summary())
+
+
+def _import(
+    source: "Source", out: Path, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS,
+    mask_value: int | None = None,
+) -> None:  # fmt: skip
+    from dermsynth.api.data import import_rows
+    from dermsynth.data.importers.sources import ImportOptions
+
+    division.begin()
+    options = ImportOptions(division.marked, labels.labels_as_written, mask_value, links.allow_links_to)
+    result = import_rows(
+        source, out, shares=division.shares, seed=division.seed, lower_case_labels=labels.lower_case_labels,
+        options=options,
     )  # fmt: skip
+    say(result.summary())
 
 
 def import_isic(
-    table: Path, *, out: Out, images: Path | None = None, label: str = "", split: Shares = "0.8/0.1/0.1", seed: int = 0,
-    lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
+    table: Table, *, out: NewData, image_folder: ImageFolder = None, label: str = "", division: Division = DIVISION,
+    labels: Labels = LABELS, links: Links = LINKS,
 ) -> None:  # fmt: skip
-    """Import a metadata export of the ISIC Archive; licence, attribution, patient and lesion are kept."""
+    """Import a metadata export of the ISIC Archive; licence, attribution, patient and lesion are kept.
+
+    Parameters
+    ----------
+    label
+        Column with the class; by default the finest diagnosis there is.
+    """
     from dermsynth.data.importers.published import from_isic_archive
 
-    source = from_isic_archive(table, images=images, label=label, roots=allow_links_to or ())
-    _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
+    source = from_isic_archive(table, images=image_folder, label=label, roots=links.allow_links_to)
+    _import(source, out, division, labels, links)
 
 
-def import_ham10000(
-    table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0,
-    lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
-) -> None:  # fmt: skip
-    """Import HAM10000_metadata.csv and its image folders."""
-    from dermsynth.data.importers.layouts import reader
+def __getattr__(name: str) -> Callable[..., None]:
+    """The verb of a published table: `import_` and the name of its layout."""
+    layout = name.removeprefix("import_")
+    if layout == name or layout not in IMPORTERS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    source = reader("ham10000")(table, images=images, roots=allow_links_to or ())
-    _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
+    def import_table(
+        table: Table, *, out: NewData, image_folder: ImageFolder = None, division: Division = DIVISION,
+        labels: Labels = LABELS, links: Links = LINKS,
+    ) -> None:  # fmt: skip
+        source = IMPORTERS[layout].read()(table, images=image_folder, roots=links.allow_links_to)
+        _import(source, out, division, labels, links)
 
-
-def import_siim2020(
-    table: Path, *, out: Out, images: Path | None = None, split: Shares = "0.8/0.1/0.1", seed: int = 0,
-    lower_case: LowerCase = False, marked: Marked = "refuse", allow_links_to: Links = None,
-) -> None:  # fmt: skip
-    """Import SIIM-ISIC 2020: train.csv and its image folder."""
-    from dermsynth.data.importers.layouts import reader
-
-    source = reader("siim2020")(table, images=images, roots=allow_links_to or ())
-    _import(source, out, split, seed, lower_case, marked=marked, links=allow_links_to)
+    import_table.__doc__ = f"Import {IMPORTERS[layout].help.rstrip('.')}: its table and its image folder."
+    return import_table
 
 
 def import_isic2018(
-    folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, marked: Marked = "refuse",
-    mask_value: MaskValue = None, allow_links_to: Links = None,
-) -> None:  # fmt: skip
-    """Import the unpacked ISIC 2018 challenge (tasks 1, 2 and 3, whatever of them is there), or that of 2019."""
+    folder: Path, *, out: NewData, division: Division = DIVISION, mask_value: MaskValue = None, links: Links = LINKS
+) -> None:
+    """Import the unpacked ISIC 2018 challenge (tasks 1, 2 and 3, whatever of them is there), or that of 2019.
+
+    Parameters
+    ----------
+    folder
+        The unpacked folder.
+    """
     from dermsynth.data.importers.isic_challenges import from_isic2018
 
-    source = from_isic2018(folder, roots=allow_links_to or ())
-    _import(source, out, split, seed, False, marked=marked, mask_value=mask_value, links=allow_links_to)
+    _import(from_isic2018(folder, roots=links.allow_links_to), out, division, links=links, mask_value=mask_value)
 
 
-def import_ph2(
-    folder: Path, *, out: Out, split: Shares = "0.8/0.1/0.1", seed: int = 0, marked: Marked = "refuse"
-) -> None:
-    """Import the unpacked PH2 data set."""
+def import_ph2(folder: Path, *, out: NewData, division: Division = DIVISION) -> None:
+    """Import the unpacked PH2 data set.
+
+    Parameters
+    ----------
+    folder
+        The unpacked folder.
+    """
     from dermsynth.data.importers.published import from_ph2
 
-    _import(from_ph2(folder), out, split, seed, False, marked=marked)
+    _import(from_ph2(folder), out, division)
 
 
-def import_medmnist(archive: Path, *, out: Out, seed: int = 0) -> None:
-    """Import a MedMNIST .npz file with its own splits."""
+def import_medmnist(archive: Path, *, out: NewData, seed: Seed = 0) -> None:
+    """Import a MedMNIST .npz file with its own splits.
+
+    Parameters
+    ----------
+    archive
+        The .npz file.
+    """
     from dermsynth.data.importers.medmnist import from_medmnist
 
-    _import(from_medmnist(archive), out, "0.8/0.1/0.1", seed, False)
+    _import(from_medmnist(archive), out, Division(seed=seed))
 
 
-def fetch(source: str, *, out: Out, limit: int, query: str = "", base: str = "", per_second: float = 4.0) -> None:
-    """Download images from a public archive; `isic` is the one there is.
+def fetch(source: str, *, out: NewData, count: int, query: str = "", base: str = "", per_second: float = 4.0) -> None:
+    """Download images from a public archive; `isic` is the only one.
 
     Parameters
     ----------
     source
         isic
-    limit
+    count
         How many images at most.
     query
         The archive's own search language, for example diagnosis_3:"Nevus".
     base
-        Another address of the API.
+        Another address of the archive.
     per_second
         Requests a second at most.
     """
@@ -193,81 +224,73 @@ def fetch(source: str, *, out: Out, limit: int, query: str = "", base: str = "",
 
     if source != "isic":
         raise UserError(f"data fetch {source!r}: unknown; there is: isic")
-    if limit < 1 or per_second <= 0:
-        raise UserError(f"--limit {limit} --per-second {per_second}: both must be positive")
-    print(fetch_isic(out, limit, query=query, base=base or API, per_second=per_second).summary())
+    if count < 1 or per_second <= 0:
+        raise UserError(f"--count {count} --per-second {per_second}: both must be positive")
+    say(fetch_isic(out, count, query=query, base=base or API, per_second=per_second).summary())
 
 
-def verified(folder: Path, *, fast: Annotated[bool, Parameter(negative="")] = False) -> None:
+def verified(folder: DataFolder, *, fast: Switch = False) -> None:
     """Read every file of a data set, and list those that were changed, deleted or added since it was written.
 
     Parameters
     ----------
-    folder
-        The data set.
     fast
-        Compare sizes and times, as every verb does before it uses a set, and read only what differs in time.
+        Compare sizes and times, as every verb does before it uses a set, and read only files whose times differ.
     """
     from dermsynth.data.dataset import open_data_set
     from dermsynth.data.verification import differences_of, verify
 
     data_set = open_data_set(folder)
-    found = differences_of(data_set, full=not fast)
-    for word, names in (("changed", found.changed), ("deleted", found.deleted), ("added", found.added)):
+    differences = differences_of(data_set, full=not fast)
+    for word, names in (
+        ("changed", differences.changed),
+        ("deleted", differences.deleted),
+        ("added", differences.added),
+    ):
         for name in names:
             print(f"{word:<9}{name}")
     verify(data_set, full=not fast)
     print(f"{folder}: {len(data_set.table):,} images, all as they were when the set was written")
 
 
-def patches(
-    folder: Path,
-    *,
-    out: Out,
-    side: int = 128,
-    stride: int = 64,
-    lesion: str = "0.1-0.8",
-    skin: float = 1.0,
-    skin_mask: str = "",
-) -> None:
-    """Cut photographs with lesion masks into square patches, labelled clean and lesion; splits and groups are kept.
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Patches:
+    """Which patches are cut."""
 
-    Parameters
-    ----------
-    folder
-        The data set of photographs.
-    side
-        Pixels of a patch's side.
-    stride
-        Pixels between patches.
-    lesion
-        Share of lesion pixels that makes a patch a lesion patch; a clean one has none.
-    skin
-        Smallest share of skin or lesion, where a column names skin masks.
-    skin_mask
-        Column with the path of the skin mask.
-    """
+    side: int = 128
+    """Pixels of a patch's side."""
+    stride: int = 64
+    """Pixels between the corners of neighbouring patches."""
+    lesion: str = "0.1-0.8"
+    """Share of lesion pixels that makes a patch a lesion patch; a clean one has none."""
+    skin: float = 1.0
+    """Smallest share of skin or lesion, where a column names skin masks."""
+    skin_mask: str = ""
+    """Column with the path of the skin mask."""
+
+
+PATCHES = Patches()
+
+
+def patches(folder: DataFolder, *, out: NewData, cut: Patches = PATCHES) -> None:
+    """Cut photographs with lesion masks into square patches, labelled clean and lesion; splits and groups are kept."""
     from dermsynth.data.dataset import open_data_set
     from dermsynth.data.patches import PatchSettings, write_patches
     from dermsynth.errors import UserError
 
     try:
-        low, high = (float(part) for part in lesion.split("-"))
+        low, high = (float(part) for part in cut.lesion.split("-"))
     except ValueError as error:
-        raise UserError(f"--lesion {lesion!r}: write two shares, for example 0.1-0.8") from error
-    settings = PatchSettings(side, stride, low, high, skin, skin_mask)
-    made = write_patches(open_data_set(folder), out, settings)
-    print(f"{out}: {len(made.table):,} patches ({', '.join(f'{c} {made.count(c):,}' for c in made.classes)})")
+        raise UserError(f"--lesion {cut.lesion!r}: write two shares, for example 0.1-0.8") from error
+    settings = PatchSettings(cut.side, cut.stride, low, high, cut.skin, cut.skin_mask)
+    result = write_patches(open_data_set(folder), out, settings)
+    counts = ", ".join(f"{label} {result.count(label):,}" for label in result.classes)
+    print(f"{out}: {len(result.table):,} patches ({counts})")
 
 
 def edited_maps(
-    folder: Path,
-    *,
-    out: Out,
-    count: int,
-    split: str = "train",
-    superpixels: Annotated[bool, Parameter(negative="")] = False,
-    seed: int = 0,
+    folder: Path, *, out: NewData, count: int, split: Split = "train", superpixels: Switch = False, seed: Seed = 0
 ) -> None:
     """Make new semantic maps by bending, mirroring and recombining those of a data set.
 
@@ -277,75 +300,65 @@ def edited_maps(
         A data set with lesion masks, or with maps of its own.
     count
         How many maps.
-    split
-        Whose maps are used: train, validation, test or all.
     superpixels
         Bend the boundaries of superpixels along, for runs that take them.
     """
     from dermsynth.data.dataset import open_data_set
     from dermsynth.data.map_editing import edit_maps
 
-    made = edit_maps(open_data_set(folder), out, count, split=split, superpixels=superpixels, seed=seed)
+    result = edit_maps(open_data_set(folder), out, count, split=split, superpixels=superpixels, seed=seed)
     following = shlex.join(["dermsynth", "generate", "RUN", "--maps", str(out), "--out", "DIR"])
-    print(f"{out}: {len(made.table):,} maps; next: {following}")
+    print(f"{out}: {len(result.table):,} maps; next: {following}")
 
 
-def audit(folder: Path, *, out: Path | None = None, photographs: bool = True, seed: int = 0) -> None:
+def audit(
+    folder: DataFolder,
+    *,
+    page: Path | None = None,
+    photographs: Photographs = True,
+    seed: Seed = 0,
+    workers: Workers = WORKERS,
+) -> None:
     """Look at a data set before training: classes, sizes, images, masks, duplicates, columns, artefacts, leaks, splits.
 
     Parameters
     ----------
-    folder
-        The data set.
-    out
-        Where the HTML report goes; audit.html in the data set by default.
-    photographs
-        Whether photographs are embedded in the page.
+    page
+        The HTML file; audit.html in the data set by default. A JSON file is written beside it.
     """
-    from dataclasses import asdict
+    from dermsynth.api.audit import audit as look
 
-    from dermsynth.artefacts.bias import artefact_bias, bias_findings
-    from dermsynth.data.audit import as_json, as_text
-    from dermsynth.data.audit import audit as look
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.errors import UserError
-    from dermsynth.io import write_json
-    from dermsynth.report.audit_report import bias_tables, write_audit_report
-    from dermsynth.report.page import PHOTOGRAPHS
+    workers.prepare()
+    result = look(folder, seed=seed)
+    path = result.save(page or folder / "audit.html", photographs=photographs)
+    say(result.text(), f"\nreport: {path}")
+    say_photographs(photographs)
 
-    data_set = open_data_set(folder)
-    found, page = look(data_set, seed=seed), out or folder / "audit.html"
-    try:
-        bias, missing = artefact_bias(data_set, seed), ""
-        found.findings.extend(bias_findings(bias, folder))
-    except UserError as error:  # nothing is known of artefacts, or there is nothing to compare
-        bias, missing = None, str(error)
-    write_audit_report(found, page, bias, photographs=photographs)
-    tables = (
-        {} if bias is None else {name: getattr(bias, name).to_dict("records") for name in ("told", "ratios", "tones")}
-    )
-    confirmed = [] if bias is None else [{**asdict(one), "passes": one.passes} for one in bias.trust]
-    write_json(page.with_suffix(".json"), {**as_json(found), "artefacts": {**tables, "confirmed": confirmed}})
-    print(as_text(found))
-    for title, table in bias_tables(bias) if bias is not None else []:
-        if len(table):
-            print(f"\n{title}\n{table.to_string(index=False)}")
-    if missing:
-        print(f"\nartefacts: {missing}")
-    print(f"\nreport: {page}")
-    if photographs:
-        print(f"  {PHOTOGRAPHS}")
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Dial:
+    """An artefact that gives a class away."""
+
+    artefact: str = "frame"
+    """The artefact that --correlation ties to a class: hair, ruler, frame, ink or sticker."""
+    tied_to: str = "melanoma"
+    """The class it is tied to: nevus, melanoma or seborrheic_keratosis."""
+    correlation: float = 0.0
+    """From -1 to 1: at 0 the artefact is as frequent in every class; at 1 it occurs in all images of the class and no other."""
+
+
+DIAL = Dial()
 
 
 def phantom(
     *,
-    out: Out,
+    out: NewData,
     count: int = 2000,
     resolution: str = "64",
-    seed: int = 0,
-    artefact: str = "frame",
-    tied_to: str = "melanoma",
-    correlation: float = 0.0,
+    seed: Seed = 0,
+    dial: Dial = DIAL,
+    workers: Workers = WORKERS,
 ) -> None:
     """Draw a phantom data set: dermoscopy by a program, with exact masks of every structure.
 
@@ -354,20 +367,13 @@ def phantom(
     count
         How many images.
     resolution
-        Pixels: one number, or WIDTHxHEIGHT; any size from 16 to 4096.
-    artefact
-        The artefact that the dial ties to a class: hair, ruler, frame, ink or sticker.
-    tied_to
-        The class it is tied to.
-    correlation
-        From -1 to 1; at 1 the artefact gives the class away.
+        Size in pixels: one number for squares, or WIDTHxHEIGHT; sides from 16 to 4096.
     """
-    from dermsynth.data.phantom import PhantomSettings, write_phantom
-    from dermsynth.errors import UserError
+    from dataclasses import asdict
 
-    sides = resolution.lower().split("x")
-    if len(sides) > 2 or not all(side.isdigit() for side in sides):
-        raise UserError(f"--resolution {resolution!r}: write one number (64) or WIDTHxHEIGHT (128x96)")
-    settings = PhantomSettings(int(sides[-1]), int(sides[0]), artefact, tied_to, correlation)
-    made = write_phantom(out, count, settings, seed=seed)
-    print(f"{out}: {len(made.table):,} images, " + ", ".join(f"{c} {made.count(c)}" for c in made.classes))
+    from dermsynth.api.data import phantom as draw
+
+    workers.prepare()
+    result = draw(out, count=count, resolution=resolution, seed=seed, **asdict(dial))
+    counts = ", ".join(f"{label} {result.count(label)}" for label in result.classes)
+    print(f"{out}: {len(result.table):,} images, {counts}")

@@ -1,17 +1,13 @@
 """The verb `models`."""
 
-from typing import Annotated
-
-from cyclopts import Parameter
+from dermsynth.cli.options import Resolution, Switch
 
 
-def models(*, resolution: str = "64", measure: Annotated[bool, Parameter(negative="")] = False) -> None:
+def models(*, resolution: Resolution = "64", measure: Switch = False) -> None:
     """List the GAN families: paper, input, what each is good for, presets and parameters.
 
     Parameters
     ----------
-    resolution
-        Size at which parameters are counted and time is taken.
     measure
         Also train every family for some steps and say how long 1,000 images take on this machine.
     """

@@ -6,17 +6,21 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from dermsynth.cli.flags import say, say_photographs
+from dermsynth.cli.options import Photographs, Seed, Switch
+
 if TYPE_CHECKING:
     from dermsynth.study.results import GroupResult
 
+StudyFolder = Annotated[Path, Parameter(help="Folder of the study.")]
+Database = Annotated[str, Parameter(help="URL of the database, if it is not in the study's folder.")]
+Numbers = Annotated[tuple[int, ...], Parameter(negative="")]
 
-def create(
-    *, real: Path, synthetic: Path, protocol: str, out: Path, seed: int = 0,
-    unmatched: Annotated[bool, Parameter(negative="")] = False,
-) -> None:  # fmt: skip
+
+def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: Seed = 0, unmatched: Switch = False) -> None:
     """Choose real and generated images by a protocol and put them into a new study.
 
-    Both kinds get the same shares of the same classes. What else tells them apart (artefacts and other columns, sizes,
+    Both kinds get the same shares of the same classes. What else differs between them (artefacts and other columns, sizes,
     formats, patients shown twice) is printed, and shown in the study's report.
 
     Parameters
@@ -28,16 +32,14 @@ def create(
     protocol
         baur, furger, rosen, or a TOML file.
     out
-        The study's folder.
+        New folder for the study.
     unmatched
         Draw from all classes, though classes of one kind only tell real from generated.
     """
-    from dermsynth.data.dataset import open_data_set
     from dermsynth.study.create import create_study
 
-    study = create_study(protocol, open_data_set(real), open_data_set(synthetic), out, seed, matched=not unmatched)
-    for note in study.notes:
-        print(f"note: {note}")
+    study = create_study(protocol, real, synthetic, out, seed=seed, matched=not unmatched)
+    say(*(f"note: {note}" for note in study.notes))
     for row in study.items.groupby(["role", "truth", "label"]).size().reset_index().itertuples(index=False):
         print(f"{row[0]:<10}{row[1]:<11}{row[3]:<5}{row[2]}")
     following = shlex.join(["dermsynth", "study", "serve", str(out)])
@@ -46,37 +48,37 @@ def create(
 
 def plan(
     *,
-    raters: Annotated[tuple[int, ...], Parameter(negative="")] = (3, 5, 8, 12, 20, 40),
-    images: Annotated[tuple[int, ...], Parameter(negative="")] = (50, 80, 100, 200, 400),
+    raters: Numbers = (3, 5, 8, 12, 20, 40),
+    items: Numbers = (50, 80, 100, 200, 400),
     raters_deviation: float = 0.3,
-    images_deviation: float = 0.7,
+    items_deviation: float = 0.7,
 ) -> None:
     """How precise the panel's accuracy becomes with so many raters and images, and whether it can show equivalence.
 
-    More raters or images never make it worse. With few raters, more images soon help little: the differences between raters
-    remain, and three raters say little about how large these are.
+    More raters or images never make it worse. With few raters more images soon help little, because the differences between
+    raters stay; and three raters say little about how large these differences are.
 
     Parameters
     ----------
     raters
         Numbers of raters; may be repeated.
-    images
-        Numbers of images; may be repeated.
+    items
+        Numbers of images in the study; may be repeated.
     raters_deviation
-        Deviation between raters, on the logit scale.
-    images_deviation
-        Deviation between images, on the logit scale.
+        Standard deviation between raters, on the logit scale.
+    items_deviation
+        Standard deviation between images, on the logit scale.
     """
     from dermsynth.errors import UserError
     from dermsynth.study.planning import panel_precision
 
-    if min(raters) < 2 or min(images) < 2 or min(raters_deviation, images_deviation) < 0:
-        raise UserError("`raters` and `images` must be at least 2, deviations at least 0")
+    if min(raters) < 2 or min(items) < 2 or min(raters_deviation, items_deviation) < 0:
+        raise UserError("--raters and --items must be at least 2, deviations at least 0")
     print(f"{'raters':>7}{'images':>8}{'half the 95 % interval':>25}{'power to show 50 +- 5 %':>26}")
-    for r in raters:
-        for i in images:
-            panel = panel_precision(r, i, raters_deviation, images_deviation)
-            print(f"{r:>7}{i:>8}{panel.half_width:>25.1%}{_power(panel.equivalence_power):>26}")
+    for rater_count in raters:
+        for item_count in items:
+            panel = panel_precision(rater_count, item_count, raters_deviation, items_deviation)
+            print(f"{rater_count:>7}{item_count:>8}{panel.half_width:>25.1%}{_power(panel.equivalence_power):>26}")
 
 
 def _power(share: float) -> str:
@@ -87,15 +89,13 @@ def _power(share: float) -> str:
 
 
 def invite(
-    study: Path, *, count: int = 1, cap: int = 1, note: str = "", base_url: str = "http://127.0.0.1:8000",
-    database: str = "",
+    study: StudyFolder, *, count: int = 1, cap: int = 1, note: str = "", base_url: str = "http://127.0.0.1:8000",
+    database: Database = "",
 ) -> None:  # fmt: skip
     """Make invitation links; they are printed once and not stored.
 
     Parameters
     ----------
-    study
-        The study's folder.
     count
         How many links.
     cap
@@ -104,29 +104,25 @@ def invite(
         A remark stored with the links.
     base_url
         Where the study is served.
-    database
-        URL of the database, if it is not in the study's folder.
     """
     from dermsynth.errors import UserError
     from dermsynth.study import service
     from dermsynth.study.serve import open_live_study
 
     if not 1 <= count <= 10_000 or not 1 <= cap <= 100_000:
-        raise UserError(f"`count` {count} `cap` {cap}: must be 1 to 10000 and 1 to 100000")
+        raise UserError(f"--count {count} --cap {cap}: must be 1 to 10000 and 1 to 100000")
     for token in service.invite(open_live_study(study, database), count, cap, note):
         print(f"{base_url.rstrip('/')}/i/{token}")
 
 
 def serve(
-    study: Path, *, host: str = "127.0.0.1", port: int = 8000, prefix: str = "", proxy: str = "127.0.0.1",
+    study: StudyFolder, *, host: str = "127.0.0.1", port: int = 8000, prefix: str = "", proxy: str = "127.0.0.1",
     database: str = "", days: int = 90,
 ) -> None:  # fmt: skip
     """Show the study to raters, until Ctrl-C.
 
     Parameters
     ----------
-    study
-        The study's folder.
     host
         Address to listen on; others than this machine's need an organiser's token in the environment.
     port
@@ -147,17 +143,13 @@ def serve(
     server.run()
 
 
-def forget(study: Path, rater: str, *, database: str = "") -> None:
+def forget(study: StudyFolder, rater: str, *, database: Database = "") -> None:
     """Delete everything that is stored of one rater.
 
     Parameters
     ----------
-    study
-        The study's folder.
     rater
         Name as in the organiser's page and the export.
-    database
-        URL of the database, if it is not in the study's folder.
     """
     from dermsynth.errors import UserError
     from dermsynth.study import service
@@ -168,38 +160,34 @@ def forget(study: Path, rater: str, *, database: str = "") -> None:
     print(f"{rater}: deleted")
 
 
-def export(study: Path, out: Path, *, database: str = "") -> None:
+def export(study: StudyFolder, table: Path, *, database: Database = "") -> None:
     """Write all answers so far as a CSV, with the truth beside them.
 
     Parameters
     ----------
-    study
-        The study's folder.
-    out
-        A CSV file that is not there yet.
-    database
-        URL of the database, if it is not in the study's folder.
+    table
+        A CSV file that does not exist yet.
     """
     from dermsynth.errors import UserError
     from dermsynth.io import write_text
     from dermsynth.study.export import answers_csv
     from dermsynth.study.serve import open_live_study
 
-    if out.exists():
-        raise UserError(f"{out}: exists already; name another file")
-    write_text(out, answers_csv(open_live_study(study, database)))
-    print(out)
+    if table.exists():
+        raise UserError(f"{table}: exists already; name another file")
+    write_text(table, answers_csv(open_live_study(study, database)))
+    print(table)
 
 
 def report(
     study: Path,
     *,
     positive: Literal["real", "synthetic", ""] = "",
-    without: Annotated[tuple[Literal["unfinished", "reopened", "diagnosis"], ...], Parameter(negative="")] = (),
+    exclude: Annotated[tuple[Literal["unfinished", "reopened", "diagnosis"], ...], Parameter(negative="")] = (),
     out: Path | None = None,
-    database: str = "",
-    photographs: bool = True,
-    seed: int = 0,
+    database: Database = "",
+    photographs: Photographs = True,
+    seed: Seed = 0,
 ) -> None:
     """Analyse a study, or any CSV of answers: report.json and study.html.
 
@@ -210,23 +198,20 @@ def report(
         label, diagnosis, certainty, seconds, repeat.
     positive
         The kind that counts as positive; by default the protocol's, or what an exported CSV says, or real.
-    without
+    exclude
         Leave out answers of raters who did not finish, or to images shown for a limited time that were opened again; or all
         diagnoses.
     out
         Folder for both files; by default the study's, or the CSV's.
-    database
-        URL of the database, if it is not in the study's folder.
     photographs
         Whether the page shows the images that fooled all or no rater.
     """
     from dermsynth.io import command_line
-    from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.report.study_report import write_study_report
     from dermsynth.study.analyse import analyse_study
     from dermsynth.study.create import open_study
 
-    result = analyse_study(study, positive=positive, without=without, database=database, seed=seed)
+    result = analyse_study(study, positive=positive, without=exclude, database=database, seed=seed)
     folder = out or (study if study.is_dir() else study.parent)
     images = open_study(study) if photographs and study.is_dir() else None
     page = write_study_report(folder, result, command_line({database: "URL"} if database else {}), images)
@@ -234,13 +219,11 @@ def report(
         for reason, count in reasons.items():
             if count:
                 print(f"{name}: {count} answers {reason}")
-    for note in result.notes:
-        print(f"note: {note}")
+    say(*(f"note: {note}" for note in result.notes))
     for group in result.groups:
         print(f"{group.group}: {group.raters} raters, {_panel_text(group)}")
     print(page)
-    if images is not None:
-        print(f"  {PHOTOGRAPHS}")
+    say_photographs(images is not None)
 
 
 def _panel_text(group: "GroupResult") -> str:

@@ -1,163 +1,144 @@
 """Verbs that make and measure synthetic images, and report."""
 
 import shlex
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-from unicodedata import normalize
+from typing import Annotated
 
 from cyclopts import Parameter
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+from dermsynth.cli.flags import say, say_photographs
+from dermsynth.cli.options import (
+    MACHINE,
+    Checkpoint,
+    Device,
+    Folders,
+    Machine,
+    NewData,
+    Resizer,
+    Run,
+    Seed,
+    Several,
+    Split,
+)
 
-    from dermsynth.data.dataset import DataSet
-from dermsynth.cli.machine import MACHINE, Machine
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Wanted:
+    """Which images are generated."""
+
+    count: Several = ()
+    """How many images: CLASS=NUMBER, may be repeated; one NUMBER for an unconditional generator, or for each class."""
+    maps: Path | None = None
+    """For runs that take maps: a data set with lesion masks or maps, of each of which an image is made."""
+    split: str = ""
+    """With --maps: train, validation, test or all; by default what the run was trained on, where the maps have splits."""
+    truncation: float | None = None
+    """Smaller values give more typical images: psi for stylegan2-ada (1 is none), elsewhere the largest magnitude that a
+    component of the latent may have. None by default."""
+    seed: int = 0
+    """Seed of the first image of each class, at least 0."""
+
+
+WANTED = Wanted()
 
 
 def generate(
-    run: Path,
+    run: Run,
     *,
     out: Path,
-    count: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    maps: Path | None = None,
-    split: str = "",
-    truncation: float | None = None,
-    seed: int = 0,
-    checkpoint: str = "last",
+    wanted: Wanted = WANTED,
+    checkpoint: Checkpoint = "last",
     data: Path | None = None,
-    device: str = "auto",
+    device: Device = "auto",
     machine: Machine = MACHINE,
 ) -> None:
     """Generate a labelled synthetic data set. Repeated, the command goes on where it stopped.
 
     Parameters
     ----------
-    run
-        The run's folder.
     out
-        The data set's folder.
-    count
-        CLASS=NUMBER, may be repeated; one NUMBER for an unconditional generator, or for each class.
-    maps
-        For runs that take maps: a data set with lesion masks or maps, of each of which an image is made.
-    split
-        With --maps: train, validation, test or all; by default what the run was trained on, where the maps have splits.
-    truncation
-        Smaller values give more typical images: psi for stylegan2-ada (1 is none), elsewhere the largest magnitude that a
-        component of the latent may have. None by default.
-    seed
-        Seed of the first image of each class.
-    checkpoint
-        last, best, or images shown.
+        Folder for the synthetic set.
     data
         The data set that the run was trained on, if it was moved; for the copy gate.
     """
+    from dermsynth.api.generators import generate as write_images
+    from dermsynth.api.generators import load_generator, parse_quotas
 
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.errors import UserError
-    from dermsynth.sampling.generate import generate as make
-    from dermsynth.sampling.generate import load_generator
-    from dermsynth.sampling.translate import from_maps
-    from dermsynth.training.data import data_trained_on
-
-    generator = load_generator(run, which=checkpoint, device=device)
+    generator = load_generator(run, checkpoint=checkpoint, device=device)
     machine.prepare(device=device)
-    if data is not None:
-        data_trained_on(generator.config.data, data)  # told now, not after the work
-    if maps is not None:
-        given = {"--count": count, "--seed": seed, "--truncation": truncation is not None}
-        useless = ", ".join(name for name, value in given.items() if value)
-        if useless:
-            raise UserError(f"{useless}: of no use with --maps, where every map makes one image; leave it out")
-        made = from_maps(generator, open_data_set(maps), out, split=split)
-        _tell(made, generator.config.data.folder, data)
-        return
-    if split:
-        raise UserError(f"--split {split}: goes with --maps; leave it out")
-    if not count and generator.model.inputs.from_noise:
-        raise UserError("--count is missing: write --count CLASS=NUMBER, or one NUMBER")
-    counts = _counts(count, generator.config.data.classes)
-    made = make(generator, counts, out, truncation=truncation, first_seed=seed)
-    _tell(made, generator.config.data.folder, data)
-
-
-def _tell(made: "DataSet", folder: str, data: Path | None) -> None:
-    """What was made, the command that goes on, and what the copy gate says; `data` is where `folder` was moved to."""
-    from dermsynth.evaluation.memorisation import check_copies
-
-    real = data or Path(folder)
-    command = shlex.join(
-        ["dermsynth", "evaluate", str(made.folder), "--against", str(real if real.is_dir() else "DIR")]
-    )
-    print(f"{made.folder}: {len(made.table):,} images; next: {command}")
-    print(f"  copy gate: {check_copies(made, data)}")
-
-
-def _counts(items: "Sequence[str]", classes: "Sequence[str]") -> dict[str, int]:
-    """How many images of which class: CLASS=NUMBER, or NUMBER for every class.
-
-    A name that no class has is left to whoever makes the images. Raises UserError for a class named twice.
-    """
-    from dermsynth.errors import UserError
-    from dermsynth.io import parse_count
-
-    counts: dict[str, int] = {}
-    for item in items:
-        label, equals, number = item.rpartition("=")
-        same = [name for name in classes if normalize("NFC", name) == normalize("NFC", label)]
-        labels = [label if label in classes or not same else same[0]] if equals else list(classes) or [""]
-        for name in labels:
-            if name in counts:
-                raise UserError(f"--count {item}: the number of {name or 'images'} is given twice; give it once")
-            counts[name] = parse_count(number)
-    return counts
+    count = parse_quotas(wanted.count, generator.labels) if wanted.count else None
+    synthetic = write_images(
+        generator, out=out, count=count, maps=wanted.maps, split=wanted.split, truncation=wanted.truncation,
+        seed=wanted.seed, data=data,
+    )  # fmt: skip
+    real = data or Path(generator.config.data.folder)
+    command = ["dermsynth", "evaluate", str(out), "--against", str(real if real.is_dir() else "DIR")]
+    print(f"{out}: {len(synthetic.table):,} images; next: {shlex.join(command)}")
 
 
 def translate(
     run: Path,
     *,
     input: Path,
-    out: Path,
-    to: str = "",
+    out: NewData,
+    target: Annotated[str, Parameter(name="--to")] = "",
     masks: Path | None = None,
-    split: str = "all",
-    checkpoint: str = "last",
-    device: str = "auto",
+    split: Split = "all",
+    checkpoint: Checkpoint = "last",
+    device: Device = "auto",
 ) -> None:
     """Translate the photographs of a data set: add a finding, remove it, or make them look like another class.
 
     Parameters
     ----------
     run
-        The folder of a run of residual-translation or cyclegan.
+        Folder of a run of residual-translation or cyclegan.
     input
-        The data set whose images are translated.
-    out
-        The new data set's folder.
-    to
+        Folder of the data set whose images are translated.
+    target
         The label translated to; may be left out where the run knows one direction only.
     masks
         A data set whose masks say where, for families with masks; without it the images' own masks.
-    split
-        Part of the input: all, train, validation or test.
-    checkpoint
-        last, best, or images shown.
     """
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.sampling.generate import load_generator
-    from dermsynth.sampling.translate import translate as make
+    from dermsynth.api.generators import translate as write_translations
 
-    generator = load_generator(run, which=checkpoint, device=device)
-    where = None if masks is None else open_data_set(masks)
-    made = make(generator, open_data_set(input), out, to=to, masks=where, split=split)
-    change = made.provenance.document.get("change_outside_mask")
-    print(
-        f"{out}: {len(made.table):,} images; copy gate: not run yet; {shlex.join(['dermsynth', 'evaluate', str(out)])} runs it"
+    result = write_translations(
+        run, input, out=out, target=target, masks=masks, split=split, checkpoint=checkpoint, device=device
     )
+    following = shlex.join(["dermsynth", "evaluate", str(out)])
+    print(f"{out}: {len(result.table):,} images; copy gate: not run yet; {following} runs it")
+    change = result.provenance.document.get("change_outside_mask")
     if change:
         print(
             f"  change outside the masks: {change['mean']} grey levels on average, {change['worst']} in the worst image"
         )
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Measures:
+    """What is measured, and by which networks."""
+
+    extractor: str = "embedded"
+    """Network whose features are compared: embedded, inception=FILE (weights of the FID Inception-v3), inception=download,
+    mobilenet=FILE, timm:NAME=FILE (DINOv2, CLIP and others), or classifier=DIR (a folder of dermsynth utility)."""
+    resizer: Resizer = "tensorflow"
+    """How images reach the extractor's size; published FID uses tensorflow."""
+    split: str = "all"
+    """Part of the real set to compare with: train, validation, test, or all."""
+    by: Several = ()
+    """A column of both sets' metadata.csv whose values are compared apart; may be repeated."""
+    perceptual: str = ""
+    """lpips=FILE or mobilenet=FILE: a perceptual distance for pairs of images and for the nearest training images."""
+    path_lengths: int = 0
+    """Walks through the generator's latents whose perceptual lengths are measured; needs --perceptual and the run."""
+    brief: Annotated[bool, Parameter(negative="")] = False
+    """FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is."""
+
+
+MEASURES = Measures()
 
 
 def evaluate(
@@ -165,17 +146,11 @@ def evaluate(
     *,
     against: Path | None = None,
     out: Path | None = None,
-    extractor: str = "embedded",
-    resizer: Literal["tensorflow", "antialiased"] = "tensorflow",
-    split: str = "all",
-    by: Annotated[tuple[str, ...], Parameter(negative="")] = (),
-    perceptual: str = "",
-    path_lengths: int = 0,
-    brief: bool = False,
+    measures: Measures = MEASURES,
     run: Path | None = None,
     utility: Path | None = None,
     photographs: bool = True,
-    seed: int = 0,
+    seed: Seed = 0,
     machine: Machine = MACHINE,
 ) -> None:
     """Say whether a synthetic set is faithful, diverse and not copied: a folder with the page and all figures.
@@ -191,21 +166,6 @@ def evaluate(
         The real data set; by default the one that the generator was trained on.
     out
         The folder for assessment.html, assessment.json, copies.csv and neighbours.csv; assessment in the set by default.
-    extractor
-        embedded, inception=FILE (weights of the FID Inception-v3), inception=download, mobilenet=FILE, timm:NAME=FILE
-        (DINOv2, CLIP and others), or classifier=DIR (a folder of dermsynth utility).
-    resizer
-        How images reach the extractor's size.
-    split
-        Part of the real set to compare with: all, train, validation or test.
-    by
-        A column of both sets' metadata.csv whose values are compared apart; may be repeated.
-    perceptual
-        lpips=FILE or mobilenet=FILE: a perceptual distance for pairs of images and for the nearest training images.
-    path_lengths
-        So many walks through the generator's latents, whose perceptual lengths are measured; needs --perceptual and the run.
-    brief
-        FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is.
     run
         The run that made the set, if it was moved.
     utility
@@ -213,93 +173,62 @@ def evaluate(
     photographs
         Whether the page shows images of the real set, and generated ones that were flagged as copies of them.
     """
-
-    from dermsynth.backbones.lpips import load_perceptual
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.errors import UserError
-    from dermsynth.evaluation.evaluate import evaluate as measure
-    from dermsynth.evaluation.generator_metrics import discriminator_of, missing_run, trained_on, with_run
-    from dermsynth.evaluation.results import PAGE, RESULT, default_folder
-    from dermsynth.io import command_line
+    from dermsynth.api.evaluation import evaluate as measure
+    from dermsynth.api.evaluation import extractor
+    from dermsynth.evaluation.results import FOLDER, PAGE, RESULT
     from dermsynth.metrics.estimate import ALL
-    from dermsynth.report.evaluation_report import write_evaluation_report
     from dermsynth.report.evaluation_text import evaluation_table, verdict_table
-    from dermsynth.report.page import PHOTOGRAPHS
-    from dermsynth.training.distributed import keep_freed_memory
-    from dermsynth.utility.classifier import load_extractor
 
-    keep_freed_memory()
-    if path_lengths < 0:
-        raise UserError(f"--path-lengths {path_lengths}: must be at least 0")
     machine.prepare()
-    made = with_run(open_data_set(synthetic), run)
-    folder = default_folder(made, out)
-    real = open_data_set(against or trained_on(made))
-    network = load_extractor(extractor, resizer=resizer)
-    if brief:
-        result = measure(made, real, network, split=split, brief=True, seed=seed, out=folder)
-        print(evaluation_table(result), "copy gate: not run with --brief", f"\n{folder / RESULT}", sep="\n")
-        return
-    if missing := missing_run(made):
-        print(f"the discriminator is not asked: {missing}")
+    network = extractor(measures.extractor, resizer=measures.resizer)
+    choices = {name: getattr(measures, name) for name in ("split", "by", "perceptual", "path_lengths", "brief")}
     result = measure(
-        made,
-        real,
-        network,
-        split=split,
-        columns=by,
-        discriminator=discriminator_of(made),
-        perceptual=load_perceptual(perceptual) if perceptual else None,
-        paths=path_lengths,
-        usefulness=utility,
-        seed=seed,
-        out=folder,
-    )
-    page = folder / PAGE
-    write_evaluation_report(made, real, result, command_line(), photographs=photographs, path=page)
-    print(evaluation_table(result, ALL), verdict_table(result), page, sep="\n\n")
-    if photographs:
-        print(f"  {PHOTOGRAPHS}")
+        synthetic, against=against, out=out, extractor=network, run=run, utility=utility, photographs=photographs, seed=seed,
+        **choices,
+    )  # fmt: skip
+    folder = out or synthetic / FOLDER
+    if measures.brief:
+        say(evaluation_table(result), "copy gate: not run with --brief", f"\n{folder / RESULT}")
+        return
+    page = result.save(folder / PAGE)
+    say(evaluation_table(result, ALL), "", verdict_table(result), "", page)
+    say_photographs(photographs)
 
 
-def export(synthetic: Path, *, out: Path, with_flagged: bool = False, evaluation: Path | None = None) -> None:
+def export(
+    synthetic: Path,
+    *,
+    out: NewData,
+    with_flagged: Annotated[bool, Parameter(negative="")] = False,
+    evaluation: Path | None = None,
+) -> None:
     """Copy a synthetic set without the images flagged as copies, and write a data card for it.
 
     Parameters
     ----------
     synthetic
-        A set made by: dermsynth generate, and checked by dermsynth evaluate.
-    out
-        The new folder.
+        A set made by dermsynth generate, and checked by dermsynth evaluate.
     with_flagged
-        Leave the flagged images in.
+        Copy the flagged images too.
     evaluation
         The folder that dermsynth evaluate --out wrote; assessment in the set by default.
     """
-    from dermsynth.data.dataset import open_data_set
+    from dermsynth.api.evaluation import export as write_release
     from dermsynth.export.huggingface import CARD, copies_said
-    from dermsynth.export.huggingface import export as write
 
-    made = write(open_data_set(synthetic), out, with_flagged=with_flagged, evaluation=evaluation)
-    print(f"{out}: {len(made.table):,} images, {copies_said(made)}; {out / CARD}")
+    released = write_release(synthetic, out=out, with_flagged=with_flagged, evaluation=evaluation)
+    print(f"{out}: {len(released.table):,} images, {copies_said(released)}; {out / CARD}")
 
 
 def report(
-    run: Path,
-    *,
-    out: Path | None = None,
-    data: Path | None = None,
-    evaluation: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
-    photographs: bool = True,
+    run: Run, *, page: Path | None = None, data: Path | None = None, evaluation: Folders = (), photographs: bool = True
 ) -> None:
     """Write the report of a run: one HTML file that needs nothing else.
 
     Parameters
     ----------
-    run
-        The run's folder.
-    out
-        Where the page goes; report.html in the run by default.
+    page
+        The HTML file; report.html in the run by default.
     data
         The data set that the run was trained on, if it was moved.
     evaluation
@@ -307,14 +236,12 @@ def report(
     photographs
         Whether the page shows training images, and what was made of single ones.
     """
-    from dermsynth.report.page import PHOTOGRAPHS
     from dermsynth.report.run_report import write_run_report
 
-    page = out or run / "report.html"
-    embedded = write_run_report(run, page, data=data, evaluations=evaluation, photographs=photographs)
-    print(f"report: {page}")
-    if embedded:
-        print(f"  {PHOTOGRAPHS}")
+    path = page or run / "report.html"
+    shows_photographs = write_run_report(run, path, data=data, evaluations=evaluation, photographs=photographs)
+    print(f"report: {path}")
+    say_photographs(shows_photographs)
 
 
 def gallery(
@@ -322,7 +249,7 @@ def gallery(
     /,
     *,
     out: Path,
-    inputs: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
+    inputs: Folders = (),
 ) -> None:
     """Write contact sheets of several runs as small JPEGs and a Markdown page that shows them.
 
@@ -342,4 +269,4 @@ def gallery(
     size, photographs = write_gallery(runs, out, [open_data_set(folder) for folder in inputs])
     print(f"{out / 'README.md'}: {len(runs)} runs, {size / 1e6:.2f} MB of pictures")
     if photographs:
-        print(f"  {PHOTOGRAPHS}")
+        say(f"  {PHOTOGRAPHS}")

@@ -1,33 +1,54 @@
 """What a data set holds and what is wrong with it, before anything is trained."""
 
-import shlex
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from dermsynth.data.audit_pictures import Pictures, look_at_pictures, picture_findings
+from dermsynth.data.audit_findings import Suggestion, findings, suggestions
+from dermsynth.data.audit_pictures import Pictures, look_at_pictures
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.predictive_columns import Telling, judged_columns, strongest, tellings
-from dermsynth.data.split_checks import split_findings
+from dermsynth.data.predictive_columns import ColumnPrediction, assessed_columns, column_predictions, strongest
 from dermsynth.data.splits import joined_groups
-from dermsynth.data.training_set import SMALLEST_CLASS
-from dermsynth.data.verification import differences_of
-from dermsynth.values import identifiers
 
 MOST_VALUES = 12
 """A column with more different values is no category."""
 EXACT_LEVELS = 0.01
-TELLING = 0.55
-"""Lower end of an area's interval from which on a column is a finding."""
+NO_CATEGORIES = {"file_name", "label", "mask_file_name", "group", "split", "width", "height", "seed", "structures"}
+TABLES = ("classes", "sizes", "splits", "duplicates", "leaks")
 
 
 @dataclass(frozen=True)
 class Audit:
-    """Tables for the report, findings as sentences, and the flags of `dermsynth train` that they suggest."""
+    """What a data set holds and what is wrong with it.
+
+    Attributes
+    ----------
+    data_set
+        The set.
+    classes, sizes, splits
+        Images by label, by size in pixels, and by label and split.
+    columns
+        Of every categorical column the share of each value within each class.
+    duplicates
+        Pairs of images that show the same photograph.
+    leaks
+        Groups (patient, lesion, duplicates) whose images lie in more than one split.
+    predictive
+        Of every column the pair of classes that it alone separates best: area under the ROC curve with 95 % interval.
+    predictions
+        The same of every pair of classes.
+    pictures
+        What is wrong with images and masks.
+    findings
+        What should be looked at, a sentence each.
+    suggestions
+        Options of a training that the findings suggest.
+    """
 
     data_set: DataSet
     classes: pd.DataFrame
@@ -36,45 +57,68 @@ class Audit:
     columns: dict[str, pd.DataFrame]
     duplicates: pd.DataFrame
     leaks: pd.DataFrame
-    telling: pd.DataFrame
-    tellings: list[Telling] = field(default_factory=list)
+    predictive: pd.DataFrame
+    predictions: tuple[ColumnPrediction, ...] = ()
     pictures: Pictures = field(default_factory=Pictures)
-    findings: list[str] = field(default_factory=list)
-    flags: list[str] = field(default_factory=list)
+    findings: tuple[str, ...] = ()
+    suggestions: tuple[Suggestion, ...] = ()
+
+    @property
+    def identifiers(self) -> list[str]:
+        """Columns that name images, lesions or patients, and are therefore not assessed."""
+        return [name for name, kind in assessed_columns(self.data_set.table).items() if kind == "identifier"]
+
+    def with_findings(self, more: Sequence[str]) -> "Audit":
+        """The audit with further findings, such as those about artefacts."""
+        return replace(self, findings=(*self.findings, *more))
 
 
 def audit(data_set: DataSet, *, jobs: int | None = None, seed: int = 0) -> Audit:
-    """Look at images, masks, classes, sizes, duplicates, missing labels, columns, leaks between splits, and split sizes."""
+    """Look at images, masks, classes, sizes, duplicates, missing labels, columns, leaks between splits, and split sizes.
+
+    Parameters
+    ----------
+    data_set
+        The set.
+    jobs
+        Images that are read at once; None for what `use_workers` set.
+    seed
+        Seed of the folds with which columns are tested for what they reveal of the label.
+
+    Examples
+    --------
+    >>> from dermsynth.data.phantom import PhantomSettings, write_phantom
+    >>> result = audit(write_phantom(Path("audited"), 30, PhantomSettings(32, 32), jobs=1), jobs=1)
+    >>> int(result.classes["images"].sum())
+    30
+    """
     pictures = look_at_pictures(data_set, jobs=jobs)
     pairs, thumbnails = pictures.twins()
-    told = tellings(data_set.table, data_set.labels, joined_groups(_groups(data_set), pairs), seed)
-    found = Audit(
+    joined = joined_groups(data_set.groups, pairs)
+    predictions = column_predictions(data_set.table, data_set.labels, joined, seed)
+    tables = Audit(
         data_set,
         _classes(data_set),
         _sizes(data_set),
         _splits(data_set),
         _columns(data_set),
         _duplicates(data_set, pairs, thumbnails),
-        _leaks(data_set, pairs),
-        _telling_table(told),
-        told,
+        _leaks(data_set, joined),
+        _predictive(predictions),
+        tuple(predictions),
         pictures,
     )
-    for check in CHECKS:
-        found.findings.extend(check(found))
-    return found
+    advice = suggestions(data_set)
+    sentences = findings(data_set, tables.duplicates, len(tables.leaks), pictures, predictions, advice)
+    return replace(tables, findings=tuple(sentences), suggestions=tuple(advice))
 
 
-def _groups(data_set: DataSet) -> np.ndarray:
-    """One spelling of every group's name; blank where there is none."""
-    if "group" not in data_set.table:
-        return np.full(len(data_set.table), "", dtype=object)
-    return identifiers(data_set.table["group"])
+def _named_labels(data_set: DataSet) -> pd.Series:
+    return pd.Series(data_set.labels, name="label").replace("", "(no label)")
 
 
 def _classes(data_set: DataSet) -> pd.DataFrame:
-    labels = pd.Series(data_set.labels).replace("", "(no label)")
-    count = labels.value_counts()
+    count = _named_labels(data_set).value_counts()
     return pd.DataFrame(
         {"label": count.index, "images": count.to_numpy(), "share": (count / count.sum()).round(3).to_numpy()}
     )
@@ -89,27 +133,22 @@ def _sizes(data_set: DataSet) -> pd.DataFrame:
 
 
 def _splits(data_set: DataSet) -> pd.DataFrame:
-    if "split" not in data_set.table:
+    if not data_set.divided:
         return pd.DataFrame()
-    labels = pd.Series(data_set.labels, name="label").replace("", "(no label)")
-    return pd.crosstab(labels, data_set.table["split"]).reset_index()
+    return pd.crosstab(_named_labels(data_set), data_set.table["split"]).reset_index()
 
 
 def _columns(data_set: DataSet) -> dict[str, pd.DataFrame]:
     """Share of every value of a categorical column within each class: where shares differ, the column gives the class away."""
-    skip = {"file_name", "label", "mask_file_name", "group", "split", "width", "height", "seed", "structures"}
-    labels = pd.Series(data_set.labels, name="label").replace("", "(no label)")
-    found = {}
+    labels, tables = _named_labels(data_set), {}
     for column in data_set.table.columns:
         values = data_set.table[column].replace("", "(blank)")
-        if column in skip or not 1 < values.nunique() <= MOST_VALUES:
-            continue
-        shares = pd.crosstab(labels, values, normalize="index").round(3)
-        found[str(column)] = shares.reset_index()
-    return found
+        if column not in NO_CATEGORIES and 1 < values.nunique() <= MOST_VALUES:
+            tables[str(column)] = pd.crosstab(labels, values, normalize="index").round(3).reset_index()
+    return tables
 
 
-def _duplicates(data_set: DataSet, pairs: np.ndarray, thumbnails: np.ndarray) -> pd.DataFrame:
+def _duplicates(data_set: DataSet, pairs: NDArray[np.int64], thumbnails: NDArray[np.float32]) -> pd.DataFrame:
     names, labels = data_set.table["file_name"].to_numpy(), data_set.labels
     rows = [
         {
@@ -123,165 +162,74 @@ def _duplicates(data_set: DataSet, pairs: np.ndarray, thumbnails: np.ndarray) ->
     return pd.DataFrame(rows)
 
 
-def _leaks(data_set: DataSet, pairs: np.ndarray) -> pd.DataFrame:
+def _leaks(data_set: DataSet, joined: NDArray[np.int64]) -> pd.DataFrame:
     """Groups (patient, lesion, twins) whose images lie in more than one split."""
     table = data_set.table
-    if "split" not in table:
+    if not data_set.divided:
         return pd.DataFrame()
-    joined = pd.Series(joined_groups(_groups(data_set), pairs), name="group")
-    splits = table["split"].groupby(joined).agg(lambda s: sorted(set(s)))
-    broken = splits[splits.map(len) > 1].index
+    groups = pd.Series(joined, name="group")
+    splits = table["split"].groupby(groups).agg(lambda s: sorted(set(s)))
     rows = [
-        {"images": ", ".join(table["file_name"][joined == g].head(4)), "splits": ", ".join(splits[g])} for g in broken
+        {"images": ", ".join(table["file_name"][groups == g].head(4)), "splits": ", ".join(splits[g])}
+        for g in splits[splits.map(len) > 1].index
     ]
     return pd.DataFrame(rows)
 
 
-def _telling_table(told: list[Telling]) -> pd.DataFrame:
-    """Of every column the pair of classes that it tells apart best."""
+def _predictive(predictions: Sequence[ColumnPrediction]) -> pd.DataFrame:
+    """Of every column the pair of classes that it separates best."""
     rows = [
         {
-            "column": one.column, "kind": one.kind, "tells": one.first, "from": one.second, "auc": round(one.auc, 3),
-            "low": round(one.low, 3), "high": round(one.high, 3), "images": f"{one.images[0]} + {one.images[1]}",
+            "column": best.column, "kind": best.kind, "tells": best.first, "from": best.second, "auc": round(best.auc, 3),
+            "low": round(best.low, 3), "high": round(best.high, 3), "images": f"{best.images[0]} + {best.images[1]}",
         }
-        for one in strongest(told)
+        for best in strongest(predictions)
     ]  # fmt: skip
     return pd.DataFrame(rows)
 
 
-def _missing_labels(audit: Audit) -> list[str]:
-    blank = int((audit.data_set.labels == "").sum())
-    if not audit.data_set.classes:
-        return ["No labels: only an unconditional generator can be trained."]
-    return [f"{blank} images have no label; conditional training leaves them out."] if blank else []
+def identifiers_text(result: Audit) -> str:
+    """Which columns are names of images, lesions or patients, and therefore not assessed; the empty string without any."""
+    return f"not judged, for they are identifiers: {', '.join(result.identifiers)}" if result.identifiers else ""
 
 
-def _small_classes(audit: Audit) -> list[str]:
-    found = []
-    for label in audit.data_set.classes:
-        trained = _training_count(audit.data_set, label)
-        if trained < SMALLEST_CLASS:
-            found.append(f"Class {label!r} has {trained} images to train on: too few to be learned; leave it out.")
-            audit.flags.append(f"--exclude {shlex.quote(label)}")
-    return found
-
-
-def _balance(audit: Audit) -> list[str]:
-    data_set = audit.data_set
-    counts = {c: data_set.count(c) for c in data_set.classes if f"--exclude {shlex.quote(c)}" not in audit.flags}
-    if not counts or max(counts.values()) < 5 * min(counts.values()):
-        return []
-    audit.flags.append("--imbalance 0.5")
-    rare = min(counts, key=lambda c: counts[c])
-    return [f"Unbalanced: {max(counts.values())} images of one class, {counts[rare]} of {rare!r}."]
-
-
-def _twins(audit: Audit) -> list[str]:
-    if not len(audit.duplicates):
-        return []
-    same = int((audit.duplicates["kind"] == "same").sum())
-    found = [f"{len(audit.duplicates)} pairs show the same photograph ({same} identical)."]
-    other = audit.duplicates[audit.duplicates["labels"].str.contains(" / ")]
-    if len(other):
-        found.append(f"{len(other)} of these pairs carry different labels, first {other.iloc[0]['first']}.")
-    return found
-
-
-def _leaking_groups(audit: Audit) -> list[str]:
-    if not len(audit.leaks):
-        return []
-    return [f"{len(audit.leaks)} groups lie in more than one split; import again with a group column."]
-
-
-def _changed_files(audit: Audit) -> list[str]:
-    changes = differences_of(audit.data_set)
-    return [f"Files are not as they were when the set was written: {changes.text()}."] if changes else []
-
-
-def _splits_and_groups(audit: Audit) -> list[str]:
-    return split_findings(audit.data_set)
-
-
-def _pictures(audit: Audit) -> list[str]:
-    return picture_findings(audit.pictures)
-
-
-def _telling_columns(audit: Audit) -> list[str]:
-    """Columns that alone tell a class from another: what a model may learn instead of the lesion."""
-    found = []
-    for one in strongest(audit.tellings):
-        if one.low < TELLING:
-            continue
-        pairs = sum(other.column == one.column and other.low >= TELLING for other in audit.tellings)
-        more = f", and {pairs - 1} more pair{'s' * (pairs > 2)} of classes" if pairs > 1 else ""
-        found.append(
-            f"Column {one.column!r} goes with the class: column {one.column!r} alone tells {one.first} from {one.second} with "
-            f"AUC {one.auc:.2f} (95 % {one.low:.2f} to {one.high:.2f}; {one.images[0]} and {one.images[1]} images){more}: a "
-            "model that sees this, or images chosen by it, has seen the answer."
-        )
-    return found
-
-
-Check = Callable[[Audit], list[str]]
-"""Findings as sentences, from an audit's tables; a check may add flags of `dermsynth train` too."""
-CHECKS: tuple[Check, ...] = (
-    _missing_labels,
-    _small_classes,
-    _balance,
-    _twins,
-    _leaking_groups,
-    _changed_files,
-    _splits_and_groups,
-    _pictures,
-    _telling_columns,
-)
-
-
-def _training_count(data_set: DataSet, label: str) -> int:
-    return int(np.sum((data_set.labels == label) & data_set.in_split("train")))
-
-
-def unjudged(audit: Audit) -> str:
-    """Which columns are names of images, lesions or patients, and therefore not judged; the empty string without any."""
-    names = [name for name, kind in judged_columns(audit.data_set.table).items() if kind == "identifier"]
-    return f"not judged, for they are identifiers: {', '.join(names)}" if names else ""
-
-
-def as_text(audit: Audit) -> str:
+def as_text(result: Audit) -> str:
     """What the terminal shows."""
-    data_set = audit.data_set
-    lines = [f"{data_set.folder}: {len(data_set.table):,} images"]
-    for title, table in (("classes", audit.classes), ("sizes", audit.sizes), ("splits", audit.splits)):
+    data_set = result.data_set
+    lines = [f"{data_set.folder}: {len(data_set):,} images"]
+    for title, table in (("classes", result.classes), ("sizes", result.sizes), ("splits", result.splits)):
         if len(table):
             lines += ["", title, table.to_string(index=False)]
-    if len(audit.telling):
-        lines += ["", "what columns alone tell", audit.telling.to_string(index=False)]
-    lines += ["", unjudged(audit)] if unjudged(audit) else []
-    lines += ["", "findings", *(f"  - {finding}" for finding in audit.findings or ["nothing to complain about"])]
-    if audit.flags:
-        lines += ["", f"suggested: dermsynth train ... {' '.join(audit.flags)}"]
+    if len(result.predictive):
+        lines += ["", "what columns alone tell", result.predictive.to_string(index=False)]
+    lines += ["", identifiers_text(result)] if result.identifiers else []
+    lines += ["", "findings", *(f"  - {finding}" for finding in result.findings or ["nothing to complain about"])]
+    if result.suggestions:
+        lines += ["", f"suggested: dermsynth train ... {' '.join(flag_texts(result))}"]
     return "\n".join(lines)
 
 
-def as_json(audit: Audit) -> dict[str, Any]:
-    """Everything as plain values."""
-    tables = {
-        name: getattr(audit, name).to_dict("records")
-        for name in ("classes", "sizes", "splits", "duplicates", "leaks", "telling")
-    }
-    columns = {name: table.to_dict("records") for name, table in audit.columns.items()}
+def flag_texts(result: Audit) -> list[str]:
+    """The suggestions as flags of `dermsynth train`."""
+    return [suggestion.flag() for suggestion in result.suggestions]
+
+
+def as_json(result: Audit) -> dict[str, Any]:
+    """The content of the audit's JSON file."""
+    tables = {name: getattr(result, name).to_dict("records") for name in TABLES}
     return {
         **tables,
-        "columns": columns,
-        "tellings": [asdict(one) for one in audit.tellings],
-        "findings": audit.findings,
-        "flags": audit.flags,
+        "telling": result.predictive.to_dict("records"),
+        "columns": {name: table.to_dict("records") for name, table in result.columns.items()},
+        "tellings": [asdict(prediction) for prediction in result.predictions],
+        "findings": list(result.findings),
+        "flags": flag_texts(result),
     }
 
 
-def examples(audit: Audit, count: int) -> dict[str, list[Path]]:
+def example_paths(result: Audit, count: int) -> dict[str, list[Path]]:
     """The first images of every class, for the report."""
-    data_set = audit.data_set
+    data_set = result.data_set
     paths = np.array(data_set.paths, dtype=object)
     groups = data_set.classes or [""]
     return {label or "images": list(paths[data_set.labels == label][:count]) for label in groups}

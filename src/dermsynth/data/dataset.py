@@ -308,11 +308,18 @@ def refuse_filled(out: Path) -> None:
         raise UserError(f"{out}: not empty; choose a new folder or remove it first")
 
 
-def open_data_set(folder: Path) -> DataSet:
-    """Open a data set written by any of the commands.
+Data = DataSet | Path | str
+"""A data set, or the folder of one."""
+
+
+def open_data_set(place: Data) -> DataSet:
+    """Open a data set written by any of the commands; one that is open already is returned as it is.
 
     Raises UserError when the folder is none, has no images, names missing columns or leads out of itself.
     """
+    if isinstance(place, DataSet):
+        return place
+    folder = Path(place)
     if not folder.is_dir():
         raise UserError(f"{folder}: no such folder")
     if not (folder / METADATA).exists() or not (folder / DESCRIPTION).exists():

@@ -1,18 +1,19 @@
-"""How well one column of a table alone tells one class from another: what a model may learn instead of the lesion."""
+"""How well one column of a table alone predicts the class: what a model may learn instead of the lesion."""
 
 import re
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import scipy.special
-import scipy.stats
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from dermsynth.statistics.intervals import LEVEL
+from dermsynth.statistics.roc import delong_interval_of_folds
 from dermsynth.values import identifiers, is_missing, parse_number
 
 Kind = Literal["identifier", "constant", "number", "category"]
@@ -22,21 +23,20 @@ Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
 FOLDS, BINS, PRIOR = 5, 10, 10.0
 """Folds, parts of a number's range, and images' worth of the mean in a smoothed share."""
 FEWEST = 20
-"""Images of a class below which nothing is told about it."""
+"""Images of a class below which nothing is said about it."""
 EACH = 4
 """Fewer images a value, and a column of text names images, lesions or patients."""
-LEVEL = 0.95
-NOT_JUDGED = frozenset({"file_name", "label", "group", "split", "seed", "structures", "edited_from", "inserted"})
-MADE_HERE = ("found_", "score_", "probability_", "copy_"), ("_file_name", "_mask", "skin_tone")
-"""Beginnings and endings of columns that the program adds: detections are judged once they are confirmed."""
+NOT_ASSESSED = frozenset({"file_name", "label", "group", "split", "seed", "structures", "edited_from", "inserted"})
+OWN_COLUMNS = ("found_", "score_", "probability_", "copy_"), ("_file_name", "_mask", "skin_tone")
+"""Beginnings and endings of columns that the program adds: detections count once they are confirmed."""
 IDENTIFIER = re.compile(
     r"(^|[_\W])(ids?|uid|uuid|guid|identifier|index|url|path|file|filename|name|md5|sha\d*|hash)$|^unnamed", re.I
 )
 
 
 @dataclass(frozen=True)
-class Telling:
-    """Area under the curve with which a column alone tells the first class from the second, its interval, images of either."""
+class ColumnPrediction:
+    """How well a column alone separates two classes: area under the ROC curve, its 95 % interval, and images of either class."""
 
     column: str
     kind: Kind
@@ -81,23 +81,25 @@ def codes_of(values: pd.Series, kind: Kind) -> Codes:
     return np.where(known, 1 + places, 0).astype(np.int64)
 
 
-def judged_columns(table: pd.DataFrame) -> dict[str, Kind]:
-    """The columns of a table that somebody else filled, and what each holds."""
-    begins, ends = MADE_HERE
-    names = [str(name) for name in table if name not in NOT_JUDGED]
+def assessed_columns(table: pd.DataFrame) -> dict[str, Kind]:
+    """The columns that the set came with, not those that this program added, and what each holds."""
+    begins, ends = OWN_COLUMNS
+    names = [str(name) for name in table if name not in NOT_ASSESSED]
     names = [name for name in names if not name.startswith(begins) and not name.endswith(ends)]
     return {name: kind_of(name, table[name]) for name in names}
 
 
-def tellings(table: pd.DataFrame, labels: NDArray[Any], groups: NDArray[np.int64], seed: int = 0) -> list[Telling]:
-    """Of every column and pair of classes of at least twenty images the area, cross-validated without cutting a group [n].
+def column_predictions(
+    table: pd.DataFrame, labels: NDArray[Any], groups: NDArray[np.int64], seed: int = 0
+) -> list[ColumnPrediction]:
+    """How well every column separates every pair of classes of at least twenty images, cross-validated by groups, shape [n].
 
     A missing value counts as a value: who left it blank may know the answer.
     """
-    kinds = {name: kind for name, kind in judged_columns(table).items() if kind in ("number", "category")}
+    kinds = {name: kind for name, kind in assessed_columns(table).items() if kind in ("number", "category")}
     codes = {name: codes_of(table[name], kind) for name, kind in kinds.items()}
     classes = [str(label) for label in np.unique(labels.astype(str)) if label and (labels == label).sum() >= FEWEST]
-    found = []
+    predictions = []
     for first, second in combinations(classes, 2):
         rows = np.flatnonzero((labels == first) | (labels == second))
         truth = np.asarray(labels[rows] == first)
@@ -105,19 +107,21 @@ def tellings(table: pd.DataFrame, labels: NDArray[Any], groups: NDArray[np.int64
         for name, kind in kinds.items():
             area = held_out_area(codes[name][rows], truth, folds)
             if np.isfinite(area[0]):
-                found.append(Telling(name, kind, first, second, *area, (int(truth.sum()), int((~truth).sum()))))
-    return found
+                predictions.append(
+                    ColumnPrediction(name, kind, first, second, *area, (int(truth.sum()), int((~truth).sum())))
+                )
+    return predictions
 
 
 def _folds(truth: Truth, groups: NDArray[np.int64], seed: int) -> list[Fold]:
-    """Rows to learn from and rows to judge, of folds in which both classes can be compared."""
+    """Training and held-out rows of the folds in which both classes can be compared."""
     count = min(FOLDS, len(np.unique(groups)))
     if count < 2:
         return []
-    dealer = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class of fewer groups than folds is expected
-        pairs = list(dealer.split(truth, truth, groups))
+        pairs = list(folds.split(truth, truth, groups))
     return [(a, b) for a, b in pairs if min(np.bincount(truth[b], minlength=2)) > 1 and 0 < truth[a].sum() < len(a)]
 
 
@@ -128,16 +132,12 @@ def held_out_area(codes: Codes, truth: Truth, folds: list[Fold]) -> tuple[float,
     """
     if not folds:
         return (float("nan"),) * 3
-    parts = [
-        _area(truth[held], _shares(codes[known], truth[known], codes.max() + 1)[codes[held]]) for known, held in folds
-    ]
-    value, variance = float(np.mean([part[0] for part in parts])), sum(part[1] for part in parts) / len(parts) ** 2
+    parts = [(truth[held], _shares(codes[known], truth[known], codes.max() + 1)[codes[held]]) for known, held in folds]
+    value, low, high = delong_interval_of_folds(parts)
     if value in (0.0, 1.0):
         far = float(((1 - LEVEL) / 2) ** (1 / min(truth.sum(), (~truth).sum())))
         return (value, far, 1.0) if value else (value, 0.0, 1 - far)
-    reach = scipy.stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(variance) / (value * (1 - value))
-    low, high = scipy.special.expit(scipy.special.logit(value) + np.array([-reach, reach]))
-    return value, float(low), float(high)
+    return value, low, high
 
 
 def _shares(codes: Codes, truth: Truth, count: int) -> NDArray[np.float64]:
@@ -147,20 +147,11 @@ def _shares(codes: Codes, truth: Truth, count: int) -> NDArray[np.float64]:
     return shares
 
 
-def _area(truth: Truth, scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Area and its variance (DeLong et al. 1988), by ranks (Sun & Xu 2014)."""
-    positive, negative = scores[truth], scores[~truth]
-    together = scipy.stats.rankdata(np.concatenate([positive, negative]))
-    m, n = len(positive), len(negative)
-    beats = (together[:m] - scipy.stats.rankdata(positive)) / n
-    beaten = 1 - (together[m:] - scipy.stats.rankdata(negative)) / m
-    return float(beats.mean()), float(beats.var(ddof=1) / m + beaten.var(ddof=1) / n)
-
-
-def strongest(found: list[Telling]) -> list[Telling]:
-    """Of every column the pair of classes that it tells apart best, the strongest column first."""
-    best: dict[str, Telling] = {}
-    for one in found:
-        if one.column not in best or one.auc > best[one.column].auc:
-            best[one.column] = one
-    return sorted(best.values(), key=lambda one: -one.auc)
+def strongest(predictions: Sequence[ColumnPrediction]) -> list[ColumnPrediction]:
+    """Of every column the pair of classes that it separates best, the strongest column first."""
+    best: dict[str, ColumnPrediction] = {}
+    for prediction in predictions:
+        column = prediction.column
+        if column not in best or prediction.auc > best[column].auc:
+            best[column] = prediction
+    return sorted(best.values(), key=lambda prediction: -prediction.auc)

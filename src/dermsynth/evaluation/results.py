@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -224,21 +223,21 @@ class Evaluation(Assessment):
 
     def document(self) -> dict[str, Any]:
         """The result as it stands in JSON."""
-        told = self.model_dump(mode="json", by_alias=True, exclude={"copy_gate"})
-        told["measurements"] = [estimate.model_dump(by_alias=True) for estimate in self.estimates]
+        document = self.model_dump(mode="json", by_alias=True, exclude={"copy_gate"})
+        document["measurements"] = [estimate.model_dump(by_alias=True) for estimate in self.estimates]
         if self.copying is not None:
-            told["copying"] = [estimate.model_dump(by_alias=True) for estimate in self.copying]
+            document["copying"] = [estimate.model_dump(by_alias=True) for estimate in self.copying]
         if self.copy_gate is None:
-            told.pop("closest")
+            document.pop("closest")
         else:
-            told["copy_gate"] = self.copy_gate.document
-        return {key: told[key] for key in told if not self.brief or key not in Assessment.model_fields}
+            document["copy_gate"] = self.copy_gate.document
+        return {key: document[key] for key in document if not self.brief or key not in Assessment.model_fields}
 
     def with_page(self, write_page: Callable[["Evaluation", Path], None]) -> Self:
         """The same result, which `save` writes as a page by this function."""
-        found = self.model_copy()
-        found._write_page = write_page
-        return found
+        result = self.model_copy()
+        result._write_page = write_page
+        return result
 
     def save(self, path: Path | str) -> Path:
         """Write the result as JSON or as a page, by the ending of `path`.
@@ -327,13 +326,3 @@ def usefulness_of(data_set: DataSet, place: Path | None = None) -> Usefulness | 
         if document.get("content_hash") == data_set.content_hash:
             return Usefulness.model_validate(document)
     return None
-
-
-def asdict_of(record: BaseModel) -> dict[str, Any]:
-    """A record for JSON."""
-    return record.model_dump(mode="json")
-
-
-def as_rows(records: Any) -> list[dict[str, Any]]:
-    """Dataclasses for JSON."""
-    return [asdict(record) for record in records]

@@ -151,7 +151,7 @@ def _train_classifiers(setting: Setting, material: Material, sets: Sets, out: Pa
 
 
 def _check(setting: Setting, data_set: DataSet) -> None:
-    """What could not be used is told before the training."""
+    """Raise UserError for what could not be used, before the training."""
     asked = setting.options
     without = sorted({p.family for p in setting.plans.values() if not family(p.family).has_style()})
     if without:

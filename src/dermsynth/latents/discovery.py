@@ -74,9 +74,11 @@ def directions(
 
     Examples
     --------
-    >>> generator = load_generator("runs/isic64")  # doctest: +SKIP
-    >>> (frame,) = directions(generator, "svm", score="frame")  # doctest: +SKIP
-    >>> frame.facts["balanced_accuracy"]  # doctest: +SKIP
+    >>> import dermsynth as ds
+    >>> generator = ds.load_generator("run", device="cpu")
+    >>> first, second = ds.directions(generator, "pca", count=100, components=2)
+    >>> first.name, first.vector.shape, first.scale > second.scale
+    ('pca0', (64,), True)
     """
     space = space_of(generator)
     if method == "svm":

@@ -106,9 +106,11 @@ def edit(
 
     Examples
     --------
-    >>> generator = load_generator("runs/isic64")  # doctest: +SKIP
-    >>> (hair,) = directions(generator, "svm", score="hair")  # doctest: +SKIP
-    >>> images = edit(generator, hair, range(8), -2.0, label="melanoma")  # doctest: +SKIP
+    >>> import dermsynth as ds
+    >>> generator = ds.load_generator("run", device="cpu")
+    >>> first, *others = ds.directions(generator, "pca", count=100)
+    >>> ds.edit(generator, first, range(4), -2.0, label="melanoma").shape
+    (4, 32, 32, 3)
     """
     space = space_of(generator)
     numbers = [class_number(generator, label)] * len(seeds)

@@ -23,9 +23,9 @@ from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
 from dermsynth.segmentation.lesion import dice, lesion_mask
 from dermsynth.segmentation.skin import skin_tone
-from dermsynth.statistics.intervals import TAILS
+from dermsynth.statistics.intervals import mean_interval
 
-FEWEST, RESAMPLES, PART = 200, 1000, 64
+FEWEST, PART = 200, 64
 ABCD = ("asymmetry", "border_irregularity", "colour_variegation", "diameter_share")
 """What must not change if a direction is only about the artefact."""
 WINDOW = 7
@@ -217,9 +217,7 @@ def figure(values: NDArray[np.float64]) -> Figure | None:
     known = values[np.isfinite(values)]
     if len(known) == 0:
         return None
-    draws = known[np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))].mean(axis=1)
-    low, high = np.quantile(draws, TAILS)
-    return Figure(float(known.mean()), float(low), float(high), len(known))
+    return Figure(float(known.mean()), *mean_interval(known), len(known))
 
 
 def _appearances(images: Images) -> Appearances:

@@ -99,8 +99,12 @@ def invert(
 
     Examples
     --------
-    >>> found = invert(load_generator("runs/isic64"), photograph, label="melanoma")  # doctest: +SKIP
-    >>> found.psnr  # doctest: +SKIP
+    >>> import dermsynth as ds
+    >>> generator = ds.load_generator("run", device="cpu")
+    >>> photograph = ds.open_dataset("data").images((32, 32))[0]
+    >>> projection = ds.invert(generator, photograph, label="melanoma", steps=2)
+    >>> projection.point.shape, projection.image.shape
+    ((64,), (32, 32, 3))
     """
     space = space_of(generator)
     require_w(space, "project")

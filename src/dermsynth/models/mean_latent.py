@@ -38,7 +38,7 @@ def mean_w(mapping: Mapping, label: Tensor) -> Tensor:
 
 
 class Centre:
-    """The mean w of every label that was asked for, kept until the mapping's weights change."""
+    """A cache of the mean w of labels, which is valid until the mapping's weights change."""
 
     def __init__(self) -> None:
         self._weights: list[Tensor] = []

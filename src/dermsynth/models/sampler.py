@@ -1,4 +1,4 @@
-"""Images that are a function of weights, seed, label and truncation, whatever the batch they are made in."""
+"""Images that are a function of weights, seed, label and truncation, whatever the batch they are computed in."""
 
 from collections.abc import Sequence
 
@@ -41,15 +41,15 @@ def one_hot(labels: Sequence[int] | NDArray[np.int64], classes: int, device: tor
 
 def confidence_of(model: Model, images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
     """sigmoid(D(x)) of uint8 images [n, 3, h, w], or None where the family has no such discriminator."""
-    device, training, found = next(model.parameters()).device, model.training, []
+    device, training, parts = next(model.parameters()).device, model.training, []
     model.eval()
     with torch.no_grad():
         for start in range(0, len(images), CHUNK):
             part = from_bytes(np.array(images[start : start + CHUNK]), device)
             logits = model.logits(part, one_hot(labels[start : start + CHUNK], model.classes, device))
-            found.append(logits)
+            parts.append(logits)
     model.train(training)
-    known = [logits.double().sigmoid().cpu().numpy() for logits in found if logits is not None]
+    known = [logits.double().sigmoid().cpu().numpy() for logits in parts if logits is not None]
     return np.concatenate(known) if known else None
 
 
@@ -112,7 +112,7 @@ def batch_of(shown: Shown, classes: int, draws: Draws, device: torch.device) -> 
 
 
 def beside_inputs(samples: NDArray[np.uint8], labels: Sequence[int], inputs: Shown, columns: int) -> NDArray[np.uint8]:
-    """Rows of a grid in pairs: what images [n, 3, h, w] were made from, and the images."""
+    """Rows of a grid in pairs: the inputs of images [n, 3, h, w], and the images."""
     if inputs.domains is None:
         assert inputs.maps is not None
         above = coloured(inputs.maps)

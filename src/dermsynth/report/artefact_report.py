@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -11,11 +10,10 @@ from markupsafe import Markup
 
 from dermsynth.artefacts.annotate import masks_of
 from dermsynth.artefacts.annotations import annotations_folder
-from dermsynth.artefacts.benchmark import examples
+from dermsynth.artefacts.benchmark import Comparison, MeanInterval, RepairQuality, examples
 from dermsynth.artefacts.confirmation import ANSWERS, Trust, trust_table
 from dermsynth.artefacts.datasets import what_is_left
 from dermsynth.artefacts.detection import detect
-from dermsynth.artefacts.fill import Method
 from dermsynth.data.dataset import DataSet
 from dermsynth.images import Pixels, fit, grid, read_image
 from dermsynth.io import write_json
@@ -104,30 +102,30 @@ def _small(pixels: Pixels) -> Pixels:
     return fit(pixels, SIDE * 3 // 4, SIDE, "pad", "area")
 
 
-def write_comparison(out: Path, data_set: DataSet, result: Mapping[str, Any], *, photographs: bool = True) -> Path:
+def write_comparison(out: Path, data_set: DataSet, result: Comparison, *, photographs: bool = True) -> Path:
     """`comparison.json` and a page: one table, one figure a measure, one strip an artefact unless without photographs."""
     out.mkdir(parents=True, exist_ok=True)
-    write_json(out / RESULT, result)
-    rows = result["repairs"]
-    methods: list[Method] = list(dict.fromkeys(row["method"] for row in rows))
+    write_json(out / RESULT, result.model_dump())
+    methods = list(dict.fromkeys(repair.method for repair in result.repairs))
     strips = [
         (
             name,
             ["as it was", f"with {name}", *methods],
             picture(grid(np.stack([_small(p) for p in shown]), len(shown)), name),
         )
-        for name, shown in (examples(data_set, result, methods) if photographs else [])
+        for name, shown in (examples(data_set, result) if photographs else [])
     ]
     page = out / COMPARISON
     write_page(
         page, "comparison.html",
-        {"result": result, "strips": strips, "plots": [_bars(rows, key, title) for key, title in MEASURES],
+        {"result": result, "strips": strips, "plots": [_bars(result.repairs, key, title) for key, title in MEASURES],
          "photographs": _notice(photographs)},
     )  # fmt: skip
     return page
 
 
-def _bars(rows: Sequence[Mapping[str, Any]], key: str, title: str) -> Markup:
-    names = [f"{row['artefact']}, {row['method']}" for row in rows]
-    values, low, high = ([row[key][part] for row in rows] for part in ("mean", "low", "high"))
+def _bars(repairs: Sequence[RepairQuality], measure: str, title: str) -> Markup:
+    names = [f"{repair.artefact}, {repair.method}" for repair in repairs]
+    means: list[MeanInterval] = [getattr(repair, measure) for repair in repairs]
+    values, low, high = ([getattr(mean, part) for mean in means] for part in ("mean", "low", "high"))
     return bars(names, values, low, high, title=title)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from dermsynth.artefacts.bias import Bias
 from dermsynth.artefacts.confirmation import trust_table
-from dermsynth.data.audit import Audit, examples, unjudged
+from dermsynth.data.audit import Audit, example_paths, flag_texts, identifiers_text
 from dermsynth.images import grid
 from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
 
@@ -22,7 +22,7 @@ def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None, *, ph
     """
     tables = [("Classes", audit.classes), ("Sizes", audit.sizes), ("Splits", audit.splits)]
     tables.append(
-        ("What columns alone tell: AUC of the pair of classes told apart best, cross-validated, 95 %", audit.telling)
+        ("What columns alone tell: AUC of the pair of classes told apart best, cross-validated, 95 %", audit.predictive)
     )
     binary = {
         name: t.set_index("label")["1"] for name, t in audit.columns.items() if set(t.columns) == {"label", "0", "1"}
@@ -44,12 +44,12 @@ def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None, *, ph
             "count": len(audit.data_set.table),
             "provenance": audit.data_set.provenance,
             "findings": audit.findings,
-            "flags": audit.flags,
+            "flags": flag_texts(audit),
             "tables": shown,
             "examples": _examples(audit) if photographs else {},
             "twins": _twins(audit) if photographs else [],
             "photographs": PHOTOGRAPHS if photographs else "Photographs were left out.",
-            "unjudged": unjudged(audit),
+            "unjudged": identifiers_text(audit),
             "more_twins": max(0, len(audit.duplicates) - TWINS) if photographs else 0,
             "is_number": lambda v: isinstance(v, (int, float, np.number)),
         },
@@ -61,7 +61,7 @@ def _examples(audit: Audit) -> dict[str, Any]:
     unreadable = {picture.name for picture in audit.pictures.rows if picture.hash is None}
     return {
         label: picture(grid(thumbnails(shown, 96), EXAMPLES), f"examples of {label}")
-        for label, paths in examples(audit, EXAMPLES).items()
+        for label, paths in example_paths(audit, EXAMPLES).items()
         if (shown := [path for path in paths if str(path.relative_to(audit.data_set.folder)) not in unreadable])
     }
 

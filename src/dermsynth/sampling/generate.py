@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_data_set
 from dermsynth.data.verification import verify
@@ -16,9 +18,9 @@ from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
 from dermsynth.io import disk_errors, read_json, write_bytes, write_json
 from dermsynth.locks import begun_with, claim_folder
-from dermsynth.models.base import Model, require_edition
+from dermsynth.models.base import Condition, Model, require_edition, resampled
 from dermsynth.models.registry import family
-from dermsynth.models.sampler import CHUNK, images_of
+from dermsynth.models.sampler import CHUNK, images_of, noise_of, one_hot
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.names import image_name, images_there
 from dermsynth.training import checkpoints, distributed
@@ -79,15 +81,151 @@ class Generator:
     checkpoint: checkpoints.Checkpoint
     run: Path
 
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that can be asked for; none for an unconditional generator."""
+        return tuple(self.config.data.classes)
+
+    @property
+    def resolution(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        return self.model.shape.height, self.model.shape.width
+
     def sample(
         self, count: int, *, label: str = "", seed: int = 0, truncation: float | None = None
     ) -> NDArray[np.uint8]:
-        """Images uint8 [count, height, width, 3] of a class, of the seeds from `seed` on: those that `generate` writes.
+        """Generate images of one class: those that `generate` writes for the same seeds.
 
-        Raises UserError for an unknown class (blank for an unconditional generator), or a truncation the family does not take.
+        Parameters
+        ----------
+        count : int
+            Number of images, at least 1.
+        label : str
+            Their class, one of `labels`; blank for an unconditional generator.
+        seed : int
+            Seed of the first image, at least 0; image i has the seed `seed` + i.
+        truncation : float or None
+            Smaller values give more typical images; None for none. Its range depends on the family.
+
+        Returns
+        -------
+        ndarray of uint8 [count, height, width, 3]
+            RGB images, 0 to 255.
+
+        Raises
+        ------
+        UserError
+            An unknown class, or a truncation that the family does not take.
+
+        Examples
+        --------
+        >>> import dermsynth as ds
+        >>> generator = ds.load_generator("run", device="cpu")
+        >>> generator.sample(2, label="nevus", seed=5).shape
+        (2, 32, 32, 3)
         """
         _check(self, {label: count}, truncation, seed)
         return _pixels(self, [(label, seed + k) for k in range(count)], truncation)
+
+    def latents(self, count: int, *, label: str = "", seed: int = 0, truncation: float | None = None) -> Tensor:
+        """The latent points of the images that `sample` makes: w of a family with styles, else z.
+
+        Parameters
+        ----------
+        count : int
+            Number of points, at least 1.
+        label : str
+            Their class, one of `labels`; blank for an unconditional generator.
+        seed : int
+            Seed of the first point, at least 0.
+        truncation : float or None
+            As for `sample`.
+
+        Returns
+        -------
+        Tensor of float32 [count, d]
+            The points, on the generator's device.
+
+        Raises
+        ------
+        UserError
+            An unknown class, or a truncation that the family does not take.
+
+        Examples
+        --------
+        >>> import dermsynth as ds
+        >>> generator = ds.load_generator("run", device="cpu")
+        >>> generator.latents(3, label="melanoma").shape
+        torch.Size([3, 64])
+        """
+        _check(self, {label: count}, truncation, seed)
+        chunks = [self._noise(label, part) for part in _padded(seed, count)]
+        with torch.no_grad():
+            points = [self._point(noise[0], label, truncation) for noise in chunks]
+        return torch.cat(points)[:count]
+
+    def synthesise(self, latents: Tensor, *, label: str = "", seed: int = 0) -> Tensor:
+        """Images of latent points, through which gradients flow.
+
+        Parameters
+        ----------
+        latents : Tensor of float [n, d]
+            Points as from `latents`; of a family with styles also one w a layer, [n, layers, d].
+        label : str
+            The class, for families without styles.
+        seed : int
+            Seed of the first image's other noise, at least 0; of a point from `latents` its own seed.
+
+        Returns
+        -------
+        Tensor of float [n, 3, height, width]
+            RGB images, about -1 to 1.
+
+        Raises
+        ------
+        UserError
+            An unknown class, or a family that makes images from images.
+
+        Examples
+        --------
+        >>> import dermsynth as ds
+        >>> generator = ds.load_generator("run", device="cpu")
+        >>> w = generator.latents(1, label="nevus", seed=7).requires_grad_()
+        >>> generator.synthesise(w, label="nevus", seed=7).mean().backward()
+        >>> w.grad.shape
+        torch.Size([1, 64])
+        """
+        _check(self, {label: len(latents)}, None, seed)
+        parts = []
+        for index, seeds in enumerate(_padded(seed, len(latents))):
+            points = latents[index * CHUNK : (index + 1) * CHUNK]
+            filling = points[-1:].expand(CHUNK - len(points), *points.shape[1:])
+            parts.append(self._images(torch.cat([points, filling]), self._noise(label, seeds), label)[: len(points)])
+        return torch.cat(parts)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _class(self, label: str) -> int:
+        return self.labels.index(label) if self.labels else 0
+
+    def _noise(self, label: str, seeds: Sequence[int]) -> list[Tensor]:
+        """All noise of a chunk of images."""
+        shapes, number = self.model.noise_shapes(), self._class(label)
+        drawn = [noise_of(class_seed(number, seed), shapes) for seed in seeds]
+        return [torch.stack(arrays).to(self._device) for arrays in zip(*drawn, strict=True)]
+
+    def _point(self, z: Tensor, label: str, truncation: float | None) -> Tensor:
+        condition = one_hot([self._class(label)] * len(z), self.model.classes, self._device)
+        w = self.model.style(z, condition, truncation)
+        return resampled(z, truncation) if w is None else w
+
+    def _images(self, points: Tensor, noise: list[Tensor], label: str) -> Tensor:
+        if self.model.style_weights():
+            return self.model.of_style(points, noise[1:])
+        condition = one_hot([self._class(label)] * len(points), self.model.classes, self._device)
+        return self.model.sample([points, *noise[1:]], Condition(condition), None)
 
     @property
     def recipe(self) -> Model:
@@ -115,6 +253,13 @@ class Generator:
             crop=data.crop,
             filter=data.filter,
         )
+
+
+def _padded(seed: int, count: int) -> list[list[int]]:
+    """Seeds in whole chunks, the last one filled up, as images are always computed."""
+    seeds = list(range(seed, seed + count))
+    chunks = [seeds[start : start + CHUNK] for start in range(0, count, CHUNK)]
+    return [[*chunk, *chunk[-1:] * (CHUNK - len(chunk))] for chunk in chunks]
 
 
 def load_generator(run: Path | str, *, which: str = "last", device: str = "auto") -> Generator:
@@ -225,7 +370,7 @@ def claim(out: Path, origin: Origin) -> None:
     description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
     if description is not None and not description.get("synthetic"):
         raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another `out`")
-    claim_folder(out, JOB, origin.to_json(), kind="synthetic set", difference=_difference, write=False)
+    claim_folder(out, JOB, origin.to_json(), kind="a synthetic set", difference=_difference, write=False)
     if description is not None:
         verify(open_data_set(out), unfinished=True)  # images of earlier calls are taken as they are
     distributed.wait()

@@ -1,4 +1,4 @@
-"""Images made from images: translations of photographs, and images of semantic maps, as labelled data sets."""
+"""Images generated from images: translations of photographs, and images of semantic maps, as labelled data sets."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -120,7 +120,7 @@ def _fill_maps(generator: Generator, source: DataSet, out: Path, split: str) -> 
 
 
 def _side(rows: DataSet, index: int) -> dict[str, str]:
-    """Split and group of a source image: what is made of a test image stays on the test side."""
+    """Split and group of a source image: the result of a test image stays on the test side."""
     row = rows.table.iloc[index]
     return {column: str(row[column]) for column in ("group", "split") if column in rows.table}
 

@@ -1,11 +1,14 @@
 """What is refused before a training begins: a folder of another run, a precision or a batch that the family cannot have."""
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from dermsynth.errors import UserError
-from dermsynth.locks import LOCK
+from dermsynth.locks import claim_folder
 from dermsynth.models.base import Model, require_edition
 from dermsynth.models.registry import family
 from dermsynth.training import checkpoints, distributed
@@ -41,18 +44,14 @@ def check_abilities(config: RunConfig) -> None:
 
 def check_folder(run: Path, config: RunConfig) -> None:
     """Raise UserError unless the folder is new, empty, or holds a run with this configuration."""
-    if run.exists() and not run.is_dir():
-        raise UserError(f"{run}: a file; choose another `out`")
-    if (run / CONFIG).exists():
-        _check_same_run(run, config)
-    elif run.exists() and any(path.name != LOCK for path in run.iterdir()):
-        raise UserError(f"{run}: not empty and not a run; choose another `out`")
+    difference = partial(_difference, run, config)
+    claim_folder(run, CONFIG, config.model_dump(mode="json"), kind="a run", difference=difference, write=False)
 
 
-def _check_same_run(run: Path, config: RunConfig) -> None:
+def _difference(run: Path, config: RunConfig, *_: Mapping[str, Any]) -> str:
+    """In what a run's configuration differs; a run of another edition of its family is refused."""
     for checkpoint in checkpoints.checkpoints(run)[-1:]:
         if checkpoint.state.family == config.family:
             require_edition(family(config.family), config.family, checkpoint.state.edition, run)
     changed = differences(read_config(run), config)
-    if changed:
-        raise UserError(f"{run}: holds a run with another configuration ({changed[0]}); choose another `out`")
+    return f"holds a run with another configuration ({changed[0]})" if changed else ""

@@ -86,17 +86,17 @@ def read_config(run: Path) -> RunConfig:
 
 def earlier_data(config: RunConfig) -> list[dict[str, str]]:
     """What the runs were trained on from which a run's first weights came, the nearest first; blank where a run is gone."""
-    found: list[dict[str, str]] = []
+    earlier: list[dict[str, str]] = []
     place = config.training.initial
-    while place and len(found) < LONGEST_CHAIN:
+    while place and len(earlier) < LONGEST_CHAIN:
         folder = Path(place)
         run = next((path for path in (folder, *folder.parents) if (path / CONFIG).exists()), None)
         if run is None:
-            return [*found, {"run": folder.name, "data_hash": "", "split": ""}]
-        earlier = read_config(run)
-        found.append({"run": run.name, "data_hash": earlier.data.content_hash, "split": earlier.data.split})
-        place = earlier.training.initial
-    return found
+            return [*earlier, {"run": folder.name, "data_hash": "", "split": ""}]
+        former = read_config(run)
+        earlier.append({"run": run.name, "data_hash": former.data.content_hash, "split": former.data.split})
+        place = former.training.initial
+    return earlier
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -117,14 +117,14 @@ def validated(model: type[M], values: dict[str, Any], source: str) -> M:
 
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
     """Fields in which two configurations of one run differ, other than the length of the training."""
-    found: list[str] = []
+    changes: list[str] = []
 
     def compare(a: Any, b: Any, name: str) -> None:
         if isinstance(a, dict) and isinstance(b, dict):
             for key in sorted({*a, *b}):
                 compare(a.get(key), b.get(key), f"{name}.{key}".strip("."))
         elif a != b and name not in ("training.images", "data.folder"):
-            found.append(f"{MEANINGS.get(name, '')}{name} was {a!r}, now {b!r}")
+            changes.append(f"{MEANINGS.get(name, '')}{name} was {a!r}, now {b!r}")
 
     compare(old.model_dump(mode="json"), new.model_dump(mode="json"), "")
-    return found
+    return changes

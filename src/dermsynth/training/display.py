@@ -52,7 +52,7 @@ class Display(Callback):
 
     def check_pace(self, now: float) -> None:
         """Say in the progress bar that the training has stalled, and once what may help."""
-        rate, usual = self.pace.stalled(now), self.pace.usual
+        rate, usual = self.pace.stalled_rate(now), self.pace.usual
         if rate is not None and usual is not None and not self._slow:
             logger.warning(
                 f"stalled: at most {rate:.2g} images a second, usually {usual:.3g}; is another job on these processors? "

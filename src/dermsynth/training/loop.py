@@ -242,7 +242,9 @@ class Trainer:
         append_json_line(self.run / LOG, {"images": self.state.images, "metrics": figures})
         for callback in self.callbacks:
             callback.measure(self.state.images, figures)
-        self._choose_best(*next(iter(figures.items())))
+        best_by = next((watcher.best_by for watcher in self.watchers if watcher.best_by in figures), "")
+        if best_by:
+            self._choose_best(best_by, figures[best_by])
 
     def _choose_best(self, name: str, value: float) -> None:
         state = self.state
@@ -300,7 +302,7 @@ def train(
     data
         The images that are shown.
     watchers
-        Measure every snapshot; the first figure of the first one chooses the best checkpoint.
+        Measure every snapshot; the figure that one of them names (`best_by`) chooses the best checkpoint.
     callbacks
         Told of every step, line of the log and measurement, beside the progress bar.
     device

@@ -24,7 +24,7 @@ class Updater:
 
     def __init__(self, model: Model, rate: float = 1.0) -> None:
         self.model = model
-        self.players = {name: slowed(player, rate) for name, player in model.players().items()}
+        self.players = {name: scale_rate(player, rate) for name, player in model.players().items()}
         self.optimisers = {name: _adam(player) for name, player in self.players.items()}
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = defaultdict(int)
@@ -91,19 +91,19 @@ class Updater:
         return means
 
 
-def slowed(player: Player, rate: float) -> Player:
-    """A player whose learning rate, constant or scheduled, is multiplied by `rate`."""
+def scale_rate(player: Player, rate: float) -> Player:
+    """A player whose learning rate, constant or scheduled, is scaled by `rate`."""
     schedule = player.schedule
     if rate == 1:
         return player
     if schedule is None:
         return replace(player, learning_rate=player.learning_rate * rate)
 
-    def multiplied(images: int) -> tuple[float, tuple[float, float]]:
+    def scaled(images: int) -> tuple[float, tuple[float, float]]:
         own, betas = schedule(images)
         return own * rate, betas
 
-    return replace(player, learning_rate=player.learning_rate * rate, schedule=multiplied)
+    return replace(player, learning_rate=player.learning_rate * rate, schedule=scaled)
 
 
 def _adam(player: Player) -> Adam:

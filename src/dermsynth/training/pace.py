@@ -1,4 +1,4 @@
-"""Is a training as fast as it usually is? A stall is found while it lasts, within a step or over many."""
+"""Is a training as fast as it usually is? A stall is noticed while it lasts, within a step or over many."""
 
 from collections import deque
 
@@ -43,7 +43,7 @@ class Pace:
             self._slow_seconds, self._slow_images = 0.0, 0
         self._usual.append(seconds / max(images, 1))
 
-    def stalled(self, now: float) -> float | None:
+    def stalled_rate(self, now: float) -> float | None:
         """Images a second at most, if for some time they have been far fewer than usual; else None."""
         usual = self.usual
         if usual is None:

@@ -25,11 +25,24 @@ class Glimpse:
     confidence: Callable[[NDArray[np.uint8], Sequence[int]], NDArray[np.float64] | None]
 
 
-Watcher = Callable[[Glimpse], Mapping[str, float]]
-"""Called at every snapshot; returns figures for the log.
+@dataclass(frozen=True)
+class Watcher:
+    """Measures a model at every snapshot.
 
-The first figure of the first watcher decides which checkpoint is the best: lower is better.
-"""
+    Attributes
+    ----------
+    measure
+        Returns figures for the log, by name.
+    best_by
+        The figure by which the best checkpoint is chosen, lower is better; empty where it is none of these.
+    """
+
+    measure: Callable[[Glimpse], Mapping[str, float]]
+    best_by: str = ""
+
+    def __call__(self, glimpse: Glimpse) -> Mapping[str, float]:
+        """The figures at a snapshot."""
+        return self.measure(glimpse)
 
 
 def measure(watchers: Sequence[Watcher], model: Model, data: TrainingSet, images_shown: int) -> dict[str, float]:

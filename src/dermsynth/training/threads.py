@@ -45,7 +45,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def recorded(run: Path) -> int | None:
+def recorded_threads(run: Path) -> int | None:
     """With how many threads a run was trained last, or None where it was not noted."""
     path = run / ENVIRONMENT
     known = read_json(path).get("threads") if path.exists() else None
@@ -70,7 +70,7 @@ def use_threads(asked: int | None = None, *, run: Path | None = None, device: st
 def _chosen(asked: int | None, run: Path | None, device: str) -> Threads:
     if asked is not None:
         return Threads(asked, "`threads`")
-    earlier = None if run is None else recorded(run)
+    earlier = None if run is None else recorded_threads(run)
     if earlier is not None and earlier <= cores():
         return Threads(earlier, "as this run was trained so far")
     if earlier is not None:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.results import USEFULNESS, Usefulness
 from dermsynth.evaluation.sides import Remark, Side, remarks
 from dermsynth.io import environment, read_json, replacing, write_json
-from dermsynth.locks import LOCK, folder_lock
+from dermsynth.locks import claim_folder, folder_lock
 from dermsynth.progress import progress_bar
 from dermsynth.statistics.roc import Array, auc, best_threshold
 from dermsynth.utility.arms import REAL, Arm
@@ -85,15 +85,7 @@ def _with_earlier(plan: Plan, out: Path) -> Plan:
 def _claim(material: Material, plan: Plan, out: Path) -> Settings:
     """Write the settings into `out`, unless it holds something else."""
     settings = _settings(material, plan)
-    values = json.loads(json.dumps(settings.model_dump()))
-    path = out / SETTINGS
-    if path.exists():
-        changed = _changes(read_json(path), values)
-        if changed:
-            raise UserError(f"{out}: begun with another {changed[0]}; choose another `out`")
-    elif any(path.name != LOCK for path in out.iterdir()):
-        raise UserError(f"{out}: not empty and no utility experiment; choose another `out`")
-    write_json(path, values)
+    claim_folder(out, SETTINGS, settings.model_dump(), kind="a utility experiment", difference=_difference)
     return settings
 
 
@@ -122,11 +114,12 @@ def _settings(material: Material, plan: Plan) -> Settings:
     )
 
 
-def _changes(earlier: dict[str, Any], settings: dict[str, Any]) -> list[str]:
-    """Names of settings that are not as they were, but for those that may grow."""
+def _difference(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+    """The first setting that is not as it was, but for those that may grow."""
     changed = [key for key in settings if key not in GROWING and earlier.get(key) != settings[key]]
     variants = earlier.get("variants", {})
-    return changed + [f"variant {name}" for name in variants if settings["variants"].get(name) != variants[name]]
+    changed += [f"variant {name}" for name in variants if settings["variants"].get(name) != variants[name]]
+    return f"begun with another {changed[0]}" if changed else ""
 
 
 def _train_missing(material: Material, plan: Plan, out: Path) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.utility.arms import Arm, parse_arms
 from dermsynth.utility.classifier import Training, backbone
@@ -12,12 +12,10 @@ from dermsynth.utility.experiment import Plan, carry_out
 from dermsynth.utility.material import Classes
 from dermsynth.utility.results import UtilityResult
 
-Set = DataSet | Path | str
-
 
 def utility(
-    synthetic: Set,
-    real: Set,
+    synthetic: Data,
+    real: Data,
     *,
     out: Path | str,
     positive: str,
@@ -28,9 +26,9 @@ def utility(
     images: int = 8000,
     batch: int = 32,
     learning_rate: float = 0.0003,
-    tests: Sequence[Set] = (),
+    tests: Sequence[Data] = (),
     drop_overlap: bool = False,
-    variants: Mapping[str, Set] | None = None,
+    variants: Mapping[str, Data] | None = None,
     by: Sequence[str] = (),
     seed: int = 0,
 ) -> UtilityResult:
@@ -56,7 +54,7 @@ def utility(
     model
         Backbone: `small` (needs no weights), `mobilenet=FILE`, `timm:NAME` (untrained) or `timm:NAME=FILE`.
     images
-        Images shown to the arm of real images; other arms are shown this many times their length.
+        Images shown to the arm of real images, at least 1; other arms are shown this many times their length.
     batch
         Images a step, at least 2.
     learning_rate
@@ -91,19 +89,21 @@ def utility(
 
     Examples
     --------
-    >>> result = utility("synth/isic64", "data/isic", out="utility/isic64", positive="melanoma",
-    ...                  negative="nevus")  # doctest: +SKIP
-    >>> result.outcome, result.to_frame()  # doctest: +SKIP
+    >>> import dermsynth as ds
+    >>> result = ds.utility("synthetic", "data", out="utility", positive="melanoma", negative="nevus", arms=["real", "synthetic"],
+    ...                     repeats=2, images=64)
+    >>> result.to_frame()["arm"].tolist()
+    ['real', 'synthetic']
     """
     _check_numbers(repeats, batch, learning_rate)
     backbone(model)  # a wrong name or file is refused before images are read
-    further = {name: _open(place) for name, place in (variants or {}).items()}
+    further = {name: open_data_set(place) for name, place in (variants or {}).items()}
     chosen = _arms(arms, further)
     material = gathered(
-        _open(real),
-        _open(synthetic),
+        open_data_set(real),
+        open_data_set(synthetic),
         Classes(positive, (negative,) if isinstance(negative, str) else tuple(negative)),
-        [_open(place) for place in tests],
+        [open_data_set(place) for place in tests],
         drop_overlap=drop_overlap,
         columns=by,
         variants=further,
@@ -129,7 +129,3 @@ def _check_numbers(repeats: int, batch: int, learning_rate: float) -> None:
         raise UserError(f"`batch` {batch}: must be at least 2")
     if learning_rate <= 0:
         raise UserError(f"`learning_rate` {learning_rate}: must be above 0")
-
-
-def _open(place: Set) -> DataSet:
-    return place if isinstance(place, DataSet) else open_data_set(Path(place))

@@ -40,17 +40,17 @@ class Shape:
         return str(self.width) if self.width == self.height else f"{self.width}x{self.height}"
 
 
-def parse_shape(text: str | int) -> Shape:
+def parse_shape(text: str | int, *, smallest: int = 8, largest: int = 2048) -> Shape:
     """Read `64` or `WIDTHxHEIGHT`.
 
-    Raises UserError when it is neither, or a side is below 8 or above 2048 pixels.
+    Raises UserError when it is neither, or a side is outside of the limits in pixels.
     """
     parts = str(text).lower().replace("×", "x").split("x")
     if not all(part.isdigit() for part in parts) or len(parts) > 2:
-        raise UserError(f"resolution {text!r}: write one number (64) or WIDTHxHEIGHT (128x96)")
+        raise UserError(f"`resolution` {text!r}: write one number (64) or WIDTHxHEIGHT (128x96)")
     width, height = int(parts[0]), int(parts[-1])
-    if min(width, height) < 8 or max(width, height) > 2048:
-        raise UserError(f"resolution {text}: a side must have 8 to 2048 pixels")
+    if min(width, height) < smallest or max(width, height) > largest:
+        raise UserError(f"`resolution` {text}: a side must have {smallest} to {largest} pixels")
     return Shape(height, width)
 
 

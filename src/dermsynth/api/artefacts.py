@@ -1,0 +1,245 @@
+"""Frames, hair, rulers, ink, stickers and bubbles: detect, remove, insert, compare. `dermsynth.artefacts` in a script."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.api.data import open_dataset
+from dermsynth.artefacts import detection
+from dermsynth.artefacts.annotate import mark
+from dermsynth.artefacts.benchmark import compare_methods
+from dermsynth.artefacts.classifier import add_probabilities
+from dermsynth.artefacts.datasets import insert_all, remove_all
+from dermsynth.artefacts.fill import Method
+from dermsynth.artefacts.removal import REMOVED, Cut, Removal
+from dermsynth.data.dataset import Data, DataSet
+from dermsynth.errors import UserError
+
+__all__ = ["compare", "detect", "insert", "masks", "remove"]
+Artefact = Literal["frame", "hair", "ruler", "ink", "sticker"]
+log = logging.getLogger(__name__)
+
+
+def masks(image: NDArray[np.uint8], *, lesion: NDArray[np.bool_] | None = None) -> dict[str, NDArray[np.bool_]]:
+    """Where the artefacts of one image are, by classical vision.
+
+    Parameters
+    ----------
+    image : ndarray of uint8 [height, width, 3]
+        An RGB image.
+    lesion : ndarray of bool [height, width], or None
+        The lesion, where no ruler, ink or sticker is looked for; without it the lesion is found by its colour.
+
+    Returns
+    -------
+    dict of str to ndarray of bool [height, width]
+        A mask for each of frame, hair, ruler, ink, sticker and bubble.
+
+    Raises
+    ------
+    UserError
+        The array is no RGB image.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> image = ds.open_dataset("data").images((64, 64))[0]
+    >>> sorted(ds.artefacts.masks(image))
+    ['bubble', 'frame', 'hair', 'ink', 'ruler', 'sticker']
+    """
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
+        raise UserError(f"image: {image.dtype} {list(image.shape)}; must be uint8 [height, width, 3]")
+    return {name: where.mask for name, where in detection.detect(image, lesion=lesion).items()}
+
+
+def detect(
+    data: Data,
+    *,
+    out: Path | str | None = None,
+    store_masks: bool = True,
+    detector: Path | str | None = None,
+    model: str = "",
+    jobs: int | None = None,
+) -> DataSet:
+    """Look for artefacts in every image of a data set, and store what was found with it.
+
+    The columns are ``found_NAME`` (0 or 1), ``score_NAME`` and ``skin_tone`` (individual typology angle in degrees).
+
+    Parameters
+    ----------
+    data : DataSet, Path or str
+        The data set.
+    out : Path, str or None
+        Folder for what is found; by default the set itself, which then must be writable.
+    store_masks : bool
+        Whether a PNG with the masks of all artefacts is stored for each image.
+    detector : Path, str or None
+        Folder of a trained detector, whose probabilities become columns too.
+    model : str
+        The backbone it was trained on: ``mobilenet=FILE`` or ``timm:NAME=FILE``.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
+
+    Returns
+    -------
+    DataSet
+        The same set with the new columns.
+
+    Raises
+    ------
+    UserError
+        No image can be read, or the detector is of another backbone.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> marked = ds.artefacts.detect("with_frames", store_masks=False, jobs=1)
+    >>> set(marked.table["found_frame"])
+    {'1'}
+    """
+    marked = mark(open_dataset(data), out=None if out is None else Path(out), masks=store_masks, jobs=jobs)
+    return marked if detector is None else add_probabilities(marked, Path(detector), model)
+
+
+def remove(
+    data: Data,
+    *,
+    out: Path | str,
+    methods: Mapping[str, Method | Cut],
+    inside_lesion: bool = False,
+    seed: int = 0,
+    jobs: int | None = None,
+) -> DataSet:
+    """Write a copy of a data set without artefacts; lesions with masks are protected.
+
+    Parameters
+    ----------
+    data : DataSet, Path or str
+        The data set; masks stored by `detect` are used.
+    out : Path or str
+        New folder for the copy.
+    methods : mapping of str to str
+        How each artefact is removed (frame, hair, ruler, ink, sticker, bubble): ``skin``, ``fsr``, ``fsr-best``, ``nearest``,
+        ``telea``, ``navier-stokes`` or ``biharmonic`` fill it; frames may also be cut away with ``crop`` or ``crop-square``.
+    inside_lesion : bool
+        Whether hair and rulers are filled within the lesion too.
+    seed : int
+        Seed of the random numbers, at least 0.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
+
+    Returns
+    -------
+    DataSet
+        The copy, with the columns ``filled_share`` and ``lesion_lost`` (0 to 1). Images that could not be cleaned are left out
+        and logged.
+
+    Raises
+    ------
+    UserError
+        There is nothing to remove, `out` is not empty, or no image could be cleaned.
+
+    References
+    ----------
+    Telea (2004), An Image Inpainting Technique Based on the Fast Marching Method; Bertalmio et al. (2001), Navier-Stokes, Fluid
+    Dynamics, and Image and Video Inpainting.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> clean = ds.artefacts.remove("with_frames", out="clean", methods={"frame": "crop"}, jobs=1)
+    >>> clean.table["edited_from"].iloc[0].endswith(".png")
+    True
+    """
+    _check_methods(methods)
+    copy, problems = remove_all(open_dataset(data), Path(out), Removal(methods, inside_lesion, seed), jobs=jobs)
+    for problem in problems:
+        log.warning("left out: %s", problem)
+    return copy
+
+
+def _check_methods(methods: Mapping[str, str]) -> None:
+    if not methods:
+        raise UserError("nothing to remove: say how, for example frames by crop and hair by telea")
+    unknown = sorted(set(methods) - set(REMOVED))
+    if unknown:
+        raise UserError(f"methods: no artefact {unknown[0]!r}; there are: {', '.join(REMOVED)}")
+
+
+def insert(
+    data: Data, *, out: Path | str, artefacts: Sequence[Artefact], seed: int = 0, jobs: int | None = None
+) -> DataSet:
+    """Write a copy of a data set with artefacts drawn into every image: counterfactual pairs for testing classifiers.
+
+    Parameters
+    ----------
+    data : DataSet, Path or str
+        The data set, best of images without artefacts.
+    out : Path or str
+        New folder for the copy.
+    artefacts : sequence of {"frame", "hair", "ruler", "ink", "sticker"}
+        What is drawn, in this order.
+    seed : int
+        Seed of the first image's random numbers, at least 0.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
+
+    Returns
+    -------
+    DataSet
+        The copy; its column ``edited_from`` names the image without the artefact.
+
+    Raises
+    ------
+    UserError
+        `out` is not empty, or no image can be read.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> framed = ds.artefacts.insert("data", out="framed", artefacts=["frame"], jobs=1)
+    >>> framed.table["inserted"].iloc[0]
+    'frame'
+    """
+    return insert_all(open_dataset(data), Path(out), tuple(artefacts), seed, jobs=jobs)
+
+
+def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int | None = None) -> Any:
+    """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
+
+    Parameters
+    ----------
+    data : DataSet, Path or str
+        The data set; where `detect` has looked for artefacts, only images without any are taken.
+    count : int
+        Number of images, at least 1.
+    slow : bool
+        Whether methods that take seconds an image are compared too: ``fsr-best`` and ``biharmonic``.
+    seed : int
+        Seed of the random numbers, at least 0.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
+
+    Returns
+    -------
+    dict
+        ``detections``: Dice of the masks found and the area under the ROC curve of the scores, by artefact. ``repairs``: PSNR in
+        dB, SSIM and colour difference (CIEDE2000) inside the hole, by artefact and method, with 95 % intervals.
+
+    Raises
+    ------
+    UserError
+        Fewer than two images are without artefacts.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> result = ds.artefacts.compare("data", count=2, jobs=1)
+    >>> [row["artefact"] for row in result["detections"]]
+    ['frame', 'hair', 'ruler', 'ink', 'sticker']
+    """
+    return compare_methods(open_dataset(data), count, slow=slow, seed=seed, jobs=jobs)

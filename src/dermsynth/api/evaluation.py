@@ -1,0 +1,196 @@
+"""Judging synthetic images: features, the evaluation of a set, and handing it on."""
+
+import logging
+from collections.abc import Sequence
+from pathlib import Path
+
+from dermsynth.api.data import open_dataset
+from dermsynth.backbones.extractors import Extractor, Resizer
+from dermsynth.backbones.lpips import load_perceptual
+from dermsynth.data.dataset import Data, DataSet
+from dermsynth.errors import UserError
+from dermsynth.evaluation.evaluate import evaluate as measure
+from dermsynth.evaluation.generator_metrics import discriminator_of, missing_run, trained_on, with_run
+from dermsynth.evaluation.results import Evaluation
+from dermsynth.export.huggingface import export as write_release
+from dermsynth.io import command_line
+from dermsynth.report.evaluation_report import page_writer
+from dermsynth.utility.classifier import load_extractor
+
+_log = logging.getLogger(__name__)
+
+
+def extractor(specification: str = "embedded", *, resizer: Resizer = "tensorflow") -> Extractor:
+    """A network that turns images into features, for FID, KID and the other metrics.
+
+    Parameters
+    ----------
+    specification : str
+        ``embedded`` (random filters; needs no weights, and figures made with it compare with nothing published),
+        ``inception=FILE`` (the FID Inception-v3), ``inception=download``, ``mobilenet=FILE``, ``timm:NAME=FILE`` (DINOv2, CLIP
+        and others), or ``classifier=DIR`` (the folder of a utility experiment).
+    resizer : {"tensorflow", "antialiased"}
+        How images reach the network's size; published FID uses the first.
+
+    Returns
+    -------
+    Extractor
+        Passed to `metrics` and `evaluate`; ``name`` and ``comparable`` say what its figures are worth.
+
+    Raises
+    ------
+    UserError
+        The name or the file of weights is not understood.
+
+    References
+    ----------
+    Heusel et al. (2017), GANs Trained by a Two Time-Scale Update Rule Converge to a Local Nash Equilibrium.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> features = ds.extractor("embedded")
+    >>> features.name, features.comparable
+    ('embedded', False)
+    """
+    return load_extractor(specification, resizer=resizer)
+
+
+def evaluate(
+    synthetic: Data,
+    *,
+    against: Data | None = None,
+    out: Path | str | None = None,
+    extractor: Extractor | str = "embedded",
+    split: str = "all",
+    by: Sequence[str] = (),
+    perceptual: str = "",
+    path_lengths: int = 0,
+    brief: bool = False,
+    run: Path | str | None = None,
+    utility: Path | str | None = None,
+    photographs: bool = True,
+    seed: int = 0,
+) -> Evaluation:
+    """Say whether a synthetic set is faithful, diverse and not copied.
+
+    Every estimate comes with its 95 % interval, its numbers of images, and its floor: the same metric between two halves of
+    the real images. Neither set is written to.
+
+    Parameters
+    ----------
+    synthetic : DataSet, Path or str
+        A set made by `generate` or by any other tool, at least 50 images.
+    against : DataSet, Path, str or None
+        The real set, at least 50 images; by default the one that the generator was trained on.
+    out : Path, str or None
+        Folder for ``assessment.json``, ``copies.csv`` and ``neighbours.csv``; by default ``assessment`` in the synthetic set.
+    extractor : Extractor or str
+        The network whose features are compared, as for `extractor`.
+    split : {"all", "train", "validation", "test"}
+        Part of the real set to compare with.
+    by : sequence of str
+        Columns of both sets' tables whose values are compared apart.
+    perceptual : str
+        ``lpips=FILE`` or ``mobilenet=FILE``: a perceptual distance for pairs of images and for the nearest training images.
+    path_lengths : int
+        Walks through the generator's latents whose perceptual lengths are measured, at least 0; needs `perceptual`.
+    brief : bool
+        FID, KID and SWD alone, and no verdict.
+    run : Path, str or None
+        The run that made the set, if it was moved.
+    utility : Path, str or None
+        Folder of a utility experiment with this set, whose verdict is shown too.
+    photographs : bool
+        Whether a page that is saved shows real images, and generated ones that were flagged as copies of them.
+    seed : int
+        Seed of the random numbers, at least 0.
+
+    Returns
+    -------
+    Evaluation
+        ``result["fid"]`` is an estimate (``value``, ``low``, ``high``, ``floor``); ``result.to_frame()`` has all of them,
+        ``result.verdict`` the lights, and ``result.save("page.html")`` writes the page.
+
+    Raises
+    ------
+    UserError
+        A set is not what it should be, was changed, or is too small; a column or split is missing.
+
+    References
+    ----------
+    The paper of each metric is in its function in ``dermsynth.metrics``.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> result = ds.evaluate("synthetic", against="data", brief=True, out="assessment")
+    >>> fid = result["fid"]
+    >>> fid.n_synthetic, fid.low <= fid.value <= fid.high, fid.floor < fid.value
+    (150, True, True)
+    >>> result.save("result.json").name
+    'result.json'
+    """
+    if path_lengths < 0:
+        raise UserError(f"`path_lengths` {path_lengths}: must be at least 0")
+    rows = with_run(open_dataset(synthetic), _path(run))
+    real = open_dataset(trained_on(rows) if against is None else against)
+    features = load_extractor(extractor) if isinstance(extractor, str) else extractor
+    missing = "" if brief else missing_run(rows)
+    if missing:
+        _log.info(f"the discriminator is not asked: {missing}")
+    result = measure(
+        rows,
+        real,
+        features,
+        split=split,
+        columns=by,
+        brief=brief,
+        discriminator=None if brief else discriminator_of(rows),
+        perceptual=load_perceptual(perceptual) if perceptual else None,
+        paths=path_lengths,
+        usefulness=_path(utility),
+        seed=seed,
+        out=_path(out),
+    )
+    return result.with_page(page_writer(rows, real, command_line(), photographs=photographs))
+
+
+def _path(place: Path | str | None) -> Path | None:
+    return None if place is None else Path(place)
+
+
+def export(
+    synthetic: Data, *, out: Path | str, with_flagged: bool = False, evaluation: Path | str | None = None
+) -> DataSet:
+    """Copy a synthetic set without the images flagged as copies, and write a data card for it.
+
+    Parameters
+    ----------
+    synthetic : DataSet, Path or str
+        A synthetic set that the copy gate has seen (by `generate` or `evaluate`).
+    out : Path or str
+        New folder, as Hugging Face reads it: ``metadata.csv``, images, and the card ``README.md``.
+    with_flagged : bool
+        Whether images that were flagged as copies, or never checked, are copied too.
+    evaluation : Path, str or None
+        Folder of the set's evaluation; by default ``assessment`` in the set.
+
+    Returns
+    -------
+    DataSet
+        The exported set.
+
+    Raises
+    ------
+    UserError
+        A set of real images, one that was changed since, was never checked for copies, or has nothing but copies.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> released = ds.export("synthetic", out="released")
+    >>> (released.folder / "README.md").exists()
+    True
+    """
+    return write_release(open_dataset(synthetic), Path(out), with_flagged=with_flagged, evaluation=_path(evaluation))

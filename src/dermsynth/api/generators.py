@@ -1,0 +1,229 @@
+"""Trained generators: load, generate, translate."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from unicodedata import normalize
+
+from dermsynth.api.data import open_dataset
+from dermsynth.data.dataset import Data, DataSet
+from dermsynth.errors import UserError
+from dermsynth.evaluation.memorisation import check_copies
+from dermsynth.io import parse_count
+from dermsynth.sampling.generate import Generator
+from dermsynth.sampling.generate import generate as write_images
+from dermsynth.sampling.generate import load_generator as load
+from dermsynth.sampling.translate import from_maps
+from dermsynth.sampling.translate import translate as write_translations
+from dermsynth.training.checkpoints import STATE
+from dermsynth.training.data import data_trained_on
+
+Trained = Generator | Path | str
+"""A generator, or the folder of its run or checkpoint."""
+log = logging.getLogger(__name__)
+
+
+def load_generator(run: Trained, *, checkpoint: str | int = "last", device: str = "auto") -> Generator:
+    """Load a trained generator.
+
+    Parameters
+    ----------
+    run : Generator, Path or str
+        Folder of a run, or of one of its checkpoints. A generator that is loaded already is returned as it is.
+    checkpoint : str or int
+        Which checkpoint of the run: ``last``, ``best``, or the number of real images shown.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Returns
+    -------
+    Generator
+        ``sample``, ``latents``, ``synthesise``, ``labels`` and ``resolution``.
+
+    Raises
+    ------
+    UserError
+        The folder is no run, the checkpoint is missing or damaged, or it was made by another version of the family.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> generator = ds.load_generator("run", device="cpu")
+    >>> generator.labels, generator.resolution
+    (('melanoma', 'nevus', 'seborrheic_keratosis'), (32, 32))
+    """
+    if isinstance(run, Generator):
+        return run
+    folder = Path(run)
+    if (folder / STATE).exists():  # a checkpoint: RUN/checkpoints/IMAGES
+        return load(folder.parent.parent, which=str(int(folder.name)), device=device)
+    return load(folder, which=str(checkpoint), device=device)
+
+
+def generate(
+    run: Trained,
+    *,
+    out: Path | str,
+    count: int | Mapping[str, int] | None = None,
+    maps: Data | None = None,
+    split: str = "",
+    truncation: float | None = None,
+    seed: int = 0,
+    checkpoint: str | int = "last",
+    data: Path | str | None = None,
+    device: str = "auto",
+) -> DataSet:
+    """Generate a labelled synthetic data set and look for copies of training images in it.
+
+    The same call goes on where it was stopped. Image k of a class has the seed `seed` + k.
+
+    Parameters
+    ----------
+    run : Generator, Path or str
+        The generator, or its run.
+    out : Path or str
+        Folder for the synthetic set.
+    count : int, mapping of str to int, or None
+        Number of images for each class, or by class; at least 1. Left out with `maps`, each of which makes one image.
+    maps : DataSet, Path, str or None
+        For families that take maps: a data set with lesion masks or semantic maps.
+    split : str
+        With `maps`: ``train``, ``validation``, ``test`` or ``all``; by default the split the generator was trained on.
+    truncation : float or None
+        Smaller values give more typical images; None for none. Its range depends on the family.
+    seed : int
+        Seed of the first image of each class, at least 0.
+    checkpoint : str or int
+        Which checkpoint of the run: ``last``, ``best``, or the number of real images shown.
+    data : Path, str or None
+        The data set that the run was trained on, if it was moved; for the copy gate.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Returns
+    -------
+    DataSet
+        The synthetic set. What the copy gate found is logged, and lies in the set's folder ``assessment``.
+
+    Raises
+    ------
+    UserError
+        An unknown class, a value that the family does not take, or a folder that holds something else.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> synthetic = ds.generate("run", out="made", count={"nevus": 2, "melanoma": 1}, device="cpu")
+    >>> synthetic.classes, len(synthetic.table)
+    (['melanoma', 'nevus'], 3)
+    """
+    generator = load_generator(run, checkpoint=checkpoint, device=device)
+    place = None if data is None else Path(data)
+    if place is not None:
+        data_trained_on(generator.config.data, place)  # a wrong one is refused now, not after the work
+    if maps is not None:
+        _refuse_with_maps(count, seed, truncation)
+        synthetic = from_maps(generator, open_dataset(maps), Path(out), split=split)
+    else:
+        quotas = _quotas(generator, count, split)
+        synthetic = write_images(generator, quotas, Path(out), truncation=truncation, first_seed=seed)
+    log.info("copy gate: %s", check_copies(synthetic, place))
+    return open_dataset(synthetic.folder)
+
+
+def _refuse_with_maps(count: object, seed: int, truncation: float | None) -> None:
+    given = {"`count`": count is not None, "`seed`": seed != 0, "`truncation`": truncation is not None}
+    useless = ", ".join(name for name, value in given.items() if value)
+    if useless:
+        raise UserError(f"{useless}: of no use with `maps`, where every map makes one image; leave it out")
+
+
+def _quotas(generator: Generator, count: int | Mapping[str, int] | None, split: str) -> dict[str, int]:
+    """How many images of which class."""
+    if split:
+        raise UserError(f"`split` {split}: goes with `maps`; leave it out")
+    if count is None and generator.model.inputs.from_noise:
+        raise UserError("`count` is missing: name a number of images, or one for each class")
+    if isinstance(count, Mapping):
+        return dict(count)
+    return dict.fromkeys(generator.labels or ("",), count or 0)
+
+
+def parse_quotas(items: Sequence[str], classes: Sequence[str]) -> dict[str, int]:
+    """How many images of which class, from CLASS=NUMBER, or NUMBER for every class.
+
+    A name that no class has is left to whoever makes the images. Raises UserError for a class named twice.
+    """
+    counts: dict[str, int] = {}
+    for item in items:
+        label, equals, number = item.rpartition("=")
+        for name in [_class_named(label, classes)] if equals else list(classes) or [""]:
+            if name in counts:
+                raise UserError(f"`count` {item}: the number of {name or 'images'} is given twice; give it once")
+            counts[name] = parse_count(number)
+    return counts
+
+
+def _class_named(label: str, classes: Sequence[str]) -> str:
+    """The class of this name in any Unicode normal form; the name itself where there is none."""
+    same = [name for name in classes if normalize("NFC", name) == normalize("NFC", label)]
+    return label if label in classes or not same else same[0]
+
+
+def translate(
+    run: Trained,
+    data: Data,
+    *,
+    out: Path | str,
+    target: str = "",
+    masks: Data | None = None,
+    split: str = "all",
+    checkpoint: str | int = "last",
+    device: str = "auto",
+) -> DataSet:
+    """Translate the photographs of a data set: add a finding, remove it, or make them look like another class.
+
+    Parameters
+    ----------
+    run : Generator, Path or str
+        A generator that translates (residual-translation, cyclegan), or its run.
+    data : DataSet, Path or str
+        The data set whose images are translated.
+    out : Path or str
+        Folder for the translated images.
+    target : str
+        The label translated to; may be left out where the run knows one direction only.
+    masks : DataSet, Path, str or None
+        A data set whose masks say where something changes; by default the images' own masks.
+    split : {"all", "train", "validation", "test"}
+        Part of `data` that is translated.
+    checkpoint : str or int
+        Which checkpoint of the run: ``last``, ``best``, or the number of real images shown.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Returns
+    -------
+    DataSet
+        The translated images; ``description["change_outside_mask"]`` says in grey levels (0 to 255) how much changed outside.
+
+    Raises
+    ------
+    UserError
+        The run does not translate, the label is unknown, or masks are missing.
+
+    References
+    ----------
+    Bissoto et al. (2018), Skin Lesion Synthesis with Generative Adversarial Networks; Zhu et al. (2017), Unpaired
+    Image-to-Image Translation using Cycle-Consistent Adversarial Networks, equation 3.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> changed = ds.translate("translation", "data", out="melanomas", target="melanoma", split="test", device="cpu")
+    >>> changed.classes
+    ['melanoma']
+    """
+    generator = load_generator(run, checkpoint=checkpoint, device=device)
+    where = None if masks is None else open_dataset(masks)
+    return write_translations(generator, open_dataset(data), Path(out), to=target, masks=where, split=split)

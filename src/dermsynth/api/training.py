@@ -1,0 +1,217 @@
+"""Training: every choice of a person resolved into a run's configuration, and the run."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dermsynth.api.data import open_dataset
+from dermsynth.data.cache import Decoding
+from dermsynth.data.dataset import Data
+from dermsynth.data.phantom import default_phantom
+from dermsynth.data.training_set import Selection, TrainingSet
+from dermsynth.data.verification import ChangedData
+from dermsynth.errors import UserError
+from dermsynth.evaluation.watcher import usual_watchers
+from dermsynth.images import Crop, Filter
+from dermsynth.io import parse_count
+from dermsynth.models.inputs import DataRequest
+from dermsynth.models.layers.shapes import Shape, parse_shape
+from dermsynth.training.config import CONFIG, Precision, RunConfig
+from dermsynth.training.data import Plan, resolve
+from dermsynth.training.data import configure as read_images
+from dermsynth.training.loop import train as carry_out
+
+if TYPE_CHECKING:
+    from dermsynth.training.checkpoints import Checkpoint
+
+
+def train(
+    family: str,
+    data: Data | None = None,
+    *,
+    out: Path | str,
+    images: int | str,
+    resolution: int | str = 64,
+    preset: str = "laptop",
+    options: Mapping[str, Any] | None = None,
+    split: str = "train",
+    exclude: Sequence[str] = (),
+    unconditional: bool = False,
+    imbalance: float = 1.0,
+    crop: Crop = "centre",
+    filter: Filter = "area",
+    source: str = "",
+    target: str = "",
+    superpixels: bool = False,
+    batch: int | None = None,
+    accumulate: int = 1,
+    initial: Path | str | None = None,
+    rate: float = 1.0,
+    precision: Precision = "float32",
+    snapshot: int | str = "4k",
+    log: int = 500,
+    keep: int = 3,
+    seed: int = 0,
+    device: str = "auto",
+) -> "Checkpoint":
+    """Train a generator, or go on where the same call was stopped.
+
+    Parameters
+    ----------
+    family : str
+        The GAN family: ``stylegan2-ada``, ``r3gan``, ``dcgan``, ...; `dermsynth models` lists them.
+    data : DataSet, Path, str or None
+        The data set to learn from; by default a phantom of 2,000 images.
+    out : Path or str
+        Folder of the run. In the folder of an earlier run with the same choices training goes on, bit for bit.
+    images : int or str
+        Length of the training in real images shown, at least 1: ``40_000``, ``"40k"``, ``"1.5M"``.
+    resolution : int or str
+        Size in pixels: one number for squares, or ``"WIDTHxHEIGHT"``.
+    preset : str
+        ``laptop`` (small, needs no GPU) or one of the family's published settings.
+    options : mapping of str to value, or None
+        Settings of the family that differ from the preset, for example ``{"r1_gamma": 1}``.
+    split : {"train", "validation", "test", "all"}
+        The images that are learnt from.
+    exclude : sequence of str
+        Classes to leave out.
+    unconditional : bool
+        Whether the labels are ignored.
+    imbalance : float
+        From 0 (classes are shown equally often) to 1 (as often as they occur).
+    crop : {"centre", "pad", "stretch"}
+        How images of other shapes become this one.
+    filter : {"area", "lanczos"}
+        How images are made smaller.
+    source, target : str
+        For families that translate: the label that is changed, and the label it is changed into.
+    superpixels : bool
+        For families that take maps: whether these show the boundaries of superpixels.
+    batch : int or None
+        Images a step, at least 1; the preset's own by default.
+    accumulate : int
+        Pieces into which a batch is divided to save memory, at least 1.
+    initial : Path, str or None
+        Run or checkpoint whose weights training starts from.
+    rate : float
+        Factor on every learning rate, above 0.
+    precision : {"float32", "bfloat16", "float16"}
+        Arithmetic of the large layers.
+    snapshot : int or str
+        Real images shown between two checkpoints.
+    log : int
+        Real images shown between two lines of the log.
+    keep : int
+        How many of the last checkpoints stay, beside the best.
+    seed : int
+        Seed of the random numbers, at least 0.
+    device : str
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+
+    Returns
+    -------
+    Checkpoint
+        The last checkpoint: its ``path``, ``images`` shown and ``hash``.
+
+    Raises
+    ------
+    UserError
+        A value or the data set cannot be used, or `out` holds a run with other choices.
+    TrainingStopped
+        The training collapsed; the last good checkpoint is in the run.
+
+    References
+    ----------
+    The paper of each family is in its module in ``dermsynth.models``; for the usual family see Karras et al. (2020),
+    Training Generative Adversarial Networks with Limited Data.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> last = ds.train("dcgan", "data", out="another_run", images=64, resolution=16, batch=16, device="cpu")
+    >>> last.images
+    64
+    """
+    shown = ImageChoices(
+        resolution, split, tuple(exclude), unconditional, imbalance, crop, filter, source, target, superpixels
+    )
+    loop = LoopChoices(batch, accumulate, initial, rate, precision, snapshot, log, keep, seed)
+    folder = Path(out)
+    try:
+        config, chosen = configure(family, data, images, preset=preset, options=options, shown=shown, loop=loop)
+    except ChangedData as error:
+        if (folder / CONFIG).exists():
+            raise UserError(f"{error}; the images are not those that were trained on") from error
+        raise
+    return carry_out(folder, config, chosen, watchers=usual_watchers(config, chosen), device=device)
+
+
+@dataclass(frozen=True)
+class ImageChoices:
+    """Which images are shown, and how; the fields are parameters of `train`."""
+
+    resolution: int | str = 64
+    split: str = "train"
+    exclude: tuple[str, ...] = ()
+    unconditional: bool = False
+    imbalance: float = 1.0
+    crop: Crop = "centre"
+    filter: Filter = "area"
+    source: str = ""
+    target: str = ""
+    superpixels: bool = False
+
+    def request(self, shape: Shape) -> DataRequest:
+        """The same for the trainer."""
+        if not 0 <= self.imbalance <= 1:
+            raise UserError(
+                f"`imbalance` {self.imbalance}: must lie between 0 (classes equally often) and 1 (as they occur)"
+            )
+        decoding = Decoding(shape.height, shape.width, self.crop, self.filter)
+        selection = Selection(self.split, self.exclude, False if self.unconditional else None)
+        return DataRequest(decoding, selection, self.imbalance, self.superpixels, self.source, self.target)
+
+
+@dataclass(frozen=True)
+class LoopChoices:
+    """How the training is carried out; the fields are parameters of `train`."""
+
+    batch: int | None = None
+    accumulate: int = 1
+    initial: Path | str | None = None
+    rate: float = 1.0
+    precision: Precision = "float32"
+    snapshot: int | str = "4k"
+    log: int = 500
+    keep: int = 3
+    seed: int = 0
+
+    def settings(self, images: int | str) -> dict[str, Any]:
+        """The same for the trainer."""
+        values = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        values |= {"images": parse_count(images), "snapshot": parse_count(self.snapshot)}
+        return {**values, "initial": str(self.initial) if self.initial else None}
+
+
+IMAGES, LOOP = ImageChoices(), LoopChoices()
+
+
+def configure(
+    family: str,
+    data: Data | None,
+    images: int | str,
+    *,
+    preset: str = "laptop",
+    options: Mapping[str, Any] | None = None,
+    shown: ImageChoices = IMAGES,
+    loop: LoopChoices = LOOP,
+) -> tuple[RunConfig, TrainingSet]:
+    """Resolve every choice into a configuration, and decode the images it names."""
+    shape = parse_shape(shown.resolution)
+    plan = Plan(family, preset, options or {}, loop.settings(images))
+    resolve(plan, shape)  # a wrong choice is refused before any image is read
+    request = shown.request(shape)
+    data_set = open_dataset(data) if data is not None else default_phantom(shape.height, shape.width)
+    return read_images(plan, data_set, request)

@@ -1,0 +1,126 @@
+"""What an audit has to say: findings as sentences, and options of a training that they suggest."""
+
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from dermsynth.data.audit_pictures import Pictures, picture_findings
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.predictive_columns import ColumnPrediction, strongest
+from dermsynth.data.split_checks import split_findings
+from dermsynth.data.training_set import SMALLEST_CLASS
+from dermsynth.data.verification import differences_of
+
+PREDICTIVE = 0.55
+"""Lower end of an area's interval from which on a column is a finding."""
+UNBALANCED = 5
+"""Times as many images of one class as of another."""
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """An option of a training, and the value that is suggested for it."""
+
+    option: Literal["exclude", "imbalance"]
+    value: str
+
+    def flag(self) -> str:
+        """As it is written on the command line."""
+        return f"--{self.option} {shlex.quote(self.value)}"
+
+
+def suggestions(data_set: DataSet) -> list[Suggestion]:
+    """What a training on this set should be told: rare classes left out, others balanced."""
+    small = [label for label in data_set.classes if _training_count(data_set, label) < SMALLEST_CLASS]
+    counts = _class_counts(data_set, small)
+    unbalanced = bool(counts) and max(counts.values()) >= UNBALANCED * min(counts.values())
+    return [Suggestion("exclude", label) for label in small] + [Suggestion("imbalance", "0.5")] * unbalanced
+
+
+def findings(
+    data_set: DataSet,
+    duplicates: pd.DataFrame,
+    leaking: int,
+    pictures: Pictures,
+    predictions: Sequence[ColumnPrediction],
+    advice: Sequence[Suggestion],
+) -> list[str]:
+    """What should be looked at, a sentence each."""
+    return [
+        *_missing_labels(data_set),
+        *_class_sizes(data_set, advice),
+        *_duplicated(duplicates),
+        *_leaking_groups(leaking),
+        *_changed_files(data_set),
+        *split_findings(data_set),
+        *picture_findings(pictures),
+        *_predictive_columns(predictions),
+    ]
+
+
+def _missing_labels(data_set: DataSet) -> list[str]:
+    blank = int((data_set.labels == "").sum())
+    if not data_set.classes:
+        return ["No labels: only an unconditional generator can be trained."]
+    return [f"{blank} images have no label; conditional training leaves them out."] if blank else []
+
+
+def _training_count(data_set: DataSet, label: str) -> int:
+    return int(np.sum((data_set.labels == label) & data_set.in_split("train")))
+
+
+def _class_counts(data_set: DataSet, left_out: Sequence[str]) -> dict[str, int]:
+    return {label: data_set.count(label) for label in data_set.classes if label not in left_out}
+
+
+def _class_sizes(data_set: DataSet, advice: Sequence[Suggestion]) -> list[str]:
+    small = [suggestion.value for suggestion in advice if suggestion.option == "exclude"]
+    sentences = [
+        f"Class {label!r} has {_training_count(data_set, label)} images to train on: too few to be learned; leave it out."
+        for label in small
+    ]
+    if any(suggestion.option == "imbalance" for suggestion in advice):
+        counts = _class_counts(data_set, small)
+        rare = min(counts, key=lambda label: counts[label])
+        sentences.append(f"Unbalanced: {max(counts.values())} images of one class, {counts[rare]} of {rare!r}.")
+    return sentences
+
+
+def _duplicated(duplicates: pd.DataFrame) -> list[str]:
+    if not len(duplicates):
+        return []
+    same = int((duplicates["kind"] == "same").sum())
+    sentences = [f"{len(duplicates)} pairs show the same photograph ({same} identical)."]
+    others = duplicates[duplicates["labels"].str.contains(" / ")]
+    if len(others):
+        sentences.append(f"{len(others)} of these pairs carry different labels, first {others.iloc[0]['first']}.")
+    return sentences
+
+
+def _leaking_groups(count: int) -> list[str]:
+    return [f"{count} groups lie in more than one split; import again with a group column."] if count else []
+
+
+def _changed_files(data_set: DataSet) -> list[str]:
+    changes = differences_of(data_set)
+    return [f"Files are not as they were when the set was written: {changes.text()}."] if changes else []
+
+
+def _predictive_columns(predictions: Sequence[ColumnPrediction]) -> list[str]:
+    """Columns that alone tell a class from another: what a model may learn instead of the lesion."""
+    clear = [prediction for prediction in predictions if prediction.low >= PREDICTIVE]
+    sentences = []
+    for best in strongest(predictions):
+        pairs = sum(other.column == best.column for other in clear)
+        if best.low >= PREDICTIVE:
+            more = f", and {pairs - 1} more pair{'s' * (pairs > 2)} of classes" if pairs > 1 else ""
+            sentences.append(
+                f"Column {best.column!r} goes with the class: column {best.column!r} alone tells {best.first} from "
+                f"{best.second} with AUC {best.auc:.2f} (95 % {best.low:.2f} to {best.high:.2f}; {best.images[0]} and "
+                f"{best.images[1]} images){more}: a model that sees this, or images chosen by it, has seen the answer."
+            )
+    return sentences

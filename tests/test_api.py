@@ -1,0 +1,188 @@
+"""The public door: light to open, complete, and documented so that every example runs."""
+
+import doctest
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import dermsynth as ds
+from dermsynth.data.dataset import DataSet
+from dermsynth.images import encode_png
+from dermsynth.models.sampler import to_bytes
+from dermsynth.sampling.generate import Generator
+
+HEAVY = ("torch", "numpy", "pandas", "cv2", "scipy", "matplotlib", "sklearn", "pydantic", "joblib")
+MODULES = ("artefacts", "metrics")
+CLASSES = {"Generator": Generator, "CopyGate": ds.CopyGate}
+WITHOUT_ERRORS, WITHOUT_RESULT = {"metrics.list"}, {"use_workers", "metrics.add_metric"}
+
+
+def public() -> dict[str, Any]:
+    """Every public function and method by its name."""
+    found = {name: getattr(ds, name) for name in ds.__all__ if inspect.isfunction(getattr(ds, name))}
+    for module in MODULES:
+        inside = getattr(ds, module)
+        found |= {f"{module}.{n}": getattr(inside, n) for n in inside.__all__ if inspect.isfunction(getattr(inside, n))}
+    for name, kind in CLASSES.items():
+        methods = {n: m for n, m in vars(kind).items() if not n.startswith("_") and callable(getattr(kind, n))}
+        found |= {f"{name}.{n}": getattr(kind, n) for n in methods if n not in ("origin", "provenance")}
+    return found
+
+
+PUBLIC = public()
+
+
+def sections(text: str) -> dict[str, str]:
+    """The sections of a numpydoc docstring by their titles."""
+    parts = re.split(r"^(\w+)\n-{3,}\n", inspect.cleandoc(text), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+def documented(section: str) -> list[str]:
+    """Names of a section of parameters."""
+    heads = re.findall(r"^(\w[\w, ]*?)(?: : .*)?$", section, flags=re.MULTILINE)
+    return [name.strip() for head in heads for name in head.split(",")]
+
+
+def test_to_import_it_loads_nothing_heavy() -> None:
+    code = f"import sys, dermsynth\nprint([m for m in {HEAVY!r} if m in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+def test_a_data_set_opens_without_torch() -> None:
+    code = "import sys, dermsynth\ndermsynth.open_dataset\nprint('torch' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
+
+
+def test_all_names_are_there_whatever_was_imported_before() -> None:
+    import dermsynth.artefacts.fill
+    import dermsynth.export.huggingface
+    import dermsynth.utility.arms  # noqa: F401
+
+    assert sorted(ds.__all__) == sorted(ds._HOMES | ds._MODULES)
+    assert set(ds.__all__) <= set(dir(ds))
+    assert inspect.isfunction(ds.export)
+    assert inspect.isfunction(ds.utility)
+    assert inspect.isfunction(ds.artefacts.remove)
+    with pytest.raises(AttributeError, match="fidd"):
+        ds.fidd  # noqa: B018
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_parameters_are_documented_as_they_are(name: str) -> None:
+    names = [p for p in inspect.signature(PUBLIC[name]).parameters if p not in ("self", "cls")]
+    assert documented(sections(PUBLIC[name].__doc__ or "").get("Parameters", "")) == names
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_returns_errors_and_an_example_are_documented(name: str) -> None:
+    known = sections(PUBLIC[name].__doc__ or "")
+    assert {"Returns", "Examples"} <= set(known) or name in WITHOUT_RESULT
+    assert "Raises" in known or name in WITHOUT_ERRORS
+    assert ">>>" in known["Examples"]
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with what the examples speak of: data, run, translation, synthetic, photographs."""
+    folder = tmp_path_factory.mktemp("examples")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        data = ds.phantom("data", count=600, resolution=32, jobs=1)
+        small = {"channel_base": 128, "channel_max": 8, "latent": 64}
+        ds.train("stylegan2-ada", data, out="run", images=16, batch=16, resolution=32, options=small, device="cpu")
+        tiny = {"features": 4, "blocks": 1, "discriminator_features": 4}
+        ds.train(
+            "cyclegan", data, out="translation", images=8, batch=4, resolution=32, options=tiny, source="nevus",
+            target="melanoma", device="cpu",
+        )  # fmt: skip
+        ds.generate("run", out="synthetic", count=50, device="cpu")
+        few = data.select(np.arange(len(data.table)) < 8)
+        ds.artefacts.insert(few, out="with_frames", artefacts=["frame"], jobs=1)
+        write_photographs(data)
+        (folder / "study.toml").write_text(STUDY)
+        yield folder
+
+
+STUDY = """
+positive = "synthetic"
+groups = ["dermatologist", "other"]
+
+[title]
+en = "Real or generated?"
+de = "Echt oder erzeugt?"
+
+[[conditions]]
+name = "all"
+images = [{ kind = "real", count = 6 }, { kind = "synthetic", count = 6 }]
+
+[[questions]]
+name = "kind"
+type = "kind"
+"""
+
+
+def write_photographs(data: DataSet) -> None:
+    """A folder of images by label, and a table of the same."""
+    rows = ["file,diagnosis,patient"]
+    images = data.images((32, 32))
+    for label in ("nevus", "melanoma"):
+        folder = Path("photographs") / label
+        folder.mkdir(parents=True)
+        for number in np.flatnonzero(data.labels == label)[:20]:
+            (folder / f"{number}.png").write_bytes(encode_png(images[number]))
+            rows.append(f"photographs/{label}/{number}.png,{label},p{number}")
+    Path("photographs.csv").write_text("\n".join(rows) + "\n")
+
+
+@pytest.mark.parametrize("name", [*PUBLIC, *CLASSES])
+def test_every_example_runs(name: str, place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for file in place.iterdir():
+        if file.name.startswith("photographs"):  # links out of a folder are not imported
+            copy = shutil.copytree if file.is_dir() else shutil.copyfile
+            copy(file, file.name)
+        else:
+            Path(file.name).symlink_to(file)
+    example = PUBLIC.get(name, CLASSES.get(name))
+    test = doctest.DocTestParser().get_doctest(example.__doc__ or "", {}, name, None, None)
+    output: list[str] = []
+    failed, tried = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE).run(test, out=output.append)
+    assert not failed, "".join(output)
+    assert tried or name in CLASSES
+
+
+def test_points_give_the_images_of_their_seeds_and_gradients(place: Path) -> None:
+    generator = ds.load_generator(place / "run", device="cpu")
+    images = generator.sample(20, label="nevus", seed=3, truncation=0.7)
+    points = generator.latents(20, label="nevus", seed=3, truncation=0.7).requires_grad_()
+    drawn = generator.synthesise(points, label="nevus", seed=3)
+    assert np.array_equal(to_bytes(drawn.detach()).transpose(0, 2, 3, 1), images)
+    drawn[0].mean().backward()
+    assert points.grad is not None
+    assert points.grad[0].abs().sum() > 0
+    assert points.grad[1:].abs().sum() == 0
+
+
+def test_a_checkpoint_is_a_generator_too(place: Path) -> None:
+    run = ds.load_generator(place / "run", device="cpu")
+    assert ds.load_generator(run) is run
+    same = ds.load_generator(run.checkpoint.path, device="cpu")
+    assert np.array_equal(same.sample(1, label="nevus"), run.sample(1, label="nevus"))
+
+
+def test_sampled_images_are_those_of_generate(place: Path) -> None:
+    synthetic = ds.open_dataset(place / "synthetic")
+    rows = synthetic.select((synthetic.labels == "melanoma") & (synthetic.table["seed"].astype(int) < 3).to_numpy())
+    images = ds.load_generator(place / "run", device="cpu").sample(3, label="melanoma")
+    assert np.array_equal(rows.images((32, 32)), images)
