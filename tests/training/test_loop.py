@@ -115,6 +115,10 @@ def test_the_best_checkpoint_is_chosen_by_the_figure_that_is_named(phantom: Data
         train(tmp_path / name, config, chosen, watchers=watchers, device="cpu")
         assert checkpoints.find(tmp_path / name, "best").images == best
         assert checkpoints.find(tmp_path / name).state.best_by == name
+    for name in ("", "other"):
+        run = tmp_path / f"none-{name}"
+        train(run, config, chosen, watchers=[Watcher(figures, best_by=name)], device="cpu")
+        assert checkpoints.find(run).state.best is None
 
 
 def test_callbacks_are_closed_where_one_fails(phantom: DataSet, tmp_path: Path) -> None:

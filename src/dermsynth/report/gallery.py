@@ -13,8 +13,8 @@ from dermsynth.sampling.generator import Generator, load_generator
 
 QUALITY = 82
 PHOTOGRAPHS = (
-    "Rows of translating families show photographs of the data set; do not pass them on without the right to. "
-    "`inputs` shows another set instead."
+    "Rows of translating families show photographs from the data set; do not share them unless you have the right to. "
+    "--inputs DIR shows another set instead."
 )
 
 

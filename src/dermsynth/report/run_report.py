@@ -164,7 +164,7 @@ def _evaluations(run: Path, folders: Sequence[Path]) -> list[tuple[str, Evaluati
     named = []
     for folder in folders:
         result = read_evaluation(folder)
-        if result.synthetic.generator.get("checkpoint") not in made:
+        if result.synthetic.generator.checkpoint not in made:
             raise UserError(f"`evaluation` {folder}: of a set that no checkpoint of {run} made")
         named.append((result.synthetic.folder, result))
     return [*earlier, *named]
