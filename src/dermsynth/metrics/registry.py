@@ -15,8 +15,8 @@ from dermsynth.metrics.frechet import fid_estimates, fid_infinity_estimates
 from dermsynth.metrics.kernels import kid_estimates, mmd_estimates
 from dermsynth.metrics.pairs import ms_ssim_estimates, perceptual_estimates
 from dermsynth.metrics.prdc import manifold_estimates
+from dermsynth.metrics.pyramids import swd_estimates
 from dermsynth.metrics.scores import score_estimates
-from dermsynth.metrics.sliced_wasserstein import swd_estimates
 
 Direction = Literal["lower", "higher", "near"]
 Question = Literal["fidelity", "diversity", ""]
