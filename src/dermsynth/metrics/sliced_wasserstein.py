@@ -73,10 +73,10 @@ def _patches(image: NDArray[np.uint8], generator: np.random.Generator) -> list[A
 def descriptors(images: NDArray[np.uint8], seed: int) -> list[Array]:
     """All patches of a small set at once, normalised: images uint8 [n, 3, h, w] -> a [n x 128, 147] array a level."""
     parts = list(PatchWalk(images, np.arange(len(images)), seed))
-    return [normalised(np.concatenate(level)) for level in zip(*parts, strict=True)]
+    return [normalise_patches(np.concatenate(level)) for level in zip(*parts, strict=True)]
 
 
-def normalised(patches: Array) -> Array:
+def normalise_patches(patches: Array) -> Array:
     """Subtract the mean and divide by the deviation of each colour channel over all patches [n, 3 x 49]."""
     channels = patches.reshape(len(patches), 3, -1)
     mean = channels.mean(axis=(0, 2), keepdims=True)
