@@ -19,7 +19,8 @@ from dermsynth.metrics.estimate import ALL, Effort
 from dermsynth.metrics.registry import METRICS, with_defaults
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.report.evaluation_text import evaluation_table
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from tests.metrics.test_public import TOY
 
 

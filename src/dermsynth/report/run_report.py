@@ -15,7 +15,7 @@ from dermsynth.io import count_text, read_json, read_json_lines
 from dermsynth.models.base import Model
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
 from dermsynth.sampling.contact_sheets import COLUMNS, ROWS, class_sheets
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.config import RunConfig, read_config
 from dermsynth.training.data import data_trained_on, same_images
