@@ -1,4 +1,4 @@
-"""Feature extractors behind one small interface: images in, vectors out, and an honest name."""
+"""Feature extractors: images in, vectors out, with a name that says what their figures compare with."""
 
 import functools
 import itertools

@@ -1,4 +1,4 @@
-"""Perceptual distance of images in the layers of a trained network (Zhang et al. 2018), whose weights the user names."""
+"""Perceptual distance of images: in the layers of a trained network (Zhang et al. 2018) whose weights the user names."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass

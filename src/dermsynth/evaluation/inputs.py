@@ -1,4 +1,4 @@
-"""A synthetic set and the real images it is compared with: decoded alike, every row of numbers computed once."""
+"""A synthetic set and the real images it is compared with: images, features, histograms and named features of both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace

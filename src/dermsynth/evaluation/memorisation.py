@@ -1,4 +1,4 @@
-"""What a synthetic set has copied of the images its generator was trained on, against images it has never seen."""
+"""Copies of training images in a synthetic set, measured against real images that its generator has never seen."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path

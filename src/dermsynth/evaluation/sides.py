@@ -1,4 +1,4 @@
-"""What makes the two sides of a comparison unlike in more than their origin, or alike beyond belief."""
+"""Checks of the two sides of a comparison: differences other than their origin, and images that both share."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,22 +22,23 @@ from dermsynth.segmentation.frame import frame
 Images = NDArray[np.uint8]
 Level = Literal["warning", "note"]
 SAMPLE = 400
-"""Images a side of which files and pixels are looked at."""
+"""Images of each side whose files and pixels are inspected."""
 UNLIKE, CUT, ENLARGED = 0.1, 0.1, 0.02
-"""Difference of shares, share of the area cut off, and share of enlarged images, from which on a side is warned of."""
+"""Limits of warnings: difference of shares between the sides, share of the area cut off, share of enlarged images."""
 FRAMED, FRAMES = 0.6, 0.2
-"""Darkness of corners from which on an image has a frame, and difference of shares that is warned of."""
+"""Darkness of the corners of an image with a frame, and the difference of shares that gives a warning."""
 FLAT, COLOURLESS, DETAIL = 2.0, 3.0, 2.0
-"""Deviation of grey levels of a blank image, mean spread of channels of a grey one, ratio of fine detail that is warned of."""
+"""Largest deviation of grey levels of a blank image, largest mean spread of channels of a grey one, and the ratio of fine detail
+that gives a warning."""
 SAME_SET = 0.02
-"""Share of the floor below which a distance is that of one set to itself."""
+"""Share of the floor below which a distance is that of a set to itself."""
 ROTATED = range(5, 9)
 ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
 class Remark:
-    """What differs, or is too alike: a warning puts the figures in doubt, a note is good to know."""
+    """A difference between the sides, or a likeness: a warning puts the estimates in doubt, a note is good to know."""
 
     about: str
     level: Level
@@ -45,7 +46,7 @@ class Remark:
 
 
 class Side(NamedTuple):
-    """One side of a comparison: its rows, its images uint8 [n, 3, h, w] as they are compared, and how it is called."""
+    """One side of a comparison: its rows, its images uint8 [n, 3, h, w] as they are compared, and its name."""
 
     rows: DataSet
     images: Images
@@ -61,7 +62,7 @@ class Header(NamedTuple):
 
 
 def remarks(synthetic: Side, real: Side, decoding: Decoding, trained: bool) -> tuple[Remark, ...]:
-    """Everything that makes two sides unlike or too alike, warnings first.
+    """All remarks on two sides, warnings first.
 
     `trained` says whether the synthetic images' generator is known to have seen images cropped in the way of `decoding`.
     """
@@ -75,7 +76,7 @@ def remarks(synthetic: Side, real: Side, decoding: Decoding, trained: bool) -> t
 
 
 def implausible_distances(estimates: Iterable[Estimate]) -> tuple[Remark, ...]:
-    """A remark for each distance that is nothing beside that of real to real images: the sides are one set."""
+    """A warning for each distance far below that of real to real images: both sides are the same images."""
     first: dict[tuple[str, str], Estimate] = {}
     for estimate in estimates:
         if METRICS[estimate.id].floor == "times" and METRICS[estimate.id].brief:

@@ -1,4 +1,4 @@
-"""The parts of both sets that are compared apart: everything, classes, skin tones, values of columns."""
+"""The groups of images that are compared: all images, classes, skin tones, values of columns."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple

@@ -1,4 +1,4 @@
-"""What looks at a generator while it is trained."""
+"""Measurements of a generator while it is trained."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""Whether a generator copies its training images: every figure against real images that it has never seen."""
+"""Measures of copying: does a generator repeat its training images, compared with real images that it has never seen?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass

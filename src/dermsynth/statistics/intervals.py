@@ -1,4 +1,4 @@
-"""Intervals of two-sample statistics: bootstrap (Efron & Tibshirani 1993), and a jackknife where images must not repeat.
+"""Confidence intervals: bootstrap (Efron & Tibshirani 1993), and jackknife for statistics that repeated images would falsify.
 
 Every interval is one for the figure itself: where it would lie with other images, as many of them, from the same sources. It
 therefore holds the figure. How far the figure of few images lies above that of many is no part of it; the floor shows that.
