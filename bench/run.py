@@ -238,10 +238,10 @@ def literal_swd(x: np.ndarray, y: np.ndarray, projections: list[np.ndarray], pla
     line = np.array([1, 4, 6, 4, 1]) / 16
     kernel = np.outer(line, line)[None, None]
 
-    def halved(image: np.ndarray) -> np.ndarray:
+    def halve(image: np.ndarray) -> np.ndarray:
         return ndimage.convolve(image, kernel, mode="mirror")[:, :, ::2, ::2]
 
-    def doubled(image: np.ndarray) -> np.ndarray:
+    def double(image: np.ndarray) -> np.ndarray:
         wide = np.zeros((*image.shape[:2], image.shape[2] * 2, image.shape[3] * 2), np.float32)
         wide[:, :, ::2, ::2] = image
         return ndimage.convolve(wide, 4 * kernel, mode="mirror")
@@ -249,8 +249,8 @@ def literal_swd(x: np.ndarray, y: np.ndarray, projections: list[np.ndarray], pla
     def pyramid(images: np.ndarray) -> list[np.ndarray]:
         levels, current = [], images.astype(np.float32)
         while current.shape[2] > 16:
-            smaller = halved(current)
-            levels.append(current - doubled(smaller))
+            smaller = halve(current)
+            levels.append(current - double(smaller))
             current = smaller
         return [*levels, current]
 

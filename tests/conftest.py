@@ -57,8 +57,6 @@ SMALLER: dict[str, dict[str, object]] = {
 }
 """What a family needs to be quick, or to pass through all its phases within a few steps."""
 
-WAIT = 540
-"""Seconds after which a process counts as stuck, on a machine however busy."""
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # a worker imports for seconds what it computes in milliseconds
@@ -139,11 +137,16 @@ def tiny_config(
 @pytest.fixture(scope="session")
 def run(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
     from dermsynth.training.loop import train
+    from dermsynth.training.snapshot import Watcher
 
     folder = tmp_path_factory.mktemp("runs") / "run"
     config, chosen = tiny_config(phantom)
     train(
-        folder, config, chosen, watchers=[lambda glimpse: {"figure": float(100 - glimpse.images_shown)}], device="cpu"
+        folder,
+        config,
+        chosen,
+        watchers=[Watcher(lambda glimpse: {"figure": float(100 - glimpse.images_shown)}, "figure")],
+        device="cpu",
     )
     return folder
 
@@ -157,7 +160,7 @@ def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
     ) -> subprocess.CompletedProcess[str]:
         whole = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", **environment}
         words = list(map(str, arguments))
-        result = cold_call(words, whole) if cold or "PYTHONPATH" in environment else warm.call(words, whole, WAIT)
+        result = cold_call(words, whole) if cold or "PYTHONPATH" in environment else warm.call(words, whole, warm.WAIT)
         if status is not None:
             assert result.returncode == status, result.stdout + result.stderr
         return result
@@ -167,7 +170,7 @@ def shell() -> Callable[..., subprocess.CompletedProcess[str]]:
 
 def cold_call(arguments: list[str], environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "dermsynth.cli.app", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=WAIT, env=environment, check=False)
+    return subprocess.run(command, capture_output=True, text=True, timeout=warm.WAIT, env=environment, check=False)
 
 
 @pytest.fixture(scope="session")

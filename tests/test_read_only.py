@@ -10,8 +10,10 @@ from dermsynth.data.dataset import open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import Selection
 from dermsynth.io import read_json
-from dermsynth.sampling.generate import generate, load_generator
-from dermsynth.training.data import Wanted, shown_images
+from dermsynth.models.inputs import DataRequest
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
+from dermsynth.training.data import load_training_images
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
 from tests.read_only import dermsynth, python, read_only
@@ -31,9 +33,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("inputs")
     real = write_phantom(folder / "real", 700, PhantomSettings(16, 16), jobs=1)
     config, _ = tiny_config(real)
-    settings, chosen = shown_images(
-        "stylegan2-ada", real, Wanted(Decoding(16, 16), Selection("train", (), conditional=True)), seed=0
-    )
+    request = DataRequest(Decoding(16, 16), Selection("train", (), conditional=True))
+    settings, chosen = load_training_images("stylegan2-ada", real, request, seed=0)
     train(folder / "run", config.model_copy(update={"data": settings}), chosen, watchers=[], device="cpu")
     generate(load_generator(folder / "run", device="cpu"), {"melanoma": 60, "nevus": 60}, folder / "made")
     for path in folder.rglob(".cache"):

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +11,7 @@ import pytest
 from dermsynth.data.dataset import DataSet
 from dermsynth.signals import NAMES, handled
 from dermsynth.training import checkpoints
+from tests.warm import Warm, start_verb
 
 SENT = [name for name in NAMES if hasattr(signal, name)]
 
@@ -29,13 +28,7 @@ def heeded() -> Iterator[None]:
         signal.signal(getattr(signal, name), handler)
 
 
-def _started(*arguments: object, prefix: tuple[str, ...] = ()) -> "subprocess.Popen[str]":
-    command = [*prefix, sys.executable, "-m", "dermsynth.cli.app", *map(str, arguments)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-
-def _wait_for(path: Path, pattern: str, process: "subprocess.Popen[str]") -> None:
+def _wait_for(path: Path, pattern: str, process: Warm) -> None:
     deadline = time.monotonic() + 300
     while not list(path.glob(pattern)):
         assert process.poll() is None, process.communicate()
@@ -62,7 +55,7 @@ def test_the_signals_of_batch_systems_save_a_training_that_goes_on(phantom: Data
     """One run, stopped by each in turn; Ctrl-C has a test beside the training loop."""
     stopped = [0]
     for name in ("SIGTERM", "SIGHUP", "SIGUSR1"):
-        process = _started(*_training(phantom, tmp_path / "run", 100_000))
+        process = start_verb(*_training(phantom, tmp_path / "run", 100_000))
         _wait_for(tmp_path / "run" / "checkpoints", f"{stopped[-1] // 64 * 64 + 64:09d}", process)
         process.send_signal(getattr(signal, name))
         _, told = process.communicate(timeout=400)
@@ -75,7 +68,7 @@ def test_the_signals_of_batch_systems_save_a_training_that_goes_on(phantom: Data
 
 
 def test_a_hang_up_that_is_ignored_stays_so(phantom: DataSet, tmp_path: Path) -> None:
-    process = _started(*_training(phantom, tmp_path / "run", 256), prefix=("nohup",))
+    process = start_verb(*_training(phantom, tmp_path / "run", 256), ignored=["SIGHUP"])
     _wait_for(tmp_path / "run" / "checkpoints", "000000064", process)
     process.send_signal(signal.SIGHUP)
     assert process.wait(timeout=400) == 0
@@ -84,7 +77,7 @@ def test_a_hang_up_that_is_ignored_stays_so(phantom: DataSet, tmp_path: Path) ->
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGUSR1"])
 def test_a_set_that_was_being_drawn_leaves_nothing_behind(name: str, tmp_path: Path) -> None:
-    process = _started("phantom", "--out", tmp_path / "set", "--count", 20_000, "--resolution", 64)
+    process = start_verb("phantom", "--out", tmp_path / "set", "--count", 20_000, "--resolution", 64)
     _wait_for(tmp_path, ".set.*/images/*.png", process)
     process.send_signal(getattr(signal, name))
     _, told = process.communicate(timeout=400)
@@ -95,13 +88,13 @@ def test_a_set_that_was_being_drawn_leaves_nothing_behind(name: str, tmp_path: P
 
 def test_generating_goes_on_where_it_was_stopped(run: Path, tmp_path: Path) -> None:
     words = ("generate", run, "--count", "nevus=3000", "--out", tmp_path / "set", "--device", "cpu")
-    process = _started(*words)
+    process = start_verb(*words)
     _wait_for(tmp_path / "set" / "images", "*/*.png", process)
     process.send_signal(signal.SIGTERM)
     _, told = process.communicate(timeout=400)
     assert process.returncode == 130, told
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("seed*.png")}
-    again = _started(*words[:2], "--count", f"nevus={len(kept) + 8}", *words[4:])
+    again = start_verb(*words[:2], "--count", f"nevus={len(kept) + 8}", *words[4:])
     told = again.communicate(timeout=400)[1]
     assert again.returncode == 0, told
     after = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "set").rglob("seed*.png")}

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dermsynth.metrics.registry import METRICS
 from tests.docs.blocks import PAGES, ROOT, inline_code
 
 SOURCES = {path.relative_to(ROOT / "src" / "dermsynth").as_posix() for path in (ROOT / "src").rglob("*.py")}
@@ -71,3 +72,11 @@ def test_the_architecture_names_every_folder_and_no_other() -> None:
     rows = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`(\w+)/`", row)}
     assert named == {path.parent.name for path in (ROOT / "src" / "dermsynth").glob("*/__init__.py")}
+
+
+def test_the_page_of_metrics_has_every_metric_and_its_direction() -> None:
+    rows = re.findall(r"^\| [^|]+ `(\w+)` \|(.+)\|$", (ROOT / "docs" / "metrics.md").read_text("utf-8"), re.M)
+    for name, cells in rows:
+        directions = {cell.strip() for cell in cells.split("|")} & {"lower", "higher"}
+        assert directions == {METRICS[name].direction} - {"near"}, name
+    assert sorted(name for name, _ in rows) == sorted(METRICS)

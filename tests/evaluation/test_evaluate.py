@@ -21,7 +21,7 @@ from dermsynth.data.training_set import Selection, held_out, training_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate
-from dermsynth.evaluation.feature_cache import SHOWN
+from dermsynth.evaluation.feature_cache import POINTS
 from dermsynth.evaluation.generator_metrics import PATH_SEED, discriminator_of, path_lengths, trained_on
 from dermsynth.evaluation.memorisation import Sources, check_copies, sources, without_relatives
 from dermsynth.evaluation.results import evaluation_of
@@ -36,7 +36,8 @@ from dermsynth.metrics.registry import METRICS
 from dermsynth.models.sampler import noise_of, one_hot
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.report.evaluation_text import evaluation_table, verdict_table
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from dermsynth.training.snapshot import Glimpse
 from tests.evaluation.drawn import evaluation, row
 
@@ -71,7 +72,7 @@ def test_everything_stands_beside_the_numbers(synthetic: DataSet, phantom: DataS
     assert "verdict" not in result.document()
     after = files_of(synthetic.folder)
     assert {path: after[path] for path in before[0]} == before[0], "the set itself stays as it is"
-    assert {path.parent.name for path in {*after} - {*before[0]}} <= {"assessment", ".dermsynth-cache"}
+    assert {path.parent.name for path in {*after} - {*before[0]}} <= {"assessment", ".cache"}
     assert files_of(run) == before[1]
 
 
@@ -164,7 +165,7 @@ def test_perceptual_figures_paths_and_a_view_of_features(
     assert {*found} == {("Z", "full"), ("Z", "end"), ("W", "full"), ("W", "end")}
     assert all(length.low <= length.value <= length.high and length.paths == 20 for length in found.values())
     (view,) = (v for v in result.embedding if v.method == "PCA")
-    assert len(view.points) == 100 + min(result.real.images, SHOWN)
+    assert len(view.points) == 100 + min(result.real.images, POINTS)
     assert all(0 <= p.x <= 1 and 0 <= p.y <= 1 for p in view.points)
     page = write_evaluation_report(open_data_set(made.folder), phantom, result, "").read_text()
     assert "Where the images lie" in page
@@ -185,7 +186,7 @@ def test_path_lengths_are_those_of_differences_along_the_path(run: Path, drawn_m
         label = one_hot([k % recipe.classes], recipe.classes, torch.device("cpu"))
         w = [recipe.style(side[0][None], label, None) for side in (a, b)]
         with torch.no_grad():
-            images = [recipe.of_style(torch.lerp(*w, t), [n[None] for n in a[1:]]) for t in (0.0, 1e-4)]
+            images = [recipe.synthesise(torch.lerp(*w, t), [n[None] for n in a[1:]]) for t in (0.0, 1e-4)]
             lengths.append(float(space.distance(*images)[0]) / 1e-8)
     expected = trimmed_mean(np.array(lengths))
     (figure,) = (f for f in figures if (f.space, f.path) == ("W", "end"))
@@ -325,7 +326,7 @@ def test_the_watcher_prefers_real_images(phantom: DataSet) -> None:
     fake = watch(Glimpse(0, lambda seeds, labels: noise, lambda images, labels: None))
     for name in (CHOOSING, "KID-embedded x 1000"):
         assert real[name] < 0.1 * fake[name], name
-    assert next(iter(real)) == CHOOSING, "the first figure chooses the best checkpoint"
+    assert watch.best_by == CHOOSING
 
 
 def photographs(folder: Path, alike: bool) -> np.ndarray:  # type: ignore[type-arg]

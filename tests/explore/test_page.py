@@ -2,11 +2,7 @@
 
 import io
 import json
-import os
-import socket
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,8 +14,9 @@ from PIL import Image
 from dermsynth.latents.directions import pca_directions, write_directions
 from dermsynth.latents.space import space_of
 from dermsynth.models.sampler import images_of
-from dermsynth.sampling.generate import class_seed, load_generator
+from dermsynth.sampling.generator import class_seed, load_generator
 from tests.browser import checked, page_of
+from tests.warm import WAIT, free_port, start_verb, wait_for_server
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -34,23 +31,13 @@ def directions(run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def url(run: Path, directions: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     options = ["--directions", directions, "--score", "frame@0.2", "--port", port, "--device", "cpu"]
-    command = [sys.executable, "-m", "dermsynth.cli.app", "explore", run, *options]
-    process = subprocess.Popen(list(map(str, command)), env={**os.environ, "OMP_NUM_THREADS": "1"})
-    deadline = time.monotonic() + 300
-    while time.monotonic() < deadline:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/")
-            break
-        except httpx.TransportError:
-            assert process.poll() is None, "the server ended"
-            time.sleep(0.1)
+    process = start_verb("explore", run, *options)
+    wait_for_server(f"http://127.0.0.1:{port}/", process)
     yield f"http://127.0.0.1:{port}"
     process.terminate()
-    process.wait(300)
+    process.wait(WAIT)
 
 
 def settled(page: Any, asked: str) -> None:

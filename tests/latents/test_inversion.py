@@ -12,9 +12,10 @@ import torch
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
-from dermsynth.latents.inversion import correlation, pixel_distance, project
+from dermsynth.latents.inversion import correlation, invert, pixel_distance, project
 from dermsynth.latents.space import Space, space_of
-from dermsynth.sampling.generate import load_generator
+from dermsynth.models.layers import resample
+from dermsynth.sampling.generator import load_generator
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -37,6 +38,15 @@ def test_an_image_of_the_generator_is_found_again(space: Space) -> None:
     assert (again.point == found.point).all()
 
 
+def test_a_photograph_is_projected_after_images_were_generated(space: Space) -> None:
+    """Filters that sampling was the first to need serve the gradient, too."""
+    resample._depthwise_kernel.cache_clear()
+    points = space.points([7], [0], None)
+    image = space.images(points, [7], [0])[0].transpose(1, 2, 0)
+    found = invert(space.generator, image, label=space.generator.config.data.classes[0], steps=1)
+    assert found.point.shape == (space.width,)
+
+
 def test_one_w_a_layer_comes_nearer_to_what_it_never_made(space: Space) -> None:
     random = np.random.default_rng(0)
     image = np.clip(random.normal((200, 120, 60), 40, (16, 16, 3)), 0, 255).astype(np.uint8)
@@ -55,12 +65,12 @@ def test_noise_without_neighbours_has_no_correlation() -> None:
 
 
 def test_a_family_without_styles_is_refused(space: Space) -> None:
-    with pytest.raises(UserError, match="which has no W; only stylegan2-ada has"):
+    with pytest.raises(UserError, match="which has no W; families with styles have"):
         project(Space(space.generator, "z"), np.zeros((16, 16, 3), np.uint8), 0, pixel_distance, steps=1, plus=False)
 
 
 def test_photographs_through_the_shell(run: Path, phantom: DataSet, shell: Shell, tmp_path: Path) -> None:
-    shell("latents", "directions", "sefa", run, "--out", tmp_path / "sefa", "--count", "1")
+    shell("latents", "directions", "sefa", run, "--out", tmp_path / "sefa", "--components", "1")
     file, photograph = tmp_path / "sefa" / "directions.safetensors", phantom.paths[0]
     chosen = ["--directions", file, "--direction", "sefa0", "--edit", "-2", "--edit", "2", "--edit", "4"]
     said = shell(
@@ -75,7 +85,7 @@ def test_photographs_through_the_shell(run: Path, phantom: DataSet, shell: Shell
     assert "the generator's classes are: melanoma, nevus" in refused.stderr
     for out, photographs in ((tmp_path / "out", [photograph]), (photograph.parent, [photograph])):
         again = shell("latents", "project", run, *photographs, "--label", "nevus", "--out", out, status=1)
-        assert "is there already and would be written over; choose another --out" in again.stderr
+        assert "exists already and would be overwritten; choose another --out" in again.stderr
     (tmp_path / "other").mkdir()
     shutil.copy(photograph, tmp_path / "other")
     same = [photograph, tmp_path / "other" / photograph.name]

@@ -1,16 +1,13 @@
 """What every family must keep, for each one in `FAMILIES`."""
 
 import copy
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from dermsynth.data.dataset import DataSet
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.training_set import Shown, ShownDomains
 from dermsynth.models.base import Batch, DomainImages, Model, Progress
 from dermsynth.models.inputs import Conditions
@@ -19,22 +16,12 @@ from dermsynth.models.registry import FAMILIES, family
 from dermsynth.models.sampler import images_of
 from dermsynth.rng import Draws, seed_of
 from dermsynth.training import checkpoints
-from dermsynth.training.optimisation import Updater
-from tests.conftest import SMALLER
-
-WORKER = """
-import sys, torch
-from pathlib import Path
-from dermsynth.data.dataset import open_data_set
 from dermsynth.training.loop import train
-from tests.conftest import tiny_config
-config, chosen = tiny_config(open_data_set(Path(sys.argv[1])), recipe=sys.argv[3], images=48, snapshot=8, keep=9)
-train(Path(sys.argv[2]), config, chosen, device="cpu")
-"""
-
+from dermsynth.training.optimisation import Updater
+from tests.conftest import SMALLER, tiny_config
+from tests.warm import start, start_group
 
 MAP_VALUES = 3
-SOURCES = os.pathsep.join(str(Path(__file__).parents[2] / part) for part in ("src", "."))
 
 
 def make(name: str, size: str = "32", classes: int = 2) -> Model:
@@ -184,6 +171,11 @@ QUICK = ("stylegan2-ada", "dcgan", "cyclegan")
 """Families whose two processes are tried every time: styles, batch statistics, a pool of images."""
 
 
+def _train(data: Path, folder: Path, name: str) -> None:
+    config, chosen = tiny_config(open_data_set(data), recipe=name, images=48, snapshot=8, keep=9)
+    train(folder, config, chosen, device="cpu")
+
+
 @pytest.mark.parametrize(
     "name", [one if one in QUICK else pytest.param(one, marks=pytest.mark.slow) for one in FAMILIES]
 )
@@ -193,12 +185,13 @@ def test_two_processes_equal_one(name: str, phantom: DataSet, tmp_path: Path) ->
     After one step nothing but rounding differs; Adam turns the rounding of gradients near zero into whole steps, in the
     first step of a few weights, later of more.
     """
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
-    for folder, command in (("one", []), ("two", launch)):
-        call = [*command, sys.executable, "-c", WORKER, str(phantom.folder), str(tmp_path / folder), name]
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": SOURCES}
-        result = subprocess.run(call, check=False, env=environment, timeout=400, capture_output=True, text=True)
-        assert result.returncode == 0, result.stderr[-4000:]
+    groups = (
+        start(_train, phantom.folder, tmp_path / "one", name),
+        *start_group(_train, phantom.folder, tmp_path / "two", name),
+    )
+    for process in groups:
+        _, errors = process.communicate(timeout=400)
+        assert process.returncode == 0, errors[-4000:]
     one, two = (checkpoints.find(tmp_path / folder, "8").network() for folder in ("one", "two"))
     for key, value in one.items():
         assert float(((value - two[key]).abs() > 2e-6).float().mean()) < 0.01, key

@@ -72,9 +72,9 @@ def test_real_images_fade_with_the_network() -> None:
     model = pgan.PGAN(pgan.Config(latent=8, channel_base=64, channel_max=8), Shape(16, 16), 0)
     image = torch.randn(1, 3, 16, 16)
     coarse = torch.nn.functional.interpolate(torch.nn.functional.avg_pool2d(image, 2), scale_factor=2)
-    torch.testing.assert_close(model.shrunk(image, 2, 0.25), 0.75 * coarse + 0.25 * image)
-    assert torch.equal(model.shrunk(image, 2, 1.0), image)
-    assert model.shrunk(image, 0, 1.0).shape[-1] == 4
+    torch.testing.assert_close(model.downscale(image, 2, 0.25), 0.75 * coarse + 0.25 * image)
+    assert torch.equal(model.downscale(image, 2, 1.0), image)
+    assert model.downscale(image, 0, 1.0).shape[-1] == 4
 
 
 def test_finished_phases_are_frozen_and_the_last_one_is_lunagariyas_dcgan() -> None:
@@ -144,9 +144,9 @@ def test_every_resolution_has_its_discriminator_and_moves_the_generator() -> Non
 
 def test_schedules_run_along_a_cosine() -> None:
     model = r3gan.R3GAN(r3gan.Config(channel_base=64, channel_max=8, burn_in=1000), Shape(16, 16), 0)
-    assert model.scheduled((2.0, 0.2), 0) == pytest.approx(2.0)
-    assert model.scheduled((2.0, 0.2), 500) == pytest.approx(1.1)
-    assert model.scheduled((2.0, 0.2), 5000) == pytest.approx(0.2)
+    assert model.scheduled_value((2.0, 0.2), 0) == pytest.approx(2.0)
+    assert model.scheduled_value((2.0, 0.2), 500) == pytest.approx(1.1)
+    assert model.scheduled_value((2.0, 0.2), 5000) == pytest.approx(0.2)
     updater = Updater(model)
     updater.step([batch(model, 0)], Progress(0, 500, 1, lambda t: t))
     group = updater.optimisers["generator"].param_groups[0]

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dermsynth.backbones.lpips import VGG19_LAYERS, layer_weights
 from dermsynth.models import pgan, r3gan
 from dermsynth.models.layers import multiscale
-from dermsynth.models.layers.resample import halved_by_nine
+from dermsynth.models.layers.resample import halve_by_nine
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.translation import MultiScaleDiscriminator, PatchDiscriminator, ResidualUNet
 from dermsynth.models.pix2pixhd import CoarseToFineGenerator, ImageTranslator
@@ -214,7 +214,7 @@ def test_the_pyramid_halves_by_the_mean_of_what_lies_inside(size: tuple[int, int
             rows = [k for k in (2 * i - 1, 2 * i, 2 * i + 1) if 0 <= k < h]
             columns = [k for k in (2 * j - 1, 2 * j, 2 * j + 1) if 0 <= k < w]
             literal[0, 0, i, j] = sum(x[0, 0, a, b] for a in rows for b in columns) / (len(rows) * len(columns))
-    torch.testing.assert_close(halved_by_nine(x), literal)
+    torch.testing.assert_close(halve_by_nine(x), literal)
 
 
 @torch.no_grad()
@@ -231,7 +231,7 @@ def test_multi_scale_patch_discriminators_against_a_literal_transcription() -> N
 
     literal = []
     for scale in network.scales:
-        x, outputs = image if not literal else halved_by_nine(image), []
+        x, outputs = image if not literal else halve_by_nine(image), []
         for index, stride in enumerate((2, 2, 2, 1, 1)):
             layer = scale.layers[index]  # type: ignore[union-attr, index]
             convolution = layer if index == 4 else layer[0]  # type: ignore[index]

@@ -14,7 +14,7 @@ from dermsynth.models.layers.shapes import Shape, parse_shape
 from dermsynth.models.stylegan2_ada import StyleGAN2ADA, auto, laptop
 from dermsynth.rng import Draws
 from dermsynth.training.data import Plan, resolve
-from dermsynth.training.optimisation import Updater, slowed
+from dermsynth.training.optimisation import Updater, scale_rate
 from tests.models.test_contract import make, steps
 
 COUNT, SHOWN = 8, 40_000
@@ -232,11 +232,11 @@ def test_r3gan_keeps_a_loaded_average_too() -> None:
 
 def test_a_factor_multiplies_every_learning_rate() -> None:
     player = make("stylegan2-ada", "16").players()["generator"]
-    assert slowed(player, 0.5).learning_rate == player.learning_rate / 2
-    assert slowed(player, 1.0) is player
+    assert scale_rate(player, 0.5).learning_rate == player.learning_rate / 2
+    assert scale_rate(player, 1.0) is player
     scheduled = make("r3gan").players()["generator"]
     assert scheduled.schedule is not None
-    slow = slowed(scheduled, 0.25).schedule
+    slow = scale_rate(scheduled, 0.25).schedule
     assert slow is not None
     assert slow(100) == (pytest.approx(scheduled.schedule(100)[0] / 4), scheduled.schedule(100)[1])
 

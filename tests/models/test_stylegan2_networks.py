@@ -85,7 +85,7 @@ def test_parameters_of_auto_are_the_papers_layer_by_layer(resolution: int, base:
 
 def test_mixing_takes_the_other_w_from_the_cutoff_on() -> None:
     generator = _generator()
-    mixed = generator.mixed(torch.zeros(2, 8), torch.ones(2, 8), torch.tensor([1, 4]))
+    mixed = generator.mix(torch.zeros(2, 8), torch.ones(2, 8), torch.tensor([1, 4]))
     assert mixed[:, :, 0].tolist() == [[0, 1, 1, 1, 1, 1], [0, 0, 0, 0, 1, 1]]
 
 
@@ -163,7 +163,7 @@ def test_in_float16_no_layer_of_the_discriminator_runs_over(monkeypatch: pytest.
     seen.clear()
     discriminator(image, torch.zeros(4, 0))
     assert max(seen) > 1000, "float32 is not cut off"
-    monkeypatch.setattr("dermsynth.models.stylegan2_networks.clamped", lambda x, limit: x)
+    monkeypatch.setattr("dermsynth.models.stylegan2_networks.clamp_magnitude", lambda x, limit: x)
     assert not torch.isfinite(discriminator(image, torch.zeros(4, 0), torch.float16)).all()
 
 

@@ -11,8 +11,10 @@ from dermsynth.errors import UserError
 from dermsynth.images import AI_SOURCE, read_image
 from dermsynth.io import read_json, write_json
 from dermsynth.locks import folder_lock
-from dermsynth.sampling.generate import generate, image_name, load_generator
+from dermsynth.sampling.generate import generate, image_name
+from dermsynth.sampling.generator import load_generator
 from dermsynth.training import checkpoints
+from tests.warm import SOURCES, start_group
 
 
 def _bytes(folder: Path) -> dict[str, bytes]:
@@ -45,15 +47,22 @@ def test_an_interrupted_set_is_completed_and_equals_an_undisturbed_one(run: Path
     assert whole.table.equals(parts.table)
 
 
-def test_several_processes_write_the_same_set(run: Path, tmp_path: Path) -> None:
-    generate(load_generator(run, device="cpu"), {"melanoma": 40}, tmp_path / "one")
-    code = (
-        "import sys; from pathlib import Path; from dermsynth.sampling.generate import generate, load_generator; "
-        "generate(load_generator(Path(sys.argv[1]), device='cpu'), {'melanoma': 40}, Path(sys.argv[2]))"
-    )
-    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
-    call = [*launch, sys.executable, "-c", code, str(run), str(tmp_path / "two")]
-    subprocess.run(call, check=True, timeout=400, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+def _generate(run: Path, out: Path) -> None:
+    generate(load_generator(run, device="cpu"), {"melanoma": 40}, out)
+
+
+@pytest.mark.parametrize("launcher", ["processes", pytest.param("torchrun", marks=pytest.mark.slow)])
+def test_several_processes_write_the_same_set(launcher: str, run: Path, tmp_path: Path) -> None:
+    _generate(run, tmp_path / "one")
+    if launcher == "torchrun":
+        code = "import sys; from pathlib import Path; from tests.sampling.test_generate import _generate; _generate(*map(Path, sys.argv[1:]))"
+        call = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--no-python"]
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": SOURCES}
+        words = [*call, sys.executable, "-c", code, str(run), str(tmp_path / "two")]
+        subprocess.run(words, check=True, timeout=400, capture_output=True, env=environment)
+    else:
+        for process in start_group(_generate, run, tmp_path / "two"):
+            assert process.wait(timeout=400) == 0, process.output()
     assert _bytes(tmp_path / "one") == _bytes(tmp_path / "two")
     assert (tmp_path / "one" / "metadata.csv").read_text() == (tmp_path / "two" / "metadata.csv").read_text()
 

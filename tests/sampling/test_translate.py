@@ -14,8 +14,9 @@ from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
 from dermsynth.report.run_report import write_run_report
-from dermsynth.sampling.generate import Generator, generate, load_generator
-from dermsynth.sampling.translate import from_maps, outside_change, translate
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import Generator, load_generator
+from dermsynth.sampling.translate import change_outside, from_maps, translate
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
 
@@ -26,12 +27,12 @@ Make = Callable[[str], Generator]
 def made(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Make:
     runs: dict[str, Path] = {}
 
-    def load(model: str) -> Generator:
-        if model not in runs:
-            runs[model] = tmp_path_factory.mktemp("translators") / model
-            config, chosen = tiny_config(phantom, recipe=model, images=48)
-            train(runs[model], config, chosen, device="cpu")
-        return load_generator(runs[model], device="cpu")
+    def load(name: str) -> Generator:
+        if name not in runs:
+            runs[name] = tmp_path_factory.mktemp("translators") / name
+            config, chosen = tiny_config(phantom, recipe=name, images=48)
+            train(runs[name], config, chosen, device="cpu")
+        return load_generator(runs[name], device="cpu")
 
     return load
 
@@ -60,11 +61,11 @@ def test_translations_say_where_they_come_from_and_what_changed_outside(
     assert again.content_hash == result.content_hash
 
 
-def test_outside_change_against_a_loop() -> None:
+def test_change_outside_against_a_loop() -> None:
     random = np.random.default_rng(0)
     images, changed = (random.integers(0, 256, (3, 3, 8, 8), np.uint8) for _ in range(2))
     masks = random.integers(0, 2, (3, 1, 8, 8), np.uint8)
-    for n, value in enumerate(outside_change(images, changed, masks)):
+    for n, value in enumerate(change_outside(images, changed, masks)):
         total = [
             abs(int(images[n, c, y, x]) - int(changed[n, c, y, x]))
             for c in range(3)
@@ -73,9 +74,9 @@ def test_outside_change_against_a_loop() -> None:
             if not masks[n, 0, y, x]
         ]
         assert value == pytest.approx(sum(total) / len(total))
-    assert (outside_change(images, images, masks) == 0).all()
+    assert (change_outside(images, images, masks) == 0).all()
     inside = np.where(masks > 0, changed, images)
-    assert (outside_change(images, inside, masks) == 0).all()
+    assert (change_outside(images, inside, masks) == 0).all()
 
 
 def test_masks_of_another_set_are_used_in_turn(made: Make, phantom: DataSet, tmp_path: Path) -> None:

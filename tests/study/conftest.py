@@ -1,26 +1,23 @@
 """A small study of drawn images, and its server as a real process."""
 
 import os
-import resource
 import shutil
-import socket
 import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import httpx
 import pytest
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.io import read_json, write_json
 from dermsynth.study.create import Study, create_study
+from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
 from dermsynth.study.serve import open_live_study
 from dermsynth.study.service import LiveStudy, invite
+from tests.warm import WAIT, Warm, free_port, start_verb, wait_for_server
 
 PROTOCOL = """
 positive = "synthetic"
@@ -54,8 +51,6 @@ type = "text"
 required = false
 """
 TOKEN = "an organiser's long token"
-WAIT = 300
-"""Seconds after which a server counts as stuck, on a machine however busy."""
 
 
 def small_protocol(folder: Path, *, back: bool = False, feedback: bool = False, exposure: int = 0) -> str:
@@ -63,6 +58,10 @@ def small_protocol(folder: Path, *, back: bool = False, feedback: bool = False, 
     text = PROTOCOL.format(back=str(back).lower(), feedback=str(feedback).lower(), exposure=exposure)
     path.write_text(text)
     return str(path)
+
+
+def read_protocol(place: str) -> Protocol:
+    return parse_protocol(protocol_text(place), place)
 
 
 def drawn_sides(out: Path) -> tuple[DataSet, DataSet]:
@@ -92,7 +91,7 @@ def small(sides: tuple[DataSet, DataSet], tmp_path: Path) -> Study:
 class Server:
     """A server process, where it listens, and its database if that is not in the study's folder."""
 
-    process: subprocess.Popen[bytes]
+    process: Warm
     url: str
     folder: Path
     database: str = ""
@@ -110,39 +109,14 @@ class Server:
 
 
 def started(folder: Path, *arguments: str, port: int = 0, largest_file: int = 0, **environment: str) -> Server:
-    if not port:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-    command = [
-        sys.executable,
-        "-m",
-        "dermsynth.cli.app",
-        "study",
-        "serve",
-        str(folder),
-        "--port",
-        str(port),
-        *arguments,
-    ]
+    port = port or free_port()
     prefix = arguments[arguments.index("--prefix") + 1] if "--prefix" in arguments else ""
-
-    def limited() -> None:
-        if largest_file:
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest_file, largest_file))
-
     environment = {**os.environ, "DERMSYNTH_STUDY_TOKEN": TOKEN, **environment}
-    process = subprocess.Popen(command, env=environment, preexec_fn=limited)
+    words = ["study", "serve", folder, "--port", port, *arguments]
+    process = start_verb(*words, environment=environment, largest_file=largest_file)
     url = f"http://127.0.0.1:{port}{prefix}"
-    deadline = time.monotonic() + WAIT
-    while time.monotonic() < deadline:
-        try:
-            httpx.get(f"{url}/organise")
-            return Server(process, url, folder, environment.get("DERMSYNTH_STUDY_DATABASE", ""))
-        except httpx.TransportError:
-            assert process.poll() is None, "the server ended"
-            time.sleep(0.1)
-    raise AssertionError("the server does not answer")
+    wait_for_server(f"{url}/organise", process)
+    return Server(process, url, folder, environment.get("DERMSYNTH_STUDY_DATABASE", ""))
 
 
 @pytest.fixture
@@ -170,9 +144,7 @@ def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = Path(tempfile.mkdtemp(prefix="pg"))  # short: the path of a socket has at most 107 letters
     if other:
         shutil.chown(folder, "postgres")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     binary = programs[-1].parent
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1"
     steps = [

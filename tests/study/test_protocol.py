@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 
 from dermsynth.errors import UserError
-from dermsynth.study.protocol import BUILT_IN, Question, parse_protocol, protocol_text, read_protocol
+from dermsynth.study.protocol import BUILT_IN, Question, parse_protocol, protocol_text
 from dermsynth.study.texts import LANGUAGES, catalogue
 from dermsynth.study.web.pages import _keys
+from tests.study.conftest import read_protocol
 
 
 def test_the_documents_protocols_are_built_in() -> None:

@@ -1,34 +1,20 @@
 """Who trains together: variables of torchrun and SLURM, right, missing, wrong; and whom a process waits for."""
 
+import logging
 import os
 import signal
-import socket
-import subprocess
-import sys
 import time
-from pathlib import Path
 
 import pytest
+import torch
 
 from dermsynth.errors import UserError
+from dermsynth.training import distributed
 from dermsynth.training.distributed import Place, place_in_group
+from tests.warm import Warm, free_port, start
 
 MEETING = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "29500"}
 STEP = {"SLURM_STEP_ID": "0", "SLURM_PROCID": "1", "SLURM_NTASKS": "2"}
-JOIN = """
-import logging
-import torch
-from dermsynth.errors import UserError
-from dermsynth.training import distributed as processes
-logging.basicConfig(level="INFO")
-try:
-    processes.start("cpu")
-    print(int(processes.total(torch.tensor(processes.rank() + 1))), processes.count())
-except UserError as error:
-    print(error)
-finally:
-    processes.stop()
-"""
 
 
 @pytest.mark.parametrize(
@@ -92,24 +78,25 @@ def test_what_contradicts_itself_or_misses_is_one_line(environment: dict[str, st
     assert "\n" not in str(caught.value)
 
 
-def _free_port() -> str:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return str(one.getsockname()[1])
+def _join() -> None:
+    logging.basicConfig(level="INFO")
+    try:
+        distributed.start("cpu")
+        print(int(distributed.total(torch.tensor(distributed.rank() + 1))), distributed.count())
+    except UserError as error:
+        print(error)
+    finally:
+        distributed.stop()
 
 
-def _joining(**environment: str) -> "subprocess.Popen[str]":
+def _joining(**environment: str) -> Warm:
     clean = {k: v for k, v in os.environ.items() if not k.startswith(("SLURM", "MASTER", "WORLD", "RANK"))}
-    source = str(Path(__file__).parents[2] / "src")
-    whole = {**clean, "OMP_NUM_THREADS": "1", "PYTHONPATH": source, "MASTER_ADDR": "127.0.0.1", **environment}
-    return subprocess.Popen(
-        [sys.executable, "-c", JOIN], env=whole, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return start(_join, environment={**clean, "MASTER_ADDR": "127.0.0.1", **environment})
 
 
 def test_two_tasks_of_a_step_meet_and_lonely_ones_stop() -> None:
     """Two that meet; a first one and a second one whose partners never come; one whose place has no name: all at once."""
-    meeting, first, second = _free_port(), _free_port(), _free_port()
+    meeting, first, second = str(free_port()), str(free_port()), str(free_port())
     pair = [_joining(**STEP | {"SLURM_PROCID": n}, MASTER_PORT=meeting, DERMSYNTH_WAIT="390") for n in "01"]
     lonely = [
         _joining(**STEP | {"SLURM_PROCID": "0"}, MASTER_PORT=first, DERMSYNTH_WAIT="3"),
@@ -128,21 +115,21 @@ def test_two_tasks_of_a_step_meet_and_lonely_ones_stop() -> None:
 
 
 def test_a_batch_script_trains_alone_and_says_so() -> None:
-    out, errors = _joining(SLURM_NTASKS="2", SLURM_PROCID="0", MASTER_PORT=_free_port()).communicate(timeout=400)
+    out, errors = _joining(SLURM_NTASKS="2", SLURM_PROCID="0", MASTER_PORT=str(free_port())).communicate(timeout=400)
     assert out == "1 1\n"
     assert "SLURM_NTASKS is 2, and this process was not started by srun: it works alone" in errors
 
 
 def test_a_process_that_waits_hears_signals() -> None:
-    process = _joining(**STEP | {"SLURM_PROCID": "0"}, MASTER_PORT=_free_port(), DERMSYNTH_WAIT="3600")
-    assert process.stderr is not None
-    while "waiting for the others" not in process.stderr.readline():
+    process = _joining(**STEP | {"SLURM_PROCID": "0"}, MASTER_PORT=str(free_port()), DERMSYNTH_WAIT="3600")
+    while "waiting for the others" not in process.output()[1]:
         assert process.poll() is None
+        time.sleep(0.05)
     time.sleep(0.5)
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=400) != 0
 
 
 def test_the_patience_must_be_a_number() -> None:
-    out, _ = _joining(**STEP, MASTER_PORT=_free_port(), DERMSYNTH_WAIT="soon").communicate(timeout=400)
+    out, _ = _joining(**STEP, MASTER_PORT=str(free_port()), DERMSYNTH_WAIT="soon").communicate(timeout=400)
     assert out == "DERMSYNTH_WAIT='soon': must be a number of seconds above 0\n"

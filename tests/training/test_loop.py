@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import pytest
 import torch
 
 from dermsynth.data.cache import Decoding
-from dermsynth.data.dataset import DataSet
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.training_set import training_set
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
@@ -21,31 +22,27 @@ from dermsynth.locks import folder_lock
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.training import checkpoints
 from dermsynth.training.benchmark import measure
+from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
 from dermsynth.training.config import RunConfig, TrainingSettings, read_config, validated
 from dermsynth.training.health import Alarms, spread
-from dermsynth.training.loop import Trainer, train
+from dermsynth.training.loop import Interrupted, Trainer, train
 from dermsynth.training.optimisation import TrainingStopped
+from dermsynth.training.snapshot import Glimpse, Watcher
 from tests.conftest import tiny_config
-from tests.models.test_contract import SOURCES
-
-WORKER = """
-import sys
-from pathlib import Path
-from dermsynth.data.dataset import open_data_set
-from dermsynth.training.loop import Interrupted, train
-from tests.conftest import tiny_config
-config, chosen = tiny_config(open_data_set(Path(sys.argv[1])), images=int(sys.argv[3]), snapshot=24)
-try:
-    train(Path(sys.argv[2]), config, chosen, device="cpu")
-except Interrupted:
-    sys.exit(130)
-"""
+from tests.warm import Warm, start, start_verb
 
 
-def _start(data: DataSet, folder: Path, images: int) -> subprocess.Popen[bytes]:
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": SOURCES}
-    command = [sys.executable, "-c", WORKER, str(data.folder), str(folder), str(images)]
-    return subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+def _train(data: Path, folder: Path, images: int) -> int:
+    config, chosen = tiny_config(open_data_set(data), images=images, snapshot=24)
+    try:
+        train(folder, config, chosen, device="cpu")
+    except Interrupted:
+        return 130
+    return 0
+
+
+def _start(data: DataSet, folder: Path, images: int) -> Warm:
+    return start(_train, data.folder, folder, images)
 
 
 def _lines(log: Path) -> int:
@@ -71,6 +68,69 @@ def test_a_run_is_one_folder(run: Path) -> None:
     assert all("augmentation_p" in line["statistics"] for line in losses)
     assert json.loads((run / "best.json").read_text()) == {"images": 64, "value": 36.0}
     assert read_image(run / "samples" / "000000064.png").shape == (4 * 18 - 2, 8 * 18 - 2, 3)
+
+
+class Recorder(Callback):
+    """Writes down what it is told."""
+
+    def __init__(self) -> None:
+        self.events: list[tuple[str, int]] = []
+        self.lines: list[LogLine] = []
+
+    def start(self, training: TrainingStart) -> None:
+        self.events.append(("start", training.images))
+
+    def end_step(self, images: int, batch: int) -> None:
+        self.events.append(("step", images))
+
+    def log(self, line: LogLine) -> None:
+        self.lines.append(line)
+
+    def measure(self, images: int, figures: Mapping[str, float]) -> None:
+        self.events.append(("measure", int(figures["figure"])))
+
+    def close(self) -> None:
+        self.events.append(("close", 0))
+
+
+def test_callbacks_hear_of_steps_log_lines_and_measurements(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=24, recipe="dcgan", snapshot=16)
+    recorder = Recorder()
+    watchers = [Watcher(lambda glimpse: {"figure": float(glimpse.images_shown)})]
+    train(tmp_path / "run", config, chosen, watchers=watchers, callbacks=[recorder], device="cpu")
+    assert recorder.events == [
+        ("start", 0), ("measure", 0), ("step", 8), ("step", 16), ("measure", 16), ("step", 24), ("measure", 24), ("close", 0),
+    ]  # fmt: skip
+    written = [line for line in read_json_lines(tmp_path / "run" / "log.jsonl") if "losses" in line]
+    assert [line.model_dump() for line in recorder.lines] == written
+
+
+def test_the_best_checkpoint_is_chosen_by_the_figure_that_is_named(phantom: DataSet, tmp_path: Path) -> None:
+    def figures(glimpse: Glimpse) -> dict[str, float]:
+        return {"rises": float(glimpse.images_shown), "falls": float(-glimpse.images_shown)}
+
+    config, chosen = tiny_config(phantom, images=32, recipe="dcgan", snapshot=16)
+    for name, best in (("rises", 16), ("falls", 32)):
+        watchers = [Watcher(lambda glimpse: {"other": 0.0}), Watcher(figures, best_by=name)]
+        train(tmp_path / name, config, chosen, watchers=watchers, device="cpu")
+        assert checkpoints.find(tmp_path / name, "best").images == best
+        assert checkpoints.find(tmp_path / name).state.best_by == name
+    for name in ("", "other"):
+        run = tmp_path / f"none-{name}"
+        train(run, config, chosen, watchers=[Watcher(figures, best_by=name)], device="cpu")
+        assert checkpoints.find(run).state.best is None
+
+
+def test_callbacks_are_closed_where_one_fails(phantom: DataSet, tmp_path: Path) -> None:
+    class Failing(Callback):
+        def end_step(self, images: int, batch: int) -> None:
+            raise UserError("enough")
+
+    config, chosen = tiny_config(phantom, images=24, recipe="dcgan")
+    recorder = Recorder()
+    with pytest.raises(UserError, match="enough"):
+        train(tmp_path / "run", config, chosen, callbacks=[recorder, Failing()], device="cpu")
+    assert recorder.events[-1] == ("close", 0)
 
 
 def test_every_random_kill_leaves_a_run_that_ends_the_same(phantom: DataSet, tmp_path: Path) -> None:
@@ -221,15 +281,13 @@ def test_a_full_disk_is_one_line_and_leaves_a_run_that_goes_on(phantom: DataSet,
     """Files may not grow beyond 200 KiB, as on a disk that is full; the checkpoint before is whole."""
     words = ["train", "dcgan", "--data", str(phantom.folder), "--out", str(tmp_path / "run"), "--resolution", "16", "--batch", "8",
              "--images", "16", "--unconditional", "--device", "cpu"]  # fmt: skip
-    command = ["bash", "-c", f"ulimit -f 200; exec {sys.executable} -m dermsynth.cli.app " + " ".join(words)]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    full = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=400, check=False)
+    full = start_verb(*words, largest_file=200 * 1024)
+    _, errors = full.communicate(timeout=400)
     assert full.returncode == 1
-    assert full.stderr.splitlines()[-1].startswith("dermsynth: ")
-    assert "free some space and repeat the command" in full.stderr.splitlines()[-1]
-    assert "Traceback" not in full.stderr
-    command = [sys.executable, "-m", "dermsynth.cli.app", *words]
-    subprocess.run(command, capture_output=True, env=environment, timeout=400, check=True)
+    assert errors.splitlines()[-1].startswith("dermsynth: ")
+    assert "free some space and repeat the command" in errors.splitlines()[-1]
+    assert "Traceback" not in errors
+    assert start_verb(*words).wait(timeout=400) == 0
     assert checkpoints.find(tmp_path / "run").images == 16
 
 

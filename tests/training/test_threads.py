@@ -15,7 +15,7 @@ from dermsynth.training.callbacks import TrainingStart
 from dermsynth.training.display import Display
 from dermsynth.training.loop import build, train
 from dermsynth.training.pace import LEAST, Pace
-from dermsynth.training.threads import fastest, recorded, use_threads
+from dermsynth.training.threads import fastest, recorded_threads, use_threads
 from tests.conftest import tiny_config
 
 
@@ -84,7 +84,7 @@ def test_a_run_remembers_its_threads(phantom: DataSet, tmp_path: Path, caplog: p
     caplog.set_level("INFO", "dermsynth")
     config, chosen = tiny_config(phantom, images=16, recipe="dcgan")
     train(tmp_path / "run", config, chosen, device="cpu")
-    assert recorded(tmp_path / "run") == 1
+    assert recorded_threads(tmp_path / "run") == 1
     assert checkpoints.find(tmp_path / "run").state.threads == 1
     torch.set_num_threads(2)
     longer, chosen = tiny_config(phantom, images=24, recipe="dcgan")
@@ -115,26 +115,26 @@ def test_a_stall_is_seen_within_a_step_and_over_many() -> None:
     now = _steps(pace, 0.0, 20, 1.0)
     assert pace.usual == pytest.approx(8)
     pace.begin(now, 8)
-    assert pace.stalled(now + 4) is None
-    assert pace.stalled(now + 19) is None
-    assert pace.stalled(now + 95) == pytest.approx(8 / 95)
+    assert pace.stalled_rate(now + 4) is None
+    assert pace.stalled_rate(now + 19) is None
+    assert pace.stalled_rate(now + 95) == pytest.approx(8 / 95)
     pace.end(now + 95)
-    assert pace.stalled(now + 95) == pytest.approx(8 / 95)
+    assert pace.stalled_rate(now + 95) == pytest.approx(8 / 95)
     now = _steps(pace, now + 95, 1, 1.0)
-    assert pace.stalled(now) is None
+    assert pace.stalled_rate(now) is None
     now = _steps(pace, now, 2, 6.0)
-    assert pace.stalled(now) is None  # slow, but not for long
+    assert pace.stalled_rate(now) is None  # slow, but not for long
     now = _steps(pace, now, 3, 6.0)
-    assert pace.stalled(now) == pytest.approx(8 / 6)
+    assert pace.stalled_rate(now) == pytest.approx(8 / 6)
 
 
 def test_slower_by_half_is_no_stall_and_a_new_pace_becomes_the_usual_one() -> None:
     pace = Pace()
     now = _steps(pace, 0.0, LEAST, 1.0)
     now = _steps(pace, now, 100, 2.0)
-    assert pace.stalled(now) is None
+    assert pace.stalled_rate(now) is None
     now = _steps(pace, now, 100, 20.0)  # larger images from now on
-    assert pace.stalled(now) is None
+    assert pace.stalled_rate(now) is None
 
 
 def test_a_stall_is_said_in_the_progress_line(

@@ -171,7 +171,8 @@ def phantom(shell: Shell, out: Path, count: int, *flags: object) -> Path:
     return out
 
 
-ASSESSMENT, UTILITY, AUDIT = "assessment.json", "utility.json", "audit.json"
+ASSESSMENT, GATE_TABLE = "assessment/assessment.json", "assessment/copies.csv"
+UTILITY, AUDIT = "utility.json", "audit.json"
 LOG = ("images", "losses", "statistics", "metrics")
 """What of a line of a run's log is compared: nothing of its speed or memory."""
 FIGURE = ("value", "low", "high", "synthetic", "real", "floor", "matched", "half")
@@ -188,9 +189,9 @@ AUDITED = ("classes", "sizes", "splits", "duplicates", "leaks", "telling", "colu
 COPIES = ("copy_score", "copy_of", "copy_lying", "copy_flag")
 
 
-def table(data: Path) -> pd.DataFrame:
-    """The table of a data set, all of it text."""
-    return pd.read_csv(data / "metadata.csv", dtype=str, keep_default_na=False)
+def table(data: Path, name: str = "metadata.csv") -> pd.DataFrame:
+    """The table of a data set, or another one in its folder, all of it text."""
+    return pd.read_csv(data / name, dtype=str, keep_default_na=False)
 
 
 def images(data: Path, per_class: int | None = None) -> list[NDArray[np.uint8]]:
@@ -259,13 +260,13 @@ def resumed(family: str) -> Callable[[Shell, Path], Figures]:
 
 def evaluated(shell: Shell, place: Path) -> Figures:
     synthetic = evaluate(shell, place)
-    found = json.loads((synthetic / ASSESSMENT).read_text())
+    found, gate = json.loads((synthetic / ASSESSMENT).read_text()), table(synthetic, GATE_TABLE)
     return {
         "figures": _by(found["measurements"], ("group", "metric"), FIGURE),
         "labels": _by(found["label_fidelity"], ("label",), RECOGNISED),
         "copying": _by(found["copying"], ("metric",), COPYING),
         "copy gate": _of(found["copy_gate"], GATE),
-        "copies": {name: values for name, values in columns(synthetic).items() if name in COPIES},
+        "copies": {name: [_number(value) for value in gate[name]] for name in COPIES},
         "closest": {name: _by(rows, ("file_name",), ("of", "value")) for name, rows in found["closest"].items()},
         "skin tones": found["skin_tones"],
         "embedding": [[point["x"], point["y"]] for part in found["embedding"] for point in part["points"]],

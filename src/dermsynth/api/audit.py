@@ -29,9 +29,9 @@ class AuditResult:
     bias_refused: str = ""
 
     @property
-    def findings(self) -> list[str]:
+    def findings(self) -> tuple[str, ...]:
         """What should be looked at, a sentence each."""
-        return list(self.content.findings)
+        return self.content.findings
 
     def to_frame(self) -> pd.DataFrame:
         """A row a finding."""

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from dermsynth.artefacts.annotations import annotate, claim_annotations
 from dermsynth.backbones.extractors import timm_network
 from dermsynth.backbones.mobilenet import MobileNetV2, imagenet_normalised, load_mobilenet
+from dermsynth.backbones.spec import parse_spec, split_spec
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.data.splits import joined_groups
@@ -40,18 +41,16 @@ class Pooled:
 
     def __init__(self, place: str) -> None:
         self.place = place
-        kind, _, path = place.partition("=")
-        if kind == "mobilenet" and path:
-            self.network: nn.Module = load_mobilenet(Path(path)).eval()
-        elif kind.startswith("timm:") and path:
-            self.network = timm_network(kind.removeprefix("timm:"), Path(path), "`model`")
+        spec = parse_spec(place, ["mobilenet=FILE", "timm:NAME=FILE"], "model")
+        if spec.kind == "mobilenet":
+            self.network: nn.Module = load_mobilenet(spec.path).eval()
         else:
-            raise UserError(f"`model` {place!r}: write mobilenet=FILE or timm:NAME=FILE")
+            self.network = timm_network(spec.name, spec.path, "`model`")
 
     @property
     def name(self) -> str:
         """The backbone without its file."""
-        return self.place.partition("=")[0]
+        return split_spec(self.place).without_place
 
     def __call__(self, images: NDArray[np.uint8]) -> Rows:
         """Rows of features."""

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from dermsynth.backbones.inception import SIZE, load_inception
 from dermsynth.backbones.mobilenet import imagenet_normalised, load_mobilenet
+from dermsynth.backbones.spec import TIMM, parse_spec
 from dermsynth.backbones.weights import INCEPTION, obtain
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
@@ -26,6 +27,8 @@ from dermsynth.io import file_hash
 Resizer = Literal["tensorflow", "antialiased"]
 BATCH = 32
 EMBEDDED, EMBEDDED_SIZE, EMBEDDED_SEED = "embedded", 64, 20180901
+FORMS = (EMBEDDED, "inception=FILE", "mobilenet=FILE", "timm:NAME", "timm:NAME=FILE")
+"""What names an extractor."""
 
 
 @dataclass(frozen=True)
@@ -107,37 +110,31 @@ class RandomFeatures(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """[n, 3, 64, 64] in 0 ... 255 -> [n, 246]: colour moments, and means of all and deviations of two layers."""
         x = (x / 127.5 - 1).contiguous(memory_format=torch.channels_last)
-        found = [x.mean(dim=(2, 3)), x.std(dim=(2, 3))]
+        features = [x.mean(dim=(2, 3)), x.std(dim=(2, 3))]
         for index, weight in enumerate(self.filters):
             x = F.leaky_relu(F.conv2d(x, weight, padding=1), 0.2)
             if index in (1, 3):
-                found += [x.mean(dim=(2, 3)), x.std(dim=(2, 3))]
+                features += [x.mean(dim=(2, 3)), x.std(dim=(2, 3))]
             x = F.avg_pool2d(x, 2)
-        return torch.cat(found, dim=1)
+        return torch.cat(features, dim=1)
 
 
 def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Extractor:
-    """Make an extractor from its specification.
+    """The extractor that a specification names.
 
     `embedded`; `inception=FILE` (weights of the FID Inception-v3) or `inception=download`; `mobilenet=FILE`;
     `timm:NAME=FILE`, or `timm:NAME` to download its pretrained weights.
 
     Raises UserError when the name or the file is not understood.
     """
-    kind, _, rest = specification.partition("=")
-    if kind == EMBEDDED:
-        return Extractor(
-            EMBEDDED, "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), EMBEDDED_SIZE
-        )
-    if kind == "inception":
-        return _inception(obtain(INCEPTION) if rest == "download" else Path(rest), resizer)
-    if kind == "mobilenet":
-        return _mobilenet(Path(rest))
-    if kind.startswith("timm:"):
-        return _timm(kind.removeprefix("timm:"), Path(rest) if rest else None)
-    raise UserError(
-        f"`extractor` {specification!r}: write embedded, inception=FILE, mobilenet=FILE, timm:NAME=FILE or classifier=DIR"
-    )
+    spec = parse_spec(specification, FORMS, "extractor")
+    if spec.kind == "inception":
+        return _inception(obtain(INCEPTION) if spec.place == "download" else spec.path, resizer)
+    if spec.kind == "mobilenet":
+        return _mobilenet(spec.path)
+    if spec.kind == TIMM:
+        return _timm(spec.name, spec.path if spec.place else None)
+    return Extractor(EMBEDDED, "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), EMBEDDED_SIZE)
 
 
 def _weights(path: Path) -> Path:

@@ -136,8 +136,8 @@ class Inception(nn.Module):
         weight = self.classes.double().numpy()
 
         def head(features: NDArray[np.float32]) -> NDArray[np.float64]:
-            found: NDArray[np.float64] = scipy.special.softmax(features.astype(np.float64) @ weight.T, axis=1)
-            return found
+            probabilities: NDArray[np.float64] = scipy.special.softmax(features.astype(np.float64) @ weight.T, axis=1)
+            return probabilities
 
         return head
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from dermsynth.backbones.extractors import timm_network
 from dermsynth.backbones.mobilenet import imagenet_normalised, load_mobilenet
+from dermsynth.backbones.spec import parse_spec
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
 from dermsynth.io import file_hash
@@ -39,38 +40,36 @@ class PerceptualDistance(nn.Module):
 
     def __init__(self, place: str) -> None:
         super().__init__()
-        name, equals, path = place.removeprefix("timm:").partition("=")
-        if not place.startswith("timm:") or not equals:
-            raise UserError(f"perceptual {place!r}: write timm:NAME=FILE, for example timm:vgg19=vgg19.safetensors")
-        network = timm_network(name, Path(path), "perceptual").requires_grad_(False)
+        spec = parse_spec(place, ["timm:NAME=FILE"], "perceptual")
+        network = timm_network(spec.name, spec.path, "`perceptual`").requires_grad_(False)
         if not hasattr(network, "forward_intermediates"):
             raise UserError(
-                f"perceptual {place!r}: this backbone does not show its layers; use another, for example vgg19"
+                f"`perceptual` {place!r}: this backbone does not show its layers; use another, for example vgg19"
             )
-        self._name = name
+        self._name = spec.name
         self._network: list[Any] = [network]  # in a list: not a sub-module, so never saved
 
-    def forward(self, real: Tensor, made: Tensor) -> Tensor:
+    def forward(self, real: Tensor, generated: Tensor) -> Tensor:
         """Two batches [n, 3, h, w] in [-1, 1] -> a number."""
         network = self._network[0].to(real.device)
         with torch.no_grad():
             wanted = self._layers(network, real)
-        found = self._layers(network, made)
+        layers = self._layers(network, generated)
         weights = layer_weights(len(wanted))
-        terms = [w * (a - b).abs().mean() for w, a, b in zip(weights, wanted, found, strict=True)]
+        terms = [w * (a - b).abs().mean() for w, a, b in zip(weights, wanted, layers, strict=True)]
         return torch.stack(terms).sum()
 
     def _layers(self, network: Any, image: Tensor) -> list[Tensor]:
         x = imagenet_normalised((image + 1) / 2)
         if self._name != "vgg19":
-            shown: list[Tensor] = network.forward_intermediates(x, intermediates_only=True)
-            return shown
-        found = []
+            layers: list[Tensor] = network.forward_intermediates(x, intermediates_only=True)
+            return layers
+        layers = []
         for index, layer in enumerate(network.features[: VGG19_LAYERS[-1] + 1]):
             x = layer(x)
             if index in VGG19_LAYERS:
-                found.append(x)
-        return found
+                layers.append(x)
+        return layers
 
 
 Layers = Callable[[Tensor], Iterator[Tensor]]
@@ -96,13 +95,13 @@ class PerceptualSpace:
 
     def vectors(self, images: Tensor) -> Tensor:
         """Float [n, 3, h, w] in [-1, 1] -> [n, d]."""
-        found = []
+        parts = []
         for number, layer in enumerate(self.layers(images)):
             unit = layer / (layer.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
             if self.weights is not None:
                 unit = unit * self.weights[number].sqrt()
-            found.append(unit.flatten(1) / (layer.shape[2] * layer.shape[3]) ** 0.5)
-        return torch.cat(found, dim=1)
+            parts.append(unit.flatten(1) / (layer.shape[2] * layer.shape[3]) ** 0.5)
+        return torch.cat(parts, dim=1)
 
     def distance(self, first: Tensor, second: Tensor) -> Tensor:
         """Of pairs, float [n, 3, h, w] in [-1, 1]: [n]."""
@@ -121,12 +120,8 @@ def load_perceptual(specification: str) -> PerceptualSpace:
 
     Raises UserError when the name or the file is not understood.
     """
-    kind, _, rest = specification.partition("=")
-    if kind == "lpips" and rest:
-        return _lpips(Path(rest))
-    if kind == "mobilenet" and rest:
-        return _mobilenet(Path(rest))
-    raise UserError(f"`perceptual` {specification!r}: write lpips=FILE or mobilenet=FILE")
+    spec = parse_spec(specification, ["lpips=FILE", "mobilenet=FILE"], "perceptual")
+    return _lpips(spec.path) if spec.kind == "lpips" else _mobilenet(spec.path)
 
 
 def _mobilenet(path: Path) -> PerceptualSpace:

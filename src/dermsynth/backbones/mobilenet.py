@@ -63,8 +63,8 @@ class MobileNetV2(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """[n, 3, h, w] -> [n, 1280]."""
-        found: Tensor = self.features(image).mean(dim=(2, 3))
-        return found
+        features: Tensor = self.features(image).mean(dim=(2, 3))
+        return features
 
 
 def imagenet_normalised(image: Tensor) -> Tensor:

@@ -44,10 +44,10 @@ def obtain(download: Download) -> Path:
                 with temporary.open("wb") as file:
                     for chunk in response.iter_bytes():
                         file.write(chunk)
-            found = file_hash(temporary)
-            if found != download.sha256:
+            checksum = file_hash(temporary)
+            if checksum != download.sha256:
                 raise UserError(
-                    f"{download.url}: checksum {found[:16]}..., expected {download.sha256[:16]}...; not kept"
+                    f"{download.url}: checksum {checksum[:16]}..., expected {download.sha256[:16]}...; not kept"
                 )
     except httpx.HTTPError as error:
         raise UserError(f"{download.url}: cannot be downloaded ({error}); name a local file: inception=FILE") from error

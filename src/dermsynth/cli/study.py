@@ -20,7 +20,7 @@ Numbers = Annotated[tuple[int, ...], Parameter(negative="")]
 def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: Seed = 0, unmatched: Switch = False) -> None:
     """Choose real and generated images by a protocol and put them into a new study.
 
-    Both kinds get the same shares of the same classes. What else tells them apart (artefacts and other columns, sizes,
+    Both kinds get the same shares of the same classes. What else differs between them (artefacts and other columns, sizes,
     formats, patients shown twice) is printed, and shown in the study's report.
 
     Parameters

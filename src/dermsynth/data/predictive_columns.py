@@ -9,11 +9,11 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-import scipy.special
-import scipy.stats
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from dermsynth.statistics.intervals import LEVEL
+from dermsynth.statistics.roc import delong_interval_of_folds
 from dermsynth.values import identifiers, is_missing, parse_number
 
 Kind = Literal["identifier", "constant", "number", "category"]
@@ -26,7 +26,6 @@ FEWEST = 20
 """Images of a class below which nothing is said about it."""
 EACH = 4
 """Fewer images a value, and a column of text names images, lesions or patients."""
-LEVEL = 0.95
 NOT_ASSESSED = frozenset({"file_name", "label", "group", "split", "seed", "structures", "edited_from", "inserted"})
 OWN_COLUMNS = ("found_", "score_", "probability_", "copy_"), ("_file_name", "_mask", "skin_tone")
 """Beginnings and endings of columns that the program adds: detections count once they are confirmed."""
@@ -133,16 +132,12 @@ def held_out_area(codes: Codes, truth: Truth, folds: list[Fold]) -> tuple[float,
     """
     if not folds:
         return (float("nan"),) * 3
-    parts = [
-        _area(truth[held], _shares(codes[known], truth[known], codes.max() + 1)[codes[held]]) for known, held in folds
-    ]
-    value, variance = float(np.mean([part[0] for part in parts])), sum(part[1] for part in parts) / len(parts) ** 2
+    parts = [(truth[held], _shares(codes[known], truth[known], codes.max() + 1)[codes[held]]) for known, held in folds]
+    value, low, high = delong_interval_of_folds(parts)
     if value in (0.0, 1.0):
         far = float(((1 - LEVEL) / 2) ** (1 / min(truth.sum(), (~truth).sum())))
         return (value, far, 1.0) if value else (value, 0.0, 1 - far)
-    reach = scipy.stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(variance) / (value * (1 - value))
-    low, high = scipy.special.expit(scipy.special.logit(value) + np.array([-reach, reach]))
-    return value, float(low), float(high)
+    return value, low, high
 
 
 def _shares(codes: Codes, truth: Truth, count: int) -> NDArray[np.float64]:
@@ -150,16 +145,6 @@ def _shares(codes: Codes, truth: Truth, count: int) -> NDArray[np.float64]:
     total, true = np.bincount(codes, minlength=count), np.bincount(codes[truth], minlength=count)
     shares: NDArray[np.float64] = (true + PRIOR * truth.mean()) / (total + PRIOR)
     return shares
-
-
-def _area(truth: Truth, scores: NDArray[np.float64]) -> tuple[float, float]:
-    """Area and its variance (DeLong et al. 1988), by ranks (Sun & Xu 2014)."""
-    positive, negative = scores[truth], scores[~truth]
-    together = scipy.stats.rankdata(np.concatenate([positive, negative]))
-    m, n = len(positive), len(negative)
-    beats = (together[:m] - scipy.stats.rankdata(positive)) / n
-    beaten = 1 - (together[m:] - scipy.stats.rankdata(negative)) / m
-    return float(beats.mean()), float(beats.var(ddof=1) / m + beaten.var(ddof=1) / n)
 
 
 def strongest(predictions: Sequence[ColumnPrediction]) -> list[ColumnPrediction]:

@@ -62,9 +62,9 @@ def copies_of(data_set: DataSet, place: Path | None = None) -> Copies | None:
     """
     for folder in places_of(data_set, place):
         if (folder / FACTS).exists() and (folder / TABLE).exists():
-            told = read_json(folder / FACTS)
-            if told.get("content_hash") == data_set.content_hash:
-                facts = CopyGateFacts.model_validate(told["copy_gate"])
+            document = read_json(folder / FACTS)
+            if document.get("content_hash") == data_set.content_hash:
+                facts = CopyGateFacts.model_validate(document["copy_gate"])
                 return checked_copies(data_set, facts, read_table(folder / TABLE), folder / TABLE)
     return None if place is not None else _in_its_table(data_set)
 

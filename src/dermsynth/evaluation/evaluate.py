@@ -12,7 +12,7 @@ from dermsynth.evaluation.feature_cache import embedding_view
 from dermsynth.evaluation.generator_metrics import Confidence, PathLength, generator_of, path_lengths
 from dermsynth.evaluation.inputs import ComparedSets, GroupComparison
 from dermsynth.evaluation.memorisation import copy_section
-from dermsynth.evaluation.results import RESULT, Evaluation, View, default_folder, evaluation_of, usefulness_of
+from dermsynth.evaluation.results import RESULT, Evaluation, default_folder, evaluation_of, usefulness_of
 from dermsynth.evaluation.sides import beyond_belief
 from dermsynth.evaluation.subgroups import Group, groups, skin_tone_groups, tone_shares, tones_measured, unmatched
 from dermsynth.evaluation.verdict import with_verdict
@@ -128,7 +128,7 @@ def _whole(sets: ComparedSets, columns: Sequence[str]) -> Evaluation:
             "label_fidelity": labels,
             "skin_tones": tone_shares(*appearances),
             "skin_tones_measured": tones_measured(*appearances),
-            "embedding": tuple(map(View.model_validate, embedding_view(synthetic, real, sets.features, sets.seed))),
+            "embedding": embedding_view(synthetic, real, sets.features, sets.seed),
         }
     )
 
@@ -141,7 +141,10 @@ def _path_lengths(sets: ComparedSets, paths: int) -> list[PathLength]:
     generator = generator_of(sets.synthetic)
     if generator is None:
         raise UserError(f"`path_lengths`: the run that made {sets.synthetic.folder} is not where it was; leave it out")
-    return path_lengths(generator, sets.perceptual, paths, sets.seed, [str(label) for label in sets.whole.labels])
+    labels = [str(label) for label in sets.whole.labels]
+    return path_lengths(
+        generator, sets.perceptual, paths, sets.seed, labels, resamples=sets.effort.mean_resamples
+    )  # fmt: skip
 
 
 def _measured(

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,14 @@ from dermsynth.backbones.extractors import Extractor
 from dermsynth.cache import cached_array
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
+from dermsynth.evaluation.results import Point, View
 from dermsynth.images import image_size
 from dermsynth.metrics.clinical_features import NAMES, appearance_found
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
 
-SHOWN = 400
+POINTS = 400
 """Images a side in the view."""
 Features = NDArray[np.floating]
 Plane = NDArray[np.float64]
@@ -28,44 +29,51 @@ Plane = NDArray[np.float64]
 
 def embedding_view(
     synthetic: DataSet, real: DataSet, features: tuple[Features, Features], seed: int
-) -> list[dict[str, Any]]:
+) -> tuple[View, ...]:
     """A view a method: its name, what it keeps, and a point an image, at most 400 a side drawn by `seed`.
 
-    Both sides lie in one plane, found from both together.
+    Both sides lie in one plane, computed from both together.
     """
     random = np.random.default_rng(seed)
-    chosen = [np.sort(random.permutation(len(side))[:SHOWN]) for side in features]
+    chosen = [np.sort(random.permutation(len(side))[:POINTS]) for side in features]
     rows = np.concatenate([side[index] for side, index in zip(features, chosen, strict=True)]).astype(np.float64)
     rows = (rows - rows.mean(axis=0)) / np.maximum(rows.std(axis=0), 1e-9)
-    points = [
-        {
-            "side": name,
-            "file_name": str(side.table["file_name"].iloc[i]),
-            "label": str(side.labels[i]) if side.classes else "",
-        }
-        for name, side, index in zip(("synthetic", "real"), (synthetic, real), chosen, strict=True)
-        for i in index
-    ]
-    return [
-        {"method": method, "note": note, "points": _placed(points, plane)}
+    images = [(side, name, i) for name, side, index in _named(synthetic, real, chosen) for i in index]
+    return tuple(
+        View(method=method, note=note, points=tuple(map(_point, images, plane)))
         for method, note, plane in _planes(rows, seed)
-    ]
+    )
 
 
-def _placed(points: list[dict[str, Any]], plane: Plane) -> list[dict[str, Any]]:
-    places = ({"x": round(float(x), 4), "y": round(float(y), 4)} for x, y in plane)
-    return [point | place for point, place in zip(points, places, strict=True)]
+Side = Literal["synthetic", "real"]
+
+
+def _named(
+    synthetic: DataSet, real: DataSet, chosen: list[NDArray[np.int64]]
+) -> tuple[tuple[Side, DataSet, NDArray[np.int64]], ...]:
+    return ("synthetic", synthetic, chosen[0]), ("real", real, chosen[1])
+
+
+def _point(image: tuple[DataSet, Side, int], place: NDArray[np.float64]) -> Point:
+    rows, side, index = image
+    return Point(
+        side=side,
+        file_name=str(rows.table["file_name"].iloc[index]),
+        label=str(rows.labels[index]) if rows.classes else "",
+        x=round(float(place[0]), 4),
+        y=round(float(place[1]), 4),
+    )
 
 
 def _planes(rows: Plane, seed: int) -> list[tuple[str, str, Plane]]:
     analysis = PCA(2, random_state=seed)
     plane = analysis.fit_transform(rows)
-    kept = f"{analysis.explained_variance_ratio_.sum():.0%} of the variance"
-    found = [("PCA", kept, _within_unit(plane))]
+    variance = f"{analysis.explained_variance_ratio_.sum():.0%} of the variance"
+    planes = [("PCA", variance, _within_unit(plane))]
     umap = _umap()
     if umap is not None:
-        found.append(("UMAP", "neighbourhoods, not distances", _within_unit(umap(rows, seed))))
-    return found
+        planes.append(("UMAP", "neighbourhoods, not distances", _within_unit(umap(rows, seed))))
+    return planes
 
 
 def _umap() -> Callable[[Plane, int], Plane] | None:
@@ -79,8 +87,8 @@ def _umap() -> Callable[[Plane, int], Plane] | None:
 def _within_unit(plane: Plane) -> Plane:
     """Moved and scaled into the unit square, both axes alike."""
     low, high = plane.min(axis=0), plane.max(axis=0)
-    found: Plane = (plane - (low + high) / 2) / max(float((high - low).max()), 1e-12) + 0.5
-    return found
+    scaled: Plane = (plane - (low + high) / 2) / max(float((high - low).max()), 1e-12) + 0.5
+    return scaled
 
 
 Images = NDArray[np.uint8]
@@ -98,17 +106,17 @@ def decoding_of(synthetic: DataSet) -> Decoding:
 
 def features(data_set: DataSet, images: Images, decoding: Decoding, extractor: Extractor) -> NDArray[np.float32]:
     """Features [n, d] of an extractor, which is part of the key."""
-    found: NDArray[np.float32] = _kept(
+    rows: NDArray[np.float32] = _cached(
         data_set, images, decoding, f"{extractor.identity}/{extractor.resizer}", "features", extractor
     )
-    return found
+    return rows
 
 
 def histograms(data_set: DataSet, images: Images, decoding: Decoding) -> dict[str, NDArray[np.float64]]:
     """Channel -> counts [n, bins]."""
     channels = list(colour_histograms(np.asarray(images[:1])))
-    found = _kept(data_set, images, decoding, f"colour/{VERSION}", "colours", _histograms_of)
-    return {name: found[:, index].astype(np.float64) for index, name in enumerate(channels)}
+    counts = _cached(data_set, images, decoding, f"colour/{VERSION}", "colours", _histograms_of)
+    return {name: counts[:, index].astype(np.float64) for index, name in enumerate(channels)}
 
 
 def _histograms_of(images: Images) -> NDArray[np.float32]:
@@ -117,15 +125,15 @@ def _histograms_of(images: Images) -> NDArray[np.float32]:
 
 def appearances(data_set: DataSet, images: Images, decoding: Decoding) -> NDArray[np.float64]:
     """Named features [n, 13], lesions found by colour in both sets alike; NaN where nothing, or no tone, could be measured."""
-    found = _kept(data_set, images, decoding, f"appearance/{VERSION}/{NAMES}", "appearance", _appearances_of)
-    return found.astype(np.float64)
+    rows = _cached(data_set, images, decoding, f"appearance/{VERSION}/{NAMES}", "appearance", _appearances_of)
+    return rows.astype(np.float64)
 
 
 def _appearances_of(images: Images) -> NDArray[np.float64]:
     return np.array(parallel_map(appearance_found, list(images)), np.float64)
 
 
-def _kept(
+def _cached(
     data_set: DataSet,
     images: Images,
     decoding: Decoding,

@@ -34,25 +34,25 @@ def judgements(estimates: Sequence[Estimate], question: Question) -> list[Judgem
     KID, MMD and FID at infinity have floors of about zero, of which nothing is a multiple: FID of the same features stands
     for them. Of distances of single colour channels the mean is judged: one may be small by chance.
     """
-    found: list[Judgement | None] = []
+    judged: list[Judgement | None] = []
     for id in dict.fromkeys(estimate.id for estimate in estimates):
         mine = [estimate for estimate in estimates if estimate.id == id]
         if id in METRICS and METRICS[id].question == question:
-            found += RULES[METRICS[id].floor](mine)
-    known = (judgement for judgement in found if judgement is not None)
+            judged += RULES[METRICS[id].floor](mine)
+    known = (judgement for judgement in judged if judgement is not None)
     return sorted(known, key=lambda judgement: (ORDER.index(judgement.light), -judgement.badness))
 
 
-def worst(found: Iterable[Judgement]) -> Light:
+def worst(judged: Iterable[Judgement]) -> Light:
     """The light of the worst estimate; "not measured" where there is none."""
-    return min((judgement.light for judgement in found), key=ORDER.index, default="not measured")
+    return min((judgement.light for judgement in judged), key=ORDER.index, default="not measured")
 
 
-def summary(found: Sequence[Judgement], most: int = 3) -> str:
+def summary(judged: Sequence[Judgement], most: int = 3) -> str:
     """The estimates that are not green, or else the worst of all, in words; at most three."""
-    bad = [judgement for judgement in found if judgement.light != "green"]
+    bad = [judgement for judgement in judged if judgement.light != "green"]
     if not bad:
-        return f"{found[0].says}; of {len(found)} figures none is farther from real images" if found else ""
+        return f"{judged[0].says}; of {len(judged)} figures none is farther from real images" if judged else ""
     more = f"; and {len(bad) - most} more" if len(bad) > most else ""
     return "; ".join(judgement.says for judgement in bad[:most]) + more
 

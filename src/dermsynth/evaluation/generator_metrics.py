@@ -19,7 +19,7 @@ from dermsynth.models.base import Condition
 from dermsynth.models.registry import family
 from dermsynth.models.sampler import CHUNK, confidence_of, noise_of, one_hot
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.statistics.intervals import percentile_bootstrap
 from dermsynth.training.checkpoints import NETWORK, Checkpoint, checkpoints
 from dermsynth.training.config import read_config
@@ -28,7 +28,6 @@ Array = NDArray[np.float64]
 Confidence = Callable[[DataSet, NDArray[np.uint8]], Array]
 """How sure a discriminator is that images [n, 3, h, w] of a set are real: [n]."""
 Ends = Literal["full", "end"]
-RESAMPLES = 500
 PATH_SEED = 500_000_000
 """Latents of paths are those of seeds from here on: not those of usual images."""
 
@@ -59,11 +58,11 @@ def with_run(synthetic: DataSet, run: Path | None) -> DataSet:
         raise UserError(f"`run` {run}: {synthetic.folder} does not say which checkpoint made it; leave `run` out")
     read_config(run)
     moved = {**synthetic.description, "generator": {**origin.document, "run": str(run.resolve())}}
-    found = DataSet(synthetic.folder, synthetic.table, moved)
-    if checkpoint_of(found) is None:
+    with_place = DataSet(synthetic.folder, synthetic.table, moved)
+    if checkpoint_of(with_place) is None:
         made_by = f"{origin.checkpoint[:16]} after {'?' if origin.images_shown is None else origin.images_shown} images"
         raise UserError(f"`run` {run}: holds no checkpoint that made {synthetic.folder} ({made_by})")
-    return found
+    return with_place
 
 
 def missing_run(synthetic: DataSet) -> str:
@@ -139,7 +138,13 @@ class PathLength:
 
 
 def path_lengths(
-    generator: Generator, perceptual: PerceptualSpace, paths: int, seed: int, labels: Sequence[str] = ()
+    generator: Generator,
+    perceptual: PerceptualSpace,
+    paths: int,
+    seed: int,
+    labels: Sequence[str] = (),
+    *,
+    resamples: int = 500,
 ) -> list[PathLength]:
     """Path lengths in Z, and in W where the family has one, over whole paths and at their ends.
 
@@ -149,15 +154,15 @@ def path_lengths(
     """
     if not generator.model.noise_shapes():
         return []
-    found, numbers = [], path_classes(labels, generator.config.data.classes, paths, seed)
+    figures, numbers = [], path_classes(labels, generator.config.data.classes, paths, seed)
     for space in ("Z", "W") if generator.model.has_style() else ("Z",):
         for path in ("full", "end"):
             lengths = _lengths(generator, perceptual, numbers, seed, space, path)
             interval = percentile_bootstrap(
-                lambda x, _: trimmed_mean(x), lengths, lengths, resamples=RESAMPLES, seed=seed
+                lambda x, _: trimmed_mean(x), lengths, lengths, resamples=resamples, seed=seed
             )
-            found.append(PathLength(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
-    return found
+            figures.append(PathLength(space, path, trimmed_mean(lengths), *interval, paths, perceptual.name, seed))
+    return figures
 
 
 def _lengths(
@@ -181,8 +186,8 @@ def _chunk(
     label = one_hot(numbers[chunk.start : chunk.stop], model.classes, torch.device("cpu"))
     first, second = (_noise(generator, [PATH_SEED + 2 * (seed + k) + end for k in chunk]) for end in (0, 1))
 
-    def of_style(w: Tensor) -> Tensor:
-        return model.of_style(w, first[1:])
+    def synthesise(w: Tensor) -> Tensor:
+        return model.synthesise(w, first[1:])
 
     def of_latent(z: Tensor) -> Tensor:
         length = z[0].numel() ** 0.5  # of normal numbers
@@ -191,7 +196,7 @@ def _chunk(
     ends = [model.style(side[0], label, None) if space == "W" else side[0].flatten(1) for side in (first, second)]
     start, end = (side for side in ends if side is not None)
     return perceptual_path_lengths(
-        of_style if space == "W" else of_latent, start, end, perceptual.distance,
+        synthesise if space == "W" else of_latent, start, end, perceptual.distance,
         between=lerp if space == "W" else slerp, path=path, generator=random,
     )  # fmt: skip
 

@@ -29,7 +29,7 @@ from dermsynth.statistics.intervals import percentile_bootstrap
 from dermsynth.training.config import read_config
 from dermsynth.training.data import data_trained_on
 
-RESAMPLES, CLOSEST = 500, 12
+CLOSEST = 12
 COMPARED, SIDE = 1000, 64
 """Images, and pixels of their smaller side, for which nearest neighbours are shown."""
 NEIGHBOURS = "neighbours.csv"
@@ -135,11 +135,11 @@ def flag_copies(
 
 
 def membership_by_discriminator(
-    discriminator: Confidence, known: Sources, decoding: Decoding, synthetic: int, seed: int
+    discriminator: Confidence, known: Sources, decoding: Decoding, synthetic: int, *, resamples: int, seed: int
 ) -> CopyEstimate:
     """Membership by the discriminator's confidence: how well it tells training images from held-out ones."""
     scores = [discriminator(side, np.asarray(decoded(side, decoding))) for side in (known.training, known.held_out)]
-    interval = percentile_bootstrap(membership_auc, scores[0], scores[1], resamples=RESAMPLES, seed=seed)
+    interval = percentile_bootstrap(membership_auc, scores[0], scores[1], resamples=resamples, seed=seed)
     value, sizes = membership_auc(scores[0], scores[1]), (synthetic, len(scores[0]), len(scores[1]))
     return copy_estimate("membership_discriminator", value, interval, 0.5, sizes, seed)
 
@@ -168,10 +168,10 @@ def check_copies(synthetic: DataSet, data: Path | None = None, *, fewest: int = 
     try:
         real = data_trained_on(read_config(run).data, data)
         folder, known = default_folder(synthetic, None), sources(synthetic, real)
-        found = flag_copies(synthetic, known, decoding_of(synthetic), folder, fewest=fewest)
+        copies = flag_copies(synthetic, known, decoding_of(synthetic), folder, fewest=fewest)
     except UserError as error:
         return CopyCheck(None, str(error).removesuffix(UNSEEN))
-    return CopyCheck(found.facts)
+    return CopyCheck(copies.facts)
 
 
 def reduced(decoding: Decoding) -> Decoding:
@@ -246,9 +246,16 @@ def copy_section(
     except UserError as error:
         return result.model_copy(update={"copying": None, "copying_refused": str(error)})
     of_synthetic, (trained, unseen) = sets.features.synthetic, map(sets.features_of, known)
-    estimates = copy_estimates(ThreeSets(of_synthetic, trained, unseen, sets.extractor.suffix, seed))
+    features, resamples = (
+        ThreeSets(of_synthetic, trained, unseen, sets.extractor.suffix, seed),
+        sets.effort.mean_resamples,
+    )
+    estimates = copy_estimates(features, resamples)
     if discriminator is not None:
-        estimates.append(membership_by_discriminator(discriminator, known, decoding, len(synthetic.table), seed))
+        count = len(synthetic.table)
+        estimates.append(
+            membership_by_discriminator(discriminator, known, decoding, count, resamples=resamples, seed=seed)
+        )
     closest = nearest_training_images(
         synthetic, known, decoding, (of_synthetic, trained), folder, sets.perceptual
     )  # fmt: skip

@@ -67,11 +67,11 @@ def remarks(synthetic: Side, real: Side, decoding: Decoding, trained: bool) -> t
     """
     sides = synthetic, real
     headers = [_headers(side) for side in sides]
-    found = [*_alike(*sides), *_labels(*sides), *_masks(*sides), *_formats(headers[0], headers[1], decoding)]
+    lines = [*_alike(*sides), *_labels(*sides), *_masks(*sides), *_formats(headers[0], headers[1], decoding)]
     for side, files in zip(sides, headers, strict=True):
-        found += [*_sizes(side, files, decoding, trained), *_repeats(side)]
-    found += _pixels(*sides)
-    return tuple(sorted(found, key=lambda remark: remark.level != "warning"))
+        lines += [*_sizes(side, files, decoding, trained), *_repeats(side)]
+    lines += _pixels(*sides)
+    return tuple(sorted(lines, key=lambda remark: remark.level != "warning"))
 
 
 def beyond_belief(estimates: Iterable[Estimate]) -> tuple[Remark, ...]:

@@ -30,9 +30,9 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
 
     Raises UserError when a column is missing.
     """
-    found = [Group(ALL, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
+    parts = [Group(ALL, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
     if synthetic.classes:
-        found += _by_value(synthetic.labels, real.labels, "")
+        parts += _by_value(synthetic.labels, real.labels, "")
     for column in columns:
         for side in (synthetic, real):
             if column not in side.table:
@@ -41,21 +41,21 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
                 ]
                 there = ", ".join(both) or "none"
                 raise UserError(f"`by` {column!r}: no such column in {side.folder}; columns of both sets: {there}")
-        found += _by_value(*_one_spelling(synthetic, real, column), f"{column}: ")
-    return found
+        parts += _by_value(*_one_spelling(synthetic, real, column), f"{column}: ")
+    return parts
 
 
 def unmatched(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[str]:
     """Classes, and values of the columns, that one side alone has: nothing is measured of them."""
-    found = []
+    lines = []
     both: list[tuple[str, tuple[NDArray[Any], NDArray[Any]]]]
     both = [("class", (synthetic.labels, real.labels))] if synthetic.classes else []
     both += [(column, _one_spelling(synthetic, real, column)) for column in columns]
-    for what, (made, kept) in both:
-        for side, mine, theirs in (("synthetic", made, kept), ("real", kept, made)):
+    for what, (of_synthetic, of_real) in both:
+        for side, mine, theirs in (("synthetic", of_synthetic, of_real), ("real", of_real, of_synthetic)):
             alone = sorted({str(value) for value in mine if value} - {str(value) for value in theirs})
-            found += [f"{what} {value!r}: only {side} images have it ({(mine == value).sum()})" for value in alone]
-    return found
+            lines += [f"{what} {value!r}: only {side} images have it ({(mine == value).sum()})" for value in alone]
+    return lines
 
 
 def skin_tone_groups(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> list[Group]:
@@ -75,13 +75,13 @@ def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> di
     """
     if min(tones_measured(synthetic, real).values()) < MEASURED:
         return {}
-    found: dict[str, dict[str, float]] = {}
+    shares: dict[str, dict[str, float]] = {}
     for side, angles in (("synthetic", synthetic), ("real", real)):
         tones = [tone for tone in tones_of(angles) if tone]
         for tone in tones:
-            found.setdefault(str(tone), {"synthetic": 0.0, "real": 0.0})[side] += 1 / len(tones)
-    order = sorted(found, key=lambda tone: -found[tone]["real"])
-    return {tone: {side: round(share, 4) for side, share in found[tone].items()} for tone in order}
+            shares.setdefault(str(tone), {"synthetic": 0.0, "real": 0.0})[side] += 1 / len(tones)
+    order = sorted(shares, key=lambda tone: -shares[tone]["real"])
+    return {tone: {side: round(share, 4) for side, share in shares[tone].items()} for tone in order}
 
 
 def tones_measured(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, float]:
@@ -106,8 +106,8 @@ def _one_spelling(synthetic: DataSet, real: DataSet, column: str) -> tuple[NDArr
     """Both sides' cells, empty where the value is missing, in the first of the spellings that mean the same."""
     spelling: dict[str, str] = {}
 
-    def told(side: DataSet) -> NDArray[np.object_]:
+    def cells_of(side: DataSet) -> NDArray[np.object_]:
         cells = [str(cell) for cell in side.table[column]]
         return np.array(["" if is_missing(c) else spelling.setdefault(plain_identifier(c), c) for c in cells], object)
 
-    return told(synthetic), told(real)
+    return cells_of(synthetic), cells_of(real)

@@ -65,13 +65,13 @@ def _line(question: str, light: Light, says: str, rule: str) -> Line:
 
 def _of_estimates(result: Evaluation, question: Question, group: str) -> Line:
     """The worst estimate decides; without a network's features only that something is wrong can be told."""
-    found = floors.judgements(result.of_group(group), question)
-    light = floors.worst(found)
-    if not found:
+    judgements = floors.judgements(result.of_group(group), question)
+    light = floors.worst(judgements)
+    if not judgements:
         return _line(question, "not measured", "too few images for figures", floors.RULE)
     if light != "red" and result.extractor.name == EMBEDDED:
-        return _line(question, "not measured", f"{NO_NETWORK}. By these: {floors.summary(found)}", floors.RULE)
-    return _line(question, light, floors.summary(found), floors.RULE)
+        return _line(question, "not measured", f"{NO_NETWORK}. By these: {floors.summary(judgements)}", floors.RULE)
+    return _line(question, light, floors.summary(judgements), floors.RULE)
 
 
 def _copying(result: Evaluation) -> Line:
@@ -81,14 +81,14 @@ def _copying(result: Evaluation) -> Line:
         f"distance ratio: interval below {NEARER:g}, {MUCH_NEARER:g}; membership by distance: interval above {TELLS:g}, "
         f"{TELLS_MUCH:g}"
     )
-    found = [*_shared(result), *_gate(result), *_closeness(result.copying or ())]
-    if not found:
+    findings = [*_shared(result), *_gate(result), *_closeness(result.copying or ())]
+    if not findings:
         return _line("copying", "not measured", result.copying_refused, rule)
-    worst = min((light for light, _ in found), key=ORDER.index)
+    worst = min((light for light, _ in findings), key=ORDER.index)
     if result.copy_gate is None:
-        found.append(("not measured", f"copy gate not run: {result.copying_refused}"))
-    bad = [says for light, says in found if light != "green"] if worst != "green" else []
-    return _line("copying", worst, "; ".join(bad or [says for _, says in found]), rule)
+        findings.append(("not measured", f"copy gate not run: {result.copying_refused}"))
+    bad = [says for light, says in findings if light != "green"] if worst != "green" else []
+    return _line("copying", worst, "; ".join(bad or [says for _, says in findings]), rule)
 
 
 def _shared(result: Evaluation) -> list[Finding]:
@@ -110,15 +110,15 @@ def _gate(result: Evaluation) -> list[Finding]:
 
 def _closeness(copying: Iterable[CopyEstimate]) -> list[Finding]:
     """What the estimates against held-out images say of the set as a whole."""
-    found: list[Finding] = []
+    findings: list[Finding] = []
     for estimate in copying:
         if estimate.id == "memorisation":
-            found.append((_falling(estimate.value, CLOSE, TOO_CLOSE), str(estimate)))
+            findings.append((_falling(estimate.value, CLOSE, TOO_CLOSE), str(estimate)))
         elif estimate.id == "distance_ratio":
-            found.append((_falling(estimate.high, NEARER, MUCH_NEARER), str(estimate)))
+            findings.append((_falling(estimate.high, NEARER, MUCH_NEARER), str(estimate)))
         elif estimate.id == "membership_distance":
-            found.append((_falling(-estimate.low, -TELLS, -TELLS_MUCH), str(estimate)))
-    return found
+            findings.append((_falling(-estimate.low, -TELLS, -TELLS_MUCH), str(estimate)))
+    return findings
 
 
 def _falling(value: float, amber: float, red: float) -> Light:

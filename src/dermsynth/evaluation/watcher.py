@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.training_set import TrainingSet
-from dermsynth.metrics.estimate import halves
+from dermsynth.metrics.estimate import halves, name_of
 from dermsynth.metrics.frechet import frechet_distance
 from dermsynth.metrics.kernels import kernel_distance
 from dermsynth.metrics.sliced_wasserstein import SMALLEST, descriptors, line_distance
@@ -38,41 +38,43 @@ def distance_watcher(images: Images, labels: NDArray[np.int64], count: int) -> W
 
     The Frechet distance and KID of the embedded features see colours and forms, and hardly noise and blur; distances of patches
     at every size of a pyramid (SWD, on fewer images and directions than in an evaluation) see these. Each is divided by that
-    between two halves of the training images, and the geometric mean of the ratios comes first: by it the best checkpoint is
-    chosen. Not by the largest, which would hide that the others get worse, nor by KID alone, which is blind to noise.
+    between two halves of the training images, and by the geometric mean of the ratios the best checkpoint is chosen. Not by
+    the largest, which would hide that the others get worse, nor by KID alone, which is blind to noise.
     Labels of generated images are those of the real images compared with.
     """
     extractor = load_extractor("embedded")
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[:count])
-    kept = np.asarray(images[chosen])
-    real, patches = extractor(kept), projected(kept[:PATCHED])
-    first, second = halves(len(kept), 0)
-    floors = _distances(real[first], real[second], projected(kept[first][:PATCHED]), projected(kept[second][:PATCHED]))
+    pixels = np.asarray(images[chosen])
+    real, patches = extractor(pixels), projected(pixels[:PATCHED])
+    first, second = halves(len(pixels), 0)
+    floors = _distances(
+        real[first], real[second], projected(pixels[first][:PATCHED]), projected(pixels[second][:PATCHED])
+    )
     seeds, classes = range(FIRST_SEED, FIRST_SEED + len(chosen)), [int(v) for v in labels[chosen]]
 
-    def watch(glimpse: Glimpse) -> Mapping[str, float]:
-        made = glimpse.generate(seeds, classes)
-        found = extractor(made)
-        distances = _distances(found, real, projected(made[:PATCHED]), patches)
+    def measure(glimpse: Glimpse) -> Mapping[str, float]:
+        generated = glimpse.generate(seeds, classes)
+        features = extractor(generated)
+        distances = _distances(features, real, projected(generated[:PATCHED]), patches)
         ratios = [max(distances[name], 1e-6) / max(floors[name], 1e-6) for name in distances]
         return {
             CHOOSING: float(np.exp(np.mean(np.log(ratios)))),
-            "KID-embedded x 1000": 1000 * kernel_distance(found, real),
+            name_of("kid", extractor.suffix): 1000 * kernel_distance(features, real),
             **distances,
         }
 
-    return watch
+    return Watcher(measure, best_by=CHOOSING)
 
 
 def _distances(
     features: NDArray[np.floating], others: NDArray[np.floating], patches: Projected, other_patches: Projected
 ) -> dict[str, float]:
     """Frechet distance of features, and distance of patches a level, the finest first."""
-    found = {"FID-embedded": frechet_distance(features, others)}
+    distances = {name_of("fid", "-embedded"): frechet_distance(features, others)}
     for level, (x, y) in enumerate(zip(patches, other_patches, strict=True)):
         name = "SWD, full size" if level == 0 else f"SWD, 1/{2**level} of the size"
-        found[name] = 1000 * float(np.mean([_line_distance(a, b) for a, b in zip(x, y, strict=True)]))
-    return found
+        distances[name] = 1000 * float(np.mean([_line_distance(a, b) for a, b in zip(x, y, strict=True)]))
+    return distances
 
 
 def projected(images: Images) -> Projected:
@@ -106,11 +108,11 @@ def discriminator_watcher(shown: TrainingSet, held_out: TrainingSet, count: int)
         chosen = np.sort(random.permutation(len(side.images))[:count])
         sides[name] = np.asarray(side.images[chosen]), [int(v) for v in side.labels[chosen]]
 
-    def watch(glimpse: Glimpse) -> Mapping[str, float]:
+    def measure(glimpse: Glimpse) -> Mapping[str, float]:
         labels = sides["held-out"][1]
-        made = glimpse.generate(range(FIRST_SEED, FIRST_SEED + len(labels)), labels), labels
-        found = {name: glimpse.confidence(*side) for name, side in {**sides, "generated": made}.items()}
-        means = {f"D({name})": float(values.mean()) for name, values in found.items() if values is not None}
+        generated = glimpse.generate(range(FIRST_SEED, FIRST_SEED + len(labels)), labels), labels
+        confidence = {name: glimpse.confidence(*side) for name, side in {**sides, "generated": generated}.items()}
+        means = {f"D({name})": float(values.mean()) for name, values in confidence.items() if values is not None}
         return means and {**means, "D(training) - D(held-out)": means["D(training)"] - means["D(held-out)"]}
 
-    return watch
+    return Watcher(measure)

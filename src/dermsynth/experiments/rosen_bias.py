@@ -25,7 +25,7 @@ from dermsynth.locks import claim_folder
 from dermsynth.models.registry import family
 from dermsynth.report.latents_report import as_text
 from dermsynth.report.page import bars
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.statistics.roc import delong_interval
 from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed
 from dermsynth.utility.classifier import Training, backbone
@@ -151,7 +151,7 @@ def _train_classifiers(setting: Setting, material: Material, sets: Sets, out: Pa
 
 
 def _check(setting: Setting, data_set: DataSet) -> None:
-    """What could not be used is told before the training."""
+    """Raise UserError for what could not be used, before the training."""
     asked = setting.options
     without = sorted({p.family for p in setting.plans.values() if not family(p.family).has_style()})
     if without:

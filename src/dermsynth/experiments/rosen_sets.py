@@ -19,7 +19,8 @@ from dermsynth.latents.datasets import edit_set
 from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
 from dermsynth.latents.samples import Samples, sampled
 from dermsynth.latents.space import Space
-from dermsynth.sampling.generate import Generator, generate
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import Generator
 from dermsynth.utility.material import FEWEST
 
 POOL, CANDIDATES = 2, 10
@@ -52,8 +53,8 @@ def synthetic_sets(
     everything = np.ones(len(pool.table), bool)
     free = scores_of(pool, decoding, target) < target.threshold
     untouched = free & ~scorer(ANY).shows(np.asarray(decoded(pool, decoding)))
-    kept = {"synthetic": everything, UNTARGETED: free, UNTOUCHED: untouched}
-    return {name: first(pool, mask, each) for name, mask in kept.items()}
+    masks = {"synthetic": everything, UNTARGETED: free, UNTOUCHED: untouched}
+    return {name: first(pool, mask, each) for name, mask in masks.items()}
 
 
 def usable(rows: DataSet, generator: Generator) -> bool:
@@ -78,13 +79,13 @@ def directions_of(
         "PCA": lambda: most_correlated(pca_directions(samples.points, CANDIDATES), samples),
         "SeFa": lambda: most_correlated(sefa_directions(space, CANDIDATES, None, samples.points), samples),
     }
-    found, left_out = {}, {}
+    directions, left_out = {}, {}
     for name, make in makers.items():
         try:
-            found[name] = replace(make(), name=name)
+            directions[name] = replace(make(), name=name)
         except UserError as error:
             left_out[f"edited, {name}"] = str(error)
-    return found, left_out
+    return directions, left_out
 
 
 def most_correlated(candidates: list[Direction], samples: Samples) -> Direction:
@@ -115,7 +116,7 @@ class SetsRequest:
 
 
 def prepare_sets(real: DataSet, space: Space, target: Scorer, request: SetsRequest, out: Path) -> Sets:
-    """Everything that is trained on and tested on; what is there from an earlier call is kept."""
+    """Everything that is trained on and tested on; sets of an earlier call are opened."""
     generator = space.generator
     data, shape = generator.config.data, generator.model.shape
     decoding = Decoding(shape.height, shape.width, data.crop, data.filter)

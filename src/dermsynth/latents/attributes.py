@@ -19,6 +19,7 @@ from dermsynth.artefacts.annotate import THRESHOLDS
 from dermsynth.artefacts.classifier import HEIGHT, WIDTH, Pooled, Rows, groups_of, load_detector, pooled_rows
 from dermsynth.artefacts.classifier import WEIGHTS as DETECTOR
 from dermsynth.artefacts.detection import ARTEFACTS, detect
+from dermsynth.backbones.spec import parse_spec
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
@@ -32,7 +33,7 @@ logger = logging.getLogger(__name__)
 Images = NDArray[np.uint8]
 Scores = NDArray[np.float64]
 CHUNK, PART, ANY = 32, 16, "any"
-KINDS = (*ARTEFACTS, ANY, "detector=DIR:LABEL", "column=DATA:NAME", "classifier=DIR")
+FORMS = (*ARTEFACTS, ANY, "detector=DIR:LABEL", "column=DATA:NAME", "classifier=DIR")
 
 
 @dataclass(frozen=True)
@@ -87,17 +88,15 @@ def scorer(place: str, model: str = "") -> Scorer:
 
 
 def _scorer(whole: str, model: str) -> Scorer:
-    kind, _, rest = whole.partition("=")
-    folder, _, name = rest.rpartition(":")
-    if kind in (*ARTEFACTS, ANY) and not rest:
-        return Scorer(kind, THRESHOLDS.get(kind, 1.0), partial(_classical, kind))
-    if kind == "detector" and rest:
+    kind, place, _ = parse_spec(whole, FORMS, "score")
+    folder, _, name = place.rpartition(":")
+    if kind == "detector":
         return _trained(Path(folder), name, model)
-    if kind == "column" and rest:
+    if kind == "column":
         return _column(Path(folder), name, model)
-    if kind == "classifier" and rest:
-        return _classifier(Path(rest))
-    raise UserError(f"`score` {whole!r}: write {', '.join(KINDS)}")
+    if kind == "classifier":
+        return _classifier(Path(place))
+    return Scorer(kind, THRESHOLDS.get(kind, 1.0), partial(_classical, kind))
 
 
 def _classical(name: str, images: Images) -> Scores:

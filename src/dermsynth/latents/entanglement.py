@@ -23,9 +23,9 @@ from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
 from dermsynth.segmentation.lesion import dice, lesion_mask
 from dermsynth.segmentation.skin import skin_tone
-from dermsynth.statistics.intervals import TAILS
+from dermsynth.statistics.intervals import mean_interval
 
-FEWEST, RESAMPLES, PART = 200, 1000, 64
+FEWEST, PART = 200, 64
 ABCD = ("asymmetry", "border_irregularity", "colour_variegation", "diameter_share")
 """What must not change if a direction is only about the artefact."""
 WINDOW = 7
@@ -127,10 +127,9 @@ class Observers:
 
 def compare_directions(
     space: Space, directions: Sequence[Direction], observers: Observers, *, seeds: Sequence[int], steps: Sequence[float],
-    truncation: float | None = None,
 ) -> EntanglementResult:  # fmt: skip
     """`entanglement` of directions of one generator, and their ranking."""
-    rows = entanglement(space, directions, observers, seeds=seeds, steps=steps, truncation=truncation)
+    rows = entanglement(space, directions, observers, seeds=seeds, steps=steps)
     return EntanglementResult(
         run=str(space.generator.run),
         checkpoint=space.generator.checkpoint.hash,
@@ -144,7 +143,6 @@ def compare_directions(
 
 def entanglement(
     space: Space, directions: Sequence[Direction], observers: Observers, *, seeds: Sequence[int], steps: Sequence[float],
-    truncation: float | None = None,
 ) -> list[EntanglementRow]:  # fmt: skip
     """For every direction and step, over the latents of the seeds: change of the target's score, and of what should stay.
 
@@ -154,7 +152,7 @@ def entanglement(
         raise UserError(f"`count` {len(seeds)}: at least {FEWEST} latents are needed")
     targets = space.generator.model.targets()
     labels = [targets[i % len(targets)] for i in range(len(seeds))]
-    points = space.points(list(seeds), labels, truncation)
+    points = space.points(list(seeds), labels, None)
     before = _observe(_images(space, points, seeds, labels), observers)
     rows = []
     pairs = [(direction, float(step)) for direction in directions for step in steps]
@@ -217,9 +215,7 @@ def figure(values: NDArray[np.float64]) -> Figure | None:
     known = values[np.isfinite(values)]
     if len(known) == 0:
         return None
-    draws = known[np.random.default_rng(0).integers(0, len(known), (RESAMPLES, len(known)))].mean(axis=1)
-    low, high = np.quantile(draws, TAILS)
-    return Figure(float(known.mean()), float(low), float(high), len(known))
+    return Figure(float(known.mean()), *mean_interval(known), len(known))
 
 
 def _appearances(images: Images) -> Appearances:

@@ -128,5 +128,5 @@ def appearance_found(image: Pixels) -> list[float]:
     """The features as a row, of an image uint8 [3, h, w] whose lesion is found by its colour; NaN where that fails."""
     require_pixels(image, "3 h w")
     pixels = np.ascontiguousarray(image.transpose(1, 2, 0))
-    found = appearance(pixels, lesion_mask(pixels))
-    return [np.nan] * len(NAMES) if found is None else [getattr(found, name) for name in NAMES]
+    features = appearance(pixels, lesion_mask(pixels))
+    return [np.nan] * len(NAMES) if features is None else [getattr(features, name) for name in NAMES]

@@ -191,8 +191,8 @@ def _jackknifed(
 def copy_estimates(sets: ThreeSets, resamples: int = 500) -> list[CopyEstimate]:
     """Authenticity, distance ratio, membership by distance, and C_T where there are images enough for it."""
     memorised = memorisation_of(sets)
-    found = [authenticity_of(sets), distance_ratio_of(sets), membership_of(sets, resamples)]
-    return found if memorised is None else [*found, memorised]
+    estimates = [authenticity_of(sets), distance_ratio_of(sets), membership_of(sets, resamples)]
+    return estimates if memorised is None else [*estimates, memorised]
 
 
 def _three_sets(

@@ -79,8 +79,8 @@ def fid_estimates(comparison: Comparison) -> list[Estimate]:
 
 def fid_infinity_estimates(comparison: Comparison) -> list[Estimate]:
     """FID at infinity in an evaluation."""
-    found = fid_infinity_between(comparison.features)
-    return [] if found is None else [found]
+    estimate = fid_infinity_between(comparison.features)
+    return [] if estimate is None else [estimate]
 
 
 def fid(
@@ -178,12 +178,12 @@ def fid_infinity(
     True
     """
     sides = feature_sides(real, synthetic, extractor, seed, white)
-    found = fid_infinity_between(sides)
-    if found is None:
+    estimate = fid_infinity_between(sides)
+    if estimate is None:
         dimensions = sides.real.shape[1]
         needed = -(-IMAGES_A_DIMENSION * dimensions * GROUPS // (GROUPS - 1))
         raise UserError(
             f"`synthetic`: {len(sides.synthetic)} images, `real`: {len(sides.real)} for {dimensions} features; at least "
             f"{needed} synthetic and {2 * needed} real ones are needed"
         )
-    return found
+    return estimate

@@ -24,10 +24,10 @@ def nearest(
     if len(y) < k + same:
         raise ValueError(f"{len(y)} rows have no {k} neighbours")
     x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
-    found = np.concatenate([block.topk(k, largest=False).indices.numpy() for _, block in squares(x, y, same=same)])
-    exact = np.stack([np.linalg.norm(x.astype(np.float64) - y[found[:, i]], axis=1) for i in range(k)], axis=1)
+    closest = np.concatenate([block.topk(k, largest=False).indices.numpy() for _, block in squares(x, y, same=same)])
+    exact = np.stack([np.linalg.norm(x.astype(np.float64) - y[closest[:, i]], axis=1) for i in range(k)], axis=1)
     order = np.argsort(exact, axis=1, kind="stable")
-    return np.take_along_axis(exact, order, axis=1), np.take_along_axis(found, order, axis=1)
+    return np.take_along_axis(exact, order, axis=1), np.take_along_axis(closest, order, axis=1)
 
 
 def squares(x: NDArray[np.floating], y: NDArray[np.floating], *, same: bool = False) -> Iterator[tuple[slice, Tensor]]:

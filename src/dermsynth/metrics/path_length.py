@@ -33,8 +33,8 @@ def path_classes(labels: Sequence[str], classes: Sequence[str], paths: int, seed
     known = [classes.index(label) for label in labels if label in classes]
     if not known:
         return np.arange(paths) % max(len(classes), 1)
-    found: NDArray[np.int64] = np.random.default_rng(seed).choice(np.array(known), paths)
-    return found
+    drawn: NDArray[np.int64] = np.random.default_rng(seed).choice(np.array(known), paths)
+    return drawn
 
 
 def perceptual_path_lengths(
@@ -61,8 +61,8 @@ def perceptual_path_lengths(
         first, second = (image_of(between(starts, ends, t + step)) for step in (0.0, epsilon))
         if crop is not None:
             first, second = crop(first), crop(second)
-        found: NDArray[np.float64] = distance(first, second).double().cpu().numpy() / epsilon**2
-    return found
+        lengths: NDArray[np.float64] = distance(first, second).double().cpu().numpy() / epsilon**2
+    return lengths
 
 
 def trimmed_mean(lengths: NDArray[np.float64]) -> float:

@@ -215,7 +215,23 @@ METRICS: dict[str, Metric] = {
 def add_metric(metric: Metric) -> None:
     """Add a metric to the table, from another package too.
 
-    Raises ValueError for an id that is taken.
+    Parameters
+    ----------
+    metric : Metric
+        Its id, title, unit, direction, section of the page, and the function that computes it.
+
+    Raises
+    ------
+    ValueError
+        For an id that is taken.
+
+    Examples
+    --------
+    >>> from dermsynth import metrics
+    >>> from dermsynth.metrics.registry import METRICS
+    >>> metrics.add_metric(METRICS["fid"])
+    Traceback (most recent call last):
+    ValueError: metric 'fid': the id is taken
     """
     if metric.id in METRICS:
         raise ValueError(f"metric {metric.id!r}: the id is taken")

@@ -70,8 +70,8 @@ EDGE = WINDOW // 2
 
 def _blurred(plane: Planes) -> Planes:
     """Weighted means of all windows that lie inside."""
-    found: Planes = cv2.sepFilter2D(plane, -1, KERNEL, KERNEL)[EDGE:-EDGE, EDGE:-EDGE]
-    return found
+    means: Planes = cv2.sepFilter2D(plane, -1, KERNEL, KERNEL)[EDGE:-EDGE, EDGE:-EDGE]
+    return means
 
 
 def _similarities(others: _Windows, images: Images) -> Values:
@@ -86,30 +86,32 @@ def _similarities(others: _Windows, images: Images) -> Values:
     values = np.empty((len(mine.planes), len(others.planes)))
     room = [np.empty((TILE, *side.shape[1:]), np.float32) for side in (mine.planes, *[mine.means] * 3)]
     for start in range(0, len(others.planes), TILE):
-        some = _Windows(*(side[start : start + TILE] for side in others))
-        buffers = [buffer[: len(some.planes)] for buffer in room]
-        for row, one in enumerate(zip(*mine, strict=True)):
-            values[row, start : start + TILE] = _of_one(_Windows(*one), some, *buffers)
+        tile = _Windows(*(side[start : start + TILE] for side in others))
+        buffers = [buffer[: len(tile.planes)] for buffer in room]
+        for row, image in enumerate(zip(*mine, strict=True)):
+            values[row, start : start + TILE] = _of_tile(_Windows(*image), tile, *buffers)
     return values
 
 
-def _of_one(one: _Windows, some: _Windows, product: Planes, *room: Planes) -> Values:
+def _of_tile(image: _Windows, tile: _Windows, product: Planes, *room: Planes) -> Values:
     """Of one image [h, w] with some others [k, h, w]; all arithmetic is done in the room given."""
     upper, lower, share = room
-    np.multiply(one.planes, some.planes, out=product)
+    np.multiply(image.planes, tile.planes, out=product)
     sheet = product.reshape(-1, product.shape[2])  # one below the other: the windows that two of them share are cut off
     smooth = cv2.sepFilter2D(sheet, -1, KERNEL, KERNEL, delta=float(HALF_C1 + HALF_C2)).reshape(product.shape)
-    np.multiply(one.means, some.means, out=upper)
+    np.multiply(image.means, tile.means, out=upper)
     upper += HALF_C1
     np.subtract(smooth[:, EDGE:-EDGE, EDGE:-EDGE], upper, out=share)
     share *= upper
-    np.add(one.luminances, some.luminances, out=upper)
-    np.add(one.contrasts, some.contrasts, out=lower)
+    np.add(image.luminances, tile.luminances, out=upper)
+    np.add(image.contrasts, tile.contrasts, out=lower)
     upper *= lower
     share /= upper
     windows = share[0].size
-    found: Values = 4 / windows * (share.reshape(len(share), windows) @ np.ones(windows, np.float32)).astype(np.float64)
-    return found
+    similarities: Values = (
+        4 / windows * (share.reshape(len(share), windows) @ np.ones(windows, np.float32)).astype(np.float64)
+    )
+    return similarities
 
 
 def highest_cosine(x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[Values, Indices]:

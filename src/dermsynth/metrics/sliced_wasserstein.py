@@ -65,13 +65,13 @@ class PatchWalk:
 
 def _patches(image: NDArray[np.uint8], generator: np.random.Generator) -> list[Array]:
     """128 patches [128, 147] of every level of one image [3, h, w]."""
-    found = []
+    patches = []
     for array in laplacian_pyramid(np.ascontiguousarray(image.transpose(1, 2, 0), dtype=np.float32)):
         windows = np.lib.stride_tricks.sliding_window_view(array, (PATCH, PATCH), axis=(0, 1))
         y = generator.integers(0, windows.shape[0], PATCHES)
         x = generator.integers(0, windows.shape[1], PATCHES)
-        found.append(windows[y, x].reshape(PATCHES, -1))
-    return found
+        patches.append(windows[y, x].reshape(PATCHES, -1))
+    return patches
 
 
 def descriptors(images: NDArray[np.uint8], seed: int) -> list[Array]:
@@ -117,12 +117,12 @@ def moments(walk: PatchWalk) -> list[Moments]:
         parts = [np.stack([c.sum((0, 2), np.float64), np.square(c, dtype=np.float64).sum((0, 2))]) for c in channels]
         sums = [a + b for a, b in zip(sums, parts, strict=True)] if sums else parts
         count += len(levels[0]) * PATCH**2
-    found = []
+    of_levels = []
     for total, squares in sums:
         mean = total / count
         deviation = np.maximum(np.sqrt(np.maximum(squares / count - mean**2, 0)), 1e-8)
-        found.append(Moments(*(np.repeat(v, PATCH**2).astype(np.float32) for v in (mean, deviation))))
-    return found
+        of_levels.append(Moments(*(np.repeat(v, PATCH**2).astype(np.float32) for v in (mean, deviation))))
+    return of_levels
 
 
 @dataclass(frozen=True)
@@ -148,7 +148,7 @@ def level_distances(x: PatchWalk, y: PatchWalk, seed: int, *, groups: int = 1) -
     total, grouped = _difference(sides, directions, lowest, step, groups)
     patches = len(x.places) * PATCHES
     members = np.bincount(np.arange(len(x.places)) % groups, minlength=groups) * PATCHES
-    found = []
+    distances = []
     for level, (all_of, parts) in enumerate(zip(total, grouped, strict=True)):
         value = float((_areas(all_of) * step[level]).mean() / patches * SCALE)
         few = slice(0, LEFT_OUT_DIRECTIONS)
@@ -157,8 +157,8 @@ def level_distances(x: PatchWalk, y: PatchWalk, seed: int, *, groups: int = 1) -
             for part, left in zip(parts, members, strict=True)
             if groups > 1
         ]
-        found.append(LevelDistance(value, np.array(rest)))
-    return found
+        distances.append(LevelDistance(value, np.array(rest)))
+    return distances
 
 
 WalkedSides = list[tuple[PatchWalk, list[Moments]]]

@@ -14,13 +14,13 @@ from dermsynth.models.inputs import DOMAINS
 from dermsynth.models.layers import multiscale
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.translation import (
-    JudgeName,
+    DiscriminatorName,
     MultiScaleDiscriminator,
     ResidualUNet,
-    judge_of,
+    build_discriminator,
+    check_discriminator_shape,
     mean_logits,
     over_scales,
-    require_judged,
 )
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC, Game, squares_fake, squares_generator, squares_real
 from dermsynth.models.losses.pairing import cycle
@@ -40,7 +40,7 @@ class Config(BaseModel):
     )
     features: int = Field(64, ge=4, description="feature maps of the generators at full size")
     blocks: int = Field(4, ge=1, description="residual blocks at a quarter of the size")
-    discriminator: JudgeName = Field(
+    discriminator: DiscriminatorName = Field(
         "patch", description="patch: a map of logits on every scale; dense: FURGER's pair with batch norm and one logit"
     )
     discriminator_features: int = Field(64, ge=4, description="feature maps of the first strided convolution")
@@ -124,31 +124,31 @@ class Pool(torch.nn.Module):
         self.filled: Tensor
 
     @torch.no_grad()
-    def exchange(self, made: Tensor, draws: Draws, sum_processes: Callable[[Tensor], Tensor]) -> Tensor:
-        """Images [n, 3, h, w] to show the discriminator instead of `made`; those exchanged take the older ones' places."""
+    def exchange(self, translations: Tensor, draws: Draws, sum_processes: Callable[[Tensor], Tensor]) -> Tensor:
+        """Images [n, 3, h, w] for the discriminator instead of `translations`; those exchanged take the older ones' places."""
         size, mine = len(self.images), slice(draws.start, draws.start + draws.count)
         if size == 0:
-            return made
-        shown = made.new_zeros(draws.total, *made.shape[1:])
-        shown[mine] = made
-        shown = sum_processes(shown)
+            return translations
+        batch = translations.new_zeros(draws.total, *translations.shape[1:])
+        batch[mine] = translations
+        batch = sum_processes(batch)
         whole = Draws(draws.generator, draws.total, 0, draws.total)
         coin, place = whole.uniform(), (whole.uniform() * size).long()
-        for i, image in enumerate(shown.clone()):
+        for i, image in enumerate(batch.clone()):
             filled = int(self.filled)
             if filled < size:
                 self.images[filled] = image
                 self.filled += 1
             elif coin[i] < 0.5:
-                shown[i] = self.images[place[i]]
+                batch[i] = self.images[place[i]]
                 self.images[place[i]] = image
-        return shown[mine]
+        return batch[mine]
 
 
-Judge = MultiScaleDiscriminator | multiscale.MultiScaleDiscriminator
+Discriminator = MultiScaleDiscriminator | multiscale.MultiScaleDiscriminator
 
 
-def generator_of(config: Config) -> nn.Module:
+def build_generator(config: Config) -> nn.Module:
     """One of the two generators."""
     if config.generator == "zhu":
         return ImageTranslator(config.features, config.blocks)
@@ -178,16 +178,20 @@ class CycleGAN(Model):
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
         self.config = config
-        self.to_target, self.to_source = (generator_of(config) for _ in range(2))
-        judge = config.discriminator, shape, config.discriminator_features, config.discriminator_layers
-        self.judge_source, self.judge_target = (judge_of(*judge, config.scales, config.padding) for _ in range(2))
+        self.to_target, self.to_source = (build_generator(config) for _ in range(2))
+        chosen = config.discriminator, shape, config.discriminator_features, config.discriminator_layers
+        self.judge_source, self.judge_target = (
+            build_discriminator(*chosen, config.scales, config.padding) for _ in range(2)
+        )
         self.pool_source, self.pool_target = Pool(config.pool, shape), Pool(config.pool, shape)
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
         """Both sides must be halved twice and leave something to the discriminators."""
         assert isinstance(config, Config)
-        require_judged(config.discriminator, shape, config.discriminator_layers, config.scales, config.padding)
+        check_discriminator_shape(
+            config.discriminator, shape, config.discriminator_layers, config.scales, config.padding
+        )
 
     @classmethod
     def accepts_truncation(cls, value: float) -> bool:
@@ -218,24 +222,24 @@ class CycleGAN(Model):
             "cycle target": config.cycle_weight * cycle(domains.target, self.to_target(source), config.cycle_norm),
         }
         if config.identity_weight > 0:
-            kept = l1_loss(self.to_target(domains.target), domains.target)
-            kept = kept + l1_loss(self.to_source(domains.source), domains.source)
-            terms["identity"] = config.identity_weight * kept
+            identity = l1_loss(self.to_target(domains.target), domains.target)
+            identity = identity + l1_loss(self.to_source(domains.source), domains.source)
+            terms["identity"] = config.identity_weight * identity
         yield "generators", terms
-        shown = self.pool_target.exchange(target.detach(), batch.draws, progress.sum)
-        yield "discriminator target", self._judged(self.judge_target, domains.real_target, shown)
-        shown = self.pool_source.exchange(source.detach(), batch.draws, progress.sum)
-        yield "discriminator source", self._judged(self.judge_source, domains.real_source, shown)
+        pooled = self.pool_target.exchange(target.detach(), batch.draws, progress.sum)
+        yield "discriminator target", self._discriminator_terms(self.judge_target, domains.real_target, pooled)
+        pooled = self.pool_source.exchange(source.detach(), batch.draws, progress.sum)
+        yield "discriminator source", self._discriminator_terms(self.judge_source, domains.real_source, pooled)
 
     def notes(self) -> list[str]:
         """When the learning rate falls."""
         return self.decay_notes(self.config.decay)
 
-    def _judged(self, judge: "Judge", real: Tensor, made: Tensor) -> dict[str, Tensor]:
+    def _discriminator_terms(self, discriminator: "Discriminator", real: Tensor, fake: Tensor) -> dict[str, Tensor]:
         game, gamma = TRANSLATION[self.config.game], self.config.r1_gamma
         real = real.detach().requires_grad_(gamma > 0)
-        logits = judge.logits(real)
-        terms = {"real": over_scales(game.real, logits), "fake": over_scales(game.fake, judge.logits(made))}
+        logits = discriminator.logits(real)
+        terms = {"real": over_scales(game.real, logits), "fake": over_scales(game.fake, discriminator.logits(fake))}
         if gamma > 0:
             terms["r1"] = gamma / 2 * r1_penalty(mean_logits(logits), real)
         return terms
@@ -249,13 +253,13 @@ class CycleGAN(Model):
         """The image as one of the domain that the label asks for."""
         assert condition.image is not None
         to_target = condition.label[:, 1].reshape(-1, 1, 1, 1) > 0.5
-        made = torch.where(to_target, self.to_target(condition.image), self.to_source(condition.image))
-        return made.clamp(-1, 1)
+        translations = torch.where(to_target, self.to_target(condition.image), self.to_source(condition.image))
+        return translations.clamp(-1, 1)
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
         """What the discriminator of the image's own domain says."""
         if self.config.game not in LOGISTIC:
             return None
-        of_target, of_source = (mean_logits(judge.logits(image)) for judge in (self.judge_target, self.judge_source))
+        of_target, of_source = (mean_logits(d.logits(image)) for d in (self.judge_target, self.judge_source))
         return torch.where(label[:, 1] > 0.5, of_target, of_source)

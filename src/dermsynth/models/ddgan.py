@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
 from dermsynth.models.layers.dcgan import Discriminator, Generator, widths
-from dermsynth.models.layers.resample import halved
+from dermsynth.models.layers.resample import halve
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC
 
@@ -85,7 +85,7 @@ class DDGAN(Model):
         for size, fake, discriminator in zip(self.shapes, fakes, self.discriminators, strict=True):
             terms[f"real {size}"] = game.real(discriminator(real, label))
             terms[f"fake {size}"] = game.fake(discriminator(fake.detach(), label))
-            real = halved(real) if len(terms) < 2 * len(self.shapes) else real
+            real = halve(real) if len(terms) < 2 * len(self.shapes) else real
         yield "discriminator", terms
         yield (
             "generator",

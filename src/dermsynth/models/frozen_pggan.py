@@ -12,7 +12,7 @@ from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
 from dermsynth.models.layers.convolutional import down, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator, widths
-from dermsynth.models.layers.resample import doubled, halved
+from dermsynth.models.layers.resample import double, halve
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC
 
@@ -73,7 +73,7 @@ class FrozenPGGAN(Model):
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
-        """The first phase must still be made by doublings."""
+        """The first phase must still be a constant doubled some times."""
         super().check_shape(shape, config)
         assert isinstance(config, Config)
         if config.phases > shape.doublings:
@@ -90,11 +90,11 @@ class FrozenPGGAN(Model):
     def players(self) -> dict[str, Player]:
         """For every phase, named after its size: the layers it adds."""
         rate, betas = self.config.learning_rate, (self.config.beta1, 0.999)
-        found = {}
+        players = {}
         for phase, size in enumerate(self.shapes):
-            found[f"generator {size}"] = Player(self._added_to_generator(phase), rate, betas, part=str(size))
-            found[f"discriminator {size}"] = Player(self._added_to_discriminator(phase), rate, betas, part=str(size))
-        return found
+            players[f"generator {size}"] = Player(self._added_to_generator(phase), rate, betas, part=str(size))
+            players[f"discriminator {size}"] = Player(self._added_to_discriminator(phase), rate, betas, part=str(size))
+        return players
 
     def _added_to_generator(self, phase: int) -> list[nn.Parameter]:
         first, last = (self._depth(phase - 1), self._depth(phase)) if phase else (0, self._depth(0))
@@ -121,22 +121,22 @@ class FrozenPGGAN(Model):
         """One step of the current phase."""
         phase, label, game = self.phase(progress.images), batch.label, GAMES[self.config.game]
         size = self.shapes[phase]
-        fake = self._made(phase, batch.draws.normal(self.config.latent), label)
-        real = game.real(self._judged(phase, self._shrunk(batch.image, phase), label))
-        yield f"discriminator {size}", {"real": real, "fake": game.fake(self._judged(phase, fake.detach(), label))}
-        yield f"generator {size}", {"adversarial": game.generator(self._judged(phase, fake, label))}
+        fake = self._generate(phase, batch.draws.normal(self.config.latent), label)
+        real = game.real(self._logits(phase, self._downscale(batch.image, phase), label))
+        yield f"discriminator {size}", {"real": real, "fake": game.fake(self._logits(phase, fake.detach(), label))}
+        yield f"generator {size}", {"adversarial": game.generator(self._logits(phase, fake, label))}
         self.shown.fill_(progress.images + batch.draws.total)
 
-    def _made(self, phase: int, z: Tensor, label: Tensor) -> Tensor:
+    def _generate(self, phase: int, z: Tensor, label: Tensor) -> Tensor:
         image: Tensor = self._output(phase)(self.generator.features(z, label, self._depth(phase))[-1])
         return image.tanh()
 
-    def _judged(self, phase: int, image: Tensor, label: Tensor) -> Tensor:
-        return self.discriminator.judged(self._input(phase)(with_label(image, label)), self._depth(phase))
+    def _logits(self, phase: int, image: Tensor, label: Tensor) -> Tensor:
+        return self.discriminator.logits_from(self._input(phase)(with_label(image, label)), self._depth(phase))
 
-    def _shrunk(self, image: Tensor, phase: int) -> Tensor:
+    def _downscale(self, image: Tensor, phase: int) -> Tensor:
         for _ in range(self.config.phases - 1 - phase):
-            image = halved(image)
+            image = halve(image)
         return image
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
@@ -147,9 +147,9 @@ class FrozenPGGAN(Model):
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the phase reached, enlarged to the full size."""
         phase = self.phase(max(int(self.shown) - 1, 0))
-        image = self._made(phase, resampled(noise[0], truncation), condition.label)
+        image = self._generate(phase, resampled(noise[0], truncation), condition.label)
         for _ in range(self.config.phases - 1 - phase):
-            image = doubled(image)
+            image = double(image)
         return image
 
     @torch.no_grad()
@@ -158,7 +158,7 @@ class FrozenPGGAN(Model):
         if self.config.game not in LOGISTIC:
             return None
         phase = self.phase(max(int(self.shown) - 1, 0))
-        return self._judged(phase, self._shrunk(image, phase), label)
+        return self._logits(phase, self._downscale(image, phase), label)
 
     def statistics(self) -> dict[str, float]:
         """The phase, counted from 1."""

@@ -74,16 +74,20 @@ class Inputs(ABC):
 
     def check(self, family: str, request: DataRequest) -> None:
         """Raise UserError for a choice that does not go with this kind; `family` names the family in the message."""
-        if self.translates and not (request.source and request.target):
-            raise UserError(f"{family} translates between two labels: name them with `source` LABEL `target` LABEL")
-        if not self.from_noise and request.temperature != 1:
-            raise UserError(f"`imbalance`: {family} is not shown classes in turn; leave it out")
-        if self.translates and request.selection.exclude:
-            raise UserError(f"`exclude`: {family} is shown the labels of `source` and `target` alone; leave it out")
-        if not self.translates and (request.source or request.target):
-            raise UserError(f"`source`, `target`: {family} does not translate; leave them out")
-        if not self.from_maps and request.superpixels:
-            raise UserError(f"`superpixels`: {family} takes no maps; leave it out")
+        translates, labels_named = self.translates, bool(request.source or request.target)
+        problems = {
+            f"{family} translates between two labels: name them with `source` LABEL `target` LABEL": translates
+            and not (request.source and request.target),
+            f"`imbalance`: {family} is not shown classes in turn; leave it out": not self.from_noise
+            and request.temperature != 1,
+            f"`exclude`: {family} is shown the labels of `source` and `target` alone; leave it out": translates
+            and bool(request.selection.exclude),
+            f"`source`, `target`: {family} does not translate; leave them out": labels_named and not translates,
+            f"`superpixels`: {family} takes no maps; leave it out": request.superpixels and not self.from_maps,
+        }
+        for message, wrong in problems.items():
+            if wrong:
+                raise UserError(message)
 
 
 class Images(Inputs):

@@ -12,7 +12,7 @@ from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
 from dermsynth.models.layers.convolutional import LEAK, BatchNorm, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator
-from dermsynth.models.layers.resample import enlarged, halved
+from dermsynth.models.layers.resample import enlarge, halve
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC
 
@@ -92,7 +92,7 @@ class LAPGAN(Model):
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
-        """The lowest level must be made by doublings, too."""
+        """The lowest level must be a constant doubled some times, too."""
         super().check_shape(shape, config)
         assert isinstance(config, Config)
         if config.levels > shape.doublings:
@@ -101,11 +101,11 @@ class LAPGAN(Model):
     def players(self) -> dict[str, Player]:
         """Generator and discriminator of every level, named after its size."""
         rate, betas = self.config.learning_rate, (self.config.beta1, 0.999)
-        found = {}
+        players = {}
         for size, generator, discriminator in zip(self.shapes, self.generators, self.discriminators, strict=True):
-            found[f"generator {size}"] = Player(list(generator.parameters()), rate, betas, part=str(size))
-            found[f"discriminator {size}"] = Player(list(discriminator.parameters()), rate, betas, part=str(size))
-        return found
+            players[f"generator {size}"] = Player(list(generator.parameters()), rate, betas, part=str(size))
+            players[f"discriminator {size}"] = Player(list(discriminator.parameters()), rate, betas, part=str(size))
+        return players
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         """Every active level by itself: its real low-pass image in, its real image as the truth (Denton et al., figure 2)."""
@@ -114,7 +114,7 @@ class LAPGAN(Model):
         noise = [batch.draws.normal(*size) for size in self.noise_shapes()]
         for level in self._active(progress.images):
             size, discriminator = self.shapes[level], self.discriminators[level]
-            fake = self._made(level, pyramid[level - 1] if level else None, noise[level], label)
+            fake = self._generate(level, pyramid[level - 1] if level else None, noise[level], label)
             real, generated = discriminator(pyramid[level], label), discriminator(fake.detach(), label)
             yield f"discriminator {size}", {"real": game.real(real), "fake": game.fake(generated)}
             yield f"generator {size}", {"adversarial": game.generator(discriminator(fake, label))}
@@ -128,17 +128,17 @@ class LAPGAN(Model):
 
     def _pyramid(self, image: Tensor) -> list[Tensor]:
         """The image at every level, lowest first."""
-        found = [image]
+        pyramid = [image]
         for _ in self.shapes[1:]:
-            found.insert(0, halved(found[0]))
-        return found
+            pyramid.insert(0, halve(pyramid[0]))
+        return pyramid
 
-    def _made(self, level: int, below: Tensor | None, noise: Tensor, label: Tensor) -> Tensor:
+    def _generate(self, level: int, below: Tensor | None, noise: Tensor, label: Tensor) -> Tensor:
         """I_k = u(I_k+1) + h_k (Denton et al. 2015, equation 2); the lowest level comes from the latent alone."""
         if below is None:
-            made: Tensor = self.generators[0](noise, label)
-            return made
-        low = enlarged(below)
+            lowest: Tensor = self.generators[0](noise, label)
+            return lowest
+        low = enlarge(below)
         return low + self.generators[level](low, noise, label)
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
@@ -152,9 +152,9 @@ class LAPGAN(Model):
         Levels whose turn has not come only enlarge.
         """
         reached = self._active(max(int(self.shown) - 1, 0))[-1]
-        image = self._made(0, None, resampled(noise[0], truncation), condition.label)
+        image = self._generate(0, None, resampled(noise[0], truncation), condition.label)
         for level in range(1, self.config.levels):
-            image = self._made(level, image, noise[level], condition.label) if level <= reached else enlarged(image)
+            image = self._generate(level, image, noise[level], condition.label) if level <= reached else enlarge(image)
         return image.clamp(-1, 1)
 
     @torch.no_grad()

@@ -1,7 +1,7 @@
-"""The mean of w, towards which truncation pulls: a property of a mapping network's weights, computed when it is asked for.
+"""The mean of w, towards which truncation moves images: computed from the weights of a mapping network when it is needed.
 
 The authors average w while they train, the w of the raw network and of all classes together. Here it is that of the network
-as it stands and of each class, so that a rare class, or one that was never shown, has its own from the first image on.
+as it stands and of each class, so that every class, also a rare one, has its own mean from the first image on.
 """
 
 import torch
@@ -38,7 +38,7 @@ def mean_w(mapping: Mapping, label: Tensor) -> Tensor:
 
 
 class Centre:
-    """The mean w of every label that was asked for, kept until the mapping's weights change."""
+    """A cache of the mean w of labels, which is valid until the mapping's weights change."""
 
     def __init__(self) -> None:
         self._weights: list[Tensor] = []

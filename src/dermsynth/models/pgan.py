@@ -14,7 +14,7 @@ from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progr
 from dermsynth.models.layers.convolutional import with_label
 from dermsynth.models.layers.ema import average_of, move_average
 from dermsynth.models.layers.equalized import LEAK, Convolution, Dense, minibatch_deviation, normalise_second_moment
-from dermsynth.models.layers.resample import doubled, halved
+from dermsynth.models.layers.resample import double, halve
 from dermsynth.models.layers.shapes import Shape, channels_at
 from dermsynth.models.losses.adversarial import critic_fake, critic_real
 from dermsynth.models.losses.penalties import drift_penalty, gradient_penalty
@@ -58,12 +58,12 @@ class GrowingGenerator(nn.Module):
         x = self.start(with_label(normalise_second_moment(z), label))
         x, before = normalise_second_moment(self.first(x)), None
         for block in list(self.blocks)[:level]:
-            before, x = x, doubled(x)
+            before, x = x, double(x)
             for convolution in block:  # type: ignore[attr-defined]
                 x = normalise_second_moment(convolution(x))
         image: Tensor = self.to_image[level](x)
         if alpha < 1 and before is not None:
-            image = torch.lerp(doubled(self.to_image[level - 1](before)), image, alpha)
+            image = torch.lerp(double(self.to_image[level - 1](before)), image, alpha)
         return image
 
 
@@ -86,9 +86,9 @@ class GrowingDiscriminator(nn.Module):
         """[n, 3, h, w] at `level`, one-hot [n, classes] -> logits [n]: that of the image's class."""
         x = self.from_image[level](image)
         for index in reversed(range(level)):
-            x = halved(self.blocks[index](x))
+            x = halve(self.blocks[index](x))
             if index == level - 1 and alpha < 1:
-                x = torch.lerp(self.from_image[index](halved(image)), x, alpha)
+                x = torch.lerp(self.from_image[index](halve(image)), x, alpha)
         x = self.last(minibatch_deviation(x, 4))
         scores: Tensor = self.output(self.dense(x.flatten(1)))
         return scores.squeeze(1) if label.shape[1] == 0 else (scores * label).sum(dim=1)
@@ -214,7 +214,7 @@ class PGAN(Model):
         """WGAN-GP with drift at the current level."""
         config, label, draws = self.config, batch.label, batch.draws
         level, alpha = self.phase(progress.images)
-        real = self.shrunk(batch.image, level, alpha)
+        real = self.downscale(batch.image, level, alpha)
         fake = self.generator(draws.normal(config.latent), label, level, alpha)
 
         def critic(image: Tensor) -> Tensor:
@@ -237,11 +237,11 @@ class PGAN(Model):
         self.shown.fill_(progress.images + draws.total)
         self.trained.copy_(torch.tensor(self.stage(progress.images)))
 
-    def shrunk(self, image: Tensor, level: int, alpha: float) -> Tensor:
+    def downscale(self, image: Tensor, level: int, alpha: float) -> Tensor:
         """Real images at a level; while it is faded in, between its resolution and the one below (section 2)."""
         for _ in range(self.shape.doublings - level):
-            image = halved(image)
-        return image if alpha == 1 else torch.lerp(doubled(halved(image)), image, alpha)
+            image = halve(image)
+        return image if alpha == 1 else torch.lerp(double(halve(image)), image, alpha)
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
         """The latent."""
@@ -253,7 +253,7 @@ class PGAN(Model):
         level, alpha = self.phase(int(self.shown))
         image = self.average(noise[0], condition.label, level, alpha)
         for _ in range(self.shape.doublings - level):
-            image = doubled(image)
+            image = double(image)
         return image.clamp(-1, 1)
 
     def statistics(self) -> dict[str, float]:

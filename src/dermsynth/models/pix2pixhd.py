@@ -15,7 +15,7 @@ from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
 from dermsynth.models.inputs import MAPS, Conditions
 from dermsynth.models.layers.convolutional import draw_weights
-from dermsynth.models.layers.resample import halved, halved_by_nine
+from dermsynth.models.layers.resample import halve, halve_by_nine
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.translation import (
     MultiScaleDiscriminator,
@@ -48,8 +48,8 @@ class GlobalGenerator(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, inputs, h, w] -> feature maps [n, features, h, w]; sides must be multiples of 2 ^ downs."""
-        found: Tensor = self.layers(x)
-        return found
+        features: Tensor = self.layers(x)
+        return features
 
 
 class ImageTranslator(nn.Module):
@@ -66,8 +66,8 @@ class ImageTranslator(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """[n, 3, h, w] -> [n, 3, h, w] in [-1, 1]."""
-        made: Tensor = self.body.image(self.body(image))
-        return made
+        translation: Tensor = self.body.image(self.body(image))
+        return translation
 
 
 class LocalEnhancer(nn.Module):
@@ -100,17 +100,17 @@ class CoarseToFineGenerator(nn.Module):
     def at_half_size(self, x: Tensor) -> Tensor:
         """Maps [n, inputs, h, w] -> images [n, 3, h // 2, w // 2]."""
         height, width = x.shape[2] // 2, x.shape[3] // 2
-        image: Tensor = self.coarse.image(self.coarse(halved_by_nine(self._padded(x))))
+        image: Tensor = self.coarse.image(self.coarse(halve_by_nine(self._pad(x))))
         return image[:, :, :height, :width]
 
     def forward(self, x: Tensor, *, freeze_coarse: bool = False) -> Tensor:
         """Maps [n, inputs, h, w] -> images [n, 3, h, w]; with `freeze_coarse` G1 gets no gradient."""
-        padded = self._padded(x)
-        coarse = self.coarse(halved_by_nine(padded))
+        padded = self._pad(x)
+        coarse = self.coarse(halve_by_nine(padded))
         image: Tensor = self.fine(padded, coarse.detach() if freeze_coarse else coarse)
         return image[:, :, : x.shape[2], : x.shape[3]]
 
-    def _padded(self, x: Tensor) -> Tensor:
+    def _pad(self, x: Tensor) -> Tensor:
         right, bottom = -x.shape[3] % self.multiple, -x.shape[2] % self.multiple
         return F.pad(x, (0, right, 0, bottom), mode="replicate") if right or bottom else x
 
@@ -246,10 +246,10 @@ class Pix2PixHD(Model):
         assert batch.map is not None
         stage, maps, image = self.stage(progress.images), self.planes(batch.map), batch.image
         if stage == 1:
-            made, maps, image = self.generator.at_half_size(maps), self.half_maps(maps), halved(image)
+            generated, maps, image = self.generator.at_half_size(maps), self.half_maps(maps), halve(image)
         else:
-            made = self.generator(maps, freeze_coarse=stage == 2)
-        real, fake = self._outputs(maps, image), self._outputs(maps, made.detach())
+            generated = self.generator(maps, freeze_coarse=stage == 2)
+        real, fake = self._outputs(maps, image), self._outputs(maps, generated.detach())
         yield (
             "discriminator",
             {
@@ -257,21 +257,21 @@ class Pix2PixHD(Model):
                 "fake": sum_over_scales(squares_fake, [scale[-1] for scale in fake]),
             },
         )
-        real, fake = self._outputs(maps, image), self._outputs(maps, made)
+        real, fake = self._outputs(maps, image), self._outputs(maps, generated)
         feature_weight = self.config.feature_weight * MATCHED / self.config.discriminator_layers
         terms = {
             "adversarial": sum_over_scales(squares_generator, [scale[-1] for scale in fake]),
             "feature_matching": feature_weight * feature_matching(real, fake),
         }
         if self.config.perceptual:
-            terms["perceptual"] = self.config.perceptual_weight * self.perceptual()(image, made)
+            terms["perceptual"] = self.config.perceptual_weight * self.perceptual()(image, generated)
         yield "generator", terms
         self.shown.fill_(progress.images + batch.draws.total)
 
     @staticmethod
     def half_maps(maps: Tensor) -> Tensor:
         """What the global generator sees of the maps, cut to the size of a photograph halved: [n, c, h // 2, w // 2]."""
-        return halved_by_nine(maps)[:, :, : maps.shape[2] // 2, : maps.shape[3] // 2]
+        return halve_by_nine(maps)[:, :, : maps.shape[2] // 2, : maps.shape[3] // 2]
 
     def perceptual(self) -> PerceptualDistance:
         """Loaded when it is first needed: a finished run makes images without the weights."""
@@ -288,8 +288,8 @@ class Pix2PixHD(Model):
         return planes.contiguous(memory_format=torch.channels_last)
 
     def _outputs(self, maps: Tensor, image: Tensor) -> list[list[Tensor]]:
-        found: list[list[Tensor]] = self.discriminator(torch.cat([maps, image], dim=1))
-        return found
+        outputs: list[list[Tensor]] = self.discriminator(torch.cat([maps, image], dim=1))
+        return outputs
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
         """None: the image is a function of the map."""

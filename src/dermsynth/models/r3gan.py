@@ -93,7 +93,7 @@ class Generator(nn.Module):
 
     def __init__(self, shape: Shape, latent: int, classes: int, base: int, maximum: int) -> None:
         super().__init__()
-        widths = [rounded(channels_at(level, base, maximum)) for level in shape.levels]
+        widths = [round_width(channels_at(level, base, maximum)) for level in shape.levels]
         self.basis = nn.Parameter(torch.randn(widths[0], *shape.constant))
         self.linear = nn.Linear(latent + classes, widths[0], bias=False)
         draw(self.linear, 1.0)
@@ -122,7 +122,7 @@ class Discriminator(nn.Module):
 
     def __init__(self, shape: Shape, classes: int, base: int, maximum: int) -> None:
         super().__init__()
-        widths = [rounded(channels_at(level, base, maximum)) for level in shape.levels][::-1]
+        widths = [round_width(channels_at(level, base, maximum)) for level in shape.levels][::-1]
         self.from_image = convolution(3, widths[0], 1)
         count = BLOCKS * len(widths)
         self.stages = nn.ModuleList(Stage(a, b, count) for a, b in pairwise([widths[0], *widths]))
@@ -143,7 +143,7 @@ class Discriminator(nn.Module):
         return scores.squeeze(1) if label.shape[1] == 0 else (scores * label).sum(dim=1)
 
 
-def rounded(width: int) -> int:
+def round_width(width: int) -> int:
     """The next multiple of half a group, so that grouped convolutions come out even."""
     step = GROUP // EXPANSION
     return max(step, width // step * step)
@@ -221,7 +221,7 @@ class R3GAN(Model):
         assert isinstance(config, Config)
         return {"ema_images": (config.ema_images[1], config.ema_images[1])}
 
-    def scheduled(self, pair: tuple[float, float], images: int) -> float:
+    def scheduled_value(self, pair: tuple[float, float], images: int) -> float:
         """From the first value to the second along half a cosine over the burn-in (section 4 and appendix)."""
         share = min(images / self.config.burn_in, 1.0)
         return pair[1] + (pair[0] - pair[1]) * (1 + math.cos(math.pi * share)) / 2
@@ -231,7 +231,7 @@ class R3GAN(Model):
         config = self.config
 
         def schedule(images: int) -> tuple[float, tuple[float, float]]:
-            return self.scheduled(config.learning_rate, images), (0.0, self.scheduled(config.beta2, images))
+            return self.scheduled_value(config.learning_rate, images), (0.0, self.scheduled_value(config.beta2, images))
 
         rate, betas = schedule(0)
         return {
@@ -242,10 +242,10 @@ class R3GAN(Model):
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         """The discriminator wants real images to beat generated ones, pair by pair, and the generator the reverse."""
         config, images = self.config, progress.images
-        self.augmentation.p.fill_(self.scheduled(config.augmentation_p, images))
-        gamma = self.scheduled(config.gamma, images) / 2
+        self.augmentation.p.fill_(self.scheduled_value(config.augmentation_p, images))
+        gamma = self.scheduled_value(config.gamma, images) / 2
         real = batch.image.detach().requires_grad_(True)
-        fake = self._generated(batch).detach().requires_grad_(True)
+        fake = self._fake_images(batch).detach().requires_grad_(True)
         real_logits, fake_logits = self._logits(real, batch), self._logits(fake, batch)
         yield (
             "discriminator",
@@ -255,16 +255,16 @@ class R3GAN(Model):
                 "r2": gamma * r1_penalty(fake_logits, fake),
             },
         )
-        fake = self._generated(batch)
+        fake = self._fake_images(batch)
         yield (
             "generator",
             {"adversarial": relativistic(self._logits(fake, batch), self._logits(batch.image, batch).detach())},
         )
         shown = len(batch.label) * progress.processes
-        beta = half_life_beta(shown, self.scheduled(config.ema_images, images))
+        beta = half_life_beta(shown, self.scheduled_value(config.ema_images, images))
         move_average(self.average, self.generator, beta)
 
-    def _generated(self, batch: Batch) -> Tensor:
+    def _fake_images(self, batch: Batch) -> Tensor:
         return self.generator(batch.draws.normal(self.config.latent), batch.label)
 
     def _logits(self, image: Tensor, batch: Batch) -> Tensor:

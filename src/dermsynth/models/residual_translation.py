@@ -11,12 +11,12 @@ from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progr
 from dermsynth.models.inputs import MASKED_DOMAINS
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.translation import (
-    JudgeName,
+    DiscriminatorName,
     ResidualUNet,
-    judge_of,
+    build_discriminator,
+    check_discriminator_shape,
     mean_logits,
     over_scales,
-    require_judged,
 )
 from dermsynth.models.losses.adversarial import logistic_fake, logistic_real
 from dermsynth.models.losses.pairing import relevancy
@@ -30,7 +30,7 @@ class Config(BaseModel):
 
     features: int = Field(64, ge=4, description="feature maps of the U-Net at full size; doubled twice on the way down")
     blocks: int = Field(4, ge=1, description="residual blocks at a quarter of the size")
-    discriminator: JudgeName = Field(
+    discriminator: DiscriminatorName = Field(
         "patch", description="patch: a map of logits on every scale; dense: FURGER's pair with batch norm and one logit"
     )
     discriminator_features: int = Field(64, ge=4, description="feature maps of the first strided convolution")
@@ -80,7 +80,7 @@ class ResidualTranslation(Model):
         super().__init__(shape, classes)
         self.config = config
         self.generator = ResidualUNet(config.features, config.blocks, mask=True)
-        self.discriminator = judge_of(
+        self.discriminator = build_discriminator(
             config.discriminator, shape, config.discriminator_features, config.discriminator_layers, config.scales
         )
 
@@ -88,7 +88,7 @@ class ResidualTranslation(Model):
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
         """Both sides must be halved twice and leave something to the discriminators."""
         assert isinstance(config, Config)
-        require_judged(config.discriminator, shape, config.discriminator_layers, config.scales)
+        check_discriminator_shape(config.discriminator, shape, config.discriminator_layers, config.scales)
 
     @classmethod
     def needs_whole_batches(cls, config: BaseModel) -> bool:
@@ -117,12 +117,12 @@ class ResidualTranslation(Model):
         """The non-saturating logistic game on every scale, the relevancy loss, and R1 if wanted."""
         domains = batch.domains
         assert domains is not None
-        made = self.generator(domains.source, domains.mask)
+        fake = self.generator(domains.source, domains.mask)
         real = domains.real_target.detach().requires_grad_(self.config.r1_gamma > 0)
         logits = self.discriminator.logits(real)
         terms = {
             "real": over_scales(logistic_real, logits),
-            "fake": over_scales(logistic_fake, self.discriminator.logits(made.detach())),
+            "fake": over_scales(logistic_fake, self.discriminator.logits(fake.detach())),
         }
         if self.config.r1_gamma > 0:
             terms["r1"] = self.config.r1_gamma / 2 * r1_penalty(mean_logits(logits), real)
@@ -130,8 +130,8 @@ class ResidualTranslation(Model):
         yield (
             "generator",
             {
-                "adversarial": over_scales(logistic_real, self.discriminator.logits(made)),
-                "relevancy": self.config.relevancy_weight * relevancy(domains.source, made, domains.mask),
+                "adversarial": over_scales(logistic_real, self.discriminator.logits(fake)),
+                "relevancy": self.config.relevancy_weight * relevancy(domains.source, fake, domains.mask),
             },
         )
 
@@ -144,8 +144,8 @@ class ResidualTranslation(Model):
         """The photograph, changed where the mask is."""
         assert condition.image is not None
         assert condition.mask is not None
-        made = self.generator(condition.image, condition.mask)
-        return torch.lerp(condition.image, made, condition.mask) if self.config.paste else made.clamp(-1, 1)
+        fake = self.generator(condition.image, condition.mask)
+        return torch.lerp(condition.image, fake, condition.mask) if self.config.paste else fake.clamp(-1, 1)
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor:

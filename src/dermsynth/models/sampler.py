@@ -1,4 +1,4 @@
-"""Images that are a function of weights, seed, label and truncation, whatever the batch they are made in."""
+"""Generate images as a function of weights, seed, label and truncation, independent of the batch."""
 
 from collections.abc import Sequence
 
@@ -13,7 +13,7 @@ from dermsynth.models.base import Batch, Condition, DomainImages, Model
 from dermsynth.rng import Draws, seed_of
 
 CHUNK = 16
-"""Images are always computed this many at a time, the last ones padded: rounding then never depends on the request."""
+"""Images are always computed this many at a time, the last chunk padded, so that rounding never depends on the request."""
 
 
 def to_bytes(images: Tensor) -> NDArray[np.uint8]:
@@ -41,15 +41,15 @@ def one_hot(labels: Sequence[int] | NDArray[np.int64], classes: int, device: tor
 
 def confidence_of(model: Model, images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
     """sigmoid(D(x)) of uint8 images [n, 3, h, w], or None where the family has no such discriminator."""
-    device, training, found = next(model.parameters()).device, model.training, []
+    device, training, parts = next(model.parameters()).device, model.training, []
     model.eval()
     with torch.no_grad():
         for start in range(0, len(images), CHUNK):
             part = from_bytes(np.array(images[start : start + CHUNK]), device)
             logits = model.logits(part, one_hot(labels[start : start + CHUNK], model.classes, device))
-            found.append(logits)
+            parts.append(logits)
     model.train(training)
-    known = [logits.double().sigmoid().cpu().numpy() for logits in found if logits is not None]
+    known = [logits.double().sigmoid().cpu().numpy() for logits in parts if logits is not None]
     return np.concatenate(known) if known else None
 
 
@@ -62,7 +62,7 @@ def images_of(
 ) -> NDArray[np.uint8]:
     """Generate uint8 [n, 3, h, w]: image i from seed i, class number i, truncation, and input i where the family takes any.
 
-    Among two domains the input is the image of the one that is not asked for.
+    For families that translate, the input is the image of the other domain.
     """
     device = next(model.parameters()).device
     shapes, results = model.noise_shapes(), []
@@ -96,7 +96,7 @@ def _condition(model: Model, labels: Sequence[int], inputs: Shown | None, device
 
 
 def batch_of(shown: Shown, classes: int, draws: Draws, device: torch.device) -> Batch:
-    """What a step is shown, as tensors on the device."""
+    """The images of one training step as tensors on the device."""
     label, domains = one_hot(shown.labels, classes, device), None
     if shown.domains is not None:
         sides = shown.domains
@@ -112,7 +112,7 @@ def batch_of(shown: Shown, classes: int, draws: Draws, device: torch.device) -> 
 
 
 def beside_inputs(samples: NDArray[np.uint8], labels: Sequence[int], inputs: Shown, columns: int) -> NDArray[np.uint8]:
-    """Rows of a grid in pairs: what images [n, 3, h, w] were made from, and the images."""
+    """Rows of a grid in pairs: a row of inputs, and the row of images [n, 3, h, w] generated from them."""
     if inputs.domains is None:
         assert inputs.maps is not None
         above = coloured(inputs.maps)

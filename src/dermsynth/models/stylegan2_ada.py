@@ -49,7 +49,7 @@ class Config(BaseModel):
     ada_maximum: float = Field(0.85, ge=0, le=1, description="upper bound of p")
     ada_initial: float = Field(0.0, ge=0, le=1)
     freeze_discriminator: int = Field(
-        0, ge=0, description="highest-resolution blocks of the discriminator kept as loaded"
+        0, ge=0, description="highest-resolution blocks of the discriminator that stay as loaded"
     )
     low_precision_levels: int = Field(4, ge=0, description="highest resolutions that run in bf16 or fp16 if asked for")
 
@@ -143,8 +143,10 @@ class StyleGAN2ADA(Model):
         """Which schedules are those of fine-tuning."""
         if self.config.ema_rampup is not None:
             return []
-        kept, rise = self.config.ema_images, self.config.ada_images
-        return [f"fine-tuning: moving average of {kept:,.0f} images from the start; p can rise to 1 within {rise:,.0f}"]
+        average, rise = self.config.ema_images, self.config.ada_images
+        return [
+            f"fine-tuning: moving average of {average:,.0f} images from the start; p can rise to 1 within {rise:,.0f}"
+        ]
 
     def _generator(self) -> Generator:
         config = self.config
@@ -181,7 +183,7 @@ class StyleGAN2ADA(Model):
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         """Generator, path length every 4th step, discriminator, R1 every 16th; then the averages and p."""
         draws, label = batch.draws, batch.label
-        images = self.generator.synthesis(self._mixed(self._latents(batch), batch), self._noise(draws), self.dtype)
+        images = self.generator.synthesis(self._mix(self._latents(batch), batch), self._noise(draws), self.dtype)
         yield "generator", {"adversarial": logistic_real(self._logits(images, batch))}
 
         if self.config.path_weight > 0 and progress.step % PATH_INTERVAL == 0:
@@ -206,14 +208,14 @@ class StyleGAN2ADA(Model):
     def _latents(self, batch: Batch) -> Tensor:
         return self.generator.mapping(batch.draws.normal(self.config.latent), batch.label)
 
-    def _mixed(self, w: Tensor, batch: Batch) -> Tensor:
+    def _mix(self, w: Tensor, batch: Batch) -> Tensor:
         """One w for all layers, or from a random layer on another one."""
         layers = self.generator.synthesis.layers
         cutoff = 1 + (batch.draws.uniform() * (layers - 1)).long()
         cutoff = torch.where(batch.draws.uniform() < self.config.mixing, cutoff, layers)
         if self.config.mixing == 0:
             return self.generator.broadcast(w)
-        return self.generator.mixed(w, self._latents(batch), cutoff)
+        return self.generator.mix(w, self._latents(batch), cutoff)
 
     def _noise(self, draws: Draws) -> list[Tensor]:
         return [draws.normal(1, *size) for size in self.generator.synthesis.noise_sizes()]
@@ -223,12 +225,12 @@ class StyleGAN2ADA(Model):
 
     @torch.no_grad()
     def _detached_images(self, batch: Batch) -> Tensor:
-        ws = self._mixed(self._latents(batch), batch)
+        ws = self._mix(self._latents(batch), batch)
         return self.generator.synthesis(ws, self._noise(batch.draws), self.dtype)
 
     def _path_lengths(self, batch: Batch) -> Tensor:
         """Path lengths of every second image of the batch: half is enough (Karras et al. 2020a, appendix B)."""
-        ws = self._mixed(self._latents(batch), batch)[::2]
+        ws = self._mix(self._latents(batch), batch)[::2]
         images = self.generator.synthesis(ws, [noise[::2] for noise in self._noise(batch.draws)], self.dtype)
         return path_lengths(images, ws, batch.draws.normal(*images.shape[1:])[::2])
 
@@ -260,7 +262,7 @@ class StyleGAN2ADA(Model):
     @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator, truncated towards the mean w of the class."""
-        return self.of_style(self.style(noise[0], condition.label, truncation), noise[1:])
+        return self.synthesise(self.style(noise[0], condition.label, truncation), noise[1:])
 
     @torch.no_grad()
     def style(self, z: Tensor, label: Tensor, truncation: float | None) -> Tensor:
@@ -272,7 +274,7 @@ class StyleGAN2ADA(Model):
         w = mapping(z, label)
         return w if truncation is None else torch.lerp(self.centre.of(mapping, label), w, truncation)
 
-    def of_style(self, w: Tensor, noise: list[Tensor]) -> Tensor:
+    def synthesise(self, w: Tensor, noise: list[Tensor]) -> Tensor:
         """Images of the averaged generator."""
         return self.average.synthesis(w if w.ndim == 3 else self.average.broadcast(w), noise)
 

@@ -14,7 +14,7 @@ from dermsynth.models.layers.equalized import (
     LEAK,
     Convolution,
     Dense,
-    clamped,
+    clamp_magnitude,
     minibatch_deviation,
     normalise_second_moment,
 )
@@ -67,7 +67,7 @@ class StyledConvolution(nn.Module):
         shift = (noise * (self.noise_strength * ACTIVATION_GAIN)).to(y.dtype)
         y = torch.addcmul(shift, y, scale[:, :, None, None].to(y.dtype))
         y = y.add_((self.bias * ACTIVATION_GAIN).to(y.dtype)[:, None, None])
-        return clamped(F.leaky_relu_(y, LEAK), CLAMP)
+        return clamp_magnitude(F.leaky_relu_(y, LEAK), CLAMP)
 
 
 class ToImage(nn.Module):
@@ -83,7 +83,7 @@ class ToImage(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """[n, inputs, h, w], [n, latent] -> [n, colours, h, w] in float32."""
         y = modulated_convolution(x, self.weight * self.weight_gain, self.affine(w))
-        return clamped(y, CLAMP).float() + self.bias[:, None, None]
+        return clamp_magnitude(y, CLAMP).float() + self.bias[:, None, None]
 
 
 RATE_MULTIPLIER = 0.01
@@ -206,7 +206,7 @@ class Generator(nn.Module):
         """The same w for every layer: [n, latent] -> [n, layers, latent]."""
         return w[:, None].expand(-1, self.synthesis.layers, -1)
 
-    def mixed(self, w: Tensor, other: Tensor, cutoff: Tensor) -> Tensor:
+    def mix(self, w: Tensor, other: Tensor, cutoff: Tensor) -> Tensor:
         """Style mixing (Karras et al. 2019, section 3.1): layers from `cutoff` [n] on take the other w."""
         layer = torch.arange(self.synthesis.layers, device=w.device)
         return torch.where((layer[None] < cutoff[:, None])[:, :, None], w[:, None], other[:, None])
@@ -223,12 +223,12 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, inputs, h, w] -> [n, outputs, h/2, w/2]."""
-        short = clamped(self.shortcut(downsample(x)), self.shortcut.limit)
+        short = clamp_magnitude(self.shortcut(downsample(x)), self.shortcut.limit)
         weight, bias = self.second.scaled(x.dtype)
         assert bias is not None
-        first = clamped(self.first(x), self.first.limit)
+        first = clamp_magnitude(self.first(x), self.first.limit)
         y = nn.functional.leaky_relu_(convolve_down(first, weight, bias), LEAK)
-        return short.add_(clamped(y, self.second.limit))
+        return short.add_(clamp_magnitude(y, self.second.limit))
 
 
 class Discriminator(nn.Module):
@@ -256,7 +256,7 @@ class Discriminator(nn.Module):
         """[n, 3, h, w], one-hot [n, classes] -> logits [n]."""
         low = self.low_precision_levels > 0
         x = self.from_image(image.to(dtype if low else torch.float32, memory_format=torch.channels_last))
-        x = clamped(x, self.from_image.limit)
+        x = clamp_magnitude(x, self.from_image.limit)
         for index, block in enumerate(self.blocks.values()):
             x = block(x.to(dtype if index < self.low_precision_levels else torch.float32))
         x = self.convolution(minibatch_deviation(x.float(), 4))

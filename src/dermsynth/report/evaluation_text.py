@@ -37,6 +37,6 @@ def _facts(result: Evaluation) -> list[str]:
 def verdict_table(result: Evaluation) -> str:
     """A line for each question, and for each question and class: its light, and what was found."""
     lines = [("", line) for line in result.verdict]
-    lines += [(f"{label}: ", line) for label, found in result.class_verdicts.items() for line in found]
+    lines += [(f"{label}: ", line) for label, verdict in result.class_verdicts.items() for line in verdict]
     width = max(len(prefix + line.question) for prefix, line in lines) + 2
     return "\n".join(f"{prefix + line.question:<{width}}{line.light:<14}{line.says}" for prefix, line in lines)

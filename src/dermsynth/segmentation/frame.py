@@ -24,9 +24,9 @@ def frame(image: Pixels) -> tuple[Mask, float]:
     score = float(np.clip(np.mean(darkness[-2:]), 0, 1))
     _, parts = cv2.connectedComponents((value < max(DARK * skin, 30)).astype(np.uint8))
     joined = {int(parts[y, x]) for y in (0, -1) for x in (0, -1)} - {0}
-    found = np.isin(parts, list(joined)).astype(np.uint8)
+    rim = np.isin(parts, list(joined)).astype(np.uint8)
     reach = 2 * max(1, round(SOFT * min(height, width))) + 1
-    return cv2.dilate(found, np.ones((reach, reach), np.uint8)).astype(bool), score
+    return cv2.dilate(rim, np.ones((reach, reach), np.uint8)).astype(bool), score
 
 
 @cache

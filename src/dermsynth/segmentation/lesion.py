@@ -29,21 +29,21 @@ def lesion_mask(image: Pixels) -> Mask:
         return np.zeros((height, width), dtype=bool)
     rows, columns = np.indices((height, width)) / np.array([height, width]).reshape(2, 1, 1) - 0.5
     darkness = (darkness - darkness[skin].min()) * np.exp(-(rows**2 + columns**2) / (2 * SPREAD**2))
-    found = (darkness > threshold_otsu(darkness[skin])) & skin
-    return _best_part(ndimage.binary_opening(found, iterations=max(1, side // 64)))
+    dark = (darkness > threshold_otsu(darkness[skin])) & skin
+    return _best_part(ndimage.binary_opening(dark, iterations=max(1, side // 64)))
 
 
-def _best_part(found: Mask) -> Mask:
-    parts, count = ndimage.label(found)
+def _best_part(mask: Mask) -> Mask:
+    parts, count = ndimage.label(mask)
     if count == 0:
-        return found
-    rows, columns = np.indices(found.shape)
-    height, width = found.shape
+        return mask
+    rows, columns = np.indices(mask.shape)
+    height, width = mask.shape
     central = np.exp(-2 * (((rows / height - 0.5) ** 2) + ((columns / width - 0.5) ** 2)) * 4)
     weights = ndimage.sum_labels(central, parts, np.arange(1, count + 1))
     best = parts == int(np.argmax(weights)) + 1
     if best.mean() < SMALLEST:
-        return np.zeros_like(found)
+        return np.zeros_like(mask)
     filled: Mask = ndimage.binary_fill_holes(best)
     return filled
 

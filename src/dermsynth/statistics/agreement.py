@@ -46,13 +46,13 @@ def krippendorff_alpha(ratings: Table, level: Level = "nominal") -> float:
 
 def _coincidences(ratings: Table, values: Table) -> Table:
     """o_ck: ordered pairs of answers to one image, each image weighing as many as it has answers."""
-    found = np.zeros((len(values), len(values)))
+    coincidences = np.zeros((len(values), len(values)))
     for column in ratings.T:
         counts = (column[:, None] == values).sum(axis=0).astype(float)
         answers = counts.sum()
         if answers >= 2:
-            found += (np.outer(counts, counts) - np.diag(counts)) / (answers - 1)
-    return found
+            coincidences += (np.outer(counts, counts) - np.diag(counts)) / (answers - 1)
+    return coincidences
 
 
 def _differences(totals: Table, level: Level) -> Table:
@@ -60,8 +60,8 @@ def _differences(totals: Table, level: Level) -> Table:
     if level == "nominal":
         return 1.0 - np.eye(len(totals))
     reach = np.cumsum(totals) - totals / 2
-    found: Table = (reach[:, None] - reach) ** 2
-    return found
+    squares: Table = (reach[:, None] - reach) ** 2
+    return squares
 
 
 def bootstrap_images(

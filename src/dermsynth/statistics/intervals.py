@@ -58,6 +58,13 @@ def percentile_bootstrap(
     return float(low), float(high)
 
 
+def mean_interval(values: Values, *, resamples: int = 1000, seed: int = 0) -> tuple[float, float]:
+    """95 % percentile interval of the mean of one sample [n], drawn with replacement."""
+    draws = values[np.random.default_rng(seed).integers(0, len(values), (resamples, len(values)))].mean(axis=1)
+    low, high = np.quantile(draws, TAILS)
+    return float(low), float(high)
+
+
 def multiplicities(sizes: tuple[int, int], resamples: int, seed: int) -> tuple[Values, Values]:
     """How often each item of both samples is drawn: [resamples, n] and [resamples, m]."""
     draws = redrawn(sizes, resamples, seed)

@@ -47,12 +47,12 @@ def auc_interval(truth: Truth, scores: Array, *, resamples: int, seed: int) -> t
 
 def delong_covariance(truth: Truth, scores: Sequence[Array]) -> NDArray[np.float64]:
     """Covariance matrix of the AUCs of several classifiers on the same images (DeLong et al. 1988, equation 5)."""
-    both = [placements(truth, one) for one in scores]
+    both = [placements(truth, score) for score in scores]
     positive, negative = (np.stack([pair[side] for pair in both]) for side in (0, 1))
-    found: NDArray[np.float64] = (
+    covariance: NDArray[np.float64] = (
         np.atleast_2d(np.cov(positive)) / positive.shape[1] + np.atleast_2d(np.cov(negative)) / negative.shape[1]
     )
-    return found
+    return covariance
 
 
 def delong_interval(truth: Truth, scores: Array) -> tuple[float, float, float]:
@@ -133,8 +133,8 @@ def at_prevalence(probabilities: Array, prevalence: float) -> Array:
     The odds are multiplied by those of the prevalence (Saerens et al. 2002, equation 4).
     """
     limited = np.clip(probabilities, 1e-12, 1 - 1e-12)
-    found: Array = scipy.special.expit(scipy.special.logit(limited) + scipy.special.logit(prevalence))
-    return found
+    adjusted: Array = scipy.special.expit(scipy.special.logit(limited) + scipy.special.logit(prevalence))
+    return adjusted
 
 
 def calibration(truth: Truth, probabilities: Array, bins: int = BINS) -> tuple[float, list[tuple[float, float, int]]]:

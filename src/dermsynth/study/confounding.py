@@ -1,4 +1,4 @@
-"""What else tells the two kinds of a study apart: classes, artefacts and other columns, sizes and formats of files."""
+"""Confounders of a study: classes, artefacts and other columns, sizes and formats of files that differ between the kinds."""
 
 from collections.abc import Mapping, Sequence
 
@@ -27,7 +27,10 @@ REDUCED = 1.5
 def confounding(
     images: Sequence[StudyImage], sides: Mapping[str, DataSet], sizes: Sequence[tuple[int, int]]
 ) -> list[str]:
-    """Everything known of the trial images that tells their kinds apart, in sentences; `sizes` are widths and heights."""
+    """Sentences on everything but the images themselves that differs between real and synthetic trials.
+
+    `sizes` are the widths and heights of the files.
+    """
     keep = [i for i, image in enumerate(images) if image.role == TRIAL]
     trials, own_sizes = [images[i] for i in keep], [sizes[i] for i in keep]
     real = np.array([image.kind == REAL for image in trials])
@@ -41,7 +44,7 @@ def confounding(
 
 
 def _foreign_classes(trials: Sequence[StudyImage]) -> list[str]:
-    """Classes that only one kind shows."""
+    """Classes of which only one kind has images."""
     labels = {
         kind: [plain_word(image.label) for image in trials if image.kind == kind and image.label]
         for kind in (REAL, SYNTHETIC)
@@ -58,12 +61,12 @@ def _foreign_classes(trials: Sequence[StudyImage]) -> list[str]:
 
 
 def separation(values: Sequence[str], real: NDArray[np.bool_]) -> float:
-    """How often who knows these values alone is right about either kind at best: (1 + total variation) / 2."""
+    """The best balanced accuracy of a rater who knows only these values: (1 + total variation) / 2."""
     return float(_separations(values, real[None])[0])
 
 
 def _separations(values: Sequence[str], real: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """The same of several ways to call images real [ways, images]."""
+    """The same for several assignments of real and synthetic [assignments, images]."""
     codes = pd.Categorical(list(values)).codes
     each = (codes[:, None] == np.unique(codes)).astype(float)
     shares = real @ each / real.sum(axis=1, keepdims=True) - ~real @ each / (~real).sum(axis=1, keepdims=True)
@@ -72,7 +75,7 @@ def _separations(values: Sequence[str], real: NDArray[np.bool_]) -> NDArray[np.f
 
 
 def differs(values: Sequence[str], real: NDArray[np.bool_], level: float) -> bool:
-    """Whether kinds drawn by lot would be told apart so well less often than `level` (permutation test)."""
+    """Whether a random assignment of kinds would separate them as well less often than `level` (permutation test)."""
     random = np.random.default_rng(0)
     draws = _separations(values, np.stack([random.permutation(real) for _ in range(RESAMPLES)]))
     observed = separation(values, real) - 1e-12
@@ -80,14 +83,14 @@ def differs(values: Sequence[str], real: NDArray[np.bool_], level: float) -> boo
 
 
 def _separating(name: str, values: Sequence[str], real: NDArray[np.bool_], level: float) -> str:
-    """One column's sentence, of the images for which it has a value; nothing where it tells nothing."""
+    """One column's sentence, of the images for which it has a value; empty where it does not separate the kinds."""
     plain = np.array(_plain(values), dtype=object)
     known, kinds = list(plain[plain != ""]), real[plain != ""]
     if min(kinds.sum(), (~kinds).sum()) < FEWEST or len(set(known)) < 2 or not differs(known, kinds, level):
         return ""
     return (
-        f"{'the class' if name == 'label' else f'column {name!r}'} tells the kinds apart: who knows it alone is right about "
-        f"{separation(known, kinds):.0%} of the images of either kind"
+        f"{'the class' if name == 'label' else f'column {name!r}'} differs between real and synthetic images: a rater who knew "
+        f"nothing else could still be right about {separation(known, kinds):.0%} of them"
     )
 
 
@@ -125,7 +128,7 @@ def _numeric(values: Sequence[str]) -> bool:
 
 
 def _one_sided(trials: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> str:
-    """Artefacts that only one set's table speaks of."""
+    """Artefacts that are known of one set only."""
     rows = {kind: [image.row for image in trials if image.kind == kind] for kind in sides}
     there = {
         kind: {c for c in ARTEFACTS if c in side.table and not all(map(is_missing, side.table[c].iloc[rows[kind]]))}
@@ -138,7 +141,7 @@ def _one_sided(trials: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> st
     ]
     if not alone:
         return ""
-    return f"whether these tell the kinds apart is not known: {'; '.join(alone)}; dermsynth artefacts detect measures both sets"
+    return f"not compared between real and synthetic images: {'; '.join(alone)}; dermsynth artefacts detect measures both sets"
 
 
 def _files(
@@ -158,7 +161,7 @@ def _files(
     lossy = ["1" if _ending(image, sides) in LOSSY else "0" for image in trials]
     if alike and _separating("format", lossy, real, LEVEL):
         notes.append(
-            "one kind's files are JPEG and hardly reduced, the other's are not: traces of compression may tell them apart"
+            "files of one kind are JPEG and hardly reduced in size, the others are not: traces of compression may give them away"
         )
     return notes
 
@@ -167,7 +170,7 @@ def _reduced_more(ratio: float) -> str:
     more, less = ("real", "synthetic") if ratio > 1 else ("synthetic", "real")
     return (
         f"the {more} images' files are {max(ratio, 1 / ratio):.1f} times as long and wide as the {less} ones' and are "
-        "reduced by so much more: sharpness may tell the kinds apart"
+        "reduced by so much more: sharpness may give them away"
     )
 
 
@@ -175,7 +178,9 @@ def _aspects(sizes: Sequence[tuple[int, int]], real: NDArray[np.bool_]) -> list[
     shapes = [f"{width / height:.1f}" for width, height in sizes]
     if not _separating("aspect", shapes, real, LEVEL):
         return []
-    return ["the kinds' files differ in aspect ratio: what is cut off, or how near the lesion is, may tell them apart"]
+    return [
+        "files of real and synthetic images differ in aspect ratio: the crop, or how near the lesion is, may give them away"
+    ]
 
 
 def _ending(image: StudyImage, sides: Mapping[str, DataSet]) -> str:
@@ -194,6 +199,6 @@ def _patients(trials: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> lis
     if several.empty:
         return []
     return [
-        f"{int(several.sum())} of the real images are of {len(several)} patients or lesions (column 'group') shown more than "
-        "once: intervals take images as independent and are too narrow by that"
+        f"{int(several.sum())} of the real images are of {len(several)} patients or lesions (column 'group') who are shown "
+        "more than once: intervals assume independent images and are too narrow by that"
     ]

@@ -102,7 +102,7 @@ def _second_only(table: pd.DataFrame) -> list[str]:
 
 
 def _same_patients(table: pd.DataFrame) -> list[str]:
-    """Images of one patient or lesion, where the table names them: intervals take images as independent."""
+    """Images of one patient or lesion, where the table names them: intervals assume independent images."""
     result = []
     for column in PATIENTS:
         if column in table:
@@ -112,7 +112,7 @@ def _same_patients(table: pd.DataFrame) -> list[str]:
             if len(several):
                 result.append(
                     f"column {column!r}: {int(several.sum())} of {len(each)} images share their {column} with another "
-                    f"({len(several)} values); intervals take images as independent and are too narrow by that"
+                    f"({len(several)} values); intervals assume independent images and are too narrow by that"
                 )
     return result
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from pydantic import Field, ValidationError
 
 from dermsynth import __version__
 from dermsynth.data.dataset import Data, DataSet, open_data_set, refuse_filled
@@ -24,10 +24,27 @@ from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.confounding import confounding
 from dermsynth.study.drawing import StudyImage
 from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
+from dermsynth.study.results import Record
 from dermsynth.study.selection import select_images, table_of
 
 DESCRIPTION, PROTOCOL, ITEMS, SECRET = "study.json", "protocol.toml", "items.csv", "secret.key"
 SCHEMA = 1
+
+
+class StudyDescription(Record):
+    """What a study was created from: `study.json`."""
+
+    version: int = Field(default=SCHEMA, alias="schema")
+    program: str
+    created: str
+    protocol: str
+    seed: int
+    size: tuple[int, int]
+    images: int
+    real: str
+    synthetic: str
+    matched: bool = True
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -35,7 +52,7 @@ class Study:
     """A folder with everything of a study."""
 
     folder: Path
-    description: dict[str, Any]
+    description: StudyDescription
     protocol: Protocol
     items: pd.DataFrame
 
@@ -51,14 +68,13 @@ class Study:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What tells the kinds apart besides the images themselves."""
-        return tuple(self.description.get("notes", ()))
+        """What differs between real and synthetic images besides their content."""
+        return self.description.notes
 
     @property
     def size(self) -> tuple[int, int]:
         """Width and height of every image."""
-        width, height = self.description["size"]
-        return int(width), int(height)
+        return self.description.size
 
     def image(self, item: str) -> Path:
         """The file of an item; the name comes from the table, never from outside."""
@@ -90,7 +106,7 @@ def create_study(
     Returns
     -------
     Study
-        `.items` is the truth, one row an image; `.notes` says what else tells the kinds apart.
+        `.items` is the truth, one row an image; `.notes` says what else differs between the kinds.
 
     Raises
     ------
@@ -126,8 +142,19 @@ def create_study(
         write_text(work / PROTOCOL, text)
         write_bytes(work / SECRET, secrets.token_bytes(32))
         (work / SECRET).chmod(0o600)
-        facts = _facts(protocol, real, synthetic, seed, size, len(encoded))
-        write_json(work / DESCRIPTION, {**facts, "matched": matched, "notes": notes})
+        description = StudyDescription(
+            program=f"dermsynth {__version__}",
+            created=datetime.now(UTC).isoformat(timespec="seconds"),
+            protocol=Path(protocol).name,
+            seed=seed,
+            size=size,
+            images=len(encoded),
+            real=real.content_hash,
+            synthetic=synthetic.content_hash,
+            matched=matched,
+            notes=tuple(notes),
+        )
+        write_json(work / DESCRIPTION, description.model_dump(by_alias=True))
     out.chmod(0o700)  # it holds the truth
     return open_study(out)
 
@@ -179,7 +206,12 @@ def open_study(folder: Path) -> Study:
     if description.get("schema", 0) > SCHEMA:
         raise UserError(f"{folder}: schema {description['schema']} is newer than this program; update dermsynth")
     protocol = parse_protocol((folder / PROTOCOL).read_text(encoding="utf-8"), str(folder / PROTOCOL))
-    return Study(folder, description, protocol, read_table(folder / ITEMS))
+    try:
+        known = StudyDescription.model_validate(description)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise UserError(f"{folder / DESCRIPTION}: {where}: {error.errors()[0]['msg']}; restore the file") from error
+    return Study(folder, known, protocol, read_table(folder / ITEMS))
 
 
 def _large_enough(path: Path, width: int, height: int) -> NDArray[np.uint8]:
@@ -198,19 +230,3 @@ def _size(protocol: Protocol, synthetic: DataSet) -> tuple[int, int]:
     if protocol.size:
         return protocol.size, protocol.size
     return image_size(synthetic.paths[0])
-
-
-def _facts(
-    place: str, real: DataSet, synthetic: DataSet, seed: int, size: tuple[int, int], images: int
-) -> dict[str, Any]:
-    return {
-        "schema": SCHEMA,
-        "program": f"dermsynth {__version__}",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "protocol": Path(place).name,
-        "seed": seed,
-        "size": list(size),
-        "images": images,
-        "real": real.content_hash,
-        "synthetic": synthetic.content_hash,
-    }

@@ -93,8 +93,8 @@ class Drawing:
         both = [f"{label} {available[label]}" for label in sorted(classes) if available[label]]
         raise UserError(
             f"{self.sides[rule.kind].folder}: the protocol takes {rule.count} {rule.kind} images, and too few are of the "
-            f"classes that both kinds have (left: {', '.join(both) or 'none'}) for equal shares; other classes would tell the "
-            "kinds apart: take larger sets, give both the same labels, or allow it with `unmatched`"
+            f"classes that both kinds have (left: {', '.join(both) or 'none'}) for equal shares; other classes would give "
+            "the kind away: take larger sets, give both the same labels, or allow it with `unmatched`"
         )
 
     def refuse_few(self, rule: Images, label: str, possible: set[int]) -> None:

@@ -177,16 +177,11 @@ class Protocol(Strict):
         return next(q.name for q in self.questions if q.type == "kind")
 
 
-def read_protocol(place: str) -> Protocol:
-    """A protocol by name (baur, furger, rosen) or from a TOML file.
-
-    Raises UserError with the place in the file and what is wrong there.
-    """
-    return parse_protocol(protocol_text(place), place)
-
-
 def protocol_text(place: str) -> str:
-    """The text of a protocol by name or of a file."""
+    """The text of a protocol: a built-in one by name (baur, furger, rosen), or a TOML file.
+
+    Raises UserError for another name that is no readable file.
+    """
     if place in BUILT_IN:
         return (files("dermsynth.study") / "protocols" / f"{place}.toml").read_text(encoding="utf-8")
     try:
@@ -196,7 +191,10 @@ def protocol_text(place: str) -> str:
 
 
 def parse_protocol(text: str, place: str) -> Protocol:
-    """A protocol from its text."""
+    """A protocol from its text; `place` is what messages name.
+
+    Raises UserError with the place in the text and what is wrong there.
+    """
     try:
         return Protocol.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:

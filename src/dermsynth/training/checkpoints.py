@@ -104,7 +104,7 @@ def save(run: Path, network: dict[str, Tensor], optimisers: dict[str, Adam], sta
     """Write one checkpoint; a kill at any moment leaves the earlier ones as they are. The hashes are added to its state."""
     path = run / FOLDER / f"{state.images:09d}"
     if path.exists():  # from an earlier attempt at the same moment: equal bit for bit, if it is whole
-        if broken(_open(path)) is None:
+        if damage(_open(path)) is None:
             return _open(path)
         shutil.rmtree(path)
     with replacing_folder(path) as folder:
@@ -148,7 +148,7 @@ def restore_optimisers(optimisers: dict[str, Adam], tensors: dict[str, Tensor]) 
 
 
 def _open(path: Path) -> Checkpoint:
-    """A checkpoint; one whose state cannot be read has no hashes, and counts as broken."""
+    """A checkpoint; one whose state cannot be read has no hashes, and counts as damaged."""
     try:
         return Checkpoint(path, CheckpointState.model_validate(read_json(path / STATE)))
     except (UserError, ValidationError):
@@ -156,8 +156,8 @@ def _open(path: Path) -> Checkpoint:
         return Checkpoint(path, CheckpointState(images=images, family="", classes=()))
 
 
-def broken(checkpoint: Checkpoint) -> str | None:
-    """Which file of a checkpoint is not as it was written, or None."""
+def damage(checkpoint: Checkpoint) -> str | None:
+    """A line that names the first missing or changed file of a checkpoint, or None if all are as they were written."""
     if not checkpoint.state.hashes:
         return f"{checkpoint.path / STATE}: damaged or cut short"
     for name, digest in checkpoint.state.hashes.items():
@@ -179,7 +179,7 @@ def last_whole(run: Path) -> tuple[Checkpoint | None, list[str]]:
     """The newest checkpoint that is as it was written, and what is wrong with newer ones."""
     problems: list[str] = []
     for checkpoint in reversed(checkpoints(run)):
-        problem = broken(checkpoint)
+        problem = damage(checkpoint)
         if problem is None:
             return checkpoint, problems
         problems.append(problem)
@@ -200,7 +200,7 @@ def find(source: Path, which: str = "last") -> Checkpoint:
         raise UserError(f"{source}: neither a run nor a checkpoint")
     else:
         checkpoint = _find_in_run(source, which)
-    problem = broken(checkpoint)
+    problem = damage(checkpoint)
     if problem:
         raise UserError(f"{problem}; choose another one with `checkpoint`")
     return checkpoint
@@ -228,7 +228,7 @@ def _find_last(run: Path) -> Checkpoint:
 
 
 def sweep(run: Path) -> None:
-    """Remove what a kill left behind in mid-writing."""
+    """Remove unfinished checkpoints that a killed process left behind."""
     for leftover in (run / FOLDER).glob(".[0-9]*"):
         shutil.rmtree(leftover, ignore_errors=True)
 

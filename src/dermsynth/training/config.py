@@ -1,4 +1,4 @@
-"""The complete, resolved configuration of a run. Imports no torch."""
+"""The complete configuration of a run. Imports no torch."""
 
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -41,7 +41,7 @@ class DataSettings(BaseModel):
 
 
 class TrainingSettings(BaseModel):
-    """The loop. Lengths are in real images shown."""
+    """Settings of the training loop. Lengths are in real images shown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +58,7 @@ class TrainingSettings(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """Everything a run depends on."""
+    """The configuration of a run: everything that its result depends on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
@@ -68,16 +68,11 @@ class RunConfig(BaseModel):
     data: DataSettings
     training: TrainingSettings
 
-    @property
-    def recipe(self) -> str:
-        """The former name of `family`."""
-        return self.family
-
 
 def read_config(run: Path) -> RunConfig:
     """Read the configuration of a run folder.
 
-    Raises UserError when the folder is no run or its configuration is not understood.
+    Raises UserError when the folder is not a run, or its configuration is not valid.
     """
     if not (run / CONFIG).exists():
         raise UserError(f"{run}: not a run folder (no {CONFIG}); train one with: dermsynth train")
@@ -85,18 +80,18 @@ def read_config(run: Path) -> RunConfig:
 
 
 def earlier_data(config: RunConfig) -> list[dict[str, str]]:
-    """What the runs were trained on from which a run's first weights came, the nearest first; blank where a run is gone."""
-    found: list[dict[str, str]] = []
+    """The data of the runs that a run's first weights came from, the nearest run first; blank where a run is gone."""
+    earlier: list[dict[str, str]] = []
     place = config.training.initial
-    while place and len(found) < LONGEST_CHAIN:
+    while place and len(earlier) < LONGEST_CHAIN:
         folder = Path(place)
         run = next((path for path in (folder, *folder.parents) if (path / CONFIG).exists()), None)
         if run is None:
-            return [*found, {"run": folder.name, "data_hash": "", "split": ""}]
-        earlier = read_config(run)
-        found.append({"run": run.name, "data_hash": earlier.data.content_hash, "split": earlier.data.split})
-        place = earlier.training.initial
-    return found
+            return [*earlier, {"run": folder.name, "data_hash": "", "split": ""}]
+        former = read_config(run)
+        earlier.append({"run": run.name, "data_hash": former.data.content_hash, "split": former.data.split})
+        place = former.training.initial
+    return earlier
 
 
 M = TypeVar("M", bound=BaseModel)
@@ -116,15 +111,15 @@ def validated(model: type[M], values: dict[str, Any], source: str) -> M:
 
 
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
-    """Fields in which two configurations of one run differ, other than the length of the training."""
-    found: list[str] = []
+    """Fields in which two configurations differ, but for the length of the training and the place of the data."""
+    changes: list[str] = []
 
     def compare(a: Any, b: Any, name: str) -> None:
         if isinstance(a, dict) and isinstance(b, dict):
             for key in sorted({*a, *b}):
                 compare(a.get(key), b.get(key), f"{name}.{key}".strip("."))
         elif a != b and name not in ("training.images", "data.folder"):
-            found.append(f"{MEANINGS.get(name, '')}{name} was {a!r}, now {b!r}")
+            changes.append(f"{MEANINGS.get(name, '')}{name} was {a!r}, now {b!r}")
 
     compare(old.model_dump(mode="json"), new.model_dump(mode="json"), "")
-    return found
+    return changes

@@ -1,4 +1,4 @@
-"""The mechanics between two yields of a model: backward, average, finite check, optimiser step."""
+"""Between two yields of a model: backward pass, average over processes, check for finite losses, optimiser step."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -24,7 +24,7 @@ class Updater:
 
     def __init__(self, model: Model, rate: float = 1.0) -> None:
         self.model = model
-        self.players = {name: slowed(player, rate) for name, player in model.players().items()}
+        self.players = {name: scale_rate(player, rate) for name, player in model.players().items()}
         self.optimisers = {name: _adam(player) for name, player in self.players.items()}
         self._sums: dict[str, Tensor] = {}
         self._counts: dict[str, int] = defaultdict(int)
@@ -46,14 +46,14 @@ class Updater:
             self.optimisers[player].step()
 
     def _fill(self, player: str) -> None:
-        """Gradients of zero where the update's terms reach no parameter, for players who want that."""
+        """Set gradients of zero where the update's terms reach no parameter, for players that ask for it."""
         if self.players[player].zero_gradients:
             for parameter in self.players[player].parameters:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
 
     def _prepare(self, player: str, images: int) -> None:
-        """Rate and betas of this step; Adam forgets its moments where the player's restart is due."""
+        """Set the rate and betas of this step, and clear Adam's moments where the player's restart is due."""
         schedule, restarts = self.players[player].schedule, self.players[player].restarts
         if restarts is not None and restarts(images):
             self.optimisers[player].state.clear()
@@ -91,19 +91,19 @@ class Updater:
         return means
 
 
-def slowed(player: Player, rate: float) -> Player:
-    """A player whose learning rate, constant or scheduled, is multiplied by `rate`."""
+def scale_rate(player: Player, rate: float) -> Player:
+    """A player whose learning rate, constant or scheduled, is scaled by `rate`."""
     schedule = player.schedule
     if rate == 1:
         return player
     if schedule is None:
         return replace(player, learning_rate=player.learning_rate * rate)
 
-    def multiplied(images: int) -> tuple[float, tuple[float, float]]:
+    def scaled(images: int) -> tuple[float, tuple[float, float]]:
         own, betas = schedule(images)
         return own * rate, betas
 
-    return replace(player, learning_rate=player.learning_rate * rate, schedule=multiplied)
+    return replace(player, learning_rate=player.learning_rate * rate, schedule=scaled)
 
 
 def _adam(player: Player) -> Adam:

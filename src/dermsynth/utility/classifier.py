@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from dermsynth.backbones import extractors
 from dermsynth.backbones.extractors import Extractor, Resizer, timm_network
 from dermsynth.backbones.mobilenet import FEATURES, MobileNetV2, imagenet_normalised, load_mobilenet
+from dermsynth.backbones.spec import parse_spec, split_spec
 from dermsynth.data.cache import Decoding
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
@@ -60,37 +61,34 @@ class Small(nn.Module):
         return features
 
 
-def backbone(place: str, *, trained: bool = True) -> tuple[nn.Module, int]:
+def backbone(place: str, *, weights: bool = True) -> tuple[nn.Module, int]:
     """A network from images to features and how many these are: `small`, `mobilenet=FILE`, `timm:NAME` or `timm:NAME=FILE`.
 
-    timm's networks start untrained where no file is given: nothing is downloaded. Unless `trained`, weights are left out.
+    timm's networks start untrained where no file is given: nothing is downloaded. Without `weights`, no file of them is read.
 
     Raises UserError when the place is not understood or its weights are not what they should be.
     """
-    kind, _, path = place.partition("=")
-    if kind == "small":
+    untrained = () if weights else ("mobilenet",)
+    spec = parse_spec(place, ["small", *untrained, "mobilenet=FILE", "timm:NAME", "timm:NAME=FILE"], "model")
+    if spec.kind == "small":
         return Small(), Small.width
-    if kind == "mobilenet" and not trained:
-        return MobileNetV2(), FEATURES
-    if kind == "mobilenet" and path:
-        return load_mobilenet(Path(path)), FEATURES
-    if kind.startswith("timm:"):
-        network = timm_network(kind.removeprefix("timm:"), Path(path) if path else "none", "`model`")
-        return network, int(network.num_features)  # type: ignore[arg-type]
-    raise UserError(f"`model` {place!r}: write small, mobilenet=FILE, timm:NAME or timm:NAME=FILE")
+    if spec.kind == "mobilenet":
+        return load_mobilenet(spec.path) if weights else MobileNetV2(), FEATURES
+    network = timm_network(spec.name, spec.path if spec.place else "none", "`model`")
+    return network, int(network.num_features)  # type: ignore[arg-type]
 
 
 class Classifier(nn.Module):
     """A backbone and one linear layer to the log-odds of the positive class."""
 
-    def __init__(self, place: str, seed: int, *, trained: bool = True) -> None:
+    def __init__(self, place: str, seed: int, *, weights: bool = True) -> None:
         super().__init__()
-        self.name = place.partition("=")[0]
+        self.name = split_spec(place).without_place
         self.decoding: Decoding | None = None
         self.threshold = 0.5
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.backbone, width = backbone(place, trained=trained)
+            self.backbone, width = backbone(place, weights=weights)
             self.head = nn.Linear(width, 1)
         self.to(memory_format=torch.channels_last)
 
@@ -110,7 +108,7 @@ class Classifier(nn.Module):
 def write_classifier(folder: Path, model: Classifier, training: Training, decoding: Decoding, threshold: float) -> None:
     """Write a trained classifier with the decoding of its images and the probability from which on it calls them positive."""
     weights = {key: value.contiguous() for key, value in model.state_dict().items()}
-    facts = {"backbone": training.backbone.partition("=")[0], "decoding": json.dumps(asdict(decoding))}
+    facts = {"backbone": split_spec(training.backbone).without_place, "decoding": json.dumps(asdict(decoding))}
     facts |= {"threshold": str(threshold)}
     with replacing(folder / WEIGHTS) as temporary:
         save_file(weights, temporary, facts)
@@ -127,7 +125,7 @@ def load_classifier(folder: Path) -> Classifier:
     try:
         with safe_open(path, "pt") as file:
             facts = file.metadata() or {}
-        model = Classifier(facts.get("backbone", ""), 0, trained=False)
+        model = Classifier(facts.get("backbone", ""), 0, weights=False)
         model.load_state_dict(load_file(path))
         model.threshold = float(facts["threshold"])
         model.decoding = Decoding(**json.loads(facts["decoding"]))
@@ -141,10 +139,10 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
 
     Raises UserError when the name or the file is not understood.
     """
-    kind, _, place = specification.partition("=")
-    if kind != "classifier":
+    spec = parse_spec(specification, [*extractors.FORMS, "classifier=DIR"], "extractor")
+    if spec.kind != "classifier":
         return extractors.load_extractor(specification, resizer=resizer)
-    model = load_classifier(Path(place))
+    model = load_classifier(spec.path)
     weight, bias = (v.detach().double().numpy() for v in (model.head.weight[0], model.head.bias[0]))
 
     def head(rows: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -160,7 +158,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         f"classifier ({model.name})",
         "-classifier",
         "none",
-        f"classifier:{file_hash(Path(place) / WEIGHTS)}",
+        f"classifier:{file_hash(spec.path / WEIGHTS)}",
         network,
         None,
         head,

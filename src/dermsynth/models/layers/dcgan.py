@@ -36,10 +36,10 @@ class Generator(nn.Module):
 
     def features(self, z: Tensor, label: Tensor, blocks: int | None = None) -> list[Tensor]:
         """Feature maps at the constant's size and after each of the first `blocks` doublings (all by default)."""
-        found = [self.start(with_label(z, label)[:, :, None, None])]
+        features = [self.start(with_label(z, label)[:, :, None, None])]
         for block in self.blocks[:blocks]:
-            found.append(block(found[-1]))
-        return found
+            features.append(block(features[-1]))
+        return features
 
 
 class Discriminator(nn.Module):
@@ -56,9 +56,9 @@ class Discriminator(nn.Module):
 
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
         """[n, 3, h, w], one-hot [n, classes] -> logits [n]."""
-        return self.judged(self.blocks[0](with_label(image, label)), len(self.blocks) - 1)
+        return self.logits_from(self.blocks[0](with_label(image, label)), len(self.blocks) - 1)
 
-    def judged(self, x: Tensor, blocks: int) -> Tensor:
+    def logits_from(self, x: Tensor, blocks: int) -> Tensor:
         """Feature maps that still have to pass the last `blocks` blocks -> logits [n]."""
         for block in self.blocks[len(self.blocks) - blocks :]:
             x = block(x)

@@ -17,7 +17,7 @@ def normalise_second_moment(x: Tensor, epsilon: float = 1e-8) -> Tensor:
     return x * (x.square().mean(dim=1, keepdim=True) + epsilon).rsqrt()
 
 
-def clamped(x: Tensor, limit: float) -> Tensor:
+def clamp_magnitude(x: Tensor, limit: float) -> Tensor:
     """Cut off what would run over in a further layer of float16; numbers of 32 bits and more stay as they are."""
     return x.clamp(-limit, limit) if x.element_size() < 4 else x
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from dermsynth.models.layers.convolutional import BatchNorm, activation, down, draw_weights, up, with_label
-from dermsynth.models.layers.resample import halved
+from dermsynth.models.layers.resample import halve
 from dermsynth.models.layers.shapes import Shape
 
 DENSE_FEATURES = 64
@@ -66,7 +66,7 @@ class MultiScaleDiscriminator(nn.Module):
 
     def forward(self, image: Tensor, label: Tensor) -> Tensor:
         """[n, 3, h, w], one-hot [n, classes] -> logits [n]."""
-        return (self.fine(image, label) + self.coarse(halved(image), label)) / 2
+        return (self.fine(image, label) + self.coarse(halve(image), label)) / 2
 
     def logits(self, image: Tensor) -> list[Tensor]:
         """[n, 3, h, w] without a class -> the averaged logits [n, 1], as the one map that there is."""

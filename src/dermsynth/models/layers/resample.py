@@ -14,6 +14,7 @@ BINOMIAL = (1.0, 3.0, 3.0, 1.0)
 
 
 @functools.cache
+@torch.inference_mode(mode=False)  # a kernel first needed for a sample must serve a training afterwards
 def _depthwise_kernel(channels: int, gain: float, device: torch.device, dtype: torch.dtype) -> Tensor:
     taps = torch.tensor(BINOMIAL, device=device, dtype=torch.float64)
     kernel = torch.outer(taps, taps) * (gain / taps.sum() ** 2)
@@ -53,12 +54,12 @@ def convolve_down(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
     return F.conv2d(blur(x, 2), weight, bias, stride=2)
 
 
-def halved(x: Tensor) -> Tensor:
+def halve(x: Tensor) -> Tensor:
     """Mean of every 2 x 2 pixels: [n, c, h, w] -> [n, c, h/2, w/2]."""
     return F.avg_pool2d(x, 2)
 
 
-def halved_by_nine(x: Tensor) -> Tensor:
+def halve_by_nine(x: Tensor) -> Tensor:
     """Mean of the 3 x 3 pixels about every second one, of those that lie in the image: [n, c, h, w] -> half, rounded up.
 
     The pyramid of pix2pixHD (Wang et al. 2018, section 3.2), as its authors make it.
@@ -66,11 +67,11 @@ def halved_by_nine(x: Tensor) -> Tensor:
     return F.avg_pool2d(x, 3, stride=2, padding=1, count_include_pad=False)
 
 
-def doubled(x: Tensor) -> Tensor:
+def double(x: Tensor) -> Tensor:
     """Nearest neighbour: [n, c, h, w] -> [n, c, 2h, 2w]."""
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def enlarged(x: Tensor) -> Tensor:
+def enlarge(x: Tensor) -> Tensor:
     """Bilinear: [n, c, h, w] -> [n, c, 2h, 2w]."""
     return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from dermsynth.errors import UserError
 from dermsynth.models.layers import multiscale
 from dermsynth.models.layers.convolutional import LEAK, draw_weights
-from dermsynth.models.layers.resample import halved_by_nine
+from dermsynth.models.layers.resample import halve_by_nine
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import Term
 
@@ -84,7 +84,7 @@ class ResidualUNet(nn.Module):
 class PatchDiscriminator(nn.Module):
     """4x4 convolutions, strided but for the last two, to a map of logits, one a patch (Isola et al. 2017).
 
-    It keeps what every layer made. With four layers a logit sees 70 x 70 pixels.
+    It returns the output of every layer. With four layers a logit sees 70 x 70 pixels.
     """
 
     def __init__(self, inputs: int, features: int, layers: int, padding: int = 2) -> None:
@@ -102,11 +102,11 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """[n, inputs, h, w] -> the output of every layer; the last one is the map of logits [n, 1, h', w']."""
-        found = []
+        outputs = []
         for layer in self.layers:
             x = layer(x)
-            found.append(x)
-        return found
+            outputs.append(x)
+        return outputs
 
 
 class MultiScaleDiscriminator(nn.Module):
@@ -118,22 +118,22 @@ class MultiScaleDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> list[list[Tensor]]:
         """[n, inputs, h, w] -> for every scale, finest first, the output of every layer."""
-        found = []
+        outputs = []
         for index, discriminator in enumerate(self.scales):
-            x = halved_by_nine(x) if index else x
-            found.append(discriminator(x))
-        return found
+            x = halve_by_nine(x) if index else x
+            outputs.append(discriminator(x))
+        return outputs
 
     def logits(self, x: Tensor) -> list[Tensor]:
         """[n, inputs, h, w] -> the map of logits of every scale."""
         return [outputs[-1] for outputs in self(x)]
 
 
-JudgeName = Literal["patch", "dense"]
+DiscriminatorName = Literal["patch", "dense"]
 
 
-def judge_of(
-    name: JudgeName, shape: Shape, features: int, layers: int, scales: int, padding: int = 2
+def build_discriminator(
+    name: DiscriminatorName, shape: Shape, features: int, layers: int, scales: int, padding: int = 2
 ) -> multiscale.MultiScaleDiscriminator | MultiScaleDiscriminator:
     """FURGER's pair of dense discriminators, or patch discriminators on some scales."""
     if name == "dense":
@@ -165,7 +165,9 @@ def require_multiple(shape: Shape, factor: int, smallest: int = 16) -> None:
         )
 
 
-def require_judged(name: JudgeName, shape: Shape, layers: int, scales: int, padding: int = 2) -> None:
+def check_discriminator_shape(
+    name: DiscriminatorName, shape: Shape, layers: int, scales: int, padding: int = 2
+) -> None:
     """Raise UserError unless the generators' two halvings come out even and the discriminators are left something."""
     if name == "patch":
         require_multiple(shape, 4, 16 if padding == 2 else 2 ** (layers + 1))

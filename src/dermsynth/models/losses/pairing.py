@@ -1,16 +1,16 @@
-"""Terms that tie an image to the one it was made from or stands for."""
+"""Terms that tie an image to the one it comes from or stands for."""
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 
-def relevancy(image: Tensor, made: Tensor, mask: Tensor) -> Tensor:
+def relevancy(image: Tensor, result: Tensor, mask: Tensor) -> Tensor:
     """MSE((1 - y) x, (1 - y) G(x, y)): nothing outside the mask may change (FURGER).
 
-    `image` and `made` are [n, 3, h, w], `mask` [n, 1, h, w] of 0 and 1; the mean runs over all pixels.
+    `image` and `result` are [n, 3, h, w], `mask` [n, 1, h, w] of 0 and 1; the mean runs over all pixels.
     """
-    return F.mse_loss((1 - mask) * made, (1 - mask) * image)
+    return F.mse_loss((1 - mask) * result, (1 - mask) * image)
 
 
 def cycle(image: Tensor, reconstruction: Tensor, norm: str) -> Tensor:
