@@ -17,13 +17,13 @@ import dermsynth as ds
 from dermsynth.data.dataset import DataSet
 from dermsynth.images import encode_png
 from dermsynth.models.sampler import to_bytes
-from dermsynth.sampling.generate import Generator
+from dermsynth.sampling.generator import Generator
 
 HEAVY = ("torch", "numpy", "pandas", "cv2", "scipy", "matplotlib", "sklearn", "pydantic", "joblib")
 MODULES = ("artefacts", "metrics")
 INTERNAL = ("origin", "provenance", "fit_planes", "check_planes")
 CLASSES = {"Generator": Generator, "CopyGate": ds.CopyGate}
-WITHOUT_ERRORS, WITHOUT_RESULT = {"metrics.list"}, {"use_workers", "metrics.add_metric"}
+WITHOUT_ERRORS, WITHOUT_RESULT = {"metrics.list", "Callback"}, {"use_workers", "metrics.add_metric", "Callback"}
 
 
 def public() -> dict[str, Any]:
@@ -35,7 +35,7 @@ def public() -> dict[str, Any]:
     for name, kind in CLASSES.items():
         methods = {n: m for n, m in vars(kind).items() if not n.startswith("_") and callable(getattr(kind, n))}
         found |= {f"{name}.{n}": getattr(kind, n) for n in methods if n not in INTERNAL}
-    return found
+    return found | {"Callback": ds.Callback}
 
 
 PUBLIC = public()

@@ -111,7 +111,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("translate nowhere --input nowhere --out x", ["nowhere: not a run folder"]),
         ("experiment bauer --out x", ["'bauer'", "lunagariya-curves"]),
         ("experiment baur --out x --families cyclegan", ["cyclegan", "does not compare"]),
-        ("recipes --resolution big", ["'big'"]),
+        ("models --resolution big", ["'big'"]),
         ("data patches nowhere --out x", ["nowhere: no such folder"]),
         ("data maps nowhere --count 3 --out x", ["nowhere: no such folder"]),
         ("phantom --out /dev/null/x --count 2 --resolution 16", ["/dev/null/x: file exists"]),
@@ -216,7 +216,8 @@ def test_a_missing_extra_is_one_line(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_every_family_is_listed_with_what_it_takes(shell: Shell) -> None:
-    text = shell("recipes").stdout
+    text = shell("models").stdout
+    assert shell("recipes").stdout == text, "the former name"
     for name in FAMILIES:
         assert f"{name} " in text
     assert text.count("parameters") == len(FAMILIES)

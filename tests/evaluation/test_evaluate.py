@@ -36,7 +36,8 @@ from dermsynth.metrics.registry import METRICS
 from dermsynth.models.sampler import noise_of, one_hot
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.report.evaluation_text import evaluation_table, verdict_table
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from dermsynth.training.snapshot import Glimpse
 from tests.evaluation.drawn import evaluation, row
 
@@ -185,7 +186,7 @@ def test_path_lengths_are_those_of_differences_along_the_path(run: Path, drawn_m
         label = one_hot([k % recipe.classes], recipe.classes, torch.device("cpu"))
         w = [recipe.style(side[0][None], label, None) for side in (a, b)]
         with torch.no_grad():
-            images = [recipe.of_style(torch.lerp(*w, t), [n[None] for n in a[1:]]) for t in (0.0, 1e-4)]
+            images = [recipe.synthesise(torch.lerp(*w, t), [n[None] for n in a[1:]]) for t in (0.0, 1e-4)]
             lengths.append(float(space.distance(*images)[0]) / 1e-8)
     expected = trimmed_mean(np.array(lengths))
     (figure,) = (f for f in figures if (f.space, f.path) == ("W", "end"))

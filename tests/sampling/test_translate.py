@@ -14,7 +14,8 @@ from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
 from dermsynth.report.run_report import write_run_report
-from dermsynth.sampling.generate import Generator, generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.sampling.translate import change_outside, from_maps, translate
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config

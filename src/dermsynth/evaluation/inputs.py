@@ -133,7 +133,7 @@ class ComparedSets:
             images=len(synthetic.table),
             classes=tuple(synthetic.classes),
             content_hash=synthetic.content_hash,
-            generator=synthetic.provenance.generator.document,
+            generator=synthetic.provenance.generator,
         )
 
     def _real_facts(self) -> RealFacts:

@@ -19,7 +19,8 @@ from dermsynth.io import write_bytes
 from dermsynth.locks import folder_lock
 from dermsynth.models.sampler import CHUNK, images_of
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generate import Generator, Origin, claim, description_of
+from dermsynth.sampling.generate import claim, description_of
+from dermsynth.sampling.generator import Generator, Origin
 from dermsynth.training import distributed
 
 Pixels = NDArray[np.uint8]
@@ -38,7 +39,7 @@ def translate(
 ) -> DataSet:
     """Translate the images of a data set that have the other label, or none.
 
-    `masks` names a data set whose masks say where, used one after the other; without it the images' own masks. After an
+    `masks` is a data set whose masks say where to change images, used in turn; without it each image's own mask. After an
     interruption the same call writes the same images. Each row of the result names source image and mask, and how much
     changed outside the mask.
 
@@ -82,7 +83,7 @@ def _translate(generator: Generator, source: DataSet, out: Path, to: str, masks:
 
 
 def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "") -> DataSet:
-    """Make an image of every map of a split, or of every lesion mask with its markers.
+    """Generate an image from every map of a split, or from every lesion mask with its markers.
 
     Without `split` it is the one the generator was trained on, where the data set has splits: maps of test lesions would
     carry their outlines into whatever is trained on the result (BISSOTO uses maps of training images only). Every row keeps
