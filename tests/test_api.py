@@ -175,6 +175,18 @@ def test_points_give_the_images_of_their_seeds_and_gradients(place: Path) -> Non
     assert points.grad[1:].abs().sum() == 0
 
 
+def test_gradients_flow_where_a_family_has_no_styles(phantom: DataSet, tmp_path: Path) -> None:
+    ds.train("dcgan", phantom, out=tmp_path / "run", images=8, batch=8, resolution=16, device="cpu")
+    generator = ds.load_generator(tmp_path / "run", device="cpu")
+    points = generator.latents(2, label="nevus", seed=4, truncation=0.9).requires_grad_()
+    drawn = generator.synthesise(points, label="nevus", seed=4)
+    images = generator.sample(2, label="nevus", seed=4, truncation=0.9)
+    assert np.array_equal(to_bytes(drawn).transpose(0, 2, 3, 1), images)
+    drawn.sum().backward()
+    assert points.grad is not None
+    assert points.grad.abs().sum() > 0
+
+
 def test_a_checkpoint_is_a_generator_too(place: Path) -> None:
     run = ds.load_generator(place / "run", device="cpu")
     assert ds.load_generator(run) is run

@@ -212,7 +212,7 @@ def test_no_network_is_touched_unless_asked(shell: Shell, tmp_path: Path) -> Non
 def test_a_missing_extra_is_one_line(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['fastapi'] = sys.modules['uvicorn'] = None\n")
     result = shell("explore", tmp_path, status=1, PYTHONPATH=str(tmp_path))
-    _line(result, "uvicorn is not installed", "pip install 'dermsynth[study]'")
+    _line(result, "is not installed; this verb needs the extra", "pip install 'dermsynth[study]'")
 
 
 def test_every_family_is_listed_with_what_it_takes(shell: Shell) -> None:

@@ -187,7 +187,10 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
-        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, a condition and a truncation, if any."""
+        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, a condition and a truncation, if any.
+
+        Gradients flow from the images to the noise; whoever needs none asks for none.
+        """
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:

@@ -18,7 +18,7 @@ CHUNK = 16
 
 def to_bytes(images: Tensor) -> NDArray[np.uint8]:
     """[-1, 1] -> 0 ... 255, rounded to nearest: float [n, 3, h, w] -> uint8 of the same shape."""
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
+    return ((images.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
 
 
 def from_bytes(images: NDArray[np.uint8], device: torch.device) -> Tensor:
@@ -76,7 +76,8 @@ def images_of(
         condition = _condition(
             model, [labels[i] for i in padded], None if inputs is None else inputs.at(padded), device
         )
-        images = model.sample(noise, condition, truncation)
+        with torch.no_grad():
+            images = model.sample(noise, condition, truncation)
         results.append(to_bytes(images)[: len(index)])
     model.train(training)
     return np.concatenate(results)

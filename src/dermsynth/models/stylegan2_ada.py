@@ -259,7 +259,6 @@ class StyleGAN2ADA(Model):
         """The latent, and the noise of every layer."""
         return [(self.config.latent,), *((1, *size) for size in self.average.synthesis.noise_sizes())]
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator, truncated towards the mean w of the class."""
         return self.synthesise(self.style(noise[0], condition.label, truncation), noise[1:])

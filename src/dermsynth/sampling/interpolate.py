@@ -38,6 +38,8 @@ def walk(model: Model, seeds: Sequence[int], steps: int, label: int = 0) -> NDAr
     for step in range(steps):
         latent = spherical(first[0], last[0], step / max(steps - 1, 1))
         noise = [array[None].to(device) for array in (latent, *first[1:])]
-        images.append(to_bytes(model.sample(noise, Condition(one_hot([label], model.classes, device)), None)))
+        with torch.no_grad():
+            image = model.sample(noise, Condition(one_hot([label], model.classes, device)), None)
+        images.append(to_bytes(image))
     model.train(training)
     return np.concatenate(images)
