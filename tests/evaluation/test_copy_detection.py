@@ -129,4 +129,5 @@ def test_the_gate_takes_images_with_colours_at_the_end_too() -> None:
 
 def test_the_example_of_the_gate_runs() -> None:
     (example,) = doctest.DocTestFinder(recurse=False).find(CopyGate, globs={"CopyGate": CopyGate})
-    assert doctest.DocTestRunner().run(example) == (0, 4)
+    result = doctest.DocTestRunner().run(example)
+    assert (result.failed, result.attempted > 3) == (0, True)
