@@ -106,9 +106,7 @@ def test_patients_come_twice_only_when_all_came_once(sides: tuple[DataSet, DataS
     assert any(note.startswith("50 of the real images are of 8 patients or lesions") for note in said)
 
 
-def test_what_differs_between_the_kinds_is_noted(
-    sides: tuple[DataSet, DataSet], tmp_path: Path
-) -> None:
+def test_what_differs_between_the_kinds_is_noted(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
     n = len(sides[0].table)
     real = with_columns(sides[0], hair=["True"] * n, site=["arm", "leg"] * (n // 2), ink=["1", "0"] * (n // 2))
     synthetic = with_columns(sides[1], hair=["0"] * (n - 40) + ["1"] * 40, site=["Arm", "LEG"] * (n // 2), ink="NA")
