@@ -59,7 +59,7 @@ latents directions pca run --out directions --count 40 --components 2
 latents edit synthetic --directions directions/directions.safetensors --direction pca0 --steps 1 --out edited
 utility synthetic --real data --positive melanoma --negative nevus --arms real --arms synthetic --repeats 2 --images 64 --out utility
 export synthetic --out released
-study plan --raters 3 --images 50
+study plan --raters 3 --items 50
 study create --real data --synthetic synthetic --protocol protocol.toml --out study
 """
 AFTER = """

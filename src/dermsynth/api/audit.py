@@ -31,7 +31,7 @@ class AuditResult:
     @property
     def findings(self) -> tuple[str, ...]:
         """What should be looked at, a sentence each."""
-        return list(self.content.findings)
+        return self.content.findings
 
     def to_frame(self) -> pd.DataFrame:
         """A row a finding."""

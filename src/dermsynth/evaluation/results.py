@@ -9,7 +9,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
-from dermsynth.data.provenance import CopyGateFacts
+from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
 from dermsynth.errors import UserError
 from dermsynth.evaluation.floors import Light
 from dermsynth.evaluation.generator_metrics import PathLength
@@ -40,7 +40,7 @@ class SyntheticFacts(Record):
     images: int
     classes: tuple[str, ...]
     content_hash: str
-    generator: dict[str, Any]
+    generator: GeneratorProvenance
 
 
 class RealFacts(Record):
@@ -224,6 +224,7 @@ class Evaluation(Assessment):
     def document(self) -> dict[str, Any]:
         """The result as it stands in JSON."""
         document = self.model_dump(mode="json", by_alias=True, exclude={"copy_gate"})
+        document["synthetic"]["generator"] = self.synthetic.generator.document
         document["measurements"] = [estimate.model_dump(by_alias=True) for estimate in self.estimates]
         if self.copying is not None:
             document["copying"] = [estimate.model_dump(by_alias=True) for estimate in self.copying]

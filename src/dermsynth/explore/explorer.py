@@ -20,7 +20,7 @@ from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
 from dermsynth.latents.space import Space
-from dermsynth.sampling.generate import SEEDS_A_CLASS, Generator
+from dermsynth.sampling.generator import SEEDS_A_CLASS, Generator
 from dermsynth.training.data import data_trained_on
 
 FARTHEST = 5.0

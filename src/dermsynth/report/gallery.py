@@ -9,7 +9,7 @@ from dermsynth.errors import UserError
 from dermsynth.images import encode_jpeg
 from dermsynth.io import count_text, read_json_lines, write_bytes, write_text
 from dermsynth.sampling.contact_sheets import contact_sheet
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generator import Generator, load_generator
 
 QUALITY = 82
 PHOTOGRAPHS = (
