@@ -91,7 +91,7 @@ def test_planted_copies_are_caught(sides: Sides) -> None:
         assert found.flagged.mean() >= 0.99, name
         assert (found.index == picked).mean() >= 0.99, name
         if name == "mirrored":
-            assert {way for way in found.lying if way.startswith("mirrored")}
+            assert {way for way in found.orientation if way.startswith("mirrored")}
 
 
 def test_too_few_held_out_images_set_no_threshold() -> None:
@@ -123,7 +123,7 @@ def test_the_gate_takes_images_with_colours_at_the_end_too() -> None:
     matches = gate.check(images[:5, ::-1])
     assert matches.index.tolist() == [0, 1, 2, 3, 4]
     assert matches.flagged.all()
-    assert {*matches.lying} == {"mirrored, turned 180"}
+    assert {*matches.orientation} == {"mirrored, turned 180"}
     with pytest.raises(UserError, match="`images`: images: float64"):
         gate.check(images / 255)
 

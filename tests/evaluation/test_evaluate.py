@@ -23,7 +23,7 @@ from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.feature_cache import POINTS
 from dermsynth.evaluation.generator_metrics import PATH_SEED, discriminator_of, path_lengths, trained_on
-from dermsynth.evaluation.memorisation import Sources, check_copies, sources, without_relatives
+from dermsynth.evaluation.memorisation import Sources, check_copies, sources, unrelated_images
 from dermsynth.evaluation.results import evaluation_of
 from dermsynth.evaluation.verdict import verdict
 from dermsynth.evaluation.watcher import CHOOSING, discriminator_watcher, distance_watcher
@@ -228,17 +228,17 @@ def test_twins_of_training_images_set_no_threshold(phantom: DataSet) -> None:
     plain = phantom.table.drop(columns="group") if "group" in phantom.table else phantom.table
     rows = DataSet(phantom.folder, plain, phantom.description)
     known = Sources(rows.select(split), rows.select(~split))
-    count = len(without_relatives(known).table)
+    count = len(unrelated_images(known).table)
     twins = pd.concat([known.held_out.table, known.training.table.head(3)], ignore_index=True)
     more = Sources(known.training, DataSet(phantom.folder, twins, phantom.description))
-    assert len(without_relatives(more).table) == count
+    assert len(unrelated_images(more).table) == count
     related = known.held_out.table.assign(group=["family"] * 2 + [""] * (len(known.held_out.table) - 2))
     one = Sources(
         DataSet(phantom.folder, known.training.table.assign(group="family"), phantom.description),
         DataSet(phantom.folder, related, phantom.description),
     )
-    assert len(without_relatives(one).table) in (count - 2, count - 1, count)
-    assert "family" not in set(without_relatives(one).table["group"])
+    assert len(unrelated_images(one).table) in (count - 2, count - 1, count)
+    assert "family" not in set(unrelated_images(one).table["group"])
 
 
 def test_sets_whose_lesions_cannot_be_found_still_have_figures(phantom: DataSet, run: Path, tmp_path: Path) -> None:

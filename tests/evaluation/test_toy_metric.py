@@ -16,7 +16,7 @@ from dermsynth.evaluation.results import evaluation_of
 from dermsynth.export.huggingface import export
 from dermsynth.io import read_json
 from dermsynth.metrics.estimate import ALL, Effort
-from dermsynth.metrics.registry import METRICS, completed
+from dermsynth.metrics.registry import METRICS, with_defaults
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.report.evaluation_text import evaluation_table
 from dermsynth.sampling.generate import generate
@@ -32,7 +32,7 @@ def made(run: Path, tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 def test_a_metric_of_one_entry_is_everywhere(
     made: DataSet, phantom: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(METRICS, "brightness", completed(TOY))
+    monkeypatch.setitem(METRICS, "brightness", with_defaults(TOY))
     out = tmp_path / "elsewhere"
     result = evaluate(
         made, phantom, load_extractor("embedded"), out=out, fewest_held_out=20,

@@ -148,7 +148,7 @@ def test_labels_that_the_run_does_not_know_are_refused(made: Make, phantom: Data
         translate(made("residual-translation"), others, tmp_path / "out")
 
 
-@pytest.mark.parametrize("recipe", ["pix2pixhd", "residual-translation", "cyclegan"])
+@pytest.mark.parametrize("model", ["pix2pixhd", "residual-translation", "cyclegan"])
 def test_their_reports_show_inputs(made: Make, model: str, tmp_path: Path) -> None:
     generator = made(model)
     write_run_report(generator.run, tmp_path / "report.html")

@@ -14,7 +14,7 @@ from dermsynth.metrics.comparison import pixels
 from dermsynth.metrics.copying import gate_threshold
 from dermsynth.metrics.knn import nearest
 from dermsynth.metrics.similar_images import Images
-from dermsynth.metrics.structural import lying
+from dermsynth.metrics.structural import dihedral_transforms
 
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.01
@@ -71,7 +71,7 @@ class Matches:
         Float [n]; 1 is as close as the closest hundredth of held-out images, lower is closer.
     index
         Int [n]: which training image it is.
-    lying
+    orientation
         How the image lies to match it: as it is, mirrored, turned by 90 degrees, ...
     flagged
         Bool [n]: closer than the gate's threshold, that is a copy or too close to tell.
@@ -79,7 +79,7 @@ class Matches:
 
     score: Array
     index: NDArray[np.int64]
-    lying: Sequence[str]
+    orientation: Sequence[str]
     flagged: NDArray[np.bool_]
 
 
@@ -111,7 +111,7 @@ class CopyGate:
     >>> training, held_out = random.integers(0, 256, (2, 100, 16, 16, 3), dtype=np.uint8)
     >>> gate = ds.CopyGate.fit(training, held_out)
     >>> matches = gate.check(training[:3, :, ::-1])
-    >>> matches.index.tolist(), matches.flagged.all().item(), matches.lying[0]
+    >>> matches.index.tolist(), matches.flagged.all().item(), matches.orientation[0]
     ([0, 1, 2], True, 'mirrored')
     """
 
@@ -230,7 +230,7 @@ def _search(training: Sequence[NDArray[np.float32]], images: Images) -> _Search:
 
 
 def _search_part(training: Sequence[NDArray[np.float32]], images: Images) -> _Search:
-    turned = dict(lying(images))
+    turned = dict(dihedral_transforms(images))
     pairs = [
         nearest(np.concatenate([view_vectors(way, view) for way in turned.values()]), training[number])
         for number, view in enumerate(VIEWS)

@@ -1,4 +1,4 @@
-"""What a synthetic set's generator can tell while its run is at hand: the discriminator's confidence, lengths of paths."""
+"""Measures that need the generator of a synthetic set: its discriminator's confidence, and path lengths."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

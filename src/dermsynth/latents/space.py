@@ -102,6 +102,5 @@ def require_w(space: Space, what: str) -> None:
     if space.name != "w":
         config = space.generator.config
         raise UserError(
-            f"{what}: {space.generator.run} is a {config.family} run, which has no W; families with styles have, such as "
-            "stylegan2-ada"
+            f"{what}: {space.generator.run} is a {config.family} run, which has no W; families with styles have one"
         )

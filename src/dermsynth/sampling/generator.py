@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -54,7 +53,7 @@ class Origin(BaseModel):
     maps_hash: str = ""
     maps_split: str = ""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """The fields that were given, as they are written into a file."""
         return self.model_dump(mode="json", exclude_unset=True)
 
