@@ -63,7 +63,7 @@ def latents(rows: list[str]) -> None:
     from dermsynth.latents.directions import pca_directions, sefa_directions
     from dermsynth.latents.samples import sampled
     from dermsynth.latents.space import space_of
-    from dermsynth.sampling.generate import load_generator
+    from dermsynth.sampling.generator import load_generator
     from dermsynth.training.loop import train
 
     with tempfile.TemporaryDirectory() as folder:

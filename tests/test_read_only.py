@@ -11,7 +11,8 @@ from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import Selection
 from dermsynth.io import read_json
 from dermsynth.models.inputs import DataRequest
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from dermsynth.training.data import load_training_images
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from dermsynth.parallel import use_workers as use_workers
     from dermsynth.study.analyse import analyse_study as analyse_study
     from dermsynth.study.create import create_study as create_study
+    from dermsynth.training.callbacks import Callback as Callback
     from dermsynth.utility.usefulness import utility as utility
 
 __version__ = "0.1.0"
@@ -52,6 +53,7 @@ _PLACES = {
     "api.evaluation": ("evaluate", "export", "extractor"),
     "api.generators": ("generate", "load_generator", "translate"),
     "api.training": ("train",),
+    "training.callbacks": ("Callback",),
     "errors": ("BadImage", "DiskError", "Stopped", "UserError"),
     "evaluation.copy_detection": ("CopyGate",),
     "latents.discovery": ("directions",),
@@ -65,6 +67,7 @@ _PLACES = {
 _HOMES = {name: f"dermsynth.{module}" for module, names in _PLACES.items() for name in names}
 __all__ = [
     "BadImage",
+    "Callback",
     "CopyGate",
     "DiskError",
     "Stopped",
@@ -105,4 +108,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return [*globals(), *__all__]
+    return [*__all__, "__version__"]

@@ -1,6 +1,8 @@
 """What is found of artefacts can lie apart from a data set that stays as it is."""
 
 import shutil
+import subprocess
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +19,8 @@ from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.report.artefact_report import write_confirmation
+
+Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture(scope="module")
@@ -80,3 +84,23 @@ def test_a_set_that_cannot_be_written_says_so(framed: DataSet, monkeypatch: pyte
     monkeypatch.setattr(annotations, "writable", lambda folder: False)
     with pytest.raises(UserError, match="cannot be written; name a folder for the annotations with `out` DIR"):
         mark(framed, jobs=1)
+
+
+def test_every_verb_of_artefacts_leaves_a_set_alone(framed: DataSet, tmp_path: Path, shell: Shell) -> None:
+    before, apart = _state(framed.folder), tmp_path / "apart"
+    detected = shell("artefacts", "detect", framed.folder, "--out", apart, "--jobs", 1).stdout
+    assert f"--annotations {apart}" in detected
+    found = ("--annotations", apart)
+    shell("artefacts", "confirm", framed.folder, *found, "--count", 1, "--no-photographs")
+    assert (apart / "artefacts_confirmed.csv").is_file()
+    words = ("--page", tmp_path / "audit.html", "--no-photographs", "--jobs", 1)
+    assert (
+        "classes of at least 20 images" in shell("audit", framed.folder, *found, *words).stdout
+    )  # the columns are seen
+    words = ("--out", tmp_path / "clean", "--frames", "nearest", "--no-photographs", "--jobs", 1)
+    shell("artefacts", "remove", framed.folder, *found, *words)
+    said = shell(
+        "artefacts", "compare", framed.folder, *found, "--out", tmp_path / "ways", "--jobs", 1, status=1
+    ).stderr
+    assert "0 images without artefacts" in said
+    assert _state(framed.folder) == before

@@ -129,7 +129,7 @@ def test_the_page_has_photographs_only_where_wanted(tmp_path: Path) -> None:
     rows = draw_to_confirm(data_set, 3, 0)
     text = write_confirmation(data_set, rows, trusts(data_set)).read_text()
     assert text.count("<img ") == 3
-    assert "This page embeds photographs of the data set" in text
+    assert "This page contains photographs from the data set" in text
     bare = write_confirmation(data_set, rows, trusts(data_set), photographs=False).read_text()
     assert "Photographs were left out" in bare
     assert "This page embeds" not in bare

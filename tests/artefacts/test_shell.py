@@ -51,8 +51,8 @@ def test_a_set_without_artefacts(folder: Path, shell: Shell, tmp_path: Path) -> 
     assert f"{len(made.table)} images" in said
     assert len(made.table) == 24
     page = (out / "removal.html").read_text()
-    assert "This page embeds photographs of the data set" in page
-    assert "This page embeds photographs of the data set" in said
+    assert "This page contains photographs from the data set" in page
+    assert "This page contains photographs from the data set" in said
     assert "are found again outside the lesion" in said
     assert "what is left" in page
     assert "<img " in page
@@ -100,7 +100,7 @@ def test_pairs_with_an_artefact(folder: Path, shell: Shell, tmp_path: Path) -> N
 
 def test_all_methods_side_by_side(folder: Path, shell: Shell, tmp_path: Path) -> None:
     said = shell("artefacts", "compare", folder, "--count", "3", "--out", tmp_path / "compared").stdout
-    assert "This page embeds photographs of the data set" in said
+    assert "This page contains photographs from the data set" in said
     assert "navier-stokes" in said
     result = read_json(tmp_path / "compared" / "comparison.json")
     assert all(row["outside"] == 0 for row in result["repairs"])

@@ -130,6 +130,7 @@ def test_artefacts_are_detected_without_masks_and_removed(shell: Shell, data: Pa
         ("export s --with-flagged --out x", "s: no such folder"),
         ("latents project r photo.png --iterations 5 --out x", "r: not a run folder"),
         ("gallery r --inputs s --out x", "s: no such folder"),
+        ("phantom --out x --jobs 0 --scheduler tcp://host:8786", "--jobs 0"),
         ("report r --page x.html", "r: not a run folder"),
         ("artefacts detect s --store-masks", "s: no such folder"),
     ],

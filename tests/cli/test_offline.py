@@ -66,7 +66,7 @@ def test_the_whole_chain_without_a_network(shell: Shell, tmp_path: Path, offline
     verb(
         "import", "csv", pack.TABLE, "--image", "image", "--label", "label", "--mask", "mask", "--out", tmp_path / "in"
     )
-    verb("phantom", "--out", data, "--n", 600, "--resolution", 16)
+    verb("phantom", "--out", data, "--count", 600, "--resolution", 16)
     verb("audit", data)
     verb("artefacts", "detect", tmp_path / "in")
     verb("artefacts", "remove", tmp_path / "in", "--frames", "nearest", "--out", tmp_path / "removed")
@@ -75,7 +75,7 @@ def test_the_whole_chain_without_a_network(shell: Shell, tmp_path: Path, offline
     verb("generate", run, "--out", synthetic, "--count", "melanoma=60", "--count", "nevus=60")
     verb("evaluate", synthetic, "--against", data)
     verb("report", run)
-    verb("latents", "directions", "pca", run, "--out", tmp_path / "directions", "--n", 40, "--count", 2)
+    verb("latents", "directions", "pca", run, "--out", tmp_path / "directions", "--count", 40, "--components", 2)
     file = tmp_path / "directions" / "directions.safetensors"
     verb(
         "latents", "edit", synthetic, "--directions", file, "--direction", "pca0", "--steps", 1, "--out", tmp_path / "e"
@@ -97,7 +97,7 @@ def test_the_whole_chain_without_a_network(shell: Shell, tmp_path: Path, offline
         tmp_path / "u",
     )
     verb("export", synthetic, "--out", tmp_path / "released")
-    verb("study", "plan", "--raters", 3, "--images", 50)
+    verb("study", "plan", "--raters", 3, "--items", 50)
     study = tmp_path / "study"
     verb(
         "study",

@@ -67,7 +67,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("trian", ["trian", "Did you mean"]),
         ("train stylegan2-ada --out x --images 1k --resoluton 64", ["--resoluton", "--resolution"]),
         ("train stylegan2-ada --out x --images 1k --resolution 100", ["resolution 100", "nearest: 80, 96, 112"]),
-        ("train stylegan3 --out x --images 1k", ["recipe 'stylegan3'", "stylegan2-ada"]),
+        ("train stylegan3 --out x --images 1k", ["model 'stylegan3'", "stylegan2-ada"]),
         ("train stylegan2-ada --out x --images lots", ["'lots'", "12k"]),
         ("train stylegan2-ada --out x --images 1k --preset huge", ["--preset 'huge'", "auto, laptop"]),
         ("train stylegan2-ada --out x --images 1k --set gamma=1", ["unknown option 'gamma'", "r1_gamma"]),
@@ -111,7 +111,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("translate nowhere --input nowhere --out x", ["nowhere: not a run folder"]),
         ("experiment bauer --out x", ["'bauer'", "lunagariya-curves"]),
         ("experiment baur --out x --families cyclegan", ["cyclegan", "does not compare"]),
-        ("recipes --resolution big", ["'big'"]),
+        ("models --resolution big", ["'big'"]),
         ("data patches nowhere --out x", ["nowhere: no such folder"]),
         ("data maps nowhere --count 3 --out x", ["nowhere: no such folder"]),
         ("phantom --out /dev/null/x --count 2 --resolution 16", ["/dev/null/x: file exists"]),
@@ -212,11 +212,12 @@ def test_no_network_is_touched_unless_asked(shell: Shell, tmp_path: Path) -> Non
 def test_a_missing_extra_is_one_line(shell: Shell, tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['fastapi'] = sys.modules['uvicorn'] = None\n")
     result = shell("explore", tmp_path, status=1, PYTHONPATH=str(tmp_path))
-    _line(result, "uvicorn is not installed", "pip install 'dermsynth[study]'")
+    _line(result, "is not installed; this verb needs the extra", "pip install 'dermsynth[study]'")
 
 
 def test_every_family_is_listed_with_what_it_takes(shell: Shell) -> None:
-    text = shell("recipes").stdout
+    text = shell("models").stdout
+    assert shell("recipes").stdout == text, "the former name"
     for name in FAMILIES:
         assert f"{name} " in text
     assert text.count("parameters") == len(FAMILIES)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from dermsynth.evaluation.results import Evaluation
-from dermsynth.metrics.registry import recognised
+from dermsynth.metrics.registry import parse_name
 
 SYNTHETIC = {"folder": "made", "images": 8, "content_hash": "s", "classes": (), "generator": {}}
 REAL = {
@@ -33,7 +33,7 @@ def evaluation(estimates: Sequence[Mapping[str, Any]] = (), *, extractor: str = 
 
 def row(metric: str, **values: Any) -> dict[str, Any]:
     """A row of JSON of an earlier version, with an id."""
-    id, part = recognised(metric)
+    id, part = parse_name(metric)
     empty = {
         "value": 0.0,
         "low": 0.0,
@@ -50,6 +50,6 @@ def row(metric: str, **values: Any) -> dict[str, Any]:
 
 def copy_row(metric: str, **values: Any) -> dict[str, Any]:
     """A row of an estimate of copying."""
-    id, part = recognised(metric)
+    id, part = parse_name(metric)
     empty = {"synthetic": 8, "training": 90, "held_out": 20, "seed": 0}
     return {"id": id, "part": part, "metric": metric, **empty, **values}

@@ -1,5 +1,6 @@
 """Planted copies are flagged, other images of the same kind hardly ever."""
 
+import doctest
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from dermsynth.data.phantom import PhantomSettings, draw_parameters, render
 from dermsynth.data.tables import read_table
 from dermsynth.errors import UserError
+from dermsynth.evaluation import copy_detection
 from dermsynth.evaluation.copy_detection import CopyGate
 from dermsynth.images import fit, read_image
 
@@ -89,7 +91,7 @@ def test_planted_copies_are_caught(sides: Sides) -> None:
         assert found.flagged.mean() >= 0.99, name
         assert (found.index == picked).mean() >= 0.99, name
         if name == "mirrored":
-            assert {way for way in found.lying if way.startswith("mirrored")}
+            assert {way for way in found.orientation if way.startswith("mirrored")}
 
 
 def test_too_few_held_out_images_set_no_threshold() -> None:
@@ -121,6 +123,10 @@ def test_the_gate_takes_images_with_colours_at_the_end_too() -> None:
     matches = gate.check(images[:5, ::-1])
     assert matches.index.tolist() == [0, 1, 2, 3, 4]
     assert matches.flagged.all()
-    assert {*matches.lying} == {"mirrored, turned 180"}
+    assert {*matches.orientation} == {"mirrored, turned 180"}
     with pytest.raises(UserError, match="`images`: images: float64"):
         gate.check(images / 255)
+
+
+def test_the_example_of_the_gate_runs() -> None:
+    assert doctest.testmod(copy_detection).failed == 0

@@ -23,7 +23,7 @@ from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.feature_cache import POINTS
 from dermsynth.evaluation.generator_metrics import PATH_SEED, discriminator_of, path_lengths, trained_on
-from dermsynth.evaluation.memorisation import Sources, check_copies, sources, without_relatives
+from dermsynth.evaluation.memorisation import Sources, check_copies, sources, unrelated_images
 from dermsynth.evaluation.results import evaluation_of
 from dermsynth.evaluation.verdict import verdict
 from dermsynth.evaluation.watcher import CHOOSING, discriminator_watcher, distance_watcher
@@ -36,7 +36,8 @@ from dermsynth.metrics.registry import METRICS
 from dermsynth.models.sampler import noise_of, one_hot
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.report.evaluation_text import evaluation_table, verdict_table
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from dermsynth.training.snapshot import Glimpse
 from tests.evaluation.drawn import evaluation, row
 
@@ -185,7 +186,7 @@ def test_path_lengths_are_those_of_differences_along_the_path(run: Path, drawn_m
         label = one_hot([k % recipe.classes], recipe.classes, torch.device("cpu"))
         w = [recipe.style(side[0][None], label, None) for side in (a, b)]
         with torch.no_grad():
-            images = [recipe.of_style(torch.lerp(*w, t), [n[None] for n in a[1:]]) for t in (0.0, 1e-4)]
+            images = [recipe.synthesise(torch.lerp(*w, t), [n[None] for n in a[1:]]) for t in (0.0, 1e-4)]
             lengths.append(float(space.distance(*images)[0]) / 1e-8)
     expected = trimmed_mean(np.array(lengths))
     (figure,) = (f for f in figures if (f.space, f.path) == ("W", "end"))
@@ -227,17 +228,17 @@ def test_twins_of_training_images_set_no_threshold(phantom: DataSet) -> None:
     plain = phantom.table.drop(columns="group") if "group" in phantom.table else phantom.table
     rows = DataSet(phantom.folder, plain, phantom.description)
     known = Sources(rows.select(split), rows.select(~split))
-    count = len(without_relatives(known).table)
+    count = len(unrelated_images(known).table)
     twins = pd.concat([known.held_out.table, known.training.table.head(3)], ignore_index=True)
     more = Sources(known.training, DataSet(phantom.folder, twins, phantom.description))
-    assert len(without_relatives(more).table) == count
+    assert len(unrelated_images(more).table) == count
     related = known.held_out.table.assign(group=["family"] * 2 + [""] * (len(known.held_out.table) - 2))
     one = Sources(
         DataSet(phantom.folder, known.training.table.assign(group="family"), phantom.description),
         DataSet(phantom.folder, related, phantom.description),
     )
-    assert len(without_relatives(one).table) in (count - 2, count - 1, count)
-    assert "family" not in set(without_relatives(one).table["group"])
+    assert len(unrelated_images(one).table) in (count - 2, count - 1, count)
+    assert "family" not in set(unrelated_images(one).table["group"])
 
 
 def test_sets_whose_lesions_cannot_be_found_still_have_figures(phantom: DataSet, run: Path, tmp_path: Path) -> None:

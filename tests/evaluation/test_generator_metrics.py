@@ -14,7 +14,8 @@ from dermsynth.evaluation.generator_metrics import discriminator_of, generator_o
 from dermsynth.evaluation.memorisation import check_copies, sources
 from dermsynth.io import read_json, write_json
 from dermsynth.latents.datasets import space_behind
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from dermsynth.training.config import read_config
 from dermsynth.training.data import data_trained_on
 

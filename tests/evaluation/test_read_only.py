@@ -16,7 +16,8 @@ from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.results import read_evaluation
 from dermsynth.export.huggingface import export
 from dermsynth.metrics.estimate import Effort
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 
 NOBODY = 65534
 

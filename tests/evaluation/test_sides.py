@@ -11,8 +11,8 @@ from PIL import Image
 
 from dermsynth.data.cache import Decoding, decoded
 from dermsynth.data.dataset import DataSet, write_data_set
-from dermsynth.evaluation.sides import Side, beyond_belief, remarks, shared_images
-from dermsynth.evaluation.subgroups import groups, unmatched
+from dermsynth.evaluation.sides import Side, implausible_distances, remarks, shared_images
+from dermsynth.evaluation.subgroups import groups, values_of_one_side
 from dermsynth.metrics.estimate import Estimate
 from tests.evaluation.drawn import row
 
@@ -138,9 +138,9 @@ def test_the_same_images_on_both_sides_are_counted(real: DataSet, tmp_path: Path
 
 def test_a_distance_of_nothing_is_beyond_belief() -> None:
     same = Estimate.model_validate(row("FID-768", value=0.0, floor=3.0))
-    assert "FID-768 is 0.00, two real sets have 3.00" in beyond_belief([same])[0].says
+    assert "FID-768 is 0.00, two real sets have 3.00" in implausible_distances([same])[0].says
     others = [row("FID-768", value=0.5, floor=3.0, group="nevus"), row("KID x 1000", value=0.0, floor=3.0)]
-    assert beyond_belief(map(Estimate.model_validate, others)) == ()
+    assert implausible_distances(map(Estimate.model_validate, others)) == ()
 
 
 def test_values_of_one_side_alone_are_said_and_spellings_are_one(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_values_of_one_side_alone_are_said_and_spellings_are_one(tmp_path: Path)
     kept = folder(
         tmp_path / "real", [image(k) for k in range(6)], label=["nevus"] * 5 + ["wart"], sex=["male"] * 5 + ["n/a"]
     )
-    assert unmatched(made, kept, ["sex"]) == [
+    assert values_of_one_side(made, kept, ["sex"]) == [
         "class 'cyst': only synthetic images have it (1)",
         "class 'wart': only real images have it (1)",
         "sex 'f': only synthetic images have it (1)",

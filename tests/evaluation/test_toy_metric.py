@@ -10,15 +10,17 @@ from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate
+from dermsynth.evaluation.floors import judgements
 from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.evaluation.results import evaluation_of
 from dermsynth.export.huggingface import export
 from dermsynth.io import read_json
-from dermsynth.metrics.estimate import Effort
-from dermsynth.metrics.registry import METRICS, completed
+from dermsynth.metrics.estimate import ALL, Effort
+from dermsynth.metrics.registry import METRICS, with_defaults
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.report.evaluation_text import evaluation_table
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from tests.metrics.test_public import TOY
 
 
@@ -30,7 +32,7 @@ def made(run: Path, tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 def test_a_metric_of_one_entry_is_everywhere(
     made: DataSet, phantom: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(METRICS, "brightness", completed(TOY))
+    monkeypatch.setitem(METRICS, "brightness", with_defaults(TOY))
     out = tmp_path / "elsewhere"
     result = evaluate(
         made, phantom, load_extractor("embedded"), out=out, fewest_held_out=20,
@@ -44,7 +46,7 @@ def test_a_metric_of_one_entry_is_everywhere(
     assert f"{result['brightness'].value:.3f}" in page
     assert "difference of mean brightness" in page
     assert "brightness" in evaluation_table(result)
-    assert any("brightness" in line.says for line in result.verdict)
+    assert any("brightness" in judgement.says for judgement in judgements(result.of_group(ALL), "fidelity"))
     assert not (made.folder / "assessment").exists(), "the result went where it was told"
     assert evaluation_of(made) is None
     assert evaluation_of(made, out) == result

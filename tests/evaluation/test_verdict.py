@@ -10,7 +10,7 @@ from dermsynth.evaluation.label_fidelity import Recognition, label_fidelity, rec
 from dermsynth.evaluation.results import Line
 from dermsynth.evaluation.verdict import class_verdicts, verdict
 from dermsynth.metrics.estimate import Estimate
-from dermsynth.metrics.registry import METRICS, recognised
+from dermsynth.metrics.registry import METRICS, parse_name
 from dermsynth.report.evaluation_report import outside
 from tests.evaluation.drawn import SYNTHETIC, copy_row, evaluation
 from tests.evaluation.drawn import row as any_row
@@ -217,14 +217,14 @@ def test_every_metric_has_a_meaning_and_a_value_outside_its_interval_a_reason() 
 
 
 def test_rows_of_earlier_versions_are_recognised_by_their_names() -> None:
-    assert recognised("FID-embedded at infinity") == ("fid_infinity", "")
-    assert recognised("LPIPS, AlexNet, of pairs") == ("lpips", "LPIPS, AlexNet")
-    assert recognised("SWD 64 px") == ("swd", "64 px")
-    assert recognised("C_T in 5 cells-embedded") == ("memorisation", "5")
+    assert parse_name("FID-embedded at infinity") == ("fid_infinity", "")
+    assert parse_name("LPIPS, AlexNet, of pairs") == ("lpips", "LPIPS, AlexNet")
+    assert parse_name("SWD 64 px") == ("swd", "64 px")
+    assert parse_name("C_T in 5 cells-embedded") == ("memorisation", "5")
     without = {key: value for key, value in any_row("KID-768 x 1000").items() if key not in ("id", "part")}
     assert Estimate.model_validate(without).id == "kid"
     with pytest.raises(ValueError, match="no metric of this version"):
-        recognised("beauty")
+        parse_name("beauty")
 
 
 def test_no_figure_without_a_floor_is_judged() -> None:

@@ -21,7 +21,7 @@ from dermsynth.latents.directions import (
 from dermsynth.latents.edits import moved
 from dermsynth.latents.space import Space, space_of
 from dermsynth.models.sampler import images_of
-from dermsynth.sampling.generate import class_seed, load_generator
+from dermsynth.sampling.generator import class_seed, load_generator
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
 
@@ -76,10 +76,9 @@ def test_scores_are_those_of_the_two_images(explorer: Explorer, space: Space) ->
     assert score.threshold == 0.5
 
 
-def test_the_gate_knows_a_training_image(space: Space, phantom: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_gate_knows_a_training_image(space: Space, phantom: DataSet) -> None:
     assert "at least 100" in gate_of(space.generator)[1]
-    monkeypatch.setattr("dermsynth.evaluation.copy_detection.FEWEST_HELD_OUT", 20)
-    gate, reason = gate_of(space.generator)
+    gate, reason = gate_of(space.generator, fewest_held_out=20)
     assert gate is not None, reason
     training = phantom.select((phantom.table["split"] == "train").to_numpy())
     near = gate.near(np.asarray(decoded(training, Decoding(16, 16)))[11])
@@ -123,7 +122,7 @@ def test_directions_of_one_name_are_told_apart(space: Space, directions: dict[st
     for old, new, line in (
         ("pca0", "x", "'pca0': "),
         ("frames", "pca2", "'pca2': is taken"),
-        ("pca1", " ", "' ': is no"),
+        ("pca1", " ", "' ': cannot be a name"),
     ):
         with pytest.raises(UserError, match=line):
             rename_direction(paths[1], old, new)

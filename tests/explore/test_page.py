@@ -14,7 +14,7 @@ from PIL import Image
 from dermsynth.latents.directions import pca_directions, write_directions
 from dermsynth.latents.space import space_of
 from dermsynth.models.sampler import images_of
-from dermsynth.sampling.generate import class_seed, load_generator
+from dermsynth.sampling.generator import class_seed, load_generator
 from tests.browser import checked, page_of
 from tests.warm import WAIT, free_port, start_verb, wait_for_server
 

@@ -15,7 +15,8 @@ from dermsynth.export.huggingface import copies_said, export, markdown_text
 from dermsynth.images import encode_png
 from dermsynth.io import read_json, write_bytes, write_json
 from dermsynth.metrics.estimate import Effort
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 
 
 @pytest.fixture

@@ -28,7 +28,7 @@ from dermsynth.latents.edits import edit, moved
 from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Space, space_of
 from dermsynth.models.sampler import images_of
-from dermsynth.sampling.generate import class_seed, load_generator
+from dermsynth.sampling.generator import class_seed, load_generator
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
 

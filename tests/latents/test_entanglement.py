@@ -17,7 +17,7 @@ from dermsynth.latents.attributes import scorer
 from dermsynth.latents.directions import Direction, sefa_directions, write_directions
 from dermsynth.latents.entanglement import EntanglementRow, Figure, Observers, entanglement, figure, ranked
 from dermsynth.latents.space import Space, space_of
-from dermsynth.sampling.generate import load_generator
+from dermsynth.sampling.generator import load_generator
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 

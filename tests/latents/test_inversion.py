@@ -15,7 +15,7 @@ from dermsynth.images import read_image
 from dermsynth.latents.inversion import correlation, invert, pixel_distance, project
 from dermsynth.latents.space import Space, space_of
 from dermsynth.models.layers import resample
-from dermsynth.sampling.generate import load_generator
+from dermsynth.sampling.generator import load_generator
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 

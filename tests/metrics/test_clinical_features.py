@@ -26,7 +26,7 @@ from dermsynth.metrics.clinical_features import (
     colour_count,
 )
 from dermsynth.metrics.colour import colour_histograms, histogram_wasserstein, jensen_shannon
-from dermsynth.metrics.structural import lying, mean_ssim, multi_scale_ssim
+from dermsynth.metrics.structural import dihedral_transforms, mean_ssim, multi_scale_ssim
 from dermsynth.segmentation.frame import frame
 from dermsynth.segmentation.lesion import dice, lesion_mask
 from dermsynth.segmentation.skin import skin_tone_class, typology_angle
@@ -77,10 +77,10 @@ def test_structural_similarity_over_scales_is_that_of_torchmetrics() -> None:
 
 def test_a_square_lies_in_eight_ways_and_other_shapes_in_four() -> None:
     image = np.random.default_rng(0).integers(0, 255, (1, 3, 8, 8)).astype(np.uint8)
-    found = [turned.tobytes() for _, turned in lying(image)]
+    found = [turned.tobytes() for _, turned in dihedral_transforms(image)]
     assert len(found) == len(set(found)) == 8
-    assert len(list(lying(image[..., :6]))) == 4
-    assert all(turned.shape == (1, 3, 8, 6) for _, turned in lying(image[..., :6]))
+    assert len(list(dihedral_transforms(image[..., :6]))) == 4
+    assert all(turned.shape == (1, 3, 8, 6) for _, turned in dihedral_transforms(image[..., :6]))
 
 
 def test_histograms_count_every_pixel_in_skimages_colours() -> None:

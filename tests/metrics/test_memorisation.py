@@ -7,11 +7,11 @@ from scipy.spatial.distance import cdist
 
 from dermsynth.metrics.copying import (
     authentic_share,
-    closeness,
     copy_test,
     distance_ratio,
     gate_threshold,
     membership_auc,
+    negative_distances,
     z_statistic,
 )
 from dermsynth.statistics.intervals import percentile_bootstrap
@@ -80,13 +80,17 @@ def test_the_copy_test_weights_cells_by_held_out_images() -> None:
 
 def test_membership_is_told_by_distance_only_where_images_are_copied() -> None:
     synthetic, training, held_out = sets(5, 300, 300, 300)
-    fair = membership_auc(closeness(training, synthetic), closeness(held_out, synthetic))
+    fair = membership_auc(negative_distances(training, synthetic), negative_distances(held_out, synthetic))
     low, high = percentile_bootstrap(
-        membership_auc, closeness(training, synthetic), closeness(held_out, synthetic), resamples=200, seed=0
+        membership_auc,
+        negative_distances(training, synthetic),
+        negative_distances(held_out, synthetic),
+        resamples=200,
+        seed=0,
     )
     assert low < 0.5 < high
     assert low < fair < high
-    assert membership_auc(closeness(training, training), closeness(held_out, training)) == 1
+    assert membership_auc(negative_distances(training, training), negative_distances(held_out, training)) == 1
 
 
 def test_the_gate_lets_the_wanted_share_of_real_images_through() -> None:

@@ -15,8 +15,9 @@ from dermsynth.metrics.clinical_features import appearance, appearance_found
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.metrics.estimate import Sides
 from dermsynth.metrics.pairs import pairs_between
+from dermsynth.metrics.pyramids import swd_between
 from dermsynth.metrics.similar_images import least_squared_error, luma, most_similar, nearest_hash
-from dermsynth.metrics.sliced_wasserstein import descriptors, sliced_wasserstein, swd_between
+from dermsynth.metrics.sliced_wasserstein import descriptors, sliced_wasserstein
 from dermsynth.metrics.structural import mean_ssim, multi_scale_ssim
 from dermsynth.utility.classifier import normalised
 

@@ -101,7 +101,7 @@ def difference_of_brightness(x: Rows, y: Rows) -> float:
 
 
 def brightness(comparison: Comparison) -> list[Estimate]:
-    return [comparison.images.bootstrapped("brightness", difference_of_brightness, resamples=20)]
+    return [comparison.images.bootstrap_estimate("brightness", difference_of_brightness, resamples=20)]
 
 
 TOY = Metric(
@@ -121,6 +121,6 @@ def test_a_metric_is_one_function_and_one_entry(monkeypatch: pytest.MonkeyPatch)
     assert brightness not in measures(of_tones=True)
     assert sections()[-1] == "Brightness"
     planes = [side.transpose(0, 3, 1, 2) for side in (FAKE, REAL)]
-    estimate = Sides(planes[0] // 2, planes[1]).bootstrapped("brightness", difference_of_brightness, resamples=20)
+    estimate = Sides(planes[0] // 2, planes[1]).bootstrap_estimate("brightness", difference_of_brightness, resamples=20)
     assert estimate.name == "brightness"
     assert estimate.value == pytest.approx(64, abs=3)

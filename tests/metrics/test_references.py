@@ -25,6 +25,7 @@ from dermsynth.metrics.kernels import (
     weighted_distances,
 )
 from dermsynth.metrics.prdc import manifold_between
+from dermsynth.metrics.pyramids import swd_between
 from dermsynth.metrics.scores import score_between
 from dermsynth.metrics.sliced_wasserstein import (
     PatchWalk,
@@ -34,7 +35,6 @@ from dermsynth.metrics.sliced_wasserstein import (
     line_distance,
     projected_distance,
     sliced_wasserstein,
-    swd_between,
     unit_vectors,
 )
 from dermsynth.statistics.intervals import bootstrap

@@ -15,7 +15,8 @@ from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.models.registry import FAMILIES, families, family
 from dermsynth.report.gallery import write_gallery
 from dermsynth.report.run_report import write_run_report
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from dermsynth.training import checkpoints
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config

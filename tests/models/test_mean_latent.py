@@ -43,11 +43,11 @@ def test_without_spread_the_image_is_that_of_the_mean_w_after_a_few_steps(classe
         spread = model.style(torch.randn(500, 8), label.expand(500, -1), None).std(dim=0).norm()
         assert (model.style(torch.randn(1, 8), label[None], 0.0)[0] - mean).norm() < 0.01 * spread
         noise = [torch.zeros(16, *shape) for shape in model.noise_shapes()]
-        expected = to_bytes(model.of_style(mean.expand(16, -1), noise[1:]))
+        expected = to_bytes(model.synthesise(mean.expand(16, -1), noise[1:]))
         half = model.style(torch.randn(4, 8, generator=torch.Generator().manual_seed(1)), label.expand(4, -1), 0.5)
         whole = model.style(torch.randn(4, 8, generator=torch.Generator().manual_seed(1)), label.expand(4, -1), None)
         assert (half - (mean + whole) / 2).norm(dim=1).max() < 0.01 * spread
-        found = to_bytes(model.of_style(model.style(noise[0], label.expand(16, -1), 0.0), noise[1:]))
+        found = to_bytes(model.synthesise(model.style(noise[0], label.expand(16, -1), 0.0), noise[1:]))
         error = np.abs(found.astype(int) - expected)
         assert error.mean() < 0.4
         assert error.max() <= 3

@@ -15,7 +15,7 @@ from dermsynth.models.layers import multiscale
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.pix2pixhd import ImageTranslator
 from dermsynth.models.registry import family
-from dermsynth.sampling.generate import load_generator
+from dermsynth.sampling.generator import load_generator
 from dermsynth.training import checkpoints
 from dermsynth.training.loop import train
 from dermsynth.training.optimisation import Updater

@@ -58,7 +58,7 @@ def test_the_report_of_a_run_is_one_file(run: Path, phantom: DataSet, tmp_path: 
     text = _self_contained(tmp_path / "r.html")
     for expected in (
         "conditional on melanoma, nevus, seborrheic_keratosis",
-        "Generated, and real",
+        "Generated and real images",
         "Losses",
         "model.r1_gamma",
         phantom.content_hash[:16],

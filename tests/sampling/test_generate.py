@@ -11,7 +11,8 @@ from dermsynth.errors import UserError
 from dermsynth.images import AI_SOURCE, read_image
 from dermsynth.io import read_json, write_json
 from dermsynth.locks import folder_lock
-from dermsynth.sampling.generate import generate, image_name, load_generator
+from dermsynth.sampling.generate import generate, image_name
+from dermsynth.sampling.generator import load_generator
 from dermsynth.training import checkpoints
 from tests.warm import SOURCES, start_group
 

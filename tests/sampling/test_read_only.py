@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from dermsynth.data.dataset import DataSet, open_data_set
-from dermsynth.sampling.generate import generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from dermsynth.sampling.translate import translate
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config

@@ -14,7 +14,8 @@ from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
 from dermsynth.report.run_report import write_run_report
-from dermsynth.sampling.generate import Generator, generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.sampling.translate import change_outside, from_maps, translate
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
@@ -147,7 +148,7 @@ def test_labels_that_the_run_does_not_know_are_refused(made: Make, phantom: Data
         translate(made("residual-translation"), others, tmp_path / "out")
 
 
-@pytest.mark.parametrize("recipe", ["pix2pixhd", "residual-translation", "cyclegan"])
+@pytest.mark.parametrize("model", ["pix2pixhd", "residual-translation", "cyclegan"])
 def test_their_reports_show_inputs(made: Make, model: str, tmp_path: Path) -> None:
     generator = made(model)
     write_run_report(generator.run, tmp_path / "report.html")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from dermsynth.data.phantom.lesion import skin_colour
-from dermsynth.evaluation.subgroups import skin_tone_groups, tone_shares, tones_measured
+from dermsynth.evaluation.subgroups import measured_tone_shares, skin_tone_groups, tone_shares
 from dermsynth.evaluation.verdict import _fairness
 from dermsynth.metrics.clinical_features import NAMES, TONE
 from dermsynth.segmentation.skin import skin_tone, skin_tone_class, typology_angle
@@ -52,7 +52,7 @@ def test_shares_are_of_the_measurable_and_refused_below_half() -> None:
     nan = float("nan")
     enough, few = rows([60, 60, 35, nan]), rows([60, nan, nan, nan])
     assert tone_shares(enough, enough)["very light"]["real"] == pytest.approx(2 / 3, abs=1e-4)
-    assert tones_measured(enough, few) == {"synthetic": 0.75, "real": 0.25}
+    assert measured_tone_shares(enough, few) == {"synthetic": 0.75, "real": 0.25}
     assert tone_shares(enough, few) == {}
     assert tone_shares(few, enough) == {}
     assert skin_tone_groups(enough, few) == []

@@ -158,7 +158,7 @@ def test_images_are_never_enlarged(sides: tuple[DataSet, DataSet], tmp_path: Pat
     path = Path(small_protocol(tmp_path))
     path.write_text("size = 96\n" + path.read_text())
     with pytest.raises(
-        UserError, match=r"64 x 64 is smaller than the study's 96 x 96, and to enlarge it would give it away"
+        UserError, match=r"64 x 64 is smaller than the study's 96 x 96; an enlarged image would give itself away"
     ):
         create_study(str(path), *sides, tmp_path / "study", 0)
     assert not (tmp_path / "study").exists()

@@ -35,10 +35,11 @@ def table(spell: dict[str, str]) -> pd.DataFrame:
 def test_spelling_makes_no_diagnosis_wrong(spell: dict[str, str], tmp_path: Path) -> None:
     table(spell).to_csv(tmp_path / "a.csv", index=False)
     answers, counted = read_answers(tmp_path / "a.csv")
-    found = analyse(answers)["diagnosis"]
-    for kind in ("real", "synthetic"):
-        assert found[kind]["accuracy"]["value"] == 1
-        assert found[kind]["said"] == found[kind]["labels"] == sorted(LABELS)
+    found = analyse(answers).diagnosis
+    assert found is not None
+    for confusion in (found.real, found.synthetic):
+        assert confusion.accuracy.value == 1
+        assert list(confusion.said) == list(confusion.labels) == sorted(LABELS)
     assert any("spellings of one" in note for note in counted.notes)
 
 
@@ -50,13 +51,15 @@ def test_words_of_another_list_are_refused_and_can_be_left_out(tmp_path: Path) -
         read_answers(tmp_path / "a.csv")
     assert "\n" not in str(caught.value)
     answers, _ = read_answers(tmp_path / "a.csv", without=("diagnosis",))
-    assert analyse(answers)["diagnosis"] is None
+    assert analyse(answers).diagnosis is None
 
 
 def test_single_words_of_another_list_are_named_with_their_counts(tmp_path: Path) -> None:
     table({"Melanoma": "MEL"}).to_csv(tmp_path / "a.csv", index=False)
     answers, counted = read_answers(tmp_path / "a.csv")
-    assert analyse(answers)["diagnosis"]["real"]["accuracy"]["value"] == 0.75
+    found = analyse(answers).diagnosis
+    assert found is not None
+    assert found.real.accuracy.value == 0.75
     assert any(
         note.startswith("diagnoses that no image has as its label count as wrong: 'MEL' 4 times;")
         for note in counted.notes

@@ -43,7 +43,7 @@ def site(found: LiveStudy) -> Iterator[tuple[TestClient, dict[str, str]]]:
     service.instruct(found, token)
     made = Site(found, "hash")
     made.limits.person = made.limits.guess = lambda _: True  # type: ignore[method-assign]
-    made.limits.guessed_out = lambda _: False  # type: ignore[method-assign]
+    made.limits.is_blocked = lambda _: False  # type: ignore[method-assign]
     with TestClient(application(made), raise_server_exceptions=False, follow_redirects=False) as client:
         yield client, {"i": invitation, "r": token, "form": found.links.form(token)}
 

@@ -106,9 +106,7 @@ def test_patients_come_twice_only_when_all_came_once(sides: tuple[DataSet, DataS
     assert any(note.startswith("50 of the real images are of 8 patients or lesions") for note in said)
 
 
-def test_what_tells_the_kinds_apart_is_said_before_the_study_is_written(
-    sides: tuple[DataSet, DataSet], tmp_path: Path
-) -> None:
+def test_what_differs_between_the_kinds_is_noted(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
     n = len(sides[0].table)
     real = with_columns(sides[0], hair=["True"] * n, site=["arm", "leg"] * (n // 2), ink=["1", "0"] * (n // 2))
     synthetic = with_columns(sides[1], hair=["0"] * (n - 40) + ["1"] * 40, site=["Arm", "LEG"] * (n // 2), ink="NA")
@@ -124,7 +122,7 @@ def test_what_tells_the_kinds_apart_is_said_before_the_study_is_written(
     assert read_json(tmp_path / "study" / "study.json")["notes"] == list(told)
 
 
-def test_sizes_and_formats_of_unknown_files_are_said(sides: tuple[DataSet, DataSet]) -> None:
+def test_sizes_and_formats_of_unknown_files_are_noted(sides: tuple[DataSet, DataSet]) -> None:
     real = with_columns(sides[0], file_name=[f"{i}.JPG" for i in range(len(sides[0].table))])
     pair = {"real": real, "synthetic": sides[1]}
     chosen, _ = select_images(read_protocol("baur"), pair, 0)
@@ -133,7 +131,7 @@ def test_sizes_and_formats_of_unknown_files_are_said(sides: tuple[DataSet, DataS
     assert "the real images' files are 8.1 times as long and wide" in said
     assert "differ in aspect ratio" in said
     assert "JPEG" not in said  # what is reduced so much shows no blocks
-    assert "one kind's files are JPEG" in " ".join(confounding(chosen, pair, [(64, 64)] * len(chosen)))
+    assert "files of one kind are JPEG" in " ".join(confounding(chosen, pair, [(64, 64)] * len(chosen)))
     ours = DataSet(sides[1].folder, sides[1].table, {**sides[1].description, "generator": {"crop": "centre"}})
     assert not [note for note in confounding(chosen, {**pair, "synthetic": ours}, large) if "files" in note]
 

@@ -176,7 +176,7 @@ def test_an_exported_table_gives_the_figures_of_the_study(found: LiveStudy, tmp_
     answers_table(found).to_csv(tmp_path / "answers.csv", index=False)
     (ours, counted), (theirs, same) = study_answers(found), read_answers(tmp_path / "answers.csv")
     assert (counted.left_out, counted.noticed, ours.positive) == (same.left_out, same.noticed, theirs.positive)
-    assert analyse(ours)["groups"] == analyse(theirs)["groups"]
+    assert analyse(ours).groups == analyse(theirs).groups
     assert len(theirs.raters) == 2
 
 
@@ -200,7 +200,7 @@ def test_doubtful_answers_are_counted_and_left_out_if_wanted(found: LiveStudy) -
     service.finish(found, whole, "")
     again = next(t for t in service.all_trials(found, seat(found, whole)) if not t.asked)
     for _ in range(2):
-        service.seen(found, again.id)
+        service.count_view(found, again.id)
     answers, counted = study_answers(found)
     shown_again = "to images shown for a limited time whose page was opened again"
     mine = int((answers.table["rater"] == seat(found, half).rater.name).sum())

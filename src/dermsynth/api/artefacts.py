@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dermsynth.api.data import open_dataset
 from dermsynth.artefacts import detection
 from dermsynth.artefacts.annotate import mark
-from dermsynth.artefacts.benchmark import compare_methods
+from dermsynth.artefacts.benchmark import Comparison, compare_methods
 from dermsynth.artefacts.classifier import add_probabilities
 from dermsynth.artefacts.datasets import insert_all, remove_all
 from dermsynth.artefacts.fill import Method
@@ -208,7 +208,7 @@ def insert(
     return insert_all(open_dataset(data), Path(out), tuple(artefacts), seed, jobs=jobs)
 
 
-def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int | None = None) -> Any:
+def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int | None = None) -> Comparison:
     """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
 
     Parameters
@@ -226,9 +226,9 @@ def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, 
 
     Returns
     -------
-    dict
+    Comparison
         ``detections``: Dice of the masks found and the area under the ROC curve of the scores, by artefact. ``repairs``: PSNR in
-        dB, SSIM and colour difference (CIEDE2000) inside the hole, by artefact and method, with 95 % intervals.
+        dB, SSIM and colour difference (CIEDE2000) inside the hole, by artefact and method, with 95 % intervals. ``to_frame()``.
 
     Raises
     ------
@@ -239,7 +239,7 @@ def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, 
     --------
     >>> import dermsynth as ds
     >>> result = ds.artefacts.compare("data", count=2, jobs=1)
-    >>> [row["artefact"] for row in result["detections"]]
+    >>> [row.artefact for row in result.detections]
     ['frame', 'hair', 'ruler', 'ink', 'sticker']
     """
     return compare_methods(open_dataset(data), count, slow=slow, seed=seed, jobs=jobs)

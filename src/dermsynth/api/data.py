@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dermsynth.artefacts.annotations import with_annotations
 from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.data.importers.generic import from_csv, from_folder
 from dermsynth.data.importers.importing import import_source
@@ -15,13 +16,15 @@ from dermsynth.models.layers.shapes import parse_shape
 SHARES = "0.8/0.1/0.1"
 
 
-def open_dataset(folder: Data) -> DataSet:
+def open_dataset(folder: Data, *, annotations: Path | str | None = None) -> DataSet:
     """Open a data set on disk: a folder with ``metadata.csv`` and ``dataset.json``.
 
     Parameters
     ----------
     folder : DataSet, Path or str
         The folder. A data set that is open already is returned as it is.
+    annotations : Path, str or None
+        Folder into which ``artefacts.detect`` wrote what it found, where that is not the data set itself.
 
     Returns
     -------
@@ -31,7 +34,8 @@ def open_dataset(folder: Data) -> DataSet:
     Raises
     ------
     UserError
-        The folder is no data set, its table lacks a column or names a file outside of the folder.
+        The folder is no data set, its table lacks a column or names a file outside of the folder; the annotations are of
+        other images.
 
     Examples
     --------
@@ -40,7 +44,8 @@ def open_dataset(folder: Data) -> DataSet:
     >>> len(data.table), data.classes
     (600, ['melanoma', 'nevus', 'seborrheic_keratosis'])
     """
-    return open_data_set(folder)
+    data_set = open_data_set(folder)
+    return data_set if annotations is None else with_annotations(data_set, Path(annotations))
 
 
 def import_folder(

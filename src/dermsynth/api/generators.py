@@ -10,9 +10,9 @@ from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.io import parse_count
-from dermsynth.sampling.generate import Generator
 from dermsynth.sampling.generate import generate as write_images
-from dermsynth.sampling.generate import load_generator as load
+from dermsynth.sampling.generator import Generator
+from dermsynth.sampling.generator import load_generator as load
 from dermsynth.sampling.translate import from_maps
 from dermsynth.sampling.translate import translate as write_translations
 from dermsynth.training.checkpoints import STATE

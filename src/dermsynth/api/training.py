@@ -17,6 +17,7 @@ from dermsynth.images import Crop, Filter
 from dermsynth.io import parse_count
 from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape, parse_shape
+from dermsynth.training.callbacks import Callback
 from dermsynth.training.config import CONFIG, Precision, RunConfig
 from dermsynth.training.data import Plan, resolve
 from dermsynth.training.data import configure as read_images
@@ -53,6 +54,7 @@ def train(
     log: int = 500,
     keep: int = 3,
     seed: int = 0,
+    callbacks: Sequence[Callback] = (),
     device: str = "auto",
 ) -> "Checkpoint":
     """Train a generator, or go on where the same call was stopped.
@@ -107,6 +109,8 @@ def train(
         How many of the last checkpoints stay, beside the best.
     seed : int
         Seed of the random numbers, at least 0.
+    callbacks : sequence of Callback
+        Follow the training: called at every step, line of the log and measurement.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
 
@@ -145,7 +149,8 @@ def train(
         if (folder / CONFIG).exists():
             raise UserError(f"{error}; the images are not those that were trained on") from error
         raise
-    return carry_out(folder, config, chosen, watchers=usual_watchers(config, chosen), device=device)
+    watchers = usual_watchers(config, chosen)
+    return carry_out(folder, config, chosen, watchers=watchers, callbacks=callbacks, device=device)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Feature extractors behind one small interface: images in, vectors out, and an honest name."""
+"""Feature extractors: images in, vectors out, with a name that says what their figures compare with."""
 
 import functools
 import itertools
@@ -26,7 +26,7 @@ from dermsynth.io import file_hash
 
 Resizer = Literal["tensorflow", "antialiased"]
 BATCH = 32
-EMBEDDED, EMBEDDED_SIZE, EMBEDDED_SEED = "embedded", 64, 20180901
+EMBEDDED, RANDOM_SIZE, EMBEDDED_SEED = "embedded", 64, 20180901
 FORMS = (EMBEDDED, "inception=FILE", "mobilenet=FILE", "timm:NAME", "timm:NAME=FILE")
 """What names an extractor."""
 
@@ -134,7 +134,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         return _mobilenet(spec.path)
     if spec.kind == TIMM:
         return _timm(spec.name, spec.path if spec.place else None)
-    return Extractor(EMBEDDED, "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), EMBEDDED_SIZE)
+    return Extractor(EMBEDDED, "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), RANDOM_SIZE)
 
 
 def _weights(path: Path) -> Path:

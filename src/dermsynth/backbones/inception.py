@@ -55,7 +55,7 @@ class Inception(nn.Module):
         for key in state:
             if key.endswith(".conv.weight"):
                 name = key.removesuffix(".conv.weight")
-                weight, bias = _folded(state, name)
+                weight, bias = _fold_batch_norm(state, name)
                 safe = name.replace(".", "_")
                 self._names[name] = safe
                 self.register_buffer(f"{safe}_weight", weight.contiguous(memory_format=torch.channels_last))
@@ -142,7 +142,7 @@ class Inception(nn.Module):
         return head
 
 
-def _folded(state: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
+def _fold_batch_norm(state: dict[str, Tensor], name: str) -> tuple[Tensor, Tensor]:
     """Convolution and batch norm as one convolution with a bias."""
     weight = state[f"{name}.conv.weight"].float()
     deviation = (state[f"{name}.bn.running_var"].float() + BATCH_NORM_EPSILON).sqrt()

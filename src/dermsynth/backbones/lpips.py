@@ -1,4 +1,4 @@
-"""Perceptual distance of images in the layers of a trained network (Zhang et al. 2018), whose weights the user names."""
+"""Perceptual distance of images: in the layers of a trained network (Zhang et al. 2018) whose weights the user names."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -169,7 +169,7 @@ def _convolutions(state: Mapping[str, Tensor], number: int) -> list[Convolution]
     return [(state[f"{prefix}{p}.weight"].float(), state[f"{prefix}{p}.bias"].float()) for p in places]
 
 
-def _scaled(images: Tensor) -> Tensor:
+def _scale(images: Tensor) -> Tensor:
     shift, scale = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (SHIFT, SCALE))
     return (images - shift) / scale
 
@@ -178,7 +178,7 @@ def _alexnet(slices: list[list[Convolution]]) -> Layers:
     """Five convolutions, the first with stride 4; maxima of 3 before the second and the third (Krizhevsky 2014)."""
 
     def layers(images: Tensor) -> Iterator[Tensor]:
-        x = _scaled(images)
+        x = _scale(images)
         for number, ((weight, bias),) in enumerate(slices):
             x = F.max_pool2d(x, 3, 2) if number in (1, 2) else x
             stride, padding = (4, 2) if number == 0 else (1, weight.shape[2] // 2)
@@ -192,7 +192,7 @@ def _vgg(slices: list[list[Convolution]]) -> Layers:
     """Convolutions of 3, maxima of 2 between slices (Simonyan & Zisserman 2015, configuration D)."""
 
     def layers(images: Tensor) -> Iterator[Tensor]:
-        x = _scaled(images)
+        x = _scale(images)
         for number, convolutions in enumerate(slices):
             x = F.max_pool2d(x, 2) if number else x
             for weight, bias in convolutions:

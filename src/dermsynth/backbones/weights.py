@@ -1,4 +1,4 @@
-"""Weights from the network: only when asked for, only if their checksum is the known one."""
+"""Downloads of weights, only on request and only with the known checksum."""
 
 from dataclasses import dataclass
 from pathlib import Path

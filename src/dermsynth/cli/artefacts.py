@@ -10,6 +10,7 @@ from cyclopts import Parameter
 from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import (
     WORKERS,
+    Annotations,
     Backbone,
     DataFolder,
     NewData,
@@ -49,9 +50,9 @@ def detect(
     workers.prepare()
     marked = look(data, out=out, store_masks=store_masks, detector=detector, model=model)
     say(shares_text(marked), *(trust.sentence() for trust in trusts(marked)))
-    where = shlex.quote(str(data))
+    where = shlex.join([str(data), *(["--annotations", str(out)] if out else [])])
     print(
-        f"{data}: {len(marked.table):,} images marked; next: dermsynth artefacts confirm {where} (is it right?), "
+        f"{out or data}: {len(marked.table):,} images marked; next: dermsynth artefacts confirm {where} (is it right?), "
         f"dermsynth audit {where}, dermsynth artefacts remove {where}"
     )
 
@@ -73,7 +74,8 @@ def shares_text(marked: "DataSet") -> str:
 
 
 def confirm(
-    data: Path, *, answers: Path | None = None, count: int = 24, seed: Seed = 0, photographs: Photographs = True
+    data: Path, *, answers: Path | None = None, annotations: Annotations = None, count: int = 24, seed: Seed = 0,
+    photographs: Photographs = True,
 ) -> None:  # fmt: skip
     """Say of some of what was found whether it is right: a page and a table; the audit speaks of what passes.
 
@@ -82,34 +84,36 @@ def confirm(
     data
         A data set that was looked at by dermsynth artefacts detect.
     answers
-        A table saved from the page, to be kept with the data set. Without it, artefacts_confirmed.csv in the data set is read.
+        A table saved from the page, to be kept with the annotations. Without it, artefacts_confirmed.csv beside them is read.
     count
         How many images of each artefact.
     """
-    from dermsynth.artefacts.confirmation import ANSWERS, draw_to_confirm, trusts, write_answers
-    from dermsynth.data.dataset import open_data_set
+    from dermsynth.api.data import open_dataset
+    from dermsynth.artefacts.annotations import claim_annotations
+    from dermsynth.artefacts.confirmation import answers_file, draw_to_confirm, trusts, write_answers
     from dermsynth.report.artefact_report import write_confirmation
 
-    data_set = open_data_set(data)
+    data_set = open_dataset(data, annotations=annotations)
+    claim_annotations(data_set)
     if answers is not None:
         _keep_answers(answers, data_set)
     rows = draw_to_confirm(data_set, count, seed)
-    write_answers(data / ANSWERS, rows)
+    write_answers(answers_file(data_set), rows)
     trust = trusts(data_set)
     page = write_confirmation(data_set, rows, trust, photographs=photographs)
     say(*(detector.sentence() for detector in trust))
     unanswered = int(rows["confirmed"].isna().sum())
     if unanswered:
         print(
-            f"{unanswered} of {len(rows)} to be answered, on the page or in {data / ANSWERS}; then repeat this command"
+            f"{unanswered} of {len(rows)} to be answered, on the page or in {answers_file(data_set)}; then repeat this command"
         )
     print(page)
     say_photographs(photographs)
 
 
 def _keep_answers(answers: Path, data_set: "DataSet") -> None:
-    """Store a table of answers with its data set."""
-    from dermsynth.artefacts.confirmation import ANSWERS, read_answers, write_answers
+    """Store a table of answers with the annotations it is of."""
+    from dermsynth.artefacts.confirmation import answers_file, read_answers, write_answers
     from dermsynth.errors import UserError
 
     if not answers.is_file():
@@ -117,7 +121,7 @@ def _keep_answers(answers: Path, data_set: "DataSet") -> None:
     rows = read_answers(answers, data_set)
     if rows["confirmed"].notna().sum() == 0:
         raise UserError(f"--answers {answers}: no answer to anything that is found in {data_set.folder} now")
-    write_answers(data_set.folder / ANSWERS, rows)
+    write_answers(answers_file(data_set), rows)
 
 
 def train(data: Path, *, column: Several, model: Backbone, out: Path, seed: Seed = 0) -> None:
@@ -172,8 +176,8 @@ METHODS = Methods()
 
 
 def remove(
-    data: Path, *, out: NewData, methods: Methods = METHODS, inside_lesion: Switch = False, seed: Seed = 0,
-    photographs: Photographs = True, workers: Workers = WORKERS,
+    data: Path, *, out: NewData, annotations: Annotations = None, methods: Methods = METHODS,
+    inside_lesion: Switch = False, seed: Seed = 0, photographs: Photographs = True, workers: Workers = WORKERS,
 ) -> None:  # fmt: skip
     """Write a copy of a data set without artefacts; lesion masks are protected.
 
@@ -185,7 +189,7 @@ def remove(
         Fill hair and rulers within the lesion too.
     """
     from dermsynth.api.artefacts import remove as write_copy
-    from dermsynth.data.dataset import open_data_set
+    from dermsynth.api.data import open_dataset
     from dermsynth.errors import UserError
     from dermsynth.report.artefact_report import write_removal_report
 
@@ -193,8 +197,9 @@ def remove(
     if not chosen:
         raise UserError("nothing to remove: say how, for example --frames crop --hair telea")
     workers.prepare()
-    copy = write_copy(data, out=out, methods=chosen, inside_lesion=inside_lesion, seed=seed)  # type: ignore[arg-type]
-    say(removal_text(copy), write_removal_report(open_data_set(data), copy, photographs=photographs))
+    source = open_dataset(data, annotations=annotations)
+    copy = write_copy(source, out=out, methods=chosen, inside_lesion=inside_lesion, seed=seed)  # type: ignore[arg-type]
+    say(removal_text(copy), write_removal_report(source, copy, photographs=photographs))
     say_photographs(photographs)
 
 
@@ -277,7 +282,7 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: Split = "", thres
 
 
 def compare(
-    data: Path, *, out: Path, count: int = 100, slow: Switch = False, seed: Seed = 0,
+    data: Path, *, out: Path, annotations: Annotations = None, count: int = 100, slow: Switch = False, seed: Seed = 0,
     photographs: Photographs = True, workers: Workers = WORKERS,
 ) -> None:  # fmt: skip
     """Draw artefacts into clean images, find and remove them by every method, and compare with the images as they were.
@@ -294,11 +299,12 @@ def compare(
         Also the methods that take seconds an image: fsr-best and biharmonic.
     """
     from dermsynth.api.artefacts import compare as compare_methods
-    from dermsynth.data.dataset import open_data_set
+    from dermsynth.api.data import open_dataset
     from dermsynth.report.artefact_report import write_comparison
 
     workers.prepare()
-    result = compare_methods(data, count=count, slow=slow, seed=seed)
+    data_set = open_dataset(data, annotations=annotations)
+    result = compare_methods(data_set, count=count, slow=slow, seed=seed)
     print(f"{'artefact':<10}{'method':<15}{'PSNR dB':>9}{'SSIM':>8}{'colour':>8}{'outside':>9}{'ms':>8}{'n':>6}")
     for repair in result.repairs:
         print(
@@ -306,8 +312,6 @@ def compare(
             f"{repair.colour.mean:>8.2f}{repair.outside:>9}{1000 * repair.seconds:>8.1f}{repair.n:>6}"
         )
     for quality in result.detections:
-        print(
-            f"{quality.artefact:<10}found with Dice {quality.dice.mean:.2f}, told by the score with AUC {quality.auc:.2f}"
-        )
-    print(write_comparison(out, open_data_set(data), result, photographs=photographs))
+        print(f"{quality.artefact:<10}detected with Dice {quality.dice.mean:.2f}; AUC of its score {quality.auc:.2f}")
+    print(write_comparison(out, data_set, result, photographs=photographs))
     say_photographs(photographs)

@@ -31,4 +31,4 @@ def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: Resolutio
     train("stylegan2-ada", out=run, images=images, shown=shown, model=small, loop=Loop(snapshot="3k"))
     generate(run, out=synthetic, wanted=Wanted(count=("100",)))
     evaluate(synthetic, against=data)
-    report(run)
+    report(run, evaluation=(synthetic,))

@@ -9,7 +9,18 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import Parameter
 
 from dermsynth.cli.flags import say, say_photographs
-from dermsynth.cli.options import WORKERS, DataFolder, Folders, NewData, Photographs, Seed, Split, Switch, Workers
+from dermsynth.cli.options import (
+    WORKERS,
+    Annotations,
+    DataFolder,
+    Folders,
+    NewData,
+    Photographs,
+    Seed,
+    Split,
+    Switch,
+    Workers,
+)
 from dermsynth.data.importers.layouts import IMPORTERS
 
 if TYPE_CHECKING:
@@ -315,6 +326,7 @@ def audit(
     folder: DataFolder,
     *,
     page: Path | None = None,
+    annotations: Annotations = None,
     photographs: Photographs = True,
     seed: Seed = 0,
     workers: Workers = WORKERS,
@@ -327,9 +339,10 @@ def audit(
         The HTML file; audit.html in the data set by default. A JSON file is written beside it.
     """
     from dermsynth.api.audit import audit as look
+    from dermsynth.api.data import open_dataset
 
     workers.prepare()
-    result = look(folder, seed=seed)
+    result = look(open_dataset(folder, annotations=annotations), seed=seed)
     path = result.save(page or folder / "audit.html", photographs=photographs)
     say(result.text(), f"\nreport: {path}")
     say_photographs(photographs)

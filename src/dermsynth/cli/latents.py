@@ -13,7 +13,7 @@ from dermsynth.cli.options import Backbone, Checkpoint, Device, Folders, Seed, S
 if TYPE_CHECKING:
     from dermsynth.latents.directions import Direction
     from dermsynth.latents.space import Space
-    from dermsynth.sampling.generate import Generator
+    from dermsynth.sampling.generator import Generator
 
 Steps = Annotated[tuple[float, ...], Parameter(negative="")]
 DirectionFiles = Annotated[
@@ -44,7 +44,7 @@ def svm(
         How many points.
     """
     from dermsynth.latents.discovery import directions
-    from dermsynth.sampling.generate import load_generator
+    from dermsynth.sampling.generator import load_generator
 
     generator = load_generator(run, which=checkpoint)
     result = directions(
@@ -71,7 +71,7 @@ def pca(
         How many directions.
     """
     from dermsynth.latents.discovery import directions
-    from dermsynth.sampling.generate import load_generator
+    from dermsynth.sampling.generator import load_generator
 
     generator = load_generator(run, which=checkpoint)
     result = directions(generator, "pca", count=count, components=components, truncation=truncation, seed=seed)
@@ -94,7 +94,7 @@ def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkp
     """
     from dermsynth.latents.discovery import directions
     from dermsynth.latents.space import require_w, space_of
-    from dermsynth.sampling.generate import load_generator
+    from dermsynth.sampling.generator import load_generator
 
     generator = load_generator(run, which=checkpoint)
     require_w(space_of(generator), "sefa")
@@ -265,7 +265,7 @@ def compare(
     from dermsynth.latents.entanglement import Observers, compare_directions
     from dermsynth.latents.space import space_of
     from dermsynth.report.latents_report import as_text, write_entanglement
-    from dermsynth.sampling.generate import load_generator
+    from dermsynth.sampling.generator import load_generator
 
     space = space_of(load_generator(run, which=checkpoint))
     observers = Observers(
@@ -341,7 +341,7 @@ def project(
     from dermsynth.latents.directions import find_direction, read_directions
     from dermsynth.latents.inversion import invert, refuse_written, write_projection
     from dermsynth.latents.space import require_w, space_of
-    from dermsynth.sampling.generate import load_generator
+    from dermsynth.sampling.generator import load_generator
 
     refuse_written(out, image)
     # on the processor of the distance's networks

@@ -21,6 +21,10 @@ Photographs = Annotated[
 Run = Annotated[Path, Parameter(help="Folder of a run, as dermsynth train writes it.")]
 DataFolder = Annotated[Path, Parameter(help="Folder of a data set.")]
 NewData = Annotated[Path, Parameter(help="New folder for the data set.")]
+Annotations = Annotated[
+    Path | None,
+    Parameter(help="Folder in which dermsynth artefacts detect --out stored what it found in the data set."),
+]
 Several = Annotated[tuple[str, ...], Parameter(negative="")]
 Folders = Annotated[tuple[Path, ...], Parameter(negative="")]
 Switch = Annotated[bool, Parameter(negative="")]
@@ -63,7 +67,7 @@ class Machine:
         """Set both, and say which threads were chosen and why."""
         import sys
 
-        from dermsynth.data.cache import use_cache
+        from dermsynth.cache import use_cache
         from dermsynth.training.distributed import keep_freed_memory
         from dermsynth.training.threads import use_threads
 

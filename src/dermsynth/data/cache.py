@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.cache import cache_folder, cached_array, chosen_cache
-from dermsynth.cache import use_cache as use_cache
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.manifest import read_record, state_of
 from dermsynth.data.verification import content_of

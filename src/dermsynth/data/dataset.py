@@ -70,6 +70,12 @@ class DataSet:
         """How many images the set has."""
         return len(self.table)
 
+    def __repr__(self) -> str:
+        """The folder, how many images of which class, and whether they are synthetic."""
+        counts = ", ".join(f"{label} {self.count(label)}" for label in self.classes)
+        kind = "synthetic images" if self.description.get("synthetic") else "images"
+        return f"DataSet({str(self.folder)!r}: {len(self):,} {kind}{f'; {counts}' if counts else ''})"
+
     @cached_property
     def provenance(self) -> Provenance:
         """Where the set comes from: source, licence, generator, edits, history.

@@ -14,7 +14,7 @@ from dermsynth.metrics.comparison import pixels
 from dermsynth.metrics.copying import gate_threshold
 from dermsynth.metrics.knn import nearest
 from dermsynth.metrics.similar_images import Images
-from dermsynth.metrics.structural import lying
+from dermsynth.metrics.structural import dihedral_transforms
 
 Array = NDArray[np.float64]
 FALSE_ALARMS = 0.01
@@ -71,7 +71,7 @@ class Matches:
         Float [n]; 1 is as close as the closest hundredth of held-out images, lower is closer.
     index
         Int [n]: which training image it is.
-    lying
+    orientation
         How the image lies to match it: as it is, mirrored, turned by 90 degrees, ...
     flagged
         Bool [n]: closer than the gate's threshold, that is a copy or too close to tell.
@@ -79,7 +79,7 @@ class Matches:
 
     score: Array
     index: NDArray[np.int64]
-    lying: Sequence[str]
+    orientation: Sequence[str]
     flagged: NDArray[np.bool_]
 
 
@@ -105,12 +105,13 @@ class CopyGate:
 
     Examples
     --------
+    >>> import dermsynth as ds
     >>> import numpy as np
     >>> random = np.random.default_rng(0)
     >>> training, held_out = random.integers(0, 256, (2, 100, 16, 16, 3), dtype=np.uint8)
-    >>> gate = CopyGate.fit(training, held_out)
+    >>> gate = ds.CopyGate.fit(training, held_out)
     >>> matches = gate.check(training[:3, :, ::-1])
-    >>> matches.index.tolist(), matches.flagged.all().item(), matches.lying[0]
+    >>> matches.index.tolist(), matches.flagged.all().item(), matches.orientation[0]
     ([0, 1, 2], True, 'mirrored')
     """
 
@@ -137,10 +138,23 @@ class CopyGate:
         fewest : int
             The least number of held-out images; below 1 / `false_alarms` their closest share would be no image.
 
+        Returns
+        -------
+        CopyGate
+            The gate.
+
         Raises
         ------
         UserError
             For fewer held-out images, and for held-out images that are copies of training images themselves.
+
+        Examples
+        --------
+        >>> import dermsynth as ds
+        >>> images = ds.open_dataset("data").images((32, 32))
+        >>> gate = ds.CopyGate.fit(images[:480], images[480:])
+        >>> gate.held_out, gate.threshold > 0
+        (120, True)
         """
         return cls.fit_planes(
             pixels(training, "training"), pixels(held_out, "held_out"), false_alarms=false_alarms, fewest=fewest
@@ -171,6 +185,24 @@ class CopyGate:
         ----------
         images : ndarray
             Uint8 [n, h, w, 3], of any size.
+
+        Returns
+        -------
+        Matches
+            `score`, `index`, `lying` and `flagged` of every image.
+
+        Raises
+        ------
+        UserError
+            For an array of anything else than RGB images.
+
+        Examples
+        --------
+        >>> import dermsynth as ds
+        >>> images = ds.open_dataset("data").images((32, 32))
+        >>> gate = ds.CopyGate.fit(images[:480], images[480:])
+        >>> gate.check(images[:2]).flagged.tolist()
+        [True, True]
         """
         return self.check_planes(pixels(images, "images"))
 
@@ -198,7 +230,7 @@ def _search(training: Sequence[NDArray[np.float32]], images: Images) -> _Search:
 
 
 def _search_part(training: Sequence[NDArray[np.float32]], images: Images) -> _Search:
-    turned = dict(lying(images))
+    turned = dict(dihedral_transforms(images))
     pairs = [
         nearest(np.concatenate([view_vectors(way, view) for way in turned.values()]), training[number])
         for number, view in enumerate(VIEWS)

@@ -13,8 +13,15 @@ from dermsynth.evaluation.generator_metrics import Confidence, PathLength, gener
 from dermsynth.evaluation.inputs import ComparedSets, GroupComparison
 from dermsynth.evaluation.memorisation import copy_section
 from dermsynth.evaluation.results import RESULT, Evaluation, default_folder, evaluation_of, usefulness_of
-from dermsynth.evaluation.sides import beyond_belief
-from dermsynth.evaluation.subgroups import Group, groups, skin_tone_groups, tone_shares, tones_measured, unmatched
+from dermsynth.evaluation.sides import implausible_distances
+from dermsynth.evaluation.subgroups import (
+    Group,
+    groups,
+    measured_tone_shares,
+    skin_tone_groups,
+    tone_shares,
+    values_of_one_side,
+)
 from dermsynth.evaluation.verdict import with_verdict
 from dermsynth.metrics.estimate import ALL, Effort, Estimate
 from dermsynth.metrics.registry import Measure, measures
@@ -107,27 +114,27 @@ def _whole_is_there(synthetic: DataSet, out: Path | None) -> bool:
 
 
 def _brief(sets: ComparedSets) -> Evaluation:
-    estimates, refused = _measured(sets, groups(sets.synthetic, sets.real), measures(brief=True))
+    estimates, refused = _measure(sets, groups(sets.synthetic, sets.real), measures(brief=True))
     return _with_estimates(sets.facts, estimates, refused)
 
 
 def _with_estimates(facts: Evaluation, estimates: Sequence[Estimate], refused: Sequence[str]) -> Evaluation:
-    sides = (*beyond_belief(estimates), *facts.sides)
+    sides = (*implausible_distances(estimates), *facts.sides)
     return facts.model_copy(update={"estimates": tuple(estimates), "refused": tuple(refused), "sides": sides})
 
 
 def _whole(sets: ComparedSets, columns: Sequence[str]) -> Evaluation:
     synthetic, real, appearances = sets.synthetic, sets.real, sets.appearances
     parts = groups(synthetic, real, columns)
-    estimates, refused = _measured(sets, parts, measures())
-    of_tones, missing = _measured(sets, skin_tone_groups(*appearances), measures(of_tones=True))
+    estimates, refused = _measure(sets, parts, measures())
+    of_tones, missing = _measure(sets, skin_tone_groups(*appearances), measures(of_tones=True))
     labels, unlearned = sets.label_fidelity()
-    refused = [*unmatched(synthetic, real, columns), *refused, *missing, *unlearned]
+    refused = [*values_of_one_side(synthetic, real, columns), *refused, *missing, *unlearned]
     return _with_estimates(sets.facts, [*estimates, *of_tones], refused).model_copy(
         update={
             "label_fidelity": labels,
             "skin_tones": tone_shares(*appearances),
-            "skin_tones_measured": tones_measured(*appearances),
+            "skin_tones_measured": measured_tone_shares(*appearances),
             "embedding": embedding_view(synthetic, real, sets.features, sets.seed),
         }
     )
@@ -147,7 +154,7 @@ def _path_lengths(sets: ComparedSets, paths: int) -> list[PathLength]:
     )  # fmt: skip
 
 
-def _measured(
+def _measure(
     sets: ComparedSets, parts: Sequence[Group], functions: Sequence[Measure]
 ) -> tuple[list[Estimate], list[str]]:
     """The estimates of every part, and why some have none; the first metric must work for all images together."""

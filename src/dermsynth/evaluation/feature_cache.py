@@ -1,4 +1,4 @@
-"""One row of numbers an image, computed once and kept beside the decoded images: features, histograms, named features."""
+"""Features, colour histograms and named features of every image, computed once and cached beside the decoded images."""
 
 import hashlib
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""How far the estimates of a group lie from what real images reach against each other."""
+"""Estimates compared with their floor: the same metric between two halves of the real images."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass

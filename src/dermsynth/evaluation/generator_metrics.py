@@ -1,4 +1,4 @@
-"""What a synthetic set's generator can tell while its run is at hand: the discriminator's confidence, lengths of paths."""
+"""Measures that need the generator of a synthetic set: its discriminator's confidence, and path lengths."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ from dermsynth.models.base import Condition
 from dermsynth.models.registry import family
 from dermsynth.models.sampler import CHUNK, confidence_of, noise_of, one_hot
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.statistics.intervals import percentile_bootstrap
 from dermsynth.training.checkpoints import NETWORK, Checkpoint, checkpoints
 from dermsynth.training.config import read_config
@@ -186,8 +186,8 @@ def _chunk(
     label = one_hot(numbers[chunk.start : chunk.stop], model.classes, torch.device("cpu"))
     first, second = (_noise(generator, [PATH_SEED + 2 * (seed + k) + end for k in chunk]) for end in (0, 1))
 
-    def of_style(w: Tensor) -> Tensor:
-        return model.of_style(w, first[1:])
+    def synthesise(w: Tensor) -> Tensor:
+        return model.synthesise(w, first[1:])
 
     def of_latent(z: Tensor) -> Tensor:
         length = z[0].numel() ** 0.5  # of normal numbers
@@ -196,7 +196,7 @@ def _chunk(
     ends = [model.style(side[0], label, None) if space == "W" else side[0].flatten(1) for side in (first, second)]
     start, end = (side for side in ends if side is not None)
     return perceptual_path_lengths(
-        of_style if space == "W" else of_latent, start, end, perceptual.distance,
+        synthesise if space == "W" else of_latent, start, end, perceptual.distance,
         between=lerp if space == "W" else slerp, path=path, generator=random,
     )  # fmt: skip
 

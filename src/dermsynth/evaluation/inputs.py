@@ -1,4 +1,4 @@
-"""A synthetic set and the real images it is compared with: decoded alike, every row of numbers computed once."""
+"""A synthetic set and the real images it is compared with: images, features, histograms and named features of both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,7 +19,7 @@ from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.feature_cache import appearances, decoding_of, features, histograms
 from dermsynth.evaluation.label_fidelity import Recognition, label_fidelity, refusal_for_one_class
 from dermsynth.evaluation.results import Evaluation, ExtractorFacts, RealFacts, SyntheticFacts
-from dermsynth.evaluation.sides import Side, fingerprints_of, remarks, shared_images
+from dermsynth.evaluation.sides import Side, image_fingerprints, remarks, shared_images
 from dermsynth.evaluation.subgroups import Group
 from dermsynth.io import environment
 from dermsynth.metrics.clinical_features import COMPARED
@@ -95,7 +95,7 @@ class ComparedSets:
             return (), [refusal_for_one_class(self.synthetic.classes)]
         labels = Both(self.synthetic.labels.astype(str), self.real.labels.astype(str))
         names = self.real.table.get("group", np.full(len(labels.real), ""))
-        pairs = near_duplicates(*fingerprints_of(self.images.real))
+        pairs = near_duplicates(*image_fingerprints(self.images.real))
         groups = joined_groups(identifiers(names), pairs)
         synthetic, real = (self.features.synthetic, labels.synthetic), (self.features.real, labels.real)
         rows, refused = label_fidelity(synthetic, real, groups, self.extractor.name, self.seed)
@@ -133,7 +133,7 @@ class ComparedSets:
             images=len(synthetic.table),
             classes=tuple(synthetic.classes),
             content_hash=synthetic.content_hash,
-            generator=synthetic.provenance.generator.document,
+            generator=synthetic.provenance.generator,
         )
 
     def _real_facts(self) -> RealFacts:
@@ -144,7 +144,7 @@ class ComparedSets:
             content_hash=self.whole.content_hash,
             images=len(self.real.table),
             classes=tuple(self.real.classes),
-            left_out=left_out_of(self.real, self.whole, self.split),
+            left_out=classes_left_out(self.real, self.whole, self.split),
             split=self.split,
             trained_on=int(np.sum(self.real.in_split(generator.split))) if same else 0,
             training_set_known=same,
@@ -222,7 +222,7 @@ def _check_sides(synthetic: DataSet, real: DataSet) -> None:
         raise UserError(f"{real.folder}: a synthetic set; `against` takes the real one")
 
 
-def left_out_of(chosen: DataSet, real: DataSet, split: str) -> dict[str, int]:
+def classes_left_out(chosen: DataSet, real: DataSet, split: str) -> dict[str, int]:
     """Images of the split that are not compared, by label: those of classes that were not generated."""
     rows = real.table[real.in_split(split)]
     others = rows[~rows["file_name"].isin(chosen.table["file_name"])]

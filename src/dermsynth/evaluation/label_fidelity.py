@@ -1,4 +1,4 @@
-"""Whether synthetic images show their label: a classifier of real images, applied to them and to real ones it has not seen."""
+"""Do synthetic images show their label? A classifier of real images is applied to them and to held-out real images."""
 
 import warnings
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What a synthetic set has copied of the images its generator was trained on, against images it has never seen."""
+"""Copies of training images in a synthetic set, measured against real images that its generator has never seen."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,7 +33,7 @@ CLOSEST = 12
 COMPARED, SIDE = 1000, 64
 """Images, and pixels of their smaller side, for which nearest neighbours are shown."""
 NEIGHBOURS = "neighbours.csv"
-UNSEEN = "; copies cannot be looked for"
+NOT_SEARCHED = "; copies cannot be looked for"
 TRANSLATED = "source_image"
 """Column of sets that were made from photographs."""
 
@@ -64,7 +64,7 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
         given = np.isin(real.table["file_name"].to_numpy(str), synthetic.table[TRANSLATED].to_numpy(str))
         wanted, used = wanted | given, used | given
     if not (wanted & ~used).any():
-        raise UserError(f"no held-out images{UNSEEN}")
+        raise UserError(f"no held-out images{NOT_SEARCHED}")
     return Sources(real.select(wanted & used), real.select(wanted & ~used))
 
 
@@ -82,10 +82,10 @@ def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorPro
     elif TRANSLATED in synthetic.table and generator.source_hash != real.content_hash:
         reason = f"{synthetic.folder}: made from photographs of another set than {real.folder}"
     if reason:
-        raise UserError(f"{reason}{UNSEEN}")
+        raise UserError(f"{reason}{NOT_SEARCHED}")
 
 
-def without_relatives(known: Sources) -> DataSet:
+def unrelated_images(known: Sources) -> DataSet:
     """The held-out images that are no twin of a training image and not of one of its groups: these alone give 'close' a scale."""
     held_out, training = known.held_out, known.training
     related = np.zeros(len(held_out.table), dtype=bool)
@@ -102,7 +102,7 @@ def fitted_gate(
 
     Raises UserError when fewer than `fewest` held-out images are there.
     """
-    sides = (np.asarray(decoded(side, decoding)) for side in (known.training, without_relatives(known)))
+    sides = (np.asarray(decoded(side, decoding)) for side in (known.training, unrelated_images(known)))
     return CopyGate.fit_planes(*sides, false_alarms=false_alarms, fewest=fewest)
 
 
@@ -118,7 +118,7 @@ def flag_copies(
     matches = gate.check_planes(np.asarray(decoded(synthetic, decoding)))
     names = known.training.table["file_name"].to_numpy()[matches.index]
     values = (
-        np.round(matches.score, 4), names, np.array(matches.lying), np.where(matches.flagged, "true", "false"),
+        np.round(matches.score, 4), names, np.array(matches.orientation), np.where(matches.flagged, "true", "false"),
     )  # fmt: skip
     facts = CopyGateFacts.model_validate(
         {
@@ -170,11 +170,11 @@ def check_copies(synthetic: DataSet, data: Path | None = None, *, fewest: int = 
         folder, known = default_folder(synthetic, None), sources(synthetic, real)
         copies = flag_copies(synthetic, known, decoding_of(synthetic), folder, fewest=fewest)
     except UserError as error:
-        return CopyCheck(None, str(error).removesuffix(UNSEEN))
+        return CopyCheck(None, str(error).removesuffix(NOT_SEARCHED))
     return CopyCheck(copies.facts)
 
 
-def reduced(decoding: Decoding) -> Decoding:
+def reduced_decoding(decoding: Decoding) -> Decoding:
     """The same with a smaller side of at most 64 pixels."""
     scale = min(1.0, SIDE / min(decoding.height, decoding.width))
     return replace(decoding, height=round(decoding.height * scale), width=round(decoding.width * scale))
@@ -200,7 +200,9 @@ def nearest_training_images(
     """
     chosen = np.sort(np.random.default_rng(0).permutation(len(synthetic.table))[:COMPARED])
     synthetic = synthetic.select(np.isin(np.arange(len(synthetic.table)), chosen))
-    measures = _nearest(synthetic, known.training, reduced(decoding), (features[0][chosen], features[1]), perceptual)
+    measures = _nearest(
+        synthetic, known.training, reduced_decoding(decoding), (features[0][chosen], features[1]), perceptual
+    )
     names, table = known.training.table["file_name"].to_numpy(), synthetic.table[["file_name"]].copy()
     files, closest = synthetic.table["file_name"].to_numpy(), {}
     for measure, (values, index, higher) in measures.items():

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
 
-from dermsynth.data.dataset import DataSet
-from dermsynth.data.provenance import CopyGateFacts
+from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
+from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
 from dermsynth.errors import UserError
 from dermsynth.evaluation.floors import Light
 from dermsynth.evaluation.generator_metrics import PathLength
@@ -40,7 +40,7 @@ class SyntheticFacts(Record):
     images: int
     classes: tuple[str, ...]
     content_hash: str
-    generator: dict[str, Any]
+    generator: GeneratorProvenance
 
 
 class RealFacts(Record):
@@ -224,6 +224,7 @@ class Evaluation(Assessment):
     def document(self) -> dict[str, Any]:
         """The result as it stands in JSON."""
         document = self.model_dump(mode="json", by_alias=True, exclude={"copy_gate"})
+        document["synthetic"]["generator"] = self.synthetic.generator.document
         document["measurements"] = [estimate.model_dump(by_alias=True) for estimate in self.estimates]
         if self.copying is not None:
             document["copying"] = [estimate.model_dump(by_alias=True) for estimate in self.copying]
@@ -307,16 +308,19 @@ def evaluation_of(data_set: DataSet, place: Path | None = None) -> Evaluation | 
 
 
 def read_evaluation(folder: Path) -> Evaluation:
-    """The evaluation in a folder: that of `evaluate`, or an evaluated synthetic set.
+    """The evaluation in a folder: one that `evaluate` wrote to, or a synthetic set with an evaluation of its images.
 
     Raises UserError where there is none.
     """
-    path = next(
-        (p for p in (folder / RESULT, folder / FOLDER / RESULT, folder / EARLIER_RESULTS[1]) if p.exists()), None
-    )
-    if path is None:
-        raise UserError(f"`evaluation` {folder}: holds no evaluation; make one with: dermsynth evaluate")
-    return parse_evaluation(read_json(path), path)
+    if (folder / DESCRIPTION).exists():
+        result = evaluation_of(open_data_set(folder))
+    else:
+        result = parse_evaluation(read_json(folder / RESULT), folder / RESULT) if (folder / RESULT).exists() else None
+    if result is None:
+        raise UserError(
+            f"`evaluation` {folder}: holds no evaluation of these images; make one with: dermsynth evaluate"
+        )
+    return result
 
 
 def usefulness_of(data_set: DataSet, place: Path | None = None) -> Usefulness | None:

@@ -1,4 +1,4 @@
-"""What makes the two sides of a comparison unlike in more than their origin, or alike beyond belief."""
+"""Checks of the two sides of a comparison: differences other than their origin, and images that both share."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,23 +21,24 @@ from dermsynth.segmentation.frame import frame
 
 Images = NDArray[np.uint8]
 Level = Literal["warning", "note"]
-LOOKED_AT = 400
-"""Images a side of which files and pixels are looked at."""
+SAMPLE = 400
+"""Images of each side whose files and pixels are inspected."""
 UNLIKE, CUT, ENLARGED = 0.1, 0.1, 0.02
-"""Difference of shares, share of the area cut off, and share of enlarged images, from which on a side is warned of."""
+"""Limits of warnings: difference of shares between the sides, share of the area cut off, share of enlarged images."""
 FRAMED, FRAMES = 0.6, 0.2
-"""Darkness of corners from which on an image has a frame, and difference of shares that is warned of."""
+"""Darkness of the corners of an image with a frame, and the difference of shares that gives a warning."""
 FLAT, COLOURLESS, DETAIL = 2.0, 3.0, 2.0
-"""Deviation of grey levels of a blank image, mean spread of channels of a grey one, ratio of fine detail that is warned of."""
-NOTHING = 0.02
-"""Share of the floor below which a distance is that of one set to itself."""
+"""Largest deviation of grey levels of a blank image, largest mean spread of channels of a grey one, and the ratio of fine detail
+that gives a warning."""
+SAME_SET = 0.02
+"""Share of the floor below which a distance is that of a set to itself."""
 ROTATED = range(5, 9)
 ORIENTATION = 0x0112
 
 
 @dataclass(frozen=True)
 class Remark:
-    """What differs, or is too alike: a warning puts the figures in doubt, a note is good to know."""
+    """A difference between the sides, or a likeness: a warning puts the estimates in doubt, a note is good to know."""
 
     about: str
     level: Level
@@ -45,7 +46,7 @@ class Remark:
 
 
 class Side(NamedTuple):
-    """One side of a comparison: its rows, its images uint8 [n, 3, h, w] as they are compared, and how it is called."""
+    """One side of a comparison: its rows, its images uint8 [n, 3, h, w] as they are compared, and its name."""
 
     rows: DataSet
     images: Images
@@ -61,7 +62,7 @@ class Header(NamedTuple):
 
 
 def remarks(synthetic: Side, real: Side, decoding: Decoding, trained: bool) -> tuple[Remark, ...]:
-    """Everything that makes two sides unlike or too alike, warnings first.
+    """All remarks on two sides, warnings first.
 
     `trained` says whether the synthetic images' generator is known to have seen images cropped in the way of `decoding`.
     """
@@ -74,8 +75,8 @@ def remarks(synthetic: Side, real: Side, decoding: Decoding, trained: bool) -> t
     return tuple(sorted(lines, key=lambda remark: remark.level != "warning"))
 
 
-def beyond_belief(estimates: Iterable[Estimate]) -> tuple[Remark, ...]:
-    """A remark for each distance that is nothing beside that of real to real images: the sides are one set."""
+def implausible_distances(estimates: Iterable[Estimate]) -> tuple[Remark, ...]:
+    """A warning for each distance far below that of real to real images: both sides are the same images."""
     first: dict[tuple[str, str], Estimate] = {}
     for estimate in estimates:
         if METRICS[estimate.id].floor == "times" and METRICS[estimate.id].brief:
@@ -86,17 +87,17 @@ def beyond_belief(estimates: Iterable[Estimate]) -> tuple[Remark, ...]:
             f"{e.group}: {e.name} is {e.value:.2f}, two real sets have {e.floor:.2f}: the same images",
         )
         for e in first.values()
-        if e.value < NOTHING * e.floor
+        if e.value < SAME_SET * e.floor
     )  # fmt: skip
 
 
 def shared_images(synthetic: Images, real: Images) -> int:
     """How many synthetic images are a real one, pixel for pixel; images of one colour do not count."""
-    known = {image.tobytes() for image in real if not _blank(image)}
-    return sum(image.tobytes() in known for image in synthetic if not _blank(image))
+    known = {image.tobytes() for image in real if not _is_blank(image)}
+    return sum(image.tobytes() in known for image in synthetic if not _is_blank(image))
 
 
-def fingerprints_of(images: Images) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
+def image_fingerprints(images: Images) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
     """Hashes [n] and thumbnails [n, 768] of images uint8 [n, 3, h, w]."""
     prints = [thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
     return np.array([hashed for hashed, _ in prints], np.uint64), np.stack([thumbnail for _, thumbnail in prints])
@@ -108,10 +109,10 @@ def _alike(synthetic: Side, real: Side) -> Iterator[Remark]:
         yield Remark(
             "alike", "warning", f"{shared} of {count} synthetic images are real ones of the other side, pixel for pixel"
         )
-    rows = [index for index, image in enumerate(synthetic.images) if not _blank(image)]
+    rows = [index for index, image in enumerate(synthetic.images) if not _is_blank(image)]
     if not rows:
         return
-    both = [fingerprints_of(synthetic.images[rows]), fingerprints_of(real.images)]
+    both = [image_fingerprints(synthetic.images[rows]), image_fingerprints(real.images)]
     pairs = near_duplicates(*(np.concatenate(parts) for parts in zip(*both, strict=True)))
     twins = len(np.unique(pairs[(pairs[:, 0] < len(rows)) & (pairs[:, 1] >= len(rows)), 0]))
     if twins > max(shared, 0.01 * count):
@@ -152,7 +153,7 @@ def _masks(synthetic: Side, real: Side) -> Iterator[Remark]:
 
 
 def _headers(side: Side) -> list[Header]:
-    return [_header(side.rows.paths[index]) for index in _some(len(side.rows.table))]
+    return [_header(side.rows.paths[index]) for index in _sample_rows(len(side.rows.table))]
 
 
 def _header(path: Path) -> Header:
@@ -163,8 +164,8 @@ def _header(path: Path) -> Header:
         return Header(width, height, str(image.format))
 
 
-def _some(count: int) -> NDArray[np.int64]:
-    chosen: NDArray[np.int64] = np.sort(np.random.default_rng(0).permutation(count)[:LOOKED_AT])
+def _sample_rows(count: int) -> NDArray[np.int64]:
+    chosen: NDArray[np.int64] = np.sort(np.random.default_rng(0).permutation(count)[:SAMPLE])
     return chosen
 
 
@@ -207,7 +208,7 @@ def _sizes(side: Side, files: list[Header], decoding: Decoding, trained: bool) -
 
 def _aspects(side: Side, files: list[Header], decoding: Decoding, as_in_training: bool) -> Iterator[Remark]:
     """What becomes of images of another aspect, and whether the generator's training images were cut alike."""
-    cut = float(np.median([_lost(header, decoding) for header in files]))
+    cut = float(np.median([_share_cut_off(header, decoding) for header in files]))
     if cut <= CUT:
         return
     happens = {
@@ -220,7 +221,7 @@ def _aspects(side: Side, files: list[Header], decoding: Decoding, as_in_training
     yield Remark("aspect", "note" if as_in_training else "warning", says)
 
 
-def _lost(header: Header, decoding: Decoding) -> float:
+def _share_cut_off(header: Header, decoding: Decoding) -> float:
     """Share of an image's area beyond the wanted aspect."""
     ratio = (header.width / header.height) / (decoding.width / decoding.height)
     return 1 - min(ratio, 1 / ratio)
@@ -228,7 +229,7 @@ def _lost(header: Header, decoding: Decoding) -> float:
 
 def _repeats(side: Side) -> Iterator[Remark]:
     count = len(side.images)
-    blank = sum(_blank(image) for image in side.images)
+    blank = sum(_is_blank(image) for image in side.images)
     if blank:
         yield Remark("blank", "warning", f"{blank} of {count} {side.name} images are of one colour")
     different = len({image.tobytes() for image in side.images})
@@ -239,17 +240,17 @@ def _repeats(side: Side) -> Iterator[Remark]:
         )
 
 
-def _blank(image: Images) -> bool:
+def _is_blank(image: Images) -> bool:
     return bool(image.reshape(image.shape[0], -1).std(axis=1).max() < FLAT)
 
 
 def _pixels(synthetic: Side, real: Side) -> Iterator[Remark]:
-    sides = [np.asarray(side.images[_some(len(side.images))]) for side in (synthetic, real)]
+    sides = [np.asarray(side.images[_sample_rows(len(side.images))]) for side in (synthetic, real)]
     grey = [float(np.mean([np.ptp(image, axis=0).mean() < COLOURLESS for image in side])) for side in sides]
     if abs(grey[0] - grey[1]) > UNLIKE:
         says = f"{grey[0]:.0%} of the synthetic and {grey[1]:.0%} of the real images are without colour"
         yield Remark("grey", "warning", says)
-    framed = [float(np.mean([_framed(image) for image in side])) for side in sides]
+    framed = [float(np.mean([_has_frame(image) for image in side])) for side in sides]
     if abs(framed[0] - framed[1]) > FRAMES:
         says = f"{framed[0]:.0%} of the synthetic and {framed[1]:.0%} of the real images have dark corners or a frame"
         yield Remark("frames", "warning", f"{says}: cropped or removed on one side, or not learned")
@@ -260,7 +261,7 @@ def _pixels(synthetic: Side, real: Side) -> Iterator[Remark]:
         yield Remark("detail", "warning", f"{says}: noisy, blurred, enlarged or compressed on one side")
 
 
-def _framed(image: Images) -> bool:
+def _has_frame(image: Images) -> bool:
     return frame(np.ascontiguousarray(image.transpose(1, 2, 0)))[1] > FRAMED
 
 

@@ -1,4 +1,4 @@
-"""The parts of both sets that are compared apart: everything, classes, skin tones, values of columns."""
+"""The groups of images that are compared: all images, classes, skin tones, values of columns."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -45,7 +45,7 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
     return parts
 
 
-def unmatched(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[str]:
+def values_of_one_side(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[str]:
     """Classes, and values of the columns, that one side alone has: nothing is measured of them."""
     lines = []
     both: list[tuple[str, tuple[NDArray[Any], NDArray[Any]]]]
@@ -63,7 +63,7 @@ def skin_tone_groups(synthetic: NDArray[np.float64], real: NDArray[np.float64]) 
 
     None where too few could be measured: the light of the others may go with their tone.
     """
-    if min(tones_measured(synthetic, real).values()) < MEASURED:
+    if min(measured_tone_shares(synthetic, real).values()) < MEASURED:
         return []
     return _by_value(tones_of(synthetic), tones_of(real), "skin tone: ")
 
@@ -73,7 +73,7 @@ def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> di
 
     Empty where the tone of more than half of either side could not be measured.
     """
-    if min(tones_measured(synthetic, real).values()) < MEASURED:
+    if min(measured_tone_shares(synthetic, real).values()) < MEASURED:
         return {}
     shares: dict[str, dict[str, float]] = {}
     for side, angles in (("synthetic", synthetic), ("real", real)):
@@ -84,7 +84,7 @@ def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> di
     return {tone: {side: round(share, 4) for side, share in shares[tone].items()} for tone in order}
 
 
-def tones_measured(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, float]:
+def measured_tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, float]:
     """Share of the images of either set whose skin tone could be measured."""
     sides = (("synthetic", synthetic), ("real", real))
     return {side: round(float(np.isfinite(rows[:, TONE]).mean()), 4) if len(rows) else 0.0 for side, rows in sides}

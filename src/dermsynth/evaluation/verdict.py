@@ -1,4 +1,4 @@
-"""Traffic lights: what the estimates say, each by a rule that is printed with it."""
+"""Traffic lights from the estimates, each with the rule that it follows."""
 
 from collections.abc import Iterable
 

@@ -1,4 +1,4 @@
-"""What looks at a generator while it is trained."""
+"""Measurements of a generator while it is trained."""
 
 from collections.abc import Mapping
 
@@ -45,17 +45,17 @@ def distance_watcher(images: Images, labels: NDArray[np.int64], count: int) -> W
     extractor = load_extractor("embedded")
     chosen = np.sort(np.random.default_rng(0).permutation(len(images))[:count])
     pixels = np.asarray(images[chosen])
-    real, patches = extractor(pixels), projected(pixels[:PATCHED])
+    real, patches = extractor(pixels), project_patches(pixels[:PATCHED])
     first, second = halves(len(pixels), 0)
     floors = _distances(
-        real[first], real[second], projected(pixels[first][:PATCHED]), projected(pixels[second][:PATCHED])
+        real[first], real[second], project_patches(pixels[first][:PATCHED]), project_patches(pixels[second][:PATCHED])
     )
     seeds, classes = range(FIRST_SEED, FIRST_SEED + len(chosen)), [int(v) for v in labels[chosen]]
 
     def measure(glimpse: Glimpse) -> Mapping[str, float]:
         generated = glimpse.generate(seeds, classes)
         features = extractor(generated)
-        distances = _distances(features, real, projected(generated[:PATCHED]), patches)
+        distances = _distances(features, real, project_patches(generated[:PATCHED]), patches)
         ratios = [max(distances[name], 1e-6) / max(floors[name], 1e-6) for name in distances]
         return {
             CHOOSING: float(np.exp(np.mean(np.log(ratios)))),
@@ -77,7 +77,7 @@ def _distances(
     return distances
 
 
-def projected(images: Images) -> Projected:
+def project_patches(images: Images) -> Projected:
     """Patches of every level of a pyramid, projected on fixed random directions: a [directions, patches] array a level.
 
     Images with a side below 16 have no levels to cut patches from: an empty list.

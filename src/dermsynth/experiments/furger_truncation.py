@@ -18,7 +18,7 @@ from dermsynth.metrics.kernels import kid_between
 from dermsynth.models.sampler import images_of
 from dermsynth.progress import progress_bar
 from dermsynth.report.page import curves
-from dermsynth.sampling.generate import Generator
+from dermsynth.sampling.generator import Generator
 
 SIZES = ("laptop", "paper")
 THRESHOLDS: tuple[float | None, ...] = (0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, None)

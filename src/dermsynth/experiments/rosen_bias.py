@@ -25,7 +25,7 @@ from dermsynth.locks import claim_folder
 from dermsynth.models.registry import family
 from dermsynth.report.latents_report import as_text
 from dermsynth.report.page import bars
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.statistics.roc import delong_interval
 from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed
 from dermsynth.utility.classifier import Training, backbone

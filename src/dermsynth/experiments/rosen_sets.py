@@ -19,7 +19,8 @@ from dermsynth.latents.datasets import edit_set
 from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
 from dermsynth.latents.samples import Samples, sampled
 from dermsynth.latents.space import Space
-from dermsynth.sampling.generate import Generator, generate
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import Generator
 from dermsynth.utility.material import FEWEST
 
 POOL, CANDIDATES = 2, 10

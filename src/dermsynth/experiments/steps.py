@@ -25,7 +25,8 @@ from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.models.registry import family
 from dermsynth.models.sampler import images_of
-from dermsynth.sampling.generate import Generator, generate, load_generator
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.training.config import RunConfig, read_config
 from dermsynth.training.data import Plan, configure
 from dermsynth.training.loop import train

@@ -14,13 +14,13 @@ from pydantic import BaseModel, ConfigDict
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.copy_detection import CopyGate
+from dermsynth.evaluation.copy_detection import FEWEST_HELD_OUT, CopyGate
 from dermsynth.evaluation.memorisation import fitted_gate, sources
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import moved
 from dermsynth.latents.space import Space
-from dermsynth.sampling.generate import SEEDS_A_CLASS, Generator
+from dermsynth.sampling.generator import SEEDS_A_CLASS, Generator
 from dermsynth.training.data import data_trained_on
 
 FARTHEST = 5.0
@@ -109,14 +109,16 @@ class Gate:
         return Nearness(float(matches.score[0]), self.gate.threshold, name, bool(matches.flagged[0]))
 
 
-def gate_of(generator: Generator, place: Path | None = None) -> tuple[Gate | None, str]:
+def gate_of(
+    generator: Generator, place: Path | None = None, fewest_held_out: int = FEWEST_HELD_OUT
+) -> tuple[Gate | None, str]:
     """The copy gate of a generator, or None and why there is none; `place` is the folder of its data set, if that was moved."""
     data, shape = generator.config.data, generator.model.shape
     facts = {"synthetic": True, "generator": generator.origin().with_facts(truncation=None).to_json()}
     empty = DataSet(generator.run, pd.DataFrame({"file_name": []}), facts)
     try:
         known = sources(empty, data_trained_on(data, place))
-        gate = fitted_gate(known, Decoding(shape.height, shape.width, data.crop, data.filter))
+        gate = fitted_gate(known, Decoding(shape.height, shape.width, data.crop, data.filter), fewest=fewest_held_out)
     except UserError as error:
         return None, str(error)
     return Gate(gate, known.training.table["file_name"].tolist()), ""

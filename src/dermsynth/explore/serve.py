@@ -12,7 +12,7 @@ from dermsynth.explore.explorer import Explorer, Move, gate_of
 from dermsynth.latents.attributes import scorer
 from dermsynth.latents.directions import collect_directions
 from dermsynth.latents.space import space_of
-from dermsynth.sampling.generate import load_generator
+from dermsynth.sampling.generator import load_generator
 
 if TYPE_CHECKING:
     from fastapi import FastAPI

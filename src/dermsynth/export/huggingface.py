@@ -1,4 +1,4 @@
-"""A synthetic set to hand on: without flagged images, with a card that says what it is and what was measured."""
+"""Export of a synthetic set: a copy without flagged images, with a data card."""
 
 import html
 import logging

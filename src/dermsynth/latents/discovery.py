@@ -10,7 +10,7 @@ from dermsynth.latents.attributes import Scorer, scorer
 from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
 from dermsynth.latents.samples import sampled
 from dermsynth.latents.space import Points, Space, require_w, space_of
-from dermsynth.sampling.generate import Generator
+from dermsynth.sampling.generator import Generator
 
 Method = Literal["svm", "pca", "sefa"]
 SCALED_BY = 1000

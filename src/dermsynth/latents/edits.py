@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.space import Images, Points, Space, class_number, space_of
-from dermsynth.sampling.generate import Generator
+from dermsynth.sampling.generator import Generator
 
 STEP, MOST = 0.25, 3.0
 """Length of a step and farthest move, in deviations of the points along a direction."""

@@ -127,10 +127,9 @@ class Observers:
 
 def compare_directions(
     space: Space, directions: Sequence[Direction], observers: Observers, *, seeds: Sequence[int], steps: Sequence[float],
-    truncation: float | None = None,
 ) -> EntanglementResult:  # fmt: skip
     """`entanglement` of directions of one generator, and their ranking."""
-    rows = entanglement(space, directions, observers, seeds=seeds, steps=steps, truncation=truncation)
+    rows = entanglement(space, directions, observers, seeds=seeds, steps=steps)
     return EntanglementResult(
         run=str(space.generator.run),
         checkpoint=space.generator.checkpoint.hash,
@@ -144,7 +143,6 @@ def compare_directions(
 
 def entanglement(
     space: Space, directions: Sequence[Direction], observers: Observers, *, seeds: Sequence[int], steps: Sequence[float],
-    truncation: float | None = None,
 ) -> list[EntanglementRow]:  # fmt: skip
     """For every direction and step, over the latents of the seeds: change of the target's score, and of what should stay.
 
@@ -154,7 +152,7 @@ def entanglement(
         raise UserError(f"`count` {len(seeds)}: at least {FEWEST} latents are needed")
     targets = space.generator.model.targets()
     labels = [targets[i % len(targets)] for i in range(len(seeds))]
-    points = space.points(list(seeds), labels, truncation)
+    points = space.points(list(seeds), labels, None)
     before = _observe(_images(space, points, seeds, labels), observers)
     rows = []
     pairs = [(direction, float(step)) for direction in directions for step in steps]

@@ -21,7 +21,7 @@ from dermsynth.latents.edits import moved
 from dermsynth.latents.space import Space, class_number, require_w, space_of
 from dermsynth.models.sampler import from_bytes, noise_of, to_bytes
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generate import Generator
+from dermsynth.sampling.generator import Generator
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 RATE, RISE, FALL = 0.1, 0.05, 0.25
@@ -139,7 +139,7 @@ def project(
         optimiser.param_groups[0]["lr"] = _rate(done)
         wander = deviation * WANDER * max(0.0, 1 - done / WANDERING) ** 2
         wandering = point + wander * torch.randn(point.shape, generator=generator).to(device)
-        image = model.of_style(wandering[None], noise)
+        image = model.synthesise(wandering[None], noise)
         loss = distance(image, target).sum() + NOISE_WEIGHT * correlation(noise)
         optimiser.zero_grad()
         loss.backward()
@@ -193,7 +193,7 @@ def _projection(
     space: Space, point: Tensor, noise: list[Tensor], photograph: Pixels, target: Tensor, distance: Distance
 ) -> Projection:
     with torch.no_grad():
-        output = space.generator.model.of_style(point[None], noise)
+        output = space.generator.model.synthesise(point[None], noise)
         remaining = float(distance(output, target)[0])
     image = to_bytes(output)[0].transpose(1, 2, 0)
     error = float(((image.astype(float) - photograph) ** 2).mean())
@@ -245,5 +245,5 @@ def edited(space: Space, projection: Projection, direction: Direction, step: flo
     point = moved(space, projection.point[None], direction, step)
     with torch.inference_mode():
         noise = [torch.from_numpy(array)[None].to(device) for array in projection.noise]
-        image = model.of_style(torch.from_numpy(point).to(device), noise)
+        image = model.synthesise(torch.from_numpy(point).to(device), noise)
     return np.asarray(to_bytes(image)[0].transpose(1, 2, 0))

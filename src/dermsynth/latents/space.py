@@ -12,7 +12,7 @@ from torch import Tensor
 from dermsynth.errors import UserError
 from dermsynth.models.base import Condition, resampled
 from dermsynth.models.sampler import CHUNK, noise_of, one_hot, to_bytes
-from dermsynth.sampling.generate import Generator, class_seed
+from dermsynth.sampling.generator import Generator, class_seed
 
 Points = NDArray[np.float32]
 Images = NDArray[np.uint8]
@@ -55,7 +55,7 @@ class Space:
             latent = torch.from_numpy(padded).to(label.device)
             with torch.inference_mode():
                 if self.name == "w":
-                    images = model.of_style(latent, noise[1:])
+                    images = model.synthesise(latent, noise[1:])
                 else:
                     images = model.sample([latent, *noise[1:]], Condition(label), None)
             chunks.append(to_bytes(images)[:count])
@@ -102,6 +102,5 @@ def require_w(space: Space, what: str) -> None:
     if space.name != "w":
         config = space.generator.config
         raise UserError(
-            f"{what}: {space.generator.run} is a {config.family} run, which has no W; families with styles have, such as "
-            "stylegan2-ada"
+            f"{what}: {space.generator.run} is a {config.family} run, which has no W; families with styles have one"
         )

@@ -38,12 +38,12 @@ if TYPE_CHECKING:
     from dermsynth.metrics.pairs import ms_ssim as ms_ssim
     from dermsynth.metrics.prdc import density_coverage as density_coverage
     from dermsynth.metrics.prdc import precision_recall as precision_recall
+    from dermsynth.metrics.pyramids import swd as swd
+    from dermsynth.metrics.pyramids import swd_levels as swd_levels
     from dermsynth.metrics.registry import Metric as Metric
     from dermsynth.metrics.registry import add_metric as add_metric
     from dermsynth.metrics.scores import inception_score as inception_score
     from dermsynth.metrics.similar_images import nearest_images as nearest_images
-    from dermsynth.metrics.sliced_wasserstein import swd as swd
-    from dermsynth.metrics.sliced_wasserstein import swd_levels as swd_levels
     from dermsynth.metrics.structural import ssim as ssim
 
 PLACES = {
@@ -67,8 +67,8 @@ PLACES = {
     "nearest_images": "similar_images",
     "precision_recall": "prdc",
     "ssim": "structural",
-    "swd": "sliced_wasserstein",
-    "swd_levels": "sliced_wasserstein",
+    "swd": "pyramids",
+    "swd_levels": "pyramids",
 }
 """Public name -> the module that has it; nothing is imported before it is asked for."""
 __all__ = sorted([*PLACES, "list"])

@@ -21,8 +21,8 @@ def appearance_between(sides: Sides, resamples: int) -> list[Estimate]:
     have none; alone it is that of the images whose tone could be measured.
     """
     columns = list(COMPARED)
-    whole = Sides(sides.synthetic[:, columns], sides.real[:, columns], sides.group, sides.seed).checked()
-    distance = _standardised(whole).bootstrapped(
+    whole = Sides(sides.synthetic[:, columns], sides.real[:, columns], sides.group, sides.seed).require_enough()
+    distance = _standardise(whole).bootstrap_estimate(
         "appearance_distance", frechet_distance, resamples=resamples, least=0.0
     )
     alone = [_feature_alone(sides, column, resamples) for column in range(len(NAMES))]
@@ -38,12 +38,12 @@ def _feature_alone(sides: Sides, column: int, resamples: int) -> Estimate | None
     def difference(x: Array, y: Array) -> float:
         return float(x.mean() - y.mean())
 
-    standardised = _standardised(Sides(rows[0], rows[1], sides.group, sides.seed))
+    standardised = _standardise(Sides(rows[0], rows[1], sides.group, sides.seed))
     name = NAMES[column].replace("_", " ")
-    return standardised.bootstrapped("appearance_difference", difference, resamples=resamples, part=name)
+    return standardised.bootstrap_estimate("appearance_difference", difference, resamples=resamples, part=name)
 
 
-def _standardised(sides: Sides) -> Sides:
+def _standardise(sides: Sides) -> Sides:
     """Both sides in the real set's deviations."""
     centre, scale = sides.real.mean(axis=0), sides.real.std(axis=0)
     scale = np.where(scale > 1e-6, scale, np.inf)  # a feature that does not vary tells nothing

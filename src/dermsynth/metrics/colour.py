@@ -53,7 +53,7 @@ def colours_between(histograms: Mapping[str, Sides], resamples: int) -> list[Est
     """Both distances x 1000 of every channel's histograms."""
     measures = (("colour_jsd", jensen_shannon), ("colour_wasserstein", histogram_wasserstein))
     return [
-        sides.checked().bootstrapped(id, distance, resamples=resamples, scale=1000, part=channel, least=0)
+        sides.require_enough().bootstrap_estimate(id, distance, resamples=resamples, scale=1000, part=channel, least=0)
         for channel, sides in histograms.items()
         for id, distance in measures
     ]

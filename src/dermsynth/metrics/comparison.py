@@ -108,14 +108,14 @@ def feature_sides(
     if not any(given):
         extractor = extractor or embedded()
         rows = [extractor(pixels(side, name, white)) for side, name in ((synthetic, "synthetic"), (real, "real"))]
-        return Sides(rows[0], rows[1], seed=seed, features=extractor.suffix).checked()
+        return Sides(rows[0], rows[1], seed=seed, features=extractor.suffix).require_enough()
     if not all(given) or extractor is not None:
         raise UserError(
             "`real`, `synthetic`: give images [n, h, w, 3] of both sides with an extractor, or features [n, d] of both without"
         )
     if np.shape(real)[1] != np.shape(synthetic)[1]:
         raise UserError(f"`synthetic`: {np.shape(synthetic)[1]} features a row, `real` has {np.shape(real)[1]}")
-    return Sides(np.asarray(synthetic), np.asarray(real), seed=seed, features=" of given features").checked()
+    return Sides(np.asarray(synthetic), np.asarray(real), seed=seed, features=" of given features").require_enough()
 
 
 def embedded() -> Extractor:

@@ -1,4 +1,4 @@
-"""Whether a generator copies its training images: every figure against real images that it has never seen."""
+"""Measures of copying: does a generator repeat its training images, compared with real images that it has never seen?"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -100,7 +100,7 @@ def membership_auc(training_scores: Array, held_out_scores: Array) -> float:
     return float(roc_auc_score(truth, np.concatenate([training_scores, held_out_scores])))
 
 
-def closeness(real: Features, synthetic: Features) -> Array:
+def negative_distances(real: Features, synthetic: Features) -> Array:
     """Minus the distance of real images to the nearest synthetic one: the score of membership inference by distance, [n]."""
     return -nearest(real, synthetic)[0][:, 0]
 
@@ -146,7 +146,7 @@ def copy_estimate(
 def authenticity_of(sets: ThreeSets) -> CopyEstimate:
     """Authenticity, beside that of held-out images."""
     value = authentic_share(sets.synthetic, sets.training)
-    interval = _jackknifed(authentic_share, sets, value, highest=1.0)
+    interval = _jackknife_interval(authentic_share, sets, value, highest=1.0)
     return sets.estimate("authenticity", value, interval, authentic_share(sets.held_out, sets.training))
 
 
@@ -157,12 +157,12 @@ def distance_ratio_of(sets: ThreeSets) -> CopyEstimate:
         return distance_ratio(x, y, sets.held_out, seed=sets.seed)
 
     value = ratio(sets.synthetic, sets.training)
-    return sets.estimate("distance_ratio", value, _jackknifed(ratio, sets, value), 1.0)
+    return sets.estimate("distance_ratio", value, _jackknife_interval(ratio, sets, value), 1.0)
 
 
 def membership_of(sets: ThreeSets, resamples: int) -> CopyEstimate:
     """How well training images are told from held-out ones by their distance to the nearest synthetic image."""
-    near, far = closeness(sets.training, sets.synthetic), closeness(sets.held_out, sets.synthetic)
+    near, far = negative_distances(sets.training, sets.synthetic), negative_distances(sets.held_out, sets.synthetic)
     interval = percentile_bootstrap(membership_auc, near, far, resamples=resamples, seed=sets.seed)
     return sets.estimate("membership_distance", membership_auc(near, far), interval, 0.5)
 
@@ -180,7 +180,7 @@ def _rows(sets: ThreeSets) -> tuple[Features, Features, Features]:
     return sets.synthetic, sets.training, sets.held_out
 
 
-def _jackknifed(
+def _jackknife_interval(
     statistic: Callable[[Features, Features], float], sets: ThreeSets, value: float, highest: float = np.inf
 ) -> tuple[float, float]:
     x, y = sets.synthetic, sets.training

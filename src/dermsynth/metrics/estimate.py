@@ -67,9 +67,9 @@ class Measured(BaseModel):
         """Rows of earlier versions have no id, only a name."""
         if not isinstance(row, dict) or "id" in row or "metric" not in row:
             return row
-        from dermsynth.metrics.registry import recognised
+        from dermsynth.metrics.registry import parse_name
 
-        id, part = recognised(str(row["metric"]))
+        id, part = parse_name(str(row["metric"]))
         return {"id": id, "part": part, **row}
 
     @property
@@ -176,18 +176,18 @@ class Sides:
         some = np.random.default_rng(self.seed + 1).permutation(len(self.synthetic))[:half]
         return first, second, some
 
-    def checked(self) -> Self:
+    def require_enough(self) -> Self:
         """The sides as they are; UserError where they are too few or not finite."""
         require_both(self.synthetic, self.real, self.group)
         return self
 
-    def shuffled(self) -> "Sides":
+    def in_random_order(self) -> "Sides":
         """The same rows in random order, drawn by the seed."""
         random = np.random.default_rng(self.seed)
         synthetic = self.synthetic[random.permutation(len(self.synthetic))]
         return replace(self, synthetic=synthetic, real=self.real[random.permutation(len(self.real))])
 
-    def resampled(self, distance: Distance) -> Callable[[Indices, Indices], float]:
+    def over_rows(self, distance: Distance) -> Callable[[Indices, Indices], float]:
         """The distance as a function of which rows count."""
         return lambda i, j: distance(self.synthetic[i], self.real[j])
 
@@ -220,12 +220,12 @@ class Sides:
             seed=self.seed,
         )  # fmt: skip
 
-    def bootstrapped(
+    def bootstrap_estimate(
         self, id: str, distance: Distance, *, resamples: int, scale: float = 1, part: str = "", least: float = -np.inf
     ) -> Estimate:
         """The estimate of a distance whose interval comes from a bootstrap of both sides; `least` bounds the interval."""
         value = distance(self.synthetic, self.real)
-        low, high = bootstrap(self.resampled(distance), self.sizes, value, resamples=resamples, seed=self.seed)
+        low, high = bootstrap(self.over_rows(distance), self.sizes, value, resamples=resamples, seed=self.seed)
         return self.estimate(id, value, (max(low, least), max(high, least)), distance, scale=scale, part=part)
 
 

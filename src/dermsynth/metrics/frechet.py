@@ -58,17 +58,17 @@ def frechet_infinity(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
 
 def fid_between(sides: Sides, resamples: int) -> Estimate:
     """FID of two sets of features."""
-    return sides.checked().bootstrapped("fid", frechet_distance, resamples=resamples, least=0.0)
+    return sides.require_enough().bootstrap_estimate("fid", frechet_distance, resamples=resamples, least=0.0)
 
 
 def fid_infinity_between(sides: Sides) -> Estimate | None:
     """FID at infinity of two sets of features; None where a half has too few images for its line."""
-    sides = sides.checked().shuffled()
+    sides = sides.require_enough().in_random_order()
     smallest = min(len(part) for part in sides.parts) * (GROUPS - 1) // GROUPS
     if smallest < IMAGES_A_DIMENSION * sides.real.shape[1]:
         return None
     value = frechet_infinity(sides.synthetic, sides.real)
-    interval = jackknife(sides.resampled(frechet_infinity), sides.sizes, value, seed=sides.seed)
+    interval = jackknife(sides.over_rows(frechet_infinity), sides.sizes, value, seed=sides.seed)
     return sides.estimate("fid_infinity", value, interval, frechet_infinity)
 
 

@@ -9,7 +9,7 @@ from scipy.spatial.distance import pdist
 
 from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
 from dermsynth.metrics.estimate import Estimate, Sides
-from dermsynth.statistics.intervals import multiplicities, spread_about
+from dermsynth.statistics.intervals import basic_interval, draw_counts
 
 Array = NDArray[np.float64]
 Kernel = Callable[[NDArray[np.floating], NDArray[np.floating]], Array]
@@ -77,15 +77,15 @@ def _pairs(
 
 def kid_between(sides: Sides, resamples: int) -> Estimate:
     """KID x 1000 of two sets of features."""
-    value = kernel_distance(sides.checked().synthetic, sides.real)
+    value = kernel_distance(sides.require_enough().synthetic, sides.real)
     interval = _interval(sides, value, cubic_kernel, resamples)
     return sides.estimate("kid", value, interval, kernel_distance, scale=1000)
 
 
 def mmd_between(sides: Sides, resamples: int) -> Estimate:
     """Squared MMD x 1000 with a Gaussian kernel as wide as the median distance of the real images."""
-    bandwidth = median_distance(sides.checked().real)
-    sides = sides.shuffled()
+    bandwidth = median_distance(sides.require_enough().real)
+    sides = sides.in_random_order()
 
     def gauss(x: NDArray[np.floating], y: NDArray[np.floating]) -> Array:
         return gaussian_kernel(x, y, bandwidth)
@@ -98,8 +98,8 @@ def mmd_between(sides: Sides, resamples: int) -> Estimate:
 
 
 def _interval(sides: Sides, value: float, kernel: Kernel, resamples: int) -> tuple[float, float]:
-    weights = multiplicities(sides.sizes, resamples, sides.seed)
-    return spread_about(value, weighted_distances(sides.synthetic, sides.real, *weights, kernel))
+    weights = draw_counts(sides.sizes, resamples, sides.seed)
+    return basic_interval(value, weighted_distances(sides.synthetic, sides.real, *weights, kernel))
 
 
 def kid_estimates(comparison: Comparison) -> list[Estimate]:

@@ -24,13 +24,17 @@ def nearest(
     if len(y) < k + same:
         raise ValueError(f"{len(y)} rows have no {k} neighbours")
     x, y = np.asarray(x, np.float32), np.asarray(y, np.float32)
-    closest = np.concatenate([block.topk(k, largest=False).indices.numpy() for _, block in squares(x, y, same=same)])
+    closest = np.concatenate(
+        [block.topk(k, largest=False).indices.numpy() for _, block in squared_distances(x, y, same=same)]
+    )
     exact = np.stack([np.linalg.norm(x.astype(np.float64) - y[closest[:, i]], axis=1) for i in range(k)], axis=1)
     order = np.argsort(exact, axis=1, kind="stable")
     return np.take_along_axis(exact, order, axis=1), np.take_along_axis(closest, order, axis=1)
 
 
-def squares(x: NDArray[np.floating], y: NDArray[np.floating], *, same: bool = False) -> Iterator[tuple[slice, Tensor]]:
+def squared_distances(
+    x: NDArray[np.floating], y: NDArray[np.floating], *, same: bool = False
+) -> Iterator[tuple[slice, Tensor]]:
     """Squared distances of blocks of x to all of y: float32 [b, m]; with `same`, those of a row to itself are infinite.
 
     Both are centred first: |a|^2 + |b|^2 - 2 a'b loses fewest digits near the origin.

@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
 from dermsynth.metrics.estimate import Estimate, Sides
-from dermsynth.metrics.knn import nearest, squares
-from dermsynth.statistics.intervals import jackknife_reach, left_out
+from dermsynth.metrics.knn import nearest, squared_distances
+from dermsynth.statistics.intervals import jackknife_reach, leave_out_indices
 
 Features = NDArray[np.floating]
 PRECISION_NEIGHBOURS, DENSITY_NEIGHBOURS = 3, 5
@@ -45,7 +45,7 @@ def manifold(
     recalled = np.zeros(len(real), dtype=bool)
     inside, counts = np.zeros(len(synthetic), dtype=bool), np.zeros(len(synthetic))
     closest = np.full(len(real), np.inf)
-    for rows, block in squares(synthetic, real):
+    for rows, block in squared_distances(synthetic, real):
         distances = block.numpy()
         inside[rows] = (distances <= balls).any(axis=1)
         counts[rows] = (distances <= wide).sum(axis=1)
@@ -58,7 +58,7 @@ def manifold(
 
 def manifold_between(sides: Sides) -> list[Estimate]:
     """Precision, recall, density and coverage of two sets of features, which are computed together."""
-    sides = sides.checked().shuffled()
+    sides = sides.require_enough().in_random_order()
 
     def four(x: Features, y: Features) -> NDArray[np.float64]:
         return np.array(astuple(manifold(x, y)))
@@ -67,7 +67,7 @@ def manifold_between(sides: Sides) -> list[Estimate]:
     values = four(sides.synthetic, sides.real)
     floor, matched = (four(rows, sides.real[first]) for rows in (sides.real[second], sides.synthetic[some]))
     reach = jackknife_reach(
-        np.stack([four(sides.synthetic[i], sides.real[j]) for i, j in left_out(sides.sizes, seed=sides.seed)])
+        np.stack([four(sides.synthetic[i], sides.real[j]) for i, j in leave_out_indices(sides.sizes, seed=sides.seed)])
     )
     tops = np.array([np.inf if field.name == "density" else 1.0 for field in fields(Manifold)])
     low, high = (np.clip(values + sign * reach, 0, tops) for sign in (-1, 1))

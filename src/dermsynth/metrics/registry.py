@@ -15,8 +15,8 @@ from dermsynth.metrics.frechet import fid_estimates, fid_infinity_estimates
 from dermsynth.metrics.kernels import kid_estimates, mmd_estimates
 from dermsynth.metrics.pairs import ms_ssim_estimates, perceptual_estimates
 from dermsynth.metrics.prdc import manifold_estimates
+from dermsynth.metrics.pyramids import swd_estimates
 from dermsynth.metrics.scores import score_estimates
-from dermsynth.metrics.sliced_wasserstein import swd_estimates
 
 Direction = Literal["lower", "higher", "near"]
 Question = Literal["fidelity", "diversity", ""]
@@ -94,10 +94,10 @@ def _metric(
     id: str, title: str, unit: str, direction: Direction, section: str, function: Measure | None, **more: object
 ) -> Metric:
     """A metric whose estimates are called by its title and whose good values are told by its direction, unless given."""
-    return completed(Metric(id, title, unit, direction, section, function, **more))  # type: ignore[arg-type]
+    return with_defaults(Metric(id, title, unit, direction, section, function, **more))  # type: ignore[arg-type]
 
 
-def completed(metric: Metric) -> Metric:
+def with_defaults(metric: Metric) -> Metric:
     """The metric with a label and with words for good values where it has none."""
     return metric._replace(label=metric.label or metric.title, good=metric.good or metric.direction)
 
@@ -215,11 +215,27 @@ METRICS: dict[str, Metric] = {
 def add_metric(metric: Metric) -> None:
     """Add a metric to the table, from another package too.
 
-    Raises ValueError for an id that is taken.
+    Parameters
+    ----------
+    metric : Metric
+        Its id, title, unit, direction, section of the page, and the function that computes it.
+
+    Raises
+    ------
+    ValueError
+        For an id that is taken.
+
+    Examples
+    --------
+    >>> from dermsynth import metrics
+    >>> from dermsynth.metrics.registry import METRICS
+    >>> metrics.add_metric(METRICS["fid"])
+    Traceback (most recent call last):
+    ValueError: metric 'fid': the id is taken
     """
     if metric.id in METRICS:
         raise ValueError(f"metric {metric.id!r}: the id is taken")
-    METRICS[metric.id] = completed(metric)
+    METRICS[metric.id] = with_defaults(metric)
 
 
 def measures(*, brief: bool = False, of_tones: bool = False) -> list[Measure]:
@@ -237,7 +253,7 @@ def sections() -> list[str]:
     return list(dict.fromkeys(metric.section for metric in METRICS.values()))
 
 
-def recognised(name: str) -> tuple[str, str]:
+def parse_name(name: str) -> tuple[str, str]:
     """Id and part of an estimate of an earlier version, which was kept by its name alone.
 
     Raises ValueError for a name that no metric has.

@@ -26,7 +26,7 @@ def score_between(sides: Sides, resamples: int) -> Estimate:
     def score(x: Rows, _: Rows) -> float:
         return exponential_divergence(x)
 
-    return sides.checked().bootstrapped("inception_score", score, resamples=resamples)
+    return sides.require_enough().bootstrap_estimate("inception_score", score, resamples=resamples)
 
 
 def score_estimates(comparison: Comparison) -> list[Estimate]:

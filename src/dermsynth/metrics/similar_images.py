@@ -59,8 +59,8 @@ class _Windows(NamedTuple):
 
 
 def _windows(planes: Planes) -> _Windows:
-    means = np.stack([_blurred(plane) for plane in planes])
-    variances = np.stack([_blurred(plane * plane) for plane in planes]) - means * means
+    means = np.stack([_window_means(plane) for plane in planes])
+    variances = np.stack([_window_means(plane * plane) for plane in planes]) - means * means
     return _Windows(planes, means, means * means + HALF_C1, variances + HALF_C2)
 
 
@@ -68,7 +68,7 @@ KERNEL = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_32F)
 EDGE = WINDOW // 2
 
 
-def _blurred(plane: Planes) -> Planes:
+def _window_means(plane: Planes) -> Planes:
     """Weighted means of all windows that lie inside."""
     means: Planes = cv2.sepFilter2D(plane, -1, KERNEL, KERNEL)[EDGE:-EDGE, EDGE:-EDGE]
     return means

@@ -6,18 +6,14 @@ number of images.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.images import require_pixels
-from dermsynth.metrics.comparison import Comparison, image_sides
-from dermsynth.metrics.estimate import Estimate, Sides, halves, name_of, require
-from dermsynth.statistics.intervals import GROUPS, jackknife_reach
 
 SMALLEST = 16
 PATCH, PATCHES = 7, 128
@@ -77,10 +73,10 @@ def _patches(image: NDArray[np.uint8], generator: np.random.Generator) -> list[A
 def descriptors(images: NDArray[np.uint8], seed: int) -> list[Array]:
     """All patches of a small set at once, normalised: images uint8 [n, 3, h, w] -> a [n x 128, 147] array a level."""
     parts = list(PatchWalk(images, np.arange(len(images)), seed))
-    return [normalised(np.concatenate(level)) for level in zip(*parts, strict=True)]
+    return [normalise_patches(np.concatenate(level)) for level in zip(*parts, strict=True)]
 
 
-def normalised(patches: Array) -> Array:
+def normalise_patches(patches: Array) -> Array:
     """Subtract the mean and divide by the deviation of each colour channel over all patches [n, 3 x 49]."""
     channels = patches.reshape(len(patches), 3, -1)
     mean = channels.mean(axis=(0, 2), keepdims=True)
@@ -161,10 +157,10 @@ def level_distances(x: PatchWalk, y: PatchWalk, seed: int, *, groups: int = 1) -
     return distances
 
 
-WalkedSides = list[tuple[PatchWalk, list[Moments]]]
+Sides = list[tuple[PatchWalk, list[Moments]]]
 
 
-def _cells(sides: WalkedSides, directions: Array) -> tuple[list[Array], list[Array]]:
+def _cells(sides: Sides, directions: Array) -> tuple[list[Array], list[Array]]:
     """Lowest projection and width of a cell, [512] a level, so that the cells hold both sets' projections.
 
     Of more than 1,024 images a side there is a margin; what lies even beyond it is counted in the outermost cell.
@@ -186,7 +182,7 @@ def _cells(sides: WalkedSides, directions: Array) -> tuple[list[Array], list[Arr
 
 
 def _difference(
-    sides: WalkedSides, directions: Array, low: list[Array], step: list[Array], groups: int
+    sides: Sides, directions: Array, low: list[Array], step: list[Array], groups: int
 ) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]]:
     """How many more projections of the first set than of the second lie in every cell.
 
@@ -255,130 +251,3 @@ def sliced_wasserstein(x: NDArray[np.uint8], y: NDArray[np.uint8], seed: int = 0
     levels = level_distances(walks[0], walks[1], seed)
     values = {str(min(x.shape[2:]) // 2**k): level.value for k, level in enumerate(levels)}
     return values | {"mean": float(np.mean(list(values.values())))}
-
-
-def swd_between(sides: Sides, largest: int) -> list[Estimate]:
-    """SWD x 1000 of equally many images uint8 [n, 3, h, w], at most `largest` a side: mean over levels, then every level."""
-    synthetic, real, seed = sides.synthetic, sides.real, sides.seed
-    for side, images in (("synthetic", synthetic), ("real", real)):
-        require_pixels(images)
-        require(len(images), side, sides.group)
-    count = min(len(synthetic), len(real), largest)
-    generator = np.random.default_rng(seed)
-    walks = [
-        PatchWalk(side, generator.permutation(len(side))[:count], seed + i) for i, side in enumerate((synthetic, real))
-    ]
-    levels = level_distances(walks[0], walks[1], seed, groups=GROUPS)
-    limits = _limits(synthetic, real, seed, largest)
-    side = min(synthetic.shape[2:])
-    parts = {"mean": slice(None), **{f"{side // 2**k} px": slice(k, k + 1) for k in range(len(levels))}}
-    return [_level_estimate(sides, name, levels[part], limits, part, count) for name, part in parts.items()]
-
-
-Limits = tuple[NDArray[np.float64], NDArray[np.float64], int]
-
-
-def _level_estimate(
-    sides: Sides, name: str, levels: Sequence[LevelDistance], limits: Limits, part: slice, count: int
-) -> Estimate:
-    """The estimate of one level, or of the mean over several; its interval is a jackknife over groups of images."""
-    value = float(np.array([level.value for level in levels]).mean())
-    reach = float(jackknife_reach(np.stack([level.left_out for level in levels]).mean(axis=0)))
-    return Estimate(
-        id="swd", name=name_of("swd", part=name), part=name, group=sides.group,
-        value=value, low=max(value - reach, 0.0), high=value + reach, n_synthetic=count, n_real=count,
-        floor=float(limits[0][part].mean()), matched=float(limits[1][part].mean()), n_floor=limits[2], seed=sides.seed,
-    )  # fmt: skip
-
-
-def _limits(synthetic: NDArray[np.uint8], real: NDArray[np.uint8], seed: int, largest: int) -> Limits:
-    """Distances of every level from one half of the real images: of the other half, and of as many synthetic ones."""
-    first, second = halves(len(real), seed)
-    half = min(len(first), largest, len(synthetic))
-    some = np.random.default_rng(seed + 1).permutation(len(synthetic))[:half]
-    one_half = PatchWalk(real, first[:half], seed + 1)
-    floor, matched = (
-        np.array([level.value for level in level_distances(PatchWalk(side, places, seed), one_half, seed)])
-        for side, places in ((real, second[:half]), (synthetic, some))
-    )
-    return floor, matched, half
-
-
-def swd_estimates(comparison: Comparison) -> list[Estimate]:
-    """SWD in an evaluation."""
-    return swd_between(comparison.images, comparison.effort.swd_images)
-
-
-def swd(
-    real: NDArray[Any], synthetic: NDArray[Any], *, largest: int = 10_000, seed: int = 0, white: float | None = None
-) -> Estimate:
-    """Sliced Wasserstein distance x 1000 between small patches of two sets of images, the mean over levels of a pyramid.
-
-    Parameters
-    ----------
-    real, synthetic : ndarray
-        Images of one size, uint8 [n, h, w, 3], the shorter side at least 16 pixels. At least 50 of each.
-    largest : int
-        At most so many images of each side, drawn by `seed`; 10,000 in the published protocol.
-    seed : int
-        Seed of the patches, of the directions that they are projected on, and of the halves of the floor.
-    white : float, optional
-        The value of white (1 or 255), for images that are not uint8.
-
-    Returns
-    -------
-    Estimate
-        0 or more; lower is better. `swd_levels` has the single levels.
-
-    Raises
-    ------
-    UserError
-        For fewer than 50 images a side, images that are not uint8, or sizes that differ.
-
-    References
-    ----------
-    Karras et al. 2018, "Progressive growing of GANs for improved quality, stability, and variation", section 5; Baur et al. 2018.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dermsynth import metrics
-    >>> random = np.random.default_rng(0)
-    >>> noise = random.integers(0, 256, (100, 16, 16, 3), dtype=np.uint8)
-    >>> stripes = np.repeat(random.integers(0, 256, (50, 16, 4, 3), dtype=np.uint8), 4, axis=2)
-    >>> estimate = metrics.swd(noise, stripes)
-    >>> estimate.matched > 1.5 * estimate.floor
-    True
-    """
-    return swd_levels(real, synthetic, largest=largest, seed=seed, white=white)[0]
-
-
-def swd_levels(
-    real: NDArray[Any], synthetic: NDArray[Any], *, largest: int = 10_000, seed: int = 0, white: float | None = None
-) -> list[Estimate]:
-    """Sliced Wasserstein distance x 1000: the mean over levels, then every level, finest first.
-
-    Parameters
-    ----------
-    real, synthetic, largest, seed, white
-        As for `swd`.
-
-    Returns
-    -------
-    list of Estimate
-        Their `part` is `mean`, or the shorter side of the level in pixels, such as `64 px`.
-
-    Raises
-    ------
-    UserError
-        As `swd`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from dermsynth import metrics
-    >>> images = np.random.default_rng(0).integers(0, 256, (100, 16, 16, 3), dtype=np.uint8)
-    >>> [estimate.part for estimate in metrics.swd_levels(images[:50], images[50:])]
-    ['mean', '16 px']
-    """
-    return swd_between(image_sides(real, synthetic, seed, white), largest)

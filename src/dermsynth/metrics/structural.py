@@ -16,7 +16,7 @@ from dermsynth.metrics.similar_images import C1, C2, SIGMA, WINDOW, Images
 
 EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 BLOCK = 64
-EIGHT = ("as it is", "turned 90", "turned 180", "turned 270", "mirrored", "mirrored, turned 90", "mirrored, turned 180",
+TRANSFORMS = ("as it is", "turned 90", "turned 180", "turned 270", "mirrored", "mirrored, turned 90", "mirrored, turned 180",
          "mirrored, turned 270")  # fmt: skip
 """The eight ways in which a square can lie."""
 
@@ -66,7 +66,7 @@ def _window(channels: int) -> Tensor:
     return (line / line.sum()).expand(channels, 1, 1, WINDOW)
 
 
-def blurred(x: Tensor) -> Tensor:
+def window_means(x: Tensor) -> Tensor:
     """Weighted means of all windows that lie inside: [n, c, h, w] -> [n, c, h - 10, w - 10]."""
     line = _window(x.shape[1])
     return F.conv2d(F.conv2d(x, line, groups=x.shape[1]), line.transpose(2, 3), groups=x.shape[1])
@@ -74,17 +74,17 @@ def blurred(x: Tensor) -> Tensor:
 
 def _maps(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     """Similarity, and its part without luminance, at every window."""
-    mean_a, mean_b = blurred(a), blurred(b)
-    variance_a, variance_b = blurred(a * a) - mean_a**2, blurred(b * b) - mean_b**2
-    covariance = blurred(a * b) - mean_a * mean_b
+    mean_a, mean_b = window_means(a), window_means(b)
+    variance_a, variance_b = window_means(a * a) - mean_a**2, window_means(b * b) - mean_b**2
+    covariance = window_means(a * b) - mean_a * mean_b
     contrast = (2 * covariance + C2) / (variance_a + variance_b + C2)
     return contrast * (2 * mean_a * mean_b + C1) / (mean_a**2 + mean_b**2 + C1), contrast
 
 
-def lying(images: Images) -> Iterator[tuple[str, Images]]:
+def dihedral_transforms(images: Images) -> Iterator[tuple[str, Images]]:
     """Images [n, c, s, s] in the eight ways in which a square can lie; of other shapes the four that keep the shape."""
     square = images.shape[2] == images.shape[3]
-    for index, name in enumerate(EIGHT):
+    for index, name in enumerate(TRANSFORMS):
         if square or index % 2 == 0:
             flipped = images[..., ::-1] if index >= 4 else images
             yield name, np.ascontiguousarray(np.rot90(flipped, index % 4, axes=(2, 3)))

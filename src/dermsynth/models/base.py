@@ -67,7 +67,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Condition:
-    """What an image is made from beside noise: a one-hot class [n, classes], a map [n, 2, h, w], an image and a mask."""
+    """What an image is generated from beside noise: a one-hot class [n, classes], a map [n, 2, h, w], an image and a mask."""
 
     label: Tensor
     map: Tensor | None = None
@@ -77,7 +77,7 @@ class Condition:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where training stands, how many processes share it, and a sum over them."""
+    """The progress of a training, the number of processes that share it, and a sum over them."""
 
     step: int
     images: int
@@ -168,7 +168,7 @@ class Model(nn.Module, ABC):
         return cls(config, shape, conditions.classes)  # type: ignore[arg-type, call-arg]
 
     def arithmetic(self) -> AbstractContextManager[object]:
-        """Where the trainer computes a step: automatic bfloat16 where that was asked for."""
+        """The context in which the trainer computes a step: automatic bfloat16 where it was asked for."""
         automatic = self.dtype != torch.float32 and not self.casts_itself
         device = next(self.parameters()).device.type
         return torch.autocast(device, torch.bfloat16) if automatic else nullcontext()
@@ -187,7 +187,10 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
-        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, a condition and a truncation, if any."""
+        """Generate images [n, 3, h, w] from one [n, ...] array a noise shape, a condition and a truncation, if any.
+
+        Gradients flow from the images to the noise; whoever needs none asks for none.
+        """
 
     @classmethod
     def check_shape(cls, shape: Shape, config: BaseModel) -> None:
@@ -196,7 +199,7 @@ class Model(nn.Module, ABC):
 
     @classmethod
     def accepts_truncation(cls, value: float) -> bool:
-        """Whether a truncation makes sense: here the largest magnitude a component of the latent may have."""
+        """Whether the family takes this truncation: by default any threshold above 0 for the components of the latent."""
         return value > 0
 
     @classmethod
@@ -225,24 +228,24 @@ class Model(nn.Module, ABC):
 
     @classmethod
     def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
-        """What of a preset's configuration is otherwise where training starts from loaded weights."""
+        """Choices that differ from a preset's where training starts from loaded weights."""
         return {}
 
     @classmethod
     def phases_within(cls, images: int, shape: Shape) -> dict[str, object]:
-        """Choices with which all phases of a family that grows are over well before `images` images were shown."""
+        """Choices with which a family that grows is past all its phases well before the end of a training of `images` images."""
         return {}
 
     def notes(self) -> list[str]:
-        """What a person should know before training starts."""
+        """Lines for a person, before training starts."""
         return []
 
     def targets(self) -> list[int]:
-        """The class numbers of which images can be made; [0] where there are no classes."""
+        """Numbers of the classes that can be generated; [0] where there are no classes."""
         return list(range(max(self.classes, 1)))
 
     def batch_at(self, images: int, batch: int) -> int:
-        """Images in the step that follows when `images` were shown, where `batch` was asked for."""
+        """Images in the step after `images` images were shown; `batch` is the number asked for."""
         return batch
 
     def logits(self, image: Tensor, label: Tensor) -> Tensor | None:
@@ -258,12 +261,12 @@ class Model(nn.Module, ABC):
         """The intermediate latent w of a latent [n, d], or None where the family has none."""
         return None
 
-    def of_style(self, w: Tensor, noise: list[Tensor]) -> Tensor:
+    def synthesise(self, w: Tensor, noise: list[Tensor]) -> Tensor:
         """Images of intermediate latents, [n, d] or one a layer [n, layers, d], and the noise shapes after the first."""
         raise NotImplementedError
 
     def style_weights(self) -> list[Tensor]:
-        """Of every layer that takes a w, the weights [features, d] from w to its styles; none without styles."""
+        """The weights [features, d] from w to the styles of every layer that takes a w; empty for families without styles."""
         return []
 
     def augmentation_strength(self) -> float | None:

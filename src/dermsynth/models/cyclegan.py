@@ -248,7 +248,6 @@ class CycleGAN(Model):
         """None: the result is a function of the photograph."""
         return []
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """The image as one of the domain that the label asks for."""
         assert condition.image is not None

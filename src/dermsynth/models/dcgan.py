@@ -108,7 +108,6 @@ class DCGAN(Model):
         """The latent."""
         return [(self.config.latent,)]
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images from truncated latents."""
         return self.generator(resampled(noise[0], truncation), condition.label)

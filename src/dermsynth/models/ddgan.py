@@ -105,7 +105,6 @@ class DDGAN(Model):
         """The latent."""
         return [(self.config.latent,)]
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the full resolution from truncated latents."""
         return self.generator(resampled(noise[0], truncation), condition.label)

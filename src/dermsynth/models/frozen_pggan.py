@@ -143,7 +143,6 @@ class FrozenPGGAN(Model):
         """The latent."""
         return [(self.config.latent,)]
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the phase reached, enlarged to the full size."""
         phase = self.phase(max(int(self.shown) - 1, 0))

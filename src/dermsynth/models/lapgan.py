@@ -145,7 +145,6 @@ class LAPGAN(Model):
         """The latent, and a plane of noise a level above the lowest."""
         return [(self.config.latent,), *((1, size.height, size.width) for size in self.shapes[1:])]
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """From the lowest level upwards; the latent is truncated, the planes of noise are not.
 

@@ -1,7 +1,7 @@
-"""The mean of w, towards which truncation pulls: a property of a mapping network's weights, computed when it is asked for.
+"""The mean of w, towards which truncation moves images: computed from the weights of a mapping network when it is needed.
 
 The authors average w while they train, the w of the raw network and of all classes together. Here it is that of the network
-as it stands and of each class, so that a rare class, or one that was never shown, has its own from the first image on.
+as it stands and of each class, so that every class, also a rare one, has its own mean from the first image on.
 """
 
 import torch

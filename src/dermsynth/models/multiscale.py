@@ -105,7 +105,6 @@ class MultiScale(Model):
         """The latent."""
         return [(self.config.latent,)]
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images from latents whose large components were drawn again."""
         return self.generator(resampled(noise[0], truncation), condition.label)

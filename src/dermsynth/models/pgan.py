@@ -247,7 +247,6 @@ class PGAN(Model):
         """The latent."""
         return [(self.config.latent,)]
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator at the level reached, enlarged to the full size."""
         level, alpha = self.phase(int(self.shown))

@@ -295,7 +295,6 @@ class Pix2PixHD(Model):
         """None: the image is a function of the map."""
         return []
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the maps; enlarged while only the global generator is trained."""
         assert condition.map is not None

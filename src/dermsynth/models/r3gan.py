@@ -274,7 +274,6 @@ class R3GAN(Model):
         """The latent."""
         return [(self.config.latent,)]
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator from truncated latents."""
         return self.average(resampled(noise[0], truncation), condition.label)

@@ -139,7 +139,6 @@ class ResidualTranslation(Model):
         """None: the result is a function of photograph and mask."""
         return []
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """The photograph, changed where the mask is."""
         assert condition.image is not None

@@ -1,4 +1,4 @@
-"""Images that are a function of weights, seed, label and truncation, whatever the batch they are computed in."""
+"""Generate images as a function of weights, seed, label and truncation, independent of the batch."""
 
 from collections.abc import Sequence
 
@@ -13,12 +13,12 @@ from dermsynth.models.base import Batch, Condition, DomainImages, Model
 from dermsynth.rng import Draws, seed_of
 
 CHUNK = 16
-"""Images are always computed this many at a time, the last ones padded: rounding then never depends on the request."""
+"""Images are always computed this many at a time, the last chunk padded, so that rounding never depends on the request."""
 
 
 def to_bytes(images: Tensor) -> NDArray[np.uint8]:
     """[-1, 1] -> 0 ... 255, rounded to nearest: float [n, 3, h, w] -> uint8 of the same shape."""
-    return ((images.float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
+    return ((images.detach().float() + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu().contiguous().numpy()
 
 
 def from_bytes(images: NDArray[np.uint8], device: torch.device) -> Tensor:
@@ -62,7 +62,7 @@ def images_of(
 ) -> NDArray[np.uint8]:
     """Generate uint8 [n, 3, h, w]: image i from seed i, class number i, truncation, and input i where the family takes any.
 
-    Among two domains the input is the image of the one that is not asked for.
+    For families that translate, the input is the image of the other domain.
     """
     device = next(model.parameters()).device
     shapes, results = model.noise_shapes(), []
@@ -76,7 +76,8 @@ def images_of(
         condition = _condition(
             model, [labels[i] for i in padded], None if inputs is None else inputs.at(padded), device
         )
-        images = model.sample(noise, condition, truncation)
+        with torch.no_grad():
+            images = model.sample(noise, condition, truncation)
         results.append(to_bytes(images)[: len(index)])
     model.train(training)
     return np.concatenate(results)
@@ -96,7 +97,7 @@ def _condition(model: Model, labels: Sequence[int], inputs: Shown | None, device
 
 
 def batch_of(shown: Shown, classes: int, draws: Draws, device: torch.device) -> Batch:
-    """What a step is shown, as tensors on the device."""
+    """The images of one training step as tensors on the device."""
     label, domains = one_hot(shown.labels, classes, device), None
     if shown.domains is not None:
         sides = shown.domains
@@ -112,7 +113,7 @@ def batch_of(shown: Shown, classes: int, draws: Draws, device: torch.device) -> 
 
 
 def beside_inputs(samples: NDArray[np.uint8], labels: Sequence[int], inputs: Shown, columns: int) -> NDArray[np.uint8]:
-    """Rows of a grid in pairs: the inputs of images [n, 3, h, w], and the images."""
+    """Rows of a grid in pairs: a row of inputs, and the row of images [n, 3, h, w] generated from them."""
     if inputs.domains is None:
         assert inputs.maps is not None
         above = coloured(inputs.maps)

@@ -259,10 +259,9 @@ class StyleGAN2ADA(Model):
         """The latent, and the noise of every layer."""
         return [(self.config.latent,), *((1, *size) for size in self.average.synthesis.noise_sizes())]
 
-    @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator, truncated towards the mean w of the class."""
-        return self.of_style(self.style(noise[0], condition.label, truncation), noise[1:])
+        return self.synthesise(self.style(noise[0], condition.label, truncation), noise[1:])
 
     @torch.no_grad()
     def style(self, z: Tensor, label: Tensor, truncation: float | None) -> Tensor:
@@ -274,7 +273,7 @@ class StyleGAN2ADA(Model):
         w = mapping(z, label)
         return w if truncation is None else torch.lerp(self.centre.of(mapping, label), w, truncation)
 
-    def of_style(self, w: Tensor, noise: list[Tensor]) -> Tensor:
+    def synthesise(self, w: Tensor, noise: list[Tensor]) -> Tensor:
         """Images of the averaged generator."""
         return self.average.synthesis(w if w.ndim == 3 else self.average.broadcast(w), noise)
 

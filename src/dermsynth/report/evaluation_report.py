@@ -14,7 +14,7 @@ from dermsynth.evaluation.memorisation import TRANSLATED
 from dermsynth.evaluation.results import PAGE, ClosePair, Evaluation, View, default_folder
 from dermsynth.images import grid
 from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate, Measured
-from dermsynth.metrics.registry import METRICS, sections
+from dermsynth.metrics.registry import APPEARANCE, METRICS, sections
 from dermsynth.report.page import COLOURS, PHOTOGRAPHS, bars, picture, thumbnails, write_page
 from dermsynth.values import numbers
 
@@ -72,6 +72,7 @@ def write_evaluation_report(
             "copying": _rows(result.copying or ()),
             "explained": _explained,
             "sections": [(title, rows) for title in sections() if (rows := _rows(_in_section(result, title)))],
+            "appearance": APPEARANCE,
             "differences": _differences(result),
             "examples": [("synthetic", _some(may_show)), *([("real", _some(compared))] if photographs else [])],
             "neighbours": _neighbours(synthetic, real, copies, photographs) if copies and result.copy_gate else [],

@@ -9,12 +9,12 @@ from dermsynth.errors import UserError
 from dermsynth.images import encode_jpeg
 from dermsynth.io import count_text, read_json_lines, write_bytes, write_text
 from dermsynth.sampling.contact_sheets import contact_sheet
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generator import Generator, load_generator
 
 QUALITY = 82
 PHOTOGRAPHS = (
-    "Rows of translating families show photographs of the data set; do not pass them on without the right to. "
-    "`inputs` shows another set instead."
+    "Rows of translating families show photographs from the data set; do not share them unless you have the right to. "
+    "--inputs DIR shows another set instead."
 )
 
 

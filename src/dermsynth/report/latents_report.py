@@ -15,10 +15,13 @@ from dermsynth.report.page import picture, write_page
 
 PAGE, RESULT = "entanglement.html", "entanglement.json"
 COUPLES = 10
-COLUMNS = (
-    "gone", "target", "dice", "inside", "asymmetry", "border_irregularity", "colour_variegation", "diameter_share", "skin_tone",
-    "classifier", "perceptual",
-)  # fmt: skip
+HEADINGS = {
+    "gone": "gone", "target": "score, after - before", "dice": "Dice of lesions", "inside": "SSIM in the lesion",
+    "asymmetry": "asymmetry", "border_irregularity": "border irregularity", "colour_variegation": "colour variegation",
+    "diameter_share": "diameter", "skin_tone": "skin tone, degrees", "classifier": "classifier's probability",
+    "perceptual": "perceptual distance",
+}  # fmt: skip
+"""Headings of the page's columns, by field."""
 
 
 def as_text(ranking: Sequence[RankedDirection]) -> str:
@@ -47,7 +50,7 @@ def write_entanglement(out: Path, result: EntanglementResult, strips: Sequence[t
         strip = grid(rows, images.shape[1])
         write_bytes(out / f"strip{number:02d}.png", encode_png(strip, text={"direction": name}, synthetic=True))
         pictures.append((name, picture(strip, f"{name} from {WALK[0]:g} to {WALK[-1]:g}", lossless=True, scale=1)))
-    columns = [name for name in COLUMNS if name in result.rows[0].model_fields_set]
+    columns = {name: text for name, text in HEADINGS.items() if name in result.rows[0].model_fields_set}
     values = {"result": result, "columns": columns, "strips": pictures, "n": count, "steps": WALK}
     write_page(out / PAGE, "entanglement.html", values)
     return out / PAGE

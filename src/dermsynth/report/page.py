@@ -1,4 +1,4 @@
-"""What every page is made of: embedded pictures, drawn curves, one template."""
+"""The parts of every page: embedded pictures, drawn curves, one template."""
 
 import base64
 import io
@@ -20,10 +20,10 @@ from dermsynth.io import write_text
 COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568", "#00808a", "#97730a", "#a61b1b", "#7f9c3b")
 THUMBNAIL = 128
 PHOTOGRAPHS = (
-    "This page embeds photographs of the data set; do not pass it on without the right to. "
-    "`no_photographs` leaves them out."
+    "This page contains photographs from the data set; do not share it unless you have the right to. "
+    "--no-photographs leaves them out."
 )
-"""What stands on every page that embeds real images, and in the terminal when one is written."""
+"""Notice on every page that contains real images, and in the terminal when one is written."""
 
 
 def write_page(path: Path, template: str, values: Mapping[str, Any]) -> None:

@@ -15,7 +15,7 @@ from dermsynth.io import count_text, read_json, read_json_lines
 from dermsynth.models.base import Model
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
 from dermsynth.sampling.contact_sheets import COLUMNS, ROWS, class_sheets
-from dermsynth.sampling.generate import Generator, load_generator
+from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.training.checkpoints import checkpoints
 from dermsynth.training.config import RunConfig, read_config
 from dermsynth.training.data import data_trained_on, same_images
@@ -164,7 +164,7 @@ def _evaluations(run: Path, folders: Sequence[Path]) -> list[tuple[str, Evaluati
     named = []
     for folder in folders:
         result = read_evaluation(folder)
-        if result.synthetic.generator.get("checkpoint") not in made:
+        if result.synthetic.generator.checkpoint not in made:
             raise UserError(f"`evaluation` {folder}: of a set that no checkpoint of {run} made")
         named.append((result.synthetic.folder, result))
     return [*earlier, *named]

@@ -10,7 +10,7 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid
 from dermsynth.models.sampler import beside_inputs, images_of
-from dermsynth.sampling.generate import Generator, class_seed
+from dermsynth.sampling.generator import Generator, class_seed
 from dermsynth.training.data import same_images, similar_images
 
 GALLERY_COLUMNS, GALLERY_ROWS = 12, 3

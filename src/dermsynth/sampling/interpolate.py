@@ -1,4 +1,4 @@
-"""Walks along the manifold: images between two latents (BAUR), to see that nothing was learned by heart."""
+"""Interpolations: images between two latents (BAUR), which show whether images were learned by heart."""
 
 import math
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from dermsynth.models.sampler import noise_of, one_hot, to_bytes
 
 
 def spherical(start: Tensor, end: Tensor, share: float) -> Tensor:
-    """Spherical interpolation (White 2016): normal numbers of the same length all the way. Vectors of one shape."""
+    """Spherical interpolation (White 2016) between vectors of one shape: their length stays that of normal numbers."""
     cosine = torch.nn.functional.cosine_similarity(start.flatten(), end.flatten(), dim=0).clamp(-1, 1)
     angle = float(torch.acos(cosine))
     if math.sin(angle) < 1e-6:
@@ -23,7 +23,7 @@ def spherical(start: Tensor, end: Tensor, share: float) -> Tensor:
 
 
 def walk(model: Model, seeds: Sequence[int], steps: int, label: int = 0) -> NDArray[np.uint8]:
-    """Images uint8 [steps, 3, h, w] on the way from the latent of the first seed to that of the last; other noise stands still.
+    """Images uint8 [steps, 3, h, w] from the latent of the first seed to that of the last; other noise is that of the first.
 
     Raises UserError for families without a latent.
     """
@@ -38,6 +38,8 @@ def walk(model: Model, seeds: Sequence[int], steps: int, label: int = 0) -> NDAr
     for step in range(steps):
         latent = spherical(first[0], last[0], step / max(steps - 1, 1))
         noise = [array[None].to(device) for array in (latent, *first[1:])]
-        images.append(to_bytes(model.sample(noise, Condition(one_hot([label], model.classes, device)), None)))
+        with torch.no_grad():
+            image = model.sample(noise, Condition(one_hot([label], model.classes, device)), None)
+        images.append(to_bytes(image))
     model.train(training)
     return np.concatenate(images)

@@ -1,4 +1,4 @@
-"""Names of generated images: which file is of which class and seed is said here, for writing and for reading alike."""
+"""Names of generated images: the class and seed of a file, for writing and for reading."""
 
 import re
 import unicodedata
@@ -25,7 +25,7 @@ class Image(NamedTuple):
 
 
 def class_folder(classes: Sequence[str], label: str) -> str:
-    """Folder of a class: its number, which alone tells classes apart, and what of its name can be in a file name.
+    """Folder of a class: its number, which identifies it, and those letters of its name that a file name can have.
 
     Numbers have as many digits as the last one needs, two at least. The name is left out where `datasets` would take it
     for the name of a split.
@@ -66,9 +66,9 @@ def _seeds(folder: Path) -> list[int]:
 
 
 def seeds_of(rows: pd.DataFrame) -> list[int]:
-    """Seeds of rows of a set's table, whatever program wrote it last (`3`, `3.0`).
+    """Seeds of rows of a set's table, in any spelling of numbers (`3`, `3.0`).
 
-    Raises UserError for a row whose seed is missing or no whole number.
+    Raises UserError for a row whose seed is missing or not a whole number.
     """
     values = numbers(rows, "seed")
     for name, text, value in zip(rows["file_name"], rows["seed"], values, strict=True):
@@ -80,7 +80,7 @@ def seeds_of(rows: pd.DataFrame) -> list[int]:
 def truncation_of(rows: pd.DataFrame) -> float | None:
     """The truncation of rows of a set's table, None where they had none.
 
-    Raises UserError where it is no number, or rows differ in it.
+    Raises UserError where it is not a number, or rows differ in it.
     """
     values = numbers(rows, "truncation")
     known = {None if value != value else float(value) for value in values}

@@ -19,7 +19,8 @@ from dermsynth.io import write_bytes
 from dermsynth.locks import folder_lock
 from dermsynth.models.sampler import CHUNK, images_of
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generate import Generator, Origin, claim, description_of
+from dermsynth.sampling.generate import claim, description_of
+from dermsynth.sampling.generator import Generator, Origin
 from dermsynth.training import distributed
 
 Pixels = NDArray[np.uint8]
@@ -38,7 +39,7 @@ def translate(
 ) -> DataSet:
     """Translate the images of a data set that have the other label, or none.
 
-    `masks` names a data set whose masks say where, used one after the other; without it the images' own masks. After an
+    `masks` is a data set whose masks say where to change images, used in turn; without it each image's own mask. After an
     interruption the same call writes the same images. Each row of the result names source image and mask, and how much
     changed outside the mask.
 
@@ -56,8 +57,8 @@ def _translate(generator: Generator, source: DataSet, out: Path, to: str, masks:
     for data_set in (source, masks or source):
         verify(data_set)
     rows = _sources(source, data.classes, target, split)
+    places = _mask_places(rows, masks) if model.inputs.masked else [None] * len(rows.table)
     images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
-    places = _mask_places(rows, masks) if model.inputs.masked else [None] * len(images)
     origin = generator.origin().with_facts(
         translated_to=data.classes[target],
         source=str(source.folder),
@@ -68,21 +69,28 @@ def _translate(generator: Generator, source: DataSet, out: Path, to: str, masks:
     claim(out, origin)
     table, names = [], unique_stems(rows.table["file_name"])
     for part in _chunks(len(images), generator):
-        mask = _read_masks([places[i] for i in part], generator)
-        batch = np.asarray(images[part])
-        shown = Shown(batch, np.full(len(part), target), None, ShownDomains(batch, batch, batch, batch, mask))
-        translations = images_of(model, [0] * len(part), [target] * len(part), inputs=shown)
-        changes = change_outside(batch, translations, mask) if model.inputs.masked else [None] * len(part)
-        for i, image, change in zip(part, translations, changes, strict=True):
+        chosen = [places[i] for i in part]
+        translations, changes = _translate_images(generator, np.asarray(images[part]), target, chosen)
+        for i, image, place, change in zip(part, translations, chosen, changes, strict=True):
             row = {"source_image": rows.table["file_name"].iloc[int(i)], **_side(rows, int(i))}
-            if places[i] is not None:
-                row |= {"source_mask": str(places[i]), "change_outside_mask": f"{change:.3f}"}
+            if place is not None:
+                row |= {"source_mask": str(place), "change_outside_mask": f"{change:.3f}"}
             table.append(_write(out, names[int(i)], image, data.classes[target], generator, row))
     return _finish(out, table, origin, "dermsynth translate")
 
 
+def _translate_images(
+    generator: Generator, images: Pixels, target: int, places: list[Path | None]
+) -> tuple[Pixels, NDArray[np.float64]]:
+    """Translations of images [n, 3, h, w], and how much changed outside their masks."""
+    mask, count = _read_masks(places, generator), len(images)
+    shown = Shown(images, np.full(count, target), None, ShownDomains(images, images, images, images, mask))
+    translations = images_of(generator.model, [0] * count, [target] * count, inputs=shown)
+    return translations, change_outside(images, translations, mask)
+
+
 def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "") -> DataSet:
-    """Make an image of every map of a split, or of every lesion mask with its markers.
+    """Generate an image from every map of a split, or from every lesion mask with its markers.
 
     Without `split` it is the one the generator was trained on, where the data set has splits: maps of test lesions would
     carry their outlines into whatever is trained on the result (BISSOTO uses maps of training images only). Every row keeps

@@ -1,1 +1,1 @@
-"""Where lesion, skin and the frame of the dermoscope are, by colour alone: of real and synthetic images alike."""
+"""Segmentation of lesion, skin and the dermoscope's frame by colour, for real and synthetic images alike."""

@@ -1,4 +1,4 @@
-"""Where the lesion is, by colour alone: for images without masks, and alike for real and synthetic ones."""
+"""Segmentation of the lesion by colour: for images without masks, real and synthetic ones alike."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Skin tone: from skin alone, outside lesion and artefacts, and only where the light lets it be told."""
+"""Skin tone, measured on the skin outside lesion and artefacts, where the light is white enough."""
 
 import cv2
 import numpy as np

@@ -1,4 +1,4 @@
-"""Intervals of two-sample statistics: bootstrap (Efron & Tibshirani 1993), and a jackknife where images must not repeat.
+"""Confidence intervals: bootstrap (Efron & Tibshirani 1993), and jackknife for statistics that repeated images would falsify.
 
 Every interval is one for the figure itself: where it would lie with other images, as many of them, from the same sources. It
 therefore holds the figure. How far the figure of few images lies above that of many is no part of it; the floor shows that.
@@ -28,17 +28,17 @@ def bootstrap(
     seed: int,
 ) -> tuple[float, float]:
     """95 % interval of a two-sample statistic, which gets two arrays of indices drawn with replacement."""
-    return spread_about(estimate, np.array([statistic(i, j) for i, j in redrawn(sizes, resamples, seed)]))
+    return basic_interval(estimate, np.array([statistic(i, j) for i, j in resample_indices(sizes, resamples, seed)]))
 
 
-def redrawn(sizes: tuple[int, int], resamples: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
+def resample_indices(sizes: tuple[int, int], resamples: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
     """Indices of both samples drawn with replacement, `resamples` times."""
     random = np.random.default_rng(seed)
     for _ in range(resamples):
         yield random.integers(0, sizes[0], sizes[0]), random.integers(0, sizes[1], sizes[1])
 
 
-def spread_about(estimate: float, draws: NDArray[np.floating]) -> tuple[float, float]:
+def basic_interval(estimate: float, draws: NDArray[np.floating]) -> tuple[float, float]:
     """The interval e - (q_97.5 - m) ... e - (q_2.5 - m) of draws with mean m about the estimate e.
 
     A basic bootstrap interval (Davison & Hinkley 1997, section 5.2) of draws without their bias: images drawn twice
@@ -53,7 +53,7 @@ def percentile_bootstrap(
     statistic: Callable[[Values, Values], float], a: Values, b: Values, *, resamples: int, seed: int
 ) -> tuple[float, float]:
     """95 % percentile interval of a statistic of two samples of scores, each drawn within itself."""
-    draws = [statistic(a[i], b[j]) for i, j in redrawn((len(a), len(b)), resamples, seed)]
+    draws = [statistic(a[i], b[j]) for i, j in resample_indices((len(a), len(b)), resamples, seed)]
     low, high = np.quantile(draws, TAILS)
     return float(low), float(high)
 
@@ -65,9 +65,9 @@ def mean_interval(values: Values, *, resamples: int = 1000, seed: int = 0) -> tu
     return float(low), float(high)
 
 
-def multiplicities(sizes: tuple[int, int], resamples: int, seed: int) -> tuple[Values, Values]:
+def draw_counts(sizes: tuple[int, int], resamples: int, seed: int) -> tuple[Values, Values]:
     """How often each item of both samples is drawn: [resamples, n] and [resamples, m]."""
-    draws = redrawn(sizes, resamples, seed)
+    draws = resample_indices(sizes, resamples, seed)
     counts = [[np.bincount(side, minlength=size) for side, size in zip(both, sizes, strict=True)] for both in draws]
     left, right = (np.array(side, dtype=np.float64) for side in zip(*counts, strict=True))
     return left, right
@@ -80,12 +80,12 @@ def jackknife(
 
     For statistics of nearest neighbours, which images drawn twice would falsify.
     """
-    values = np.array([statistic(i, j) for i, j in left_out(sizes, groups=groups, seed=seed)])
+    values = np.array([statistic(i, j) for i, j in leave_out_indices(sizes, groups=groups, seed=seed)])
     reach = float(jackknife_reach(values))
     return estimate - reach, estimate + reach
 
 
-def left_out(sizes: tuple[int, int], *, groups: int = GROUPS, seed: int) -> Iterator[tuple[Indices, Indices]]:
+def leave_out_indices(sizes: tuple[int, int], *, groups: int = GROUPS, seed: int) -> Iterator[tuple[Indices, Indices]]:
     """What is left of both samples without one random group each, a group at a time."""
     random = np.random.default_rng(seed)
     places = [random.permutation(size) % groups for size in sizes]

@@ -220,7 +220,7 @@ def _large_enough(path: Path, width: int, height: int) -> NDArray[np.uint8]:
     if pixels.shape[1] < width or pixels.shape[0] < height:
         own = f"{pixels.shape[1]} x {pixels.shape[0]}"
         raise UserError(
-            f"{path}: {own} is smaller than the study's {width} x {height}; enlarging it would show; "
+            f"{path}: {own} is smaller than the study's {width} x {height}; an enlarged image would give itself away; "
             "set `size` in the protocol to less, or take larger images"
         )
     return pixels

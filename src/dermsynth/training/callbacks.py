@@ -1,4 +1,4 @@
-"""What a training tells while it runs: derive from `Callback`, and give it to `train(..., callbacks=[...])`."""
+"""Follow a training while it runs: derive from `Callback`, and pass it to `train(..., callbacks=[...])`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,16 +37,22 @@ class LogLine(BaseModel):
 
 
 class Callback:
-    """Called by the training in the first process alone; what is not overridden does nothing.
+    """Called by the training, in the first process only. Methods that are not overridden do nothing.
 
     Examples
     --------
-    >>> class Curve(Callback):
+    >>> import dermsynth as ds
+    >>> class Losses(ds.Callback):
     ...     def __init__(self):
-    ...         self.losses = []
+    ...         self.values = []
     ...
     ...     def log(self, line):
-    ...         self.losses.append(line.losses["generator/adversarial"])
+    ...         self.values.append(line.losses["generator/adversarial"])
+    >>> losses = Losses()
+    >>> sizes = {"images": 32, "resolution": 16, "batch": 16, "log": 16}
+    >>> last = ds.train("dcgan", "data", out="watched_run", **sizes, callbacks=[losses], device="cpu")
+    >>> len(losses.values)
+    2
     """
 
     def start(self, training: TrainingStart) -> None:

@@ -148,7 +148,7 @@ def restore_optimisers(optimisers: dict[str, Adam], tensors: dict[str, Tensor]) 
 
 
 def _open(path: Path) -> Checkpoint:
-    """A checkpoint; one whose state cannot be read has no hashes, and counts as damage."""
+    """A checkpoint; one whose state cannot be read has no hashes, and counts as damaged."""
     try:
         return Checkpoint(path, CheckpointState.model_validate(read_json(path / STATE)))
     except (UserError, ValidationError):
@@ -157,7 +157,7 @@ def _open(path: Path) -> Checkpoint:
 
 
 def damage(checkpoint: Checkpoint) -> str | None:
-    """Which file of a checkpoint is not as it was written, or None."""
+    """A line that names the first missing or changed file of a checkpoint, or None if all are as they were written."""
     if not checkpoint.state.hashes:
         return f"{checkpoint.path / STATE}: damaged or cut short"
     for name, digest in checkpoint.state.hashes.items():
@@ -228,7 +228,7 @@ def _find_last(run: Path) -> Checkpoint:
 
 
 def sweep(run: Path) -> None:
-    """Remove what a kill left behind in mid-writing."""
+    """Remove unfinished checkpoints that a killed process left behind."""
     for leftover in (run / FOLDER).glob(".[0-9]*"):
         shutil.rmtree(leftover, ignore_errors=True)
 

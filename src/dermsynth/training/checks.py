@@ -1,4 +1,4 @@
-"""What is refused before a training begins: a folder of another run, a precision or a batch that the family cannot have."""
+"""Checks before a training begins: the folder belongs to this run, and the family can train with this precision and batch."""
 
 from collections.abc import Mapping
 from functools import partial

@@ -1,4 +1,4 @@
-"""The complete, resolved configuration of a run. Imports no torch."""
+"""The complete configuration of a run. Imports no torch."""
 
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -41,7 +41,7 @@ class DataSettings(BaseModel):
 
 
 class TrainingSettings(BaseModel):
-    """The loop. Lengths are in real images shown."""
+    """Settings of the training loop. Lengths are in real images shown."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -58,7 +58,7 @@ class TrainingSettings(BaseModel):
 
 
 class RunConfig(BaseModel):
-    """Everything a run depends on."""
+    """The configuration of a run: everything that its result depends on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
@@ -68,16 +68,11 @@ class RunConfig(BaseModel):
     data: DataSettings
     training: TrainingSettings
 
-    @property
-    def recipe(self) -> str:
-        """The former name of `family`."""
-        return self.family
-
 
 def read_config(run: Path) -> RunConfig:
     """Read the configuration of a run folder.
 
-    Raises UserError when the folder is no run or its configuration is not understood.
+    Raises UserError when the folder is not a run, or its configuration is not valid.
     """
     if not (run / CONFIG).exists():
         raise UserError(f"{run}: not a run folder (no {CONFIG}); train one with: dermsynth train")
@@ -85,7 +80,7 @@ def read_config(run: Path) -> RunConfig:
 
 
 def earlier_data(config: RunConfig) -> list[dict[str, str]]:
-    """What the runs were trained on from which a run's first weights came, the nearest first; blank where a run is gone."""
+    """The data of the runs that a run's first weights came from, the nearest run first; blank where a run is gone."""
     earlier: list[dict[str, str]] = []
     place = config.training.initial
     while place and len(earlier) < LONGEST_CHAIN:
@@ -116,7 +111,7 @@ def validated(model: type[M], values: dict[str, Any], source: str) -> M:
 
 
 def differences(old: RunConfig, new: RunConfig) -> list[str]:
-    """Fields in which two configurations of one run differ, other than the length of the training."""
+    """Fields in which two configurations differ, but for the length of the training and the place of the data."""
     changes: list[str] = []
 
     def compare(a: Any, b: Any, name: str) -> None:

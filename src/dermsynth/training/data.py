@@ -1,4 +1,4 @@
-"""From the settings of a run to the images it is shown."""
+"""The images that a run is trained on, from its settings; and its complete configuration, from a plan."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -62,9 +62,9 @@ def load_training_images(
 
 
 def data_trained_on(settings: DataSettings, place: Path | None = None) -> DataSet:
-    """The data set that a run was trained on: in the folder `place`, by default where it was then.
+    """The data set that a run was trained on: in the folder `place`, by default where it was at that time.
 
-    Raises UserError when it is not there, or another set is.
+    Raises UserError when it is gone, or another set is in its place.
     """
     folder = place or Path(settings.folder)
     if place is None and not folder.is_dir():
@@ -85,9 +85,9 @@ def same_images(name: str, settings: DataSettings, seed: int = 0, place: Path | 
 
 
 def similar_images(name: str, settings: DataSettings, data_set: DataSet, seed: int = 0) -> TrainingSet:
-    """Images of another data set, chosen and decoded as those were that a run was shown.
+    """Images of another data set, selected and decoded as the training images of a run were.
 
-    Raises UserError when it has not the labels, masks or map values that the family takes.
+    Raises UserError when it lacks the labels, masks or map values that the family takes.
     """
     others, images = load_training_images(name, data_set, _request(name, settings), seed)
     if others.map_layers != settings.map_layers:
@@ -119,7 +119,7 @@ def _request(name: str, settings: DataSettings) -> DataRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """A family with a preset, what of it is chosen otherwise, and the settings of the loop, of which `images` is needed."""
+    """A family with a preset, the choices that differ from it, and the settings of the loop, of which `images` is required."""
 
     family: str
     preset: str = "laptop"
@@ -153,6 +153,3 @@ def configure(plan: Plan, data_set: DataSet, request: DataRequest) -> tuple[RunC
     settings, images = load_training_images(plan.family, data_set, request, training.seed)
     run = RunConfig(family=plan.family, preset=plan.preset, model=config.model_dump(), data=settings, training=training)
     return run, images
-
-
-Wanted, shown_images, resolved, configured = DataRequest, load_training_images, resolve, configure  # former names

@@ -1,4 +1,4 @@
-"""What a person sees of a training: what is about to happen, how fast, how long, and how it goes."""
+"""What a person sees of a training: its settings, a progress bar with losses, the time left, a warning when it stalls."""
 
 import contextlib
 import logging
@@ -38,7 +38,7 @@ class Display(Callback):
         self._closed, self._slow = Event(), False
 
     def start(self, training: TrainingStart) -> None:
-        """Say what will be trained and open the bar."""
+        """Log what will be trained, and open the bar."""
         for line in describe(training):
             logger.info(line)
         self.model, self._length = training.model, training.config.training.images
@@ -46,12 +46,12 @@ class Display(Callback):
         Thread(target=self._watch_pace, daemon=True).start()
 
     def _watch_pace(self) -> None:
-        """Look from time to time, also while one step lasts for minutes."""
+        """Check the pace every few seconds, also while one step lasts for minutes."""
         while not self._closed.wait(LOOK):
             self.check_pace(time.monotonic())
 
     def check_pace(self, now: float) -> None:
-        """Say in the progress bar that the training has stalled, and once what may help."""
+        """Mark a stalled training in the progress bar, and log once what may help."""
         rate, usual = self.pace.stalled_rate(now), self.pace.usual
         if rate is not None and usual is not None and not self._slow:
             logger.warning(
@@ -63,11 +63,11 @@ class Display(Callback):
         self._slow = rate is not None
 
     def begin_step(self, batch: int) -> None:
-        """The pace of steps is watched, that of snapshots and measurements is not."""
+        """Start the clock of this step: snapshots and measurements are not part of the pace."""
         self.pace.begin(time.monotonic(), batch)
 
     def end_step(self, images: int, batch: int) -> None:
-        """Move the bar; after the first steps say how long and how much memory."""
+        """Move the bar; after the first steps log the time left and the memory used."""
         self.pace.end(time.monotonic())
         self._steps += 1
         if self._steps == WARM_UP:
@@ -105,7 +105,7 @@ class Display(Callback):
 
 
 def describe(training: TrainingStart) -> list[str]:
-    """What will be trained, on what and where, in lines for a person."""
+    """Lines on what will be trained: the family, its size, the data, the device."""
     config, data, device = training.config, training.data, training.device
     settings, shape = config.training, config.data
     sizes = ", ".join(

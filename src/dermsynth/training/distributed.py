@@ -1,4 +1,4 @@
-"""Several processes that train as one, and the memory allocator of this one."""
+"""Several processes that train as one; the device; and the memory allocator of this process."""
 
 import contextlib
 import ctypes
@@ -42,10 +42,10 @@ class Place:
 
 
 def place_in_group(environment: Mapping[str, str]) -> Place | None:
-    """What `torchrun` or a step of SLURM says of this process; None where it is alone.
+    """The place of this process in its group, from the variables of `torchrun` or a SLURM step; None if it works alone.
 
     The variables of a SLURM job count inside a step of `srun` only: in a batch script they describe what was asked for,
-    and there is one process. Raises UserError for variables that contradict each other, miss, or are no numbers.
+    and there is one process. Raises UserError for variables that contradict each other, are missing, or are not numbers.
     """
     if "WORLD_SIZE" in environment:
         return _place(environment, "WORLD_SIZE", "RANK")
@@ -103,7 +103,7 @@ def _number(environment: Mapping[str, str], name: str, least: int) -> int:
 def start(device: str = "auto") -> None:
     """Join the group that `torchrun` or a SLURM step describes in the environment; alone, do nothing.
 
-    Says for whom it waits. Raises UserError when they have not come after DERMSYNTH_WAIT seconds.
+    Logs whom it waits for. Raises UserError when the others have not come after DERMSYNTH_WAIT seconds.
     """
     place = None if dist.is_initialized() else place_in_group(os.environ)
     if place is None:
@@ -132,7 +132,7 @@ def _patience(text: str) -> float:
 
 
 def _met(place: Place, patience: float) -> Store:
-    """The place where all processes have met; a thread waits, so that this one still hears signals."""
+    """Wait until all processes have met, and return their store. A thread waits, so that this one still receives signals."""
     answers: list[Store | Exception] = []
 
     deadline = time.monotonic() + patience
@@ -158,7 +158,7 @@ def _met(place: Place, patience: float) -> Store:
 
 
 def _unreachable(place: Place, deadline: float) -> OSError | None:
-    """Wait until the first process listens; the reason, if it does not in time."""
+    """Wait until the first process listens; returns the error if it does not in time."""
     while True:
         try:
             socket.create_connection((place.address, place.port), timeout=5).close()
@@ -186,7 +186,7 @@ def count() -> int:
 
 
 def total(tensor: Tensor) -> Tensor:
-    """Sum over all processes; the argument stays as it is."""
+    """Sum over all processes; the argument is not changed."""
     if count() == 1:
         return tensor
     summed = tensor.detach().clone()
@@ -205,7 +205,7 @@ def average_gradients(parameters: list[nn.Parameter]) -> None:
 
 
 def agree(flag: bool, device: torch.device) -> bool:
-    """True where any process says so."""
+    """Whether the flag is true in any process."""
     return bool(total(torch.tensor(float(flag), device=device)) > 0)
 
 
@@ -253,7 +253,7 @@ def choose_device(name: str) -> torch.device:
 
 
 def keep_freed_memory() -> None:
-    """Let glibc keep large freed blocks: the same tensors come back every step, and new pages cost more than they."""
+    """Let glibc keep large freed blocks: every step allocates tensors of the same sizes, and new pages cost time."""
     if platform.system() != "Linux":
         return
     try:

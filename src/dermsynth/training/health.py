@@ -1,4 +1,4 @@
-"""Signs that something is amiss: samples alike, which ends a training; augmentation at its bound, which is only said."""
+"""Signs of trouble: samples that are all alike, which end a training; augmentation at its limit, which gives a warning."""
 
 from dataclasses import dataclass
 
@@ -6,15 +6,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 COLLAPSE_SHARE = 0.05
-"""Samples whose spread is below this share of the real images' spread are alike."""
+"""Samples count as alike when their spread is below this share of the real images' spread."""
 STRIKES = 3
-"""How many snapshots in a row must show a sign."""
+"""Snapshots in a row that must show a sign."""
 GRACE = 1_000
-"""Images shown before which samples may be alike: every generator begins like that."""
+"""Images shown before the first check: samples of a generator that has just begun are always alike."""
 
 
 def spread(images: NDArray[np.uint8]) -> float:
-    """Mean standard deviation over images [n, ...] of the same pixel, in grey levels, on 8 x 8 means."""
+    """How much images [n, c, h, w] differ: mean standard deviation of a pixel over the images, in grey levels, on 8 x 8 means."""
     n, c, h, w = images.shape
     rows, columns = h // 8 or 1, w // 8 or 1
     blocks = images[:, :, : h // rows * rows, : w // columns * columns].reshape(
@@ -25,13 +25,13 @@ def spread(images: NDArray[np.uint8]) -> float:
 
 @dataclass
 class Alarms:
-    """Counts in how many snapshots in a row a sign was seen."""
+    """In how many snapshots in a row each sign was seen."""
 
     collapse: int = 0
     saturation: int = 0
 
     def observe(self, samples: NDArray[np.uint8], real_spread: float, p: float | None, maximum: float) -> str | None:
-        """Look at one snapshot; the reason to stop, if there is one."""
+        """Count the signs in one snapshot; returns the reason to stop, if there is one."""
         share = spread(samples) / max(real_spread, 1e-9)
         self.collapse = self.collapse + 1 if share < COLLAPSE_SHARE else 0
         saturated = p is not None and maximum > 0 and p >= maximum - 1e-6
@@ -44,7 +44,7 @@ class Alarms:
         return None
 
     def warning(self, maximum: float) -> str | None:
-        """What to say once when the strength p of augmentation has stayed at its bound.
+        """A warning, given once, when the probability p of augmentation has stayed at its limit.
 
         No reason to stop: a set so small that the discriminator can learn it by heart is what augmentation is for.
         """

@@ -58,7 +58,7 @@ def build(config: RunConfig, device: torch.device) -> Model:
 
 @dataclass
 class State:
-    """What changes from step to step beside the networks and the optimisers."""
+    """What changes from step to step, beside networks and optimisers."""
 
     images: int = 0
     step: int = 0
@@ -69,7 +69,7 @@ class State:
 
     @classmethod
     def of(cls, saved: CheckpointState) -> "State":
-        """As it was when a checkpoint was written."""
+        """The state that a checkpoint was written with."""
         return cls(saved.images, saved.step, saved.seconds, saved.best, saved.best_by, saved.alarms)
 
 
@@ -177,7 +177,7 @@ class Trainer:
             raise Interrupted(f"stopped and saved in {self.run}; repeat the command to go on")
 
     def step(self) -> None:
-        """One step on the next images of the order: this process's share, in `accumulate` pieces."""
+        """One step on the next images in order: this process's share, in `accumulate` pieces."""
         settings, state = self.config.training, self.state
         total = self.model.batch_at(state.images, settings.batch)
         check_batch(total, settings.accumulate)
@@ -210,7 +210,7 @@ class Trainer:
             callback.log(line)
 
     def _snapshot(self) -> None:
-        """Check, sample, measure and save; processes other than the first wait."""
+        """Check, sample, measure and save in the first process, while the others wait."""
         reason = self._check_health() if self.leader else None
         if distributed.agree(reason is not None, self.device):
             raise TrainingStopped(reason or "stopped by another process")
@@ -219,7 +219,7 @@ class Trainer:
         self._save()
 
     def _check_health(self) -> str | None:
-        """The reason to stop, if there is one; the samples that were looked at are written."""
+        """Write samples and look at them and the weights; returns the reason to stop, if there is one."""
         bad = checkpoints.first_not_finite(self.model.state_dict())
         if bad:
             return f"{bad} is not finite; lower the learning rate or use float32"
@@ -235,7 +235,7 @@ class Trainer:
         return reason
 
     def _measure(self) -> None:
-        """Ask the watchers, and see whether this is the best checkpoint."""
+        """Let the watchers measure, and keep track of the best checkpoint."""
         figures = measure(self.watchers, self.model, self.data, self.state.images)
         if not figures:
             return

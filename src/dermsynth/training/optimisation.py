@@ -1,4 +1,4 @@
-"""The mechanics between two yields of a model: backward, average, finite check, optimiser step."""
+"""Between two yields of a model: backward pass, average over processes, check for finite losses, optimiser step."""
 
 from collections import defaultdict
 from dataclasses import replace
@@ -46,14 +46,14 @@ class Updater:
             self.optimisers[player].step()
 
     def _fill(self, player: str) -> None:
-        """Gradients of zero where the update's terms reach no parameter, for players who want that."""
+        """Set gradients of zero where the update's terms reach no parameter, for players that ask for it."""
         if self.players[player].zero_gradients:
             for parameter in self.players[player].parameters:
                 if parameter.grad is None:
                     parameter.grad = torch.zeros_like(parameter)
 
     def _prepare(self, player: str, images: int) -> None:
-        """Rate and betas of this step; Adam forgets its moments where the player's restart is due."""
+        """Set the rate and betas of this step, and clear Adam's moments where the player's restart is due."""
         schedule, restarts = self.players[player].schedule, self.players[player].restarts
         if restarts is not None and restarts(images):
             self.optimisers[player].state.clear()

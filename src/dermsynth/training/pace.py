@@ -1,17 +1,17 @@
-"""Is a training as fast as it usually is? A stall is noticed while it lasts, within a step or over many."""
+"""The pace of a training: whether it is much slower than usual, within one step or over many."""
 
 from collections import deque
 
 STALLED = 5.0
-"""Times slower than usual from which on a training counts as stalled ..."""
+"""A training counts as stalled when it is slower than usual by this factor ..."""
 LONG = 20.0
-"""... when it has lasted for so many seconds."""
+"""... for at least this many seconds."""
 LEAST, REMEMBERED = 8, 64
-"""Steps before which nothing is usual, and steps of which the usual is the median."""
+"""Steps before the usual pace is known, and number of last steps whose median it is."""
 
 
 class Pace:
-    """Durations of steps by the clock of the caller, in seconds."""
+    """Durations of steps, in seconds of the caller's clock."""
 
     def __init__(self) -> None:
         self._usual: deque[float] = deque(maxlen=REMEMBERED)
@@ -22,17 +22,17 @@ class Pace:
 
     @property
     def usual(self) -> float | None:
-        """Images a second, as the middle of what was seen; None in the first steps."""
+        """Median images a second of the last steps; None in the first steps."""
         if len(self._usual) < LEAST:
             return None
         return 1 / sorted(self._usual)[len(self._usual) // 2]
 
     def begin(self, now: float, images: int) -> None:
-        """A step of so many images begins."""
+        """A step on `images` images begins."""
         self._began, self._images = now, images
 
     def end(self, now: float) -> None:
-        """It has ended."""
+        """The step has ended."""
         seconds, images = now - (self._began if self._began is not None else now), self._images
         self._began = None
         usual = self.usual
@@ -44,7 +44,7 @@ class Pace:
         self._usual.append(seconds / max(images, 1))
 
     def stalled_rate(self, now: float) -> float | None:
-        """Images a second at most, if for some time they have been far fewer than usual; else None."""
+        """An upper bound of the images a second, if they have been far fewer than usual for some time; else None."""
         usual = self.usual
         if usual is None:
             return None

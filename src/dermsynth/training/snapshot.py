@@ -1,4 +1,4 @@
-"""What happens at a snapshot beside the checkpoint: samples, and measurements by watchers."""
+"""Samples and measurements that are taken at a snapshot, beside the checkpoint."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ GRID_COLUMNS, GRID_ROWS = 8, 4
 
 @dataclass(frozen=True)
 class Glimpse:
-    """What may be asked at a snapshot: images of seeds and class numbers, and how sure the discriminator is of images."""
+    """What a watcher can ask for at a snapshot: images of seeds and classes, and the discriminator's confidence in images."""
 
     images_shown: int
     generate: Callable[[Sequence[int], Sequence[int]], NDArray[np.uint8]]
@@ -64,7 +64,7 @@ def measure(watchers: Sequence[Watcher], model: Model, data: TrainingSet, images
 def write_samples(model: Model, data: TrainingSet, path: Path) -> NDArray[np.uint8]:
     """Write a grid of images as PNG, and return them as uint8 [n, 3, h, w].
 
-    The same seeds at every snapshot; with classes, every row shows one; what images are made from stands above them.
+    The same seeds at every snapshot; with classes, every row shows one; the inputs of images stand above them.
     """
     targets = model.targets()
     count = GRID_COLUMNS * max(GRID_ROWS, len(targets))

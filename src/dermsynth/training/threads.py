@@ -1,6 +1,6 @@
-"""How many threads compute: as asked, as a run was begun with, or as many as are fastest on this machine just now.
+"""The number of threads: the number asked for, that of the run so far, or the fastest one on this machine at the moment.
 
-Beside another job two threads can be far slower than one, for each operation waits for the slower of them.
+While another job runs, two threads can be far slower than one: each operation waits for the slower of them.
 """
 
 import logging
@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 ENVIRONMENT = "environment.json"
 VARIABLE = "OMP_NUM_THREADS"
 SECONDS = 0.4
-"""For which one number of threads is tried."""
+"""Time for which each number of threads is tried."""
 WORTHWHILE = 1.1
 """More threads are taken where they are faster by this factor."""
 SHAPE = (16, 32, 32, 32)
@@ -28,7 +28,7 @@ SHAPE = (16, 32, 32, 32)
 
 @dataclass(frozen=True)
 class Threads:
-    """A number of threads, and why."""
+    """A number of threads, and why it was chosen."""
 
     number: int
     reason: str
@@ -46,7 +46,7 @@ def cores() -> int:
 
 
 def recorded_threads(run: Path) -> int | None:
-    """With how many threads a run was trained last, or None where it was not noted."""
+    """The number of threads of a run's last training, or None where its folder does not say."""
     path = run / ENVIRONMENT
     known = read_json(path).get("threads") if path.exists() else None
     return known if isinstance(known, int) and known >= 1 else None
@@ -58,7 +58,7 @@ def use_threads(asked: int | None = None, *, run: Path | None = None, device: st
     What is asked for; else what the run in a folder was trained with, so that it goes on bit for bit; else OMP_NUM_THREADS;
     else what a probe of about a second finds fastest. On a GPU, and where several processes train as one, nothing is tried.
 
-    Raises UserError for a number that this machine has not.
+    Raises UserError for a number of threads that this machine does not have.
     """
     if asked is not None and not 1 <= asked <= cores():
         raise UserError(f"`threads` {asked}: must be 1 to {cores()}, the processors that may be used here")
@@ -99,7 +99,7 @@ def fastest(most: int) -> Threads:
 
 
 def _rate(number: int) -> float:
-    """Trainings of one convolution a second: forward, backward."""
+    """Forward and backward passes of one convolution a second."""
     before = torch.get_num_threads()
     torch.set_num_threads(number)
     layer, images = nn.Conv2d(SHAPE[1], SHAPE[1], 3, padding=1), torch.randn(SHAPE)

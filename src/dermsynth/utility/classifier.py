@@ -61,19 +61,19 @@ class Small(nn.Module):
         return features
 
 
-def backbone(place: str, *, trained: bool = True) -> tuple[nn.Module, int]:
+def backbone(place: str, *, weights: bool = True) -> tuple[nn.Module, int]:
     """A network from images to features and how many these are: `small`, `mobilenet=FILE`, `timm:NAME` or `timm:NAME=FILE`.
 
-    timm's networks start untrained where no file is given: nothing is downloaded. Unless `trained`, weights are left out.
+    timm's networks start untrained where no file is given: nothing is downloaded. Without `weights`, no file of them is read.
 
     Raises UserError when the place is not understood or its weights are not what they should be.
     """
-    untrained = () if trained else ("mobilenet",)
+    untrained = () if weights else ("mobilenet",)
     spec = parse_spec(place, ["small", *untrained, "mobilenet=FILE", "timm:NAME", "timm:NAME=FILE"], "model")
     if spec.kind == "small":
         return Small(), Small.width
     if spec.kind == "mobilenet":
-        return load_mobilenet(spec.path) if trained else MobileNetV2(), FEATURES
+        return load_mobilenet(spec.path) if weights else MobileNetV2(), FEATURES
     network = timm_network(spec.name, spec.path if spec.place else "none", "`model`")
     return network, int(network.num_features)  # type: ignore[arg-type]
 
@@ -81,14 +81,14 @@ def backbone(place: str, *, trained: bool = True) -> tuple[nn.Module, int]:
 class Classifier(nn.Module):
     """A backbone and one linear layer to the log-odds of the positive class."""
 
-    def __init__(self, place: str, seed: int, *, trained: bool = True) -> None:
+    def __init__(self, place: str, seed: int, *, weights: bool = True) -> None:
         super().__init__()
         self.name = split_spec(place).without_place
         self.decoding: Decoding | None = None
         self.threshold = 0.5
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            self.backbone, width = backbone(place, trained=trained)
+            self.backbone, width = backbone(place, weights=weights)
             self.head = nn.Linear(width, 1)
         self.to(memory_format=torch.channels_last)
 
@@ -125,7 +125,7 @@ def load_classifier(folder: Path) -> Classifier:
     try:
         with safe_open(path, "pt") as file:
             facts = file.metadata() or {}
-        model = Classifier(facts.get("backbone", ""), 0, trained=False)
+        model = Classifier(facts.get("backbone", ""), 0, weights=False)
         model.load_state_dict(load_file(path))
         model.threshold = float(facts["threshold"])
         model.decoding = Decoding(**json.loads(facts["decoding"]))

@@ -233,7 +233,7 @@ def read_result(out: Path) -> UtilityResult:
     """
     try:
         return UtilityResult.model_validate(read_json(out / RESULT))
-    except (OSError, ValidationError) as error:
+    except (UserError, ValidationError) as error:
         raise UserError(f"{out}: no result of dermsynth utility ({RESULT}); name the `out` of an experiment") from error
 
 

@@ -105,11 +105,11 @@ def _few_repeats(rows: Sequence[Comparison], repeats: int) -> list[str]:
     if repeats == 1:
         return [
             "One repeat an arm: nothing is known of other seeds, so no difference can be shown; "
-            f"take `repeats` {FEW_REPEATS} or more."
+            f"run {FEW_REPEATS} repeats or more."
         ]
     row = max(rows, key=lambda row: row.high - row.low)
     now = f"up to +- {(row.high - row.low) / 2:.2f} ({row.arm})"
-    then = f"with `repeats` {row.repeats_wanted} about +- {row.reach_then:.2f}, and more would take little away"
+    then = f"{row.repeats_wanted} repeats would bring that to about +- {row.reach_then:.2f}, and still more would help little"
     return [f"{repeats} repeats an arm: intervals are wide and themselves uncertain, {now}; {then}."]
 
 

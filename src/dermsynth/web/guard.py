@@ -1,7 +1,5 @@
 """Protection of every page: bounded bodies, rate limits, headers that forbid everything not needed."""
 
-from collections.abc import Iterable
-
 from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 from limits.storage import MemoryStorage
 from limits.strategies import SlidingWindowCounterRateLimiter
@@ -108,6 +106,6 @@ def _bounded(receive: Receive) -> Receive:
     return counting
 
 
-def same_site(fetch_site: str | None, allowed: Iterable[str] = ("same-origin", "none")) -> bool:
+def same_site(fetch_site: str | None) -> bool:
     """Whether a form was sent from this site's own page; browsers say so, other programs need not."""
-    return fetch_site is None or fetch_site in allowed
+    return fetch_site in (None, "same-origin", "none")

@@ -81,7 +81,7 @@ class FetchResult:
     def summary(self) -> str:
         """How many images there are, and the command that imports them."""
         folder = self.metadata.parent
-        words = ["dermsynth", "import", "isic", str(self.metadata), "--images", str(folder / "images")]
+        words = ["dermsynth", "import", "isic", str(self.metadata), "--image-folder", str(folder / "images")]
         return f"{self.metadata}: {self.images} images; next: {shlex.join([*words, '--out', f'{folder}-set'])}"
 
 

@@ -50,8 +50,8 @@ function showScores(answer) {
   const near = answer.nearness, badge = document.getElementById("badge");
   if (!near) return;
   badge.className = `badge ${near.flagged ? "flagged" : "passed"}`;
-  const verdict = near.flagged ? "Copy gate: too close to a training image" : "Copy gate: passed";
-  badge.textContent = `${verdict} (score ${near.score.toFixed(2)}, flagged below ${near.threshold.toFixed(2)}; nearest: ${near.nearest})`;
+  const verdict = near.flagged ? "Too close to a training image" : "No copy of a training image";
+  badge.textContent = `${verdict} (score ${near.score.toFixed(2)}, copies score below ${near.threshold.toFixed(2)}; nearest: ${near.nearest})`;
 }
 
 /* One move at a time; of the requests that arrive meanwhile only the last is answered. */

@@ -1,0 +1,316 @@
+"""A trained generator: loaded from a run, asked for images, latents and where its images come from."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor
+
+from dermsynth.errors import UserError, require_seed
+from dermsynth.models.base import Condition, Model, require_edition, resampled
+from dermsynth.models.registry import family
+from dermsynth.models.sampler import CHUNK, images_of, noise_of, one_hot
+from dermsynth.training import checkpoints, distributed
+from dermsynth.training.config import RunConfig, earlier_data, read_config
+from dermsynth.training.loop import build
+
+SEEDS_A_CLASS = 1_000_000_000
+
+
+class Origin(BaseModel):
+    """Where generated images come from: `generator` in `dataset.json`, and the job that their folder was begun with.
+
+    Fields that were not given are not written: `first_seed` belongs to images from seeds, `translated_to` and what follows to
+    translations, `maps` to images of maps.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
+
+    family: str = Field(alias="recipe")
+    run: str
+    checkpoint: str = Field(description="SHA-256 of the checkpoint's weights")
+    images_shown: int
+    truncation: float | None = None
+    classes: tuple[str, ...]
+    data_hash: str
+    rows_hash: str
+    earlier: tuple[dict[str, str], ...] = Field(description="data of the runs that the run's weights came from")
+    split: str
+    exclude: tuple[str, ...]
+    crop: str
+    filter: str
+    first_seed: int = 0
+    translated_to: str = ""
+    source: str = ""
+    source_hash: str = ""
+    source_split: str = ""
+    masks: str = ""
+    maps: str = ""
+    maps_hash: str = ""
+    maps_split: str = ""
+
+    def to_json(self) -> dict[str, object]:
+        """The fields that were given, as they are written into a file."""
+        return self.model_dump(mode="json", exclude_unset=True)
+
+    def with_facts(self, **facts: object) -> "Origin":
+        """The same with further fields."""
+        return self.model_validate({**self.to_json(), **facts})
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A trained model with its configuration and the checkpoint it was loaded from."""
+
+    model: Model
+    config: RunConfig
+    checkpoint: checkpoints.Checkpoint
+    run: Path
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The classes that can be asked for; none for an unconditional generator."""
+        return tuple(self.config.data.classes)
+
+    @property
+    def resolution(self) -> tuple[int, int]:
+        """Height and width of the images in pixels."""
+        return self.model.shape.height, self.model.shape.width
+
+    def sample(
+        self, count: int, *, label: str = "", seed: int = 0, truncation: float | None = None
+    ) -> NDArray[np.uint8]:
+        """Generate images of one class: those that `generate` writes for the same seeds.
+
+        Parameters
+        ----------
+        count : int
+            Number of images, at least 1.
+        label : str
+            Their class, one of `labels`; blank for an unconditional generator.
+        seed : int
+            Seed of the first image, at least 0; image i has the seed `seed` + i.
+        truncation : float or None
+            Smaller values give more typical images; None for none. Its range depends on the family.
+
+        Returns
+        -------
+        ndarray of uint8 [count, height, width, 3]
+            RGB images, 0 to 255.
+
+        Raises
+        ------
+        UserError
+            An unknown class, or a truncation that the family does not take.
+
+        Examples
+        --------
+        >>> import dermsynth as ds
+        >>> generator = ds.load_generator("run", device="cpu")
+        >>> generator.sample(2, label="nevus", seed=5).shape
+        (2, 32, 32, 3)
+        """
+        check_request(self, {label: count}, truncation, seed)
+        return render(self, [(label, seed + k) for k in range(count)], truncation)
+
+    def latents(self, count: int, *, label: str = "", seed: int = 0, truncation: float | None = None) -> Tensor:
+        """The latent points of the images that `sample` makes: w of a family with styles, else z.
+
+        Parameters
+        ----------
+        count : int
+            Number of points, at least 1.
+        label : str
+            Their class, one of `labels`; blank for an unconditional generator.
+        seed : int
+            Seed of the first point, at least 0.
+        truncation : float or None
+            As for `sample`.
+
+        Returns
+        -------
+        Tensor of float32 [count, d]
+            The points, on the generator's device.
+
+        Raises
+        ------
+        UserError
+            An unknown class, or a truncation that the family does not take.
+
+        Examples
+        --------
+        >>> import dermsynth as ds
+        >>> generator = ds.load_generator("run", device="cpu")
+        >>> generator.latents(3, label="melanoma").shape
+        torch.Size([3, 64])
+        """
+        check_request(self, {label: count}, truncation, seed)
+        chunks = [self._noise(label, part) for part in _padded(seed, count)]
+        with torch.no_grad():
+            points = [self._point(noise[0], label, truncation) for noise in chunks]
+        return torch.cat(points)[:count]
+
+    def synthesise(self, latents: Tensor, *, label: str = "", seed: int = 0) -> Tensor:
+        """Images of latent points, through which gradients flow.
+
+        Parameters
+        ----------
+        latents : Tensor of float [n, d]
+            Points as from `latents`; of a family with styles also one w a layer, [n, layers, d].
+        label : str
+            The class, for families without styles.
+        seed : int
+            Seed of the first image's other noise, at least 0; of a point from `latents` its own seed.
+
+        Returns
+        -------
+        Tensor of float [n, 3, height, width]
+            RGB images, about -1 to 1.
+
+        Raises
+        ------
+        UserError
+            An unknown class, or a family that makes images from images.
+
+        Examples
+        --------
+        >>> import dermsynth as ds
+        >>> generator = ds.load_generator("run", device="cpu")
+        >>> w = generator.latents(1, label="nevus", seed=7).requires_grad_()
+        >>> generator.synthesise(w, label="nevus", seed=7).mean().backward()
+        >>> w.grad.shape
+        torch.Size([1, 64])
+        """
+        check_request(self, {label: len(latents)}, None, seed)
+        parts = []
+        for index, seeds in enumerate(_padded(seed, len(latents))):
+            points = latents[index * CHUNK : (index + 1) * CHUNK]
+            filling = points[-1:].expand(CHUNK - len(points), *points.shape[1:])
+            parts.append(self._images(torch.cat([points, filling]), self._noise(label, seeds), label)[: len(points)])
+        return torch.cat(parts)
+
+    @property
+    def _device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _class(self, label: str) -> int:
+        return self.labels.index(label) if self.labels else 0
+
+    def _noise(self, label: str, seeds: Sequence[int]) -> list[Tensor]:
+        """All noise of a chunk of images."""
+        shapes, number = self.model.noise_shapes(), self._class(label)
+        drawn = [noise_of(class_seed(number, seed), shapes) for seed in seeds]
+        return [torch.stack(arrays).to(self._device) for arrays in zip(*drawn, strict=True)]
+
+    def _point(self, z: Tensor, label: str, truncation: float | None) -> Tensor:
+        condition = one_hot([self._class(label)] * len(z), self.model.classes, self._device)
+        w = self.model.style(z, condition, truncation)
+        return resampled(z, truncation) if w is None else w
+
+    def _images(self, points: Tensor, noise: list[Tensor], label: str) -> Tensor:
+        if self.model.style_weights():
+            return self.model.synthesise(points, noise[1:])
+        condition = one_hot([self._class(label)] * len(points), self.model.classes, self._device)
+        return self.model.sample([points, *noise[1:]], Condition(condition), None)
+
+    def origin(self) -> Origin:
+        """The origin of its images, as their data set states it."""
+        data = self.config.data
+        return Origin(
+            family=self.config.family,
+            run=str(self.run.resolve()),
+            checkpoint=self.checkpoint.hash,
+            images_shown=self.checkpoint.images,
+            classes=data.classes,
+            data_hash=data.content_hash,
+            rows_hash=data.rows_hash,
+            earlier=tuple(earlier_data(self.config)),
+            split=data.split,
+            exclude=data.exclude,
+            crop=data.crop,
+            filter=data.filter,
+        )
+
+
+def _padded(seed: int, count: int) -> list[list[int]]:
+    """Seeds in whole chunks, the last one filled up, as images are always computed."""
+    seeds = list(range(seed, seed + count))
+    chunks = [seeds[start : start + CHUNK] for start in range(0, count, CHUNK)]
+    return [[*chunk, *chunk[-1:] * (CHUNK - len(chunk))] for chunk in chunks]
+
+
+def load_generator(run: Path | str, *, which: str = "last", device: str = "auto") -> Generator:
+    """Load a checkpoint of a run. Nothing is written into the run's folder.
+
+    Parameters
+    ----------
+    run
+        The run's folder.
+    which
+        `last`, `best`, or the images shown of a checkpoint.
+    device
+        auto, cpu, cuda or cuda:1.
+
+    Raises
+    ------
+    UserError
+        The run, the checkpoint or its weights are not what they should be.
+    """
+    run = Path(run)
+    config = read_config(run)
+    checkpoint = checkpoints.find(run, which)
+    _check_checkpoint(checkpoint, config)
+    model = build(config, distributed.choose_device(device))
+    try:
+        model.load_state_dict(checkpoint.network())
+    except RuntimeError as error:
+        reason = str(error).splitlines()[1].strip() if len(str(error).splitlines()) > 1 else str(error)
+        raise UserError(f"{checkpoint.path}: does not fit the run's {config.family} ({reason})") from error
+    return Generator(model.eval(), config, checkpoint, run)
+
+
+def _check_checkpoint(checkpoint: checkpoints.Checkpoint, config: RunConfig) -> None:
+    """Raise UserError for a checkpoint of another family, edition or list of classes than the run's."""
+    path, state = checkpoint.path, checkpoint.state
+    if state.family != config.family:
+        raise UserError(f"{path}: a checkpoint of {state.family!r}, the run is {config.family!r}")
+    require_edition(family(config.family), config.family, state.edition, path)
+    if state.classes != config.data.classes:
+        raise UserError(f"{path}: classes {list(state.classes)}, the run has {list(config.data.classes)}")
+
+
+def check_request(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
+    """Raise UserError for a request that the generator cannot carry out."""
+    model, family_name = generator.model, generator.config.family
+    if not model.inputs.from_noise:
+        way = f"`{model.inputs.source}`" if model.inputs.verb == "generate" else f"dermsynth {model.inputs.verb}"
+        raise UserError(f"{generator.run}: {family_name} makes images from images, not from seeds; use {way}")
+    known = generator.config.data.classes or ("",)
+    for label, count in counts.items():
+        if label not in known:
+            there = (
+                ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write `count` 500"
+            )
+            raise UserError(f"`count` {label}: no such class; there are: {there}")
+        if not 0 < count <= SEEDS_A_CLASS:
+            raise UserError(f"`count` {label}={count}: must be at least 1")
+    if truncation is not None and not model.accepts_truncation(truncation):
+        raise UserError(f"`truncation` {truncation}: {family_name} takes {model.truncation}")
+    require_seed(first_seed)
+
+
+def class_seed(number: int, seed: int) -> int:
+    """The seed of the random numbers: one seed gives unrelated latents in different classes."""
+    return number * SEEDS_A_CLASS + seed
+
+
+def render(generator: Generator, wanted: Sequence[tuple[str, int]], truncation: float | None) -> NDArray[np.uint8]:
+    """Images uint8 [n, h, w, 3] of labels and seeds."""
+    classes = generator.config.data.classes
+    numbers = [classes.index(label) if classes else 0 for label, _ in wanted]
+    seeds = [class_seed(number, seed) for number, (_, seed) in zip(numbers, wanted, strict=True)]
+    return images_of(generator.model, seeds, numbers, truncation).transpose(0, 2, 3, 1)
