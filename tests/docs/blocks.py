@@ -8,7 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 BLOCK = re.compile(
-    r"(?:^<!-- (?:not run: (?P<mark>[^\n]+?)|run once (?P<needs>[\w., ]+) exist) -->\n+)?"
+    r"(?:^<!-- not run: (?P<mark>[^\n]+?) -->\n+)?"
     r"^```(?P<language>[\w-]*)\n(?P<text>.*?)^```$",
     re.M | re.S,
 )
@@ -17,17 +17,13 @@ SHELL = ("bash", "console")
 
 @dataclass(frozen=True)
 class Block:
-    """One fenced block: where it begins, its language, its text.
-
-    `mark` says why the tests do not run it ("": they do), `needs` the public names without which it is not run yet.
-    """
+    """One fenced block: where it begins, its language, its text, and why the tests do not run it ("": they do)."""
 
     page: Path
     line: int
     language: str
     text: str
     mark: str
-    needs: str
 
     def __str__(self) -> str:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
@@ -48,7 +44,6 @@ def blocks(page: Path) -> list[Block]:
             match["language"],
             match["text"],
             match["mark"] or "",
-            match["needs"] or "",
         )
         for match in BLOCK.finditer(text)
     ]
