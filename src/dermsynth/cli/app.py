@@ -35,8 +35,8 @@ study = App(name="study", help="Let doctors tell real from generated images: des
 data = App(name="data", help="Obtain and prepare images.")
 
 VERBS = {
-    "audit": ("importing", "What a data set holds, and what is wrong with it."),
-    "phantom": ("importing", "Draw dermoscopy by a program, with exact masks."),
+    "audit": ("datasets", "What a data set holds, and what is wrong with it."),
+    "phantom": ("datasets", "Draw dermoscopy by a program, with exact masks."),
     "models": ("models", "The GAN families: paper, input, what each is good for."),
     "train": ("training", "Train a generator, or continue where it stopped."),
     "generate": ("synthetic", "Generate a labelled synthetic data set."),
@@ -87,10 +87,10 @@ DIRECTIONS = {
 }
 for name, layout in IMPORTERS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=layout.help)
-data.command("dermsynth.cli.importing:edited_maps", name="maps", help="New semantic maps from those of a data set.")
-data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
+data.command("dermsynth.cli.datasets:edited_maps", name="maps", help="New semantic maps from those of a data set.")
+data.command("dermsynth.cli.datasets:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command(
-    "dermsynth.cli.importing:verified", name="verify", help="Check that the files of a data set were not changed."
+    "dermsynth.cli.datasets:verified", name="verify", help="Check that the files of a data set were not changed."
 )
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
 for name, text in ARTEFACTS.items():

@@ -17,7 +17,7 @@ def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: Resolutio
     count
         How many images the phantom has.
     """
-    from dermsynth.cli.importing import audit, phantom
+    from dermsynth.cli.datasets import audit, phantom
     from dermsynth.cli.synthetic import Wanted, evaluate, generate, report
     from dermsynth.cli.training import Images, Loop, Model, train
 
