@@ -60,8 +60,8 @@ def test_help_shows_defaults_that_say_something(value: object, text: str | None)
 
 
 def test_help_of_a_verb_is_its_whole_description(shell: Shell) -> None:
-    assert "Repeated, the command goes on" in shell("generate", "--help").stdout
-    assert "Repeated, the command goes on" not in shell("--help").stdout
+    assert "Repeated, the command continues" in shell("generate", "--help").stdout
+    assert "Repeated, the command continues" not in shell("--help").stdout
 
 
 @pytest.fixture(scope="module")

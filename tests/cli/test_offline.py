@@ -10,23 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests import pack
+from tests.cli.conftest import refused
 from tests.study.conftest import small_protocol, started
 from tests.study.load import panel
-from tests.warm import OFFLINE, PRELOADED
+from tests.warm import PRELOADED
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
-
-
-@pytest.fixture
-def offline(tmp_path: Path) -> dict[str, str]:
-    """Environment of a process that refuses every socket to anywhere, and writes what it refused into `network.log`."""
-    path = os.pathsep.join([str(OFFLINE), *filter(None, [os.environ.get("PYTHONPATH")])])
-    return {"DERMSYNTH_TEST_NETWORK_LOG": str(tmp_path / "network.log"), "PYTHONPATH": path}
-
-
-def refused(environment: dict[str, str]) -> str:
-    log = Path(environment["DERMSYNTH_TEST_NETWORK_LOG"])
-    return log.read_text() if log.exists() else ""
 
 
 @pytest.mark.parametrize(
@@ -49,79 +38,66 @@ def test_the_network_is_refused_and_the_attempt_written_down(code: str, event: s
     assert event in refused(offline)
 
 
+@pytest.mark.slow
 def test_imports_reach_for_nothing(offline: dict[str, str]) -> None:
     code = f"import importlib\nfor name in {PRELOADED!r}: importlib.import_module(name)"
     subprocess.run([sys.executable, "-c", code], env={**os.environ, **offline}, check=True, timeout=300)
     assert not refused(offline)
 
 
-def test_the_whole_chain_without_a_network(shell: Shell, tmp_path: Path, offline: dict[str, str]) -> None:
-    data, run, synthetic = tmp_path / "data", tmp_path / "run", tmp_path / "synthetic"
+CHAIN = """
+import csv PACK --image image --label label --mask mask --out imported
+artefacts detect imported
+artefacts remove imported --frames nearest --out removed
+phantom --out data --count 510 --resolution 16
+audit data
+train stylegan2-ada --data data --resolution 16 --out run --images 64 --snapshot 32 --log 16 --set channel_base=64 --set channel_max=8
+generate run --out synthetic --count melanoma=50 --count nevus=50
+evaluate synthetic --against data --brief
+report run
+latents directions pca run --out directions --count 40 --components 2
+latents edit synthetic --directions directions/directions.safetensors --direction pca0 --steps 1 --out edited
+utility synthetic --real data --positive melanoma --negative nevus --arms real --arms synthetic --repeats 2 --images 64 --out utility
+export synthetic --out released
+study plan --raters 3 --items 50
+study create --real data --synthetic synthetic --protocol protocol.toml --out study
+"""
+AFTER = """
+study export study answers.csv
+study report study
+"""
+PAGES = ("data/audit.html", "run/report.html", "utility/utility.html", "study/study.html")
 
-    def verb(*words: object, **more: str) -> str:
-        result = shell(*words, **offline, **more)
+
+def test_the_whole_chain_without_a_network(
+    shell: Shell, tmp_path: Path, offline: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The whole evaluation, with its page, is in the chain of `test_shell`."""
+    monkeypatch.chdir(tmp_path)
+    small_protocol(tmp_path)
+
+    def run(words: str) -> str:
+        result = shell(*words.replace("PACK", str(pack.TABLE)).split(), **offline)
         assert not refused(offline), words
         return result.stdout
 
-    verb(
-        "import", "csv", pack.TABLE, "--image", "image", "--label", "label", "--mask", "mask", "--out", tmp_path / "in"
-    )
-    verb("phantom", "--out", data, "--count", 600, "--resolution", 16)
-    verb("audit", data)
-    verb("artefacts", "detect", tmp_path / "in")
-    verb("artefacts", "remove", tmp_path / "in", "--frames", "nearest", "--out", tmp_path / "removed")
-    small = ("--set", "channel_base=64", "--set", "channel_max=8", "--set", "latent=8", "--snapshot", 32, "--log", 16)
-    verb("train", "stylegan2-ada", "--data", data, "--resolution", 16, "--out", run, "--images", 64, *small)
-    verb("generate", run, "--out", synthetic, "--count", "melanoma=60", "--count", "nevus=60")
-    verb("evaluate", synthetic, "--against", data)
-    verb("report", run)
-    verb("latents", "directions", "pca", run, "--out", tmp_path / "directions", "--count", 40, "--components", 2)
-    file = tmp_path / "directions" / "directions.safetensors"
-    verb(
-        "latents", "edit", synthetic, "--directions", file, "--direction", "pca0", "--steps", 1, "--out", tmp_path / "e"
-    )
-    sides = ("--real", data, "--positive", "melanoma", "--negative", "nevus")
-    verb(
-        "utility",
-        synthetic,
-        *sides,
-        "--arms",
-        "real",
-        "--arms",
-        "synthetic",
-        "--repeats",
-        2,
-        "--images",
-        64,
-        "--out",
-        tmp_path / "u",
-    )
-    verb("export", synthetic, "--out", tmp_path / "released")
-    verb("study", "plan", "--raters", 3, "--items", 50)
-    study = tmp_path / "study"
-    verb(
-        "study",
-        "create",
-        "--real",
-        data,
-        "--synthetic",
-        synthetic,
-        "--protocol",
-        small_protocol(tmp_path),
-        "--out",
-        study,
-    )
-    links = verb("study", "invite", study, "--count", 2, "--base-url", "http://127.0.0.1:1").split()
+    for line in CHAIN.strip().splitlines():
+        run(line)
+    links = run("study invite study --count 2 --base-url http://127.0.0.1:1").split()
+    answer([link.rsplit("/i/", 1)[1] for link in links], tmp_path / "study", offline)
+    for line in AFTER.strip().splitlines():
+        run(line)
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) > 20
+    for page in PAGES:
+        assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", (tmp_path / page).read_text()), page
+
+
+def answer(tokens: list[str], study: Path, offline: dict[str, str]) -> None:
+    """Two raters answer everything, through a server that may talk to this machine alone."""
     server = started(study, **offline, DERMSYNTH_TEST_LOOPBACK="1")
     try:
-        tokens = [link.rsplit("/i/", 1)[1] for link in links]
         seen = panel([f"{server.url}/i/{token}" for token in tokens], answers=11, think=(0.2, 0.3))
     finally:
         server.stop()
     assert not refused(offline)
     assert [len(answers) for answers in seen.acknowledged.values()] == [11, 11]
-    verb("study", "export", study, "--out", tmp_path / "answers.csv")
-    assert len((tmp_path / "answers.csv").read_text().splitlines()) > 20
-    verb("study", "report", study)
-    for page in (data / "audit.html", synthetic / "assessment.html", run / "report.html", study / "study.html"):
-        assert not re.search(r"""(?:src|href)=["']?(?:https?:)?//""", page.read_text()), page

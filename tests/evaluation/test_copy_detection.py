@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from dermsynth.data.phantom import PhantomSettings, draw_parameters, render
 from dermsynth.data.tables import read_table
 from dermsynth.errors import UserError
-from dermsynth.evaluation import copy_detection
 from dermsynth.evaluation.copy_detection import CopyGate
 from dermsynth.images import fit, read_image
 
@@ -84,7 +83,7 @@ def test_planted_copies_are_caught(sides: Sides) -> None:
     false_alarms = gate.check_planes(others).flagged.mean()
     assert false_alarms <= 0.025  # 1 % expected of 400; 10 flagged have a chance below 1 %
     random = np.random.default_rng(1)
-    picked = random.permutation(len(training))[:150]
+    picked = random.permutation(len(training))[:80]
     for name, change in PLANTED.items():
         copies = np.stack([change(training[i].transpose(1, 2, 0), random).transpose(2, 0, 1) for i in picked])
         found = gate.check_planes(np.ascontiguousarray(copies))
@@ -129,4 +128,6 @@ def test_the_gate_takes_images_with_colours_at_the_end_too() -> None:
 
 
 def test_the_example_of_the_gate_runs() -> None:
-    assert doctest.testmod(copy_detection).failed == 0
+    (example,) = doctest.DocTestFinder(recurse=False).find(CopyGate, globs={"CopyGate": CopyGate})
+    result = doctest.DocTestRunner().run(example)
+    assert (result.failed, result.attempted > 3) == (0, True)

@@ -48,7 +48,7 @@ def synthetic(run: Path, tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     return generate(load_generator(run, device="cpu"), counts, tmp_path_factory.mktemp("s") / "set")
 
 
-QUICK = Effort(distance_resamples=10, pairs=20)
+QUICK = Effort(distance_resamples=10, kernel_resamples=20, histogram_resamples=20, mean_resamples=40, pairs=20)
 
 
 def files_of(folder: Path) -> dict[Path, bytes]:

@@ -66,10 +66,10 @@ def test_baurs_comparison_ranks_by_swd_and_states_floor_and_n(data_set: DataSet,
     plans = {"dcgan": plan("dcgan", choices={"features": 8}), "pgan": plan("pgan", choices=SMALLER["pgan"])}
     setting = replace(baur.configuration("laptop"), resolution="16", images=96, plans=plans, generated=60)
     result = baur.carry_out(setting, data_set, tmp_path / "out", "cpu")
-    metrics = {row.metric for row in result.measurements}
+    metrics = {row.name for row in result.measurements}
     assert {"SWD mean", "SWD 16 px", "FID-embedded", "KID-embedded x 1000"} <= metrics
     text = (tmp_path / "out" / "results.md").read_text().splitlines()
-    means = {row.run: row.value for row in result.measurements if row.metric == "SWD mean"}
+    means = {row.run: row.value for row in result.measurements if row.name == "SWD mean"}
     assert [line.split("|")[1].strip() for line in text[2:4]] == sorted(means, key=means.__getitem__)
     assert text[4].startswith("| real against real | ")
     assert "60 synthetic against" in text[6]
@@ -92,7 +92,7 @@ def test_baurs_comparison_ranks_by_swd_and_states_floor_and_n(data_set: DataSet,
 def test_furgers_sweep_covers_every_threshold(data_set: DataSet, tmp_path: Path) -> None:
     setting = replace(furger_truncation.configuration("laptop"), resolution="16", images=32, generated=60)
     result = furger_truncation.carry_out(setting, data_set, tmp_path / "out", "cpu")
-    fid = {row.threshold: row.value for row in result.measurements if row.metric.startswith("FID")}
+    fid = {row.threshold: row.value for row in result.measurements if row.name.startswith("FID")}
     assert set(fid) == {0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, None}
     assert result.best_threshold == min(fid, key=fid.__getitem__)
     assert (tmp_path / "out" / "fid.svg").read_text().startswith("<svg")

@@ -127,7 +127,7 @@ def test_what_cannot_be_explored_is_one_line(
     port = url.rsplit(":", 1)[1]
     for arguments, line in (
         ((tmp_path,), "dermsynth train"),
-        ((run, "--directions", tmp_path / "none"), "make them with: dermsynth latents"),
+        ((run, "--directions", tmp_path / "none"), "find some with: dermsynth latents directions"),
         ((run, "--score", "wart"), "--score 'wart': write frame"),
         ((run, "--port", port), f"--port {port}: cannot be used"),
     ):

@@ -177,7 +177,7 @@ def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: P
     first = decoded(other.select(other.labels == "melanoma"), Decoding(32, 32)).transpose(0, 2, 3, 1).astype(int)
     errors = [np.abs(first - one.astype(int)).mean(axis=(1, 2, 3)).min() for one in drawn]
     assert errors[0] < 0.6 * errors[1], f"the other set's image, but for compression; not those trained on: {errors}"
-    assert "of another set than the one trained on" in (tmp_path / "others" / "README.md").read_text()
+    assert "from another set than the training images" in (tmp_path / "others" / "README.md").read_text()
     bare = DataSet(other.folder, other.table.drop(columns="mask_file_name"), other.description)
     with pytest.raises(UserError, match=r"no `inputs` suit it: .*none of its images has a mask"):
         write_gallery(runs[2:], tmp_path / "bare", [bare])

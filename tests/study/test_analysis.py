@@ -1,5 +1,6 @@
 """The analysis of any CSV: its figures against plain pandas, its page, and what a wrong table is told."""
 
+import functools
 import subprocess
 from collections.abc import Callable
 from dataclasses import asdict
@@ -19,6 +20,8 @@ from dermsynth.study.analysis import _difference, analyse
 from dermsynth.study.answers import parse_answers
 from dermsynth.study.counting import read_answers
 from dermsynth.study.create import Study
+
+quick_analysis = functools.partial(analyse, resamples=100)
 
 
 def answers_table(seed: int = 0, raters: int = 4, images: int = 30) -> pd.DataFrame:
@@ -42,7 +45,7 @@ def answers_table(seed: int = 0, raters: int = 4, images: int = 30) -> pd.DataFr
 
 def test_figures_are_those_of_the_table() -> None:
     table = answers_table()
-    result = analyse(parse_answers(table, "synthetic", Path("x.csv")))
+    result = quick_analysis(parse_answers(table, "synthetic", Path("x.csv")))
     first = table[table["repeat"] == "false"]
     for rater in result.raters:
         mine = first[first["rater"] == rater.rater]
@@ -84,7 +87,7 @@ def test_a_table_is_analysed_as_its_file_is(tmp_path: Path) -> None:
 
 def test_positive_swaps_sides_and_nothing_else() -> None:
     table = answers_table()
-    one, two = (analyse(parse_answers(table, positive, Path("x.csv"))) for positive in ("real", "synthetic"))
+    one, two = (quick_analysis(parse_answers(table, positive, Path("x.csv"))) for positive in ("real", "synthetic"))
     for a, b in zip(one.raters, two.raters, strict=True):
         assert (a.counts.tp, a.counts.fp) == (b.counts.tn, b.counts.fn)
         assert a.detection.sensitivity_index == pytest.approx(b.detection.sensitivity_index)
@@ -102,7 +105,7 @@ def test_a_habit_of_answering_is_not_taken_for_skill() -> None:
          "answer": "real" if random.random() < 0.7 else "synthetic"}
         for r in range(20) for i in range(80)
     ]  # fmt: skip
-    result = analyse(parse_answers(pd.DataFrame(rows), "real", Path("x")))
+    result = quick_analysis(parse_answers(pd.DataFrame(rows), "real", Path("x")))
     group = result.groups[0]
     assert group.panel.p > 0.05
     assert group.panel.low < 0.5 < group.panel.high
@@ -147,7 +150,7 @@ def test_no_interval_claims_certainty_where_everybody_is_right(raters: int, tmp_
         [(f"r{r}", f"i{i}", kind, kind) for r in range(raters) for i, kind in enumerate(["real", "synthetic"] * 3)],
         columns=["rater", "item", "truth", "answer"],
     ).assign(label="nevus", diagnosis="nevus", certainty="5")
-    result = analyse(parse_answers(table, "real", Path("x")))
+    result = quick_analysis(parse_answers(table, "real", Path("x")))
     rates = [rate for row in [*result.raters, *result.groups] for rate in row.rates.values()]
     assert result.diagnosis is not None
     kinds = [result.diagnosis.real.accuracy, result.diagnosis.synthetic.accuracy]
@@ -173,7 +176,7 @@ def test_no_interval_claims_certainty_where_everybody_is_right(raters: int, tmp_
 def test_the_least_table_is_enough(tmp_path: Path) -> None:
     rows = [("a", "1", "real", "real"), ("a", "2", "synthetic", "real")]
     table = pd.DataFrame(rows, columns=["rater", "item", "truth", "answer"])
-    result = analyse(parse_answers(table, "real", Path("x")))
+    result = quick_analysis(parse_answers(table, "real", Path("x")))
     assert result.groups[0].panel is None
     assert "two of each are needed" in result.groups[0].panel_refused
     assert result.diagnosis is None
@@ -184,7 +187,7 @@ def test_the_page_shows_images_of_the_study_only_with_a_word_about_photographs(s
     items = sorted(small.by_item)[:2]
     rows = [(rater, item, "real", "real") for rater in ("a", "b") for item in items]
     table = pd.DataFrame(rows, columns=["rater", "item", "truth", "answer"])
-    result = analyse(parse_answers(table, "real", Path("x")))
+    result = quick_analysis(parse_answers(table, "real", Path("x")))
     shown = write_study_report(tmp_path / "with", result, "", small).read_text()
     assert PHOTOGRAPHS in shown
     assert "<img" in shown

@@ -30,7 +30,7 @@ app = App(
 )
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")
 artefacts = App(name="artefacts", help="Frames, hair, rulers, ink, stickers: detect, remove, insert.")
-latents = App(name="latents", help="Edit a generator's latents: directions, steps.")
+latents = App(name="latents", help="Change generated images along directions of the latent space.")
 study = App(name="study", help="Let doctors tell real from generated images: design, run, analyse.")
 data = App(name="data", help="Obtain and prepare images.")
 
@@ -38,22 +38,22 @@ VERBS = {
     "audit": ("importing", "What a data set holds, and what is wrong with it."),
     "phantom": ("importing", "Draw dermoscopy by a program, with exact masks."),
     "models": ("models", "The GAN families: paper, input, what each is good for."),
-    "train": ("training", "Train a generator, or go on where it stopped."),
-    "generate": ("synthetic", "Make a labelled synthetic data set."),
+    "train": ("training", "Train a generator, or continue where it stopped."),
+    "generate": ("synthetic", "Generate a labelled synthetic data set."),
     "translate": ("synthetic", "Change photographs: add a finding, remove it, or make another class of them."),
     "evaluate": ("synthetic", "Is a synthetic set faithful, diverse, and not copied? Figures, verdict, page."),
     "utility": ("utility", "Do the synthetic images help a classifier? Arms, repeats, tests, verdict."),
     "explore": ("latents", "A local page with sliders: seed, class, truncation, directions."),
     "export": ("synthetic", "A synthetic set to hand on: without copies, with a data card."),
-    "report": ("synthetic", "One HTML page on a run."),
+    "report": ("synthetic", "Write an HTML report of a run."),
     "gallery": ("synthetic", "Contact sheets of several runs on one page."),
     "experiment": ("experiment", "Repeat a document's comparison: train, measure, draw its figures."),
     "demo": ("demo", "The whole chain on the phantom, in minutes."),
     "doctor": ("doctor", "Is this installation able to work?"),
 }
 STUDY = {
-    "plan": "How many raters and images a wanted precision takes.",
-    "create": "Choose images by a protocol and put them into a study.",
+    "plan": "How many raters and images are needed for a precision.",
+    "create": "Choose images by a protocol for a new study.",
     "invite": "Make invitation links.",
     "serve": "Show the study to raters.",
     "export": "All answers so far as CSV.",
@@ -61,13 +61,13 @@ STUDY = {
     "forget": "Delete one rater's data.",
 }
 ARTEFACTS = {
-    "detect": "Look for them: columns, masks.",
-    "confirm": "Is what was found right on this set? A page, and a table of answers.",
-    "train": "A classifier of them, from labelled images.",
-    "remove": "A copy of a set without them.",
-    "insert": "A copy of a set with some drawn in.",
-    "judge": "What a classifier says of images with them and without.",
-    "compare": "All ways of removing them, where the truth is known.",
+    "detect": "Look for artefacts in every image of a data set.",
+    "confirm": "Check a sample of the detections by eye.",
+    "train": "Train a classifier of artefacts on labelled images.",
+    "remove": "Write a copy of a data set without artefacts.",
+    "insert": "Write a copy of a data set with artefacts drawn in.",
+    "judge": "Does a classifier decide otherwise when an artefact is added or removed?",
+    "compare": "Compare all ways of removing artefacts where the truth is known.",
 }
 STUDY_PACKAGES = (
     "alembic",
@@ -81,15 +81,17 @@ STUDY_PACKAGES = (
     "uvicorn",
 )
 DIRECTIONS = {
-    "svm": "Between images that show something and others.",
-    "pca": "Of most variance (GANSpace).",
+    "svm": "By a score: from images that do not show something to those that do.",
+    "pca": "The directions of most variance (GANSpace).",
     "sefa": "Eigenvectors of the style weights (SeFa).",
 }
 for name, layout in IMPORTERS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=layout.help)
 data.command("dermsynth.cli.importing:edited_maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.importing:patches", name="patches", help="Cut photographs with masks into patches.")
-data.command("dermsynth.cli.importing:verified", name="verify", help="Are a set's files those that were written?")
+data.command(
+    "dermsynth.cli.importing:verified", name="verify", help="Check that the files of a data set were not changed."
+)
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
 for name, text in ARTEFACTS.items():
     artefacts.command(f"dermsynth.cli.artefacts:{name}", name=name, help=text)
@@ -98,14 +100,18 @@ for name, text in STUDY.items():
 app.command(importing)
 app.command(study)
 app.command(artefacts)
-directions = App(name="directions", help="Find them: by labels, by variance, in the weights.")
+directions = App(name="directions", help="Find directions: by a score, by variance, or in the weights.")
 for name, text in DIRECTIONS.items():
     directions.command(f"dermsynth.cli.latents:{name}", name=name, help=text)
 latents.command(directions)
 latents.command("dermsynth.cli.latents:rename", name="rename", help="Give a direction a name.")
 latents.command("dermsynth.cli.latents:edit", name="edit", help="Edit a synthetic set along a direction.")
-latents.command("dermsynth.cli.latents:compare", name="compare", help="What each direction changes beside its target.")
-latents.command("dermsynth.cli.latents:project", name="project", help="A photograph as a point of W.")
+latents.command(
+    "dermsynth.cli.latents:compare", name="compare", help="Compare what directions change beside their target."
+)
+latents.command(
+    "dermsynth.cli.latents:project", name="project", help="Find the latent point of a photograph, and edit it."
+)
 app.command(latents)
 app.command(data)
 for name, (module, text) in VERBS.items():

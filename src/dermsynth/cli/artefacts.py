@@ -77,12 +77,12 @@ def confirm(
     data: Path, *, answers: Path | None = None, annotations: Annotations = None, count: int = 24, seed: Seed = 0,
     photographs: Photographs = True,
 ) -> None:  # fmt: skip
-    """Say of some of what was found whether it is right: a page and a table; the audit speaks of what passes.
+    """Check a sample of the detections by eye: a page of images and a table of answers. The audit uses only what passes.
 
     Parameters
     ----------
     data
-        A data set that was looked at by dermsynth artefacts detect.
+        A data set in which dermsynth artefacts detect has looked.
     answers
         A table saved from the page, to be kept with the annotations. Without it, artefacts_confirmed.csv beside them is read.
     count
@@ -246,7 +246,7 @@ def insert(
 
 
 def judge(data: Path, pairs: Path, *, classifier: Path, split: Split = "", threshold: float | None = None) -> None:
-    """What a classifier says of the same images with an artefact and without: predictions switched, AUC of either side.
+    """Compare a classifier's predictions on the same images with and without an artefact: how many switch, and both AUCs.
 
     Parameters
     ----------

@@ -6,7 +6,7 @@ from dermsynth.cli.options import Resolution
 
 
 def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: Resolution = "32", count: int = 1000) -> None:
-    """Draw a phantom, audit it, train on it, generate, evaluate and report. Repeated, it goes on.
+    """Draw a phantom, audit it, train on it, generate, evaluate and report. Repeated, it continues.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ def experiment(
     seed: Seed = 0,
     device: Device = "auto",
 ) -> None:
-    """Repeat a document's comparison: train, measure, draw its figures. Repeated, the command goes on.
+    """Repeat a document's comparison: train, measure, draw its figures. Repeated, the command continues.
 
     Parameters
     ----------

@@ -39,7 +39,7 @@ def svm(
         frame, hair, ruler, ink, sticker, bubble, any, detector=DIR:LABEL, column=DATA:NAME (regressed on pooled features) or
         classifier=DIR; frame@0.2 sets the score from which on an image shows it.
     out
-        Folder for the samples and directions.safetensors; goes on where it was stopped.
+        Folder for the samples and directions.safetensors; continues where it was stopped.
     count
         How many points.
     """

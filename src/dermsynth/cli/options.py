@@ -16,7 +16,7 @@ Backbone = Annotated[
 ]
 Perceptual = Annotated[str, Parameter(help="A perceptual distance between images: lpips=FILE or mobilenet=FILE.")]
 Photographs = Annotated[
-    bool, Parameter(help="Whether the page shows photographs. Without them it may be passed on freely.")
+    bool, Parameter(help="Whether the page shows photographs of the data set; --no-photographs leaves them out.")
 ]
 Run = Annotated[Path, Parameter(help="Folder of a run, as dermsynth train writes it.")]
 DataFolder = Annotated[Path, Parameter(help="Folder of a data set.")]

@@ -54,7 +54,7 @@ def generate(
     device: Device = "auto",
     machine: Machine = MACHINE,
 ) -> None:
-    """Generate a labelled synthetic data set. Repeated, the command goes on where it stopped.
+    """Generate a labelled synthetic data set. Repeated, the command continues where it stopped.
 
     Parameters
     ----------
@@ -129,7 +129,7 @@ class Measures:
     split: str = "all"
     """Part of the real set to compare with: train, validation, test, or all."""
     by: Several = ()
-    """A column of both sets' metadata.csv whose values are compared apart; may be repeated."""
+    """A column of both sets' metadata.csv whose values are compared separately; may be repeated."""
     perceptual: str = ""
     """lpips=FILE or mobilenet=FILE: a perceptual distance for pairs of images and for the nearest training images."""
     path_lengths: int = 0

@@ -22,7 +22,8 @@ class Images:
     data: Path | None = None
     """Folder of the data set to learn from; without it a phantom of 2,000 images."""
     resolution: str = "64"
-    """Size in pixels: one number for squares, or WIDTHxHEIGHT; for most families sides are 3 to 7 pixels doubled some times."""
+    """Size in pixels: one number for squares, or WIDTHxHEIGHT; for most families a side
+    must be 3 to 7 times a power of two: 64, 80, 96 ..."""
     exclude: Several = ()
     """A class to leave out; may be repeated."""
     split: str = "train"
@@ -93,7 +94,7 @@ def train(
     machine: Machine = MACHINE,
     device: Device = "auto",
 ) -> None:
-    """Train a generator. The same command on the same folder goes on where it stopped.
+    """Train a generator. The same command on the same folder continues where it stopped.
 
     Parameters
     ----------

@@ -54,7 +54,7 @@ class Tests:
     drop_overlap: Switch = False
     """Leave photographs that the real set holds too out of further test sets, instead of stopping."""
     by: Several = ()
-    """A column of the test sets (an artefact, a body site) by whose values results are given apart too; may be repeated."""
+    """A column of the test sets (an artefact, a body site) by whose values results are also given separately; may be repeated."""
 
 
 TRAININGS, TESTS = Trainings(), Tests()
@@ -74,7 +74,7 @@ def utility(
 ) -> None:
     """Train classifiers with and without synthetic images and test them on held-out real images.
 
-    Repeated, the command goes on where it stopped; further --arms and --repeats are added to what is there. Everything is
+    Repeated, the command continues where it stopped; further --arms and --repeats are added to what is there. Everything is
     written into --out; dermsynth evaluate --utility shows the verdict.
 
     Parameters

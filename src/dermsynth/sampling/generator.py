@@ -287,7 +287,7 @@ def check_request(generator: Generator, counts: Mapping[str, int], truncation: f
     """Raise UserError for a request that the generator cannot carry out."""
     model, family_name = generator.model, generator.config.family
     if not model.inputs.from_noise:
-        way = f"`{model.inputs.source}`" if model.inputs.verb == "generate" else f"dermsynth {model.inputs.verb}"
+        way = f"`{model.inputs.source}` DIR" if model.inputs.verb == "generate" else f"dermsynth {model.inputs.verb}"
         raise UserError(f"{generator.run}: {family_name} makes images from images, not from seeds; use {way}")
     known = generator.config.data.classes or ("",)
     for label, count in counts.items():

@@ -100,10 +100,15 @@ def alike_interval(value: float, counts: Table) -> tuple[float, float]:
 
 
 def agreement_interval(
-    value: float, statistic: Callable[[NDArray[np.int64]], float], images: int, counts: Table, seed: int
+    value: float,
+    statistic: Callable[[NDArray[np.int64]], float],
+    images: int,
+    counts: Table,
+    seed: int,
+    resamples: int = RESAMPLES,
 ) -> tuple[float, float]:
     """Interval of kappa or alpha over images, which holds the value and is never without width."""
-    low, high = bootstrap_images(statistic, images, seed)
+    low, high = bootstrap_images(statistic, images, seed, resamples)
     if high - low < 1e-9:
         return alike_interval(value, counts)
     return min(low, value), max(high, value)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
 from dermsynth import __version__
+from dermsynth.statistics.agreement import RESAMPLES as AGREEMENT_RESAMPLES
 from dermsynth.statistics.agreement import agreement_interval, fleiss_kappa, krippendorff_alpha
 from dermsynth.statistics.mixed_model import fit_panel
 from dermsynth.statistics.rates import against_chance, detection, rate, rates
@@ -41,11 +42,12 @@ def analyse(
     left_out: Mapping[str, int] | None = None,
     noticed: Mapping[str, int] | None = None,
     notes: Sequence[str] = (),
+    resamples: int = AGREEMENT_RESAMPLES,
 ) -> StudyResult:
     """Everything that `report.json` holds; repeats count only for the agreement of raters with themselves.
 
     `left_out` and `noticed` say how many answers do not count, or do though something is odd, and why; `notes` is what else a
-    reader should know.
+    reader should know. `resamples` is how often the images are redrawn for each interval of agreement.
     """
     first = answers.first
     kinds = (REAL, SYNTHETIC, "")
@@ -58,7 +60,7 @@ def analyse(
         groups=tuple(_group(first.of_group(group), group) for group in first.groups),
         conditions=_conditions(first),
         agreement=tuple(
-            row for group in first.groups for kind in kinds for row in _agreement(first, group, kind, seed)
+            row for group in first.groups for kind in kinds for row in _agreement(first, group, kind, seed, resamples)
         ),
         images=_images(first),
         matrix=_matrix(first),
@@ -148,7 +150,7 @@ def _conditions(first: Answers) -> tuple[ConditionResult, ...]:
 Statistic = Callable[[NDArray[np.int64]], float]
 
 
-def _agreement(first: Answers, group: str, kind: str, seed: int) -> list[AgreementResult]:
+def _agreement(first: Answers, group: str, kind: str, seed: int, resamples: int) -> list[AgreementResult]:
     """Fleiss' kappa and Krippendorff's alpha of a group on real, synthetic or all images; intervals over images."""
     answers = first.of_group(group)
     ratings = _ratings(answers.of_truth(kind) if kind else answers)
@@ -169,7 +171,7 @@ def _agreement(first: Answers, group: str, kind: str, seed: int) -> list[Agreeme
     ]
     results = []
     for name, value, statistic, images in measures:
-        low, high = agreement_interval(value, statistic, images, rated, seed)
+        low, high = agreement_interval(value, statistic, images, rated, seed, resamples)
         results.append(
             AgreementResult(
                 measure=name, group=group, images=kind or "all", value=_finite(value), low=_finite(low), high=_finite(high),
