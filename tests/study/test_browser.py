@@ -1,6 +1,7 @@
 """The study in a real browser: from invitation to thanks, on a desk and on a phone, with the keyboard alone, in time."""
 
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -119,13 +120,18 @@ def test_images_are_shown_as_long_as_the_protocol_says(
     study = create_study(small_protocol(tmp_path, exposure=600), *sides, tmp_path / "study", 0)
     server = serve(study.folder)
     page = page_of(browser)
+    page.clock.install(time=datetime(2026, 1, 1))
     begin(page, server.links()[0], look=lambda page: None)
+    page.clock.pause_at(datetime(2026, 1, 2))  # from here on a busy machine takes no time from the page
     for _ in range(11):
         assert not page.is_visible("#picture")
         assert page.locator("#questions input").first.is_disabled()
         page.keyboard.press("a")
         assert page.locator("input:checked").count() == 0
         page.click("#reveal")
+        page.clock.run_for(400)
+        assert page.is_visible("#picture")
+        page.clock.run_for(400)
         page.wait_for_selector("#hidden-note:not([hidden])")
         assert not page.is_visible("#picture")
         answer(page, {})
