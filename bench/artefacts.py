@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from dermsynth.artefacts.detection import detect
-from dermsynth.artefacts.fill import filled
-from dermsynth.artefacts.removal import Removal, cleaned
+from dermsynth.artefacts.fill import fill_hole
+from dermsynth.artefacts.removal import Removal, remove_artefacts
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.images import read_image
 
@@ -44,9 +44,14 @@ def artefacts(rows: list[str]) -> None:
     parts: list[tuple[str, Callable[[int], object], int, str]] = [
         ("all six kinds detected", lambda i: detect(images[i]), IMAGES, "60"),
         ("frames alone", lambda i: detect(images[i], ("frame",)), IMAGES, "-"),
-        ("hair found and removed, telea", lambda i: cleaned(images[hairy[i % len(hairy)]], None, removal), 60, "30"),
-        ("hair removed, telea, mask known", lambda i: filled(images[hairy[0]], hole, "telea", ~hole, 0), 60, "30"),
-        ("hair removed, fsr, mask known", lambda i: filled(images[hairy[0]], hole, "fsr", ~hole, 0), 3, "-"),
+        (
+            "hair found and removed, telea",
+            lambda i: remove_artefacts(images[hairy[i % len(hairy)]], None, removal),
+            60,
+            "30",
+        ),
+        ("hair removed, telea, mask known", lambda i: fill_hole(images[hairy[0]], hole, "telea", ~hole, 0), 60, "30"),
+        ("hair removed, fsr, mask known", lambda i: fill_hole(images[hairy[0]], hole, "fsr", ~hole, 0), 3, "-"),
     ]
     for name, function, count, wanted in parts:
         ms = median_ms(function, count)
@@ -61,7 +66,7 @@ def latents(rows: list[str]) -> None:
     from dermsynth.explore.explorer import Explorer, Move
     from dermsynth.latents.attributes import scorer
     from dermsynth.latents.directions import pca_directions, sefa_directions
-    from dermsynth.latents.samples import sampled
+    from dermsynth.latents.samples import sample_scores
     from dermsynth.latents.space import space_of
     from dermsynth.sampling.generator import load_generator
     from dermsynth.training.loop import train
@@ -72,7 +77,7 @@ def latents(rows: list[str]) -> None:
         space, seen = space_of(load_generator(Path(folder) / "run")), scorer("frame")
         labels = space.generator.model.targets()
         start = time.perf_counter()
-        samples = sampled(
+        samples = sample_scores(
             space, seen, Path(folder) / "samples", count=POINTS, first_seed=0, labels=labels, truncation=None
         )
         sampling = (time.perf_counter() - start) * 20_000 / POINTS

@@ -15,7 +15,7 @@ import pandas as pd
 from joblib import Parallel, delayed
 
 from dermsynth.artefacts.annotate import THRESHOLDS
-from dermsynth.artefacts.confirmation import LABELS, wilson
+from dermsynth.artefacts.confirmation import LABELS, wilson_interval
 from dermsynth.artefacts.detection import ARTEFACTS, detect
 from dermsynth.data.dataset import read_table
 from dermsynth.data.maps import read_mask
@@ -81,7 +81,7 @@ def _threshold(scores: np.ndarray, truth: np.ndarray, precision: float) -> float
 
 
 def _share(right: int, of: int) -> str:
-    low, high = wilson(right, of)
+    low, high = wilson_interval(right, of)
     return f"{right}/{of}: {right / of:.2f} ({low:.2f} to {high:.2f})" if of else "-"
 
 

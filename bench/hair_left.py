@@ -11,10 +11,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from dermsynth.artefacts.datasets import inserted
-from dermsynth.artefacts.detection import View, detect
+from dermsynth.artefacts.datasets import insert_artefacts
+from dermsynth.artefacts.detection import ImageView, detect
 from dermsynth.artefacts.hair_and_rulers import DARK
-from dermsynth.artefacts.removal import Removal, cleaned
+from dermsynth.artefacts.removal import Removal, remove_artefacts
 from dermsynth.data.dataset import read_table
 from dermsynth.data.maps import read_mask
 from dermsynth.images import read_image
@@ -38,12 +38,12 @@ def main() -> None:
 
 def _left(folder: Path, row: dict[str, str], number: int) -> tuple[float, float, float]:
     image, lesion = read_image(folder / row["image"]), read_mask(folder / row["mask"])
-    spoilt, masks = inserted(image, ["hair"], number)
+    spoilt, masks = insert_artefacts(image, ["hair"], number)
     drawn, found = masks["hair"], detect(spoilt, ("hair",), lesion)
-    result = cleaned(spoilt, None, Removal({"hair": "telea"}), found)
+    result = remove_artefacts(spoilt, None, Removal({"hair": "telea"}), found)
     near = cv2.dilate(drawn.astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
     mask = found["hair"].mask
-    dark, was = (View(one).thin(bright=False) > DARK for one in (result.image, image))
+    dark, was = (ImageView(one).thin(bright=False) > DARK for one in (result.image, image))
     total = max(int(drawn.sum()), 1)
     covered, right = (result.filled & drawn).sum() / total, (mask & near).sum() / max(int(mask.sum()), 1)
     return float(covered), float(right), float((dark & ~was & drawn).sum() / total)

@@ -154,7 +154,7 @@ def bfloat16_is_fast() -> bool:
 
 
 def pipeline(rows: list[str]) -> None:
-    from dermsynth.data.cache import Decoding, decoded
+    from dermsynth.data.cache import Decoding, decode_images
     from dermsynth.data.order import Order
     from dermsynth.data.phantom import PhantomSettings, draw_parameters, render, write_phantom
 
@@ -167,7 +167,7 @@ def pipeline(rows: list[str]) -> None:
     drawn = 400 / (time.process_time() - clock)
     with tempfile.TemporaryDirectory() as folder:
         data = write_phantom(Path(folder) / "p", 2000, settings)
-        images = decoded(data, Decoding(64, 64))
+        images = decode_images(data, Decoding(64, 64))
         order = Order(np.zeros(len(images), np.int64))
         order.take(0, 40_000)
         clock = time.perf_counter()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermsynth.images import BadImage, read_described, read_image
+from dermsynth.images import BadImage, read_image, read_image_with_notes
 
 LEVELS = np.tile(np.arange(20, 236, 4, dtype=np.uint8), (30, 1))
 COLOURS = np.stack([LEVELS, LEVELS[:, ::-1], LEVELS], axis=-1)
@@ -50,7 +50,7 @@ def test_floating_point_of_either_range(tmp_path: Path) -> None:
     Image.fromarray(LEVELS.astype(np.float32)).save(tmp_path / "levels.tif")
     cv2.imwrite(str(tmp_path / "colours.tif"), (COLOURS[..., ::-1] / 255).astype(np.float32))
     for name in ("unit", "levels"):
-        found, notes = read_described(tmp_path / f"{name}.tif")
+        found, notes = read_image_with_notes(tmp_path / f"{name}.tif")
         assert np.array_equal(found[..., 0], LEVELS)
         assert "floating-point" in notes[0]
     assert np.array_equal(read_image(tmp_path / "colours.tif"), COLOURS)

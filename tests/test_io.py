@@ -8,7 +8,7 @@ import pytest
 
 from dermsynth.cli.app import _way_out
 from dermsynth.errors import DiskError, UserError
-from dermsynth.io import count_text, disk_errors, parse_count, read_json, read_json_lines, replacing, write_json
+from dermsynth.io import count_text, disk_errors, parse_count, read_json, read_json_lines, replace_file, write_json
 
 
 @pytest.mark.parametrize(("text", "value"), [("500", 500), ("12k", 12_000), ("1.5M", 1_500_000), ("0.5K", 500), (7, 7)])
@@ -26,7 +26,7 @@ def test_other_counts_are_refused(text: str) -> None:
 def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.json"
     write_json(path, {"a": 1})
-    with contextlib.suppress(RuntimeError), replacing(path) as temporary:
+    with contextlib.suppress(RuntimeError), replace_file(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert read_json(path) == {"a": 1}
@@ -45,13 +45,16 @@ def test_only_what_cannot_be_written_says_so(tmp_path: Path) -> None:
     """What is read meanwhile is another matter: --out would not help."""
     out = tmp_path / "out" / "table.csv"
     missing = rf"^{tmp_path / 'set' / 'a.png'}: cannot be read \(no such file or directory\)$"
-    with pytest.raises(UserError, match=missing), replacing(out):
+    with pytest.raises(UserError, match=missing), replace_file(out):
         (tmp_path / "set" / "a.png").read_bytes()
     for folder, reason in (
         ("/dev/null/x", "not a directory"),
         ("/proc/x", r"cannot be written \(no such file or directory\)"),
     ):
-        with pytest.raises(UserError, match=rf"^{folder}/table\.csv: {reason}$"), replacing(Path(folder) / "table.csv"):
+        with (
+            pytest.raises(UserError, match=rf"^{folder}/table\.csv: {reason}$"),
+            replace_file(Path(folder) / "table.csv"),
+        ):
             raise AssertionError
     closed = PermissionError(errno.EACCES, "Permission denied", str(tmp_path / "out" / ".table.csv.x.part"))
     with (

@@ -60,7 +60,7 @@ def test_whoever_waited_for_a_file_that_was_removed_locks_the_new_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Between opening and locking the holder goes and takes its file along: the lock would hold nobody off."""
-    inner, removed = locks._locked, []
+    inner, removed = locks._lock, []
 
     def late(file: object, folder: Path) -> bool:
         if not removed:
@@ -68,10 +68,10 @@ def test_whoever_waited_for_a_file_that_was_removed_locks_the_new_one(
             removed.append(1)
         return inner(file, folder)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(locks, "_locked", late)
+    monkeypatch.setattr(locks, "_lock", late)
     with folder_lock(tmp_path):
         assert (tmp_path / LOCK).exists()
-        monkeypatch.setattr(locks, "_locked", inner)
+        monkeypatch.setattr(locks, "_lock", inner)
         with pytest.raises(UserError, match="writes into it"), folder_lock(tmp_path):
             raise AssertionError
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermsynth.artefacts.annotate import mark
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.artefacts.annotate import annotate_artefacts
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import open_data_set
 from dermsynth.data.importers.generic import from_folder
 from dermsynth.data.importers.importing import import_source
@@ -72,9 +72,9 @@ def scheduler() -> Iterator[str]:
 def _chain(photographs: Path, out: Path) -> dict[str, bytes]:
     """Import, artefact detection and features; every file but the record of times, by name."""
     import_source(from_folder(photographs), out)
-    marked = mark(open_data_set(out))
+    marked = annotate_artefacts(open_data_set(out))
     decoding = Decoding(32, 32)
-    images = decoded(marked, decoding)
+    images = decode_images(marked, decoding)
     features = appearances(marked, np.asarray(images), decoding)
     assert features.shape[0] == COUNT
     files = [path for path in sorted(out.rglob("*")) if path.is_file() and path.name != "files.csv"]

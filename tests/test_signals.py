@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.signals import NAMES, handled
+from dermsynth.signals import NAMES, handle_signals
 from dermsynth.training import checkpoints
 from tests.warm import Warm, start_verb
 
@@ -44,7 +44,7 @@ def _training(data: DataSet, out: Path, images: int) -> tuple[object, ...]:
 def test_every_signal_reaches_the_handler_and_the_earlier_ones_come_back() -> None:
     before = {name: signal.getsignal(getattr(signal, name)) for name in SENT}
     heard: list[int] = []
-    with handled(lambda number, frame: heard.append(number)):
+    with handle_signals(lambda number, frame: heard.append(number)):
         for name in SENT:
             os.kill(os.getpid(), getattr(signal, name))
     assert heard == [getattr(signal, name) for name in SENT]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from dermsynth.images import read_described, read_image
+from dermsynth.images import read_image, read_image_with_notes
 
 ADOBE = ((0.64, 0.33), (0.21, 0.71), (0.15, 0.06)), 2.2
 DISPLAY_P3 = ((0.68, 0.32), (0.265, 0.69), (0.15, 0.06)), 2.2
@@ -63,7 +63,7 @@ def test_an_embedded_profile_is_applied(space: tuple, suffix: str, skin: np.ndar
     assert np.abs(np.asarray(image, int) - skin).max() > 8
     options = {"quality": 97} if suffix in ("jpg", "webp") else {}
     image.save(tmp_path / f"a.{suffix}", icc_profile=data, **options)
-    found, notes = read_described(tmp_path / f"a.{suffix}")
+    found, notes = read_image_with_notes(tmp_path / f"a.{suffix}")
     assert np.abs(found.astype(int) - skin).mean(axis=(0, 1)).max() < 2
     assert "to sRGB" in " ".join(notes)
 
@@ -82,7 +82,7 @@ def test_transparency_and_palettes_keep_their_profile(skin: np.ndarray, tmp_path
 def test_an_srgb_profile_changes_nothing(skin: np.ndarray, tmp_path: Path) -> None:
     data = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(skin).save(tmp_path / "a.png", icc_profile=data)
-    found, notes = read_described(tmp_path / "a.png")
+    found, notes = read_image_with_notes(tmp_path / "a.png")
     assert np.array_equal(found, skin)
     assert notes == ()
 
@@ -99,7 +99,7 @@ def test_a_grey_gamma_is_applied(tmp_path: Path) -> None:
 def test_a_damaged_or_foreign_profile_is_ignored_and_said(skin: np.ndarray, tmp_path: Path) -> None:
     for name, data in {"damaged": b"nothing" * 40, "grey": profile(ADOBE[0], 2.2, b"GRAY")}.items():
         Image.fromarray(skin).save(tmp_path / f"{name}.png", icc_profile=data)
-        found, notes = read_described(tmp_path / f"{name}.png")
+        found, notes = read_image_with_notes(tmp_path / f"{name}.png")
         assert np.array_equal(found, skin)
         assert "ignored" in notes[0]
 
@@ -110,7 +110,7 @@ def test_a_camera_that_only_notes_adobe_rgb(skin: np.ndarray, tmp_path: Path) ->
     exif = Image.Exif()
     exif.get_ifd(0x8769).update({0xA001: 65535, 0xA005: {1: "R03"}})
     image.save(tmp_path / "_MG_1.jpg", exif=exif, quality=98)
-    found, notes = read_described(tmp_path / "_MG_1.jpg")
+    found, notes = read_image_with_notes(tmp_path / "_MG_1.jpg")
     assert np.abs(found.astype(int) - skin).mean(axis=(0, 1)).max() < 2
     assert "Adobe RGB" in notes[0]
 

@@ -86,12 +86,12 @@ def read_image(path: Path) -> Pixels:
 
     Raises BadImage, naming the file and the reason, for anything that is not one whole still image of sane size.
     """
-    return read_described(path)[0]
+    return read_image_with_notes(path)[0]
 
 
-def read_described(path: Path) -> tuple[Pixels, tuple[str, ...]]:
+def read_image_with_notes(path: Path) -> tuple[Pixels, tuple[str, ...]]:
     """As `read_image`, and what was done to colours, depth and transparency in words."""
-    return decode_described(read_bytes(path), str(path))
+    return decode_image_with_notes(read_bytes(path), str(path))
 
 
 def image_size(path: Path) -> tuple[int, int]:
@@ -121,10 +121,10 @@ def read_bytes(path: Path) -> bytes:
 
 def decode_image(data: bytes, name: str) -> Pixels:
     """Decode an image held in memory; `name` is what a message calls it."""
-    return decode_described(data, name)[0]
+    return decode_image_with_notes(data, name)[0]
 
 
-def decode_described(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
+def decode_image_with_notes(data: bytes, name: str) -> tuple[Pixels, tuple[str, ...]]:
     """As `decode_image`, and what was done to colours, depth and transparency in words."""
     try:
         with open_image(data, name) as image:

@@ -21,7 +21,7 @@ from dermsynth.errors import DiskError, UserError
 
 
 @contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
+def replace_file(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; what the block writes there replaces `path` at once, or nothing does."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -38,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def replacing_folder(path: Path) -> Iterator[Path]:
+def replace_folder(path: Path) -> Iterator[Path]:
     """Give a temporary folder that becomes `path` when the block ends well; `path` must not exist."""
     with disk_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -117,13 +117,13 @@ def _synchronise(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         temporary.write_bytes(data)
 
 

@@ -38,7 +38,7 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
     Raises UserError that names process and machine when another one holds the folder.
     """
-    lock = acquired(folder)
+    lock = acquire(folder)
     try:
         yield
     finally:
@@ -54,7 +54,7 @@ class Lock:
     made: bool
 
 
-def acquired(folder: Path) -> Lock | None:
+def acquire(folder: Path) -> Lock | None:
     """Hold a folder until `release`; None where the system has no locks.
 
     Raises UserError as `folder_lock` does.
@@ -67,7 +67,7 @@ def acquired(folder: Path) -> Lock | None:
         folder.mkdir(parents=True, exist_ok=True)
         while True:
             file = path.open("a+", encoding="utf-8")
-            if not _locked(file, folder):
+            if not _lock(file, folder):
                 file.close()
                 return None
             if _is_at(file, path):
@@ -79,7 +79,7 @@ def acquired(folder: Path) -> Lock | None:
     return Lock(folder, file, made)
 
 
-def _locked(file: IO[str], folder: Path) -> bool:
+def _lock(file: IO[str], folder: Path) -> bool:
     """Lock a file; False where the file system cannot."""
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -90,7 +90,7 @@ def _locked(file: IO[str], folder: Path) -> bool:
         if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
             raise
         raise UserError(
-            f"{folder}: {_told(file)}; wait for it, stop it, or choose another folder with `out`"
+            f"{folder}: {_holder_text(file)}; wait for it, stop it, or choose another folder with `out`"
         ) from error
     return True
 
@@ -107,7 +107,7 @@ def _holder() -> dict[str, Any]:
     return {"pid": os.getpid(), "host": platform.node(), "since": started, "command": command_line()[:300]}
 
 
-def _told(file: IO[str]) -> str:
+def _holder_text(file: IO[str]) -> str:
     """Who holds the folder, as far as its text says."""
     file.seek(0)
     try:

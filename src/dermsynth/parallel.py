@@ -121,7 +121,7 @@ def parallel_map(
     scheduler = _workers.scheduler if jobs != 1 or _workers.jobs == 1 else ""
     if not scheduler and len(items) <= few:
         jobs = 1
-    results: Iterable[list[T]] = _computed(partial(_apply, function), chunks, jobs, scheduler)
+    results: Iterable[list[T]] = _compute(partial(_apply, function), chunks, jobs, scheduler)
     if label:
         unit = unit if chunk == 1 else f"x{chunk} {unit}"
         results = progress_bar(results, total=len(chunks), label=label, unit=unit)
@@ -140,7 +140,7 @@ def _apply(function: Callable[[S], T], chunk: Sequence[S]) -> list[T]:
         cv2.setNumThreads(threads)
 
 
-def _computed(
+def _compute(
     function: Callable[[Sequence[S]], list[T]], chunks: Sequence[Sequence[S]], jobs: int, scheduler: str
 ) -> Iterator[list[T]]:
     from joblib import Parallel, delayed, parallel_config  # slow to import, and many commands need no workers

@@ -12,7 +12,7 @@ NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGUSR2", "SIGXCPU")
 
 
 @contextlib.contextmanager
-def handled(handler: Handler) -> Iterator[None]:
+def handle_signals(handler: Handler) -> Iterator[None]:
     """Let the signals call the handler while the block runs.
 
     A hang-up that is ignored, as under nohup, stays so. Only the main thread may: in others nothing is changed.

@@ -53,14 +53,14 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u2060\ufeff"))
 T = TypeVar("T")
 
 
-def visible(text: str) -> str:
+def visible_text(text: str) -> str:
     """A text in single blanks, without letters that nobody sees (zero-width spaces, soft hyphens, byte-order marks)."""
     return " ".join(str(text).translate(_INVISIBLE).split())
 
 
 def is_missing(text: str, *, words: bool = True) -> bool:
     """Whether a cell says that there is no value; with `words` also where a person wrote so ("unknown")."""
-    plain = visible(text).casefold()
+    plain = visible_text(text).casefold()
     return plain in MISSING or not plain.strip("?-–—.") or (words and plain.replace("_", " ") in UNKNOWN)
 
 
@@ -100,7 +100,7 @@ def parse_number(text: str, *, comma: bool = False) -> float | None:
 
 def plain_identifier(text: str) -> str:
     """One spelling of an identifier: `P001` and `p001`, `12` and `12.0` are one; the empty string where it is missing."""
-    plain = visible(unicodedata.normalize("NFKC", str(text))).casefold()
+    plain = visible_text(unicodedata.normalize("NFKC", str(text))).casefold()
     if is_missing(plain):
         return ""
     whole = _WHOLE.fullmatch(plain)
@@ -108,7 +108,7 @@ def plain_identifier(text: str) -> str:
     return plain.removeprefix("+") if plain[1:].isdigit() else plain
 
 
-def _parsed(table: pd.DataFrame, column: str, parse: Callable[[str], T], wanted: str) -> list[T]:
+def _parse_column(table: pd.DataFrame, column: str, parse: Callable[[str], T], wanted: str) -> list[T]:
     names = table.get("file_name")
     result = []
     for index, value in enumerate(table[column]):
@@ -128,7 +128,7 @@ def flags(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
     if column not in table:
         return np.zeros(len(table), dtype=bool)
     return np.array(
-        [bool(value) for value in _parsed(table, column, parse_flag, "flag; write true or false")], dtype=bool
+        [bool(value) for value in _parse_column(table, column, parse_flag, "flag; write true or false")], dtype=bool
     )
 
 
@@ -149,7 +149,7 @@ def numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
 
     Raises UserError naming row and column.
     """
-    values = _parsed(
+    values = _parse_column(
         table, column, parse_number, "number; write it without separators of thousands, for example 1234.5"
     )
     return np.array([math.nan if value is None else value for value in values], dtype=np.float64)

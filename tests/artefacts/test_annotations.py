@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from dermsynth.artefacts import annotations
-from dermsynth.artefacts.annotate import mark, masks_of
+from dermsynth.artefacts.annotate import annotate_artefacts, masks_of
 from dermsynth.artefacts.annotations import with_annotations
-from dermsynth.artefacts.confirmation import answers_file, draw_to_confirm, trusts, write_answers
+from dermsynth.artefacts.confirmation import answers_file, detector_trust, draw_confirmation, write_answers
 from dermsynth.artefacts.datasets import insert_all, remove_all
 from dermsynth.artefacts.removal import Removal
 from dermsynth.data.dataset import DataSet, open_data_set
@@ -37,10 +37,10 @@ def _state(folder: Path) -> dict[str, tuple[int, bytes]]:
 
 def test_annotations_apart_say_what_those_in_the_table_say(framed: DataSet, tmp_path: Path) -> None:
     before = _state(framed.folder)
-    apart = mark(framed, out=tmp_path / "apart", jobs=1)
+    apart = annotate_artefacts(framed, out=tmp_path / "apart", jobs=1)
     assert _state(framed.folder) == before
     shutil.copytree(framed.folder, tmp_path / "copy")
-    inside = mark(open_data_set(tmp_path / "copy"), jobs=1)
+    inside = annotate_artefacts(open_data_set(tmp_path / "copy"), jobs=1)
     columns = [name for name in inside.table if name not in framed.table]
     assert "found_frame" in columns
     assert apart.table[columns].equals(inside.table[columns])
@@ -56,10 +56,10 @@ def test_annotations_apart_say_what_those_in_the_table_say(framed: DataSet, tmp_
 def test_the_chain_of_artefacts_leaves_its_input_alone(framed: DataSet, tmp_path: Path) -> None:
     before = _state(framed.folder)
     unlabelled = replace(framed, table=framed.table.drop(columns="frame"))
-    marked = mark(unlabelled, out=tmp_path / "apart", jobs=1)
-    write_answers(answers_file(marked), draw_to_confirm(marked, 2, 0).assign(confirmed=True))
-    assert next(trust for trust in trusts(marked) if trust.artefact == "frame").judged == 2
-    page = write_confirmation(marked, draw_to_confirm(marked, 2, 0), trusts(marked))
+    marked = annotate_artefacts(unlabelled, out=tmp_path / "apart", jobs=1)
+    write_answers(answers_file(marked), draw_confirmation(marked, 2, 0).assign(confirmed=True))
+    assert next(trust for trust in detector_trust(marked) if trust.artefact == "frame").judged == 2
+    page = write_confirmation(marked, draw_confirmation(marked, 2, 0), detector_trust(marked))
     assert page.parent == answers_file(marked).parent == tmp_path / "apart"
     clean, problems = remove_all(marked, tmp_path / "clean", Removal({"frame": "nearest"}), jobs=1)
     assert problems == []
@@ -68,14 +68,14 @@ def test_the_chain_of_artefacts_leaves_its_input_alone(framed: DataSet, tmp_path
 
 
 def test_annotations_of_other_images_are_refused(framed: DataSet, tmp_path: Path) -> None:
-    mark(framed, out=tmp_path / "apart", masks=False, jobs=1)
+    annotate_artefacts(framed, out=tmp_path / "apart", masks=False, jobs=1)
     other = write_phantom(tmp_path / "other", 6, PhantomSettings(64, 64), seed=9, jobs=1)
     with pytest.raises(UserError, match="annotations of another data set than"):
         with_annotations(other, tmp_path / "apart")
     with pytest.raises(UserError, match="holds the annotations of another data set; choose another `out`"):
-        mark(other, out=tmp_path / "apart", jobs=1)
+        annotate_artefacts(other, out=tmp_path / "apart", jobs=1)
     with pytest.raises(UserError, match="not empty and not a folder of annotations"):
-        mark(framed, out=other.folder, jobs=1)
+        annotate_artefacts(framed, out=other.folder, jobs=1)
     with pytest.raises(UserError, match="no annotations; make them with"):
         with_annotations(framed, tmp_path)
 
@@ -83,7 +83,7 @@ def test_annotations_of_other_images_are_refused(framed: DataSet, tmp_path: Path
 def test_a_set_that_cannot_be_written_says_so(framed: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(annotations, "writable", lambda folder: False)
     with pytest.raises(UserError, match="cannot be written; name a folder for the annotations with `out` DIR"):
-        mark(framed, jobs=1)
+        annotate_artefacts(framed, jobs=1)
 
 
 def test_every_verb_of_artefacts_leaves_a_set_alone(framed: DataSet, tmp_path: Path, shell: Shell) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from dermsynth.artefacts.classifier import Pooled, load_detector, pooled_rows, train_detector
-from dermsynth.data.dataset import DataSet, amended
+from dermsynth.data.dataset import DataSet, add_columns
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.latents.attributes import scorer
@@ -40,7 +40,7 @@ def test_frames_are_learned_and_the_file_gives_the_same(backbone: str, drawn: Da
 def test_what_is_not_there_is_not_learned(backbone: str, drawn: DataSet, tmp_path: Path) -> None:
     """A column by lot: held-out folds must not find it, however many features there are."""
     lots = np.random.default_rng(0).integers(0, 2, len(drawn.table)).astype(str)
-    marked = amended(drawn, {"lot": lots}, {})
+    marked = add_columns(drawn, {"lot": lots}, {})
     (row,) = train_detector(marked, ["lot"], Pooled(backbone), tmp_path / "detector", 0)
     assert row.low < 0.5 < row.high
 
@@ -78,7 +78,7 @@ def test_bad_input_is_one_line(
     arguments: tuple[str, ...], said: str, backbone: str, drawn: DataSet, tmp_path: Path, shell: Shell
 ) -> None:
     rare = np.array(["1", "1"] + ["0"] * 94)
-    amended(drawn, {"rare": rare}, {})
+    add_columns(drawn, {"rare": rare}, {})
     words = {"SET": str(drawn.folder), "MODEL": backbone, "OUT": str(tmp_path / "out")}
     done = shell("artefacts", *(words.get(word, word) for word in arguments), status=None)
     assert done.returncode != 0

@@ -8,7 +8,7 @@ import pytest
 from statsmodels.stats.proportion import proportion_confint
 
 from dermsynth.artefacts.bias import artefact_bias, bias_findings
-from dermsynth.artefacts.confirmation import ANSWERS, draw_to_confirm, trusts, wilson, write_answers
+from dermsynth.artefacts.confirmation import ANSWERS, detector_trust, draw_confirmation, wilson_interval, write_answers
 from dermsynth.data.dataset import DataSet, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png
@@ -34,19 +34,19 @@ def marked(folder: Path, count: int = 80, **columns: list[str]) -> DataSet:
 
 
 def answer(data_set: DataSet, right: int, wrong: int) -> None:
-    rows = draw_to_confirm(data_set, 24, 0)
+    rows = draw_confirmation(data_set, 24, 0)
     values = np.array([True] * right + [False] * wrong + [None] * (len(rows) - right - wrong), dtype=object)
     write_answers(data_set.folder / ANSWERS, rows.assign(confirmed=values))
 
 
 @pytest.mark.parametrize(("right", "of"), [(0, 24), (1, 32), (20, 24), (24, 24)])
 def test_intervals_are_wilson_s(right: int, of: int) -> None:
-    assert wilson(right, of) == pytest.approx(proportion_confint(right, of, method="wilson"))
+    assert wilson_interval(right, of) == pytest.approx(proportion_confint(right, of, method="wilson"))
 
 
 def test_without_labels_or_eyes_nothing_is_concluded(tmp_path: Path) -> None:
     data_set = marked(tmp_path / "set")
-    (one,) = trusts(data_set)
+    (one,) = detector_trust(data_set)
     assert (one.status, one.found, one.passes) == ("unconfirmed", 40, False)
     bias = artefact_bias(data_set)
     assert bias.ratios.empty
@@ -61,7 +61,7 @@ def test_without_labels_or_eyes_nothing_is_concluded(tmp_path: Path) -> None:
 def test_what_eyes_confirm_counts(tmp_path: Path) -> None:
     data_set = marked(tmp_path / "set")
     answer(data_set, right=22, wrong=2)
-    (one,) = trusts(data_set)
+    (one,) = detector_trust(data_set)
     assert (one.status, one.right, one.judged, one.passes) == ("confirmed by eye", 22, 24, True)
     bias = artefact_bias(data_set)
     assert set(bias.ratios["artefact"]) == {"found_ink"}
@@ -84,7 +84,7 @@ def test_what_eyes_reject_is_not_spoken_of(tmp_path: Path) -> None:
 def test_labels_count_in_any_spelling(yes: str, no: str, tmp_path: Path) -> None:
     labels = [yes if k % 2 == 0 and k < 76 else no for k in range(80)]
     labels[1] = ""
-    (one,) = trusts(marked(tmp_path / "set", ink=labels))
+    (one,) = detector_trust(marked(tmp_path / "set", ink=labels))
     assert (one.status, one.right, one.judged, one.seen, one.missed) == ("labels", 38, 40, 38, 0)
     assert one.passes
 
@@ -92,23 +92,23 @@ def test_labels_count_in_any_spelling(yes: str, no: str, tmp_path: Path) -> None
 def test_answers_are_kept_and_those_that_no_longer_hold_are_not(tmp_path: Path) -> None:
     data_set = marked(tmp_path / "set")
     answer(data_set, right=5, wrong=3)
-    again = draw_to_confirm(data_set, 24, 7)
+    again = draw_confirmation(data_set, 24, 7)
     assert again["confirmed"].notna().sum() == 8
     assert len(again) == 24
     assert again["file_name"].is_unique
     changed = DataSet(data_set.folder, data_set.table.assign(score_ink="0.4"), data_set.description)
-    assert trusts(changed)[0].status == "unconfirmed"
+    assert detector_trust(changed)[0].status == "unconfirmed"
 
 
 def test_what_cannot_be_read_is_one_line(tmp_path: Path) -> None:
     data_set = marked(tmp_path / "set")
-    rows = draw_to_confirm(data_set, 3, 0)
+    rows = draw_confirmation(data_set, 3, 0)
     rows.assign(confirmed="perhaps").to_csv(data_set.folder / ANSWERS, index=False)
     with pytest.raises(UserError, match="row 2, column 'confirmed': 'perhaps'"):
-        trusts(data_set)
+        detector_trust(data_set)
     bare = DataSet(data_set.folder, data_set.table.drop(columns="found_ink"), data_set.description)
     with pytest.raises(UserError, match="not looked at"):
-        draw_to_confirm(bare, 3, 0)
+        draw_confirmation(bare, 3, 0)
 
 
 def test_a_column_that_is_no_flag_is_named_and_left_out(tmp_path: Path) -> None:
@@ -126,10 +126,10 @@ def test_missing_flags_are_neither(tmp_path: Path) -> None:
 
 def test_the_page_has_photographs_only_where_wanted(tmp_path: Path) -> None:
     data_set = marked(tmp_path / "set")
-    rows = draw_to_confirm(data_set, 3, 0)
-    text = write_confirmation(data_set, rows, trusts(data_set)).read_text()
+    rows = draw_confirmation(data_set, 3, 0)
+    text = write_confirmation(data_set, rows, detector_trust(data_set)).read_text()
     assert text.count("<img ") == 3
     assert "This page contains photographs from the data set" in text
-    bare = write_confirmation(data_set, rows, trusts(data_set), photographs=False).read_text()
+    bare = write_confirmation(data_set, rows, detector_trust(data_set), photographs=False).read_text()
     assert "Photographs were left out" in bare
     assert "This page embeds" not in bare

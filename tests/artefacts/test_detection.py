@@ -8,7 +8,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from dermsynth.artefacts.annotate import THRESHOLDS
-from dermsynth.artefacts.datasets import INSERTED, inserted
+from dermsynth.artefacts.datasets import INSERTED, insert_artefacts
 from dermsynth.artefacts.detection import ARTEFACTS, detect
 from dermsynth.data.phantom.parameters import PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
@@ -39,7 +39,7 @@ LEAST = {"frame": (0.95, 0.85), "hair": (0.95, 0.45), "ruler": (0.85, 0.4), "ink
 @pytest.mark.parametrize("name", INSERTED)
 def test_what_was_drawn_is_found(name: str, clean: Sequence[Pixels]) -> None:
     without = [detect(image)[name].score for image in clean]
-    pairs = [inserted(image, [name], number) for number, image in enumerate(clean)]
+    pairs = [insert_artefacts(image, [name], number) for number, image in enumerate(clean)]
     found = [detect(image)[name] for image, _ in pairs]
     area = roc_auc_score([0] * len(clean) + [1] * len(clean), [*without, *(one.score for one in found)])
     overlap = np.mean([dice(one.mask, masks[name]) for one, (_, masks) in zip(found, pairs, strict=True)])
@@ -47,7 +47,7 @@ def test_what_was_drawn_is_found(name: str, clean: Sequence[Pixels]) -> None:
 
 
 def test_masks_have_the_images_size_and_grow_with_it(clean: Sequence[Pixels]) -> None:
-    image, _ = inserted(clean[0], ["frame"], 0)
+    image, _ = insert_artefacts(clean[0], ["frame"], 0)
     large = image.repeat(3, axis=0).repeat(3, axis=1)
     small, found = detect(image), detect(large)
     for name in ARTEFACTS:
@@ -93,7 +93,7 @@ def test_coloured_light_is_no_ink_and_no_sticker(clean: Sequence[Pixels]) -> Non
 def test_hair_over_a_lesion_that_fills_the_image_is_found(clean: Sequence[Pixels]) -> None:
     covered = []
     for number, image in enumerate(clean[:6]):
-        spoilt, masks = inserted(image, ["hair"], number)
+        spoilt, masks = insert_artefacts(image, ["hair"], number)
         lesion = np.ones(image.shape[:2], bool)
         lesion[:4] = False
         found = detect(spoilt, ("hair",), lesion)["hair"].mask

@@ -3,34 +3,36 @@
 import numpy as np
 import pytest
 
-from dermsynth.artefacts.benchmark import tried
-from dermsynth.artefacts.datasets import inserted
-from dermsynth.artefacts.detection import Found, View
+from dermsynth.artefacts.benchmark import try_artefacts
+from dermsynth.artefacts.datasets import insert_artefacts
+from dermsynth.artefacts.detection import DetectedArtefact, ImageView
 from dermsynth.artefacts.fill import METHODS
 from dermsynth.artefacts.hair_and_rulers import DARK
-from dermsynth.artefacts.removal import Removal, cleaned
+from dermsynth.artefacts.removal import Removal, remove_artefacts
 from tests.artefacts.test_detection import clean_images
 
 
 def test_the_lesion_is_protected_but_for_lines_if_wanted() -> None:
-    image, masks = inserted(clean_images(1)[0], ["hair"], 1)
+    image, masks = insert_artefacts(clean_images(1)[0], ["hair"], 1)
     lesion = np.zeros(image.shape[:2], bool)
     lesion[60:140, 80:180] = True
-    known = {"hair": Found(masks["hair"], 1.0)}
-    kept = cleaned(image, lesion, Removal({"hair": "telea"}), known)
+    known = {"hair": DetectedArtefact(masks["hair"], 1.0)}
+    kept = remove_artefacts(image, lesion, Removal({"hair": "telea"}), known)
     assert (kept.image[lesion] == image[lesion]).all()
     assert (kept.image != image).any()
-    inside = cleaned(image, lesion, Removal({"hair": "telea"}, inside_lesion=True), known)
+    inside = remove_artefacts(image, lesion, Removal({"hair": "telea"}, inside_lesion=True), known)
     assert (inside.image[lesion] != image[lesion]).any()
     assert (inside.image[~inside.filled] == image[~inside.filled]).all()
 
 
 @pytest.mark.parametrize("method", ["crop", "crop-square"])
 def test_a_cut_leaves_no_frame_and_says_what_it_costs(method: str) -> None:
-    image, masks = inserted(clean_images(1)[0], ["frame"], 2)
+    image, masks = insert_artefacts(clean_images(1)[0], ["frame"], 2)
     lesion = np.zeros(image.shape[:2], bool)
     lesion[:, 20:60] = True
-    result = cleaned(image, lesion, Removal({"frame": method}), {"frame": Found(masks["frame"], 1.0)})  # type: ignore[dict-item]
+    result = remove_artefacts(
+        image, lesion, Removal({"frame": method}), {"frame": DetectedArtefact(masks["frame"], 1.0)}
+    )  # type: ignore[dict-item]
     assert not masks["frame"][result.box].any()
     assert result.image.shape[:2] == masks["frame"][result.box].shape
     assert method == "crop" or result.image.shape[0] == result.image.shape[1]
@@ -42,16 +44,16 @@ def test_what_cannot_be_done_is_said() -> None:
     image = clean_images(1)[0]
     everything = np.ones(image.shape[:2], bool)
     with pytest.raises(ValueError, match="everything is protected"):
-        cleaned(image, everything, Removal({"hair": "telea"}))
+        remove_artefacts(image, everything, Removal({"hair": "telea"}))
     with pytest.raises(ValueError, match="leaves no rectangle"):
-        cleaned(image, None, Removal({"frame": "crop"}), {"frame": Found(everything, 1.0)})
+        remove_artefacts(image, None, Removal({"frame": "crop"}), {"frame": DetectedArtefact(everything, 1.0)})
     with pytest.raises(ValueError, match="nothing is left"):
-        cleaned(image, None, Removal({"frame": "telea"}), {"frame": Found(everything, 1.0)})
+        remove_artefacts(image, None, Removal({"frame": "telea"}), {"frame": DetectedArtefact(everything, 1.0)})
 
 
 def test_repairs_come_near_the_truth_and_change_nothing_else() -> None:
     methods = [method for method in METHODS if method != "fsr-best"]
-    found, repairs = tried(clean_images(2)[1], 0, 0, methods=methods)
+    found, repairs = try_artefacts(clean_images(2)[1], 0, 0, methods=methods)
     assert {one.artefact for one in found} == {"frame", "hair", "ruler", "ink", "sticker"}
     assert all(one.outside == 0 for one in repairs)
     by = {(one.artefact, one.method): one for one in repairs}
@@ -63,9 +65,9 @@ def test_repairs_come_near_the_truth_and_change_nothing_else() -> None:
 def test_most_drawn_hair_is_gone_and_what_is_left_is_counted() -> None:
     dark, left = [], []
     for number, image in enumerate(clean_images(8)):
-        spoilt, masks = inserted(image, ["hair"], number)
-        result = cleaned(spoilt, None, Removal({"hair": "telea"}))
-        stands_out = [View(one).thin(bright=False) > DARK for one in (result.image, image)]
+        spoilt, masks = insert_artefacts(image, ["hair"], number)
+        result = remove_artefacts(spoilt, None, Removal({"hair": "telea"}))
+        stands_out = [ImageView(one).thin(bright=False) > DARK for one in (result.image, image)]
         dark.append((stands_out[0] & ~stands_out[1] & masks["hair"]).sum() / masks["hair"].sum())
         left.append(result.left.get("hair", (0, 0, 0)))
     before, outside, inside = np.sum(left, axis=0)
@@ -76,9 +78,9 @@ def test_most_drawn_hair_is_gone_and_what_is_left_is_counted() -> None:
 
 
 def test_hair_within_a_protected_lesion_is_counted_as_left() -> None:
-    image, _ = inserted(clean_images(1)[0], ["hair"], 1)
+    image, _ = insert_artefacts(clean_images(1)[0], ["hair"], 1)
     lesion = np.zeros(image.shape[:2], bool)
     lesion[40:150, 50:200] = True
-    before, _, inside = cleaned(image, lesion, Removal({"hair": "telea"})).left["hair"]
+    before, _, inside = remove_artefacts(image, lesion, Removal({"hair": "telea"})).left["hair"]
     assert 0 < inside <= before
-    assert cleaned(image, lesion, Removal({"hair": "telea"}, inside_lesion=True)).left["hair"][2] < inside
+    assert remove_artefacts(image, lesion, Removal({"hair": "telea"}, inside_lesion=True)).left["hair"][2] < inside

@@ -12,7 +12,7 @@ from dermsynth.cli.flags import FORMER, with_present_names
 from dermsynth.cli.training import next_command
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.training.config import RunConfig, validated
+from dermsynth.training.config import RunConfig, validate
 from tests.cli.verbs import verbs
 from tests.conftest import tiny_config
 
@@ -60,7 +60,7 @@ def test_an_imbalance_out_of_range_is_one_line() -> None:
 def test_imbalance_is_kept_as_before_in_the_runs_configuration(phantom: DataSet) -> None:
     config, _ = configure("dcgan", phantom, "1k", shown=ImageChoices(resolution="16", imbalance=0.25))
     assert config.data.temperature == 0.25
-    assert validated(RunConfig, config.model_dump(mode="json"), "config.json") == config
+    assert validate(RunConfig, config.model_dump(mode="json"), "config.json") == config
 
 
 @pytest.mark.parametrize("recipe", ["stylegan2-ada", "pix2pixhd", "cyclegan"])

@@ -10,7 +10,7 @@ import pytest
 
 from dermsynth import cache
 from dermsynth.cache import cache_folder, use_cache
-from dermsynth.data.cache import Decoding, cache_path, decoded
+from dermsynth.data.cache import Decoding, cache_path, decode_images
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
@@ -25,7 +25,7 @@ print(int(decoded(open_data_set(Path(sys.argv[1])), Decoding(12, 20, "pad"), job
 
 
 def test_the_cache_holds_what_reading_and_fitting_give(phantom: DataSet) -> None:
-    images = decoded(phantom, Decoding(8, 12, "stretch"), jobs=1)
+    images = decode_images(phantom, Decoding(8, 12, "stretch"), jobs=1)
     assert images.shape == (240, 3, 8, 12)
     for index in (0, 117, 239):
         expected = fit(read_image(phantom.paths[index]), 8, 12, "stretch", "area")
@@ -46,9 +46,9 @@ def test_an_image_replaced_under_its_name_is_seen(phantom: DataSet, tmp_path: Pa
 
     shutil.copytree(phantom.folder, tmp_path / "copy")
     copy = open_data_set(tmp_path / "copy")
-    decoded(copy, Decoding(8, 8), jobs=1)
+    decode_images(copy, Decoding(8, 8), jobs=1)
     copy.paths[3].write_bytes(encode_png(np.zeros((16, 16, 3), np.uint8)))
-    assert decoded(copy, Decoding(8, 8), jobs=1)[3].max() == 0
+    assert decode_images(copy, Decoding(8, 8), jobs=1)[3].max() == 0
 
 
 def test_two_processes_build_it_at_once(phantom: DataSet) -> None:
@@ -88,7 +88,7 @@ def test_where_no_cache_can_be_written_a_temporary_one_is_said(
 ) -> None:
     data_set = _read_only(phantom, closed / "set")
     for _ in range(2):
-        assert decoded(data_set, Decoding(8, 8), jobs=1).shape == (240, 3, 8, 8)
+        assert decode_images(data_set, Decoding(8, 8), jobs=1).shape == (240, 3, 8, 8)
     told = caplog.text
     assert told.count("cannot be written: images are decoded into") == 1
     assert "`cache` DIR" in told
@@ -99,10 +99,10 @@ def test_where_no_cache_can_be_written_a_temporary_one_is_said(
 def test_the_variable_and_the_option_help(phantom: DataSet, closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data_set = _read_only(phantom, closed / "set")
     monkeypatch.setenv("XDG_CACHE_HOME", str(closed / "xdg"))
-    decoded(data_set, Decoding(8, 8), jobs=1)
+    decode_images(data_set, Decoding(8, 8), jobs=1)
     assert len(list((closed / "xdg" / "dermsynth").glob("8x8-*.npy"))) == 1
     use_cache(closed / "chosen")
-    decoded(data_set, Decoding(8, 8), jobs=1)
+    decode_images(data_set, Decoding(8, 8), jobs=1)
     assert len(list((closed / "chosen").glob("8x8-*.npy"))) == 1
     assert cache_folder() == closed / "chosen"
     with pytest.raises(UserError, match="`cache` /dev/null/x: cannot be written; name a folder that can"):
@@ -112,7 +112,7 @@ def test_the_variable_and_the_option_help(phantom: DataSet, closed: Path, monkey
 def test_the_cache_of_a_set_that_cannot_be_written_any_more_is_used(
     phantom: DataSet, closed: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoded(phantom, Decoding(8, 9), jobs=1)
+    decode_images(phantom, Decoding(8, 9), jobs=1)
     path = cache_path(phantom, Decoding(8, 9))
     assert path.parent == phantom.folder / ".cache"
     monkeypatch.setattr(cache, "writable", lambda folder: False)

@@ -5,8 +5,8 @@ import pytest
 
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.map_editing import bending, bent, edit_maps, identity, with_markers
-from dermsynth.data.maps import LAYERS, MapSettings, decoded_maps, layers_of
+from dermsynth.data.map_editing import bend, bending_field, edit_maps, identity, with_markers
+from dermsynth.data.maps import LAYERS, MapSettings, decode_maps, layer_names
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
@@ -19,9 +19,9 @@ def structured(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
 
 def test_the_identity_changes_nothing_and_a_field_adds_no_values() -> None:
     values = np.random.default_rng(0).integers(0, 7, (40, 56), np.uint8)
-    assert (bent(values, identity(values.shape)) == values).all()
+    assert (bend(values, identity(values.shape)) == values).all()
     for seed in range(20):
-        found = bent(values, bending(values.shape, np.random.default_rng(seed)))
+        found = bend(values, bending_field(values.shape, np.random.default_rng(seed)))
         assert found.shape == values.shape
         assert set(np.unique(found)) <= set(range(7))
 
@@ -30,7 +30,7 @@ def test_a_field_neither_empties_nor_tears_a_lesion() -> None:
     y, x = np.mgrid[:64, :64] - 31.5
     disc = (np.hypot(y, x) < 16).astype(np.uint8)
     for seed in range(20):
-        found = bent(disc, bending(disc.shape, np.random.default_rng(seed)))
+        found = bend(disc, bending_field(disc.shape, np.random.default_rng(seed)))
         assert 0.4 < found.sum() / disc.sum() < 2.2
 
 
@@ -49,9 +49,9 @@ def test_new_maps_are_a_function_of_the_seed_and_belong_to_no_image(structured: 
     again = edit_maps(structured, tmp_path / "b", 4, split="all", superpixels=True, seed=3, jobs=1)
     for one, other in zip(made.table["map_file_name"][3:7], again.table["map_file_name"], strict=True):
         assert (read_image(made.folder / one) == read_image(again.folder / other)).all()
-    assert layers_of(made) == LAYERS
+    assert layer_names(made) == LAYERS
     settings = MapSettings(LAYERS, superpixels=True)
-    edited, real = (decoded_maps(data, Decoding(48, 64), settings) for data in (made, structured))
+    edited, real = (decode_maps(data, Decoding(48, 64), settings) for data in (made, structured))
     assert edited[:, 1].any(axis=(1, 2)).all()
     known = {values.tobytes() for values in np.asarray(real[:, 0])}
     assert not any(values.tobytes() in known for values in np.asarray(edited[:, 0]))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermsynth.data.masks import read_described_mask, read_mask
+from dermsynth.data.masks import read_mask, read_mask_with_notes
 from dermsynth.images import BadImage
 
 LESION = np.zeros((48, 64), bool)
@@ -48,7 +48,7 @@ UNDERSTOOD: dict[str, Callable[[Path], None]] = {
 @pytest.mark.parametrize("form", UNDERSTOOD)
 def test_the_lesion_is_found_in_every_form(form: str, tmp_path: Path) -> None:
     UNDERSTOOD[form](tmp_path / "m.png")
-    mask, _ = read_described_mask(tmp_path / "m.png", shape=(48, 64, 3))
+    mask, _ = read_mask_with_notes(tmp_path / "m.png", shape=(48, 64, 3))
     assert np.array_equal(mask, LESION)
 
 
@@ -93,8 +93,8 @@ def test_another_aspect_ratio_is_refused_and_the_same_is_resized_and_said(
 ) -> None:
     Image.fromarray(PAINT).save(tmp_path / "m.png")
     with pytest.raises(BadImage, match=f"64 x 48 pixels, its image has {shape[1]} x {shape[0]}"):
-        read_described_mask(tmp_path / "m.png", shape=shape)
-    mask, notes = read_described_mask(tmp_path / "m.png", shape=(150, 200))
+        read_mask_with_notes(tmp_path / "m.png", shape=shape)
+    mask, notes = read_mask_with_notes(tmp_path / "m.png", shape=(150, 200))
     assert abs(mask.mean() - LESION.mean()) < 0.01
     assert "brought to 200 x 150" in notes[0]
 

@@ -12,10 +12,10 @@ from dermsynth.data.maps import (
     LAYERS,
     MapSettings,
     boundaries,
-    coloured,
-    decoded_maps,
+    colour_map,
+    decode_maps,
     label_map,
-    layers_of,
+    layer_names,
     read_mask,
     superpixel_boundaries,
 )
@@ -57,7 +57,7 @@ def test_masks_are_laid_on_each_other_in_order(tmp_path: Path) -> None:
     data = write(
         tmp_path, [row], {"images/a.png": image, "masks/a.png": lesion, "masks/n.png": network, "masks/s.png": streaks}
     )
-    layers = layers_of(data)
+    layers = layer_names(data)
     assert layers == ("skin", "lesion", "pigment_network", "streaks")
     values = label_map(data, row, layers)
     assert values[0, 0] == 0
@@ -68,7 +68,7 @@ def test_masks_are_laid_on_each_other_in_order(tmp_path: Path) -> None:
 
 
 def test_markers_of_the_phantom_lie_in_its_lesion(structured: DataSet) -> None:
-    layers = layers_of(structured)
+    layers = layer_names(structured)
     assert layers == LAYERS
     found = set()
     for row in structured.table.to_dict("records"):
@@ -102,17 +102,17 @@ def test_superpixels_follow_edges() -> None:
 
 
 def test_maps_are_cropped_like_the_images_and_keep_their_values(structured: DataSet) -> None:
-    settings = MapSettings(layers_of(structured), superpixels=True)
-    maps = decoded_maps(structured, Decoding(24, 32), settings)
+    settings = MapSettings(layer_names(structured), superpixels=True)
+    maps = decode_maps(structured, Decoding(24, 32), settings)
     assert maps.shape == (40, 2, 24, 32)
     assert set(np.unique(maps[:, 0])) <= set(range(7))
     assert set(np.unique(maps[:, 1])) == {0, 1}
-    again = decoded_maps(structured, Decoding(24, 32), settings)
+    again = decode_maps(structured, Decoding(24, 32), settings)
     assert (again == maps).all()
-    plain = decoded_maps(structured, Decoding(24, 32), MapSettings(settings.layers, superpixels=False))
+    plain = decode_maps(structured, Decoding(24, 32), MapSettings(settings.layers, superpixels=False))
     assert not plain[:, 1].any()
     assert (plain[:, 0] == maps[:, 0]).all()
-    assert coloured(maps).shape == (40, 3, 24, 32)
+    assert colour_map(maps).shape == (40, 3, 24, 32)
 
 
 def test_maps_of_ones_own_with_unknown_values_are_refused(tmp_path: Path) -> None:
@@ -121,10 +121,10 @@ def test_maps_of_ones_own_with_unknown_values_are_refused(tmp_path: Path) -> Non
     row = {"file_name": "images/a.png", "map_file_name": "maps/a.png"}
     data = write(tmp_path / "a", [row], {"images/a.png": image, "maps/a.png": values}, map_classes=["skin", "lesion"])
     with pytest.raises(UserError, match=r"maps/a.png: value 5; known are 0 to 1 \(skin, lesion\)"):
-        decoded_maps(data, Decoding(16, 16), MapSettings(layers_of(data), superpixels=False), jobs=1)
+        decode_maps(data, Decoding(16, 16), MapSettings(layer_names(data), superpixels=False), jobs=1)
     nameless = write(tmp_path / "b", [row], {"images/a.png": image, "maps/a.png": values})
     with pytest.raises(UserError, match="does not name the maps' values"):
-        layers_of(nameless)
+        layer_names(nameless)
     coloured_map = write(tmp_path / "c", [row], {"images/a.png": image, "maps/a.png": image}, map_classes=["skin"])
     with pytest.raises(UserError, match="a map must be a grey image of 8 bits"):
         label_map(coloured_map, row, ("skin",))
@@ -135,7 +135,7 @@ def test_a_marker_of_another_size_is_refused(tmp_path: Path) -> None:
     image = np.full((32, 32, 3), 200, np.uint8)
     data = write(tmp_path, [row], {"images/a.png": image, "masks/a.png": disc(32, 9), "masks/s.png": disc(16, 3)})
     with pytest.raises(UserError, match="mask of streaks has another size"):
-        label_map(data, row, layers_of(data))
+        label_map(data, row, layer_names(data))
 
 
 def test_families_with_maps_need_masks(tmp_path: Path, structured: DataSet) -> None:
@@ -302,7 +302,7 @@ def test_map_values_mean_what_their_own_set_says(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="shows 'globules'; known are skin, lesion"):
         label_map(data, row, ("skin", "lesion"))
     with pytest.raises(UserError, match="maps without superpixels"):
-        decoded_maps(data, Decoding(16, 16), MapSettings(LAYERS, superpixels=True), jobs=1)
+        decode_maps(data, Decoding(16, 16), MapSettings(LAYERS, superpixels=True), jobs=1)
 
 
 def test_masks_of_zeros_and_ones_are_masks(tmp_path: Path) -> None:
@@ -316,10 +316,10 @@ def test_foreign_columns_that_end_in_mask_are_none_of_ours(tmp_path: Path) -> No
     row = {"file_name": "images/a.png", "mask_file_name": "masks/a.png", "has_mask": "1"}
     image = np.full((32, 32, 3), 200, np.uint8)
     data = write(tmp_path, [row], {"images/a.png": image, "masks/a.png": disc(32, 9)})
-    assert decoded_maps(data, Decoding(32, 32), MapSettings(("skin", "lesion"), superpixels=False), jobs=1)[:, 0].any()
+    assert decode_maps(data, Decoding(32, 32), MapSettings(("skin", "lesion"), superpixels=False), jobs=1)[:, 0].any()
     (tmp_path / "masks" / "a.png").unlink()
     with pytest.raises(UserError, match=r"masks/a.png: no such file, but the table names it"):
-        decoded_maps(data, Decoding(32, 32), MapSettings(("skin", "lesion"), superpixels=False), jobs=1)
+        decode_maps(data, Decoding(32, 32), MapSettings(("skin", "lesion"), superpixels=False), jobs=1)
 
 
 def test_the_larger_domain_is_cut_at_random_and_empty_masks_are_none(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from dermsynth.data.audit import audit
-from dermsynth.data.cache import Decoding, cache_path, decoded
-from dermsynth.data.dataset import DataSet, amended, open_data_set, write_data_set
+from dermsynth.data.cache import Decoding, cache_path, decode_images
+from dermsynth.data.dataset import DataSet, add_columns, open_data_set, write_data_set
 from dermsynth.data.manifest import RECORD, hash_of_ends, read_record
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import Selection, rows_hash
@@ -131,10 +131,10 @@ def test_columns_that_the_program_adds_are_recorded_with_their_files(copy: DataS
     for round_ in (1, 2):  # found anew, the files are others
         for name in names:
             (copy.folder / name).write_bytes(encode_png(np.full((4, 4), round_, np.uint8)))
-        marked = amended(copy, {"artefacts_file_name": np.array(names), "score": np.arange(len(names))}, {})
+        marked = add_columns(copy, {"artefacts_file_name": np.array(names), "score": np.arange(len(names))}, {})
         verify(marked, full=True)
     _invert(copy.paths[2])
-    again = amended(marked, {"artefacts_file_name": np.array(names)}, {})
+    again = add_columns(marked, {"artefacts_file_name": np.array(names)}, {})
     with pytest.raises(ChangedData, match=f"1 changed.*{copy.table['file_name'].iloc[2]}"):
         verify(again)  # what the program adds does not make a changed image a known one
     (copy.folder / names[5]).write_bytes(b"another")
@@ -193,14 +193,14 @@ def test_a_damaged_record_is_one_line(copy: DataSet) -> None:
 
 
 def test_a_changed_image_never_comes_from_an_old_cache(copy: DataSet) -> None:
-    first = np.array(decoded(copy, Decoding(8, 8), jobs=1))
+    first = np.array(decode_images(copy, Decoding(8, 8), jobs=1))
     path = cache_path(copy, Decoding(8, 8))
     state = copy.paths[3].stat()
     copy.paths[3].write_bytes(encode_png(np.zeros((16, 16, 3), np.uint8)))
     os.utime(copy.paths[3], ns=(state.st_atime_ns, state.st_mtime_ns))
-    assert decoded(copy, Decoding(8, 8), jobs=1)[3].max() == 0
+    assert decode_images(copy, Decoding(8, 8), jobs=1)[3].max() == 0
     copy.paths[3].write_bytes(copy.paths[4].read_bytes())
-    assert np.array_equal(decoded(copy, Decoding(8, 8), jobs=1)[3], first[4])
+    assert np.array_equal(decode_images(copy, Decoding(8, 8), jobs=1)[3], first[4])
     assert cache_path(copy, Decoding(8, 8)) != path
 
 
@@ -213,7 +213,7 @@ def test_a_deleted_image_is_one_line_with_its_name(copy: DataSet) -> None:
     (copy.folder / name).unlink()
     for use in (
         lambda: cache_path(copy, Decoding(8, 8)),
-        lambda: decoded(copy, Decoding(8, 8), jobs=1),
+        lambda: decode_images(copy, Decoding(8, 8), jobs=1),
         lambda: load_training_images("dcgan", copy, DataRequest(Decoding(16, 16), Selection()), 0),
         lambda: write_data_set(copy.folder, copy.table, {}, {}),
     ):

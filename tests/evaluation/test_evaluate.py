@@ -15,14 +15,14 @@ from dermsynth.backbones.extractors import load_extractor
 from dermsynth.backbones.lpips import load_perceptual
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet, open_data_set
-from dermsynth.data.manifest import recorded_now
+from dermsynth.data.manifest import update_record
 from dermsynth.data.phantom import PhantomSettings, draw_parameters, render, write_phantom
-from dermsynth.data.training_set import Selection, held_out, training_set
+from dermsynth.data.training_set import Selection, held_out_images, training_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.feature_cache import POINTS
-from dermsynth.evaluation.generator_metrics import PATH_SEED, discriminator_of, path_lengths, trained_on
+from dermsynth.evaluation.generator_metrics import PATH_SEED, discriminator_of, path_lengths, training_folder
 from dermsynth.evaluation.memorisation import Sources, check_copies, sources, unrelated_images
 from dermsynth.evaluation.results import evaluation_of
 from dermsynth.evaluation.verdict import verdict
@@ -33,12 +33,12 @@ from dermsynth.metrics.estimate import Effort, Sides
 from dermsynth.metrics.frechet import fid_between
 from dermsynth.metrics.path_length import trimmed_mean
 from dermsynth.metrics.registry import METRICS
-from dermsynth.models.sampler import noise_of, one_hot
+from dermsynth.models.sampler import one_hot, seed_noise
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.report.evaluation_text import evaluation_table, verdict_table
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import load_generator
-from dermsynth.training.snapshot import Glimpse
+from dermsynth.training.snapshot import Snapshot
 from tests.evaluation.drawn import evaluation, row
 
 
@@ -181,7 +181,7 @@ def test_path_lengths_are_those_of_differences_along_the_path(run: Path, drawn_m
     assert figures == again
     assert path_lengths(generator, space, 16, 3, ["nevus"]) != figures
     recipe, lengths = generator.model, []
-    ends = [[noise_of(PATH_SEED + 2 * (3 + k) + e, recipe.noise_shapes()) for k in range(16)] for e in (0, 1)]
+    ends = [[seed_noise(PATH_SEED + 2 * (3 + k) + e, recipe.noise_shapes()) for k in range(16)] for e in (0, 1)]
     for k, (a, b) in enumerate(zip(*ends, strict=True)):
         label = one_hot([k % recipe.classes], recipe.classes, torch.device("cpu"))
         w = [recipe.style(side[0][None], label, None) for side in (a, b)]
@@ -194,13 +194,13 @@ def test_path_lengths_are_those_of_differences_along_the_path(run: Path, drawn_m
 
 
 def test_what_was_translated_counts_as_known(synthetic: DataSet, phantom: DataSet) -> None:
-    held_out = phantom.table["file_name"][phantom.table["split"] == "test"].tolist()[:5]
-    table = synthetic.table.assign(source_image=(held_out * 40)[: len(synthetic.table)])
+    held_out_images = phantom.table["file_name"][phantom.table["split"] == "test"].tolist()[:5]
+    table = synthetic.table.assign(source_image=(held_out_images * 40)[: len(synthetic.table)])
     generator = {**synthetic.description["generator"], "source_hash": phantom.content_hash}
     made = DataSet(synthetic.folder, table, {**synthetic.description, "generator": generator})
     plain, known = sources(synthetic, phantom), sources(made, phantom)
-    assert {*known.training.table["file_name"]} == {*plain.training.table["file_name"], *held_out}
-    assert not {*known.held_out.table["file_name"]} & {*held_out}
+    assert {*known.training.table["file_name"]} == {*plain.training.table["file_name"], *held_out_images}
+    assert not {*known.held_out.table["file_name"]} & {*held_out_images}
     foreign = DataSet(made.folder, table, {**made.description, "generator": {**generator, "source_hash": "0"}})
     with pytest.raises(UserError, match="made from photographs of another set"):
         sources(foreign, phantom)
@@ -245,7 +245,7 @@ def test_sets_whose_lesions_cannot_be_found_still_have_figures(phantom: DataSet,
     made = generate(load_generator(run, device="cpu"), {"nevus": 55}, tmp_path / "made")
     for number, path in enumerate(made.paths):
         write_bytes(path, encode_png(np.full((16, 16, 3), 100 + number, np.uint8)))
-    recorded_now(made.folder, made.table["file_name"])
+    update_record(made.folder, made.table["file_name"])
     result = evaluate(open_data_set(made.folder), phantom, load_extractor("embedded"), effort=QUICK)
     assert result["fid"].name == "FID-embedded"
     assert any("lesions were found in 0 of 55 synthetic" in line for line in result.refused)
@@ -264,7 +264,7 @@ def test_a_page_on_another_real_set_shows_no_neighbours(phantom: DataSet, run: P
 
 def test_the_copying_light_allows_for_a_threshold_from_few_images() -> None:
     def light(flagged: int, held_out: int) -> str:
-        facts = {"flagged": flagged, "of": 2000, "false_alarms": 0.01, "held_out": held_out}
+        facts = {"flagged": flagged, "of": 2000, "false_alarms": 0.01, "held_out": held_out_images}
         return verdict(evaluation(copy_gate=facts))[2].light
 
     assert light(20, 100) == light(20, 10_000) == "green"
@@ -321,9 +321,9 @@ def test_the_watcher_prefers_real_images(phantom: DataSet) -> None:
     watch = distance_watcher(chosen.images, chosen.labels, 100)
     noise = np.random.default_rng(0).integers(0, 255, (100, 3, 16, 16), dtype=np.uint8)
     real = watch(
-        Glimpse(0, lambda seeds, labels: np.asarray(chosen.images[-len(seeds) :]), lambda images, labels: None)
+        Snapshot(0, lambda seeds, labels: np.asarray(chosen.images[-len(seeds) :]), lambda images, labels: None)
     )
-    fake = watch(Glimpse(0, lambda seeds, labels: noise, lambda images, labels: None))
+    fake = watch(Snapshot(0, lambda seeds, labels: noise, lambda images, labels: None))
     for name in (CHOOSING, "KID-embedded x 1000"):
         assert real[name] < 0.1 * fake[name], name
     assert watch.best_by == CHOOSING
@@ -360,7 +360,7 @@ def test_noisy_and_blurred_images_are_worse_by_the_figure_that_chooses(
     blurred = np.stack([cv2.GaussianBlur(image.transpose(1, 2, 0), (0, 0), 1).transpose(2, 0, 1) for image in other])
 
     def figures(images: np.ndarray) -> Mapping[str, float]:  # type: ignore[type-arg]
-        return watch(Glimpse(1, lambda seeds, labels: images, lambda images, labels: None))
+        return watch(Snapshot(1, lambda seeds, labels: images, lambda images, labels: None))
 
     found = [figures(images) for images in (other, *noisy)]
     assert all(1.1 * a[CHOOSING] < b[CHOOSING] for a, b in pairwise(found)), [one[CHOOSING] for one in found]
@@ -372,7 +372,7 @@ def test_noisy_and_blurred_images_are_worse_by_the_figure_that_chooses(
 def test_the_discriminators_knowledge_by_heart_is_a_difference(phantom: DataSet) -> None:
     """A judge that knows the training images is told from one that does not; without a judge there is no figure."""
     shown, decoding = training_set(phantom, Decoding(16, 16)), Decoding(16, 16)
-    unseen = held_out(phantom, decoding, Selection(), shown.classes)
+    unseen = held_out_images(phantom, decoding, Selection(), shown.classes)
     assert unseen is not None
     known = {image.tobytes() for image in np.asarray(shown.images)}
     assert not any(image.tobytes() in known for image in np.asarray(unseen.images))
@@ -382,7 +382,7 @@ def test_the_discriminators_knowledge_by_heart_is_a_difference(phantom: DataSet)
         return np.zeros((len(labels), 3, 16, 16), dtype=np.uint8)
 
     found = watch(
-        Glimpse(0, make, lambda images, labels: np.array([0.9 if i.tobytes() in known else 0.4 for i in images]))
+        Snapshot(0, make, lambda images, labels: np.array([0.9 if i.tobytes() in known else 0.4 for i in images]))
     )
     assert found == {
         "D(training)": pytest.approx(0.9),
@@ -390,8 +390,8 @@ def test_the_discriminators_knowledge_by_heart_is_a_difference(phantom: DataSet)
         "D(generated)": pytest.approx(0.4),
         "D(training) - D(held-out)": pytest.approx(0.5),
     }
-    assert watch(Glimpse(0, make, lambda images, labels: None)) == {}
-    assert held_out(phantom, decoding, Selection(split="all"), shown.classes) is None
+    assert watch(Snapshot(0, make, lambda images, labels: None)) == {}
+    assert held_out_images(phantom, decoding, Selection(split="all"), shown.classes) is None
 
 
 def test_features_of_colour_and_texture_alone_never_give_a_green_light() -> None:
@@ -407,7 +407,7 @@ def test_a_green_light_is_written_too(phantom: DataSet, run: Path, tmp_path: Pat
     made = generate(load_generator(run, device="cpu"), {"melanoma": 50, "nevus": 60}, tmp_path / "made")
     for mine, theirs in zip(made.paths, phantom.paths, strict=False):
         write_bytes(mine, encode_png(fit(read_image(theirs), *read_image(mine).shape[:2], "centre", "area")))
-    recorded_now(made.folder, made.table["file_name"])
+    update_record(made.folder, made.table["file_name"])
     result = evaluate(open_data_set(made.folder), phantom, load_extractor("embedded"), effort=QUICK)
     assert result.light("fidelity") == "not measured"
     assert "name a network" in result.verdict[0].says
@@ -419,10 +419,10 @@ def test_a_green_light_is_written_too(phantom: DataSet, run: Path, tmp_path: Pat
 
 
 def test_a_set_knows_what_it_was_trained_on(synthetic: DataSet, phantom: DataSet) -> None:
-    assert trained_on(synthetic).resolve() == phantom.folder.resolve()
+    assert training_folder(synthetic).resolve() == phantom.folder.resolve()
     lost = DataSet(synthetic.folder, synthetic.table, {**synthetic.description, "generator": {"run": "gone"}})
     with pytest.raises(UserError, match="name the real set with `against` DIR"):
-        trained_on(lost)
+        training_folder(lost)
 
 
 def test_a_missing_image_is_one_line(phantom: DataSet, run: Path, tmp_path: Path) -> None:

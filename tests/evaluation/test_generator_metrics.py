@@ -7,10 +7,16 @@ import pytest
 
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.duplicates import fingerprints, twins_between
-from dermsynth.data.manifest import recorded_now
+from dermsynth.data.manifest import update_record
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
-from dermsynth.evaluation.generator_metrics import discriminator_of, generator_of, missing_run, trained_on, with_run
+from dermsynth.evaluation.generator_metrics import (
+    discriminator_of,
+    generator_of,
+    run_problem,
+    set_with_run,
+    training_folder,
+)
 from dermsynth.evaluation.memorisation import check_copies, sources
 from dermsynth.io import read_json, write_json
 from dermsynth.latents.datasets import space_behind
@@ -47,7 +53,7 @@ def test_moved_data_must_be_the_same_set(moved_run: Path, phantom: DataSet, tmp_
     shutil.copytree(phantom.folder, other)
     table = open_data_set(other).table
     (other / table["file_name"][0]).write_bytes((other / table["file_name"][1]).read_bytes())
-    recorded_now(other, table["file_name"])
+    update_record(other, table["file_name"])
     with pytest.raises(UserError, match=r"or is another set .content hash [0-9a-f]{16}, that of the run's set is"):
         data_trained_on(data, other)
     with pytest.raises(UserError, match="nothing: no such folder"):
@@ -56,29 +62,29 @@ def test_moved_data_must_be_the_same_set(moved_run: Path, phantom: DataSet, tmp_
 
 def test_a_moved_run_is_found_where_it_is_told(run: Path, tmp_path: Path) -> None:
     made = generate(load_generator(run, device="cpu"), {"nevus": 2}, tmp_path / "made")
-    assert missing_run(made) == ""
+    assert run_problem(made) == ""
     lost = {**made.description, "generator": {**made.description["generator"], "run": str(tmp_path / "gone")}}
     write_json(made.folder / "dataset.json", lost)
     moved = open_data_set(made.folder)
     assert generator_of(moved) is None
-    assert "gone); if it was moved, name it with `run` DIR" in missing_run(moved)
+    assert "gone); if it was moved, name it with `run` DIR" in run_problem(moved)
     with pytest.raises(UserError, match="name it with `run` DIR"):
         space_behind(moved)
-    found = with_run(moved, run)
+    found = set_with_run(moved, run)
     assert discriminator_of(found) is not None
     assert space_behind(found).generator.checkpoint.hash == made.description["generator"]["checkpoint"]
-    assert with_run(moved, None) is moved
+    assert set_with_run(moved, None) is moved
 
 
 def test_a_run_that_made_something_else_is_refused(run: Path, phantom: DataSet, tmp_path: Path) -> None:
     origin = {"run": "x", "checkpoint": "0" * 64, "images_shown": 7}
     stranger = DataSet(tmp_path, phantom.table, {"synthetic": True, "generator": origin})
     with pytest.raises(UserError, match=r"holds no checkpoint that made .* \(0{16} after 7 images\)"):
-        with_run(stranger, run)
+        set_with_run(stranger, run)
     with pytest.raises(UserError, match="not a run folder"):
-        with_run(stranger, tmp_path)
+        set_with_run(stranger, tmp_path)
     with pytest.raises(UserError, match="does not say which checkpoint made it"):
-        with_run(DataSet(tmp_path, phantom.table, {"synthetic": True}), run)
+        set_with_run(DataSet(tmp_path, phantom.table, {"synthetic": True}), run)
 
 
 def test_the_real_set_is_asked_for_where_it_cannot_be_found(moved_run: Path, phantom: DataSet, tmp_path: Path) -> None:
@@ -91,7 +97,7 @@ def test_the_real_set_is_asked_for_where_it_cannot_be_found(moved_run: Path, pha
         ({"run": str(moved_run)}, r"the set it was trained on is not at hand \(.*gone\)"),
     ):
         with pytest.raises(UserError, match=f"{reason}; name the real set with `against` DIR"):
-            trained_on(made_by(generator))
+            training_folder(made_by(generator))
 
 
 def test_without_held_out_images_there_is_no_gate_and_no_traceback(phantom: DataSet, tmp_path: Path) -> None:

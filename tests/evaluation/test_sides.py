@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet, write_data_set
 from dermsynth.evaluation.sides import Side, implausible_distances, remarks, shared_images
 from dermsynth.evaluation.subgroups import groups, values_of_one_side
@@ -39,7 +39,7 @@ def folder(path: Path, images: list[Pixels], suffix: str = "png", **columns: obj
 
 def told(synthetic: DataSet, real: DataSet, decoding: Decoding = SQUARE, trained: bool = True) -> dict[str, str]:
     sides = [
-        Side(rows, np.asarray(decoded(rows, decoding, jobs=1)), name)
+        Side(rows, np.asarray(decode_images(rows, decoding, jobs=1)), name)
         for rows, name in ((synthetic, "synthetic"), (real, "real"))
     ]
     found = remarks(*sides, decoding, trained)

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.explore.explorer import Explorer, Move, gate_of
@@ -18,9 +18,9 @@ from dermsynth.latents.directions import (
     rename_direction,
     write_directions,
 )
-from dermsynth.latents.edits import moved
+from dermsynth.latents.edits import move_points
 from dermsynth.latents.space import Space, space_of
-from dermsynth.models.sampler import images_of
+from dermsynth.models.sampler import sample_images
 from dermsynth.sampling.generator import class_seed, load_generator
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
@@ -52,7 +52,7 @@ def of(space: Space, seed: int, *steps: tuple[str, float], truncation: float | N
 def test_without_a_step_it_is_what_generate_makes(explorer: Explorer, space: Space) -> None:
     for truncation in (None, 0.5):
         shown = explorer.pair(of(space, 7, truncation=truncation))
-        made = images_of(space.generator.model, [class_seed(1, 7)], [1], truncation)[0]
+        made = sample_images(space.generator.model, [class_seed(1, 7)], [1], truncation)[0]
         assert (shown.before == made.transpose(1, 2, 0)).all()
         assert (shown.after == shown.before).all()
 
@@ -62,7 +62,7 @@ def test_steps_along_several_directions_add_up(
 ) -> None:
     """Of which one moves two layers only."""
     shown = explorer.pair(of(space, 3, ("pca0", 2.0), ("pca1", -1.5)))
-    point = moved(space, space.points([3], [1], None), directions["pca0"], 2.0)
+    point = move_points(space, space.points([3], [1], None), directions["pca0"], 2.0)
     spread = np.repeat(point[:, None], space.layers, axis=1)
     spread[:, :2] -= np.float32(1.5 * directions["pca1"].scale) * directions["pca1"].vector
     assert (shown.after == space.images(spread, [3], [1])[0].transpose(1, 2, 0)).all()
@@ -81,7 +81,7 @@ def test_the_gate_knows_a_training_image(space: Space, phantom: DataSet) -> None
     gate, reason = gate_of(space.generator, fewest_held_out=20)
     assert gate is not None, reason
     training = phantom.select((phantom.table["split"] == "train").to_numpy())
-    near = gate.near(np.asarray(decoded(training, Decoding(16, 16)))[11])
+    near = gate.near(np.asarray(decode_images(training, Decoding(16, 16)))[11])
     assert (near.nearest, near.flagged) == (training.table["file_name"].iloc[11], True)
     shown = Explorer(space, {}, [], gate).pair(of(space, 0)).nearness
     assert shown is not None

@@ -13,7 +13,7 @@ from PIL import Image
 
 from dermsynth.latents.directions import pca_directions, write_directions
 from dermsynth.latents.space import space_of
-from dermsynth.models.sampler import images_of
+from dermsynth.models.sampler import sample_images
 from dermsynth.sampling.generator import class_seed, load_generator
 from tests.browser import checked, page_of
 from tests.warm import WAIT, free_port, start_verb, wait_for_server
@@ -94,7 +94,7 @@ def test_the_download_is_the_image_with_its_recipe(url: str, run: Path) -> None:
     answer = httpx.get(f"{url}/image.png", params=asked)
     assert "attachment" in answer.headers["content-disposition"]
     image = Image.open(io.BytesIO(answer.content))
-    made = images_of(generator.model, [class_seed(1, 9)], [1], None)[0].transpose(1, 2, 0)
+    made = sample_images(generator.model, [class_seed(1, 9)], [1], None)[0].transpose(1, 2, 0)
     assert image.tobytes() == made.tobytes()
     assert "trainedAlgorithmicMedia" in str(image.info)
     moved = httpx.get(f"{url}/image.png", params={**asked, "step": ["pca1:-2", "pca0:0"]}).content

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from dermsynth.backbones.extractors import load_extractor
-from dermsynth.data.dataset import DataSet, amended, open_data_set, read_table, write_data_set, write_table
+from dermsynth.data.dataset import DataSet, add_columns, open_data_set, read_table, write_data_set, write_table
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.export.huggingface import copies_said, export, markdown_text
@@ -27,7 +27,7 @@ def synthetic(run: Path, tmp_path: Path) -> DataSet:
 def flagged(data_set: DataSet, count: int) -> DataSet:
     flags = np.array(["true"] * count + ["false"] * (len(data_set.table) - count))
     gate = {"flagged": count, "of": len(flags), "false_alarms": 0.01, "held_out": 200, "training": 900}
-    return amended(data_set, {"copy_flag": flags}, {"copy_gate": gate})
+    return add_columns(data_set, {"copy_flag": flags}, {"copy_gate": gate})
 
 
 def test_flagged_images_stay_behind_and_the_card_counts_them(synthetic: DataSet, tmp_path: Path) -> None:

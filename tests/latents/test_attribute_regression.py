@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from dermsynth.artefacts.classifier import Pooled
-from dermsynth.data.cache import Decoding, decoded
-from dermsynth.data.dataset import DataSet, amended
+from dermsynth.data.cache import Decoding, decode_images
+from dermsynth.data.dataset import DataSet, add_columns
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.latents.attributes import fit_regressor, scorer
@@ -16,10 +16,10 @@ from dermsynth.latents.attributes import fit_regressor, scorer
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
     made = write_phantom(tmp_path_factory.mktemp("regressor") / "set", 80, PhantomSettings(48, 64), jobs=1)
-    brightness = np.asarray(decoded(made, Decoding(48, 64))).mean(axis=(1, 2, 3))
+    brightness = np.asarray(decode_images(made, Decoding(48, 64))).mean(axis=(1, 2, 3))
     lots = np.random.default_rng(0).normal(size=80)
     columns = {"brightness": brightness.round(2).astype(str), "lot": lots.round(3).astype(str)}
-    return amended(made, {**columns, "one": np.full(80, "1"), "few": np.array(["2"] * 9 + [""] * 71)}, {})
+    return add_columns(made, {**columns, "one": np.full(80, "1"), "few": np.array(["2"] * 9 + [""] * 71)}, {})
 
 
 def test_what_an_image_shows_is_regressed_and_lots_are_not(drawn: DataSet, backbone: str) -> None:
@@ -30,7 +30,7 @@ def test_what_an_image_shows_is_regressed_and_lots_are_not(drawn: DataSet, backb
 
 def test_it_scores_images_of_any_size(drawn: DataSet, backbone: str) -> None:
     found = scorer(f"column={drawn.folder}:brightness", backbone)
-    images = np.asarray(decoded(drawn, Decoding(24, 32)))
+    images = np.asarray(decode_images(drawn, Decoding(24, 32)))
     scores = found.score(images)
     assert np.corrcoef(scores, images.mean(axis=(1, 2, 3)))[0, 1] > 0.8
     assert 0.2 < found.shows(images).mean() < 0.8, "the threshold is the median"

@@ -24,10 +24,10 @@ from dermsynth.latents.directions import (
     write_directions,
 )
 from dermsynth.latents.discovery import directions
-from dermsynth.latents.edits import edit, moved
+from dermsynth.latents.edits import edit, move_points
 from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Space, space_of
-from dermsynth.models.sampler import images_of
+from dermsynth.models.sampler import sample_images
 from dermsynth.sampling.generator import class_seed, load_generator
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
@@ -137,7 +137,9 @@ def test_style_weights_are_those_that_each_layer_uses(space: Space) -> None:
 
 def test_points_give_the_images_that_generate_makes(space: Space) -> None:
     labels, seeds = [0, 1, 1], [5, 6, 7]
-    direct = images_of(space.generator.model, [class_seed(n, s) for n, s in zip(labels, seeds, strict=True)], labels)
+    direct = sample_images(
+        space.generator.model, [class_seed(n, s) for n, s in zip(labels, seeds, strict=True)], labels
+    )
     assert (space.images(space.points(seeds, labels, None), seeds, labels) == direct).all()
 
 
@@ -172,10 +174,10 @@ def test_files_keep_everything_and_know_their_run(space: Space, tmp_path: Path) 
 def test_moves_go_as_far_as_they_say(space: Space) -> None:
     points = space.points(range(4), [0] * 4, None)
     direction = pca_directions(points, 1)[0]
-    there = moved(space, points, direction, np.array([1.0, -2.0, 0.0, 0.5]))
+    there = move_points(space, points, direction, np.array([1.0, -2.0, 0.0, 0.5]))
     along = (there - points) @ direction.vector
     assert along == pytest.approx(np.array([1.0, -2.0, 0.0, 0.5]) * direction.scale, rel=1e-4)
-    some = moved(space, points, replace(direction, layers=(1, 2)), 1.0)
+    some = move_points(space, points, replace(direction, layers=(1, 2)), 1.0)
     assert some.shape == (4, space.layers, space.width)
     assert (some[:, 0] == points).all()
     assert (some[:, 1] != points).any()

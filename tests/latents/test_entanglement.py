@@ -15,7 +15,7 @@ from dermsynth.images import read_image
 from dermsynth.io import read_json
 from dermsynth.latents.attributes import scorer
 from dermsynth.latents.directions import Direction, sefa_directions, write_directions
-from dermsynth.latents.entanglement import EntanglementRow, Figure, Observers, entanglement, figure, ranked
+from dermsynth.latents.entanglement import EntanglementRow, Figure, Observers, entanglement, figure, rank_directions
 from dermsynth.latents.space import Space, space_of
 from dermsynth.sampling.generator import load_generator
 
@@ -70,7 +70,7 @@ def test_the_ranking_is_by_what_stays_of_the_lesion() -> None:
         row("b", -2, 0.7, 0.9),
         row("c", -3, 0.3, 0.99),
     ]
-    found = ranked(rows)
+    found = rank_directions(rows)
     assert [(one.direction, one.step) for one in found] == [("b", -2), ("a", -1), ("c", -3)]
     assert [one.enough for one in found] == [True, True, False]
 

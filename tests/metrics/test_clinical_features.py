@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.color import rgb2hsv, rgb2lab
 from skimage.metrics import structural_similarity
 
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.masks import read_mask
 from dermsynth.data.tables import read_table
@@ -20,10 +20,10 @@ from dermsynth.images import read_image
 from dermsynth.metrics.clinical_features import (
     NAMES,
     appearance,
-    appearance_found,
     asymmetry,
     border_irregularity,
     colour_count,
+    measure_appearance,
 )
 from dermsynth.metrics.colour import colour_histograms, histogram_wasserstein, jensen_shannon
 from dermsynth.metrics.structural import dihedral_transforms, mean_ssim, multi_scale_ssim
@@ -185,16 +185,16 @@ def test_skin_tones_have_names(angle: float, name: str) -> None:
 def test_what_cannot_be_measured_has_no_features() -> None:
     for lesion in (np.zeros((96, 96), bool), np.ones((96, 96), bool)):
         assert appearance(drawn(lesion), lesion) is None
-    assert np.isnan(appearance_found(np.full((3, 64, 64), 200, np.uint8))).all()
+    assert np.isnan(measure_appearance(np.full((3, 64, 64), 200, np.uint8))).all()
     image = cv2.GaussianBlur(drawn(disc()), (0, 0), 1.5)
-    found, known = appearance_found(image.transpose(2, 0, 1)), appearance(image, disc())
+    found, known = measure_appearance(image.transpose(2, 0, 1)), appearance(image, disc())
     assert known is not None
     assert found == pytest.approx([getattr(known, name) for name in NAMES], abs=0.1, rel=0.15)
 
 
 def test_features_of_the_phantom_are_finite(phantom: DataSet) -> None:
-    images = decoded(phantom, Decoding(32, 32))
-    found = np.array([appearance_found(image) for image in images])
+    images = decode_images(phantom, Decoding(32, 32))
+    found = np.array([measure_appearance(image) for image in images])
     assert np.isfinite(found).all(axis=1).mean() > 0.8
     assert (np.isfinite(found).all(axis=1) | np.isnan(found).all(axis=1)).all()
 

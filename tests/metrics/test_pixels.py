@@ -11,7 +11,7 @@ from dermsynth.backbones.extractors import load_extractor
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copy_detection import VIEWS, CopyGate, view_vectors
 from dermsynth.images import require_pixels
-from dermsynth.metrics.clinical_features import appearance, appearance_found
+from dermsynth.metrics.clinical_features import appearance, measure_appearance
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.metrics.estimate import Sides
 from dermsynth.metrics.pairs import pairs_between
@@ -19,13 +19,13 @@ from dermsynth.metrics.pyramids import swd_between
 from dermsynth.metrics.similar_images import least_squared_error, luma, most_similar, nearest_hash
 from dermsynth.metrics.sliced_wasserstein import descriptors, sliced_wasserstein
 from dermsynth.metrics.structural import mean_ssim, multi_scale_ssim
-from dermsynth.utility.classifier import normalised
+from dermsynth.utility.classifier import normalise
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (60, 3, 32, 32)).astype(np.uint8)
 LESION = np.hypot(*(np.indices((32, 32)) - 16)) < 8
 MEASURES: dict[str, Callable[[Any], object]] = {
     "extractor": load_extractor("embedded"),
-    "classifier": normalised,
+    "classifier": normalise,
     "sliced Wasserstein": lambda x: sliced_wasserstein(x, x),
     "descriptors": lambda x: descriptors(x, 0),
     "SWD": lambda x: swd_between(Sides(x, PIXELS), 100),
@@ -42,7 +42,7 @@ MEASURES: dict[str, Callable[[Any], object]] = {
     "views": lambda x: view_vectors(x, VIEWS[0]),
     "gate": lambda x: CopyGate.fit_planes(np.concatenate([x, x]), np.concatenate([x, x])),
     "named features": lambda x: appearance(x[0].transpose(1, 2, 0), LESION),
-    "named features, found": lambda x: appearance_found(x[0]),
+    "named features, found": lambda x: measure_appearance(x[0]),
 }
 
 

@@ -6,7 +6,7 @@ import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import logistic_fake, logistic_real
 
@@ -49,7 +49,7 @@ class DenseGAN(Model):
 
     @torch.no_grad()
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
-        return self._images(resampled(noise[0], truncation), condition.label)
+        return self._images(truncate_latent(noise[0], truncation), condition.label)
 
     def _images(self, z: Tensor, label: Tensor) -> Tensor:
         return self.generator(torch.cat([z, label], dim=1)).reshape(-1, 3, self.shape.height, self.shape.width)

@@ -13,7 +13,7 @@ from dermsynth.models.base import Batch, DomainImages, Model, Progress
 from dermsynth.models.inputs import Conditions
 from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.models.registry import FAMILIES, family
-from dermsynth.models.sampler import images_of
+from dermsynth.models.sampler import sample_images
 from dermsynth.rng import Draws, seed_of
 from dermsynth.training import checkpoints
 from dermsynth.training.loop import train
@@ -81,7 +81,7 @@ def test_trains_and_samples(name: str, size: str, classes: int) -> None:
     updater = steps(model, 0, 2)
     assert all(torch.isfinite(torch.tensor(v)) for v in updater.losses().values())
     target = model.targets()[0]
-    images = images_of(model, [1, 2, 3], [target] * 3, inputs=inputs(model, 3))
+    images = sample_images(model, [1, 2, 3], [target] * 3, inputs=inputs(model, 3))
     assert images.shape == (3, 3, model.shape.height, model.shape.width)
     assert images.std() > 0
 
@@ -129,7 +129,7 @@ def test_a_sample_depends_on_seed_and_label_alone(name: str) -> None:
     labels = [targets[s % len(targets)] for s in seeds]
 
     def made(chosen: list[int], wanted: list[int]) -> np.ndarray:
-        return images_of(model, chosen, wanted, inputs=None if given is None else given.at(np.array(chosen)))
+        return sample_images(model, chosen, wanted, inputs=None if given is None else given.at(np.array(chosen)))
 
     together = made(seeds, labels)
     for index in (0, 7, 17, 33):

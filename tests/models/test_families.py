@@ -22,7 +22,7 @@ from dermsynth.models import (
     r3gan,
     residual_translation,
 )
-from dermsynth.models.base import Condition, Progress, resampled
+from dermsynth.models.base import Condition, Progress, truncate_latent
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import FAMILIES, family
 from dermsynth.rng import Draws
@@ -162,11 +162,11 @@ def test_truncation_gives_the_distribution_of_drawing_again() -> None:
     while (literal.abs() > threshold).any():
         again = torch.randn(20_000, generator=generator)
         literal = torch.where(literal.abs() > threshold, again, literal)
-    ours = resampled(z, threshold)
+    ours = truncate_latent(z, threshold)
     assert ours.abs().max() <= threshold
     assert scipy.stats.ks_2samp(ours.numpy(), literal.numpy()).pvalue > 0.01
     assert (ours.argsort() == z.argsort()).float().mean() > 0.99
-    assert resampled(z, None) is z
+    assert truncate_latent(z, None) is z
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch
 
 from dermsynth.models.base import Progress
 from dermsynth.models.mean_latent import Centre, mean_w
-from dermsynth.models.sampler import images_of, to_bytes
+from dermsynth.models.sampler import sample_images, to_bytes
 from dermsynth.models.stylegan2_ada import StyleGAN2ADA
 from dermsynth.models.stylegan2_networks import Mapping
 from dermsynth.training.optimisation import Updater
@@ -55,16 +55,16 @@ def test_without_spread_the_image_is_that_of_the_mean_w_after_a_few_steps(classe
 
 def test_for_psi_one_the_image_is_that_without_truncation() -> None:
     model = _trained(2)
-    assert (images_of(model, range(5), [1] * 5, 1.0) == images_of(model, range(5), [1] * 5)).all()
+    assert (sample_images(model, range(5), [1] * 5, 1.0) == sample_images(model, range(5), [1] * 5)).all()
 
 
 def test_the_centre_does_not_depend_on_what_else_is_asked_for() -> None:
     model = _trained(3, 1)
-    alone = images_of(model, [4], [2], 0.3)
+    alone = sample_images(model, [4], [2], 0.3)
     again = copy.deepcopy(model)
-    many = images_of(again, range(20), [i % 3 for i in range(20)][::-1], 0.3)
-    assert (images_of(again, [4], [2], 0.3) == alone).all()
-    assert (images_of(model, range(20), [i % 3 for i in range(20)][::-1], 0.3) == many).all()
+    many = sample_images(again, range(20), [i % 3 for i in range(20)][::-1], 0.3)
+    assert (sample_images(again, [4], [2], 0.3) == alone).all()
+    assert (sample_images(model, range(20), [i % 3 for i in range(20)][::-1], 0.3) == many).all()
 
 
 def test_the_centre_follows_the_weights_however_they_change() -> None:
@@ -88,5 +88,5 @@ def test_a_checkpoint_of_an_earlier_version_gives_the_right_centre() -> None:
         earlier[f"{place}.mean_w"] = torch.full((2, 8), 9.0)
     loaded = make("stylegan2-ada", "16", 2)
     loaded.load_state_dict(earlier)
-    assert (images_of(loaded, range(3), [0, 1, 0], 0.0) == images_of(model, range(3), [0, 1, 0], 0.0)).all()
+    assert (sample_images(loaded, range(3), [0, 1, 0], 0.0) == sample_images(model, range(3), [0, 1, 0], 0.0)).all()
     assert all(torch.equal(value, earlier[key]) for key, value in loaded.state_dict().items())

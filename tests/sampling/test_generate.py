@@ -127,10 +127,10 @@ def test_labels_that_are_no_file_names_neither_collide_nor_climb() -> None:
 
 def test_truncation_to_nothing_gives_the_mean_image_of_the_class(run: Path, tmp_path: Path) -> None:
     """At psi 0 images of a class differ by noise alone; at 1 they differ more."""
-    from dermsynth.models.sampler import images_of
+    from dermsynth.models.sampler import sample_images
 
     model = load_generator(run, device="cpu").model
-    spread = [images_of(model, range(16), [0] * 16, psi).astype(float).std(axis=0).mean() for psi in (0.0, 1.0)]
+    spread = [sample_images(model, range(16), [0] * 16, psi).astype(float).std(axis=0).mean() for psi in (0.0, 1.0)]
     assert spread[0] < spread[1]
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from dermsynth.errors import UserError
-from dermsynth.models.sampler import images_of
+from dermsynth.models.sampler import sample_images
 from dermsynth.sampling.interpolate import spherical, walk
 from tests.models.test_contract import make
 
@@ -31,7 +31,7 @@ def test_a_walk_leads_from_one_seeds_image_to_the_others_latent(name: str) -> No
     model = make(name, classes=0)
     strip = walk(model, (3, 9), 33)
     assert strip.shape == (33, 3, 32, 32)
-    assert np.abs(strip[0].astype(int) - images_of(model, [3], [0])[0]).max() <= 1
+    assert np.abs(strip[0].astype(int) - sample_images(model, [3], [0])[0]).max() <= 1
     steps = [np.abs(a.astype(int) - b).mean() for a, b in itertools.pairwise(strip)]
     assert max(steps) < np.abs(strip[0].astype(int) - strip[-1]).mean() + 1e-9
 

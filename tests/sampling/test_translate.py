@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet, write_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
@@ -48,7 +48,7 @@ def test_translations_say_where_they_come_from_and_what_changed_outside(
     assert result.synthetic
     first = result.table.iloc[0]
     index = list(sources.table["file_name"]).index(first["source_image"])
-    before = decoded(sources, Decoding(32, 32))[index].astype(int)
+    before = decode_images(sources, Decoding(32, 32))[index].astype(int)
     after = read_image(result.folder / first["file_name"]).transpose(2, 0, 1).astype(int)
     mask = read_image(Path(first["source_mask"])).max(axis=2) > 127
     mask = np.repeat(np.repeat(mask, 2, axis=0), 2, axis=1)  # the phantom has 16 pixels, the run 32
@@ -174,7 +174,7 @@ def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: P
     other = write_phantom(tmp_path / "other", 60, PhantomSettings(32, 32), seed=5, jobs=1)
     assert not write_gallery(runs, tmp_path / "others", [other])[1]
     drawn = (read_image(tmp_path / "others" / "cyclegan.jpg")[:32, :32], pictures["cyclegan.jpg"][:32, :32])
-    first = decoded(other.select(other.labels == "melanoma"), Decoding(32, 32)).transpose(0, 2, 3, 1).astype(int)
+    first = decode_images(other.select(other.labels == "melanoma"), Decoding(32, 32)).transpose(0, 2, 3, 1).astype(int)
     errors = [np.abs(first - one.astype(int)).mean(axis=(1, 2, 3)).min() for one in drawn]
     assert errors[0] < 0.6 * errors[1], f"the other set's image, but for compression; not those trained on: {errors}"
     assert "from another set than the training images" in (tmp_path / "others" / "README.md").read_text()

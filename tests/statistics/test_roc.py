@@ -10,7 +10,7 @@ from scipy.special import expit
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from dermsynth.statistics.roc import (
-    at_prevalence,
+    adjust_to_prevalence,
     auc,
     auc_interval,
     balanced_accuracy,
@@ -128,9 +128,9 @@ def test_probabilities_of_balanced_training_are_moved_to_the_share_that_is_met()
     x = random.normal(truth * 1.5)
     balanced = expit(1.5 * x - 1.5**2 / 2)  # the posterior where both classes are equally frequent
     assert calibration(truth, balanced)[0] > 0.1
-    assert calibration(truth, at_prevalence(balanced, 0.1))[0] < 0.01
-    assert at_prevalence(balanced, 0.5) == pytest.approx(balanced)
-    assert np.isfinite(at_prevalence(np.array([0.0, 1.0]), 0.2)).all()
+    assert calibration(truth, adjust_to_prevalence(balanced, 0.1))[0] < 0.01
+    assert adjust_to_prevalence(balanced, 0.5) == pytest.approx(balanced)
+    assert np.isfinite(adjust_to_prevalence(np.array([0.0, 1.0]), 0.2)).all()
 
 
 def test_the_bootstrap_never_loses_a_side_and_agrees_with_delong() -> None:

@@ -23,11 +23,11 @@ from dermsynth.models.layers.shapes import Shape
 from dermsynth.training import checkpoints
 from dermsynth.training.benchmark import measure
 from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
-from dermsynth.training.config import RunConfig, TrainingSettings, read_config, validated
+from dermsynth.training.config import RunConfig, TrainingSettings, read_config, validate
 from dermsynth.training.health import Alarms, spread
 from dermsynth.training.loop import Interrupted, Trainer, train
 from dermsynth.training.optimisation import TrainingStopped
-from dermsynth.training.snapshot import Glimpse, Watcher
+from dermsynth.training.snapshot import Snapshot, Watcher
 from tests.conftest import tiny_config
 from tests.warm import Warm, start, start_verb
 
@@ -106,7 +106,7 @@ def test_callbacks_hear_of_steps_log_lines_and_measurements(phantom: DataSet, tm
 
 
 def test_the_best_checkpoint_is_chosen_by_the_figure_that_is_named(phantom: DataSet, tmp_path: Path) -> None:
-    def figures(glimpse: Glimpse) -> dict[str, float]:
+    def figures(glimpse: Snapshot) -> dict[str, float]:
         return {"rises": float(glimpse.images_shown), "falls": float(-glimpse.images_shown)}
 
     config, chosen = tiny_config(phantom, images=32, recipe="dcgan", snapshot=16)
@@ -297,7 +297,7 @@ def test_batches_of_any_size_are_a_clear_line_or_work(phantom: DataSet, tmp_path
         config, chosen = tiny_config(phantom, images=images, recipe="dcgan", batch=batch)
         assert train(tmp_path / str(batch), config, chosen, device="cpu").images == batch
     with pytest.raises(UserError, match="batch = 0: input should be greater than or equal to 1"):
-        validated(TrainingSettings, {"images": 1, "batch": 0}, "train")
+        validate(TrainingSettings, {"images": 1, "batch": 0}, "train")
 
 
 def test_whole_batches_refuse_pieces_of_a_batch(phantom: DataSet, tmp_path: Path) -> None:
@@ -348,9 +348,9 @@ def test_settings_name_the_field_the_value_and_what_is_allowed() -> None:
     with pytest.raises(
         UserError, match=r"train: precision = 'float8': input should be 'float32', 'bfloat16' or 'float16'"
     ):
-        validated(TrainingSettings, {"images": 1, "precision": "float8"}, "train")
+        validate(TrainingSettings, {"images": 1, "precision": "float8"}, "train")
     with pytest.raises(UserError, match=r"unknown option 'lerning_rate'; there are: .*batch"):
-        validated(TrainingSettings, {"images": 1, "lerning_rate": 1}, "train")
+        validate(TrainingSettings, {"images": 1, "lerning_rate": 1}, "train")
 
 
 def test_the_configuration_comes_back_complete(run: Path, phantom: DataSet) -> None:

@@ -8,7 +8,15 @@ import torch
 
 from dermsynth.errors import UserError
 from dermsynth.statistics.roc import auc
-from dermsynth.utility.classifier import Classifier, Examples, Training, classical, mirrored, normalised, trained
+from dermsynth.utility.classifier import (
+    Classifier,
+    Examples,
+    Training,
+    classical_augmentation,
+    normalise,
+    random_dihedral,
+    train_classifier,
+)
 
 
 def examples(n: int, seed: int, signal: float = 60) -> Examples:
@@ -21,19 +29,21 @@ def examples(n: int, seed: int, signal: float = 60) -> Examples:
 
 def test_a_visible_difference_is_learnt_and_the_same_seed_gives_the_same_scores() -> None:
     training = Training(images=1600, batch=16, learning_rate=0.003)
-    model, said = trained(examples(200, 0), examples(80, 1), training, mirrored, seed=0)
+    model, said = train_classifier(examples(200, 0), examples(80, 1), training, random_dihedral, seed=0)
     test = examples(150, 2)
     assert auc(test.truth, model.probabilities(test.images)) > 0.9
     assert said.validation_auc > 0.9
-    again, _ = trained(examples(200, 0), examples(80, 1), training, mirrored, seed=0)
+    again, _ = train_classifier(examples(200, 0), examples(80, 1), training, random_dihedral, seed=0)
     np.testing.assert_array_equal(again.probabilities(test.images), model.probabilities(test.images))
-    other, _ = trained(examples(200, 0), examples(80, 1), training, mirrored, seed=1)
+    other, _ = train_classifier(examples(200, 0), examples(80, 1), training, random_dihedral, seed=1)
     assert not np.array_equal(other.probabilities(test.images), model.probabilities(test.images))
 
 
 def test_labels_drawn_by_lot_teach_nothing() -> None:
     shown, test = examples(200, 3, signal=0), examples(400, 4, signal=0)
-    model, _ = trained(shown, examples(80, 5, signal=0), Training(images=800, batch=16), mirrored, seed=0)
+    model, _ = train_classifier(
+        shown, examples(80, 5, signal=0), Training(images=800, batch=16), random_dihedral, seed=0
+    )
     assert 0.38 < auc(test.truth, model.probabilities(test.images)) < 0.62
 
 
@@ -48,19 +58,19 @@ def test_classes_are_drawn_equally_often_and_weights_count_within_them() -> None
 
 def test_augmentation_changes_images_and_keeps_their_kind() -> None:
     images = np.random.default_rng(0).integers(0, 256, (16, 3, 12, 12)).astype(np.uint8)
-    turned = mirrored(images, np.random.default_rng(1))
+    turned = random_dihedral(images, np.random.default_rng(1))
     assert all(np.array_equal(np.sort(a.ravel()), np.sort(b.ravel())) for a, b in zip(images, turned, strict=True))
-    assert len({t.tobytes() for t in mirrored(images[:1].repeat(64, axis=0), np.random.default_rng(2))}) == 8
-    wide = mirrored(images[..., :8], np.random.default_rng(3))
+    assert len({t.tobytes() for t in random_dihedral(images[:1].repeat(64, axis=0), np.random.default_rng(2))}) == 8
+    wide = random_dihedral(images[..., :8], np.random.default_rng(3))
     assert wide.shape == (16, 3, 12, 8)
-    changed = classical(images, np.random.default_rng(4))
+    changed = classical_augmentation(images, np.random.default_rng(4))
     assert changed.shape == images.shape
     assert changed.dtype == np.uint8
     assert not np.array_equal(changed, turned)
 
 
 def test_images_are_normalised_like_imagenets() -> None:
-    white = normalised(np.full((1, 3, 2, 2), 255, np.uint8))
+    white = normalise(np.full((1, 3, 2, 2), 255, np.uint8))
     torch.testing.assert_close(white[0, :, 0, 0], torch.tensor([2.2489, 2.4286, 2.6400]), rtol=1e-4, atol=1e-4)
 
 

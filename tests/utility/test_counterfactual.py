@@ -16,7 +16,7 @@ from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.io import write_json
 from dermsynth.utility.classifier import Classifier, Training, write_classifier
-from dermsynth.utility.counterfactual import counterfactual, judged, paired_rows
+from dermsynth.utility.counterfactual import compare_predictions, counterfactual, paired_rows
 from dermsynth.utility.experiment import table_hash
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -73,11 +73,11 @@ def dark(tmp_path: Path) -> Path:
 
 def test_a_frame_makes_a_classifier_of_darkness_more_sure(pair: tuple[DataSet, DataSet], dark: Path) -> None:
     real, framed = pair
-    found = judged(real, framed, dark, "all")
+    found = compare_predictions(real, framed, dark, "all")
     assert found.label == "melanoma"
     assert found.images == real.count("melanoma") + real.count("nevus")
     assert min(found.mean_change.model_dump().values()) > 0
-    assert judged(real, framed, dark, "all", threshold=0.0).switched.share == 0
+    assert compare_predictions(real, framed, dark, "all", threshold=0.0).switched.share == 0
 
 
 def test_of_its_own_set_only_the_test_split_is_judged(pair: tuple[DataSet, DataSet], dark: Path) -> None:
@@ -85,12 +85,12 @@ def test_of_its_own_set_only_the_test_split_is_judged(pair: tuple[DataSet, DataS
     test = real.select((real.table["split"] == "test").to_numpy() & np.isin(real.labels, ["melanoma", "nevus"]))
     settings = {"positive": "melanoma", "negative": ["nevus"], "real": {"content_hash": real.content_hash}}
     write_json(dark / "utility.json", {"settings": {**settings, "tests": [{"rows": table_hash(test)}]}})
-    assert judged(real, framed, dark).images == len(test.table)
+    assert compare_predictions(real, framed, dark).images == len(test.table)
     with pytest.raises(UserError, match="`split` train: the classifier was trained on this set"):
-        judged(real, framed, dark, "train")
+        compare_predictions(real, framed, dark, "train")
     write_json(dark / "utility.json", {"settings": {**settings, "tests": [{"rows": "other"}]}})
     with pytest.raises(UserError, match="divided or labelled in another way"):
-        judged(real, framed, dark)
+        compare_predictions(real, framed, dark)
 
 
 def test_pairs_are_brought_into_one_order(pair: tuple[DataSet, DataSet]) -> None:

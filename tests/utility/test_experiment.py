@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dermsynth.cli import utility as verb
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
-from dermsynth.data.manifest import recorded_now
+from dermsynth.data.manifest import update_record
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import usefulness_of
@@ -22,8 +22,8 @@ from dermsynth.report.utility_report import write_utility_report
 from dermsynth.statistics.roc import auc
 from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed, parse_arms
 from dermsynth.utility.classifier import Training, load_extractor
-from dermsynth.utility.datasets import gathered
-from dermsynth.utility.experiment import Plan, _scores_path, carry_out, read_result
+from dermsynth.utility.datasets import collect_material
+from dermsynth.utility.experiment import Plan, _scores_path, read_result, run_experiment
 from dermsynth.utility.material import Classes, HeldOut, Stratum
 from dermsynth.utility.metrics import ArmScores, arm_figures, comparisons, paired_difference
 from dermsynth.utility.verdict import verdict, worth
@@ -85,7 +85,7 @@ def test_arms_are_named_and_wrong_names_are_refused() -> None:
 
 
 def test_every_arm_sees_what_its_name_says(real: DataSet, synthetic: DataSet) -> None:
-    material = gathered(real, synthetic, CLASSES)
+    material = collect_material(real, synthetic, CLASSES)
     count = len(material.training.table)
     assert count == 24 + 40
     for arm, made in ((REAL, 0), (SYNTHETIC, 120), (mixed(0.5), 32), (mixed(1), 64)):
@@ -101,7 +101,7 @@ def test_every_arm_sees_what_its_name_says(real: DataSet, synthetic: DataSet) ->
 
 
 def test_test_images_were_seen_by_nobody(real: DataSet, synthetic: DataSet) -> None:
-    material = gathered(real, synthetic, CLASSES)
+    material = collect_material(real, synthetic, CLASSES)
     parts = [material.training.table, material.tests[0].rows.table]
     assert not {*parts[0]["file_name"]} & {*parts[1]["file_name"]}
     assert {*parts[1]["split"]} == {"test"}
@@ -113,35 +113,35 @@ def described(data_set: DataSet, **generator: object) -> DataSet:
 
 def test_generators_that_may_have_seen_test_images_are_refused(real: DataSet, synthetic: DataSet) -> None:
     with pytest.raises(UserError, match="trained on another set"):
-        gathered(real, described(synthetic, data_hash="0", split="train"), CLASSES)
+        collect_material(real, described(synthetic, data_hash="0", split="train"), CLASSES)
     with pytest.raises(UserError, match="split 'all', test images included"):
-        gathered(real, described(synthetic, data_hash=real.content_hash, split="all"), CLASSES)
+        collect_material(real, described(synthetic, data_hash=real.content_hash, split="all"), CLASSES)
     with pytest.raises(UserError, match="says nothing of its generator"):
-        gathered(real, described(synthetic), CLASSES)
+        collect_material(real, described(synthetic), CLASSES)
     with pytest.raises(UserError, match="no column split"):
-        gathered(DataSet(real.folder, real.table.drop(columns="split"), real.description), synthetic, CLASSES)
+        collect_material(DataSet(real.folder, real.table.drop(columns="split"), real.description), synthetic, CLASSES)
 
 
 def test_groups_and_classes_are_checked(real: DataSet, synthetic: DataSet) -> None:
     table = real.table.copy()
     table.loc[table["file_name"] == "images/melanoma3.png", "group"] = "melanoma0"
     with pytest.raises(UserError, match=r"group 'melanoma0': in the splits train and test"):
-        gathered(DataSet(real.folder, table, real.description), synthetic, CLASSES)
+        collect_material(DataSet(real.folder, table, real.description), synthetic, CLASSES)
     with pytest.raises(UserError, match=r"3 negative images \(wart\), at least 10"):
-        gathered(real, synthetic, Classes("melanoma", ("wart",)))
+        collect_material(real, synthetic, Classes("melanoma", ("wart",)))
     with pytest.raises(UserError, match=r"0 positive images \(mole\)"):
-        gathered(real, synthetic, Classes("mole", ("nevus",)))
+        collect_material(real, synthetic, Classes("mole", ("nevus",)))
 
 
 def test_images_made_from_test_images_are_refused(real: DataSet, synthetic: DataSet) -> None:
     known = {"data_hash": real.content_hash, "split": "train"}
     with pytest.raises(UserError, match="made from images of the split 'test'"):
-        gathered(real, described(synthetic, **known, source_split="test"), CLASSES)
+        collect_material(real, described(synthetic, **known, source_split="test"), CLASSES)
     with pytest.raises(UserError, match="made from photographs of another set"):
-        gathered(real, described(synthetic, **known, source_split="train", source_hash="0"), CLASSES)
+        collect_material(real, described(synthetic, **known, source_split="train", source_hash="0"), CLASSES)
     rows = DataSet(synthetic.folder, synthetic.table.assign(split="validation"), synthetic.description)
     with pytest.raises(UserError, match="holds images made from the splits validation"):
-        gathered(real, rows, CLASSES)
+        collect_material(real, rows, CLASSES)
 
 
 def test_a_set_divided_anew_and_foreign_first_weights_are_refused(real: DataSet, synthetic: DataSet) -> None:
@@ -153,35 +153,35 @@ def test_a_set_divided_anew_and_foreign_first_weights_are_refused(real: DataSet,
         "classes": ["melanoma", "nevus", "wart"],
     }
     made = described(synthetic, **known, rows_hash=rows)
-    gathered(real, made, CLASSES)
+    collect_material(real, made, CLASSES)
     table = real.table.copy()
     table["split"] = table["split"].replace({"validation": "test", "test": "validation"})
-    gathered(DataSet(real.folder, table, real.description), made, CLASSES)
+    collect_material(DataSet(real.folder, table, real.description), made, CLASSES)
     table.loc[table.index[:8], "split"] = ["test", "test", "train", "train"] * 2
     with pytest.raises(UserError, match="divided or labelled in another way since"):
-        gathered(DataSet(real.folder, table, real.description), made, CLASSES)
+        collect_material(DataSet(real.folder, table, real.description), made, CLASSES)
     for earlier in ({"run": "ben", "data_hash": "0", "split": "train"},
                     {"run": "ben", "data_hash": real.content_hash, "split": "all"}):  # fmt: skip
         with pytest.raises(UserError, match="began with the weights of 'ben'"):
-            gathered(real, described(synthetic, **known, earlier=[earlier]), CLASSES)
+            collect_material(real, described(synthetic, **known, earlier=[earlier]), CLASSES)
 
 
 def test_a_patient_is_in_one_split_whatever_the_label(real: DataSet, synthetic: DataSet) -> None:
     table = real.table.copy()
     table.loc[table["file_name"] == "images/wart0.png", "group"] = "melanoma3"
     with pytest.raises(UserError, match="group 'melanoma3': in the splits train and test"):
-        gathered(DataSet(real.folder, table, real.description), synthetic, CLASSES)
+        collect_material(DataSet(real.folder, table, real.description), synthetic, CLASSES)
 
 
 def test_images_without_a_group_are_groups_of_their_own(real: DataSet, synthetic: DataSet) -> None:
     table = real.table.assign(group=["" if i % 5 else str(i) for i in range(len(real.table))])
-    material = gathered(DataSet(real.folder, table, real.description), synthetic, CLASSES)
+    material = collect_material(DataSet(real.folder, table, real.description), synthetic, CLASSES)
     assert len(material.examples(Arm("fewer", real=0.25), 0).images) == 16
 
 
 def test_more_synthetic_images_than_there_are_cannot_be_shown(real: DataSet, synthetic: DataSet) -> None:
     with pytest.raises(UserError, match=r"arm 'mixed 1:2': needs 128 synthetic images, .* has 120; generate more"):
-        gathered(real, synthetic, CLASSES).examples(mixed(2), 0)
+        collect_material(real, synthetic, CLASSES).examples(mixed(2), 0)
     with pytest.raises(UserError, match="needs another label beside it"):
         Classes("melanoma", ("melanoma",))
 
@@ -190,49 +190,49 @@ def test_photographs_of_the_real_set_are_found_in_an_external_one(
     real: DataSet, synthetic: DataSet, tmp_path: Path
 ) -> None:
     other = folder(tmp_path / "other", {"melanoma": 14, "nevus": 14}, 7, {}, splits=False)
-    assert len(gathered(real, synthetic, CLASSES, [other]).tests[1].truth) == 28
+    assert len(collect_material(real, synthetic, CLASSES, [other]).tests[1].truth) == 28
     for name in ("melanoma0.png", "nevus1.png"):
         (other.folder / "images" / name).write_bytes((real.folder / "images" / name).read_bytes())
     write_data_set(other.folder, other.table, {"synthetic": False}, {"command": "test"})
     with pytest.raises(
         UserError, match=r"2 images are also in .*, for example images/melanoma0.png and images/melanoma0.png"
     ):
-        gathered(real, synthetic, CLASSES, [open_data_set(other.folder)])
-    kept = gathered(real, synthetic, CLASSES, [open_data_set(other.folder)], drop_overlap=True)
+        collect_material(real, synthetic, CLASSES, [open_data_set(other.folder)])
+    kept = collect_material(real, synthetic, CLASSES, [open_data_set(other.folder)], drop_overlap=True)
     assert len(kept.tests[1].truth) == 26
 
 
 def test_twins_of_training_images_are_not_tested_on(real: DataSet, synthetic: DataSet) -> None:
     (real.folder / "images" / "nevus3.png").write_bytes((real.folder / "images" / "nevus1.png").read_bytes())
-    recorded_now(real.folder, ["images/nevus3.png"])
+    update_record(real.folder, ["images/nevus3.png"])
     with pytest.raises(UserError, match=r"1 photographs of the split test are in the split train too, .*nevus3.png"):
-        gathered(real, synthetic, CLASSES)
+        collect_material(real, synthetic, CLASSES)
 
 
 def test_further_test_sets_are_real_and_columns_exist(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     other = folder(tmp_path / "other", {"melanoma": 14, "nevus": 14}, 7, {"synthetic": True}, splits=False)
     with pytest.raises(UserError, match=r"`test` .*: a synthetic set"):
-        gathered(real, synthetic, CLASSES, [other])
+        collect_material(real, synthetic, CLASSES, [other])
     with pytest.raises(UserError, match=r"`by` 'hare': no such column in any test set; .* file_name, label"):
-        gathered(real, synthetic, CLASSES, columns=("hare",))
+        collect_material(real, synthetic, CLASSES, columns=("hare",))
     sites = real.table.assign(site=["arm"] * 30 + ["leg"] * 103)
     rows = DataSet(real.folder, sites, real.description)
     assert {"site: arm", "site: leg"} <= {
-        part.name for part in gathered(rows, synthetic, CLASSES, columns=("site",)).tests[0].strata
+        part.name for part in collect_material(rows, synthetic, CLASSES, columns=("site",)).tests[0].strata
     }
 
 
 def test_a_rare_class_alone_may_be_synthetic(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     rare = synthetic.select(synthetic.labels == "melanoma")
-    material = gathered(real, rare, CLASSES)
+    material = collect_material(real, rare, CLASSES)
     examples = material.examples(mixed(0.5), 0)
     assert (examples.truth.sum(), (~examples.truth).sum()) == (24 + 32, 40)
     drawn = examples.draw(40_000, np.random.default_rng(0))
     assert examples.truth[drawn].mean() == pytest.approx(0.5, abs=0.02)
     with pytest.raises(UserError, match=r"arm 'synthetic': needs both labels, .* has melanoma"):
-        carry_out(material, Plan((REAL, SYNTHETIC), 1, QUICK), tmp_path / "alone")
+        run_experiment(material, Plan((REAL, SYNTHETIC), 1, QUICK), tmp_path / "alone")
     assert not (tmp_path / "alone").exists()
-    result = carry_out(material, Plan((REAL, mixed(0.5)), 1, QUICK), tmp_path / "out")
+    result = run_experiment(material, Plan((REAL, mixed(0.5)), 1, QUICK), tmp_path / "out")
     assert "trained_on_real_tested_on_synthetic" not in result.model_dump()
 
 
@@ -245,22 +245,22 @@ def test_variants_are_arms_of_their_own(real: DataSet, synthetic: DataSet, tmp_p
     for name in ("synthetic@other", "real@edited"):
         with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
             parse_arms((name,), {"edited"})
-    material = gathered(real, synthetic, CLASSES, variants={"edited": edited})
+    material = collect_material(real, synthetic, CLASSES, variants={"edited": edited})
     assert len(material.examples(arms[2], 0).images) == 80
-    result = carry_out(material, Plan(arms[:3], 1, QUICK), tmp_path / "out")
+    result = run_experiment(material, Plan(arms[:3], 1, QUICK), tmp_path / "out")
     areas = {row.arm: row.auc for row in result.figures}
     assert areas["synthetic"] > 0.8 > areas["synthetic, edited"]  # the edited images show no difference
     with pytest.raises(UserError, match="variant 'edited': missing; add `variant`"):
-        carry_out(gathered(real, synthetic, CLASSES), Plan((REAL,), 1, QUICK), tmp_path / "out")
+        run_experiment(collect_material(real, synthetic, CLASSES), Plan((REAL,), 1, QUICK), tmp_path / "out")
     with pytest.raises(UserError, match="begun with another variant edited"):
-        carry_out(
-            gathered(real, synthetic, CLASSES, variants={"edited": synthetic}),
+        run_experiment(
+            collect_material(real, synthetic, CLASSES, variants={"edited": synthetic}),
             Plan((REAL,), 1, QUICK),
             tmp_path / "out",
         )
     foreign = described(edited, data_hash="0", split="train")
     with pytest.raises(UserError, match="trained on another set"):
-        gathered(real, synthetic, CLASSES, variants={"edited": foreign})
+        collect_material(real, synthetic, CLASSES, variants={"edited": foreign})
 
 
 def test_edited_copies_of_the_real_set_take_its_place(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
@@ -274,22 +274,22 @@ def test_edited_copies_of_the_real_set_take_its_place(real: DataSet, synthetic: 
     assert parse_arms((), copies=("grey",))[-1] == arms[1]
     with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
         parse_arms(("synthetic@grey",), copies=("grey",))
-    material = gathered(real, synthetic, CLASSES, variants={"grey": grey})
+    material = collect_material(real, synthetic, CLASSES, variants={"grey": grey})
     examples, original = material.examples(arms[1], 0), material.examples(REAL, 0)
     assert (len(examples.images), len(original.images)) == (63, 64)
     assert (examples.truth == original.truth[1:]).all()
     assert (examples.images[:, 1:] == original.images[1:, 1:]).all(), "the same images but for their red"
     assert (examples.images[examples.truth, 0] != original.images[1:][examples.truth, 0]).any()
-    result = carry_out(material, Plan(arms, 1, QUICK), tmp_path / "out")
+    result = run_experiment(material, Plan(arms, 1, QUICK), tmp_path / "out")
     areas = {row.arm: row.auc for row in result.figures}
     assert areas["real"] > 0.8 > areas["real, grey"]
     assert read_json(tmp_path / "out" / "settings.json")["variants"]["grey"]["images"] == 63
 
 
 def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
-    material = gathered(real, synthetic, CLASSES)
+    material = collect_material(real, synthetic, CLASSES)
     plan = Plan((REAL, SYNTHETIC, mixed(1), Arm("real, 25% of the images", real=0.25)), 2, QUICK)
-    first = carry_out(material, plan, tmp_path / "out")
+    first = run_experiment(material, plan, tmp_path / "out")
     assert len(list((tmp_path / "out" / "scores").glob("*.csv"))) == 8
     assert read_result(tmp_path / "out") == first
     with pytest.raises(UserError, match="no result of dermsynth utility"):
@@ -322,18 +322,18 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     assert extractor.head(extractor(test.images))[:, 1] == pytest.approx(scores, abs=1e-5)
     with pytest.raises(UserError, match="takes a folder of dermsynth utility"):
         load_extractor("classifier=nowhere")
-    again = carry_out(material, plan, tmp_path / "again")
+    again = run_experiment(material, plan, tmp_path / "again")
     assert [f.auc_repeats for f in again.figures] == [f.auc_repeats for f in first.figures]
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "out" / "scores").glob("*.csv")}
-    more = carry_out(material, replace(plan, arms=(REAL, OVERSAMPLED), repeats=1), tmp_path / "out")
+    more = run_experiment(material, replace(plan, arms=(REAL, OVERSAMPLED), repeats=1), tmp_path / "out")
     assert all(p.stat().st_mtime_ns == t for p, t in kept.items())
     assert [f.arm for f in more.figures] == [*(arm.name for arm in plan.arms), OVERSAMPLED.name]
     assert all(f.repeats == 2 for f in more.figures)
     swapped = replace(material, validation_rows=material.tests[0].rows)
     with pytest.raises(UserError, match="begun with another validation_rows"):
-        carry_out(swapped, plan, tmp_path / "out")
+        run_experiment(swapped, plan, tmp_path / "out")
     with pytest.raises(UserError, match="begun with another seed"):
-        carry_out(material, replace(plan, seed=5), tmp_path / "out")
+        run_experiment(material, replace(plan, seed=5), tmp_path / "out")
 
 
 def test_the_verb_trains_tests_and_writes_a_page(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dermsynth.api.data import open_dataset
 from dermsynth.artefacts import detection
-from dermsynth.artefacts.annotate import mark
+from dermsynth.artefacts.annotate import annotate_artefacts
 from dermsynth.artefacts.benchmark import Comparison, compare_methods
 from dermsynth.artefacts.classifier import add_probabilities
 from dermsynth.artefacts.datasets import insert_all, remove_all
@@ -101,7 +101,9 @@ def detect(
     >>> set(marked.table["found_frame"])
     {'1'}
     """
-    marked = mark(open_dataset(data), out=None if out is None else Path(out), masks=store_masks, jobs=jobs)
+    marked = annotate_artefacts(
+        open_dataset(data), out=None if out is None else Path(out), masks=store_masks, jobs=jobs
+    )
     return marked if detector is None else add_probabilities(marked, Path(detector), model)
 
 

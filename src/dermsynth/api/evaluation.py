@@ -10,7 +10,7 @@ from dermsynth.backbones.lpips import load_perceptual
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate as measure
-from dermsynth.evaluation.generator_metrics import discriminator_of, missing_run, trained_on, with_run
+from dermsynth.evaluation.generator_metrics import discriminator_of, run_problem, set_with_run, training_folder
 from dermsynth.evaluation.results import Evaluation
 from dermsynth.export.huggingface import export as write_release
 from dermsynth.io import command_line
@@ -133,10 +133,10 @@ def evaluate(
     """
     if path_lengths < 0:
         raise UserError(f"`path_lengths` {path_lengths}: must be at least 0")
-    rows = with_run(open_dataset(synthetic), _path(run))
-    real = open_dataset(trained_on(rows) if against is None else against)
+    rows = set_with_run(open_dataset(synthetic), _path(run))
+    real = open_dataset(training_folder(rows) if against is None else against)
     features = load_extractor(extractor) if isinstance(extractor, str) else extractor
-    missing = "" if brief else missing_run(rows)
+    missing = "" if brief else run_problem(rows)
     if missing:
         _log.info(f"the discriminator is not asked: {missing}")
     result = measure(

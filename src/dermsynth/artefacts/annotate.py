@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.artefacts.annotations import MASKS, annotate, annotations_folder, claim_annotations
+from dermsynth.artefacts.annotations import MASKS, annotations_folder, claim_annotations, write_annotations
 from dermsynth.artefacts.annotations import TONE as TONE
-from dermsynth.artefacts.detection import ARTEFACTS, Found, detect
-from dermsynth.data.dataset import DataSet, inside, unique_stems
+from dermsynth.artefacts.detection import ARTEFACTS, DetectedArtefact, detect
+from dermsynth.data.dataset import DataSet, path_inside, unique_stems
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, read_image
@@ -39,7 +39,9 @@ def found_column(name: str) -> str:
     return f"found_{name}"
 
 
-def mark(data_set: DataSet, *, out: Path | None = None, masks: bool = True, jobs: int | None = None) -> DataSet:
+def annotate_artefacts(
+    data_set: DataSet, *, out: Path | None = None, masks: bool = True, jobs: int | None = None
+) -> DataSet:
     """Look for artefacts in every image of a set.
 
     Parameters
@@ -67,7 +69,7 @@ def mark(data_set: DataSet, *, out: Path | None = None, masks: bool = True, jobs
     targets = [f"{FOLDER}/{stem}.png" if masks else "" for stem in unique_stems(names)]
     lesions = list(data_set.table.get("mask_file_name", [""] * len(names)))
     triples = list(zip(names, lesions, targets, strict=True))
-    mark_image = partial(_mark_image, data_set.folder, target_folder)
+    mark_image = partial(_annotate_image, data_set.folder, target_folder)
     rows = parallel_map(mark_image, triples, label="looking for artefacts", chunk=CHUNK, jobs=jobs)
     if not any(rows):
         raise UserError(f"{data_set.folder}: no image could be read")
@@ -79,14 +81,14 @@ def mark(data_set: DataSet, *, out: Path | None = None, masks: bool = True, jobs
         *data_set.provenance.document.get("history", []),
         {"command": "dermsynth artefacts detect", "masks": masks},
     ]
-    return annotate(data_set, columns, {**facts, "history": history}, out)
+    return write_annotations(data_set, columns, {**facts, "history": history}, out)
 
 
-def _mark_image(folder: Path, out: Path, names: tuple[str, str, str]) -> dict[str, object]:
+def _annotate_image(folder: Path, out: Path, names: tuple[str, str, str]) -> dict[str, object]:
     """The columns of one image, by the names of the image, its lesion mask and its file of masks to be written."""
     name, lesion_name, target = names
     try:
-        image = read_image(inside(folder, name))
+        image = read_image(path_inside(folder, name))
         lesion = _usable_lesion(folder, lesion_name, image)
     except UserError:
         return {}
@@ -103,11 +105,11 @@ def _mark_image(folder: Path, out: Path, names: tuple[str, str, str]) -> dict[st
 
 def _usable_lesion(folder: Path, name: str, image: Pixels) -> Mask | None:
     """The mask of the lesion where it has the size of the image and is not empty."""
-    lesion = read_mask(inside(folder, name)) if name else None
+    lesion = read_mask(path_inside(folder, name)) if name else None
     return lesion if lesion is not None and lesion.shape == image.shape[:2] and lesion.any() else None
 
 
-def _tone_text(image: Pixels, lesion: Mask | None, artefacts: Mapping[str, Found]) -> str:
+def _tone_text(image: Pixels, lesion: Mask | None, artefacts: Mapping[str, DetectedArtefact]) -> str:
     """Individual typology angle of the bare skin in degrees; blank where the light does not let it be measured."""
     skin = ~(lesion_mask(image) if lesion is None else lesion)
     for detected in artefacts.values():
@@ -124,11 +126,11 @@ def encode_bits(masks: Mapping[str, Mask]) -> bytes:
     return cv2.imencode(".png", bits)[1].tobytes()
 
 
-def masks_of(data_set: DataSet, row: Mapping[str, str]) -> dict[str, Found] | None:
+def masks_of(data_set: DataSet, row: Mapping[str, str]) -> dict[str, DetectedArtefact] | None:
     """The masks that were stored for an image, or None."""
     if not row.get(COLUMN):
         return None
-    path = inside(annotations_folder(data_set), row[COLUMN])
+    path = path_inside(annotations_folder(data_set), row[COLUMN])
     try:
         bits = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_UNCHANGED)
     except OSError as error:
@@ -137,5 +139,6 @@ def masks_of(data_set: DataSet, row: Mapping[str, str]) -> dict[str, Found] | No
         raise UserError(f"{path}: no masks of artefacts; run dermsynth artefacts detect again")
     named = data_set.provenance.artefact_bits
     return {
-        name: Found((bits >> int(bit)) & 1 == 1, float(row.get(score_column(name)) or 0)) for name, bit in named.items()
+        name: DetectedArtefact((bits >> int(bit)) & 1 == 1, float(row.get(score_column(name)) or 0))
+        for name, bit in named.items()
     }

@@ -12,10 +12,10 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dermsynth.cache import writable
-from dermsynth.data.dataset import DataSet, amended
+from dermsynth.data.dataset import DataSet, add_columns
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
-from dermsynth.io import read_json, replacing, write_json
+from dermsynth.io import read_json, replace_file, write_json
 from dermsynth.locks import claim_folder
 
 TABLE, FACTS = "artefacts.csv", "annotations.json"
@@ -54,7 +54,9 @@ def claim_annotations(data_set: DataSet, out: Path | None = None) -> Path:
     return target
 
 
-def annotate(data_set: DataSet, columns: Columns, facts: Mapping[str, Any], out: Path | None = None) -> DataSet:
+def write_annotations(
+    data_set: DataSet, columns: Columns, facts: Mapping[str, Any], out: Path | None = None
+) -> DataSet:
     """The set with further columns, written into a folder of annotations where there is one, else into the set's table.
 
     Parameters
@@ -75,12 +77,12 @@ def annotate(data_set: DataSet, columns: Columns, facts: Mapping[str, Any], out:
     """
     target = out or data_set.annotations
     if target is None:
-        return amended(data_set, columns, dict(facts))
+        return add_columns(data_set, columns, dict(facts))
     claim_annotations(data_set, target)
     known = with_annotations(data_set, target) if (target / TABLE).exists() else _without_annotations(data_set)
     kept = [str(name) for name in known.table if is_annotation(str(name))]
     table = known.table[["file_name", *kept]].assign(**columns)
-    with replacing(target / TABLE) as temporary:
+    with replace_file(target / TABLE) as temporary:
         table.to_csv(temporary, index=False)
     write_json(target / FACTS, {**read_json(target / FACTS), **facts})
     return with_annotations(data_set, target)

@@ -16,10 +16,10 @@ from skimage.metrics import structural_similarity
 from sklearn.metrics import roc_auc_score
 
 from dermsynth.artefacts.annotate import found_column
-from dermsynth.artefacts.datasets import INSERTED, inserted
-from dermsynth.artefacts.detection import ARTEFACTS, Found, detect
+from dermsynth.artefacts.datasets import INSERTED, insert_artefacts
+from dermsynth.artefacts.detection import ARTEFACTS, DetectedArtefact, detect
 from dermsynth.artefacts.fill import METHODS, SLOW, Method
-from dermsynth.artefacts.removal import Removal, cleaned
+from dermsynth.artefacts.removal import Removal, remove_artefacts
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import Pixels, read_image
@@ -129,7 +129,7 @@ class Comparison(BaseModel):
 
 
 @dataclass(frozen=True)
-class Repair:
+class RepairTrial:
     """One image, one artefact, one method: against the image before the artefact was drawn, inside the hole that was filled.
 
     PSNR in dB, SSIM -1 to 1 (mean of its map over the hole), colour difference in CIEDE2000 units; `outside` is the largest
@@ -148,7 +148,7 @@ class Repair:
 
 
 @dataclass(frozen=True)
-class Detection:
+class DetectionTrial:
     """One image, one artefact: Dice of the found mask and the drawn one, and the score before and after."""
 
     image: int
@@ -158,32 +158,32 @@ class Detection:
     score_with: float
 
 
-def tried(
+def try_artefacts(
     image: Pixels, number: int, seed: int, artefacts: Sequence[str] = INSERTED, methods: Sequence[Method] = METHODS
-) -> tuple[list[Detection], list[Repair]]:
+) -> tuple[list[DetectionTrial], list[RepairTrial]]:
     """Draw every artefact into a clean image, look for it, and remove it by every method with its known mask."""
-    before, found, repairs = detect(image), list[Detection](), list[Repair]()
+    before, found, repairs = detect(image), list[DetectionTrial](), list[RepairTrial]()
     for artefact in artefacts:
-        spoilt, masks = inserted(image, [artefact], seed + number)
+        spoilt, masks = insert_artefacts(image, [artefact], seed + number)
         mask, seen = masks[artefact], detect(spoilt)[artefact]
-        found.append(Detection(number, artefact, dice(seen.mask, mask), before[artefact].score, seen.score))
+        found.append(DetectionTrial(number, artefact, dice(seen.mask, mask), before[artefact].score, seen.score))
         for method in methods:
             if method in SLOW and mask.sum() > MOST_HOLE:
                 continue
-            repairs.append(_repaired(image, spoilt, mask, number, artefact, method))
+            repairs.append(_repair(image, spoilt, mask, number, artefact, method))
     return found, repairs
 
 
-def _repaired(truth: Pixels, spoilt: Pixels, mask: Mask, number: int, artefact: str, method: Method) -> Repair:
+def _repair(truth: Pixels, spoilt: Pixels, mask: Mask, number: int, artefact: str, method: Method) -> RepairTrial:
     start = time.perf_counter()
-    result = cleaned(spoilt, None, Removal({artefact: method}), {artefact: Found(mask, 1.0)})
+    result = remove_artefacts(spoilt, None, Removal({artefact: method}), {artefact: DetectedArtefact(mask, 1.0)})
     seconds = time.perf_counter() - start
     hole = result.filled
     error = (result.image[hole].astype(np.float64) - truth[hole]) ** 2
     similar = structural_similarity(truth, result.image, channel_axis=2, full=True)[1].mean(axis=2)
     lab = [cv2.cvtColor(one.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[hole] for one in (truth, result.image)]
     outside = np.abs(result.image[~hole].astype(int) - spoilt[~hole])
-    return Repair(
+    return RepairTrial(
         number, artefact, method, float(10 * np.log10(255**2 / max(error.mean(), 1e-3))), float(similar[hole].mean()),
         float(deltaE_ciede2000(*lab).mean()), int(outside.max(initial=0)), float(hole.mean()), seconds,
     )  # fmt: skip
@@ -238,9 +238,9 @@ def examples(data_set: DataSet, result: Comparison) -> list[tuple[str, list[Pixe
     methods = list(dict.fromkeys(repair.method for repair in result.repairs))
     strips = []
     for name in INSERTED:
-        spoilt, masks = inserted(image, [name], result.seed)
-        known = {name: Found(masks[name], 1.0)}
-        repaired = [cleaned(spoilt, None, Removal({name: method}), known).image for method in methods]
+        spoilt, masks = insert_artefacts(image, [name], result.seed)
+        known = {name: DetectedArtefact(masks[name], 1.0)}
+        repaired = [remove_artefacts(spoilt, None, Removal({name: method}), known).image for method in methods]
         strips.append((name, [image, spoilt, *repaired]))
     return strips
 
@@ -256,12 +256,14 @@ def _clean(data_set: DataSet, count: int, seed: int) -> DataSet:
     return data_set.select(np.isin(np.arange(len(keep)), rows))
 
 
-def _try(numbered: tuple[int, Path], *, seed: int, methods: Sequence[Method]) -> tuple[list[Detection], list[Repair]]:
+def _try(
+    numbered: tuple[int, Path], *, seed: int, methods: Sequence[Method]
+) -> tuple[list[DetectionTrial], list[RepairTrial]]:
     number, path = numbered
-    return tried(read_image(path), number, seed, methods=methods)
+    return try_artefacts(read_image(path), number, seed, methods=methods)
 
 
-def _detection_quality(detections: Sequence[Detection], artefact: str, seed: int) -> DetectionQuality:
+def _detection_quality(detections: Sequence[DetectionTrial], artefact: str, seed: int) -> DetectionQuality:
     own = [detection for detection in detections if detection.artefact == artefact]
     scores = [detection.score_without for detection in own] + [detection.score_with for detection in own]
     area = float(roc_auc_score([0] * len(own) + [1] * len(own), scores))
@@ -269,7 +271,7 @@ def _detection_quality(detections: Sequence[Detection], artefact: str, seed: int
     return DetectionQuality(artefact=artefact, n=len(own), dice=dices, auc=area)
 
 
-def _repair_qualities(repairs: Sequence[Repair], seed: int) -> Iterator[RepairQuality]:
+def _repair_qualities(repairs: Sequence[RepairTrial], seed: int) -> Iterator[RepairQuality]:
     for (artefact, method), group in pd.DataFrame(repairs).groupby(["artefact", "method"], sort=False):
         means = {key: _mean(group[key].tolist(), seed) for key in ("psnr", "ssim", "colour", "hole")}
         yield RepairQuality(

@@ -11,7 +11,7 @@ from scipy.stats.contingency import odds_ratio
 from sklearn.linear_model import LogisticRegression
 
 from dermsynth.artefacts.annotate import TONE, found_column
-from dermsynth.artefacts.confirmation import LABELS, Trust, trusts
+from dermsynth.artefacts.confirmation import LABELS, Trust, detector_trust
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.splits import joined_groups
 from dermsynth.errors import UserError
@@ -26,7 +26,7 @@ FEWEST = 20
 """Images of a class to be compared with the others."""
 STRONG = 2.0
 """Odds ratio beyond which, with its whole interval, an artefact is a finding."""
-TELLING = 0.55
+PREDICTIVE = 0.55
 """Lower end of the area's interval from which on artefacts are a finding."""
 
 
@@ -73,7 +73,7 @@ def artefact_bias(data_set: DataSet, seed: int = 0) -> Bias:
 
     Raises UserError where nothing is known of artefacts, or there are fewer than two classes.
     """
-    trust = trusts(data_set)
+    trust = detector_trust(data_set)
     columns, notes = artefact_columns(data_set, trust)
     if not columns and not trust:
         way = f"dermsynth artefacts detect {shlex.quote(str(data_set.folder))}"
@@ -85,7 +85,7 @@ def artefact_bias(data_set: DataSet, seed: int = 0) -> Bias:
         )
     kept = data_set.select(np.isin(data_set.labels.astype(str), classes))
     ratios = pd.DataFrame([_ratio(kept, column, label) for column in columns for label in classes])
-    told = _told(kept, columns, classes, seed) if columns else pd.DataFrame()
+    told = _predictive_areas(kept, columns, classes, seed) if columns else pd.DataFrame()
     return Bias(ratios, told, _tones(kept, classes), trust, notes)
 
 
@@ -105,7 +105,7 @@ def _predictive_artefacts(areas: pd.DataFrame) -> list[str]:
         f"Artefacts alone tell {row['label']} from the other classes with AUC {row['auc']:.2f} (95 % {row['low']:.2f} to "
         f"{row['high']:.2f}), by: {row['columns']}."
         for row in areas.to_dict("records")
-        if row["low"] >= TELLING
+        if row["low"] >= PREDICTIVE
     ]
 
 
@@ -146,7 +146,7 @@ def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
     }  # fmt: skip
 
 
-def _told(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], seed: int) -> pd.DataFrame:
+def _predictive_areas(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], seed: int) -> pd.DataFrame:
     """AUC, one class against the others, of a logistic regression on the artefact columns alone, never fitted on one's group."""
     seen = np.stack([data_set.known_flags(column) for column in columns], axis=1)
     known: NDArray[np.bool_] = np.asarray(np.isfinite(seen).all(axis=1))

@@ -13,16 +13,16 @@ from safetensors.numpy import save_file
 from sklearn.linear_model import LogisticRegression
 from torch import Tensor, nn
 
-from dermsynth.artefacts.annotations import annotate, claim_annotations
+from dermsynth.artefacts.annotations import claim_annotations, write_annotations
 from dermsynth.backbones.extractors import timm_network
-from dermsynth.backbones.mobilenet import MobileNetV2, imagenet_normalised, load_mobilenet
+from dermsynth.backbones.mobilenet import MobileNetV2, load_mobilenet, normalise_imagenet
 from dermsynth.backbones.spec import parse_spec, split_spec
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import fingerprints, near_duplicates
 from dermsynth.data.splits import joined_groups
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import fit, read_image
-from dermsynth.io import replacing, write_json
+from dermsynth.io import replace_file, write_json
 from dermsynth.progress import progress_bar
 from dermsynth.statistics.cross_validation import FOLDS, held_out_auc
 from dermsynth.values import identifiers
@@ -54,7 +54,7 @@ class Pooled:
 
     def __call__(self, images: NDArray[np.uint8]) -> Rows:
         """Rows of features."""
-        x = imagenet_normalised(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).float() / 255)
+        x = normalise_imagenet(torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).float() / 255)
         with torch.inference_mode():
             maps = self._maps(x.contiguous(memory_format=torch.channels_last))
             pooled = [part for m in maps for part in (m.mean((2, 3)), m.amax((2, 3)), m.std((2, 3)))]
@@ -151,7 +151,7 @@ def train_detector(
     require_seed(seed)
     truths = {column: _truth(data_set, column) for column in columns}
     rows = pooled_rows(data_set, pooled)
-    groups = groups_of(data_set)
+    groups = group_numbers(data_set)
     accuracies, weights, biases = [], [], []
     for column in progress_bar(columns, total=len(columns), label="training", unit="label"):
         known = ~np.isnan(truths[column])
@@ -159,7 +159,7 @@ def train_detector(
         area, low, high = held_out_auc(rows[known], truth, groups[known], _score, seed)
         counts = {"with": int(truth.sum()), "without": int((~truth).sum())}
         accuracies.append(LabelAccuracy(label=column, auc=area, low=low, high=high, **counts))
-        weight, bias = _fitted(rows[known], truth)
+        weight, bias = _fit(rows[known], truth)
         weights.append(weight)
         biases.append(bias)
     _write(out, Detector(pooled.name, tuple(columns), np.stack(weights), np.array(biases)))
@@ -199,7 +199,7 @@ def _is_flags(data_set: DataSet, column: str) -> bool:
         return False
 
 
-def groups_of(data_set: DataSet) -> NDArray[np.int64]:
+def group_numbers(data_set: DataSet) -> NDArray[np.int64]:
     """Numbers of groups: patients or lesions as the set names them, and twins."""
     hashes, thumbnails = fingerprints(data_set.paths)
     names = data_set.table.get("group")
@@ -208,11 +208,11 @@ def groups_of(data_set: DataSet) -> NDArray[np.int64]:
 
 
 def _score(rows: Rows, truth: NDArray[np.bool_]) -> Callable[[Rows], NDArray[np.float64]]:
-    weight, bias = _fitted(rows, truth)
+    weight, bias = _fit(rows, truth)
     return lambda other: np.asarray(other.astype(np.float64) @ weight + bias)
 
 
-def _fitted(rows: Rows, truth: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
+def _fit(rows: Rows, truth: NDArray[np.bool_]) -> tuple[NDArray[np.float64], float]:
     """Weights over the features as they are, of a regression over standardised ones."""
     centre, scale = rows.mean(axis=0, dtype=np.float64), np.maximum(rows.std(axis=0, dtype=np.float64), 1e-6)
     model = LogisticRegression(C=STRENGTH, max_iter=400).fit((rows - centre) / scale, truth)
@@ -222,7 +222,7 @@ def _fitted(rows: Rows, truth: NDArray[np.bool_]) -> tuple[NDArray[np.float64], 
 
 def _write(out: Path, detector: Detector) -> None:
     out.mkdir(parents=True, exist_ok=True)
-    with replacing(out / WEIGHTS) as temporary:
+    with replace_file(out / WEIGHTS) as temporary:
         save_file(
             {"weights": detector.weights, "biases": detector.biases}, temporary,
             {"backbone": detector.backbone, "labels": "\n".join(detector.labels)},
@@ -268,4 +268,4 @@ def add_probabilities(data_set: DataSet, folder: Path, model: str, *, out: Path 
         )
     found = detector.probabilities(rows).round(4).astype(str)
     columns = {f"probability_{label}": found[:, i] for i, label in enumerate(detector.labels)}
-    return annotate(data_set, columns, {}, out)
+    return write_annotations(data_set, columns, {}, out)

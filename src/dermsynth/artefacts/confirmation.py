@@ -53,7 +53,7 @@ class Trust:
     @property
     def interval(self) -> tuple[float, float]:
         """Of the share that is right."""
-        return wilson(self.right, self.judged)
+        return wilson_interval(self.right, self.judged)
 
     @property
     def passes(self) -> bool:
@@ -77,7 +77,7 @@ class Trust:
         return f"{self.artefact}: found in {self.found} images, {by} {share}{missed}{rejected}"
 
 
-def wilson(right: int, of: int) -> tuple[float, float]:
+def wilson_interval(right: int, of: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927); NaN of none."""
     if of == 0:
         return float("nan"), float("nan")
@@ -85,21 +85,21 @@ def wilson(right: int, of: int) -> tuple[float, float]:
     return float(found.low), float(found.high)
 
 
-def detected(data_set: DataSet) -> list[str]:
+def detected_artefacts(data_set: DataSet) -> list[str]:
     """The artefacts that were looked for."""
     return [name for name in ARTEFACTS if found_column(name) in data_set.table]
 
 
-def trusts(data_set: DataSet) -> list[Trust]:
+def detector_trust(data_set: DataSet) -> list[Trust]:
     """Of every artefact that was looked for, whether the detector may be believed: labels count before eyes.
 
     Raises UserError for columns or answers that cannot be read.
     """
     answers = read_answers(answers_file(data_set), data_set)
-    return [_trust(data_set, name, answers) for name in detected(data_set)]
+    return [_trust_in(data_set, name, answers) for name in detected_artefacts(data_set)]
 
 
-def _trust(data_set: DataSet, name: str, answers: pd.DataFrame) -> Trust:
+def _trust_in(data_set: DataSet, name: str, answers: pd.DataFrame) -> Trust:
     found = data_set.known_flags(found_column(name)) == 1
     count = int(found.sum())
     for column in LABELS[name]:
@@ -132,7 +132,7 @@ def read_answers(path: Path, data_set: DataSet) -> pd.DataFrame:
     table["confirmed"] = pd.Series(
         [_answer(path, row, text) for row, text in enumerate(table["confirmed"])], dtype=object
     )
-    current = set(_places(data_set))
+    current = set(_detections(data_set))
     keep = [(a, f, s) in current for a, f, s in zip(table["artefact"], table["file_name"], table["score"], strict=True)]
     return table[keep].reset_index(drop=True)
 
@@ -144,29 +144,29 @@ def _answer(path: Path, row: int, text: str) -> bool | None:
         raise UserError(f"{path}: row {row + 2}, column 'confirmed': {text!r}; write yes, no, or nothing") from error
 
 
-def _places(data_set: DataSet) -> list[tuple[str, str, str]]:
+def _detections(data_set: DataSet) -> list[tuple[str, str, str]]:
     """Artefact, file name and score of everything that was found."""
     table, found = data_set.table, []
-    for name in detected(data_set):
+    for name in detected_artefacts(data_set):
         rows = data_set.known_flags(found_column(name)) == 1
         scores = table.get(score_column(name), pd.Series([""] * len(table)))
         found += [(name, f, s) for f, s in zip(table["file_name"][rows], scores[rows], strict=True)]
     return found
 
 
-def draw_to_confirm(data_set: DataSet, each: int, seed: int) -> pd.DataFrame:
+def draw_confirmation(data_set: DataSet, each: int, seed: int) -> pd.DataFrame:
     """Images to look at: of every artefact those with an answer, and as many more, drawn at random, as make `each`.
 
     Raises UserError where nothing was looked for, or nothing found.
     """
-    if not detected(data_set):
+    if not detected_artefacts(data_set):
         raise UserError(f"{data_set.folder}: not looked at; first: dermsynth artefacts detect {data_set.folder}")
     if each < 1:
         raise UserError(f"`count` {each}: must be at least 1")
     answers = read_answers(answers_file(data_set), data_set)
     rows = list[tuple[object, ...]]()
     for number, name in enumerate(ARTEFACTS):
-        places = [place for place in _places(data_set) if place[0] == name]
+        places = [place for place in _detections(data_set) if place[0] == name]
         known = answers[answers["artefact"] == name]
         done = known[known["confirmed"].notna()]
         rest = [place for place in places if place[1] not in set(done["file_name"])]

@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from dermsynth.artefacts.annotate import masks_of
 from dermsynth.artefacts.confirmation import LABELS
 from dermsynth.artefacts.fill import SLOW
-from dermsynth.artefacts.removal import Removal, cleaned
-from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, unique_stems, write_data_set
+from dermsynth.artefacts.removal import Removal, remove_artefacts
+from dermsynth.data.dataset import DataSet, open_data_set, path_inside, require_empty, unique_stems, write_data_set
 from dermsynth.data.masks import read_mask
 from dermsynth.data.phantom.artefacts import insert
 from dermsynth.data.phantom.canvas import Canvas
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_png, read_image
-from dermsynth.io import replacing_folder, write_bytes
+from dermsynth.io import replace_folder, write_bytes
 from dermsynth.parallel import parallel_map
 
 Mask = NDArray[np.bool_]
@@ -28,7 +28,7 @@ COVERED = 63
 """Of 255: what covers a pixel by more is in the mask."""
 
 
-def inserted(image: Pixels, names: Sequence[str], seed: int) -> tuple[Pixels, dict[str, Mask]]:
+def insert_artefacts(image: Pixels, names: Sequence[str], seed: int) -> tuple[Pixels, dict[str, Mask]]:
     """Draw artefacts into an image as the phantom does.
 
     Parameters
@@ -63,7 +63,7 @@ Row = dict[str, str]
 Edit = Callable[[DataSet, Row, Pixels, Mask | None, int], tuple[Pixels, Mask | None, Row]]
 """Image, lesion mask and columns of a new row, from a set, one of its rows, its image and mask, and its number."""
 CHUNK = 8
-KEPT = ("synthetic", "source", "licence", "phantom", "generator", "digital_source_type")
+SHARED_FACTS = ("synthetic", "source", "licence", "phantom", "generator", "digital_source_type")
 """Facts of a set that its edited copy shares."""
 OUTDATED = ("found_", "score_", "probability_", "copy_", "left_", "skin_tone"), ("structures", "_file_name", "_mask")
 """Beginnings and endings of columns that describe the pixels as they were, or name files that do not come along."""
@@ -99,7 +99,7 @@ def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int | No
         "seed": removal.seed,
     }  # fmt: skip
     chunk = 1 if set(removal.methods.values()) & set(SLOW) else CHUNK
-    return _edited(data_set, out, partial(_remove, removal), step, jobs, chunk)
+    return _edit(data_set, out, partial(_remove, removal), step, jobs, chunk)
 
 
 def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *, jobs: int | None = None) -> DataSet:
@@ -128,13 +128,13 @@ def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *,
         When `out` holds something, or no image could be edited.
     """
     step = {"command": "dermsynth artefacts insert", "artefacts": list(names), "seed": seed}
-    return _edited(data_set, out, partial(_insert, tuple(names), seed), step, jobs)[0]
+    return _edit(data_set, out, partial(_insert, tuple(names), seed), step, jobs)[0]
 
 
 def _remove(
     removal: Removal, data_set: DataSet, row: Row, image: Pixels, lesion: Mask | None, number: int
 ) -> tuple[Pixels, Mask | None, Row]:
-    result = cleaned(image, lesion, removal, masks_of(data_set, row))
+    result = remove_artefacts(image, lesion, removal, masks_of(data_set, row))
     facts = {"filled_share": f"{result.filled.mean():.4f}", "lesion_lost": f"{result.lesion_lost:.4f}"}
     facts |= {f"left_{name}": " ".join(map(str, counts)) for name, counts in result.left.items()}
     facts |= {column: "" for name in removal.methods for column in LABELS[name] if column in row}
@@ -145,23 +145,23 @@ def _insert(
     names: Sequence[str], seed: int, data_set: DataSet, row: Row, image: Pixels, lesion: Mask | None, number: int
 ) -> tuple[Pixels, Mask | None, Row]:
     shown = {column: "1" for name in names for column in LABELS[name] if column in row}
-    return inserted(image, names, seed + number)[0], lesion, {"inserted": " ".join(names), **shown}
+    return insert_artefacts(image, names, seed + number)[0], lesion, {"inserted": " ".join(names), **shown}
 
 
-def _edited(
+def _edit(
     data_set: DataSet, out: Path, edit: Edit, step: Mapping[str, object], jobs: int | None, chunk: int = CHUNK
 ) -> tuple[DataSet, list[str]]:
-    refuse_filled(out)
+    require_empty(out)
     table = data_set.table
     rows = table.assign(stem=unique_stems(table["file_name"])).to_dict("records")
-    with replacing_folder(out) as work:
+    with replace_folder(out) as work:
         rewrite = partial(_edit_image, data_set, work, edit)
         results = parallel_map(rewrite, list(enumerate(rows)), label="editing", chunk=chunk, jobs=jobs)
         kept, problems = [r for r in results if isinstance(r, dict)], [r for r in results if isinstance(r, str)]
         if not kept:
             raise UserError(f"{data_set.folder}: no image could be edited; first: {problems[0]}")
         provenance = data_set.provenance
-        facts = {key: provenance.document[key] for key in KEPT if provenance.says(key)}
+        facts = {key: provenance.document[key] for key in SHARED_FACTS if provenance.says(key)}
         facts |= {"history": provenance.document.get("history", []), "edited_from": data_set.content_hash}
         write_data_set(work, pd.DataFrame(kept).fillna(""), facts, {**step, "left_out": len(problems)})
     return open_data_set(out), problems
@@ -172,8 +172,8 @@ def _edit_image(data_set: DataSet, out: Path, edit: Edit, numbered: tuple[int, R
     number, row = numbered[0], dict(numbered[1])
     name, stem = row["file_name"], row.pop("stem")
     try:
-        image, mask_name = read_image(inside(data_set.folder, name)), row.get("mask_file_name", "")
-        lesion = read_mask(inside(data_set.folder, mask_name)) if mask_name else None
+        image, mask_name = read_image(path_inside(data_set.folder, name)), row.get("mask_file_name", "")
+        lesion = read_mask(path_inside(data_set.folder, mask_name)) if mask_name else None
         if lesion is not None and lesion.shape != image.shape[:2]:
             raise UserError(f"{mask_name}: {lesion.shape[1]} x {lesion.shape[0]}, the image is not")
         result, lesion, facts = edit(data_set, row, image, lesion, number)
@@ -192,7 +192,7 @@ def _edit_image(data_set: DataSet, out: Path, edit: Edit, numbered: tuple[int, R
     return new
 
 
-def what_is_left(made: DataSet) -> dict[str, tuple[float, float, int]]:
+def remaining_artefacts(made: DataSet) -> dict[str, tuple[float, float, int]]:
     """Of every artefact that was filled: shares of its pixels that are found again, outside the lesion and inside, and images."""
     found = {}
     for name in LABELS:

@@ -23,14 +23,14 @@ ARTEFACTS = ("frame", "hair", "ruler", "ink", "sticker", "bubble")
 
 
 @dataclass(frozen=True)
-class Found:
+class DetectedArtefact:
     """Where an artefact is, bool [h, w], and a score that is higher the surer or the more of it there is."""
 
     mask: Mask
     score: float
 
 
-class View:
+class ImageView:
     """An image at working size, and what several detectors need of it."""
 
     def __init__(self, image: Pixels, lesion: Mask | None = None) -> None:
@@ -96,7 +96,7 @@ class View:
         return np.where(self.frame, 0, thin_structures(self.grey, bright=bright, width=self.width)).astype(np.uint8)
 
 
-def detect(image: Pixels, names: Sequence[str] = ARTEFACTS, lesion: Mask | None = None) -> dict[str, Found]:
+def detect(image: Pixels, names: Sequence[str] = ARTEFACTS, lesion: Mask | None = None) -> dict[str, DetectedArtefact]:
     """Look for artefacts in an image by classical vision, without training.
 
     What is a ruler or sticker is no hair, and what is a sticker no ink.
@@ -122,15 +122,15 @@ def detect(image: Pixels, names: Sequence[str] = ARTEFACTS, lesion: Mask | None 
     >>> bool(detect(image, ["frame"])["frame"].mask[0, 0])
     True
     """
-    view = View(image, lesion)
+    view = ImageView(image, lesion)
     masks: dict[str, tuple[Mask, float]] = {"frame": (view.frame, view.darkness)}
     if set(names) - set(masks):
-        masks |= _within(view)
+        masks |= _outside_frame(view)
     size = (image.shape[1], image.shape[0])
-    return {name: Found(_enlarged(masks[name][0], size), masks[name][1]) for name in names}
+    return {name: DetectedArtefact(_enlarge(masks[name][0], size), masks[name][1]) for name in names}
 
 
-def _within(view: View) -> dict[str, tuple[Mask, float]]:
+def _outside_frame(view: ImageView) -> dict[str, tuple[Mask, float]]:
     """All but the frame."""
     dark, half_lesion = view.thin(bright=False), view.halved(view.around)
     masks = {
@@ -146,7 +146,7 @@ def _within(view: View) -> dict[str, tuple[Mask, float]]:
     return masks
 
 
-def _enlarged(mask: Mask, size: tuple[int, int]) -> Mask:
+def _enlarge(mask: Mask, size: tuple[int, int]) -> Mask:
     if mask.shape == (size[1], size[0]):
         return mask
     return cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_LINEAR) > 127

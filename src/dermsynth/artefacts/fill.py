@@ -19,7 +19,7 @@ SLOW: tuple[Method, ...] = ("biharmonic", "fsr-best")
 RADIUS, FEWEST_SKIN = 3, 30
 
 
-def filled(image: Pixels, hole: Mask, method: Method, skin: Mask, seed: int) -> Pixels:
+def fill_hole(image: Pixels, hole: Mask, method: Method, skin: Mask, seed: int) -> Pixels:
     """RGB uint8 [h, w, 3] whose hole, bool [h, w], is filled; every other pixel is as it was.
 
     `skin` says where the colours of skin can be learned, `seed` fixes drawn colours. Raises ValueError where all is hole.

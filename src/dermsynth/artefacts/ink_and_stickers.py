@@ -34,7 +34,7 @@ def ink(image: Pixels, skin: Mask) -> tuple[Mask, float]:
     density is -ln(I / I_skin) with the skin around a pixel, so that uneven or coloured light is no ink. The score is the
     index of the pixels that have most of it.
     """
-    inner = _eroded(skin, RIM)
+    inner = _erode(skin, RIM)
     if inner.mean() < LEAST_SKIN:
         return np.zeros_like(skin), 0.0
     smooth = cv2.GaussianBlur(image, (0, 0), 1.0).astype(np.float32) + 4
@@ -51,7 +51,7 @@ def ink(image: Pixels, skin: Mask) -> tuple[Mask, float]:
     return mask.astype(bool), max(score, 0.0)
 
 
-def _eroded(skin: Mask, share: float) -> Mask:
+def _erode(skin: Mask, share: float) -> Mask:
     """Skin without its rim; the image's border counts as rim."""
     width = odd(2 * share * min(skin.shape))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))

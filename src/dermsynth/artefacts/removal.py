@@ -8,20 +8,20 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.artefacts.detection import Found, detect
-from dermsynth.artefacts.fill import Method, filled
+from dermsynth.artefacts.detection import DetectedArtefact, detect
+from dermsynth.artefacts.fill import Method, fill_hole
 from dermsynth.images import Pixels
 from dermsynth.segmentation.lesion import lesion_mask
 
 Mask = NDArray[np.bool_]
 Box = tuple[slice, slice]
-LOOKED_AT = 160
+WORKING_SIDE = 160
 """Larger masks are looked at with their smaller side reduced to this, every block dirty that holds a dirty pixel."""
 
 
 def largest_clean(dirty: Mask, *, square: bool) -> Box | None:
     """Rows and columns of the largest axis-parallel rectangle, or square, without a dirty pixel; None where there is none."""
-    block = max(1, -(-min(dirty.shape) // LOOKED_AT))
+    block = max(1, -(-min(dirty.shape) // WORKING_SIDE))
     height, width = (side // block for side in dirty.shape)
     blocks = dirty[: height * block, : width * block].reshape(height, block, width, block).any(axis=(1, 3))
     best, found = 0, None
@@ -69,7 +69,7 @@ class Removal:
 
 
 @dataclass(frozen=True)
-class Cleaned:
+class RemovalResult:
     """An image after removal, what of the old one it shows, what was filled, and how much of the lesion was lost, 0 to 1.
 
     `left` says of every artefact that was filled how many pixels of it were found before, and how many are found afterwards
@@ -84,7 +84,9 @@ class Cleaned:
     left: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
-def cleaned(image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping[str, Found] | None = None) -> Cleaned:
+def remove_artefacts(
+    image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping[str, DetectedArtefact] | None = None
+) -> RemovalResult:
     """Take artefacts off an image.
 
     Parameters
@@ -122,7 +124,7 @@ def cleaned(image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping
     result, changed = _fill_holes(cut, protected, removal, masks)
     scores = {name: artefact.score for name, artefact in found.items()}
     left = _left(result, protected, removal, masks)
-    return Cleaned(result, box, changed, _lost_share(lesion, box), scores, left)
+    return RemovalResult(result, box, changed, _lost_share(lesion, box), scores, left)
 
 
 def _fill_holes(
@@ -135,10 +137,10 @@ def _fill_holes(
     changed = np.zeros(image.shape[:2], bool)
     for name, method in removal.methods.items():
         if method not in CUTS:
-            hole = _widened(masks[name], MARGIN[name])
+            hole = _widen(masks[name], MARGIN[name])
             if protected is not None and not (removal.inside_lesion and name in LINES):
                 hole &= ~protected
-            image = filled(image, hole, method, skin, removal.seed)  # type: ignore[arg-type]
+            image = fill_hole(image, hole, method, skin, removal.seed)  # type: ignore[arg-type]
             changed |= hole
     return image, changed
 
@@ -163,7 +165,7 @@ def _left(
     }
 
 
-def _box(image: Pixels, removal: Removal, found: Mapping[str, Found]) -> Box:
+def _box(image: Pixels, removal: Removal, found: Mapping[str, DetectedArtefact]) -> Box:
     """What is left of the image where frames are cut away."""
     method = removal.methods.get("frame")
     if method in CUTS and found["frame"].mask.any():
@@ -178,7 +180,7 @@ def _cut(frame: Mask, *, square: bool) -> Box:
     return box
 
 
-def _widened(mask: Mask, share: float) -> Mask:
+def _widen(mask: Mask, share: float) -> Mask:
     reach = 2 * max(1, round(share * min(mask.shape))) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
     return cv2.dilate(mask.astype(np.uint8), disc).astype(bool)

@@ -17,7 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dermsynth.backbones.inception import SIZE, load_inception
-from dermsynth.backbones.mobilenet import imagenet_normalised, load_mobilenet
+from dermsynth.backbones.mobilenet import load_mobilenet, normalise_imagenet
 from dermsynth.backbones.spec import TIMM, parse_spec
 from dermsynth.backbones.weights import INCEPTION, obtain
 from dermsynth.errors import UserError
@@ -192,7 +192,7 @@ def _mobilenet(path: Path) -> Extractor:
     network = load_mobilenet(path).eval()
     return Extractor(
         "mobilenet_v2", "-mobilenet", "antialiased", f"mobilenet:{file_hash(path)}",
-        lambda x: network(imagenet_normalised(x / 255)), 224,
+        lambda x: network(normalise_imagenet(x / 255)), 224,
     )  # fmt: skip
 
 

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dermsynth.backbones.extractors import timm_network
-from dermsynth.backbones.mobilenet import imagenet_normalised, load_mobilenet
+from dermsynth.backbones.mobilenet import load_mobilenet, normalise_imagenet
 from dermsynth.backbones.spec import parse_spec
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
@@ -60,7 +60,7 @@ class PerceptualDistance(nn.Module):
         return torch.stack(terms).sum()
 
     def _layers(self, network: Any, image: Tensor) -> list[Tensor]:
-        x = imagenet_normalised((image + 1) / 2)
+        x = normalise_imagenet((image + 1) / 2)
         if self._name != "vgg19":
             layers: list[Tensor] = network.forward_intermediates(x, intermediates_only=True)
             return layers
@@ -128,7 +128,7 @@ def _mobilenet(path: Path) -> PerceptualSpace:
     network = load_mobilenet(path).eval().requires_grad_(False)
 
     def layers(images: Tensor) -> Iterator[Tensor]:
-        x = imagenet_normalised((images + 1) / 2)
+        x = normalise_imagenet((images + 1) / 2)
         for number, block in enumerate(network.features):
             x = block(x)
             if number in TAPS:

@@ -67,7 +67,7 @@ class MobileNetV2(nn.Module):
         return features
 
 
-def imagenet_normalised(image: Tensor) -> Tensor:
+def normalise_imagenet(image: Tensor) -> Tensor:
     """Float [n, 3, h, w] of 0 to 1, by the mean and deviation of ImageNet's photographs."""
     mean, deviation = (image.new_tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
     return (image - mean) / deviation

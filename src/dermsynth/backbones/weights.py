@@ -7,7 +7,7 @@ import httpx
 
 from dermsynth.cache import cache_folder
 from dermsynth.errors import UserError
-from dermsynth.io import file_hash, replacing, user_cache
+from dermsynth.io import file_hash, replace_file, user_cache
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def obtain(download: Download) -> Path:
             return path
     path = cache_folder() / "weights" / download.name
     try:
-        with replacing(path) as temporary:
+        with replace_file(path) as temporary:
             with httpx.stream("GET", download.url, follow_redirects=True, timeout=60) as response:
                 response.raise_for_status()
                 with temporary.open("wb") as file:

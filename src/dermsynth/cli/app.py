@@ -11,7 +11,7 @@ from dermsynth.cli.flags import in_flags, with_present_names
 from dermsynth.data.importers.layouts import IMPORTERS
 from dermsynth.errors import DiskError, Stopped, UserError
 from dermsynth.io import user_cache
-from dermsynth.signals import handled, interrupt
+from dermsynth.signals import handle_signals, interrupt
 
 
 def default_text(value: object) -> str | None:
@@ -127,7 +127,7 @@ def main() -> None:
         print(f"  {note}", file=sys.stderr)
     show_whole_help(sys.argv[1:])
     try:
-        with handled(interrupt):
+        with handle_signals(interrupt):
             app(exit_on_error=False, print_error=False)
     except CycloptsError as error:
         _fail(" ".join(str(error).split()), 2)

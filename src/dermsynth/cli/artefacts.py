@@ -45,11 +45,11 @@ def detect(
         Folder of a trained detector, whose probabilities become columns too.
     """
     from dermsynth.api.artefacts import detect as look
-    from dermsynth.artefacts.confirmation import trusts
+    from dermsynth.artefacts.confirmation import detector_trust
 
     workers.prepare()
     marked = look(data, out=out, store_masks=store_masks, detector=detector, model=model)
-    say(shares_text(marked), *(trust.sentence() for trust in trusts(marked)))
+    say(shares_text(marked), *(trust.sentence() for trust in detector_trust(marked)))
     where = shlex.join([str(data), *(["--annotations", str(out)] if out else [])])
     print(
         f"{out or data}: {len(marked.table):,} images marked; next: dermsynth artefacts confirm {where} (is it right?), "
@@ -90,16 +90,16 @@ def confirm(
     """
     from dermsynth.api.data import open_dataset
     from dermsynth.artefacts.annotations import claim_annotations
-    from dermsynth.artefacts.confirmation import answers_file, draw_to_confirm, trusts, write_answers
+    from dermsynth.artefacts.confirmation import answers_file, detector_trust, draw_confirmation, write_answers
     from dermsynth.report.artefact_report import write_confirmation
 
     data_set = open_dataset(data, annotations=annotations)
     claim_annotations(data_set)
     if answers is not None:
         _keep_answers(answers, data_set)
-    rows = draw_to_confirm(data_set, count, seed)
+    rows = draw_confirmation(data_set, count, seed)
     write_answers(answers_file(data_set), rows)
-    trust = trusts(data_set)
+    trust = detector_trust(data_set)
     page = write_confirmation(data_set, rows, trust, photographs=photographs)
     say(*(detector.sentence() for detector in trust))
     unanswered = int(rows["confirmed"].isna().sum())
@@ -205,7 +205,7 @@ def remove(
 
 def removal_text(copy: "DataSet") -> str:
     """How much was filled, and how much of it is found again."""
-    from dermsynth.artefacts.datasets import what_is_left
+    from dermsynth.artefacts.datasets import remaining_artefacts
 
     share, lost = copy.numbers("filled_share").mean(), copy.numbers("lesion_lost")
     lines = [f"{copy.folder}: {len(copy.table):,} images, {share:.1%} of their pixels filled"]
@@ -213,7 +213,7 @@ def removal_text(copy: "DataSet") -> str:
         lines.append(
             f"lesions: {(lost > 0).sum()} lost a part to the cut, {lost[lost > 0].mean():.1%} of it on average"
         )
-    for name, (outside, inside, images) in what_is_left(copy).items():
+    for name, (outside, inside, images) in remaining_artefacts(copy).items():
         lines.append(
             f"{name}: of the pixels found before, {outside:.1%} are found again outside the lesion and {inside:.1%} inside it "
             f"({images} images)"
@@ -262,9 +262,9 @@ def judge(data: Path, pairs: Path, *, classifier: Path, split: Split = "", thres
         Probability from which on an image is called positive; by default the classifier's own, chosen on validation images.
     """
     from dermsynth.data.dataset import open_data_set
-    from dermsynth.utility.counterfactual import judged
+    from dermsynth.utility.counterfactual import compare_predictions
 
-    result = judged(open_data_set(data), open_data_set(pairs), classifier, split, threshold)
+    result = compare_predictions(open_data_set(data), open_data_set(pairs), classifier, split, threshold)
     print(f"{result.images} pairs, {result.positive} {result.label}, threshold {result.threshold:.3f}")
     for row, text in (
         (result.switched, "switched"),

@@ -182,14 +182,14 @@ def edit(
     """
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
-    from dermsynth.evaluation.generator_metrics import with_run
+    from dermsynth.evaluation.generator_metrics import set_with_run
     from dermsynth.latents.attributes import scorer
     from dermsynth.latents.datasets import edit_set, space_behind
     from dermsynth.report.latents_report import write_edits
 
     if (move.steps is None) == (not move.until_gone):
         raise UserError("say how far: either --steps NUMBER or --until-gone SCORER")
-    source = with_run(open_data_set(data), run)
+    source = set_with_run(open_data_set(data), run)
     space = space_behind(source)
     chosen = _chosen(directions, direction, move, space)
     gone = scorer(move.until_gone, move.model) if move.until_gone else None

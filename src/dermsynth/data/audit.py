@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.audit_findings import Suggestion, findings, suggestions
-from dermsynth.data.audit_pictures import Pictures, look_at_pictures
+from dermsynth.data.audit_pictures import Pictures, inspect_pictures
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.predictive_columns import ColumnPrediction, assessed_columns, column_predictions, strongest
 from dermsynth.data.splits import joined_groups
@@ -92,7 +92,7 @@ def audit(data_set: DataSet, *, jobs: int | None = None, seed: int = 0) -> Audit
     >>> int(result.classes["images"].sum())
     30
     """
-    pictures = look_at_pictures(data_set, jobs=jobs)
+    pictures = inspect_pictures(data_set, jobs=jobs)
     pairs, thumbnails = pictures.twins()
     joined = joined_groups(data_set.groups, pairs)
     predictions = column_predictions(data_set.table, data_set.labels, joined, seed)

@@ -53,7 +53,7 @@ def findings(
     return [
         *_missing_labels(data_set),
         *_class_sizes(data_set, advice),
-        *_duplicated(duplicates),
+        *_duplicates(duplicates),
         *_leaking_groups(leaking),
         *_changed_files(data_set),
         *split_findings(data_set),
@@ -90,7 +90,7 @@ def _class_sizes(data_set: DataSet, advice: Sequence[Suggestion]) -> list[str]:
     return sentences
 
 
-def _duplicated(duplicates: pd.DataFrame) -> list[str]:
+def _duplicates(duplicates: pd.DataFrame) -> list[str]:
     if not len(duplicates):
         return []
     same = int((duplicates["kind"] == "same").sum())

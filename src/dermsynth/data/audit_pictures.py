@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet, inside
+from dermsynth.data.dataset import DataSet, path_inside
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, read_image, thumbnail_hash
 from dermsynth.parallel import parallel_map
 
-CHUNK, NAMED = 16, 3
+CHUNK, MOST_NAMES = 16, 3
 SMALLEST_SIDE, LONGEST_SHAPE = 16, 4
 """Pixels below which a side is tiny, and how many times the shorter side the longer may be."""
 EVEN, BLACK, WHITE = 4, 12, 250
@@ -60,18 +60,18 @@ class Pictures:
         return pairs, every
 
 
-def look_at_pictures(data_set: DataSet, *, jobs: int | None = None) -> Pictures:
+def inspect_pictures(data_set: DataSet, *, jobs: int | None = None) -> Pictures:
     """Read every image and mask once."""
     names = list(data_set.table["file_name"])
     masks = list(data_set.table.get("mask_file_name", [""] * len(names)))
     pairs = list(zip(names, masks, strict=True))
-    return Pictures(parallel_map(partial(_look, data_set.folder), pairs, label="looking", chunk=CHUNK, jobs=jobs))
+    return Pictures(parallel_map(partial(_inspect, data_set.folder), pairs, label="looking", chunk=CHUNK, jobs=jobs))
 
 
-def _look(folder: Path, names: tuple[str, str]) -> Picture:
+def _inspect(folder: Path, names: tuple[str, str]) -> Picture:
     name, mask_name = names
     try:
-        image = read_image(inside(folder, name))
+        image = read_image(path_inside(folder, name))
     except (UserError, OSError):
         return Picture(name, ("cannot be read",))
     number, thumbnail = thumbnail_hash(image)
@@ -101,7 +101,7 @@ def image_faults(image: Pixels) -> tuple[str, ...]:
 
 def _mask_faults(folder: Path, name: str, size: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
     try:
-        mask = read_mask(inside(folder, name))
+        mask = read_mask(path_inside(folder, name))
     except (UserError, OSError):
         return ("cannot be read",), ""
     if mask.shape != size:
@@ -153,4 +153,4 @@ def _alike(pictures: Pictures) -> list[str]:
 
 
 def _first(names: Sequence[str]) -> str:
-    return ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    return ", ".join(names[:MOST_NAMES]) + (f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else "")

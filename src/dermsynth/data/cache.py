@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dermsynth.cache import cache_folder, cached_array, chosen_cache
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.manifest import read_record, state_of
+from dermsynth.data.manifest import file_state, read_record
 from dermsynth.data.verification import content_of
 from dermsynth.images import Crop, Filter, fit, read_image
 from dermsynth.parallel import parallel_map
@@ -39,7 +39,7 @@ def cache_path(data_set: DataSet, decoding: Decoding) -> Path:
     record = read_record(data_set.folder)
     names = [str(name) for name in data_set.table["file_name"]]
     if record is None:
-        states = [state_of(data_set.folder / name) for name in names]
+        states = [file_state(data_set.folder / name) for name in names]
         files = [f"{name}/{s.st_size}/{s.st_mtime_ns}" for name, s in zip(names, states, strict=True)]
     else:
         contents = content_of(data_set.folder, names, record)
@@ -52,7 +52,7 @@ def cache_path(data_set: DataSet, decoding: Decoding) -> Path:
     return cache_folder(beside) / name
 
 
-def decoded(data_set: DataSet, decoding: Decoding, *, jobs: int | None = None) -> NDArray[np.uint8]:
+def decode_images(data_set: DataSet, decoding: Decoding, *, jobs: int | None = None) -> NDArray[np.uint8]:
     """Images as a read-only memory map uint8 [n, 3, height, width], built by all cores the first time."""
     return cached_array(cache_path(data_set, decoding), partial(_decode, data_set.paths, decoding, jobs))
 

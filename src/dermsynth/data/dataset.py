@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 
 from dermsynth import __version__
 from dermsynth.data.manifest import (
-    facts_of,
+    content_hash,
+    file_facts,
     file_names,
-    hash_of,
     is_file_column,
     read_record,
-    recorded_now,
+    update_record,
     write_record,
 )
 from dermsynth.data.marks import row_mark
@@ -28,7 +28,7 @@ from dermsynth.data.provenance import Provenance, parse_provenance
 from dermsynth.data.tables import AMBIGUOUS, read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.images import Crop
-from dermsynth.io import read_json, replacing, write_json
+from dermsynth.io import read_json, replace_file, write_json
 from dermsynth.values import flags, identifiers, known_flags, numbers
 
 SCHEMA = 1
@@ -197,9 +197,9 @@ class DataSet:
         UserError
             For an image that is missing or cannot be read.
         """
-        from dermsynth.data.cache import Decoding, decoded  # the cache is built on this module
+        from dermsynth.data.cache import Decoding, decode_images  # the cache is built on this module
 
-        return decoded(self, Decoding(*size, crop)).transpose(0, 2, 3, 1)
+        return decode_images(self, Decoding(*size, crop)).transpose(0, 2, 3, 1)
 
     def flags(self, column: str) -> NDArray[np.bool_]:
         """A column of flags, shape [n]; false where the value is missing or the column is not there.
@@ -257,7 +257,7 @@ def allowed_roots(folder: Path, roots: Sequence[Path] = ()) -> list[Path]:
     return [folder.resolve(), *(root.resolve() for root in roots)]
 
 
-def inside(folder: Path, name: str, roots: Sequence[Path] = ()) -> Path:
+def path_inside(folder: Path, name: str, roots: Sequence[Path] = ()) -> Path:
     """The path of `name` in `folder`; a link may lead into one of `roots`, too.
 
     Raises UserError when it leads out of the folder, or is no path at all.
@@ -308,7 +308,7 @@ def unique_stems(file_names: Iterable[str]) -> list[str]:
     return found
 
 
-def refuse_filled(out: Path) -> None:
+def require_empty(out: Path) -> None:
     """Raise UserError unless `out` is new or an empty folder."""
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"{out}: not empty; choose a new folder or remove it first")
@@ -339,10 +339,10 @@ def open_data_set(place: Data) -> DataSet:
         raise UserError(f"{folder / METADATA}: no images")
     for name in table["file_name"]:
         if ".." in name or name.startswith("/"):
-            inside(folder, name)
+            path_inside(folder, name)
     record = read_record(folder)
     if record is not None:  # rows that were removed since are no content of this set
-        description["content_hash"] = hash_of(table["file_name"], record)
+        description["content_hash"] = content_hash(table["file_name"], record)
     return DataSet(folder, table, description)
 
 
@@ -350,15 +350,15 @@ def write_table(folder: Path, table: pd.DataFrame) -> None:
     """Write `metadata.csv` atomically, the known columns first."""
     first = [column for column in TEXT_COLUMNS if column in table]
     ordered = table[first + [column for column in table.columns if column not in first]]
-    with replacing(folder / METADATA) as temporary:
+    with replace_file(folder / METADATA) as temporary:
         ordered.to_csv(temporary, index=False)
 
 
-def amended(data_set: DataSet, columns: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> DataSet:
+def add_columns(data_set: DataSet, columns: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> DataSet:
     """Add columns to a set's table, or replace them, and facts to its description; images stay as they are."""
     write_table(data_set.folder, data_set.table.assign(**columns))
     if any(map(is_file_column, columns)):
-        recorded_now(data_set.folder, file_names(data_set.folder, pd.DataFrame(_files(columns))))
+        update_record(data_set.folder, file_names(data_set.folder, pd.DataFrame(_files(columns))))
     write_json(data_set.folder / DESCRIPTION, {**data_set.description, **facts})
     return open_data_set(data_set.folder)
 
@@ -372,7 +372,7 @@ def write_data_set(folder: Path, table: pd.DataFrame, facts: dict[str, Any], ste
 
     `facts` are kept as they are (licence, source, synthetic, ...); `step` is appended to the history.
     """
-    record = facts_of(folder, file_names(folder, table))
+    record = file_facts(folder, file_names(folder, table))
     write_table(folder, table)
     write_record(folder, record)
     labels = sorted({label for label in table.get("label", pd.Series(dtype=str)) if label})
@@ -381,7 +381,7 @@ def write_data_set(folder: Path, table: pd.DataFrame, facts: dict[str, Any], ste
         "program": f"dermsynth {__version__}",
         "images": len(table),
         "classes": labels,
-        "content_hash": hash_of(table["file_name"], record),
+        "content_hash": content_hash(table["file_name"], record),
         **facts,
         "history": [*facts.get("history", []), step],
     }

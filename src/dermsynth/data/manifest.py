@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from dermsynth.errors import UserError
-from dermsynth.io import file_hash, replacing
+from dermsynth.io import file_hash, replace_file
 
 RECORD = "files.csv"
 ENDS = 4096
@@ -52,21 +52,21 @@ def _within(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts
 
 
-def facts_of(folder: Path, names: Sequence[str]) -> dict[str, FileFacts]:
+def file_facts(folder: Path, names: Sequence[str]) -> dict[str, FileFacts]:
     """The facts of files as they are now, read by all cores.
 
     Raises UserError for a file that is not there.
     """
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
-        return dict(zip(names, threads.map(lambda name: _facts(folder / name), names), strict=True))
+        return dict(zip(names, threads.map(lambda name: _read_facts(folder / name), names), strict=True))
 
 
-def _facts(path: Path) -> FileFacts:
-    state = state_of(path)
+def _read_facts(path: Path) -> FileFacts:
+    state = file_state(path)
     return FileFacts(state.st_size, state.st_mtime_ns, file_hash(path))
 
 
-def state_of(path: Path) -> os.stat_result:
+def file_state(path: Path) -> os.stat_result:
     """Size and time of a file that a table names.
 
     Raises UserError when it is not there.
@@ -83,7 +83,7 @@ def state_of(path: Path) -> os.stat_result:
 
 def write_record(folder: Path, record: Record) -> None:
     """Write `files.csv` atomically."""
-    with replacing(folder / RECORD) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with replace_file(folder / RECORD) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("name", *FileFacts._fields))
         writer.writerows((name, *facts) for name, facts in record.items())
@@ -109,14 +109,14 @@ def read_record(folder: Path) -> dict[str, FileFacts] | None:
         ) from error
 
 
-def recorded_now(folder: Path, names: Iterable[str]) -> None:
+def update_record(folder: Path, names: Iterable[str]) -> None:
     """Bring the record up to date for files that the program itself has just written; all others stay as recorded."""
     earlier = read_record(folder)
     if earlier is not None:
-        write_record(folder, {**earlier, **facts_of(folder, list(names))})
+        write_record(folder, {**earlier, **file_facts(folder, list(names))})
 
 
-def hash_of(names: Iterable[str], record: Record) -> str:
+def content_hash(names: Iterable[str], record: Record) -> str:
     """Hash of images: of their names, and of every byte of each."""
     digest = hashlib.sha256()
     for name in sorted(names):
@@ -128,7 +128,7 @@ def hash_of_ends(folder: Path, names: Iterable[str]) -> str:
     """The hash of sets written without a record: of names and sizes, and of the bytes at the start and end of each file."""
     digest = hashlib.sha256()
     for name in sorted(names):
-        size = state_of(folder / name).st_size
+        size = file_state(folder / name).st_size
         with (folder / name).open("rb") as file:
             digest.update(f"{name}\0{size}\0".encode())
             digest.update(file.read(ENDS))

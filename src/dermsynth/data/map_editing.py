@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
-from dermsynth.data.maps import SEGMENT_COLUMN, boundaries, coloured, label_map, layers_of, with_maps
+from dermsynth.data.dataset import DataSet, open_data_set, require_empty, write_data_set
+from dermsynth.data.maps import SEGMENT_COLUMN, boundaries, colour_map, label_map, layer_names, with_maps
 from dermsynth.data.maps import superpixels as superpixels_of
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, read_image
-from dermsynth.io import replacing_folder, write_bytes
+from dermsynth.io import replace_folder, write_bytes
 from dermsynth.parallel import parallel_map
 
 Map = NDArray[np.uint8]
@@ -42,7 +42,7 @@ def edit_maps(
     Raises UserError when there are no masks in the split, or fewer than two images.
     """
     require_seed(seed)
-    refuse_filled(out)
+    require_empty(out)
     if count < 1:
         raise UserError(f"`count` {count}: must be at least 1")
     verify(data_set)
@@ -52,9 +52,9 @@ def edit_maps(
         raise UserError(
             f"{data_set.folder}: {len(rows.table)} images with masks in the split {split!r}, at least 2 are needed"
         )
-    layers = layers_of(rows)
-    with replacing_folder(out) as work:
-        edit = partial(_edit_one, rows, work, layers, superpixels)
+    layers = layer_names(rows)
+    with replace_folder(out) as work:
+        edit = partial(_edit_map, rows, work, layers, superpixels)
         seeds = range(seed, seed + count)
         table = pd.DataFrame(parallel_map(edit, seeds, label="maps", unit="map", jobs=jobs))
         facts = {
@@ -68,7 +68,7 @@ def edit_maps(
     return open_data_set(out)
 
 
-def _edit_one(rows: DataSet, out: Path, layers: tuple[str, ...], superpixels: bool, seed: int) -> dict[str, object]:
+def _edit_map(rows: DataSet, out: Path, layers: tuple[str, ...], superpixels: bool, seed: int) -> dict[str, object]:
     random = np.random.default_rng(seed)
     first = int(random.integers(len(rows.table)))
     alike = np.flatnonzero((rows.labels == rows.labels[first]) & (np.arange(len(rows.table)) != first))
@@ -76,21 +76,21 @@ def _edit_one(rows: DataSet, out: Path, layers: tuple[str, ...], superpixels: bo
     maps = [_map_of(rows, index, layers) for index in (first, second)]
     base, other = maps
     for _ in range(ATTEMPTS):
-        field = bending(base.shape, random)
-        edited = bent(base, field)
+        field = bending_field(base.shape, random)
+        edited = bend(base, field)
         if SMALLEST_SHARE < (edited > 0).mean() < LARGEST_SHARE:
             break
-    edited = with_markers(edited, bent(_resized(other, base.shape), bending(base.shape, random)))
+    edited = with_markers(edited, bend(_resize(other, base.shape), bending_field(base.shape, random)))
     name = f"map_{seed:06d}.png"
     write_bytes(out / "maps" / name, encode_png(edited))
     row: dict[str, object] = {"file_name": f"images/{name}", "map_file_name": f"maps/{name}"}
     edges = np.zeros_like(edited)
     if superpixels:
-        segments = bent(superpixels_of(read_image(rows.paths[first])), field, reflect=True)
+        segments = bend(superpixels_of(read_image(rows.paths[first])), field, reflect=True)
         write_bytes(out / "segments" / name, cv2.imencode(".png", segments)[1].tobytes())
         row[SEGMENT_COLUMN] = f"segments/{name}"
         edges = boundaries(segments)
-    picture = coloured(np.stack([edited, edges])[None])[0].transpose(1, 2, 0)
+    picture = colour_map(np.stack([edited, edges])[None])[0].transpose(1, 2, 0)
     write_bytes(out / "images" / name, encode_png(np.ascontiguousarray(picture), synthetic=True))
     source = [rows.table["file_name"].iloc[index] for index in (first, second)]
     label = {"label": rows.table["label"].iloc[first]} if "label" in rows.table else {}
@@ -102,7 +102,7 @@ def _map_of(rows: DataSet, index: int, layers: tuple[str, ...]) -> Map:
     return label_map(rows, row, layers)
 
 
-def _resized(values: Map, shape: tuple[int, ...]) -> Map:
+def _resize(values: Map, shape: tuple[int, ...]) -> Map:
     return np.asarray(cv2.resize(values, (shape[1], shape[0]), interpolation=cv2.INTER_NEAREST_EXACT))
 
 
@@ -112,7 +112,7 @@ def identity(shape: tuple[int, ...]) -> NDArray[np.float32]:
     return np.stack([x, y], axis=2)
 
 
-def bending(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
+def bending_field(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.float32]:
     """Where each pixel of a bent map comes from: mirror, turn, scale, shift and a smooth random displacement."""
     height, width = shape[:2]
     centre = np.array([(width - 1) / 2, (height - 1) / 2], dtype=np.float32)
@@ -127,7 +127,7 @@ def bending(shape: tuple[int, ...], random: np.random.Generator) -> NDArray[np.f
     return np.asarray(field + smooth * strength, dtype=np.float32)
 
 
-def bent(values: NDArray[Any], field: NDArray[np.float32], *, reflect: bool = False) -> NDArray[Any]:
+def bend(values: NDArray[Any], field: NDArray[np.float32], *, reflect: bool = False) -> NDArray[Any]:
     """A map seen through a field, without new values; outside there is skin, or with `reflect` the map's mirror image."""
     border = cv2.BORDER_REFLECT_101 if reflect else cv2.BORDER_CONSTANT
     return np.asarray(cv2.remap(values, field, None, cv2.INTER_NEAREST, borderMode=border, borderValue=0))

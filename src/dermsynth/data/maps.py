@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dermsynth.cache import cached_array
 from dermsynth.data.cache import Decoding, cache_path
-from dermsynth.data.dataset import DataSet, inside
+from dermsynth.data.dataset import DataSet, path_inside
 from dermsynth.data.importers.isic_challenges import ATTRIBUTES
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
@@ -37,7 +37,7 @@ class MapSettings:
     superpixels: bool
 
 
-def layers_of(data_set: DataSet) -> tuple[str, ...]:
+def layer_names(data_set: DataSet) -> tuple[str, ...]:
     """Names of the map values a data set can fill.
 
     They are `map_classes` of its description where it has maps of its own (`map_file_name`), else skin, lesion, and the
@@ -79,10 +79,10 @@ def label_map(data_set: DataSet, row: Mapping[str, str], layers: tuple[str, ...]
     """
     folder = data_set.folder
     if row.get("map_file_name"):
-        return _named_values(inside(folder, row["map_file_name"]), layers_of(data_set), layers)
+        return _named_values(path_inside(folder, row["map_file_name"]), layer_names(data_set), layers)
     if not row.get("mask_file_name"):
         raise UserError(f"{folder / row['file_name']}: has no lesion mask")
-    lesion = read_mask(inside(folder, row["mask_file_name"]))
+    lesion = read_mask(path_inside(folder, row["mask_file_name"]))
     values = lesion.astype(np.uint8)
     structures = _structures(data_set, row)
     for value, name in enumerate(layers):
@@ -90,7 +90,7 @@ def label_map(data_set: DataSet, row: Mapping[str, str], layers: tuple[str, ...]
             continue
         mask = structures.get(name)
         if mask is None and row.get(f"{name}_mask"):
-            mask = read_mask(inside(folder, row[f"{name}_mask"]))
+            mask = read_mask(path_inside(folder, row[f"{name}_mask"]))
         if mask is not None and mask.shape != lesion.shape:
             raise UserError(f"{folder / row['file_name']}: the mask of {name} has another size than the lesion's")
         if mask is not None:
@@ -123,7 +123,7 @@ def _structures(data_set: DataSet, row: Mapping[str, str]) -> dict[str, NDArray[
     """The phantom's exact masks: one bit a structure."""
     if not row.get("structures"):
         return {}
-    data = np.frombuffer(inside(data_set.folder, row["structures"]).read_bytes(), np.uint8)
+    data = np.frombuffer(path_inside(data_set.folder, row["structures"]).read_bytes(), np.uint8)
     bits = np.asarray(cv2.imdecode(data, cv2.IMREAD_UNCHANGED))
     named = data_set.provenance.structure_bits
     return {name: np.asarray((bits >> int(bit)) & 1, dtype=bool) for name, bit in named.items()}
@@ -160,7 +160,7 @@ def read_segments(path: Path) -> NDArray[np.uint16]:
     return np.asarray(values, np.uint16)
 
 
-def decoded_maps(
+def decode_maps(
     data_set: DataSet, decoding: Decoding, settings: MapSettings, *, jobs: int | None = None
 ) -> NDArray[np.uint8]:
     """Maps of every row as a read-only memory map uint8 [n, 2, h, w]: class numbers, and superpixel boundaries (0 or 1).
@@ -169,20 +169,20 @@ def decoded_maps(
     """
     columns = ["map_file_name", "mask_file_name", "structures", SEGMENT_COLUMN, *(f"{n}_mask" for n in settings.layers)]
     names = data_set.table[[c for c in columns if c in data_set.table]]
-    stats = [_changed(data_set.folder / n) for n in names.to_numpy().ravel() if n]
+    stats = [_modification_time(data_set.folder / n) for n in names.to_numpy().ravel() if n]
     key = hashlib.sha256(f"{VERSION}/{settings}/{names.to_csv()}/{stats}".encode()).hexdigest()[:16]
     images = cache_path(data_set, decoding)
     path = images.with_name(f"maps-{key}-{images.name}")
-    return cached_array(path, partial(_decode_maps, data_set, decoding, settings, jobs))
+    return cached_array(path, partial(_write_maps, data_set, decoding, settings, jobs))
 
 
-def _changed(path: Path) -> int:
+def _modification_time(path: Path) -> int:
     if not path.is_file():
         raise UserError(f"{path}: no such file, but the table names it")
     return path.stat().st_mtime_ns
 
 
-def _decode_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, jobs: int | None, file: Path) -> None:
+def _write_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, jobs: int | None, file: Path) -> None:
     rows = [data_set.select(_only(data_set, i)) for i in range(len(data_set))]
     np.save(file, np.stack(parallel_map(partial(_decode_map, decoding, settings), rows, label="maps", jobs=jobs)))
 
@@ -202,7 +202,7 @@ def _decode_map(decoding: Decoding, settings: MapSettings, data_set: DataSet) ->
     values = shaped(label_map(data_set, row, settings.layers))
     edges = np.zeros_like(values)
     if settings.superpixels and row.get(SEGMENT_COLUMN):
-        edges = boundaries(shaped(read_segments(inside(data_set.folder, row[SEGMENT_COLUMN]))))
+        edges = boundaries(shaped(read_segments(path_inside(data_set.folder, row[SEGMENT_COLUMN]))))
     elif settings.superpixels and row.get("map_file_name"):
         raise UserError(
             f"{data_set.folder}: maps without superpixels, which this run was trained with; make them with them"
@@ -220,7 +220,7 @@ PALETTE = np.array(
 """Colours in which maps are shown: skin, lesion, the five markers; further values repeat them."""
 
 
-def coloured(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def colour_map(maps: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Maps [n, 2, h, w] as images [n, 3, h, w]: a colour a class, superpixel boundaries darker."""
     colours = PALETTE[maps[:, 0] % len(PALETTE)].astype(np.float32)
     colours[maps[:, 1] > 0] *= 0.6

@@ -121,12 +121,12 @@ def _notes(data: bytes) -> bytes:
     parts += [value.encode("utf-8", "replace") for value in exif]
     if data.startswith(b"\xff\xd8"):
         parts.append(data[: max(data.find(b"\xff\xda"), 0)])
-    parts += [_unhexed(part) for part in parts if b"Raw profile type" in part[:60]]
+    parts += [_from_hexadecimal(part) for part in parts if b"Raw profile type" in part[:60]]
     joined = b"\n".join(parts)
     return joined + b"\n" + joined.replace(b"\0", b"")
 
 
-def _unhexed(note: bytes) -> bytes:
+def _from_hexadecimal(note: bytes) -> bytes:
     """What ImageMagick writes in hexadecimal digits into a PNG."""
     digits = re.sub(rb"[^0-9a-fA-F]", b"", b"".join(note.split(b"\n")[3:]))
     return bytes.fromhex(digits[: len(digits) // 2 * 2].decode())

@@ -30,10 +30,10 @@ LOSSY = ("JPEG", "MPO", "WEBP", "AVIF", "JPEG2000")
 
 def read_mask(path: Path, *, value: int | None = None) -> Mask:
     """A mask as bool [h, w]; see `read_described_mask`."""
-    return read_described_mask(path, value=value)[0]
+    return read_mask_with_notes(path, value=value)[0]
 
 
-def read_described_mask(
+def read_mask_with_notes(
     path: Path, *, shape: tuple[int, ...] | None = None, value: int | None = None
 ) -> tuple[Mask, tuple[str, ...]]:
     """A mask as bool [h, w] (or `shape`, by the nearest pixel, where the aspect ratio is the same), and what was done.
@@ -46,15 +46,15 @@ def read_described_mask(
     """
     data, name = read_bytes(path), str(path)
     with open_image(data, name) as image:
-        mask, note = _understood(upright(image), value, name, lossy=image.format in LOSSY)
+        mask, note = _interpret(upright(image), value, name, lossy=image.format in LOSSY)
     notes = [note] if note else []
     if shape is not None and mask.shape != tuple(shape[:2]):
         notes.append(f"mask of {mask.shape[1]} x {mask.shape[0]} pixels brought to {shape[1]} x {shape[0]}")
-        mask = _resized(mask, shape[0], shape[1], name)
+        mask = _resize(mask, shape[0], shape[1], name)
     return mask, tuple(notes)
 
 
-def _resized(mask: Mask, height: int, width: int, name: str) -> Mask:
+def _resize(mask: Mask, height: int, width: int, name: str) -> Mask:
     """The mask in another size by its nearest pixels.
 
     Raises BadImage when its sides are not in the same ratio, up to a pixel.
@@ -67,7 +67,7 @@ def _resized(mask: Mask, height: int, width: int, name: str) -> Mask:
     return np.asarray(resized, dtype=bool)
 
 
-def _understood(image: Image.Image, value: int | None, name: str, *, lossy: bool) -> tuple[Mask, str]:
+def _interpret(image: Image.Image, value: int | None, name: str, *, lossy: bool) -> tuple[Mask, str]:
     if value is not None:
         return _of_value(image, value, name), f"pixels of value {value}"
     alpha = _alpha(image, name)

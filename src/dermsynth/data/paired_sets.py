@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.maps import MapSettings, decoded_maps, layers_of, with_maps
+from dermsynth.data.maps import MapSettings, decode_maps, layer_names, with_maps
 from dermsynth.data.order import Order
 from dermsynth.data.training_set import (
     SMALLEST_CLASS,
@@ -31,10 +31,12 @@ def map_set(
     rows = with_maps(chosen_rows(data_set, replace(selection, conditional=False)))
     if len(rows.table) < SMALLEST_SET:
         raise UserError(f"{data_set.folder}: {len(rows.table)} images with masks, at least {SMALLEST_SET} are needed")
-    layers = layers_of(rows)
-    maps = decoded_maps(rows, decoding, MapSettings(layers, superpixels))
+    layers = layer_names(rows)
+    maps = decode_maps(rows, decoding, MapSettings(layers, superpixels))
     labels = np.zeros(len(rows.table), np.int64)
-    return TrainingSet(decoded(rows, decoding), labels, (), Order(labels, seed=seed), rows_hash(rows), maps, layers)
+    return TrainingSet(
+        decode_images(rows, decoding), labels, (), Order(labels, seed=seed), rows_hash(rows), maps, layers
+    )
 
 
 def domain_set(
@@ -47,7 +49,7 @@ def domain_set(
     if source == target:
         raise UserError(f"domain {source!r}: source and target are the same")
     sides = [_side(data_set, label, split) for label in (source, target)]
-    images = [decoded(side, decoding) for side in sides]
+    images = [decode_images(side, decoding) for side in sides]
     found = [_masks(side, decoding) if masks else None for side in sides]
     if masks and found[0] is None and found[1] is None:
         raise UserError(f"{data_set.folder}: neither all images of {source!r} nor all of {target!r} have masks")
@@ -79,7 +81,7 @@ def _masks(side: DataSet, decoding: Decoding) -> Images | None:
     """Masks 0 / 1 as [n, 1, h, w], or None where an image has none, or all are empty."""
     if "mask_file_name" not in side.table or (side.table["mask_file_name"] == "").any():
         return None
-    maps = decoded_maps(side, decoding, MapSettings(("skin", "lesion"), superpixels=False))[:, :1]
+    maps = decode_maps(side, decoding, MapSettings(("skin", "lesion"), superpixels=False))[:, :1]
     if not maps.any():
         return None
     full = np.flatnonzero(np.asarray(maps.reshape(len(maps), -1).min(axis=1)) > 0)

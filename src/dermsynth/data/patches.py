@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, unique_stems, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set, path_inside, require_empty, unique_stems, write_data_set
 from dermsynth.data.masks import read_mask
 from dermsynth.data.tables import require_columns
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
-from dermsynth.io import replacing_folder, write_bytes
+from dermsynth.io import replace_folder, write_bytes
 from dermsynth.parallel import parallel_map
 
 CLEAN, LESION = "clean", "lesion"
@@ -46,7 +46,7 @@ def write_patches(
     Raises UserError for settings out of range, when no photograph has a mask, or one kind of patch does not occur.
     """
     _check(settings)
-    refuse_filled(out)
+    require_empty(out)
     verify(data_set)
     if "mask_file_name" not in data_set.table:
         raise UserError(f"{data_set.folder}: no lesion masks to cut patches by")
@@ -54,7 +54,7 @@ def write_patches(
         require_columns(data_set.table, [settings.skin_column], data_set.folder / "metadata.csv")
     table = data_set.table[data_set.table["mask_file_name"] != ""]
     rows = table.assign(stem=unique_stems(table["file_name"])).to_dict("records")
-    with replacing_folder(out) as work:
+    with replace_folder(out) as work:
         parts = parallel_map(partial(_cut_photograph, data_set, work, settings), rows, label="cutting", jobs=jobs)
         table = pd.DataFrame(list(chain.from_iterable(parts)))
         for label in (CLEAN, LESION):
@@ -102,10 +102,10 @@ def _cut_photograph(
     data_set: DataSet, out: Path, settings: PatchSettings, row: dict[str, str]
 ) -> list[dict[str, object]]:
     folder, synthetic = data_set.folder, data_set.synthetic_row(row)
-    pixels, lesion = read_image(folder / row["file_name"]), read_mask(inside(folder, row["mask_file_name"]))
+    pixels, lesion = read_image(folder / row["file_name"]), read_mask(path_inside(folder, row["mask_file_name"]))
     skin = np.ones(lesion.shape, dtype=bool)
     if settings.skin_column and row[settings.skin_column]:
-        skin = read_mask(inside(folder, row[settings.skin_column]))
+        skin = read_mask(path_inside(folder, row[settings.skin_column]))
     found = []
     for top, left in _squares(lesion.shape[0], lesion.shape[1], settings):
         window = slice(top, top + settings.side), slice(left, left + settings.side)

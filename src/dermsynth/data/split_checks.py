@@ -20,7 +20,13 @@ FEW = 50
 
 def split_findings(data_set: DataSet) -> list[str]:
     """Splits that cut what an identifier holds together, empty parts, shares that were not met, and groups that are none."""
-    return [*_cut_identifiers(data_set), *_parts(data_set), *_groups(data_set), *_labels(data_set), *_marked(data_set)]
+    return [
+        *_cut_identifiers(data_set),
+        *_parts(data_set),
+        *_groups(data_set),
+        *_labels(data_set),
+        *_marked_synthetic(data_set),
+    ]
 
 
 def _cut_identifiers(data_set: DataSet) -> list[str]:
@@ -59,11 +65,11 @@ def _parts(data_set: DataSet) -> list[str]:
         shares = parse_shares(wanted)
     except UserError:
         return found
-    unmet = unmet_shares(splits, _joined(data_set), shares)
+    unmet = unmet_shares(splits, _joined_groups(data_set), shares)
     return [*found, f"{unmet[0].upper()}{unmet[1:]}."] if unmet else found
 
 
-def _joined(data_set: DataSet) -> NDArray[np.int64]:
+def _joined_groups(data_set: DataSet) -> NDArray[np.int64]:
     columns = [name for name in identifying_columns(data_set.table)[0] if name != "group"]
     return joined_groups(data_set.groups, identity_pairs([list(data_set.table[name]) for name in columns]))
 
@@ -114,7 +120,7 @@ def _labels(data_set: DataSet) -> list[str]:
     return found
 
 
-def _marked(data_set: DataSet) -> list[str]:
+def _marked_synthetic(data_set: DataSet) -> list[str]:
     if data_set.synthetic:
         return []
     try:

@@ -63,14 +63,14 @@ def split(
     for folds in dict.fromkeys((most, 10, 5, 3)):
         if not 3 <= folds <= most:
             continue
-        result = _dealt(codes, groups, shares, seed, folds)
+        result = _deal(codes, groups, shares, seed, folds)
         if set(wanted) <= set(result):
             return result
         first = result if first is None else first
     return np.full(len(labels), "train", dtype=object) if first is None else first
 
 
-def _dealt(
+def _deal(
     codes: NDArray[np.int64], groups: NDArray[np.int64], shares: tuple[float, float, float], seed: int, folds: int
 ) -> NDArray[np.object_]:
     result = np.full(len(codes), "train", dtype=object)

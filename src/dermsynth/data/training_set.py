@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.order import Order
 from dermsynth.data.verification import content_of, content_unknown
@@ -98,18 +98,18 @@ class TrainingSet:
         """
         if self.maps is None and self.domains is None:
             return None
-        index = _scattered(seeds, len(self.images))
+        index = _scatter(seeds, len(self.images))
         if self.maps is not None:
             return Shown(self.images[index], self.labels[index], self.maps[index])
         assert self.domains is not None
         source, target = self.domains.source, self.domains.target
-        left, right = (_scattered(seeds, len(side)) for side in (source, target))
+        left, right = (_scatter(seeds, len(side)) for side in (source, target))
         mask = _masks(self.domains, left, right)
         shown = ShownDomains(source[left], target[right], source[left], target[right], mask)
         return Shown(target[right], np.ones(len(left), np.int64), None, shown)
 
 
-def _scattered(seeds: Sequence[int], count: int) -> NDArray[np.int64]:
+def _scatter(seeds: Sequence[int], count: int) -> NDArray[np.int64]:
     order = np.random.default_rng(0).permutation(count)
     found: NDArray[np.int64] = order[np.asarray(seeds) % count]
     return found
@@ -185,10 +185,10 @@ def training_set(
     number = {label: i for i, label in enumerate(classes)}
     labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
     order = Order(labels, temperature=temperature, seed=seed)
-    return TrainingSet(decoded(rows, decoding), labels, classes, order, rows_hash(rows))
+    return TrainingSet(decode_images(rows, decoding), labels, classes, order, rows_hash(rows))
 
 
-def held_out(
+def held_out_images(
     data_set: DataSet, decoding: Decoding, selection: Selection, classes: tuple[str, ...]
 ) -> TrainingSet | None:
     """Images of the same classes that are not trained on: the validation split, or None where it has too few."""
@@ -200,7 +200,7 @@ def held_out(
     if len(rows.table) < SMALLEST_SET:
         return None
     labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
-    return TrainingSet(decoded(rows, decoding), labels, classes, Order(labels), rows_hash(rows))
+    return TrainingSet(decode_images(rows, decoding), labels, classes, Order(labels), rows_hash(rows))
 
 
 def rows_hash(rows: DataSet) -> str:

@@ -11,12 +11,12 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.manifest import (
     RECORD,
     Record,
-    facts_of,
-    hash_of,
+    content_hash,
+    file_facts,
+    file_state,
     hash_of_ends,
     is_file_column,
     read_record,
-    state_of,
 )
 from dermsynth.errors import UserError
 
@@ -70,11 +70,11 @@ def verify(data_set: DataSet, *, full: bool = False, unfinished: bool = False) -
         found = Differences(changed=found.changed)
     if found:
         raise ChangedData(
-            f"{data_set.folder}: files are not as they were when the set was written: {found.text()}; {_way_out(data_set, found)}"
+            f"{data_set.folder}: files are not as they were when the set was written: {found.text()}; {_advice(data_set, found)}"
         )
 
 
-def _way_out(data_set: DataSet, found: Differences) -> str:
+def _advice(data_set: DataSet, found: Differences) -> str:
     if found.added and not (found.changed or found.deleted):
         again = "repeat the command that makes the set" if data_set.synthetic else "import them into a new set"
         return f"remove what was added, or {again}"
@@ -93,7 +93,7 @@ def differences_of(data_set: DataSet, *, full: bool = False) -> Differences:
     there = {name: state for name in named if (state := _state(folder / name)) is not None}
     known = [name for name in there if name in record]
     if full:
-        now = {name: facts.sha256 for name, facts in facts_of(folder, known).items()}
+        now = {name: facts.sha256 for name, facts in file_facts(folder, known).items()}
     else:
         now = content_of(folder, known, record)
     added = [name for name in there if name not in record]
@@ -122,7 +122,7 @@ def content_of(folder: Path, names: list[str], record: Record | None = None) -> 
     """SHA-256 of files; those with the size and time of the record, or of an earlier call, are not read again."""
     record, found, unread = record or {}, {}, []
     for name in names:
-        state = state_of(folder / name)
+        state = file_state(folder / name)
         key = (str(folder / name), state.st_size, state.st_mtime_ns)
         facts = record.get(name)
         if facts is not None and (facts.size, facts.mtime_ns) == key[1:]:
@@ -131,7 +131,7 @@ def content_of(folder: Path, names: list[str], record: Record | None = None) -> 
             found[name] = _known[key]
         else:
             unread.append(name)
-    for name, facts in facts_of(folder, unread).items():
+    for name, facts in file_facts(folder, unread).items():
         _known[(str(folder / name), facts.size, facts.mtime_ns)] = found[name] = facts.sha256
     return found
 
@@ -160,7 +160,7 @@ def _by_whole_hash(data_set: DataSet, images: list[str]) -> Differences:
             folder, f"{folder}: written without a record of its files ({RECORD}); changes of images cannot be seen"
         )
         return Differences()
-    if known != hash_of_ends(folder, images) and known != hash_of(images, facts_of(folder, images)):
+    if known != hash_of_ends(folder, images) and known != content_hash(images, file_facts(folder, images)):
         return Differences(unnamed=f"images or rows are others (there is no {RECORD}, which would name them)")
     _warn_once(
         folder, f"{folder}: without a record of its files ({RECORD}); the images were compared by the hash of all"

@@ -11,7 +11,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.provenance import CopyGateFacts
 from dermsynth.data.tables import read_table
 from dermsynth.evaluation.results import places_of
-from dermsynth.io import read_json, replacing, write_json
+from dermsynth.io import read_json, replace_file, write_json
 from dermsynth.values import flags, is_missing
 
 TABLE, FACTS = "copies.csv", "copies.json"
@@ -49,7 +49,7 @@ def write_copies(
 ) -> Copies:
     """Keep what the gate says of every image, in a folder of its own; the set stays as it is."""
     table = pd.DataFrame({"file_name": data_set.table["file_name"], **columns}).astype(str)
-    with replacing(folder / TABLE) as temporary:
+    with replace_file(folder / TABLE) as temporary:
         table.to_csv(temporary, index=False)
     write_json(folder / FACTS, {"content_hash": data_set.content_hash, "copy_gate": facts.document})
     return Copies(facts, table)

@@ -16,7 +16,7 @@ from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
 from dermsynth.evaluation.results import Point, View
 from dermsynth.images import image_size
-from dermsynth.metrics.clinical_features import NAMES, appearance_found
+from dermsynth.metrics.clinical_features import NAMES, measure_appearance
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
@@ -130,7 +130,7 @@ def appearances(data_set: DataSet, images: Images, decoding: Decoding) -> NDArra
 
 
 def _appearances_of(images: Images) -> NDArray[np.float64]:
-    return np.array(parallel_map(appearance_found, list(images)), np.float64)
+    return np.array(parallel_map(measure_appearance, list(images)), np.float64)
 
 
 def _cached(

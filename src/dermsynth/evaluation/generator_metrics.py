@@ -17,7 +17,7 @@ from dermsynth.errors import UserError
 from dermsynth.metrics.path_length import lerp, path_classes, perceptual_path_lengths, slerp, trimmed_mean
 from dermsynth.models.base import Condition
 from dermsynth.models.registry import family
-from dermsynth.models.sampler import CHUNK, confidence_of, noise_of, one_hot
+from dermsynth.models.sampler import CHUNK, discriminator_confidence, one_hot, seed_noise
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.statistics.intervals import percentile_bootstrap
@@ -46,7 +46,7 @@ def generator_of(synthetic: DataSet) -> Generator | None:
     return None if checkpoint is None else load_generator(run, which=str(checkpoint.images))
 
 
-def with_run(synthetic: DataSet, run: Path | None) -> DataSet:
+def set_with_run(synthetic: DataSet, run: Path | None) -> DataSet:
     """The set with the place that its generator's run was moved to; without one as it is.
 
     Raises UserError when the set has no generator, or none of the run's checkpoints made it.
@@ -65,7 +65,7 @@ def with_run(synthetic: DataSet, run: Path | None) -> DataSet:
     return with_place
 
 
-def missing_run(synthetic: DataSet) -> str:
+def run_problem(synthetic: DataSet) -> str:
     """What cannot be measured because the run that made a set is not at hand; blank where it is, or never was one."""
     origin = synthetic.provenance.generator
     if not origin.checkpoint or checkpoint_of(synthetic) is not None:
@@ -74,7 +74,7 @@ def missing_run(synthetic: DataSet) -> str:
     return f"the run that made {synthetic.folder} is not at hand ({place}); if it was moved, name it with `run` DIR"
 
 
-def trained_on(synthetic: DataSet) -> Path:
+def training_folder(synthetic: DataSet) -> Path:
     """The folder of the data set that a set's generator was trained on.
 
     Raises UserError when run or data set are not where they were, or the set says nothing of them.
@@ -99,19 +99,19 @@ def discriminator_of(synthetic: DataSet) -> Confidence | None:
         return None
     classes = generator.config.data.classes
     probe = np.zeros((1, 3, generator.model.shape.height, generator.model.shape.width), np.uint8)
-    if confidence_of(generator.model, probe, [0]) is None:
+    if discriminator_confidence(generator.model, probe, [0]) is None:
         return None
 
     def confidence(rows: DataSet, images: NDArray[np.uint8]) -> Array:
         labels = [classes.index(str(label)) if label in classes else 0 for label in rows.labels]
-        scores = confidence_of(generator.model, images, labels)
+        scores = discriminator_confidence(generator.model, images, labels)
         assert scores is not None
         return scores
 
     return confidence
 
 
-def divided_as_trained(synthetic: DataSet, real: DataSet) -> bool:
+def same_division(synthetic: DataSet, real: DataSet) -> bool:
     """Whether splits and labels of a real set are still those that the set's generator was trained on.
 
     Told for families trained on images; of others the rows are known in another way.
@@ -202,5 +202,5 @@ def _chunk(
 
 
 def _noise(generator: Generator, seeds: list[int]) -> list[Tensor]:
-    drawn = [noise_of(seed, generator.model.noise_shapes()) for seed in seeds]
+    drawn = [seed_noise(seed, generator.model.noise_shapes()) for seed in seeds]
     return [torch.stack(arrays) for arrays in zip(*drawn, strict=True)]

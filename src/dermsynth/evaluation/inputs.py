@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dermsynth.backbones.extractors import Extractor
 from dermsynth.backbones.lpips import PerceptualSpace
-from dermsynth.data.cache import decoded
+from dermsynth.data.cache import decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.data.splits import joined_groups
@@ -53,7 +53,7 @@ class ComparedSets:
         _check_sides(synthetic, real)
         self.synthetic, self.whole, self.extractor, self.split, self.seed = synthetic, real, extractor, split, seed
         self.perceptual, self.effort = perceptual, effort or Effort()
-        self.real = compared_rows(synthetic, real, split)
+        self.real = comparable_images(synthetic, real, split)
         require(len(synthetic.table), "synthetic")
         require(len(self.real.table), "real")
         self.decoding = decoding_of(synthetic)
@@ -61,7 +61,7 @@ class ComparedSets:
     @cached_property
     def images(self) -> Both[NDArray[np.uint8]]:
         """Both sides' images, uint8 [n, 3, h, w]."""
-        return Both(decoded(self.synthetic, self.decoding), decoded(self.real, self.decoding))
+        return Both(decode_images(self.synthetic, self.decoding), decode_images(self.real, self.decoding))
 
     @cached_property
     def features(self) -> Both[NDArray[np.float32]]:
@@ -75,7 +75,7 @@ class ComparedSets:
         wanted = [places.get(name, -1) for name in rows.table["file_name"]]
         if -1 not in wanted:
             return self.features.real[wanted]
-        return features(rows, decoded(rows, self.decoding), self.decoding, self.extractor)
+        return features(rows, decode_images(rows, self.decoding), self.decoding, self.extractor)
 
     @cached_property
     def histograms(self) -> Both[dict[str, NDArray[np.float64]]]:
@@ -231,7 +231,7 @@ def classes_left_out(chosen: DataSet, real: DataSet, split: str) -> dict[str, in
     }
 
 
-def compared_rows(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
+def comparable_images(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
     """The real images of the split and of the classes that were generated.
 
     Raises UserError for a split that is not there.

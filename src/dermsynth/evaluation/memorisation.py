@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.backbones.lpips import PerceptualSpace
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import twins_between
 from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
@@ -17,10 +17,10 @@ from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import COLUMNS, Copies, write_copies
 from dermsynth.evaluation.copy_detection import FALSE_ALARMS, FEWEST_HELD_OUT, CopyGate
 from dermsynth.evaluation.feature_cache import decoding_of
-from dermsynth.evaluation.generator_metrics import Confidence, divided_as_trained
+from dermsynth.evaluation.generator_metrics import Confidence, same_division
 from dermsynth.evaluation.inputs import ComparedSets
 from dermsynth.evaluation.results import ClosePair, Evaluation, default_folder
-from dermsynth.io import replacing
+from dermsynth.io import replace_file
 from dermsynth.metrics.copying import ThreeSets, copy_estimate, copy_estimates, membership_auc
 from dermsynth.metrics.estimate import CopyEstimate
 from dermsynth.metrics.knn import nearest
@@ -77,7 +77,7 @@ def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorPro
         reason = f"{real.folder}: not the set that the generator was trained on"
     elif not real.divided or generator.split == "all":
         reason = f"{real.folder}: all of it was trained on; without held-out images 'close' has no scale"
-    elif not divided_as_trained(synthetic, real):
+    elif not same_division(synthetic, real):
         reason = f"{real.folder}: divided or labelled in another way since the generator was trained"
     elif TRANSLATED in synthetic.table and generator.source_hash != real.content_hash:
         reason = f"{synthetic.folder}: made from photographs of another set than {real.folder}"
@@ -95,14 +95,14 @@ def unrelated_images(known: Sources) -> DataSet:
     return held_out.select(~related)
 
 
-def fitted_gate(
+def fit_gate(
     known: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
 ) -> CopyGate:
     """The copy gate of a generator's training images.
 
     Raises UserError when fewer than `fewest` held-out images are there.
     """
-    sides = (np.asarray(decoded(side, decoding)) for side in (known.training, unrelated_images(known)))
+    sides = (np.asarray(decode_images(side, decoding)) for side in (known.training, unrelated_images(known)))
     return CopyGate.fit_planes(*sides, false_alarms=false_alarms, fewest=fewest)
 
 
@@ -114,8 +114,8 @@ def flag_copies(
 
     Raises UserError when fewer than `fewest` held-out images are there.
     """
-    gate = fitted_gate(known, decoding, false_alarms, fewest)
-    matches = gate.check_planes(np.asarray(decoded(synthetic, decoding)))
+    gate = fit_gate(known, decoding, false_alarms, fewest)
+    matches = gate.check_planes(np.asarray(decode_images(synthetic, decoding)))
     names = known.training.table["file_name"].to_numpy()[matches.index]
     values = (
         np.round(matches.score, 4), names, np.array(matches.orientation), np.where(matches.flagged, "true", "false"),
@@ -138,7 +138,9 @@ def membership_by_discriminator(
     discriminator: Confidence, known: Sources, decoding: Decoding, synthetic: int, *, resamples: int, seed: int
 ) -> CopyEstimate:
     """Membership by the discriminator's confidence: how well it tells training images from held-out ones."""
-    scores = [discriminator(side, np.asarray(decoded(side, decoding))) for side in (known.training, known.held_out)]
+    scores = [
+        discriminator(side, np.asarray(decode_images(side, decoding))) for side in (known.training, known.held_out)
+    ]
     interval = percentile_bootstrap(membership_auc, scores[0], scores[1], resamples=resamples, seed=seed)
     value, sizes = membership_auc(scores[0], scores[1]), (synthetic, len(scores[0]), len(scores[1]))
     return copy_estimate("membership_discriminator", value, interval, 0.5, sizes, seed)
@@ -211,7 +213,7 @@ def nearest_training_images(
         closest[measure] = tuple(
             ClosePair(file_name=str(files[i]), of=str(names[index[i]]), value=float(values[i])) for i in order
         )
-    with replacing(folder / NEIGHBOURS) as temporary:
+    with replace_file(folder / NEIGHBOURS) as temporary:
         table.to_csv(temporary, index=False)
     return closest
 
@@ -220,7 +222,7 @@ def _nearest(
     synthetic: DataSet, training: DataSet, decoding: Decoding, features: tuple[Features, Features],
     perceptual: PerceptualSpace | None,
 ) -> dict[str, _Nearest]:  # fmt: skip
-    images, others = (np.asarray(decoded(side, decoding)) for side in (synthetic, training))
+    images, others = (np.asarray(decode_images(side, decoding)) for side in (synthetic, training))
     measures = {
         "SSIM": _Nearest(*most_similar(images, others), higher=True),
         "squared error": _Nearest(*least_squared_error(images, others)),

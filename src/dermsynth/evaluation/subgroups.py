@@ -65,7 +65,7 @@ def skin_tone_groups(synthetic: NDArray[np.float64], real: NDArray[np.float64]) 
     """
     if min(measured_tone_shares(synthetic, real).values()) < MEASURED:
         return []
-    return _by_value(tones_of(synthetic), tones_of(real), "skin tone: ")
+    return _by_value(skin_tones(synthetic), skin_tones(real), "skin tone: ")
 
 
 def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, dict[str, float]]:
@@ -77,7 +77,7 @@ def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> di
         return {}
     shares: dict[str, dict[str, float]] = {}
     for side, angles in (("synthetic", synthetic), ("real", real)):
-        tones = [tone for tone in tones_of(angles) if tone]
+        tones = [tone for tone in skin_tones(angles) if tone]
         for tone in tones:
             shares.setdefault(str(tone), {"synthetic": 0.0, "real": 0.0})[side] += 1 / len(tones)
     order = sorted(shares, key=lambda tone: -shares[tone]["real"])
@@ -90,7 +90,7 @@ def measured_tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float6
     return {side: round(float(np.isfinite(rows[:, TONE]).mean()), 4) if len(rows) else 0.0 for side, rows in sides}
 
 
-def tones_of(rows: NDArray[np.float64]) -> NDArray[np.str_]:
+def skin_tones(rows: NDArray[np.float64]) -> NDArray[np.str_]:
     """Skin-tone class of every image from its named features [n, 13]; empty where it could not be measured."""
     return np.array([skin_tone_class(angle) for angle in rows[:, TONE]])
 

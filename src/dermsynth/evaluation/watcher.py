@@ -13,7 +13,7 @@ from dermsynth.metrics.kernels import kernel_distance
 from dermsynth.metrics.sliced_wasserstein import SMALLEST, descriptors, line_distance
 from dermsynth.training.config import RunConfig
 from dermsynth.training.data import unseen_images
-from dermsynth.training.snapshot import Glimpse, Watcher
+from dermsynth.training.snapshot import Snapshot, Watcher
 
 FIRST_SEED = 10_000_000
 """Seeds of watched images start here: they are no seed of a sample grid."""
@@ -52,7 +52,7 @@ def distance_watcher(images: Images, labels: NDArray[np.int64], count: int) -> W
     )
     seeds, classes = range(FIRST_SEED, FIRST_SEED + len(chosen)), [int(v) for v in labels[chosen]]
 
-    def measure(glimpse: Glimpse) -> Mapping[str, float]:
+    def measure(glimpse: Snapshot) -> Mapping[str, float]:
         generated = glimpse.generate(seeds, classes)
         features = extractor(generated)
         distances = _distances(features, real, project_patches(generated[:PATCHED]), patches)
@@ -108,7 +108,7 @@ def discriminator_watcher(shown: TrainingSet, held_out: TrainingSet, count: int)
         chosen = np.sort(random.permutation(len(side.images))[:count])
         sides[name] = np.asarray(side.images[chosen]), [int(v) for v in side.labels[chosen]]
 
-    def measure(glimpse: Glimpse) -> Mapping[str, float]:
+    def measure(glimpse: Snapshot) -> Mapping[str, float]:
         labels = sides["held-out"][1]
         generated = glimpse.generate(range(FIRST_SEED, FIRST_SEED + len(labels)), labels), labels
         confidence = {name: glimpse.confidence(*side) for name, side in {**sides, "generated": generated}.items()}

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.maps import coloured
+from dermsynth.data.maps import colour_map
 from dermsynth.experiments.steps import Pixels, Result, Setting, details, plan, rows_picture, train_run, write_results
-from dermsynth.models.sampler import images_of
+from dermsynth.models.sampler import sample_images
 
 SIZES = ("laptop", "paper")
 COLUMNS = 8
@@ -46,9 +46,9 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     for name in setting.plans:
         generator, shown = train_run(setting, name, data_set, out, device)
         seeds = range(COLUMNS)
-        rows[name] = images_of(generator.model, seeds, [0] * COLUMNS, inputs=shown.inputs(seeds))
+        rows[name] = sample_images(generator.model, seeds, [0] * COLUMNS, inputs=shown.inputs(seeds))
         if shown.maps is not None:
-            rows["map"], rows["real"] = coloured(np.asarray(shown.maps[:COLUMNS])), np.asarray(shown.images[:COLUMNS])
+            rows["map"], rows["real"] = colour_map(np.asarray(shown.maps[:COLUMNS])), np.asarray(shown.images[:COLUMNS])
     rows_picture(out / "images.png", list(rows.values()), scale=2)
     rows_picture(out / "details.png", [details(row) for row in rows.values()], scale=2)
     error = {

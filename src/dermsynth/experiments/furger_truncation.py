@@ -15,7 +15,7 @@ from dermsynth.io import write_text
 from dermsynth.metrics.estimate import Estimate, Sides
 from dermsynth.metrics.frechet import fid_between
 from dermsynth.metrics.kernels import kid_between
-from dermsynth.models.sampler import images_of
+from dermsynth.models.sampler import sample_images
 from dermsynth.progress import progress_bar
 from dermsynth.report.page import curves
 from dermsynth.sampling.generator import Generator
@@ -58,7 +58,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     if not generator.model.accepts_truncation(1.0):
         raise UserError(f"experiment furger-truncation: {name} takes {generator.model.truncation}")
     rows = sweep(setting, generator, shown)
-    pictures = [images_of(generator.model, range(COLUMNS), [0] * COLUMNS, threshold) for threshold in THRESHOLDS]
+    pictures = [sample_images(generator.model, range(COLUMNS), [0] * COLUMNS, threshold) for threshold in THRESHOLDS]
     rows_picture(out / "thresholds.png", pictures)
     write_text(out / "fid.svg", str(plot(rows)))
     best = min((row for row in rows if row.id == "fid"), key=lambda row: row.value)
@@ -74,7 +74,7 @@ def sweep(setting: Setting, generator: Generator, shown: TrainingSet) -> list[Th
     real = _features(extractor, np.asarray(shown.images))
     seeds, labels = range(setting.generated), [0] * setting.generated
     for threshold in progress_bar(THRESHOLDS, total=len(THRESHOLDS), label="thresholds", unit="threshold"):
-        synthetic = _features(extractor, images_of(generator.model, seeds, labels, threshold))
+        synthetic = _features(extractor, sample_images(generator.model, seeds, labels, threshold))
         sides = Sides(synthetic, real, seed=setting.seed, features=extractor.suffix)
         estimates = fid_between(sides, resamples=100), kid_between(sides, resamples=1000)
         rows += [ThresholdFigure(**e.model_dump(), threshold=threshold) for e in estimates]

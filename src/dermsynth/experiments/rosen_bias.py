@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict
 from dermsynth.artefacts.datasets import INSERTED
 from dermsynth.artefacts.fill import METHODS
 from dermsynth.artefacts.removal import CUTS
-from dermsynth.data.cache import decoded
+from dermsynth.data.cache import decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.experiments.rosen_sets import Sets, SetsRequest, prepare_sets, scores_of
 from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, train_run, write_results
 from dermsynth.io import parse_count, write_text
 from dermsynth.latents.attributes import Scorer, scorer
-from dermsynth.latents.entanglement import Observers, entanglement, ranked
+from dermsynth.latents.entanglement import Observers, entanglement, rank_directions
 from dermsynth.latents.space import require_w, space_of
 from dermsynth.locks import claim_folder
 from dermsynth.models.registry import family
@@ -30,10 +30,10 @@ from dermsynth.statistics.roc import delong_interval
 from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed
 from dermsynth.utility.classifier import Training, backbone
 from dermsynth.utility.counterfactual import counterfactual, share
-from dermsynth.utility.datasets import gathered
+from dermsynth.utility.datasets import collect_material
 from dermsynth.utility.experiment import Plan as Comparison
-from dermsynth.utility.experiment import carry_out as compare_arms
-from dermsynth.utility.experiment import kept_scores
+from dermsynth.utility.experiment import run_experiment as compare_arms
+from dermsynth.utility.experiment import stored_scores
 from dermsynth.utility.material import FEWEST, Classes, HeldOut, Material
 from dermsynth.utility.results import UtilityResult
 
@@ -114,7 +114,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     _write_pictures(sets, material, target, out)
     write_text(out / "amplification.svg", str(plot(amplification, target)))
     lines = [*amplification_table(amplification, target), "", *classifier_table(classifiers), ""]
-    ranking = as_text(ranked(costs)).splitlines() if costs else ["no direction"]
+    ranking = as_text(rank_directions(costs)).splitlines() if costs else ["no direction"]
     lines += [*switched_table(switched), "", "```", *ranking, "```"]
     lines += [f"left out: {name}: {why}" for name, why in sets.left_out.items()]
     result = BiasResult(
@@ -196,11 +196,11 @@ def _material(setting: Setting, data_set: DataSet, generator: Generator, sets: S
     positive = setting.options["positive"]
     classes = Classes(positive, tuple(label for label in generator.config.data.classes if label != positive))
     variants = {**sets.synthetic, CLEANED: sets.cleaned}
-    material = gathered(data_set, variants.pop("synthetic"), classes, variants=variants)
+    material = collect_material(data_set, variants.pop("synthetic"), classes, variants=variants)
     tests = list(material.tests)
     for name, pairs in sets.pairs.items():
         rows = pairs.select(np.isin(pairs.labels.astype(str), [classes.positive, *classes.negative]))
-        images = np.asarray(decoded(rows, material.decoding))
+        images = np.asarray(decode_images(rows, material.decoding))
         tests.append(HeldOut(name, rows, images, classes.truth(rows)))
     return replace(material, tests=tests)
 
@@ -247,11 +247,11 @@ def _switched(material: Material, arm: Arm, useful: UtilityResult, out: Path) ->
     original, *others = material.tests
     repeats = useful.settings.repeats
     threshold = next(f.threshold for f in useful.figures if (f.arm, f.test) == (arm.name, original.name))
-    before = kept_scores(out / "utility", arm, repeats, original.name).mean(axis=0)
+    before = stored_scores(out / "utility", arm, repeats, original.name).mean(axis=0)
     places = {name: row for row, name in enumerate(original.rows.table["file_name"])}
     results = []
     for test in others:
-        after = kept_scores(out / "utility", arm, repeats, test.name).mean(axis=0)
+        after = stored_scores(out / "utility", arm, repeats, test.name).mean(axis=0)
         rows = [places[name] for name in test.rows.table["edited_from"]]
         changed = (
             test.rows.table.get("filled_share", pd.Series("1", test.rows.table.index)).astype(float).to_numpy() > 0
@@ -268,7 +268,7 @@ def _write_pictures(sets: Sets, material: Material, target: Scorer, out: Path) -
     names = ["synthetic", *(name for name in sets.synthetic if name.startswith("edited"))]
     rows_picture(
         out / "edited.png",
-        [np.asarray(decoded(sets.synthetic[name], material.decoding))[most] for name in names],
+        [np.asarray(decode_images(sets.synthetic[name], material.decoding))[most] for name in names],
         scale=2,
     )
     rows_picture(out / "pairs.png", [test.images[:PICTURED] for test in material.tests], scale=2)

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from dermsynth.artefacts.datasets import insert_all, remove_all
 from dermsynth.artefacts.removal import REMOVED, Removal
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.latents.attributes import ANY, Scorer, scorer
 from dermsynth.latents.datasets import edit_set
 from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
-from dermsynth.latents.samples import Samples, sampled
+from dermsynth.latents.samples import Samples, sample_scores
 from dermsynth.latents.space import Space
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import Generator
@@ -41,7 +41,7 @@ class Sets:
 
 def scores_of(rows: DataSet, decoding: Decoding, seen: Scorer) -> NDArray[np.float64]:
     """Scores of a set's images at the generator's size: all sets are looked at alike."""
-    return seen.score(np.asarray(decoded(rows, decoding)))
+    return seen.score(np.asarray(decode_images(rows, decoding)))
 
 
 def synthetic_sets(
@@ -52,7 +52,7 @@ def synthetic_sets(
     pool = generate(generator, dict.fromkeys(classes, POOL * each), out / "synthetic" / "pool")
     everything = np.ones(len(pool.table), bool)
     free = scores_of(pool, decoding, target) < target.threshold
-    untouched = free & ~scorer(ANY).shows(np.asarray(decoded(pool, decoding)))
+    untouched = free & ~scorer(ANY).shows(np.asarray(decode_images(pool, decoding)))
     masks = {"synthetic": everything, UNTARGETED: free, UNTOUCHED: untouched}
     return {name: first(pool, mask, each) for name, mask in masks.items()}
 
@@ -124,7 +124,7 @@ def prepare_sets(real: DataSet, space: Space, target: Scorer, request: SetsReque
     left_out = {name: f"{len(rows.table)} images" for name, rows in synthetic.items() if not usable(rows, generator)}
     synthetic = {name: rows for name, rows in synthetic.items() if name not in left_out}
     labels = generator.model.targets()
-    samples = sampled(
+    samples = sample_scores(
         space, target, out / "samples", count=request.points, first_seed=500_000_000, labels=labels, truncation=None
     )
     directions, without = directions_of(space, target, samples, request.seed)

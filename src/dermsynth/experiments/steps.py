@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from dermsynth.backbones.extractors import load_extractor
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection, TrainingSet
 from dermsynth.errors import UserError
@@ -24,7 +24,7 @@ from dermsynth.metrics.estimate import Estimate
 from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.models.registry import family
-from dermsynth.models.sampler import images_of
+from dermsynth.models.sampler import sample_images
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.training.config import RunConfig, read_config
@@ -134,7 +134,7 @@ def measure_run(
 def samples(generator: Generator, count: int, shown: TrainingSet, first_seed: int = 0) -> Pixels:
     """Images of a run as uint8 [n, 3, h, w], from consecutive seeds."""
     seeds, target = range(first_seed, first_seed + count), generator.model.targets()[0]
-    return images_of(generator.model, seeds, [target] * count, inputs=shown.inputs(seeds))
+    return sample_images(generator.model, seeds, [target] * count, inputs=shown.inputs(seeds))
 
 
 def real_images(data_set: DataSet, setting: Setting, count: int) -> Pixels:
@@ -142,7 +142,7 @@ def real_images(data_set: DataSet, setting: Setting, count: int) -> Pixels:
     shape = parse_shape(setting.resolution)
     rows = data_set.select(~np.isin(data_set.labels.astype(str), setting.exclude))
     rows = rows.select(rows.in_split(setting.split))
-    images = decoded(rows, Decoding(shape.height, shape.width))
+    images = decode_images(rows, Decoding(shape.height, shape.width))
     chosen = np.sort(np.random.default_rng(setting.seed).permutation(len(images))[:count])
     return np.asarray(images[chosen])
 

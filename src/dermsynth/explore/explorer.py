@@ -15,10 +15,10 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copy_detection import FEWEST_HELD_OUT, CopyGate
-from dermsynth.evaluation.memorisation import fitted_gate, sources
+from dermsynth.evaluation.memorisation import fit_gate, sources
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
-from dermsynth.latents.edits import moved
+from dermsynth.latents.edits import move_points
 from dermsynth.latents.space import Space
 from dermsynth.sampling.generator import SEEDS_A_CLASS, Generator
 from dermsynth.training.data import data_trained_on
@@ -118,7 +118,7 @@ def gate_of(
     empty = DataSet(generator.run, pd.DataFrame({"file_name": []}), facts)
     try:
         known = sources(empty, data_trained_on(data, place))
-        gate = fitted_gate(known, Decoding(shape.height, shape.width, data.crop, data.filter), fewest=fewest_held_out)
+        gate = fit_gate(known, Decoding(shape.height, shape.width, data.crop, data.filter), fewest=fewest_held_out)
     except UserError as error:
         return None, str(error)
     return Gate(gate, known.training.table["file_name"].tolist()), ""
@@ -195,7 +195,7 @@ class Explorer:
         points = self.space.points([move.seed], [label], move.truncation)
         edited = points
         for name, step in move.steps:
-            edited = moved(self.space, edited, self.directions[name], step)
+            edited = move_points(self.space, edited, self.directions[name], step)
         both = np.concatenate([np.broadcast_to(points[:, None], edited.shape) if edited.ndim == 3 else points, edited])
         images = self.space.images(both, [move.seed] * 2, [label] * 2)
         scores = []

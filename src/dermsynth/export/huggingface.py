@@ -14,12 +14,12 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from dermsynth import __version__
-from dermsynth.data.dataset import DataSet, inside, open_data_set, refuse_filled, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set, path_inside, require_empty, write_data_set
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import COLUMNS, Copies, copies_of
 from dermsynth.evaluation.results import Evaluation, evaluation_of
-from dermsynth.io import replacing_folder, write_text
+from dermsynth.io import replace_folder, write_text
 from dermsynth.metrics.estimate import ALL, Estimate
 from dermsynth.metrics.registry import METRICS
 from dermsynth.values import is_missing
@@ -60,7 +60,7 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False, evaluati
     """
     if not data_set.synthetic:
         raise UserError(f"{data_set.folder}: real images; only synthetic sets are exported")
-    refuse_filled(out)
+    require_empty(out)
     _refuse_real_rows(data_set)
     _refuse_repeated(data_set)
     verify(data_set, full=True)
@@ -74,7 +74,7 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False, evaluati
         "command": "dermsynth export", "left_out": int((~keep).sum()), "with_flagged": with_flagged,
         "checked_for_copies": copies is not None,
     }  # fmt: skip
-    with replacing_folder(out) as work:
+    with replace_folder(out) as work:
         _copy_files(data_set.folder, table, work)
         written = write_data_set(work, table, _facts(data_set, copies), step)
         write_text(work / CARD, card(written, result, out.name, int((~keep).sum()), with_flagged))
@@ -85,7 +85,7 @@ def _copy_files(folder: Path, table: pd.DataFrame, work: Path) -> None:
     for column in ("file_name", "mask_file_name"):
         for name in filter(None, table.get(column, ())):
             (work / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(inside(folder, name), work / name)
+            shutil.copyfile(path_inside(folder, name), work / name)
 
 
 def _exported_table(data_set: DataSet, copies: Copies | None) -> pd.DataFrame:

@@ -16,7 +16,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dermsynth.artefacts.annotate import THRESHOLDS
-from dermsynth.artefacts.classifier import HEIGHT, WIDTH, Pooled, Rows, groups_of, load_detector, pooled_rows
+from dermsynth.artefacts.classifier import HEIGHT, WIDTH, Pooled, Rows, group_numbers, load_detector, pooled_rows
 from dermsynth.artefacts.classifier import WEIGHTS as DETECTOR
 from dermsynth.artefacts.detection import ARTEFACTS, detect
 from dermsynth.backbones.spec import parse_spec
@@ -198,5 +198,5 @@ def fit_regressor(data_set: DataSet, column: str, pooled: Pooled) -> Regressor:
     chosen = data_set.select(known)
     rows, truth = pooled_rows(chosen, pooled).astype(np.float64), values[known]
     model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
-    held_out = cross_val_predict(model, rows, truth, groups=groups_of(chosen), cv=GroupKFold(FOLDS))
+    held_out = cross_val_predict(model, rows, truth, groups=group_numbers(chosen), cv=GroupKFold(FOLDS))
     return Regressor(model.fit(rows, truth), float(np.median(truth)), float(r2_score(truth, held_out)))

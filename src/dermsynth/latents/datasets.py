@@ -6,15 +6,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set, require_empty, write_data_set
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
-from dermsynth.evaluation.generator_metrics import generator_of, missing_run
+from dermsynth.evaluation.generator_metrics import generator_of, run_problem
 from dermsynth.images import encode_png
-from dermsynth.io import replacing_folder, write_bytes
+from dermsynth.io import replace_folder, write_bytes
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
-from dermsynth.latents.edits import moved, until_gone
+from dermsynth.latents.edits import move_points, remove_attribute
 from dermsynth.latents.space import Images, Space, space_of
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.names import seeds_of, truncation_of
@@ -38,7 +38,7 @@ def space_behind(data_set: DataSet) -> Space:
         )
     generator = generator_of(data_set)
     if generator is None:
-        raise UserError(missing_run(data_set) or f"{data_set.folder}: says nothing of the run that made it")
+        raise UserError(run_problem(data_set) or f"{data_set.folder}: says nothing of the run that made it")
     return space_of(generator)
 
 
@@ -50,11 +50,11 @@ def edit_set(
     Columns: `edited_from`, `edit_direction`, `edit_step`. Run and original set stay as they are. Raises UserError when `out`
     holds something.
     """
-    refuse_filled(out)
+    require_empty(out)
     verify(data_set)
     table = data_set.table[[name for name in COLUMNS if name in data_set.table]].copy()
     taken = np.zeros(len(table))
-    with replacing_folder(out) as work:
+    with replace_folder(out) as work:
         starts = range(0, len(table), PART)
         for start in progress_bar(starts, total=len(starts), label="editing", unit=f"x{PART} img"):
             rows = slice(start, start + PART)
@@ -85,6 +85,6 @@ def _moved(
     labels = [classes.index(str(label)) for label in rows["label"]] if classes else [0] * len(rows)
     points = space.points(seeds, labels, truncation_of(rows))
     if gone is not None:
-        return until_gone(space, points, seeds, labels, direction, gone)
+        return remove_attribute(space, points, seeds, labels, direction, gone)
     taken = np.full(len(rows), steps or 0.0)
-    return space.images(moved(space, points, direction, taken), seeds, labels), taken
+    return space.images(move_points(space, points, direction, taken), seeds, labels), taken

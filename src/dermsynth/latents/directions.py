@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 from sklearn.svm import LinearSVC
 
 from dermsynth.errors import UserError
-from dermsynth.io import replacing
+from dermsynth.io import replace_file
 from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Points, Space, require_w
 
@@ -144,7 +144,7 @@ def write_directions(path: Path, space: Space, directions: Sequence[Direction]) 
 
 
 def _write(path: Path, facts: dict[str, Any], vectors: Vector) -> None:
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         save_file({"vectors": vectors}, temporary, {"facts": json.dumps(facts)})
 
 

@@ -8,7 +8,7 @@ from typing import Literal
 from dermsynth.errors import UserError
 from dermsynth.latents.attributes import Scorer, scorer
 from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
-from dermsynth.latents.samples import sampled
+from dermsynth.latents.samples import sample_scores
 from dermsynth.latents.space import Points, Space, require_w, space_of
 from dermsynth.sampling.generator import Generator
 
@@ -94,7 +94,7 @@ def directions(
 def _svm(space: Space, target: Scorer, count: int, truncation: float | None, seed: int, out: Path | None) -> Direction:
     labels = space.generator.model.targets()
     with tempfile.TemporaryDirectory() as folder:
-        samples = sampled(
+        samples = sample_scores(
             space, target, out or Path(folder), count=count, first_seed=seed, labels=labels, truncation=truncation
         )
     return svm_direction(samples, target.threshold, target.name, seed=0)

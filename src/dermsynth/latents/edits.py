@@ -17,7 +17,7 @@ WALK = (-3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0)
 LATENTS = 3
 
 
-def moved(space: Space, points: Points, direction: Direction, steps: float | NDArray[np.float64]) -> Points:
+def move_points(space: Space, points: Points, direction: Direction, steps: float | NDArray[np.float64]) -> Points:
     """Points [n, d] or [n, layers, d] moved by steps [n] times the deviation along a direction.
 
     Returned is a point a layer where the points are so, or where the direction moves some layers only.
@@ -31,7 +31,7 @@ def moved(space: Space, points: Points, direction: Direction, steps: float | NDA
     return spread.astype(np.float32)
 
 
-def until_gone(
+def remove_attribute(
     space: Space, points: Points, seeds: Sequence[int], labels: Sequence[int], direction: Direction, scorer: Scorer
 ) -> tuple[Images, NDArray[np.float64]]:
     """Images moved against a direction as little as is needed for the scorer to see nothing, and the steps taken.
@@ -44,7 +44,7 @@ def until_gone(
     for step in np.arange(STEP, MOST + STEP / 2, STEP):
         if not showing:
             break
-        edited = moved(space, points[showing], direction, -float(step))
+        edited = move_points(space, points[showing], direction, -float(step))
         images[showing] = space.images(edited, [seeds[i] for i in showing], [labels[i] for i in showing])
         steps[showing] = -step
         showing = [i for i, shows in zip(showing, scorer.shows(images[showing]), strict=True) if shows]
@@ -59,7 +59,9 @@ def strips(space: Space, directions: Sequence[Direction], seeds: Sequence[int]) 
     return [
         (
             direction.name,
-            np.stack([space.images(moved(space, points, direction, step), chosen, labels) for step in WALK], axis=1),
+            np.stack(
+                [space.images(move_points(space, points, direction, step), chosen, labels) for step in WALK], axis=1
+            ),
         )
         for direction in directions
     ]
@@ -116,5 +118,5 @@ def edit(
     numbers = [class_number(generator, label)] * len(seeds)
     points = space.points(seeds, numbers, truncation)
     lengths = np.broadcast_to(np.asarray(steps, np.float64), len(seeds))
-    images = space.images(moved(space, points, direction, lengths), seeds, numbers)
+    images = space.images(move_points(space, points, direction, lengths), seeds, numbers)
     return np.ascontiguousarray(images.transpose(0, 2, 3, 1))

@@ -16,7 +16,7 @@ from dermsynth.errors import UserError
 from dermsynth.io import write_json
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
-from dermsynth.latents.edits import moved
+from dermsynth.latents.edits import move_points
 from dermsynth.latents.space import Images, Space
 from dermsynth.metrics.clinical_features import appearance
 from dermsynth.parallel import parallel_map
@@ -136,7 +136,7 @@ def compare_directions(
         target=observers.target.name,
         threshold=observers.target.threshold,
         seeds=(seeds[0], seeds[-1]),
-        ranking=tuple(ranked(rows)),
+        ranking=tuple(rank_directions(rows)),
         rows=tuple(rows),
     )
 
@@ -157,7 +157,7 @@ def entanglement(
     rows = []
     pairs = [(direction, float(step)) for direction in directions for step in steps]
     for direction, step in progress_bar(pairs, total=len(pairs), label="along directions", unit="step"):
-        after = _observe(_images(space, moved(space, points, direction, step), seeds, labels), observers)
+        after = _observe(_images(space, move_points(space, points, direction, step), seeds, labels), observers)
         figures = {name: figure(values) for name, values in _changes(before, after, observers).items()}
         rows.append(EntanglementRow(direction=direction.name, step=step, **figures))
     return rows
@@ -251,7 +251,7 @@ def _images(space: Space, points: NDArray[np.float32], seeds: Sequence[int], lab
     return np.concatenate(parts)
 
 
-def ranked(rows: Sequence[EntanglementRow]) -> list[RankedDirection]:
+def rank_directions(rows: Sequence[EntanglementRow]) -> list[RankedDirection]:
     """One row a direction, best first: at the smallest step that takes the target from half the images, what it costs.
 
     The order is by the Dice of lesion masks there; directions that never take so much come last, by the share they take.

@@ -15,11 +15,11 @@ from torch import Tensor
 
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_png, fit, grid, read_image
-from dermsynth.io import replacing, write_bytes
+from dermsynth.io import replace_file, write_bytes
 from dermsynth.latents.directions import Direction
-from dermsynth.latents.edits import moved
+from dermsynth.latents.edits import move_points
 from dermsynth.latents.space import Space, class_number, require_w, space_of
-from dermsynth.models.sampler import from_bytes, noise_of, to_bytes
+from dermsynth.models.sampler import from_bytes, seed_noise, to_bytes
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.generator import Generator
 
@@ -46,7 +46,7 @@ class Projection:
     distance: float
 
 
-def resized(space: Space, photograph: Pixels) -> Pixels:
+def resize_photograph(space: Space, photograph: Pixels) -> Pixels:
     """A photograph brought to the generator's size as its training images were."""
     shape, data = space.generator.model.shape, space.generator.config.data
     return fit(photograph, shape.height, shape.width, data.crop, data.filter)
@@ -127,11 +127,11 @@ def project(
     require_w(space, "project")
     model = space.generator.model
     device = next(model.parameters()).device
-    resized_photograph = resized(space, photograph)
+    resized_photograph = resize_photograph(space, photograph)
     target = from_bytes(resized_photograph.transpose(2, 0, 1)[None], device)
     start, deviation = _start(space, label, device)
     point = (start.repeat(space.layers, 1) if plus else start).clone().requires_grad_()
-    noise = [array[None].to(device).requires_grad_() for array in noise_of(seed, model.noise_shapes())[1:]]
+    noise = [array[None].to(device).requires_grad_() for array in seed_noise(seed, model.noise_shapes())[1:]]
     optimiser = torch.optim.Adam([point, *noise], lr=RATE)
     generator = torch.Generator().manual_seed(seed)
     for step in progress_bar(range(steps), total=steps, label="projecting", unit="step"):
@@ -228,21 +228,21 @@ def write_projection(
     steps: Sequence[float],
 ) -> None:
     """Write NAME.safetensors and NAME.png into `out`; `refuse_written` checks that neither is there."""
-    before = resized(space, read_image(photograph))
-    edits = [] if direction is None else [edited(space, projection, direction, step) for step in steps]
+    before = resize_photograph(space, read_image(photograph))
+    edits = [] if direction is None else [edit_projection(space, projection, direction, step) for step in steps]
     strip = grid(np.stack([before, projection.image, *edits]), 2 + len(edits))
     text = {"Software": "dermsynth", "checkpoint": space.generator.checkpoint.hash}
     write_bytes(out / f"{photograph.stem}.png", encode_png(strip, text=text, synthetic=True))
     arrays = {"point": projection.point} | {f"noise{i:02d}": array for i, array in enumerate(projection.noise)}
-    with replacing(out / f"{photograph.stem}.safetensors") as temporary:
+    with replace_file(out / f"{photograph.stem}.safetensors") as temporary:
         save_file(arrays, temporary, {"checkpoint": space.generator.checkpoint.hash, "photograph": photograph.name})
 
 
-def edited(space: Space, projection: Projection, direction: Direction, step: float) -> Pixels:
+def edit_projection(space: Space, projection: Projection, direction: Direction, step: float) -> Pixels:
     """The projection moved by so many deviations along a direction, with its own noise."""
     model = space.generator.model
     device = next(model.parameters()).device
-    point = moved(space, projection.point[None], direction, step)
+    point = move_points(space, projection.point[None], direction, step)
     with torch.inference_mode():
         noise = [torch.from_numpy(array)[None].to(device) for array in projection.noise]
         image = model.synthesise(torch.from_numpy(point).to(device), noise)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
 from dermsynth.errors import UserError, require_seed
-from dermsynth.io import replacing
+from dermsynth.io import replace_file
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.space import Points, Space
 from dermsynth.locks import claim_folder, folder_lock
@@ -29,7 +29,7 @@ class Samples:
     scores: NDArray[np.float64]
 
 
-def sampled(
+def sample_scores(
     space: Space,
     scorer: Scorer,
     out: Path,
@@ -84,6 +84,6 @@ def _part(
         "labels": numbers,
         "scores": scores.astype(np.float64),
     }
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         save_file(part, temporary)
     return part

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Condition, resampled
-from dermsynth.models.sampler import CHUNK, noise_of, one_hot, to_bytes
+from dermsynth.models.base import Condition, truncate_latent
+from dermsynth.models.sampler import CHUNK, one_hot, seed_noise, to_bytes
 from dermsynth.sampling.generator import Generator, class_seed
 
 Points = NDArray[np.float32]
@@ -40,7 +40,7 @@ class Space:
         chunks = []
         for noise, label, count in self._chunks(seeds, labels):
             z = noise[0]
-            w = resampled(z, truncation) if self.name == "z" else self.generator.model.style(z, label, truncation)
+            w = truncate_latent(z, truncation) if self.name == "z" else self.generator.model.style(z, label, truncation)
             assert w is not None
             chunks.append(w[:count].float().cpu().numpy())
         return np.concatenate(chunks)
@@ -70,7 +70,7 @@ class Space:
         model, count = self.generator.model, len(seeds)
         device, shapes = next(model.parameters()).device, model.noise_shapes()
         places = [min(i, count - 1) for i in range(CHUNK)]
-        drawn = [noise_of(class_seed(labels[i], seeds[i]), shapes) for i in places]
+        drawn = [seed_noise(class_seed(labels[i], seeds[i]), shapes) for i in places]
         noise = [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
         return noise, one_hot([labels[i] for i in places], model.classes, device), count
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.metrics.clinical_features import COMPARED, NAMES, appearance_found
+from dermsynth.metrics.clinical_features import COMPARED, NAMES, measure_appearance
 from dermsynth.metrics.comparison import Comparison, image_sides
 from dermsynth.metrics.estimate import MINIMUM, Estimate, Sides
 from dermsynth.metrics.frechet import frechet_distance
@@ -104,6 +104,8 @@ def appearance_distances(
     True
     """
     sides = image_sides(real, synthetic, seed, white)
-    rows = [np.array([appearance_found(image) for image in side], np.float64) for side in (sides.synthetic, sides.real)]
+    rows = [
+        np.array([measure_appearance(image) for image in side], np.float64) for side in (sides.synthetic, sides.real)
+    ]
     measured = [side[np.isfinite(side[:, list(COMPARED)]).all(axis=1)] for side in rows]
     return appearance_between(Sides(measured[0], measured[1], seed=seed), resamples)

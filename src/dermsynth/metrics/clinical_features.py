@@ -124,7 +124,7 @@ def _texture(lightness: NDArray[np.floating], lesion: Mask) -> tuple[float, floa
     return tuple(float(graycoprops(matrix, p).mean()) for p in ("contrast", "homogeneity"))  # type: ignore[return-value]
 
 
-def appearance_found(image: Pixels) -> list[float]:
+def measure_appearance(image: Pixels) -> list[float]:
     """The features as a row, of an image uint8 [3, h, w] whose lesion is found by its colour; NaN where that fails."""
     require_pixels(image, "3 h w")
     pixels = np.ascontiguousarray(image.transpose(1, 2, 0))

@@ -17,7 +17,7 @@ from dermsynth.models.layers.shapes import Shape, require_doublings
 from dermsynth.rng import Draws
 
 
-def resampled(z: Tensor, threshold: float | None) -> Tensor:
+def truncate_latent(z: Tensor, threshold: float | None) -> Tensor:
     """Normal numbers whose magnitudes stay below a threshold: FURGER's truncation by resampling.
 
     Drawing again until |z| <= t gives the truncated normal distribution; here it comes from the same z by the inverse

@@ -7,7 +7,7 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
 from dermsynth.models.layers.dcgan import Discriminator, Generator
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC, GameName
@@ -110,7 +110,7 @@ class DCGAN(Model):
 
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images from truncated latents."""
-        return self.generator(resampled(noise[0], truncation), condition.label)
+        return self.generator(truncate_latent(noise[0], truncation), condition.label)
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor | None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
 from dermsynth.models.layers.dcgan import Discriminator, Generator, widths
 from dermsynth.models.layers.resample import halve
 from dermsynth.models.layers.shapes import Shape
@@ -107,7 +107,7 @@ class DDGAN(Model):
 
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the full resolution from truncated latents."""
-        return self.generator(resampled(noise[0], truncation), condition.label)
+        return self.generator(truncate_latent(noise[0], truncation), condition.label)
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor | None:

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
 from dermsynth.models.layers.convolutional import down, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator, widths
 from dermsynth.models.layers.resample import double, halve
@@ -146,7 +146,7 @@ class FrozenPGGAN(Model):
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the phase reached, enlarged to the full size."""
         phase = self.phase(max(int(self.shown) - 1, 0))
-        image = self._generate(phase, resampled(noise[0], truncation), condition.label)
+        image = self._generate(phase, truncate_latent(noise[0], truncation), condition.label)
         for _ in range(self.config.phases - 1 - phase):
             image = double(image)
         return image

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.paired_sets import domain_set, map_set
-from dermsynth.data.training_set import Selection, TrainingSet, held_out, training_set
+from dermsynth.data.training_set import Selection, TrainingSet, held_out_images, training_set
 from dermsynth.errors import UserError
 
 
@@ -102,7 +102,7 @@ class Images(Inputs):
 
     def held_out(self, data_set: DataSet, request: DataRequest, classes: tuple[str, ...]) -> TrainingSet | None:
         """The validation split of the same classes."""
-        return held_out(data_set, request.decoding, request.selection, classes)
+        return held_out_images(data_set, request.decoding, request.selection, classes)
 
     def caption(self, count: int) -> str:
         """Which seeds."""

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
 from dermsynth.models.layers.convolutional import LEAK, BatchNorm, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator
 from dermsynth.models.layers.resample import enlarge, halve
@@ -151,7 +151,7 @@ class LAPGAN(Model):
         Levels whose turn has not come only enlarge.
         """
         reached = self._active(max(int(self.shown) - 1, 0))[-1]
-        image = self._generate(0, None, resampled(noise[0], truncation), condition.label)
+        image = self._generate(0, None, truncate_latent(noise[0], truncation), condition.label)
         for level in range(1, self.config.levels):
             image = self._generate(level, image, noise[level], condition.label) if level <= reached else enlarge(image)
         return image.clamp(-1, 1)

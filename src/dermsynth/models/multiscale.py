@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
 from dermsynth.models.layers.multiscale import Generator, MultiScaleDiscriminator
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import logistic_fake, logistic_real
@@ -107,7 +107,7 @@ class MultiScale(Model):
 
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images from latents whose large components were drawn again."""
-        return self.generator(resampled(noise[0], truncation), condition.label)
+        return self.generator(truncate_latent(noise[0], truncation), condition.label)
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor:

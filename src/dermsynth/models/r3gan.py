@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from torch import Tensor, nn
 
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, resampled
+from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation
 from dermsynth.models.layers.convolutional import with_label
 from dermsynth.models.layers.ema import average_of, half_life_beta, move_average
@@ -276,7 +276,7 @@ class R3GAN(Model):
 
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
         """Images of the averaged generator from truncated latents."""
-        return self.average(resampled(noise[0], truncation), condition.label)
+        return self.average(truncate_latent(noise[0], truncation), condition.label)
 
     def augmentation_strength(self) -> float:
         """p."""

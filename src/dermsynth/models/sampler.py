@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dermsynth.data.maps import coloured
+from dermsynth.data.maps import colour_map
 from dermsynth.data.training_set import Shown
 from dermsynth.models.base import Batch, Condition, DomainImages, Model
 from dermsynth.rng import Draws, seed_of
@@ -27,7 +27,7 @@ def from_bytes(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     return (tensor.to(torch.float32) / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
-def noise_of(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+def seed_noise(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     """The standard normal numbers that belong to a seed, computed on the CPU on every machine."""
     generator = torch.Generator().manual_seed(seed_of("image", seed))
     return [torch.randn(shape, generator=generator) for shape in shapes]
@@ -39,7 +39,9 @@ def one_hot(labels: Sequence[int] | NDArray[np.int64], classes: int, device: tor
     return torch.eye(classes, device=device)[index] if classes else torch.zeros(len(index), 0, device=device)
 
 
-def confidence_of(model: Model, images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
+def discriminator_confidence(
+    model: Model, images: NDArray[np.uint8], labels: Sequence[int]
+) -> NDArray[np.float64] | None:
     """sigmoid(D(x)) of uint8 images [n, 3, h, w], or None where the family has no such discriminator."""
     device, training, parts = next(model.parameters()).device, model.training, []
     model.eval()
@@ -53,7 +55,7 @@ def confidence_of(model: Model, images: NDArray[np.uint8], labels: Sequence[int]
     return np.concatenate(known) if known else None
 
 
-def images_of(
+def sample_images(
     model: Model,
     seeds: Sequence[int],
     labels: Sequence[int],
@@ -71,7 +73,7 @@ def images_of(
     for start in range(0, len(seeds), CHUNK):
         index = np.arange(start, min(start + CHUNK, len(seeds)))
         padded = np.concatenate([index, np.full(CHUNK - len(index), index[-1])])
-        drawn = [noise_of(seeds[i], shapes) for i in padded]
+        drawn = [seed_noise(seeds[i], shapes) for i in padded]
         noise = [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
         condition = _condition(
             model, [labels[i] for i in padded], None if inputs is None else inputs.at(padded), device
@@ -96,7 +98,7 @@ def _condition(model: Model, labels: Sequence[int], inputs: Shown | None, device
     return Condition(label, image=from_bytes(image, device), mask=mask)
 
 
-def batch_of(shown: Shown, classes: int, draws: Draws, device: torch.device) -> Batch:
+def make_batch(shown: Shown, classes: int, draws: Draws, device: torch.device) -> Batch:
     """The images of one training step as tensors on the device."""
     label, domains = one_hot(shown.labels, classes, device), None
     if shown.domains is not None:
@@ -112,11 +114,13 @@ def batch_of(shown: Shown, classes: int, draws: Draws, device: torch.device) -> 
     return Batch(from_bytes(shown.images, device), label, draws, maps, domains)
 
 
-def beside_inputs(samples: NDArray[np.uint8], labels: Sequence[int], inputs: Shown, columns: int) -> NDArray[np.uint8]:
+def pair_with_inputs(
+    samples: NDArray[np.uint8], labels: Sequence[int], inputs: Shown, columns: int
+) -> NDArray[np.uint8]:
     """Rows of a grid in pairs: a row of inputs, and the row of images [n, 3, h, w] generated from them."""
     if inputs.domains is None:
         assert inputs.maps is not None
-        above = coloured(inputs.maps)
+        above = colour_map(inputs.maps)
     else:
         to_target = (np.asarray(labels) == 1)[:, None, None, None]
         above = np.where(to_target, inputs.domains.source, inputs.domains.target)

@@ -12,7 +12,7 @@ from dermsynth.artefacts.annotate import masks_of
 from dermsynth.artefacts.annotations import annotations_folder
 from dermsynth.artefacts.benchmark import Comparison, MeanInterval, RepairQuality, examples
 from dermsynth.artefacts.confirmation import ANSWERS, Trust, trust_table
-from dermsynth.artefacts.datasets import what_is_left
+from dermsynth.artefacts.datasets import remaining_artefacts
 from dermsynth.artefacts.detection import detect
 from dermsynth.data.dataset import DataSet
 from dermsynth.images import Pixels, fit, grid, read_image
@@ -46,7 +46,7 @@ def write_removal_report(source: DataSet, made: DataSet, *, photographs: bool = 
     ]
     page = made.folder / REMOVAL
     step = made.provenance.document["history"][-1]
-    values = {"name": made.folder.name, "rows": rows, "strips": strips, "step": step, "left": what_is_left(made)}
+    values = {"name": made.folder.name, "rows": rows, "strips": strips, "step": step, "left": remaining_artefacts(made)}
     write_page(page, "removal.html", {**values, "photographs": _notice(photographs)})
     return page
 
@@ -63,7 +63,7 @@ def write_confirmation(
     items = []
     for number, row in enumerate(rows.to_dict("records")):
         item = {str(key): value for key, value in row.items()}
-        sheet = _outlined(data_set, places[item["file_name"]], item["artefact"], photographs)
+        sheet = _outline(data_set, places[item["file_name"]], item["artefact"], photographs)
         items.append({**item, "number": number, "sheet": picture(sheet, f"{item['artefact']} in {item['file_name']}")})
     page = annotations_folder(data_set) / CONFIRMATION
     groups = {name: [item for item in items if item["artefact"] == name] for name in dict.fromkeys(rows["artefact"])}
@@ -73,15 +73,15 @@ def write_confirmation(
     return page
 
 
-def _outlined(data_set: DataSet, place: int, artefact: str, photographs: bool) -> Pixels:
+def _outline(data_set: DataSet, place: int, artefact: str, photographs: bool) -> Pixels:
     """The image, and beside it the image with the outline of what was found; without photographs the outline alone."""
     row = {str(key): str(value) for key, value in data_set.table.iloc[place].items()}
     image = read_image(data_set.folder / row["file_name"])
     found = masks_of(data_set, row) or detect(image, (artefact,))
     bare = image if photographs else np.full_like(image, 235)
     small, mask = (
-        _small(bare),
-        _small(np.repeat(found[artefact].mask[..., None], 3, axis=2).astype(np.uint8) * 255)[..., 0],
+        _thumbnail(bare),
+        _thumbnail(np.repeat(found[artefact].mask[..., None], 3, axis=2).astype(np.uint8) * 255)[..., 0],
     )
     lines, _ = cv2.findContours((mask > 64).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     drawn = cv2.drawContours(small.copy(), lines, -1, OUTLINE, 1)
@@ -90,14 +90,14 @@ def _outlined(data_set: DataSet, place: int, artefact: str, photographs: bool) -
 
 def _strip(source: DataSet, made: DataSet, row: Mapping[str, str]) -> Pixels:
     before, after = read_image(source.folder / row["edited_from"]), read_image(made.folder / row["file_name"])
-    shown = [_small(before), _small(after)]
+    shown = [_thumbnail(before), _thumbnail(after)]
     if before.shape == after.shape:
         touched = (before != after).any(axis=2)
-        shown.append(_small(np.where(touched[..., None], FILLED, before)))
+        shown.append(_thumbnail(np.where(touched[..., None], FILLED, before)))
     return grid(np.stack(shown), len(shown))
 
 
-def _small(pixels: Pixels) -> Pixels:
+def _thumbnail(pixels: Pixels) -> Pixels:
     """The whole image, for artefacts lie at the border."""
     return fit(pixels, SIDE * 3 // 4, SIDE, "pad", "area")
 
@@ -111,7 +111,7 @@ def write_comparison(out: Path, data_set: DataSet, result: Comparison, *, photog
         (
             name,
             ["as it was", f"with {name}", *methods],
-            picture(grid(np.stack([_small(p) for p in shown]), len(shown)), name),
+            picture(grid(np.stack([_thumbnail(p) for p in shown]), len(shown)), name),
         )
         for name, shown in (examples(data_set, result) if photographs else [])
     ]

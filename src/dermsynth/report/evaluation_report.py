@@ -9,7 +9,7 @@ import pandas as pd
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.evaluation.copies import Copies, copies_of
-from dermsynth.evaluation.inputs import compared_rows
+from dermsynth.evaluation.inputs import comparable_images
 from dermsynth.evaluation.memorisation import TRANSLATED
 from dermsynth.evaluation.results import PAGE, ClosePair, Evaluation, View, default_folder
 from dermsynth.images import grid
@@ -58,7 +58,7 @@ def write_evaluation_report(
     path = default_folder(synthetic, None) / PAGE if path is None else path
     copies = copies or copies_of(synthetic, path.parent) or copies_of(synthetic)
     may_show = synthetic if photographs else _without_photographs(synthetic, copies)
-    compared = compared_rows(synthetic, real, result.real.split)
+    compared = comparable_images(synthetic, real, result.real.split)
     write_page(
         path,
         "evaluation.html",

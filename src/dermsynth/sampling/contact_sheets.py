@@ -9,7 +9,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid
-from dermsynth.models.sampler import beside_inputs, images_of
+from dermsynth.models.sampler import pair_with_inputs, sample_images
 from dermsynth.sampling.generator import Generator, class_seed
 from dermsynth.training.data import same_images, similar_images
 
@@ -61,8 +61,8 @@ def _generate(
     """Images of a class; below rows of their inputs where there are any."""
     labels = [number] * len(seeds)
     inputs = None if source is None else source.inputs(range(len(seeds)))
-    images = images_of(generator.model, seeds, labels, inputs=inputs)
-    return images if inputs is None else beside_inputs(images, labels, inputs, columns)
+    images = sample_images(generator.model, seeds, labels, inputs=inputs)
+    return images if inputs is None else pair_with_inputs(images, labels, inputs, columns)
 
 
 def _source(generator: Generator, others: Sequence[DataSet]) -> TrainingSet:

@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dermsynth.errors import UserError, require_seed
-from dermsynth.models.base import Condition, Model, require_edition, resampled
+from dermsynth.models.base import Condition, Model, require_edition, truncate_latent
 from dermsynth.models.registry import family
-from dermsynth.models.sampler import CHUNK, images_of, noise_of, one_hot
+from dermsynth.models.sampler import CHUNK, one_hot, sample_images, seed_noise
 from dermsynth.training import checkpoints, distributed
 from dermsynth.training.config import RunConfig, earlier_data, read_config
 from dermsynth.training.loop import build
@@ -203,13 +203,13 @@ class Generator:
     def _noise(self, label: str, seeds: Sequence[int]) -> list[Tensor]:
         """All noise of a chunk of images."""
         shapes, number = self.model.noise_shapes(), self._class(label)
-        drawn = [noise_of(class_seed(number, seed), shapes) for seed in seeds]
+        drawn = [seed_noise(class_seed(number, seed), shapes) for seed in seeds]
         return [torch.stack(arrays).to(self._device) for arrays in zip(*drawn, strict=True)]
 
     def _point(self, z: Tensor, label: str, truncation: float | None) -> Tensor:
         condition = one_hot([self._class(label)] * len(z), self.model.classes, self._device)
         w = self.model.style(z, condition, truncation)
-        return resampled(z, truncation) if w is None else w
+        return truncate_latent(z, truncation) if w is None else w
 
     def _images(self, points: Tensor, noise: list[Tensor], label: str) -> Tensor:
         if self.model.style_weights():
@@ -313,4 +313,4 @@ def render(generator: Generator, wanted: Sequence[tuple[str, int]], truncation: 
     classes = generator.config.data.classes
     numbers = [classes.index(label) if classes else 0 for label, _ in wanted]
     seeds = [class_seed(number, seed) for number, (_, seed) in zip(numbers, wanted, strict=True)]
-    return images_of(generator.model, seeds, numbers, truncation).transpose(0, 2, 3, 1)
+    return sample_images(generator.model, seeds, numbers, truncation).transpose(0, 2, 3, 1)

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from dermsynth.errors import UserError
 from dermsynth.models.base import Condition, Model
-from dermsynth.models.sampler import noise_of, one_hot, to_bytes
+from dermsynth.models.sampler import one_hot, seed_noise, to_bytes
 
 
 def spherical(start: Tensor, end: Tensor, share: float) -> Tensor:
@@ -31,7 +31,7 @@ def walk(model: Model, seeds: Sequence[int], steps: int, label: int = 0) -> NDAr
     if not shapes:
         raise UserError("walk: this family has no latent to walk through")
     device = next(model.parameters()).device
-    first, last = noise_of(seeds[0], shapes), noise_of(seeds[-1], shapes)
+    first, last = seed_noise(seeds[0], shapes), seed_noise(seeds[-1], shapes)
     training = model.training
     model.eval()
     images = []

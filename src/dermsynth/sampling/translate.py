@@ -7,9 +7,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.cache import Decoding, decoded
-from dermsynth.data.dataset import DataSet, inside, unique_stems, write_data_set
-from dermsynth.data.maps import MapSettings, decoded_maps, with_maps
+from dermsynth.data.cache import Decoding, decode_images
+from dermsynth.data.dataset import DataSet, path_inside, unique_stems, write_data_set
+from dermsynth.data.maps import MapSettings, decode_maps, with_maps
 from dermsynth.data.masks import read_mask
 from dermsynth.data.training_set import Shown, ShownDomains
 from dermsynth.data.verification import verify
@@ -17,7 +17,7 @@ from dermsynth.errors import UserError
 from dermsynth.images import encode_png, fit
 from dermsynth.io import write_bytes
 from dermsynth.locks import folder_lock
-from dermsynth.models.sampler import CHUNK, images_of
+from dermsynth.models.sampler import CHUNK, sample_images
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.generate import claim, description_of
 from dermsynth.sampling.generator import Generator, Origin
@@ -58,7 +58,7 @@ def _translate(generator: Generator, source: DataSet, out: Path, to: str, masks:
         verify(data_set)
     rows = _sources(source, data.classes, target, split)
     places = _mask_places(rows, masks) if model.inputs.masked else [None] * len(rows.table)
-    images = decoded(rows, Decoding(data.height, data.width, data.crop, data.filter))
+    images = decode_images(rows, Decoding(data.height, data.width, data.crop, data.filter))
     origin = generator.origin().with_facts(
         translated_to=data.classes[target],
         source=str(source.folder),
@@ -85,7 +85,7 @@ def _translate_images(
     """Translations of images [n, 3, h, w], and how much changed outside their masks."""
     mask, count = _read_masks(places, generator), len(images)
     shown = Shown(images, np.full(count, target), None, ShownDomains(images, images, images, images, mask))
-    translations = images_of(generator.model, [0] * count, [target] * count, inputs=shown)
+    translations = sample_images(generator.model, [0] * count, [target] * count, inputs=shown)
     return translations, change_outside(images, translations, mask)
 
 
@@ -111,14 +111,14 @@ def _fill_maps(generator: Generator, source: DataSet, out: Path, split: str) -> 
     split = split or (data.split if data.split in splits else "all")
     rows = with_maps(_of_split(source, split))
     decoding = Decoding(data.height, data.width, data.crop, data.filter)
-    maps = decoded_maps(rows, decoding, MapSettings(data.map_layers, data.superpixels))
+    maps = decode_maps(rows, decoding, MapSettings(data.map_layers, data.superpixels))
     origin = generator.origin().with_facts(maps=str(source.folder), maps_hash=source.content_hash, maps_split=split)
     claim(out, origin)
     table, names = [], unique_stems(rows.table["file_name"])
     for part in _chunks(len(maps), generator):
         batch = np.asarray(maps[part])
         shown = Shown(np.zeros((len(part), 3, *batch.shape[2:]), np.uint8), np.zeros(len(part), np.int64), batch)
-        images = images_of(model, [0] * len(part), [0] * len(part), inputs=shown)
+        images = sample_images(model, [0] * len(part), [0] * len(part), inputs=shown)
         for i, image, planes in zip(part, images, batch, strict=True):
             source_row, name = rows.table.iloc[int(i)], names[int(i)]
             write_bytes(out / "masks" / f"{name}.png", encode_png(np.where(planes[0] > 0, 255, 0).astype(np.uint8)))
@@ -173,7 +173,7 @@ def _mask_places(rows: DataSet, masks: DataSet | None) -> list[Path | None]:
         )
     if not names:
         raise UserError(f"{source.folder}: no masks")
-    return [inside(source.folder, names[i % len(names)]) for i in range(len(rows.table))]
+    return [path_inside(source.folder, names[i % len(names)]) for i in range(len(rows.table))]
 
 
 def _read_masks(places: list[Path | None], generator: Generator) -> Pixels:

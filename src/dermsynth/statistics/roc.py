@@ -127,7 +127,7 @@ def balanced_accuracy(truth: Truth, called: Truth) -> float:
     return float((called[truth].mean() + (~called[~truth]).mean()) / 2)
 
 
-def at_prevalence(probabilities: Array, prevalence: float) -> Array:
+def adjust_to_prevalence(probabilities: Array, prevalence: float) -> Array:
     """Probabilities of a classifier trained on equally many of either class, where positives are this frequent.
 
     The odds are multiplied by those of the prevalence (Saerens et al. 2002, equation 4).

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from dermsynth import __version__
-from dermsynth.data.dataset import Data, DataSet, open_data_set, refuse_filled
+from dermsynth.data.dataset import Data, DataSet, open_data_set, require_empty
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
-from dermsynth.io import read_json, replacing, replacing_folder, write_bytes, write_json, write_text
+from dermsynth.io import read_json, replace_file, replace_folder, write_bytes, write_json, write_text
 from dermsynth.progress import progress_bar
 from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.confounding import confounding
@@ -127,7 +127,7 @@ def create_study(
     real, synthetic, out = open_data_set(real), open_data_set(synthetic), Path(out)
     require_seed(seed)
     _check_sides(real, synthetic)
-    refuse_filled(out)
+    require_empty(out)
     verify(real)
     verify(synthetic)
     text = protocol_text(protocol)
@@ -137,7 +137,7 @@ def create_study(
     size = _size(rules, synthetic)
     encoded, sizes = _encode(images, sides, size)
     notes = [*notes, *confounding(images, sides, sizes)]
-    with replacing_folder(out) as work:
+    with replace_folder(out) as work:
         _write_images(work, encoded, images, sides)
         write_text(work / PROTOCOL, text)
         write_bytes(work / SECRET, secrets.token_bytes(32))
@@ -190,7 +190,7 @@ def _write_images(
     names = [secrets.token_hex(8) for _ in images]
     for name, data in sorted(zip(names, encoded, strict=True)):
         write_bytes(folder / "images" / f"{name}.png", data)
-    with replacing(folder / ITEMS) as temporary:
+    with replace_file(folder / ITEMS) as temporary:
         table_of(images, sides, names).sort_values("item").to_csv(temporary, index=False)
     (folder / ITEMS).chmod(0o600)
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
-from dermsynth.metrics.clinical_features import COMPARED, appearance_found
+from dermsynth.metrics.clinical_features import COMPARED, measure_appearance
 from dermsynth.parallel import parallel_map
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
 from dermsynth.study.protocol import Images
@@ -175,5 +175,5 @@ def _features(paths: Sequence[Path]) -> NDArray[np.float64]:
 
 
 def _clinical_features(path: Path) -> list[float]:
-    features = appearance_found(read_image(path).transpose(2, 0, 1))
+    features = measure_appearance(read_image(path).transpose(2, 0, 1))
     return [features[column] for column in COMPARED]

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import Adam
 
 from dermsynth.errors import DiskError, UserError
-from dermsynth.io import file_hash, read_json, replacing_folder, write_json
+from dermsynth.io import file_hash, read_json, replace_folder, write_json
 from dermsynth.training.health import Alarms
 
 NETWORK, OPTIMISER, STATE = "network.safetensors", "optimiser.safetensors", "state.json"
@@ -107,7 +107,7 @@ def save(run: Path, network: dict[str, Tensor], optimisers: dict[str, Adam], sta
         if damage(_open(path)) is None:
             return _open(path)
         shutil.rmtree(path)
-    with replacing_folder(path) as folder:
+    with replace_folder(path) as folder:
         _save_tensors(folder / NETWORK, network)
         _save_tensors(folder / OPTIMISER, _optimiser_tensors(optimisers))
         hashes = {name: file_hash(folder / name) for name in (NETWORK, OPTIMISER)}

@@ -12,7 +12,7 @@ from dermsynth.locks import claim_folder
 from dermsynth.models.base import Model, require_edition
 from dermsynth.models.registry import family
 from dermsynth.training import checkpoints, distributed
-from dermsynth.training.config import CONFIG, RunConfig, differences, read_config, validated
+from dermsynth.training.config import CONFIG, RunConfig, differences, read_config, validate
 
 
 def check_batch(batch: int, accumulate: int) -> None:
@@ -35,7 +35,7 @@ def check_abilities(config: RunConfig) -> None:
     kind, settings = family(config.family), config.training
     if settings.precision == "float16" and not kind.casts_itself:
         raise UserError(f"precision 'float16': {config.family} takes float32 or bfloat16")
-    if settings.accumulate > 1 and kind.needs_whole_batches(validated(kind.config_type, config.model, "model")):
+    if settings.accumulate > 1 and kind.needs_whole_batches(validate(kind.config_type, config.model, "model")):
         raise UserError(
             f"accumulate {settings.accumulate}: {config.family} has statistics or a pool over a batch, which cannot be "
             "divided; use a smaller batch"

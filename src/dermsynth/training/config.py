@@ -76,7 +76,7 @@ def read_config(run: Path) -> RunConfig:
     """
     if not (run / CONFIG).exists():
         raise UserError(f"{run}: not a run folder (no {CONFIG}); train one with: dermsynth train")
-    return validated(RunConfig, read_json(run / CONFIG), str(run / CONFIG))
+    return validate(RunConfig, read_json(run / CONFIG), str(run / CONFIG))
 
 
 def earlier_data(config: RunConfig) -> list[dict[str, str]]:
@@ -97,7 +97,7 @@ def earlier_data(config: RunConfig) -> list[dict[str, str]]:
 M = TypeVar("M", bound=BaseModel)
 
 
-def validated(model: type[M], values: dict[str, Any], source: str) -> M:
+def validate(model: type[M], values: dict[str, Any], source: str) -> M:
     """Validate values; the first problem becomes one line that names the field, the value and what is allowed."""
     try:
         return model.model_validate(values)

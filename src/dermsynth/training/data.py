@@ -15,7 +15,7 @@ from dermsynth.errors import UserError
 from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
-from dermsynth.training.config import DataSettings, RunConfig, TrainingSettings, validated
+from dermsynth.training.config import DataSettings, RunConfig, TrainingSettings, validate
 
 
 def load_training_images(
@@ -139,10 +139,10 @@ def resolve(plan: Plan, shape: Shape) -> tuple[BaseModel, TrainingSettings]:
     batch = preset.batch if asked is None else int(asked)
     if batch < 1:
         raise UserError(f"`batch` {batch}: must be at least 1")
-    training = validated(TrainingSettings, {**plan.training, "batch": batch}, "train")
+    training = validate(TrainingSettings, {**plan.training, "batch": batch}, "train")
     config = preset(shape, batch)
     fine_tuning = kind.fine_tuning(config) if training.initial else {}
-    config = validated(kind.config_type, config.model_dump() | fine_tuning | dict(plan.choices), "`set`")
+    config = validate(kind.config_type, config.model_dump() | fine_tuning | dict(plan.choices), "`set`")
     kind.check_shape(shape, config)
     return config, training
 

@@ -20,7 +20,7 @@ from torch._C._distributed_c10d import Store
 from torch.distributed.rendezvous import rendezvous
 
 from dermsynth.errors import UserError
-from dermsynth.locks import acquired, release
+from dermsynth.locks import acquire, release
 
 logger = logging.getLogger(__name__)
 
@@ -224,7 +224,7 @@ def held(folder: Path, device: torch.device) -> Iterator[None]:
     lock, refused = None, None
     if rank() == 0:
         try:
-            lock = acquired(folder)
+            lock = acquire(folder)
         except UserError as error:
             refused = error
     if agree(refused is not None, device):

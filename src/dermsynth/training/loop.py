@@ -20,14 +20,14 @@ from dermsynth.models.base import Batch, Model, Progress
 from dermsynth.models.inputs import Conditions
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
-from dermsynth.models.sampler import batch_of
+from dermsynth.models.sampler import make_batch
 from dermsynth.rng import Draws, seed_of
-from dermsynth.signals import handled
+from dermsynth.signals import handle_signals
 from dermsynth.training import checkpoints, distributed
 from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
 from dermsynth.training.checkpoints import Best, Checkpoint, CheckpointState
 from dermsynth.training.checks import check_abilities, check_batch, check_batches, check_folder
-from dermsynth.training.config import CONFIG, RunConfig, validated
+from dermsynth.training.config import CONFIG, RunConfig, validate
 from dermsynth.training.display import Display, TensorBoard
 from dermsynth.training.health import GRACE, Alarms, spread
 from dermsynth.training.optimisation import TrainingStopped, Updater
@@ -47,7 +47,7 @@ class Interrupted(Stopped):
 def build(config: RunConfig, device: torch.device) -> Model:
     """The model of a configuration with freshly drawn weights: a function of its seed."""
     kind, data = family(config.family), config.data
-    own = validated(kind.config_type, config.model, "model")
+    own = validate(kind.config_type, config.model, "model")
     conditions = Conditions(len(data.classes), len(data.map_layers), data.superpixels)
     torch.manual_seed(config.training.seed)
     model = kind.create(own, Shape(data.height, data.width), conditions)
@@ -194,7 +194,7 @@ class Trainer:
         shown = self.data.take(self.state.images + offset, size)
         seed = seed_of(self.config.training.seed, "step", self.state.step)
         draws = Draws.for_step(self.device, seed, total=total, start=offset, count=size)
-        return batch_of(shown, len(self.data.classes), draws, self.device)
+        return make_batch(shown, len(self.data.classes), draws, self.device)
 
     def _log(self) -> None:
         line = LogLine(
@@ -334,7 +334,7 @@ def train(
             trainer = Trainer(run, config, data, watchers, device, callbacks)
             check_batches(trainer.model, config)
             trainer.prepare()
-            with handled(trainer.request_stop):
+            with handle_signals(trainer.request_stop):
                 return trainer.train()
     finally:
         distributed.stop()

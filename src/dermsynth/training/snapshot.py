@@ -11,13 +11,13 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.images import encode_png, grid
 from dermsynth.io import write_bytes
 from dermsynth.models.base import Model
-from dermsynth.models.sampler import beside_inputs, confidence_of, images_of
+from dermsynth.models.sampler import discriminator_confidence, pair_with_inputs, sample_images
 
 GRID_COLUMNS, GRID_ROWS = 8, 4
 
 
 @dataclass(frozen=True)
-class Glimpse:
+class Snapshot:
     """What a watcher can ask for at a snapshot: images of seeds and classes, and the discriminator's confidence in images."""
 
     images_shown: int
@@ -37,10 +37,10 @@ class Watcher:
         The figure by which the best checkpoint is chosen, lower is better; empty where it is none of these.
     """
 
-    measure: Callable[[Glimpse], Mapping[str, float]]
+    measure: Callable[[Snapshot], Mapping[str, float]]
     best_by: str = ""
 
-    def __call__(self, glimpse: Glimpse) -> Mapping[str, float]:
+    def __call__(self, glimpse: Snapshot) -> Mapping[str, float]:
         """The figures at a snapshot."""
         return self.measure(glimpse)
 
@@ -49,12 +49,12 @@ def measure(watchers: Sequence[Watcher], model: Model, data: TrainingSet, images
     """The figures of all watchers."""
 
     def generate(seeds: Sequence[int], labels: Sequence[int]) -> NDArray[np.uint8]:
-        return images_of(model, seeds, labels, inputs=data.inputs(seeds))
+        return sample_images(model, seeds, labels, inputs=data.inputs(seeds))
 
     def confidence(images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
-        return confidence_of(model, images, labels)
+        return discriminator_confidence(model, images, labels)
 
-    glimpse = Glimpse(images_shown, generate, confidence)
+    glimpse = Snapshot(images_shown, generate, confidence)
     figures: dict[str, float] = {}
     for watcher in watchers:
         figures.update(watcher(glimpse))
@@ -70,7 +70,7 @@ def write_samples(model: Model, data: TrainingSet, path: Path) -> NDArray[np.uin
     count = GRID_COLUMNS * max(GRID_ROWS, len(targets))
     labels = [targets[i // GRID_COLUMNS % len(targets)] for i in range(count)]
     inputs = data.inputs(range(count))
-    samples = images_of(model, range(count), labels, inputs=inputs)
-    sheet = samples if inputs is None else beside_inputs(samples, labels, inputs, GRID_COLUMNS)
+    samples = sample_images(model, range(count), labels, inputs=inputs)
+    sheet = samples if inputs is None else pair_with_inputs(samples, labels, inputs, GRID_COLUMNS)
     write_bytes(path, encode_png(grid(sheet.transpose(0, 2, 3, 1), GRID_COLUMNS), synthetic=True))
     return samples

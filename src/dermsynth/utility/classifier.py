@@ -18,12 +18,12 @@ from torch import Tensor, nn
 
 from dermsynth.backbones import extractors
 from dermsynth.backbones.extractors import Extractor, Resizer, timm_network
-from dermsynth.backbones.mobilenet import FEATURES, MobileNetV2, imagenet_normalised, load_mobilenet
+from dermsynth.backbones.mobilenet import FEATURES, MobileNetV2, load_mobilenet, normalise_imagenet
 from dermsynth.backbones.spec import parse_spec, split_spec
 from dermsynth.data.cache import Decoding
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
-from dermsynth.io import file_hash, replacing
+from dermsynth.io import file_hash, replace_file
 from dermsynth.statistics.roc import Array, auc
 
 Images = NDArray[np.uint8]
@@ -102,7 +102,7 @@ class Classifier(nn.Module):
         self.eval()
         chunks = [images[start : start + CHUNK] for start in range(0, len(images), CHUNK)]
         with torch.inference_mode():
-            return np.concatenate([self(normalised(chunk)).double().sigmoid().numpy() for chunk in chunks])
+            return np.concatenate([self(normalise(chunk)).double().sigmoid().numpy() for chunk in chunks])
 
 
 def write_classifier(folder: Path, model: Classifier, training: Training, decoding: Decoding, threshold: float) -> None:
@@ -110,7 +110,7 @@ def write_classifier(folder: Path, model: Classifier, training: Training, decodi
     weights = {key: value.contiguous() for key, value in model.state_dict().items()}
     facts = {"backbone": split_spec(training.backbone).without_place, "decoding": json.dumps(asdict(decoding))}
     facts |= {"threshold": str(threshold)}
-    with replacing(folder / WEIGHTS) as temporary:
+    with replace_file(folder / WEIGHTS) as temporary:
         save_file(weights, temporary, facts)
 
 
@@ -150,7 +150,7 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         return np.stack([1 - positive, positive], axis=1)
 
     def network(images: Tensor) -> Tensor:
-        x = imagenet_normalised(images.contiguous(memory_format=torch.channels_last) / 255)
+        x = normalise_imagenet(images.contiguous(memory_format=torch.channels_last) / 255)
         features: Tensor = model.backbone(x)
         return features
 
@@ -165,17 +165,17 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
     )
 
 
-def normalised(images: Images) -> Tensor:
+def normalise(images: Images) -> Tensor:
     """uint8 [n, 3, h, w] with ImageNet's means and deviations taken out."""
     require_pixels(images)
     x = torch.from_numpy(np.array(images)).float().contiguous(memory_format=torch.channels_last)
-    return imagenet_normalised(x / 255)
+    return normalise_imagenet(x / 255)
 
 
 Augment = Callable[[Images, np.random.Generator], Images]
 
 
-def mirrored(images: Images, random: np.random.Generator) -> Images:
+def random_dihedral(images: Images, random: np.random.Generator) -> Images:
     """A random dihedral transform of every image (of images that are not square: mirrored, turned by half)."""
     transformed = images.copy()
     for i, (flip, turn) in enumerate(
@@ -187,9 +187,9 @@ def mirrored(images: Images, random: np.random.Generator) -> Images:
     return transformed
 
 
-def classical(images: Images, random: np.random.Generator) -> Images:
+def classical_augmentation(images: Images, random: np.random.Generator) -> Images:
     """Classical augmentation: dihedral, rotated, scaled, shifted, brightness, contrast and saturation changed."""
-    changed = mirrored(images, random)
+    changed = random_dihedral(images, random)
     height, width = images.shape[2:]
     for i in range(len(changed)):
         turn = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-45, 45), random.uniform(0.85, 1.2))
@@ -227,7 +227,7 @@ class Checkpoint(NamedTuple):
     state: dict[str, Tensor]
 
 
-def trained(
+def train_classifier(
     examples: Examples, validation: Examples, training: Training, augment: Augment, *, seed: int
 ) -> tuple[Classifier, Checkpoint]:
     """Train a classifier, and return it in the state with the highest validation AUC.
@@ -256,7 +256,7 @@ def trained(
 
 def _step(model: Classifier, optimiser: torch.optim.Optimizer, images: Images, truth: NDArray[np.bool_]) -> None:
     model.train()
-    loss = F.binary_cross_entropy_with_logits(model(normalised(images)), torch.from_numpy(truth).float())
+    loss = F.binary_cross_entropy_with_logits(model(normalise(images)), torch.from_numpy(truth).float())
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()

@@ -8,7 +8,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from dermsynth.data.cache import decoded
+from dermsynth.data.cache import decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.io import read_json
@@ -123,7 +123,7 @@ def paired_rows(originals: DataSet, edited: DataSet) -> tuple[DataSet, DataSet]:
     return DataSet(originals.folder, table, originals.description), edited
 
 
-def judged(
+def compare_predictions(
     originals: DataSet, edited: DataSet, classifier: Path, split: str = "", threshold: float | None = None
 ) -> ClassifierTest:
     """`counterfactual` of the classifier of real images that a utility experiment stored.
@@ -143,7 +143,9 @@ def judged(
         raise UserError(f"{edited.folder}: no image of {', '.join(labels)} in `split` {part}")
     before, after = paired_rows(originals, edited.select(keep))
     assert model.decoding is not None
-    unchanged, changed = (model.probabilities(np.asarray(decoded(rows, model.decoding))) for rows in (before, after))
+    unchanged, changed = (
+        model.probabilities(np.asarray(decode_images(rows, model.decoding))) for rows in (before, after)
+    )
     chosen = model.threshold if threshold is None else threshold
     result = counterfactual(after.labels.astype(str) == labels[0], unchanged, changed, chosen)
     return ClassifierTest(label=labels[0], **dict(result))

@@ -6,14 +6,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.feature_cache import appearances, decoding_of
-from dermsynth.evaluation.subgroups import tones_of
+from dermsynth.evaluation.subgroups import skin_tones
 from dermsynth.utility.classifier import Examples
-from dermsynth.utility.leakage import apart, check_groups, check_history, check_origin, check_sources, check_twins
+from dermsynth.utility.leakage import (
+    check_groups,
+    check_history,
+    check_origin,
+    check_sources,
+    check_twins,
+    without_overlap,
+)
 from dermsynth.utility.material import Classes, Copies, HeldOut, Material, Stratum, SyntheticImages
 from dermsynth.values import is_missing, numbers, parse_flag, plain_identifier
 
@@ -22,7 +29,7 @@ MOST_VALUES = 8
 PARTS = ("train", "validation", "test")
 
 
-def gathered(
+def collect_material(
     real: DataSet,
     synthetic: DataSet,
     classes: Classes,
@@ -123,7 +130,7 @@ def _external(
         raise UserError(f"`test` {other.folder}: a synthetic set; usefulness is tested on real images")
     if other.content_hash == real.content_hash:
         raise UserError(f"`test` {other.folder}: the same images as `real`, whose test split is used already")
-    rows = apart(classes.of(other, str(other.folder)), real, drop=drop)
+    rows = without_overlap(classes.of(other, str(other.folder)), real, drop=drop)
     return _held_out(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns)
 
 
@@ -140,7 +147,7 @@ def _split(real: DataSet, name: str) -> DataSet:
 
 def _held_out(name: str, rows: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str]) -> HeldOut:
     images = _images(rows, decoding)
-    tones = tones_of(appearances(rows, images, decoding))
+    tones = skin_tones(appearances(rows, images, decoding))
     found = [Stratum("skin tone", str(tone), tones == tone) for tone in np.unique(tones) if tone]
     for column in dict.fromkeys([*columns, *telling_columns(rows.table)]):
         if column in rows.table:
@@ -149,7 +156,7 @@ def _held_out(name: str, rows: DataSet, decoding: Decoding, classes: Classes, co
 
 
 def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
-    return np.asarray(decoded(rows, decoding))
+    return np.asarray(decode_images(rows, decoding))
 
 
 def telling_columns(table: pd.DataFrame) -> list[str]:

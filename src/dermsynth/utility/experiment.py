@@ -15,12 +15,19 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.results import USEFULNESS, Usefulness
 from dermsynth.evaluation.sides import Remark, Side, remarks
-from dermsynth.io import environment, read_json, replacing, write_json
+from dermsynth.io import environment, read_json, replace_file, write_json
 from dermsynth.locks import claim_folder, folder_lock
 from dermsynth.progress import progress_bar
 from dermsynth.statistics.roc import Array, auc, best_threshold
 from dermsynth.utility.arms import REAL, Arm
-from dermsynth.utility.classifier import Classifier, Training, classical, mirrored, trained, write_classifier
+from dermsynth.utility.classifier import (
+    Classifier,
+    Training,
+    classical_augmentation,
+    random_dihedral,
+    train_classifier,
+    write_classifier,
+)
 from dermsynth.utility.material import HeldOut, Material
 from dermsynth.utility.metrics import ArmScores, arm_figures, comparisons
 from dermsynth.utility.results import (
@@ -52,7 +59,7 @@ class Plan:
     seed: int = 0
 
 
-def carry_out(material: Material, plan: Plan, out: Path) -> UtilityResult:
+def run_experiment(material: Material, plan: Plan, out: Path) -> UtilityResult:
     """Train every arm `repeats` times and write scores, figures and verdict into `out`; repeated, it continues.
 
     Nothing is written into the data sets. Raises UserError when `out` holds an experiment with other settings.
@@ -135,12 +142,12 @@ def _train_classifier(material: Material, plan: Plan, arm: Arm, repeat: int, pat
     seed = plan.seed + repeat
     length = max(round(plan.training.images * arm.length), plan.training.batch)
     training = replace(plan.training, images=length)
-    augment = classical if arm.classical else mirrored
-    model, _ = trained(material.examples(arm, seed), material.validation, training, augment, seed=seed)
+    augment = classical_augmentation if arm.classical else random_dihedral
+    model, _ = train_classifier(material.examples(arm, seed), material.validation, training, augment, seed=seed)
     if arm == REAL and repeat == 0:
         threshold = best_threshold(material.validation.truth, model.probabilities(material.validation.images))
         write_classifier(path.parent.parent, model, training, material.decoding, threshold)
-    with replacing(path) as temporary:
+    with replace_file(path) as temporary:
         _scores(material, arm, model).to_csv(temporary, index=False)
 
 
@@ -216,7 +223,7 @@ def _arm_scores(material: Material, arm: Arm, test: HeldOut, tables: Sequence[pd
     return ArmScores(arm, test, _stored(tables, test.name), threshold, float(truth.mean()))
 
 
-def kept_scores(out: Path, arm: Arm, repeats: int, test: str) -> Array:
+def stored_scores(out: Path, arm: Arm, repeats: int, test: str) -> Array:
     """Stored probabilities of every repeat of an arm for a test set's images, in its order: [repeats, n]."""
     return _stored(_tables(repeats, arm, out), test)
 

@@ -7,7 +7,7 @@ import numpy as np
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import twins_between
 from dermsynth.errors import UserError
-from dermsynth.evaluation.generator_metrics import divided_as_trained
+from dermsynth.evaluation.generator_metrics import same_division
 
 
 def check_origin(synthetic: DataSet, real: DataSet) -> None:
@@ -36,7 +36,7 @@ def check_history(synthetic: DataSet, real: DataSet) -> None:
                 f"{synthetic.folder}: its generator began with the weights of {earlier.run!r}, which was not trained on the "
                 f"training split of {real.folder}; it may have seen the test images"
             )
-    if not divided_as_trained(synthetic, real):
+    if not same_division(synthetic, real):
         raise UserError(
             f"{real.folder}: divided or labelled in another way since {synthetic.folder}'s generator was trained"
         )
@@ -81,7 +81,7 @@ def check_twins(parts: Mapping[str, DataSet]) -> None:
         )
 
 
-def apart(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
+def without_overlap(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
     """An external set without photographs of the real one.
 
     Raises UserError, with examples, when there are any and they are not to be dropped.

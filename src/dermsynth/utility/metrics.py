@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, precision_recall_curve, roc
 
 from dermsynth.statistics.roc import (
     Array,
-    at_prevalence,
+    adjust_to_prevalence,
     auc,
     auc_interval,
     balanced_accuracy,
@@ -63,7 +63,7 @@ def arm_figures(arm: ArmScores, seed: int) -> ArmFigures:
     truth, ensemble, areas = arm.test.truth, arm.ensemble, arm.areas
     value, low, high = delong_interval(truth, ensemble)
     called = ensemble >= arm.threshold
-    error, bins = calibration(truth, at_prevalence(ensemble, arm.prevalence))
+    error, bins = calibration(truth, adjust_to_prevalence(ensemble, arm.prevalence))
     return ArmFigures(
         arm=arm.arm.name,
         test=arm.test.name,

@@ -7,8 +7,8 @@ from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.utility.arms import Arm, parse_arms
 from dermsynth.utility.classifier import Training, backbone
-from dermsynth.utility.datasets import gathered
-from dermsynth.utility.experiment import Plan, carry_out
+from dermsynth.utility.datasets import collect_material
+from dermsynth.utility.experiment import Plan, run_experiment
 from dermsynth.utility.material import Classes
 from dermsynth.utility.results import UtilityResult
 
@@ -99,7 +99,7 @@ def utility(
     backbone(model)  # a wrong name or file is refused before images are read
     further = {name: open_data_set(place) for name, place in (variants or {}).items()}
     chosen = _arms(arms, further)
-    material = gathered(
+    material = collect_material(
         open_data_set(real),
         open_data_set(synthetic),
         Classes(positive, (negative,) if isinstance(negative, str) else tuple(negative)),
@@ -110,7 +110,9 @@ def utility(
     )
     if not arms and not material.has_both_classes:
         chosen = tuple(arm for arm in chosen if arm.real)
-    return carry_out(material, Plan(chosen, repeats, Training(model, images, batch, learning_rate), seed), Path(out))
+    return run_experiment(
+        material, Plan(chosen, repeats, Training(model, images, batch, learning_rate), seed), Path(out)
+    )
 
 
 def _arms(arms: Sequence[str | Arm], variants: Mapping[str, DataSet]) -> tuple[Arm, ...]:

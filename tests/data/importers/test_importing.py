@@ -16,7 +16,7 @@ from dermsynth.data.importers.isic_challenges import from_isic2018
 from dermsynth.data.importers.layouts import reader
 from dermsynth.data.importers.medmnist import from_medmnist
 from dermsynth.data.importers.published import from_isic_archive, from_ph2
-from dermsynth.data.maps import layers_of
+from dermsynth.data.maps import layer_names
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from tests import pack
@@ -146,7 +146,7 @@ def test_a_phantom_imported_as_photographs_names_no_file_that_was_left_behind(ph
     made = import_source(source, tmp_path / "set", jobs=1).data_set
     assert "structures" not in made.table
     assert {*made.table["source_structures"]} == {*phantom.table["structures"]}
-    assert layers_of(made) == ("skin", "lesion")
+    assert layer_names(made) == ("skin", "lesion")
 
 
 def test_a_split_given_by_the_source_is_kept(tmp_path: Path) -> None:

@@ -24,9 +24,9 @@ def divide(
 
     Raises UserError for a given split that is none.
     """
-    joined, notes = _joined(table, images)
+    joined, notes = _joined_groups(table, images)
     if (table["split"] != "").any():
-        splits = _given_splits(table)
+        splits = _source_splits(table)
         notes += _cut_groups(splits, joined)
     else:
         splits = split(table["label"].to_numpy(dtype=object), joined, shares, seed)
@@ -36,7 +36,7 @@ def divide(
     return splits, notes
 
 
-def _joined(table: pd.DataFrame, images: Sequence[ImportedImage]) -> tuple[Groups, list[str]]:
+def _joined_groups(table: pd.DataFrame, images: Sequence[ImportedImage]) -> tuple[Groups, list[str]]:
     """Numbers of what no split may cut: groups, what other columns identify, and near-duplicates."""
     hashes = np.array([image.hash for image in images], dtype=np.uint64)
     thumbnails = np.stack([image.thumbnail for image in images if image.thumbnail is not None])
@@ -51,7 +51,7 @@ def _joined(table: pd.DataFrame, images: Sequence[ImportedImage]) -> tuple[Group
     return joined_groups(groups, np.concatenate(pairs)), notes
 
 
-def _given_splits(table: pd.DataFrame) -> NDArray[np.object_]:
+def _source_splits(table: pd.DataFrame) -> NDArray[np.object_]:
     given = table["split"].map(split_name)
     unknown = np.flatnonzero(~given.isin(SPLITS))
     if len(unknown):

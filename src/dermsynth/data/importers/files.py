@@ -8,12 +8,12 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from dermsynth.data.dataset import inside
+from dermsynth.data.dataset import path_inside
 from dermsynth.data.importers.sources import ImportOptions, SourceRow
 from dermsynth.data.marks import file_mark, folder_mark, row_mark
-from dermsynth.data.masks import DOUBT, read_described_mask
+from dermsynth.data.masks import DOUBT, read_mask_with_notes
 from dermsynth.errors import BadImage, DiskError, UserError
-from dermsynth.images import Pixels, decode_described, encode_png, is_turned, read_bytes, thumbnail_hash
+from dermsynth.images import Pixels, decode_image_with_notes, encode_png, is_turned, read_bytes, thumbnail_hash
 from dermsynth.io import write_bytes
 
 TURNED = "the photograph was turned as its camera was held: is its mask, too?"
@@ -66,9 +66,9 @@ def _import_pixels(folder: Path, out: Path, options: ImportOptions, row: SourceR
     if row.pixels is not None:
         write_bytes(out / f"images/{name}.png", encode_png(row.pixels))
         return _Pixels(f"images/{name}.png", row.pixels, mark=mark)
-    path = inside(folder, row.image, options.roots)
+    path = path_inside(folder, row.image, options.roots)
     data = read_bytes(path)
-    pixels, changes = decode_described(data, str(path))
+    pixels, changes = decode_image_with_notes(data, str(path))
     _refuse_mask(pixels, path)
     mark = file_mark(data, path) or folder_mark(path.parent) or mark
     file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
@@ -84,7 +84,7 @@ def _with_masks(
         target = f"masks/{kind + '/' if kind else ''}{name}.png"
         try:
             if source:
-                notes += _import_mask(inside(folder, source, options.roots), out, target, image.pixels, options)
+                notes += _import_mask(path_inside(folder, source, options.roots), out, target, image.pixels, options)
                 masks[kind] = target
         except DiskError:
             raise
@@ -137,6 +137,6 @@ def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: 
 
 
 def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray, options: ImportOptions) -> tuple[str, ...]:
-    mask, notes = read_described_mask(path, shape=pixels.shape, value=options.mask_value)
+    mask, notes = read_mask_with_notes(path, shape=pixels.shape, value=options.mask_value)
     write_bytes(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
     return notes

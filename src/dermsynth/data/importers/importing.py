@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.data.dataset import open_data_set, refuse_filled, write_data_set
+from dermsynth.data.dataset import open_data_set, require_empty, write_data_set
 from dermsynth.data.importers.division import Shares, divide
 from dermsynth.data.importers.files import ImportedImage, import_image
 from dermsynth.data.importers.report import REPORT as REPORT
@@ -18,7 +18,7 @@ from dermsynth.data.importers.rows import named_rows, plain_rows
 from dermsynth.data.importers.sources import ImportOptions, Source, SourceRow
 from dermsynth.data.splits import parse_shares
 from dermsynth.errors import UserError, require_seed
-from dermsynth.io import replacing_folder
+from dermsynth.io import replace_folder
 from dermsynth.parallel import parallel_map
 
 MARK_COLUMN = "synthetic"
@@ -80,13 +80,13 @@ def import_source(
     """
     wanted, options = parse_shares(shares), options or ImportOptions()
     require_seed(seed)
-    refuse_filled(out)
+    require_empty(out)
     report = ImportReport(notes=list(source.notes))
     rows = plain_rows(source.rows, report, options)
     if not rows:
         raise UserError(f"{source.folder}: no images found{_why_none(source)}")
     settings = _Settings(wanted, {"seed": seed, "split": shares}, jobs, options)
-    with replacing_folder(out) as work:
+    with replace_folder(out) as work:
         _write_set(replace(source, rows=rows), work, settings, report)
     result = ImportResult(open_data_set(out), tuple(report.rows), tuple(report.notes))
     for note in result.notes:

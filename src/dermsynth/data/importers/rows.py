@@ -10,7 +10,7 @@ from dermsynth.data.identity import one_spelling
 from dermsynth.data.importers.report import ImportReport
 from dermsynth.data.importers.sources import ImportOptions, SourceRow
 from dermsynth.errors import UserError
-from dermsynth.values import is_missing, visible
+from dermsynth.values import is_missing, visible_text
 
 _WHOLE = re.compile(r"([+-]?\d+)[.,]0+")
 COMPARED = ("label", "mask", "group", "split")
@@ -53,7 +53,7 @@ def _label_notes(rows: list[SourceRow], result: list[SourceRow]) -> list[str]:
 
 def plain_label(label: str, options: ImportOptions) -> str:
     """A label in composed letters without doubled blanks; `1.0` is `1`, and `NA` is none."""
-    text = visible(unicodedata.normalize("NFC", label))
+    text = visible_text(unicodedata.normalize("NFC", label))
     if options.literal_labels:
         return text
     if is_missing(text, words=False):

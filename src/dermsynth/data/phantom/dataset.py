@@ -9,13 +9,13 @@ import numpy as np
 import pandas as pd
 
 from dermsynth.cache import cache_folder
-from dermsynth.data.dataset import DataSet, open_data_set, refuse_filled, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set, require_empty, write_data_set
 from dermsynth.data.phantom.parameters import ARTEFACTS, MARKERS, PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
 from dermsynth.data.splits import joined_groups, split
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png
-from dermsynth.io import replacing_folder
+from dermsynth.io import replace_folder
 from dermsynth.parallel import parallel_map
 
 STRUCTURES = (*MARKERS, *ARTEFACTS)
@@ -31,10 +31,10 @@ def write_phantom(
     Image i depends on seed + i and the settings alone. Raises UserError when `out` holds something.
     """
     require_seed(seed)
-    refuse_filled(out)
+    require_empty(out)
     if count < 1:
         raise UserError(f"`count` {count}: must be at least 1")
-    with replacing_folder(out) as work:
+    with replace_folder(out) as work:
         _fill(work, count, settings, seed, structures, jobs)
     return open_data_set(out)
 

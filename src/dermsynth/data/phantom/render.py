@@ -47,11 +47,11 @@ def render(parameters: Parameters, settings: PhantomSettings) -> Rendering:
     image = cv2.resize(image, size, interpolation=cv2.INTER_AREA) if factor > 1 else image
     image = image + canvas.generator.standard_normal(image.shape, dtype=np.float32) * 0.006
     pixels = np.clip(image * 255 + 0.5, 0, 255).astype(np.uint8)
-    lesion = _reduced((inside > 0).astype(np.uint8) * 255, size, 127)
-    small = {name: _reduced(mask, size, 63) for name, mask in masks.items()}
+    lesion = _reduce((inside > 0).astype(np.uint8) * 255, size, 127)
+    small = {name: _reduce(mask, size, 63) for name, mask in masks.items()}
     return Rendering(pixels, lesion, small, parameters)
 
 
-def _reduced(mask: Mask, size: tuple[int, int], threshold: int) -> Mask:
+def _reduce(mask: Mask, size: tuple[int, int], threshold: int) -> Mask:
     """Average a mask down; a structure counts where it covers a pixel by more than the threshold of 255."""
     return (cv2.resize(mask, size, interpolation=cv2.INTER_AREA) > threshold).astype(np.uint8) * 255

@@ -19,7 +19,7 @@ from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.protocol import Protocol, Question
 from dermsynth.study.selection import EXAMPLE
 from dermsynth.study.store import Trial
-from dermsynth.study.web.site import preferred
+from dermsynth.study.web.site import preferred_language
 from dermsynth.study.web.visits import Invited, Known, Sent, Visit
 
 LONGEST = 10 * 1024
@@ -34,7 +34,7 @@ async def consent(arrival: Invited) -> Response:
     """What taking part means."""
     if not arrival.open:
         return arrival.closed()
-    language = preferred(arrival.request, arrival.protocol.languages)
+    language = preferred_language(arrival.request, arrival.protocol.languages)
     own = arrival.protocol.consent.get(language, "")
     return arrival.page("consent.html", language, own=own, nonce=secrets.token_hex(8))
 

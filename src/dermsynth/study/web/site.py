@@ -47,7 +47,7 @@ class Site:
 
     def message(self, request: Request, key: str, status: int) -> HTMLResponse:
         """A page that only says something: `unknown`, `closed`, `full`, `busy`."""
-        language = preferred(request, self.live.study.protocol.languages)
+        language = preferred_language(request, self.live.study.protocol.languages)
         return self.page(request, "message.html", language, status, heading=f"{key}_heading", text=f"{key}_text")
 
 
@@ -82,7 +82,7 @@ def option_text(question: Question, option: str, language: str) -> str:
     return own or words_or(f"{question.name}_{option}", language, option.replace("_", " "))
 
 
-def preferred(request: Request, languages: tuple[str, ...]) -> str:
+def preferred_language(request: Request, languages: tuple[str, ...]) -> str:
     """The language asked for by the page, or by the browser, or the first."""
     asked = [request.query_params.get("language", "")]
     asked += [part.split(";")[0].strip()[:2].lower() for part in request.headers.get("accept-language", "").split(",")]
