@@ -18,6 +18,7 @@ from dermsynth.artefacts.fill import Method
 from dermsynth.artefacts.removal import REMOVED, Cut, Removal
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import UserError
+from dermsynth.values import as_tuple
 
 __all__ = ["compare", "detect", "insert", "masks", "remove"]
 Artefact = Literal["frame", "hair", "ruler", "ink", "sticker"]
@@ -173,7 +174,7 @@ def _check_methods(methods: Mapping[str, str]) -> None:
 
 
 def insert(
-    data: Data, *, out: Path | str, artefacts: Sequence[Artefact], seed: int = 0, jobs: int | None = None
+    data: Data, *, out: Path | str, artefacts: Artefact | Sequence[Artefact], seed: int = 0, jobs: int | None = None
 ) -> DataSet:
     """Write a copy of a data set with artefacts drawn into every image: counterfactual pairs for testing classifiers.
 
@@ -183,7 +184,7 @@ def insert(
         The data set, best of images without artefacts.
     out : Path or str
         New folder for the copy.
-    artefacts : sequence of {"frame", "hair", "ruler", "ink", "sticker"}
+    artefacts : str, or sequence of {"frame", "hair", "ruler", "ink", "sticker"}
         What is drawn, in this order.
     seed : int
         Seed of the first image's random numbers, at least 0.
@@ -207,7 +208,7 @@ def insert(
     >>> framed.table["inserted"].iloc[0]
     'frame'
     """
-    return insert_all(open_dataset(data), Path(out), tuple(artefacts), seed, jobs=jobs)
+    return insert_all(open_dataset(data), Path(out), as_tuple(artefacts), seed, jobs=jobs)
 
 
 def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int | None = None) -> Comparison:
