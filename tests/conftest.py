@@ -145,7 +145,7 @@ def run(phantom: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder,
         config,
         chosen,
-        watchers=[Watcher(lambda glimpse: {"figure": float(100 - glimpse.images_shown)}, "figure")],
+        watchers=[Watcher(lambda snapshot: {"figure": float(100 - snapshot.images_shown)}, "figure")],
         device="cpu",
     )
     return folder

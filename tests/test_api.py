@@ -1,6 +1,9 @@
 """The public door: light to open, complete, and documented so that every example runs."""
 
+import ast
+import builtins
 import doctest
+import importlib
 import inspect
 import re
 import shutil
@@ -83,6 +86,36 @@ def test_all_names_are_there_whatever_was_imported_before() -> None:
 def test_parameters_are_documented_as_they_are(name: str) -> None:
     names = [p for p in inspect.signature(PUBLIC[name]).parameters if p not in ("self", "cls")]
     assert sorted(documented(sections(PUBLIC[name].__doc__ or "").get("Parameters", ""))) == sorted(names)
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_parameters_have_types(name: str) -> None:
+    section = sections(PUBLIC[name].__doc__ or "").get("Parameters", "")
+    entries = re.findall(r"^(\S.*)\n(?:    (.*))?", section, flags=re.MULTILINE)
+    assert [head for head, text in entries if " : " not in head and not text.startswith("As for `")] == []
+
+
+def unknown_names(module: str) -> set[str]:
+    """Names in a module's examples that neither the module nor the example has."""
+    place, unknown = importlib.import_module(module), set[str]()
+    for test in doctest.DocTestFinder(exclude_empty=True).find(place, module):
+        tree = ast.parse("".join(example.source for example in test.examples))
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        imported = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
+                    for alias in node.names}  # fmt: skip
+        defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+        arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        known = imported | defined | arguments | stored | vars(place).keys() | vars(builtins).keys()
+        unknown |= {node.id for node in names} - known
+    return unknown
+
+
+def test_examples_use_names_that_exist() -> None:
+    sources = Path(ds.__file__).parent
+    files = [file for file in sorted(sources.rglob("*.py")) if ">>>" in file.read_text()]
+    modules = [".".join(("dermsynth", *file.relative_to(sources).with_suffix("").parts)) for file in files]
+    assert {module: unknown for module in modules if (unknown := unknown_names(module))} == {}
 
 
 @pytest.mark.parametrize("name", PUBLIC)
@@ -192,6 +225,75 @@ def test_a_checkpoint_is_a_generator_too(place: Path) -> None:
     assert ds.load_generator(run) is run
     same = ds.load_generator(run.checkpoint.path, device="cpu")
     assert np.array_equal(same.sample(1, label="nevus"), run.sample(1, label="nevus"))
+
+
+def test_a_renamed_checkpoint_and_one_beside_which_one_stands_are_opened(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(place / "run", tmp_path / "run")
+    folder = max((tmp_path / "run" / "checkpoints").iterdir())
+    monkeypatch.chdir(folder.parent)
+    assert ds.load_generator(folder.name, device="cpu").run == tmp_path / "run"
+    folder.rename(folder.with_name("chosen"))
+    assert ds.load_generator(folder.with_name("chosen"), device="cpu").checkpoint.images == 16
+    with pytest.raises(ds.UserError, match=r"`checkpoint` 4: .*chosen is the checkpoint of 16 images"):
+        ds.load_generator("chosen", checkpoint=4, device="cpu")
+
+
+def test_a_loaded_generator_is_no_other_one(place: Path) -> None:
+    run = ds.load_generator(place / "run", device="cpu")
+    assert ds.load_generator(run, checkpoint=16, device="cpu") is run
+    with pytest.raises(ds.UserError, match=r"`checkpoint` best: .* is the checkpoint of 16 images"):
+        ds.load_generator(run, checkpoint="best")
+    with pytest.raises(ds.UserError, match="`device` cuda: the generator is on cpu"):
+        ds.load_generator(run, device="cuda")
+
+
+def test_only_points_without_a_class_need_a_label(place: Path) -> None:
+    run = ds.load_generator(place / "run", device="cpu")
+    points = run.latents(2, label="nevus")
+    assert run.synthesise(points).shape == (2, 3, 32, 32)
+    for call in (run.sample, run.latents):
+        with pytest.raises(ds.UserError, match="`label` is missing; there are: melanoma, nevus, seborrheic_keratosis"):
+            call(2)
+    with pytest.raises(ds.UserError, match="`label` wart: no such class; there are: melanoma"):
+        run.synthesise(points, label="wart")
+    with pytest.raises(ds.UserError, match="`count` nevus=0"):
+        run.sample(0, label="nevus")
+
+
+def test_w_is_w_whatever_else_a_family_declares(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = ds.load_generator(place / "run", device="cpu")
+    expected = run.synthesise(run.latents(1, label="nevus"))
+    monkeypatch.setattr(type(run.model), "style_weights", lambda model: [])
+    assert np.array_equal(run.synthesise(run.latents(1, label="nevus")).detach(), expected.detach())
+
+
+def test_a_run_is_as_good_as_its_generator(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(place)
+    first, *_ = ds.directions("run", "pca", count=50, components=1)
+    assert ds.edit("run", first, [0], label="nevus").shape == (1, 32, 32, 3)
+    photograph = ds.open_dataset("data").images((32, 32))[0]
+    assert ds.invert(place / "run", photograph, label="nevus", steps=1).image.shape == (32, 32, 3)
+
+
+def test_one_label_may_be_a_text(place: Path, tmp_path: Path) -> None:
+    with pytest.raises(ds.UserError, match="wart"):
+        ds.train("dcgan", place / "data", out=tmp_path / "run", images=8, resolution=16, exclude="wart", device="cpu")
+    drawn = ds.open_dataset(place / "data").select(np.arange(600) < 2)
+    assert len(ds.artefacts.insert(drawn, out=tmp_path / "framed", artefacts="frame", jobs=1)) == 2
+
+
+def test_the_first_process_alone_looks_for_copies(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    monkeypatch.setattr("dermsynth.api.generators.check_copies", lambda synthetic, data: looked.append(data))
+    run = ds.load_generator(place / "run", device="cpu")
+    ds.generate(run, out=tmp_path / "one", count=1)
+    assert looked == [None]
+    missing = "dermsynth.sampling.generate"
+    monkeypatch.setattr(f"{missing}.distributed.rank", lambda: 1)
+    ds.generate(run, out=tmp_path / "one", count=1)
+    assert looked == [None]
 
 
 def test_sampled_images_are_those_of_generate(place: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from dermsynth import locks
 from dermsynth.errors import UserError
+from dermsynth.io import command_line, set_command
 from dermsynth.locks import LOCK, folder_lock
 
 HOLDER = """
@@ -95,6 +96,14 @@ def test_a_stranger_s_text_in_the_file_is_no_traceback(tmp_path: Path) -> None:
         raise AssertionError
     process.kill()
     process.wait()
+
+
+def test_a_script_has_no_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    monkeypatch.setattr("dermsynth.io._command", None)
+    assert command_line() == "Python"
+    set_command(["train", "secret", "--out", "a b"])
+    assert command_line({"secret": "URL"}) == "dermsynth train URL --out 'a b'"
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are not listed here")

@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -204,9 +204,23 @@ def parse_count(text: str | int) -> int:
     return value
 
 
+_command: tuple[str, ...] | None = None
+
+
+def set_command(words: Sequence[str]) -> None:
+    """Set the words after `dermsynth` with which this process was called; the command line alone does so."""
+    global _command
+    _command = tuple(words)
+
+
 def command_line(hidden: Mapping[str, str] | None = None) -> str:
-    """The command of this process, to be run again; `hidden` words, such as URLs with passwords, get another name."""
-    words = sys.argv[1:]
+    """The command of this process, to be run again; "Python" in a script or notebook.
+
+    `hidden` words, such as URLs with passwords, get another name.
+    """
+    if _command is None:
+        return "Python"
+    words = list(_command)
     for secret, shown in (hidden or {}).items():
         words = [word.replace(secret, shown) for word in words]
     return shlex.join(["dermsynth", *words])

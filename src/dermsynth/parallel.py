@@ -44,9 +44,9 @@ def use_workers(jobs: int | None = None, scheduler: str = "") -> None:
 
     Parameters
     ----------
-    jobs
+    jobs : int or None
         At least 1, or -1 (also None) for as many as there are cores.
-    scheduler
+    scheduler : str
         Address of a Dask scheduler, or nothing.
 
     Raises

@@ -53,6 +53,13 @@ _INVISIBLE = dict.fromkeys(map(ord, "\u00ad\u200b\u200c\u2060\ufeff"))
 T = TypeVar("T")
 
 
+def as_tuple(values: T | Iterable[T]) -> tuple[T, ...]:
+    """What may be one value or several, as a tuple: a text is one value, the empty text none."""
+    if isinstance(values, str):
+        return (values,) if values else ()
+    return tuple(values) if isinstance(values, Iterable) else (values,)
+
+
 def visible_text(text: str) -> str:
     """A text in single blanks, without letters that nobody sees (zero-width spaces, soft hyphens, byte-order marks)."""
     return " ".join(str(text).translate(_INVISIBLE).split())

@@ -22,7 +22,7 @@ from dermsynth.evaluation.generator_metrics import (
 )
 from dermsynth.evaluation.memorisation import Sources, check_copies, sources, unrelated_images
 from dermsynth.io import read_json, write_json
-from dermsynth.latents.datasets import space_behind
+from dermsynth.latents.datasets import latent_space_of
 from dermsynth.models.base import Condition
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import load_generator
@@ -73,10 +73,10 @@ def test_a_moved_run_is_found_where_it_is_told(run: Path, tmp_path: Path) -> Non
     assert generator_of(moved) is None
     assert "gone); if it was moved, name it with `run` DIR" in run_problem(moved)
     with pytest.raises(UserError, match="name it with `run` DIR"):
-        space_behind(moved)
+        latent_space_of(moved)
     found = set_with_run(moved, run)
     assert discriminator_of(found) is not None
-    assert space_behind(found).generator.checkpoint.hash == made.description["generator"]["checkpoint"]
+    assert latent_space_of(found).generator.checkpoint.hash == made.description["generator"]["checkpoint"]
     assert set_with_run(moved, None) is moved
 
 

@@ -1,5 +1,6 @@
 """Translations and images of maps, from tiny runs of every family that makes images from images."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dermsynth.data.cache import Decoding, decode_images
-from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
@@ -59,6 +60,16 @@ def test_translations_say_where_they_come_from_and_what_changed_outside(
     assert summary["mean"] == pytest.approx(result.table["change_outside_mask"].astype(float).mean(), abs=0.001)
     again = translate(generator, phantom, tmp_path / "again", split="test")
     assert again.content_hash == result.content_hash
+
+
+def test_a_moved_set_goes_on(made: Make, phantom: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(phantom.folder, tmp_path / "moved")
+    translate(made("residual-translation"), phantom, tmp_path / "out", split="test")
+    monkeypatch.chdir(tmp_path)
+    again = translate(made("residual-translation"), open_data_set("moved"), tmp_path / "out", split="test")
+    assert again.provenance.generator.document["source"] == "moved"
+    with pytest.raises(UserError, match="begun with source_split 'test', now 'all'"):
+        translate(made("residual-translation"), phantom, tmp_path / "out")
 
 
 def test_change_outside_against_a_loop() -> None:

@@ -24,8 +24,9 @@ from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC
 from dermsynth.utility.classifier import Training, load_extractor
 from dermsynth.utility.datasets import collect_material
 from dermsynth.utility.experiment import Plan, _scores_path, read_result, run_experiment
-from dermsynth.utility.material import Classes, HeldOut, Stratum
+from dermsynth.utility.material import Classes, HeldOut, Stratum, _draw_share
 from dermsynth.utility.metrics import ArmScores, arm_figures, comparisons, paired_difference
+from dermsynth.utility.usefulness import utility
 from dermsynth.utility.verdict import verdict, worth
 from tests.evaluation.drawn import evaluation
 
@@ -133,6 +134,52 @@ def test_groups_and_classes_are_checked(real: DataSet, synthetic: DataSet) -> No
         collect_material(real, synthetic, Classes("mole", ("nevus",)))
 
 
+def test_one_patient_in_two_spellings_is_one(real: DataSet, synthetic: DataSet) -> None:
+    for first, second, same in (("P001", "p001", True), ("12", "12.0", True), ("unknown", "unknown", False)):
+        table = real.table.copy()
+        table.loc[table["file_name"] == "images/melanoma0.png", "group"] = first
+        table.loc[table["file_name"] == "images/melanoma3.png", "group"] = second
+        spelled = DataSet(real.folder, table, real.description)
+        if same:
+            with pytest.raises(UserError, match=f"group '{first.lower()}': in the splits train and test"):
+                collect_material(spelled, synthetic, CLASSES)
+        else:
+            collect_material(spelled, synthetic, CLASSES)
+
+
+def test_a_share_of_the_images_takes_whole_patients_in_any_spelling(real: DataSet, synthetic: DataSet) -> None:
+    table = real.table.copy()
+    spellings = ["P1", "p1", "2", "2.0", "unknown", "NA"] * 30
+    table["group"] = [
+        f"{table['label'][i]}7" if table["split"][i] != "train" else spellings[i] for i in range(len(table))
+    ]
+    rows = DataSet(real.folder, table[table["split"] == "train"].reset_index(drop=True), real.description)
+    chosen = _draw_share(rows, 0.3, np.random.default_rng(0))
+    for group in ("p1", "2"):
+        for label in rows.classes:
+            members = np.flatnonzero((rows.groups == group) & (rows.labels == label))
+            assert np.isin(members, chosen).all() or not np.isin(members, chosen).any()
+    strangers = np.flatnonzero(rows.groups == "")
+    assert 0 < np.isin(strangers, chosen).sum() < len(strangers)
+
+
+def test_one_text_is_one_value_and_only_copies_of_the_real_set_are_copies(
+    real: DataSet, synthetic: DataSet, tmp_path: Path
+) -> None:
+    words = {"out": tmp_path / "out", "positive": "melanoma", "negative": "nevus", "repeats": 1}
+    with pytest.raises(UserError, match="`by` 'nothing': no such column"):
+        utility(synthetic, real, **words, by="nothing")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="`arms` 'fake'"):
+        utility(synthetic, real, **words, arms="fake")  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="`tests`: two sets named 'real'"):
+        utility(synthetic, real, **words, tests=str(real.folder))  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="`images` 0: must be at least 1"):
+        utility(synthetic, real, **words, images=0)  # type: ignore[arg-type]
+    stranger = folder(tmp_path / "stranger", {"melanoma": 12, "nevus": 12}, 3, {})
+    with pytest.raises(UserError, match="after @ comes a name given with `variants`"):
+        utility(synthetic, real, **words, arms="real@stranger", variants={"stranger": stranger})  # type: ignore[arg-type]
+
+
 def test_images_made_from_test_images_are_refused(real: DataSet, synthetic: DataSet) -> None:
     known = {"data_hash": real.content_hash, "split": "train"}
     with pytest.raises(UserError, match="made from images of the split 'test'"):
@@ -211,7 +258,7 @@ def test_twins_of_training_images_are_not_tested_on(real: DataSet, synthetic: Da
 
 def test_further_test_sets_are_real_and_columns_exist(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
     other = folder(tmp_path / "other", {"melanoma": 14, "nevus": 14}, 7, {"synthetic": True}, splits=False)
-    with pytest.raises(UserError, match=r"`test` .*: a synthetic set"):
+    with pytest.raises(UserError, match=r"`tests` .*: a synthetic set"):
         collect_material(real, synthetic, CLASSES, [other])
     with pytest.raises(UserError, match=r"`by` 'hare': no such column in any test set; .* file_name, label"):
         collect_material(real, synthetic, CLASSES, columns=("hare",))
@@ -243,14 +290,14 @@ def test_variants_are_arms_of_their_own(real: DataSet, synthetic: DataSet, tmp_p
     assert [arm.name for arm in arms] == ["real", "synthetic", "synthetic, edited", "mixed 1:1, edited"]
     assert [arm.name for arm in parse_arms((), ("edited",))][-2:] == ["synthetic, edited", "mixed 1:1, edited"]
     for name in ("synthetic@other", "real@edited"):
-        with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
+        with pytest.raises(UserError, match="after @ comes a name given with `variants`"):
             parse_arms((name,), {"edited"})
     material = collect_material(real, synthetic, CLASSES, variants={"edited": edited})
     assert len(material.examples(arms[2], 0).images) == 80
     result = run_experiment(material, Plan(arms[:3], 1, QUICK), tmp_path / "out")
     areas = {row.arm: row.auc for row in result.figures}
     assert areas["synthetic"] > 0.8 > areas["synthetic, edited"]  # the edited images show no difference
-    with pytest.raises(UserError, match="variant 'edited': missing; add `variant`"):
+    with pytest.raises(UserError, match="variant 'edited': missing; name it in `variants`"):
         run_experiment(collect_material(real, synthetic, CLASSES), Plan((REAL,), 1, QUICK), tmp_path / "out")
     with pytest.raises(UserError, match="begun with another variant edited"):
         run_experiment(
@@ -272,7 +319,7 @@ def test_edited_copies_of_the_real_set_take_its_place(real: DataSet, synthetic: 
     arms = parse_arms(("real", "real@grey"), copies=("grey",))
     assert [arm.name for arm in arms] == ["real", "real, grey"]
     assert parse_arms((), copies=("grey",))[-1] == arms[1]
-    with pytest.raises(UserError, match="after @ comes a name given with `variant`"):
+    with pytest.raises(UserError, match="after @ comes a name given with `variants`"):
         parse_arms(("synthetic@grey",), copies=("grey",))
     material = collect_material(real, synthetic, CLASSES, variants={"grey": grey})
     examples, original = material.examples(arms[1], 0), material.examples(REAL, 0)

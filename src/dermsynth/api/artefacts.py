@@ -18,6 +18,7 @@ from dermsynth.artefacts.fill import Method
 from dermsynth.artefacts.removal import Cut, Removal
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import UserError
+from dermsynth.values import as_tuple
 
 __all__ = ["compare", "detect", "insert", "masks", "remove"]
 Artefact = Literal["frame", "hair", "ruler", "ink", "sticker"]
@@ -164,7 +165,7 @@ def remove(
 
 
 def insert(
-    data: Data, *, out: Path | str, artefacts: Sequence[Artefact] | Artefact, seed: int = 0, jobs: int | None = None
+    data: Data, *, out: Path | str, artefacts: Artefact | Sequence[Artefact], seed: int = 0, jobs: int | None = None
 ) -> DataSet:
     """Write a copy of a data set with artefacts drawn into every image: counterfactual pairs for testing classifiers.
 
@@ -174,7 +175,7 @@ def insert(
         The data set, best of images without artefacts.
     out : Path or str
         New folder for the copy.
-    artefacts : sequence of {"frame", "hair", "ruler", "ink", "sticker"}, or one of them
+    artefacts : str, or sequence of {"frame", "hair", "ruler", "ink", "sticker"}
         What is drawn, in this order.
     seed : int
         Seed of the first image's random numbers, at least 0.
@@ -198,8 +199,7 @@ def insert(
     >>> framed.table["inserted"].iloc[0]
     'frame'
     """
-    names = (artefacts,) if isinstance(artefacts, str) else tuple(artefacts)
-    return insert_all(open_dataset(data), Path(out), names, seed, jobs=jobs)
+    return insert_all(open_dataset(data), Path(out), as_tuple(artefacts), seed, jobs=jobs)
 
 
 def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int | None = None) -> Comparison:

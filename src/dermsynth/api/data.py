@@ -12,6 +12,7 @@ from dermsynth.data.importers.report import ImportResult
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.models.layers.shapes import parse_shape
+from dermsynth.values import as_tuple
 
 SHARES = "0.8/0.1/0.1"
 
@@ -57,7 +58,7 @@ def import_folder(
     lower_case_labels: bool = False,
     labels_as_written: bool = False,
     marked: Marked = "refuse",
-    allow_links_to: Sequence[Path | str] = (),
+    allow_links_to: Path | str | Sequence[Path | str] = (),
     jobs: int | None = None,
 ) -> ImportResult:
     """Import a folder of images as a new data set.
@@ -82,7 +83,7 @@ def import_folder(
         Whether labels such as ``NA`` or ``1.0`` stay as they are; otherwise they are missing values and numbers.
     marked : {"refuse", "leave-out", "keep"}
         What happens to images whose files say that an algorithm made them.
-    allow_links_to : sequence of Path or str
+    allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
@@ -127,7 +128,7 @@ def import_csv(
     labels_as_written: bool = False,
     marked: Marked = "refuse",
     mask_value: int | None = None,
-    allow_links_to: Sequence[Path | str] = (),
+    allow_links_to: Path | str | Sequence[Path | str] = (),
     jobs: int | None = None,
 ) -> ImportResult:
     """Import the images that a CSV names, with its columns, as a new data set.
@@ -162,7 +163,7 @@ def import_csv(
         What happens to images whose files say that an algorithm made them.
     mask_value : int or None
         The lesion's number in masks that hold several numbers.
-    allow_links_to : sequence of Path or str
+    allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
@@ -204,8 +205,9 @@ def import_rows(
     return import_source(source, Path(out), shares=shares, seed=seed, jobs=jobs, options=options)
 
 
-def _folders(places: Sequence[Path | str]) -> tuple[Path, ...]:
-    return tuple(map(Path, places))
+def _folders(places: Path | str | Sequence[Path | str]) -> tuple[Path, ...]:
+    several: tuple[Path | str, ...] = as_tuple(places)
+    return tuple(map(Path, several))
 
 
 def phantom(

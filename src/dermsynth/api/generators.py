@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 
@@ -11,15 +12,11 @@ from dermsynth.errors import UserError
 from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.io import parse_count
 from dermsynth.sampling.generate import generate as write_images
-from dermsynth.sampling.generator import Generator
-from dermsynth.sampling.generator import load_generator as load
+from dermsynth.sampling.generator import Generator, Trained, open_generator
 from dermsynth.sampling.translate import from_maps
 from dermsynth.sampling.translate import translate as write_translations
-from dermsynth.training.checkpoints import STATE
 from dermsynth.training.data import data_trained_on
 
-Trained = Generator | Path | str
-"""A generator, or the folder of its run or checkpoint."""
 log = logging.getLogger(__name__)
 
 
@@ -31,9 +28,10 @@ def load_generator(run: Trained, *, checkpoint: str | int = "last", device: str 
     run : Generator, Path or str
         Folder of a run, or of one of its checkpoints. A generator that is loaded already is returned as it is.
     checkpoint : str or int
-        Which checkpoint of the run: ``last``, ``best``, or the number of real images shown.
+        Which checkpoint of the run: ``last``, ``best``, or the number of real images shown. Left out with a checkpoint or a
+        generator, which are one already.
     device : str
-        ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
+        ``auto``, ``cpu``, ``cuda`` or ``cuda:1``. Left out with a generator.
 
     Returns
     -------
@@ -43,7 +41,8 @@ def load_generator(run: Trained, *, checkpoint: str | int = "last", device: str 
     Raises
     ------
     UserError
-        The folder is no run, the checkpoint is missing or damaged, or it was made by another version of the family.
+        The folder is no run, the checkpoint is missing or damaged, it was made by another version of the family, or `checkpoint`
+        or `device` name another one than that of a generator or a checkpoint's folder.
 
     Examples
     --------
@@ -52,12 +51,7 @@ def load_generator(run: Trained, *, checkpoint: str | int = "last", device: str 
     >>> generator.labels, generator.resolution
     (('melanoma', 'nevus', 'seborrheic_keratosis'), (32, 32))
     """
-    if isinstance(run, Generator):
-        return run
-    folder = Path(run)
-    if (folder / STATE).exists():  # a checkpoint: RUN/checkpoints/IMAGES
-        return load(folder.parent.parent, which=str(int(folder.name)), device=device)
-    return load(folder, which=str(checkpoint), device=device)
+    return open_generator(run, which=str(checkpoint), device=device)
 
 
 def generate(
@@ -124,11 +118,15 @@ def generate(
     if maps is not None:
         _refuse_with_maps(count, seed, truncation)
         synthetic = from_maps(generator, open_dataset(maps), Path(out), split=split)
+        _look_for_copies(synthetic, place)
     else:
-        quotas = _quotas(generator, count, split)
-        synthetic = write_images(generator, quotas, Path(out), truncation=truncation, first_seed=seed)
-    log.info("copy gate: %s", check_copies(synthetic, place))
+        quotas, look = _quotas(generator, count, split), partial(_look_for_copies, data=place)
+        synthetic = write_images(generator, quotas, Path(out), truncation=truncation, first_seed=seed, examine=look)
     return open_dataset(synthetic.folder)
+
+
+def _look_for_copies(synthetic: DataSet, data: Path | None) -> None:
+    log.info("copy gate: %s", check_copies(synthetic, data))
 
 
 def _refuse_with_maps(count: object, seed: int, truncation: float | None) -> None:

@@ -20,8 +20,9 @@ from dermsynth.models.layers.shapes import Shape, parse_shape
 from dermsynth.training.callbacks import Callback
 from dermsynth.training.config import CONFIG, Precision, RunConfig
 from dermsynth.training.data import Plan, resolve
-from dermsynth.training.data import configure as read_images
-from dermsynth.training.loop import train as carry_out
+from dermsynth.training.data import configure as configure_run
+from dermsynth.training.loop import train as train_run
+from dermsynth.values import as_tuple
 
 if TYPE_CHECKING:
     from dermsynth.training.checkpoints import Checkpoint
@@ -37,7 +38,7 @@ def train(
     preset: str = "laptop",
     options: Mapping[str, Any] | None = None,
     split: str = "train",
-    exclude: Sequence[str] = (),
+    exclude: str | Sequence[str] = (),
     unconditional: bool = False,
     imbalance: float = 1.0,
     crop: Crop = "centre",
@@ -54,7 +55,7 @@ def train(
     log: int = 500,
     keep: int = 3,
     seed: int = 0,
-    callbacks: Sequence[Callback] = (),
+    callbacks: Callback | Sequence[Callback] = (),
     device: str = "auto",
 ) -> "Checkpoint":
     """Train a generator, or go on where the same call was stopped.
@@ -77,7 +78,7 @@ def train(
         Settings of the family that differ from the preset, for example ``{"r1_gamma": 1}``.
     split : {"train", "validation", "test", "all"}
         The images that are learnt from.
-    exclude : sequence of str
+    exclude : str or sequence of str
         Classes to leave out.
     unconditional : bool
         Whether the labels are ignored.
@@ -109,7 +110,7 @@ def train(
         How many of the last checkpoints stay, beside the best.
     seed : int
         Seed of the random numbers, at least 0.
-    callbacks : sequence of Callback
+    callbacks : Callback or sequence of Callback
         Follow the training: called at every step, line of the log and measurement.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
@@ -139,7 +140,7 @@ def train(
     64
     """
     shown = ImageChoices(
-        resolution, split, tuple(exclude), unconditional, imbalance, crop, filter, source, target, superpixels
+        resolution, split, as_tuple(exclude), unconditional, imbalance, crop, filter, source, target, superpixels
     )
     loop = LoopChoices(batch, accumulate, initial, rate, precision, snapshot, log, keep, seed)
     folder = Path(out)
@@ -150,7 +151,7 @@ def train(
             raise UserError(f"{error}; the images are not those that were trained on") from error
         raise
     watchers = usual_watchers(config, chosen)
-    return carry_out(folder, config, chosen, watchers=watchers, callbacks=callbacks, device=device)
+    return train_run(folder, config, chosen, watchers=watchers, callbacks=as_tuple(callbacks), device=device)
 
 
 @dataclass(frozen=True)
@@ -219,4 +220,4 @@ def configure(
     resolve(plan, shape)  # a wrong choice is refused before any image is read
     request = shown.request(shape)
     data_set = open_dataset(data) if data is not None else default_phantom(shape.height, shape.width)
-    return read_images(plan, data_set, request)
+    return configure_run(plan, data_set, request)

@@ -46,7 +46,7 @@ def insert_artefacts(image: Pixels, names: Sequence[str], seed: int) -> tuple[Pi
 
     Examples
     --------
-    >>> image, masks = inserted(np.full((64, 64, 3), 200, np.uint8), ["ruler"], seed=1)
+    >>> image, masks = insert_artefacts(np.full((64, 64, 3), 200, np.uint8), ["ruler"], seed=1)
     >>> image.shape, bool(masks["ruler"].any())
     ((64, 64, 3), True)
     """

@@ -127,7 +127,7 @@ def remove_artefacts(
     >>> image[:, 15:17] = 20
     >>> line = np.zeros((32, 32), bool)
     >>> line[:, 15:17] = True
-    >>> result = cleaned(image, None, Removal({"hair": "telea"}), {"hair": Found(line, 1.0)})
+    >>> result = remove_artefacts(image, None, Removal({"hair": "telea"}), {"hair": DetectedArtefact(line, 1.0)})
     >>> bool(result.image.min() > 190)
     True
     """

@@ -10,7 +10,7 @@ from dermsynth import __version__
 from dermsynth.cli.flags import in_flags, with_present_names
 from dermsynth.data.importers.layouts import IMPORTERS
 from dermsynth.errors import DiskError, Stopped, UserError
-from dermsynth.io import user_cache
+from dermsynth.io import set_command, user_cache
 from dermsynth.signals import handle_signals, interrupt
 
 
@@ -123,6 +123,7 @@ def main() -> None:
     """Run a verb; a problem becomes one line on standard error and a non-zero exit status."""
     show_log()
     sys.argv[1:], notes = with_present_names(sys.argv[1:])
+    set_command(sys.argv[1:])
     for note in notes:
         print(f"  {note}", file=sys.stderr)
     show_whole_help(sys.argv[1:])

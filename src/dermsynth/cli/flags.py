@@ -22,6 +22,10 @@ FORMER: Mapping[tuple[str, ...], Mapping[str, str]] = {
 """By the first words of a command: flags by their names in earlier versions."""
 
 
+ALIASES: Mapping[str, str] = {"options": "set", "variants": "variant"}
+"""Fields of the library whose flag has another name."""
+
+
 def with_present_names(words: Sequence[str]) -> tuple[list[str], list[str]]:
     """Command-line words with every flag by its present name, and a sentence for each that had its former one."""
     former = {
@@ -49,7 +53,7 @@ def flags_of(app: App, words: Sequence[str]) -> dict[str, str]:
         flags |= {name.removeprefix("--").replace("-", "_"): name for name in names}
         if names:
             flags[argument.field_info.name] = names[0]
-    return flags
+    return flags | {field: flags[name] for field, name in ALIASES.items() if name in flags and field not in flags}
 
 
 def with_flags(text: str, flags: Mapping[str, str]) -> str:
@@ -75,4 +79,4 @@ def say_photographs(page_shows_them: bool) -> None:
     from dermsynth.report.page import PHOTOGRAPHS
 
     if page_shows_them:
-        print(f"  {PHOTOGRAPHS}")
+        print(f"  {PHOTOGRAPHS.removesuffix('It can be written without them.')}--no-photographs leaves them out.")

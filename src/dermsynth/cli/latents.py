@@ -184,16 +184,16 @@ def edit(
     from dermsynth.errors import UserError
     from dermsynth.evaluation.generator_metrics import set_with_run
     from dermsynth.latents.attributes import scorer
-    from dermsynth.latents.datasets import edit_set, space_behind
+    from dermsynth.latents.datasets import edit_set, latent_space_of
     from dermsynth.report.latents_report import write_edits
 
     if (move.steps is None) == (not move.until_gone):
         raise UserError("say how far: either --steps NUMBER or --until-gone SCORER")
     source = set_with_run(open_data_set(data), run)
-    space = space_behind(source)
+    space = latent_space_of(source)
     chosen = _chosen(directions, direction, move, space)
-    gone = scorer(move.until_gone, move.model) if move.until_gone else None
-    edited = edit_set(source, space, chosen, out, steps=move.steps, gone=gone)
+    until_absent = scorer(move.until_gone, move.model) if move.until_gone else None
+    edited = edit_set(source, space, chosen, out, steps=move.steps, until_absent=until_absent)
     lengths = edited.numbers("edit_step")
     mean = lengths[lengths != 0].mean() if (lengths != 0).any() else 0.0
     print(f"{out}: {len(edited.table):,} images, {(lengths != 0).sum():,} moved, {mean:+.2f} deviations on average")

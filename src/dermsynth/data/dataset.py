@@ -304,7 +304,9 @@ def path_inside(folder: Path, name: str, roots: Sequence[Path] = ()) -> Path:
         raise UserError(f"{name}: a link to {path}, which is not there")
     if Path(os.path.abspath(folder / name)).is_relative_to(folder.absolute()):
         raise UserError(f"{name}: a link that leads out of {folder}; allow it with `allow_links_to` {path.parent}")
-    raise UserError(f"{name}: leads out of {folder}; paths must stay inside the folder (`images` names another folder)")
+    raise UserError(
+        f"{name}: leads out of {folder}; paths must stay inside the folder (`image_folder` names another folder)"
+    )
 
 
 def names_a_split(name: str) -> bool:

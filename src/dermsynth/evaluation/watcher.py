@@ -23,6 +23,12 @@ WATCHED, PATCHED, DIRECTIONS = 512, 256, 64
 CHOOSING = STORED_NAME
 """The figure by which the best checkpoint is chosen, as it is stored; its id is `MEAN_DISTANCE_RATIO`."""
 
+CONFIDENCE = {"training": "D(training)", "held-out": "D(held-out)", "generated": "D(generated)"}
+"""Figures of the discriminator's confidence, by the kind of images."""
+GAP = "D(training) - D(held-out)"
+PLOTS = {"How sure the discriminator is that images are real": (*CONFIDENCE.values(), GAP)}
+"""Figures that a report draws together: title of a plot -> names."""
+
 Images = NDArray[np.uint8]
 Projected = list[NDArray[np.float32]]
 
@@ -53,8 +59,8 @@ def distance_watcher(images: Images, labels: NDArray[np.int64], count: int) -> W
     )
     seeds, classes = range(FIRST_SEED, FIRST_SEED + len(chosen)), [int(v) for v in labels[chosen]]
 
-    def measure(glimpse: Snapshot) -> Mapping[str, float]:
-        generated = glimpse.generate(seeds, classes)
+    def measure(snapshot: Snapshot) -> Mapping[str, float]:
+        generated = snapshot.generate(seeds, classes)
         features = extractor(generated)
         distances = _distances(features, real, project_patches(generated[:PATCHED]), patches)
         ratios = [max(distances[name], 1e-6) / max(floors[name], 1e-6) for name in distances]
@@ -109,11 +115,13 @@ def discriminator_watcher(shown: TrainingSet, held_out: TrainingSet, count: int)
         chosen = np.sort(random.permutation(len(side.images))[:count])
         sides[name] = np.asarray(side.images[chosen]), [int(v) for v in side.labels[chosen]]
 
-    def measure(glimpse: Snapshot) -> Mapping[str, float]:
+    def measure(snapshot: Snapshot) -> Mapping[str, float]:
         labels = sides["held-out"][1]
-        generated = glimpse.generate(range(FIRST_SEED, FIRST_SEED + len(labels)), labels), labels
-        confidence = {name: glimpse.confidence(*side) for name, side in {**sides, "generated": generated}.items()}
-        means = {f"D({name})": float(values.mean()) for name, values in confidence.items() if values is not None}
-        return means and {**means, "D(training) - D(held-out)": means["D(training)"] - means["D(held-out)"]}
+        generated = snapshot.generate(range(FIRST_SEED, FIRST_SEED + len(labels)), labels), labels
+        confidence = {name: snapshot.confidence(*side) for name, side in {**sides, "generated": generated}.items()}
+        means = {CONFIDENCE[name]: float(values.mean()) for name, values in confidence.items() if values is not None}
+        if not means:
+            return {}
+        return {**means, GAP: means[CONFIDENCE["training"]] - means[CONFIDENCE["held-out"]]}
 
     return Watcher(measure)

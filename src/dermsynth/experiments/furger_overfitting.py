@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.evaluation.watcher import CONFIDENCE, GAP
 from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, samples, train_run, write_results
 from dermsynth.io import read_json_lines, write_text
 from dermsynth.metrics.similar_images import least_squared_error, luma, most_similar
@@ -44,10 +45,8 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     """
     name = next(iter(setting.plans))
     generator, shown = train_run(setting, name, data_set, out, device)
-    lines = [
-        line for line in read_json_lines(out / "runs" / name / "log.jsonl") if "D(held-out)" in line.get("metrics", {})
-    ]
-    keys = [key for key in (lines[0]["metrics"] if lines else {}) if key.startswith("D(")]
+    lines = [line for line in read_json_lines(out / "runs" / name / "log.jsonl") if GAP in line.get("metrics", {})]
+    keys = [key for key in (lines[0]["metrics"] if lines else {}) if key in (*CONFIDENCE.values(), GAP)]
     confidence = {key: ([line["images"] for line in lines], [line["metrics"][key] for line in lines]) for key in keys}
     if confidence:
         write_text(out / "discriminator.svg", str(curves(confidence, title="How sure the discriminator is")))
@@ -60,7 +59,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
             f"SSIM of the nearest: median {np.median(similarity):.3f}, highest {similarity.max():.3f}"]  # fmt: skip
     if confidence:
         last = lines[-1]["metrics"]
-        text.append(f"D(training) - D(held-out) at the end: {last['D(training) - D(held-out)']:.3f}")
+        text.append(f"{GAP} at the end: {last[GAP]:.3f}")
     result = OverfittingResult(
         table=tuple(text),
         confidence=confidence,

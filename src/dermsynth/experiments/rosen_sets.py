@@ -131,7 +131,7 @@ def prepare_sets(real: DataSet, space: Space, target: Scorer, request: SetsReque
     source = synthetic["synthetic"]
     for name, direction in directions.items():
         folder = out / "synthetic" / f"edited-{name.lower()}"
-        edit = partial(edit_set, source, space, direction, folder, steps=None, gone=target)
+        edit = partial(edit_set, source, space, direction, folder, steps=None, until_absent=target)
         synthetic[f"edited, {name}"] = once(folder, edit)
     cleaned, pairs = cleaned_sets(real, request, out / "real")
     return Sets(synthetic, cleaned, pairs, directions, left_out | without)

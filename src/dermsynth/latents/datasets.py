@@ -25,7 +25,7 @@ SHARED = ("synthetic", "source", "digital_source_type", "generator", "history")
 """Columns, and facts of a set, that its edited copy takes over."""
 
 
-def space_behind(data_set: DataSet) -> Space:
+def latent_space_of(data_set: DataSet) -> Space:
     """The latent space of the generator of a synthetic set.
 
     Raises UserError for a set that is none of dermsynth generate's, or whose run is not where it was.
@@ -43,7 +43,13 @@ def space_behind(data_set: DataSet) -> Space:
 
 
 def edit_set(
-    data_set: DataSet, space: Space, direction: Direction, out: Path, *, steps: float | None, gone: Scorer | None
+    data_set: DataSet,
+    space: Space,
+    direction: Direction,
+    out: Path,
+    *,
+    steps: float | None,
+    until_absent: Scorer | None,
 ) -> DataSet:
     """A new set of the same seeds, moved by `steps` deviations, or against the direction until the scorer sees nothing.
 
@@ -58,7 +64,7 @@ def edit_set(
         starts = range(0, len(table), PART)
         for start in progress_bar(starts, total=len(starts), label="editing", unit=f"x{PART} img"):
             rows = slice(start, start + PART)
-            images, taken[rows] = _moved(table.iloc[rows], space, direction, steps, gone)
+            images, taken[rows] = edit_rows(table.iloc[rows], space, direction, steps, until_absent)
             text = {"Software": "dermsynth", "edited": direction.name}
             for name, image in zip(table["file_name"].iloc[rows], images, strict=True):
                 write_bytes(work / name, encode_png(image.transpose(1, 2, 0), text=text, synthetic=True))
@@ -72,19 +78,19 @@ def edit_set(
             "method": direction.facts,
             "steps": steps,
         }
-        until = {} if gone is None else {"until_gone": gone.name, "threshold": gone.threshold}
+        until = {} if until_absent is None else {"until_gone": until_absent.name, "threshold": until_absent.threshold}
         write_data_set(work, table, facts, {**step, **until})
     return open_data_set(out)
 
 
-def _moved(
-    rows: pd.DataFrame, space: Space, direction: Direction, steps: float | None, gone: Scorer | None
+def edit_rows(
+    rows: pd.DataFrame, space: Space, direction: Direction, steps: float | None, until_absent: Scorer | None
 ) -> tuple[Images, NDArray[np.float64]]:
     """Edited images of rows of a set's table, and by how many deviations each was moved."""
     classes, seeds = space.generator.config.data.classes, seeds_of(rows)
     labels = [classes.index(str(label)) for label in rows["label"]] if classes else [0] * len(rows)
     points = space.points(seeds, labels, truncation_of(rows))
-    if gone is not None:
-        return remove_attribute(space, points, seeds, labels, direction, gone)
+    if until_absent is not None:
+        return remove_attribute(space, points, seeds, labels, direction, until_absent)
     taken = np.full(len(rows), steps or 0.0)
     return space.images(move_points(space, points, direction, taken), seeds, labels), taken

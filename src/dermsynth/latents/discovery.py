@@ -10,7 +10,7 @@ from dermsynth.latents.attributes import Scorer, scorer
 from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
 from dermsynth.latents.samples import sample_scores
 from dermsynth.latents.space import Points, Space, require_w, space_of
-from dermsynth.sampling.generator import Generator
+from dermsynth.sampling.generator import Trained, open_generator
 
 Method = Literal["svm", "pca", "sefa"]
 SCALED_BY = 1000
@@ -18,7 +18,7 @@ SCALED_BY = 1000
 
 
 def directions(
-    generator: Generator,
+    generator: Trained,
     method: Method = "svm",
     *,
     score: str | Scorer = "",
@@ -34,27 +34,27 @@ def directions(
 
     Parameters
     ----------
-    generator
-        Of a family with a latent space; stylegan2-ada is moved in W.
-    method
+    generator : Generator, Path or str
+        Of a family with a latent space, or its run; stylegan2-ada is moved in W.
+    method : {"svm", "pca", "sefa"}
         `svm`: the normal of the plane between points whose images show something and others. `pca`: principal directions of
         sampled points. `sefa`: eigenvectors of the weights from w to styles; no images are needed.
-    score
+    score : Scorer or str
         For `svm`, what images show: a Scorer or its text (`frame`, `hair` ..., `detector=DIR:LABEL`, `column=DATA:NAME`,
         `classifier=DIR`; `frame@0.2` sets the score from which on an image shows it).
-    model
+    model : str
         Backbone of a trained detector or a regression.
-    count
+    count : int
         Points that are sampled, for `svm` (at least 20 of either side) and `pca` (at least 2).
-    components
+    components : int
         Directions returned by `pca` and `sefa`, at least 1.
-    layers
+    layers : tuple of two int, or None
         First and last layer whose weights `sefa` uses and whose styles its directions move; all by default.
-    truncation
+    truncation : float or None
         Of the sampled points, as in `generate`.
-    seed
+    seed : int
         Of the first sampled point, at least 0.
-    out
+    out : Path, str or None
         Folder in which the scored samples of `svm` are stored, so that it continues where it was stopped; none by default.
 
     Returns
@@ -80,7 +80,7 @@ def directions(
     >>> first.name, first.vector.shape, first.scale > second.scale
     ('pca0', (64,), True)
     """
-    space = space_of(generator)
+    space = space_of(open_generator(generator))
     if method == "svm":
         seen = score if isinstance(score, Scorer) else scorer(score, model)
         return [_svm(space, seen, count, truncation, seed, None if out is None else Path(out))]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.space import Images, Points, Space, class_number, space_of
-from dermsynth.sampling.generator import Generator
+from dermsynth.sampling.generator import Trained, open_generator
 
 STEP, MOST = 0.25, 3.0
 """Length of a step and farthest move, in deviations of the points along a direction."""
@@ -68,7 +68,7 @@ def strips(space: Space, directions: Sequence[Direction], seeds: Sequence[int]) 
 
 
 def edit(
-    generator: Generator,
+    generator: Trained,
     direction: Direction,
     seeds: Sequence[int],
     steps: float | Sequence[float] = 2.0,
@@ -80,22 +80,23 @@ def edit(
 
     Parameters
     ----------
-    generator
-        Of a family with a latent space.
-    direction
+    generator : Generator, Path or str
+        Of a family with a latent space, or its run.
+    direction : Direction
         One of this generator's, from `directions` or `read_directions`.
-    seeds
+    seeds : sequence of int
         Those of `generate`, n of them: with steps of 0 the images are those that it makes.
-    steps
+    steps : float, or sequence of float [n]
         How far, in deviations of points along the direction: one number, or one a seed; negative against it.
-    label
+    label : str
         Class of the images; empty for an unconditional generator.
-    truncation
+    truncation : float or None
         As in `generate`.
 
     Returns
     -------
-    uint8 array [n, h, w, 3]
+    ndarray of uint8 [n, height, width, 3]
+        RGB images.
 
     Raises
     ------
@@ -114,8 +115,8 @@ def edit(
     >>> ds.edit(generator, first, range(4), -2.0, label="melanoma").shape
     (4, 32, 32, 3)
     """
-    space = space_of(generator)
-    numbers = [class_number(generator, label)] * len(seeds)
+    space = space_of(open_generator(generator))
+    numbers = [class_number(space.generator, label)] * len(seeds)
     points = space.points(seeds, numbers, truncation)
     lengths = np.broadcast_to(np.asarray(steps, np.float64), len(seeds))
     images = space.images(move_points(space, points, direction, lengths), seeds, numbers)

@@ -21,7 +21,7 @@ from dermsynth.latents.edits import move_points
 from dermsynth.latents.space import Space, class_number, require_w, space_of
 from dermsynth.models.sampler import from_bytes, seed_noise, to_bytes
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generator import Generator
+from dermsynth.sampling.generator import Trained, open_generator
 
 Distance = Callable[[Tensor, Tensor], Tensor]
 RATE, RISE, FALL = 0.1, 0.05, 0.25
@@ -53,7 +53,7 @@ def resize_photograph(space: Space, photograph: Pixels) -> Pixels:
 
 
 def invert(
-    generator: Generator,
+    generator: Trained,
     photograph: Pixels,
     *,
     label: str = "",
@@ -66,20 +66,20 @@ def invert(
 
     Parameters
     ----------
-    generator
-        Of a family with styles (stylegan2-ada).
-    photograph
-        uint8 [h, w, 3] of any size; it is brought to the generator's size as its training images were.
-    label
+    generator : Generator, Path or str
+        Of a family with styles (stylegan2-ada), or its run.
+    photograph : ndarray of uint8 [h, w, 3]
+        RGB, of any size; it is brought to the generator's size as its training images were.
+    label : str
         Its class; empty for an unconditional generator.
-    distance
+    distance : callable or None
         What is minimised: a function of two batches [n, 3, h, w] that returns [n], such as `load_perceptual(...).distance`;
         pixels at several scales by default.
-    steps
+    steps : int
         Steps of Adam, at least 1.
-    plus
+    plus : bool
         Whether every layer has a w of its own: nearer, but edits may mean less.
-    seed
+    seed : int
         Of the noise put on w, at least 0.
 
     Returns
@@ -106,9 +106,9 @@ def invert(
     >>> projection.point.shape, projection.image.shape
     ((64,), (32, 32, 3))
     """
-    space = space_of(generator)
+    space = space_of(open_generator(generator))
     require_w(space, "project")
-    number = class_number(generator, label)
+    number = class_number(space.generator, label)
     if steps < 1:
         raise UserError(f"`steps` {steps}: must be at least 1")
     return project(space, photograph, number, distance or pixel_distance, steps=steps, plus=plus, seed=seed)

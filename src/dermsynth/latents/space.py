@@ -83,7 +83,7 @@ def space_of(generator: Generator) -> Space:
     model = generator.model
     if not model.inputs.from_noise or not model.noise_shapes():
         raise UserError(f"{generator.run}: {generator.config.family} has no latent space to move in")
-    return Space(generator, "w" if model.style_weights() else "z")
+    return Space(generator, "w" if model.has_style() else "z")
 
 
 def class_number(generator: Generator, label: str) -> int:

@@ -78,7 +78,7 @@ class MultiScale(Model):
         if shape.height % factor or shape.width % factor or min(shape.height, shape.width) < 2 * factor:
             raise UserError(
                 f"resolution {shape}: with {config.stages} stages both sides must be multiples of {factor}, at least "
-                f"{2 * factor}; set another number with `set` stages=N"
+                f"{2 * factor}; set another number with `options` stages=N"
             )
 
     def players(self) -> dict[str, Player]:

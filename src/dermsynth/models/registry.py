@@ -48,13 +48,13 @@ def family(name: str) -> "type[Model]":
     """
     place = FAMILIES.get(name) or families().get(name)
     if place is None:
-        raise UserError(f"model {name!r}: unknown; there are: {', '.join(families())}")
+        raise UserError(f"family {name!r}: unknown; there are: {', '.join(families())}")
     module, _, attribute = place.partition(":")
     try:
         kind: type[Model] = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise UserError(f"model {name!r}: {place} cannot be imported ({error})") from error
+        raise UserError(f"family {name!r}: {place} cannot be imported ({error})") from error
     missing = [field for field in DECLARED if not hasattr(kind, field)]
     if missing:
-        raise UserError(f"model {name!r}: {place} does not declare {', '.join(missing)}")
+        raise UserError(f"family {name!r}: {place} does not declare {', '.join(missing)}")
     return kind

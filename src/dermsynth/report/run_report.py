@@ -10,6 +10,7 @@ from markupsafe import Markup
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import Evaluation, parse_evaluation, read_evaluation
+from dermsynth.evaluation.watcher import PLOTS
 from dermsynth.images import Pixels, grid, read_image
 from dermsynth.io import count_text, read_json, read_json_lines
 from dermsynth.models.base import Model
@@ -102,7 +103,7 @@ def _training_images(config: RunConfig, place: Path | None) -> tuple[TrainingSet
 def _plots(log: list[dict[str, Any]], model: Model) -> list[Markup]:
     """Losses a resolution or phase, penalties, statistics, and what the watchers measured."""
     losses, statistics, metrics = (_series(log, key) for key in ("losses", "statistics", "metrics"))
-    penalties = {name: values for name, values in losses.items() if name.split("/")[1] in model.penalties}
+    penalties = {name: values for name, values in losses.items() if name.partition("/")[2] in model.penalties}
     plots = [curves(part, title=f"Losses{title}") for title, part in _by_part(losses, model).items()]
     plots += [curves(penalties, title="Penalties", logarithmic=True)] if penalties else []
     for title, names in model.plots.items():
@@ -112,13 +113,15 @@ def _plots(log: list[dict[str, Any]], model: Model) -> list[Markup]:
 
 
 def _metric_plots(metrics: Series) -> list[Markup]:
-    """The discriminator's confidence in one plot, every other metric in its own."""
-    confidence = {name: values for name, values in metrics.items() if name.startswith("D(")}
-    plots = [curves(confidence, title="How sure the discriminator is that images are real")] if confidence else []
+    """The figures that a watcher declares to belong together in one plot, every other metric in its own."""
+    plots, together = list[Markup](), {name for names in PLOTS.values() for name in names}
+    for title, names in PLOTS.items():
+        logged = {name: values for name, values in metrics.items() if name in names}
+        plots += [curves(logged, title=title)] if logged else []
     return plots + [
         curves({name: values}, title=f"{name} during training", logarithmic=True)
         for name, values in metrics.items()
-        if name not in confidence
+        if name not in together
     ]
 
 
@@ -127,7 +130,7 @@ def _by_part(losses: Series, model: Model) -> dict[str, Series]:
     parts: dict[str, Series] = {}
     players = model.players()
     for name, values in losses.items():
-        player, term = name.split("/")
+        player, _, term = name.partition("/")
         if term not in model.penalties:
             part = players[player].part if player in players else ""
             parts.setdefault(f" at {part}" if part else "", {})[name] = values

@@ -1,6 +1,6 @@
 """Generate a labelled synthetic data set from a run: a number of images a class, resumable, marked as synthetic."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from dermsynth.sampling.names import image_name, images_there
 from dermsynth.training import distributed
 
 JOB = ".generating.json"
+PLACES = ("run", "source", "maps")
+"""Fields of an origin that say where something lies."""
 
 
 def generate(
@@ -28,11 +30,13 @@ def generate(
     *,
     truncation: float | None = None,
     first_seed: int = 0,
+    examine: Callable[[DataSet], object] | None = None,
 ) -> DataSet:
     """Write `counts` images a class (class "" for an unconditional generator) into `out`.
 
     Image k of a class has the seed first_seed + k and depends on nothing else but checkpoint, class and truncation.
-    What is already there from an earlier, interrupted call is kept. Started by `torchrun`, the processes share the work.
+    What is already there from an earlier, interrupted call is kept. Started by `torchrun`, the processes share the work, and
+    the first one alone calls `examine` with the finished set.
 
     Raises UserError for an unknown class, a truncation the family does not take, or a folder with anything else in it.
     """
@@ -54,7 +58,10 @@ def generate(
             for part in bar if distributed.rank() == 0 else mine:
                 _write_images(generator, part, truncation)
             distributed.wait()
-            return _write_table(generator, counts, out, origin)
+            data_set = _write_table(generator, counts, out, origin)
+        if examine is not None and distributed.rank() == 0:
+            examine(data_set)
+        return data_set
     finally:
         distributed.stop()
 
@@ -79,8 +86,8 @@ def claim(out: Path, origin: Origin) -> None:
 
 
 def _difference(earlier: Mapping[str, Any], job: Mapping[str, Any]) -> str:
-    """How the folder's job differs from this one, other than by the place of the run, which may have been moved."""
-    return first_difference(earlier, {key: value for key, value in job.items() if key != "run"})
+    """How the folder's job differs from this one, other than by places: run and data may have been moved."""
+    return first_difference(earlier, {key: value for key, value in job.items() if key not in PLACES})
 
 
 def _missing(

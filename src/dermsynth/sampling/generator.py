@@ -114,6 +114,7 @@ class Generator:
         >>> generator.sample(2, label="nevus", seed=5).shape
         (2, 32, 32, 3)
         """
+        check_label(self, label)
         check_request(self, {label: count}, truncation, seed)
         return render(self, [(label, seed + k) for k in range(count)], truncation)
 
@@ -148,6 +149,7 @@ class Generator:
         >>> generator.latents(3, label="melanoma").shape
         torch.Size([3, 64])
         """
+        check_label(self, label)
         check_request(self, {label: count}, truncation, seed)
         chunks = [self._noise(label, part) for part in _padded(seed, count)]
         with torch.no_grad():
@@ -162,7 +164,8 @@ class Generator:
         latents : Tensor of float [n, d]
             Points as from `latents`; of a family with styles also one w a layer, [n, layers, d].
         label : str
-            The class, for families without styles.
+            The class. A family with styles has it in its points already and takes it from here only to draw the other noise of
+            `seed`, as `sample` does for that class; it may be left out there.
         seed : int
             Seed of the first image's other noise, at least 0; of a point from `latents` its own seed.
 
@@ -185,7 +188,12 @@ class Generator:
         >>> w.grad.shape
         torch.Size([1, 64])
         """
-        check_request(self, {label: len(latents)}, None, seed)
+        check_source(self)
+        if label or not self.model.has_style():
+            check_label(self, label)
+        if len(latents) == 0:
+            raise UserError("`latents`: holds no point")
+        require_seed(seed)
         parts = []
         for index, seeds in enumerate(_padded(seed, len(latents))):
             points = latents[index * CHUNK : (index + 1) * CHUNK]
@@ -194,27 +202,28 @@ class Generator:
         return torch.cat(parts)
 
     @property
-    def _device(self) -> torch.device:
+    def device(self) -> torch.device:
+        """Where it computes."""
         return next(self.model.parameters()).device
 
     def _class(self, label: str) -> int:
-        return self.labels.index(label) if self.labels else 0
+        return self.labels.index(label) if label else 0
 
     def _noise(self, label: str, seeds: Sequence[int]) -> list[Tensor]:
         """All noise of a chunk of images."""
         shapes, number = self.model.noise_shapes(), self._class(label)
         drawn = [seed_noise(class_seed(number, seed), shapes) for seed in seeds]
-        return [torch.stack(arrays).to(self._device) for arrays in zip(*drawn, strict=True)]
+        return [torch.stack(arrays).to(self.device) for arrays in zip(*drawn, strict=True)]
 
     def _point(self, z: Tensor, label: str, truncation: float | None) -> Tensor:
-        condition = one_hot([self._class(label)] * len(z), self.model.classes, self._device)
+        condition = one_hot([self._class(label)] * len(z), self.model.classes, self.device)
         w = self.model.style(z, condition, truncation)
         return truncate_latent(z, truncation) if w is None else w
 
     def _images(self, points: Tensor, noise: list[Tensor], label: str) -> Tensor:
-        if self.model.style_weights():
+        if self.model.has_style():
             return self.model.synthesise(points, noise[1:])
-        condition = one_hot([self._class(label)] * len(points), self.model.classes, self._device)
+        condition = one_hot([self._class(label)] * len(points), self.model.classes, self.device)
         return self.model.sample([points, *noise[1:]], Condition(condition), None)
 
     def origin(self) -> Origin:
@@ -249,9 +258,9 @@ def load_generator(run: Path | str, *, which: str = "last", device: str = "auto"
     Parameters
     ----------
     run
-        The run's folder.
+        The run's folder, or that of one of its checkpoints.
     which
-        `last`, `best`, or the images shown of a checkpoint.
+        `last`, `best`, or the images shown of a checkpoint; `last` with the folder of a checkpoint.
     device
         auto, cpu, cuda or cuda:1.
 
@@ -260,9 +269,12 @@ def load_generator(run: Path | str, *, which: str = "last", device: str = "auto"
     UserError
         The run, the checkpoint or its weights are not what they should be.
     """
-    run = Path(run)
+    place = Path(run)
+    run = place.resolve().parent.parent if (place / checkpoints.STATE).exists() else place  # RUN/checkpoints/IMAGES
     config = read_config(run)
-    checkpoint = checkpoints.find(run, which)
+    checkpoint = checkpoints.find(place, which)
+    if run is not place:
+        require_checkpoint(checkpoint, which)
     _check_checkpoint(checkpoint, config)
     model = build(config, distributed.choose_device(device))
     try:
@@ -271,6 +283,33 @@ def load_generator(run: Path | str, *, which: str = "last", device: str = "auto"
         reason = str(error).splitlines()[1].strip() if len(str(error).splitlines()) > 1 else str(error)
         raise UserError(f"{checkpoint.path}: does not fit the run's {config.family} ({reason})") from error
     return Generator(model.eval(), config, checkpoint, run)
+
+
+def open_generator(run: "Trained", *, which: str = "last", device: str = "auto") -> Generator:
+    """A generator that is loaded already, or that of a run or checkpoint.
+
+    Raises UserError as `load_generator` does, and where checkpoint or device are others than those of the loaded generator.
+    """
+    if not isinstance(run, Generator):
+        return load_generator(run, which=which, device=device)
+    require_checkpoint(run.checkpoint, which)
+    kind, _, index = device.partition(":")
+    if device != "auto" and (kind != run.device.type or index not in ("", str(run.device.index))):
+        raise UserError(f"`device` {device}: the generator is on {run.device}; leave it out, or load the run there")
+    return run
+
+
+Trained = Generator | Path | str
+"""A generator, or the folder of its run or checkpoint."""
+
+
+def require_checkpoint(checkpoint: checkpoints.Checkpoint, which: str) -> None:
+    """Raise UserError where another checkpoint than this one is asked for; `last` is no choice."""
+    if which not in ("last", str(checkpoint.images)):
+        raise UserError(
+            f"`checkpoint` {which}: {checkpoint.path} is the checkpoint of {checkpoint.images} images; name the run, or leave "
+            "`checkpoint` out"
+        )
 
 
 def _check_checkpoint(checkpoint: checkpoints.Checkpoint, config: RunConfig) -> None:
@@ -283,12 +322,30 @@ def _check_checkpoint(checkpoint: checkpoints.Checkpoint, config: RunConfig) -> 
         raise UserError(f"{path}: classes {list(state.classes)}, the run has {list(config.data.classes)}")
 
 
-def check_request(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
-    """Raise UserError for a request that the generator cannot carry out."""
-    model, family_name = generator.model, generator.config.family
+def check_source(generator: Generator) -> None:
+    """Raise UserError for a family that makes images from images."""
+    model = generator.model
     if not model.inputs.from_noise:
         way = f"`{model.inputs.source}` DIR" if model.inputs.verb == "generate" else f"dermsynth {model.inputs.verb}"
-        raise UserError(f"{generator.run}: {family_name} makes images from images, not from seeds; use {way}")
+        raise UserError(
+            f"{generator.run}: {generator.config.family} makes images from images, not from seeds; use {way}"
+        )
+
+
+def check_label(generator: Generator, label: str) -> None:
+    """Raise UserError for a class that the generator does not have, or none where it has classes."""
+    labels = generator.labels
+    if label and not labels:
+        raise UserError(f"`label` {label}: the generator is unconditional; leave it out")
+    if labels and label not in labels:
+        problem = f"`label` {label}: no such class" if label else "`label` is missing"
+        raise UserError(f"{problem}; there are: {', '.join(labels)}")
+
+
+def check_request(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
+    """Raise UserError for a request that the generator cannot carry out."""
+    check_source(generator)
+    model, family_name = generator.model, generator.config.family
     known = generator.config.data.classes or ("",)
     for label, count in counts.items():
         if label not in known:
@@ -297,7 +354,8 @@ def check_request(generator: Generator, counts: Mapping[str, int], truncation: f
             )
             raise UserError(f"`count` {label}: no such class; there are: {there}")
         if not 0 < count <= SEEDS_A_CLASS:
-            raise UserError(f"`count` {label}={count}: must be at least 1")
+            given = f"{label}={count}" if label else str(count)
+            raise UserError(f"`count` {given}: must be at least 1")
     if truncation is not None and not model.accepts_truncation(truncation):
         raise UserError(f"`truncation` {truncation}: {family_name} takes {model.truncation}")
     require_seed(first_seed)

@@ -12,6 +12,7 @@ from dermsynth.study.counting import Doubt, counted_answers, read_answers
 from dermsynth.study.export import study_answers
 from dermsynth.study.results import StudyResult
 from dermsynth.study.serve import open_live_study
+from dermsynth.values import as_tuple
 
 TABLE = Path("answers")
 """What messages call a table that came without a file."""
@@ -21,7 +22,7 @@ def analyse_study(
     source: Path | str | pd.DataFrame,
     *,
     positive: Literal["real", "synthetic", ""] = "",
-    without: Collection[Doubt] = (),
+    without: Doubt | Collection[Doubt] = (),
     database: str = "",
     seed: int = 0,
 ) -> StudyResult:
@@ -29,17 +30,17 @@ def analyse_study(
 
     Parameters
     ----------
-    source
+    source : Path, str or DataFrame
         A study's folder, a CSV, or a table with the columns `rater`, `item`, `truth` and `answer` (real or synthetic), and what
         else there is of `group`, `condition`, `label`, `diagnosis`, `certainty`, `seconds`, `repeat`.
-    positive
+    positive : {"real", "synthetic", ""}
         The kind whose recognition counts as a hit; by default the protocol's, or what the table says, or real.
-    without
+    without : str, or collection of {"unfinished", "reopened", "diagnosis"}
         Doubtful answers to leave out: `unfinished` (of raters who did not finish), `reopened` (to images shown for a limited
         time whose page was opened again); `diagnosis` leaves out all diagnoses.
-    database
+    database : str
         URL of a study's database, if it is not in its folder.
-    seed
+    seed : int
         Of intervals and tests by resampling, at least 0.
 
     Returns
@@ -71,6 +72,7 @@ def analyse_study(
     [0.5, 1.0]
     """
     notes: tuple[str, ...] = ()
+    without = as_tuple(without)
     if isinstance(source, pd.DataFrame):
         answers, counted = counted_answers(source.fillna("").astype(str), TABLE, positive, without)
     elif Path(source).is_dir():

@@ -90,17 +90,17 @@ def create_study(
 
     Parameters
     ----------
-    protocol
+    protocol : str
         `baur`, `furger`, `rosen`, or the path of a TOML file.
-    real
+    real : DataSet, Path or str
         A real data set, or its folder.
-    synthetic
+    synthetic : DataSet, Path or str
         A set made by `generate`; its images give the study's size, unless the protocol does.
-    out
+    out : Path or str
         The new study's folder; only its owner can read it, for it holds the truth.
-    seed
+    seed : int
         Of the choice of images, at least 0.
-    matched
+    matched : bool
         Whether both kinds get the same shares of the same classes, so that knowing the class does not help.
 
     Returns

@@ -142,7 +142,7 @@ def resolve(plan: Plan, shape: Shape) -> tuple[BaseModel, TrainingSettings]:
     training = validate(TrainingSettings, {**plan.training, "batch": batch}, "train")
     config = preset(shape, batch)
     fine_tuning = kind.fine_tuning(config) if training.initial else {}
-    config = validate(kind.config_type, config.model_dump() | fine_tuning | dict(plan.choices), "`set`")
+    config = validate(kind.config_type, config.model_dump() | fine_tuning | dict(plan.choices), "`options`")
     kind.check_shape(shape, config)
     return config, training
 

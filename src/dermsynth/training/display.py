@@ -3,6 +3,7 @@
 import contextlib
 import logging
 import time
+from collections import Counter
 from collections.abc import Mapping
 from threading import Event, Thread
 from typing import Any
@@ -89,7 +90,7 @@ class Display(Callback):
     def log(self, line: LogLine) -> None:
         """Show the current losses behind the bar, and the probability of augmentation as p."""
         if self.bar is not None and self.model is not None:
-            short = {name.split("/")[1]: f"{value:.3g}" for name, value in line.losses.items()}
+            short = {name: f"{value:.3g}" for name, value in short_names(line.losses).items()}
             strength = self.model.augmentation_strength()
             self.bar.set_postfix(short | ({} if strength is None else {"p": f"{strength:.3f}"}), refresh=False)
 
@@ -102,6 +103,12 @@ class Display(Callback):
         self._closed.set()
         if self.bar is not None:
             self.bar.close()
+
+
+def short_names(losses: Mapping[str, float]) -> dict[str, float]:
+    """Losses (player/term) by their terms; by player and term where several players have a term of this name."""
+    counts = Counter(name.partition("/")[2] for name in losses)
+    return {term if counts[term := name.partition("/")[2]] == 1 else name: value for name, value in losses.items()}
 
 
 def describe(training: TrainingStart) -> list[str]:

@@ -40,9 +40,9 @@ class Watcher:
     measure: Callable[[Snapshot], Mapping[str, float]]
     best_by: str = ""
 
-    def __call__(self, glimpse: Snapshot) -> Mapping[str, float]:
+    def __call__(self, snapshot: Snapshot) -> Mapping[str, float]:
         """The figures at a snapshot."""
-        return self.measure(glimpse)
+        return self.measure(snapshot)
 
 
 def measure(watchers: Sequence[Watcher], model: Model, data: TrainingSet, images_shown: int) -> dict[str, float]:
@@ -54,10 +54,10 @@ def measure(watchers: Sequence[Watcher], model: Model, data: TrainingSet, images
     def confidence(images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
         return discriminator_confidence(model, images, labels)
 
-    glimpse = Snapshot(images_shown, generate, confidence)
+    snapshot = Snapshot(images_shown, generate, confidence)
     figures: dict[str, float] = {}
     for watcher in watchers:
-        figures.update(watcher(glimpse))
+        figures.update(watcher(snapshot))
     return figures
 
 

@@ -59,7 +59,7 @@ ARMS = (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC, mixed(0.5), mixed(1))
 NAMED = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC}
 
 
-def fewer(share: float) -> Arm:
+def real_share(share: float) -> Arm:
     """Real images alone, fewer of them: the scale on which a synthetic set's worth is read."""
     return Arm(f"real, {100 * share:g}% of the images", real=share)
 
@@ -100,7 +100,7 @@ def _parse_arm(text: str, variants: Collection[str], copies: Collection[str]) ->
         return arm
     if variant not in (copies if arm.synthetic == 0 else variants):
         raise UserError(
-            f"`arms` {text!r}: after @ comes a name given with `variant`: a synthetic set after synthetic or mixed=RATIO, "
+            f"`arms` {text!r}: after @ comes a name given with `variants`: a synthetic set after synthetic or mixed=RATIO, "
             "edited copies of the real set after real"
         )
     return _with_variant(arm, variant)
@@ -114,7 +114,7 @@ def _parse_plain_arm(text: str) -> Arm:
     if kind == "mixed" and number is not None and 0 < number <= 100:
         return mixed(number)
     if kind == "real" and number is not None and 0 < number < 1:
-        return fewer(number)
+        return real_share(number)
     raise UserError(f"`arms` {text!r}: write {', '.join(NAMED)}, mixed=RATIO or real=SHARE (below 1)")
 
 

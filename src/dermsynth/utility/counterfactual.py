@@ -74,14 +74,14 @@ def counterfactual(truth: Truth, before: Array, after: Array, threshold: float) 
     threshold
         Probability from which on an image is called positive.
     """
-    called, other = before >= threshold, after >= threshold
+    positive_before, positive_after = before >= threshold, after >= threshold
     result = CounterfactualResult(
         images=len(truth),
         positive=int(truth.sum()),
         threshold=threshold,
-        switched=share(called != other),
-        to_positive=share(other[~called]),
-        to_negative=share(~other[called]),
+        switched=share(positive_before != positive_after),
+        to_positive=share(positive_after[~positive_before]),
+        to_negative=share(~positive_after[positive_before]),
         mean_change=MeanChange(positive=_mean(after - before, truth), negative=_mean(after - before, ~truth)),
     )
     if min(truth.sum(), (~truth).sum()) < LEAST:

@@ -95,7 +95,7 @@ def _check_names(real: DataSet, external: Sequence[DataSet]) -> None:
     """Test sets are told apart by the names of their folders."""
     names = [real.folder.name, *(other.folder.name for other in external)]
     if len(set(names)) < len(names):
-        raise UserError(f"`test`: two sets named {max(names, key=names.count)!r}; rename a folder")
+        raise UserError(f"`tests`: two sets named {max(names, key=names.count)!r}; rename a folder")
 
 
 def _check_columns(columns: Sequence[str], tests: Sequence[HeldOut], real: DataSet) -> None:
@@ -127,9 +127,9 @@ def _external(
 ) -> HeldOut:
     """A further test set, without photographs of the real one."""
     if other.synthetic:
-        raise UserError(f"`test` {other.folder}: a synthetic set; usefulness is tested on real images")
+        raise UserError(f"`tests` {other.folder}: a synthetic set; usefulness is tested on real images")
     if other.whole_hash == real.whole_hash:
-        raise UserError(f"`test` {other.folder}: the same images as `real`, whose test split is used already")
+        raise UserError(f"`tests` {other.folder}: the same images as `real`, whose test split is used already")
     rows = without_overlap(classes.of(other, str(other.folder)), real, drop=drop)
     return _held_out(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns)
 

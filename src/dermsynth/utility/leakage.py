@@ -62,7 +62,7 @@ def check_groups(parts: dict[str, DataSet]) -> None:
     """No patient or lesion may be trained on and tested."""
     seen: dict[str, str] = {}
     for name, rows in parts.items():
-        for group in set(rows.table.get("group", [])) - {""}:
+        for group in sorted(set(rows.groups) - {""}):
             if seen.setdefault(str(group), name) != name:
                 raise UserError(f"group {group!r}: in the splits {seen[str(group)]} and {name}; divide the set anew")
 

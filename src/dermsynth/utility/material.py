@@ -110,7 +110,7 @@ class Material:
         Raises UserError for a variant that was not given.
         """
         if variant and variant not in self.variants:
-            raise UserError(f"variant {variant!r}: missing; add `variant` {variant}=DIR")
+            raise UserError(f"variant {variant!r}: missing; name it in `variants`")
         return self.variants[variant] if variant else SyntheticImages(self.synthetic, self.synthetic_images)
 
     @property
@@ -160,7 +160,7 @@ class Material:
         if arm.synthetic != 0 or not arm.variant:
             return chosen, self.training_images[chosen]
         if arm.variant not in self.copies:
-            raise UserError(f"variant {arm.variant!r}: missing; add `variant` {arm.variant}=DIR")
+            raise UserError(f"variant {arm.variant!r}: missing; name it in `variants`")
         copies = self.copies[arm.variant]
         rows = chosen[np.isin(chosen, copies.rows)]
         return rows, copies.images[np.searchsorted(copies.rows, rows)]
@@ -180,8 +180,12 @@ def _draw_share(rows: DataSet, share: float, random: np.random.Generator) -> NDA
     """Indices of about this share of the images, whole groups of them, of each label alike."""
     if share >= 1:
         return np.arange(len(rows.table))
-    names = rows.table["file_name"].to_numpy()
-    groups = np.where(rows.table["group"] == "", names, rows.table["group"]) if "group" in rows.table else names
+    names, first = rows.table["file_name"].to_numpy(), dict[str, str]()
+    for group, spelling in zip(rows.groups, rows.table.get("group", rows.groups), strict=True):
+        first.setdefault(group, spelling)
+    groups = np.array(
+        [name if not group else first[group] for name, group in zip(names, rows.groups, strict=True)], object
+    )
     chosen: list[int] = []
     for label in rows.classes:
         of_label = np.flatnonzero(rows.labels == label)

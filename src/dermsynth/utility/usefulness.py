@@ -7,10 +7,11 @@ from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.errors import UserError
 from dermsynth.utility.arms import Arm, parse_arms
 from dermsynth.utility.classifier import Training, backbone
-from dermsynth.utility.datasets import collect_material
+from dermsynth.utility.datasets import collect_material, is_copy
 from dermsynth.utility.experiment import Plan, run_experiment
 from dermsynth.utility.material import Classes
 from dermsynth.utility.results import UtilityResult
+from dermsynth.values import as_tuple
 
 
 def utility(
@@ -20,16 +21,16 @@ def utility(
     out: Path | str,
     positive: str,
     negative: Sequence[str] | str,
-    arms: Sequence[str | Arm] = (),
+    arms: str | Arm | Sequence[str | Arm] = (),
     repeats: int = 5,
     model: str = "small",
     images: int = 8000,
     batch: int = 32,
     learning_rate: float = 0.0003,
-    tests: Sequence[Data] = (),
+    tests: Data | Sequence[Data] = (),
     drop_overlap: bool = False,
     variants: Mapping[str, Data] | None = None,
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     seed: int = 0,
 ) -> UtilityResult:
     """Train classifiers with and without synthetic images and test them on held-out real images.
@@ -38,36 +39,38 @@ def utility(
 
     Parameters
     ----------
-    synthetic
-        A set made by `generate`, from a generator trained on the split `train` of `real`; a DataSet or its folder.
-    real
+    synthetic : DataSet, Path or str
+        A set made by `generate`, from a generator trained on the split `train` of `real`.
+    real : DataSet, Path or str
         The real data set that the generator was trained on, with the splits train, validation and test.
-    out
+    out : Path or str
         Folder for scores, classifier and `utility.json`; empty, or of the same experiment.
-    positive, negative
-        The label to be found, and the labels to be told from it; images with other labels are left out.
-    arms
+    positive : str
+        The label to be found.
+    negative : str or sequence of str
+        The labels to be told from it; images with other labels are left out.
+    arms : str, Arm, or sequence of them
         `Arm`s or names (`real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`, each with `@VARIANT`); by
         default those of Bissoto et al. 2021: the first four, `mixed=0.5` and `mixed=1`, and what `variants` allow.
-    repeats
+    repeats : int
         Trainings an arm, from consecutive seeds, 1 to 1000.
-    model
+    model : str
         Backbone: `small` (needs no weights), `mobilenet=FILE`, `timm:NAME` (untrained) or `timm:NAME=FILE`.
-    images
+    images : int
         Images shown to the arm of real images, at least 1; other arms are shown this many times their length.
-    batch
+    batch : int
         Images a step, at least 2.
-    learning_rate
+    learning_rate : float
         AdamW's first step size, above 0.
-    tests
+    tests : DataSet, Path, str, or sequence of them
         Further real data sets to test on.
-    drop_overlap
+    drop_overlap : bool
         Whether photographs of the real set are left out of `tests` instead of refused.
-    variants
+    variants : mapping of str to DataSet, Path or str, or None
         Further synthetic sets (edited, without artefacts) or edited copies of the real set, by name.
-    by
+    by : str or sequence of str
         Columns of the test sets by whose values results are given apart too.
-    seed
+    seed : int
         Of the first training, at least 0.
 
     Returns
@@ -95,28 +98,31 @@ def utility(
     >>> result.to_frame()["arm"].tolist()
     ['real', 'synthetic']
     """
-    _check_numbers(repeats, batch, learning_rate)
+    _check_numbers(repeats, images, batch, learning_rate)
     backbone(model)  # a wrong name or file is refused before images are read
     further = {name: open_data_set(place) for name, place in (variants or {}).items()}
-    chosen = _arms(arms, further)
+    real_set = open_data_set(real)
+    named: tuple[str | Arm, ...] = as_tuple(arms)
+    external: tuple[Data, ...] = as_tuple(tests)
+    chosen = _arms(named, further, real_set)
     material = collect_material(
-        open_data_set(real),
+        real_set,
         open_data_set(synthetic),
-        Classes(positive, (negative,) if isinstance(negative, str) else tuple(negative)),
-        [open_data_set(place) for place in tests],
+        Classes(positive, as_tuple(negative)),
+        [open_data_set(place) for place in external],
         drop_overlap=drop_overlap,
-        columns=by,
+        columns=as_tuple(by),
         variants=further,
     )
-    if not arms and not material.has_both_classes:
+    if not named and not material.has_both_classes:
         chosen = tuple(arm for arm in chosen if arm.real)
     return run_experiment(
         material, Plan(chosen, repeats, Training(model, images, batch, learning_rate), seed), Path(out)
     )
 
 
-def _arms(arms: Sequence[str | Arm], variants: Mapping[str, DataSet]) -> tuple[Arm, ...]:
-    copies = sorted(name for name, rows in variants.items() if not rows.synthetic)
+def _arms(arms: Sequence[str | Arm], variants: Mapping[str, DataSet], real: DataSet) -> tuple[Arm, ...]:
+    copies = sorted(name for name, rows in variants.items() if is_copy(rows, real))
     others = [name for name in variants if name not in copies]
     if not arms:
         return parse_arms((), others, copies)
@@ -124,9 +130,11 @@ def _arms(arms: Sequence[str | Arm], variants: Mapping[str, DataSet]) -> tuple[A
     return tuple(dict.fromkeys([*parse_arms(("real",)), *parsed]))
 
 
-def _check_numbers(repeats: int, batch: int, learning_rate: float) -> None:
+def _check_numbers(repeats: int, images: int, batch: int, learning_rate: float) -> None:
     if not 1 <= repeats <= 1000:
         raise UserError(f"`repeats` {repeats}: must be 1 to 1000")
+    if images < 1:
+        raise UserError(f"`images` {images}: must be at least 1")
     if batch < 2:
         raise UserError(f"`batch` {batch}: must be at least 2")
     if learning_rate <= 0:

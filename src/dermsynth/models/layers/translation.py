@@ -173,7 +173,7 @@ def check_discriminator_shape(
         require_multiple(shape, 4, 16 if padding == 2 else 2 ** (layers + 1))
     elif scales != 2:
         raise UserError(
-            f"scales {scales}: discriminator=dense is a pair; leave out `set` scales, or set discriminator=patch"
+            f"scales {scales}: discriminator=dense is a pair; leave out `options` scales, or set discriminator=patch"
         )
     else:
         require_multiple(shape, 2**layers, 2 ** (layers + 1))
