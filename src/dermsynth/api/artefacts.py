@@ -15,7 +15,7 @@ from dermsynth.artefacts.benchmark import Comparison, compare_methods
 from dermsynth.artefacts.classifier import add_probabilities
 from dermsynth.artefacts.datasets import insert_all, remove_all
 from dermsynth.artefacts.fill import Method
-from dermsynth.artefacts.removal import REMOVED, Cut, Removal
+from dermsynth.artefacts.removal import Cut, Removal
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import UserError
 
@@ -143,7 +143,7 @@ def remove(
     Raises
     ------
     UserError
-        There is nothing to remove, `out` is not empty, or no image could be cleaned.
+        There is nothing to remove, a method is not one of its artefact's, `out` is not empty, or no image could be cleaned.
 
     References
     ----------
@@ -157,23 +157,14 @@ def remove(
     >>> clean.table["edited_from"].iloc[0].endswith(".png")
     True
     """
-    _check_methods(methods)
     copy, problems = remove_all(open_dataset(data), Path(out), Removal(methods, inside_lesion, seed), jobs=jobs)
     for problem in problems:
         log.warning("left out: %s", problem)
     return copy
 
 
-def _check_methods(methods: Mapping[str, str]) -> None:
-    if not methods:
-        raise UserError("nothing to remove: say how, for example frames by crop and hair by telea")
-    unknown = sorted(set(methods) - set(REMOVED))
-    if unknown:
-        raise UserError(f"methods: no artefact {unknown[0]!r}; there are: {', '.join(REMOVED)}")
-
-
 def insert(
-    data: Data, *, out: Path | str, artefacts: Sequence[Artefact], seed: int = 0, jobs: int | None = None
+    data: Data, *, out: Path | str, artefacts: Sequence[Artefact] | Artefact, seed: int = 0, jobs: int | None = None
 ) -> DataSet:
     """Write a copy of a data set with artefacts drawn into every image: counterfactual pairs for testing classifiers.
 
@@ -183,7 +174,7 @@ def insert(
         The data set, best of images without artefacts.
     out : Path or str
         New folder for the copy.
-    artefacts : sequence of {"frame", "hair", "ruler", "ink", "sticker"}
+    artefacts : sequence of {"frame", "hair", "ruler", "ink", "sticker"}, or one of them
         What is drawn, in this order.
     seed : int
         Seed of the first image's random numbers, at least 0.
@@ -198,7 +189,7 @@ def insert(
     Raises
     ------
     UserError
-        `out` is not empty, or no image can be read.
+        An artefact is unknown, `out` is not empty, or no image can be read.
 
     Examples
     --------
@@ -207,7 +198,8 @@ def insert(
     >>> framed.table["inserted"].iloc[0]
     'frame'
     """
-    return insert_all(open_dataset(data), Path(out), tuple(artefacts), seed, jobs=jobs)
+    names = (artefacts,) if isinstance(artefacts, str) else tuple(artefacts)
+    return insert_all(open_dataset(data), Path(out), names, seed, jobs=jobs)
 
 
 def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int | None = None) -> Comparison:
