@@ -182,7 +182,7 @@ class Regressor:
 def fit_regressor(data_set: DataSet, column: str, pooled: Pooled) -> Regressor:
     """Ridge regression on pooled features of the images that have a number in the column.
 
-    Raises UserError for a column that is missing, has values that are no numbers, or has fewer than fifty numbers or only one value.
+    Raises UserError for a column that is missing, has values that are no numbers, fewer than fifty numbers, or only one value.
     """
     if column not in data_set.table:
         there = ", ".join(map(str, data_set.table.columns))
