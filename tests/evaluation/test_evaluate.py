@@ -264,7 +264,7 @@ def test_a_page_on_another_real_set_shows_no_neighbours(phantom: DataSet, run: P
 
 def test_the_copying_light_allows_for_a_threshold_from_few_images() -> None:
     def light(flagged: int, held_out: int) -> str:
-        facts = {"flagged": flagged, "of": 2000, "false_alarms": 0.01, "held_out": held_out_images}
+        facts = {"flagged": flagged, "of": 2000, "false_alarms": 0.01, "held_out": held_out}
         return verdict(evaluation(copy_gate=facts))[2].light
 
     assert light(20, 100) == light(20, 10_000) == "green"

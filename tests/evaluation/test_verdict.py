@@ -157,7 +157,7 @@ def test_too_few_images_have_no_label_fidelity_and_the_reason_is_said() -> None:
     found, refused = label_fidelity((made[0][few], made[1][few]), real, np.arange(387), "x", 0)
     assert [one.label for one in found] == ["dermatofibroma", "nevus"]
     assert any("label fidelity of rare: real images of 7 patients" in str(line) for line in refused)
-    assert any("label fidelity of melanoma: 5 synthetic images, at least 20" in line for line in refused)
+    assert any("label fidelity of melanoma: 5 synthetic images, at least 20" in str(line) for line in refused)
     result = evaluation(
         label_fidelity=found, refused=refused, synthetic={**SYNTHETIC, "classes": ["melanoma", "nevus"]}
     )
