@@ -6,9 +6,11 @@ import os
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import ClassVar
 
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
@@ -17,6 +19,36 @@ def _without_override() -> None:
     """From the next exec on, root obeys the modes of files: mode 555 is read-only to it, too."""
     if os.geteuid() == 0 and ctypes.CDLL(None, use_errno=True).prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0):
         raise OSError(ctypes.get_errno(), "prctl(PR_CAPBSET_DROP)")
+
+
+class _Header(ctypes.Structure):
+    _fields_: ClassVar = [("version", ctypes.c_uint32), ("pid", ctypes.c_int)]
+
+
+class _Sets(ctypes.Structure):
+    _fields_: ClassVar = [(name, ctypes.c_uint32 * 2) for name in ("first", "second", "third")]
+
+
+def in_child(work: Callable[[], object]) -> None:
+    """Carry out `work` in a fork of this process that root's rights do not help; it must end well."""
+    child = os.fork()
+    if child == 0:
+        try:
+            if os.geteuid() == 0:
+                _drop_capabilities()
+            work()
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def _drop_capabilities() -> None:
+    """All of root's rights (capset(2), version 3): modes of files hold from now on."""
+    header = _Header(0x20080522, 0)
+    if ctypes.CDLL(None, use_errno=True).capset(ctypes.byref(header), ctypes.byref(_Sets())):
+        raise OSError(ctypes.get_errno(), "capset")
 
 
 def python(*arguments: object, cache: Path) -> "subprocess.CompletedProcess[str]":

@@ -112,7 +112,7 @@ def test_all_methods_side_by_side(folder: Path, shell: Shell, tmp_path: Path) ->
 def test_an_image_that_is_all_frame_is_left_out_and_named(tmp_path: Path, shell: Shell) -> None:
     write_phantom(tmp_path / "set", 3, PhantomSettings(64, 64), seed=0, jobs=1)
     (tmp_path / "set" / "images" / "phantom_000001.png").write_bytes(encode_png(np.zeros((64, 64, 3), np.uint8)))
-    said = shell("artefacts", "remove", tmp_path / "set", "--frames", "crop", "--out", tmp_path / "out").stdout
+    said = shell("artefacts", "remove", tmp_path / "set", "--frames", "crop", "--out", tmp_path / "out").stderr
     assert "left out: images/phantom_000001.png: the frame leaves no rectangle" in said
     assert len(open_data_set(tmp_path / "out").table) == 2
 
@@ -148,7 +148,7 @@ def test_masks_that_protect_everything_are_named(folder: Path, shell: Shell, tmp
     white = encode_png(np.full((96, 128), 255, np.uint8))
     (covered / names[0]).write_bytes(white)
     remove = ["artefacts", "remove", covered, "--hair", "telea", "--out"]
-    said = shell(*remove, tmp_path / "most").stdout
+    said = shell(*remove, tmp_path / "most").stderr
     assert (
         "left out: images/phantom_000000.png: the lesion mask covers the whole image: everything is protected" in said
     )

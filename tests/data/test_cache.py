@@ -18,9 +18,9 @@ from dermsynth.images import fit, read_image
 BUILD = """
 import sys
 from pathlib import Path
-from dermsynth.data.cache import Decoding, decoded
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import open_data_set
-print(int(decoded(open_data_set(Path(sys.argv[1])), Decoding(12, 20, "pad"), jobs=1).sum(dtype="int64")))
+print(int(decode_images(open_data_set(Path(sys.argv[1])), Decoding(12, 20, "pad"), jobs=1).sum(dtype="int64")))
 """
 
 

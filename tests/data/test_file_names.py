@@ -14,8 +14,7 @@ from dermsynth.data.importers import importing
 from dermsynth.data.importers.generic import from_csv
 from dermsynth.data.importers.importing import import_source
 from dermsynth.errors import UserError
-from dermsynth.evaluation import memorisation, results
-from dermsynth.evaluation import memorisation as copies
+from dermsynth.evaluation import copies, memorisation, results
 from dermsynth.images import encode_png
 from dermsynth.io import write_bytes
 from dermsynth.report import artefact_report

@@ -1,10 +1,8 @@
 """Sets that cannot be written to are evaluated and exported from a folder beside them, and nothing in them changes."""
 
-import os
 import shutil
 import tempfile
-import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,27 +16,7 @@ from dermsynth.export.huggingface import export
 from dermsynth.metrics.estimate import Effort
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import load_generator
-
-NOBODY = 65534
-
-
-def as_other_user(work: Callable[[], object]) -> None:
-    """Carry out `work` in a process without root's rights; it must end well."""
-    if os.getuid() != 0:
-        work()
-        return
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setgroups([])
-            os.setgid(NOBODY)
-            os.setuid(NOBODY)
-            work()
-        except BaseException:
-            traceback.print_exc()
-            os._exit(1)
-        os._exit(0)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+from tests.read_only import in_child
 
 
 def state(folder: Path) -> dict[str, int]:
@@ -81,7 +59,7 @@ def test_a_set_that_cannot_be_written_is_evaluated_and_exported(run: Path, phant
         evaluate(made, real, extractor, brief=True, effort=effort, out=out / "assessment")
         export(made, out / "exported", with_flagged=True, evaluation=out / "assessment")
 
-    as_other_user(work)
+    in_child(work)
     assert read_evaluation(out / "assessment") == expected
     assert "FID-embedded" in (out / "exported" / "README.md").read_text()
     assert list(map(state, folders)) == before

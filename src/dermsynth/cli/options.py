@@ -68,13 +68,15 @@ class Machine:
         import sys
 
         from dermsynth.cache import use_cache
+        from dermsynth.cli.flags import in_flags
         from dermsynth.training.distributed import keep_freed_memory
         from dermsynth.training.threads import use_threads
 
         keep_freed_memory()
         self.workers.prepare()
         use_cache(self.cache)
-        print(f"  {use_threads(self.threads, run=run, device=device).text()}", file=sys.stderr)
+        threads = use_threads(self.threads, run=run, device=device)
+        print(f"  {in_flags(threads.text())}", file=sys.stderr)
 
 
 MACHINE = Machine()
