@@ -137,7 +137,11 @@ Difference = Callable[[Mapping[str, Any], Mapping[str, Any]], str]
 def begun_with(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """The first setting that differs, with both of its values."""
     changed = [key for key in settings if earlier.get(key) != settings[key]]
-    return f"begun with {changed[0]} {earlier.get(changed[0])!r}, now {settings[changed[0]]!r}" if changed else ""
+    return (
+        f"begun with {changed[0].replace('first_seed', 'seed')} {earlier.get(changed[0])!r}, now {settings[changed[0]]!r}"
+        if changed
+        else ""
+    )
 
 
 def claim_folder(
