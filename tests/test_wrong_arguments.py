@@ -14,8 +14,8 @@ import dermsynth as ds
 from dermsynth.api.generators import _quotas
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed, require_whole
-from dermsynth.images import parse_size
-from dermsynth.io import parse_count
+from dermsynth.images import encode_png, parse_size
+from dermsynth.io import parse_count, write_bytes
 from dermsynth.metrics.structural import _floats
 from dermsynth.models.sampler import from_bytes
 from dermsynth.sampling.generator import Generator
@@ -46,9 +46,11 @@ def test_seeds_out_of_range_are_refused(seed: int, words: str, tmp_path: Path) -
         ds.phantom(tmp_path / "set", count=2, seed=seed, jobs=1)
 
 
-def test_images_marked_by_an_unknown_word_are_refused(tmp_path: Path, phantom: DataSet) -> None:
+def test_images_marked_by_an_unknown_word_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "mix" / "nevus").mkdir(parents=True)
+    write_bytes(tmp_path / "mix" / "nevus" / "1.png", encode_png(np.zeros((16, 16, 3), np.uint8)))
     with pytest.raises(UserError, match=r"`marked` 'yes': must be one of refuse, leave-out, keep"):
-        ds.import_folder(phantom.folder, out=tmp_path / "out", marked="yes")  # type: ignore[arg-type]
+        ds.import_folder(tmp_path / "mix", out=tmp_path / "out", marked="yes")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["4.7", "2.0005k", 1.5])

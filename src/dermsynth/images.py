@@ -238,7 +238,7 @@ def parse_size(size: int | str | tuple[int, int]) -> tuple[int, int]:
         sides: tuple[object, ...] = tuple(int(part) if part.isdecimal() else part for part in reversed(parts))
     else:
         sides = tuple(size) if isinstance(size, tuple | list) else (size,)
-    if len(sides) > 2:
+    if len(sides) not in (1, 2):
         raise UserError(f"`size` {size!r}: write one number (64), WIDTHxHEIGHT (128x96), or (height, width)")
     height, width = (require_whole(side, "size", 1) for side in (sides[0], sides[-1]))
     return height, width
