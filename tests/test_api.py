@@ -1,6 +1,9 @@
 """The public door: light to open, complete, and documented so that every example runs."""
 
+import ast
+import builtins
 import doctest
+import importlib
 import inspect
 import re
 import shutil
@@ -88,7 +91,31 @@ def test_parameters_are_documented_as_they_are(name: str) -> None:
 @pytest.mark.parametrize("name", PUBLIC)
 def test_parameters_have_types(name: str) -> None:
     section = sections(PUBLIC[name].__doc__ or "").get("Parameters", "")
-    assert [line for line in section.splitlines() if line[:1].strip() and " : " not in line] == []
+    entries = re.findall(r"^(\S.*)\n(?:    (.*))?", section, flags=re.MULTILINE)
+    assert [head for head, text in entries if " : " not in head and not text.startswith("As for `")] == []
+
+
+def unknown_names(module: str) -> set[str]:
+    """Names in a module's examples that neither the module nor the example has."""
+    place, unknown = importlib.import_module(module), set[str]()
+    for test in doctest.DocTestFinder(exclude_empty=True).find(place, module):
+        tree = ast.parse("".join(example.source for example in test.examples))
+        names = [node for node in ast.walk(tree) if isinstance(node, ast.Name)]
+        imported = {alias.asname or alias.name for node in ast.walk(tree) if isinstance(node, ast.Import | ast.ImportFrom)
+                    for alias in node.names}  # fmt: skip
+        defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.ClassDef | ast.FunctionDef)}
+        arguments = {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+        stored = {node.id for node in names if isinstance(node.ctx, ast.Store)}
+        known = imported | defined | arguments | stored | vars(place).keys() | vars(builtins).keys()
+        unknown |= {node.id for node in names} - known
+    return unknown
+
+
+def test_examples_use_names_that_exist() -> None:
+    sources = Path(ds.__file__).parent
+    files = [file for file in sorted(sources.rglob("*.py")) if ">>>" in file.read_text()]
+    modules = [".".join(("dermsynth", *file.relative_to(sources).with_suffix("").parts)) for file in files]
+    assert {module: unknown for module in modules if (unknown := unknown_names(module))} == {}
 
 
 @pytest.mark.parametrize("name", PUBLIC)

@@ -9,6 +9,7 @@ import pytest
 
 from dermsynth import locks
 from dermsynth.errors import UserError
+from dermsynth.io import command_line, set_command
 from dermsynth.locks import LOCK, folder_lock
 
 HOLDER = """
@@ -95,3 +96,38 @@ def test_a_stranger_s_text_in_the_file_is_no_traceback(tmp_path: Path) -> None:
         raise AssertionError
     process.kill()
     process.wait()
+
+
+def test_a_script_has_no_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["ipykernel_launcher.py", "-f", "kernel.json"])
+    monkeypatch.setattr("dermsynth.io._command", None)
+    assert command_line() == "Python"
+    set_command(["train", "secret", "--out", "a b"])
+    assert command_line({"secret": "URL"}) == "dermsynth train URL --out 'a b'"
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="open files are not listed here")
+def test_a_folder_that_is_held_leaves_no_open_file(tmp_path: Path) -> None:
+    with folder_lock(tmp_path):
+        errors, before = [], len(os.listdir("/proc/self/fd"))  # an error that is kept keeps the frames of its file
+        for _ in range(3):
+            with pytest.raises(UserError, match="writes into it") as caught, folder_lock(tmp_path):
+                raise AssertionError
+            errors.append(caught)
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_folder_that_is_removed_before_its_file_is_opened_is_created_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create, removed = Path.mkdir, []
+
+    def late(self: Path, *args: object, **options: object) -> None:
+        create(self, *args, **options)  # type: ignore[arg-type]
+        if not removed:
+            removed.append(self)
+            self.rmdir()
+
+    monkeypatch.setattr(Path, "mkdir", late)
+    with folder_lock(tmp_path / "run"):
+        assert (tmp_path / "run" / LOCK).exists()

@@ -4,9 +4,11 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
+from dermsynth import parallel
 from dermsynth.artefacts.annotate import annotate_artefacts
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import open_data_set
@@ -95,3 +97,32 @@ def test_a_dask_cluster_writes_the_same_files(photographs: Path, scheduler: str,
     assert [name for name in here if here[name] != there[name]] == []
     assert sum(name.endswith(".png") for name in here) == 2 * COUNT
     assert sum(name.endswith(".npy") for name in here) == 2
+
+
+def test_no_jobs_are_refused_and_one_job_computes_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(UserError, match="`jobs` 0: must be at least 1"):
+        parallel_map(_square, [1, 2], jobs=0)
+    monkeypatch.setattr(parallel, "_workers", parallel.Workers(1, "tcp://127.0.0.1:1"))
+    assert parallel_map(_process, [1], jobs=1) == [_process(0)]
+
+
+def test_one_job_leaves_the_threads_of_opencv_alone() -> None:
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(2)
+    try:
+        assert parallel_map(_threads, [1], jobs=1) == [2]
+    finally:
+        cv2.setNumThreads(before)
+
+
+def _threads(_: int) -> int:
+    return cv2.getNumThreads()
+
+
+def test_files_are_read_by_as_many_threads_as_jobs() -> None:
+    with workers(2):
+        assert parallel.thread_count(None, 8) == 2
+    assert parallel.thread_count(3, 8) == 3
+    assert parallel.thread_count(30, 8) == 8
+    with pytest.raises(UserError, match="`jobs` 0: must be at least 1"):
+        parallel.thread_count(0, 8)

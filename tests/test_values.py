@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dermsynth.errors import UserError
-from dermsynth.values import flags, identifiers, is_missing, numbers, parse_flag, parse_number, plain_identifier
+from dermsynth.values import (
+    as_tuple,
+    flags,
+    identifiers,
+    is_missing,
+    numbers,
+    parse_flag,
+    parse_number,
+    plain_identifier,
+)
 
 TRUE = ["true", "True", "TRUE", " true ", "1", "1.0", "1,0", "+1", "-1", "yes", "Y", "T", "WAHR", "VRAI", "ja", "はい"]
 FALSE = ["false", "False", "FALSE", "0", "0.0", "0,00", "-0", "no", "N", "F", "FALSCH", "FAUX", "nein", "off"]
@@ -83,3 +92,9 @@ def test_identifiers_have_one_spelling() -> None:
     assert identifiers(["12", "12.0", "12,0", "+12"]).tolist() == ["12"] * 4
     assert plain_identifier("0012") != plain_identifier("12")
     assert plain_identifier("Jos\u00e9") == plain_identifier("Jose\u0301")
+
+
+def test_one_text_is_one_value() -> None:
+    assert as_tuple("nevus") == ("nevus",)
+    assert as_tuple("") == as_tuple([]) == ()
+    assert as_tuple(["a", "b"]) == ("a", "b")

@@ -1,4 +1,4 @@
-"""Files that are whole or absent: atomic writes, JSON, JSON lines, hashes, and the environment of a run."""
+"""Atomic file and folder writes, JSON, JSON lines, hashes, and the environment of a run."""
 
 import contextlib
 import errno

@@ -26,6 +26,8 @@ except ImportError:  # a system without flock: two processes are not kept apart 
 _log = logging.getLogger(__name__)
 LOCK = ".lock"
 """Name of the file that is locked; the table of a data set, and whoever lists its images, do not know it."""
+ATTEMPTS = 100
+"""How often a folder is created that other processes remove at the same time."""
 _UNABLE = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL)
 
 
@@ -47,11 +49,11 @@ def folder_lock(folder: Path) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Lock:
-    """A folder that is held, its open and locked file, and whether the folder was made for it."""
+    """A folder that is held, its open and locked file, and whether the folder was created for it."""
 
     folder: Path
     file: IO[str]
-    made: bool
+    created_folder: bool
 
 
 def acquire(folder: Path) -> Lock | None:
@@ -63,20 +65,41 @@ def acquire(folder: Path) -> Lock | None:
     if fcntl is None:
         return None
     with disk_errors(path):
-        made = not folder.exists()
-        folder.mkdir(parents=True, exist_ok=True)
+        created_folder = not folder.exists()
         while True:
-            file = path.open("a+", encoding="utf-8")
-            if not _lock(file, folder):
-                file.close()
-                return None
-            if _is_at(file, path):
-                break
+            file = _open_in(folder)
+            with _closed_on_error(file):
+                if not _lock(file, folder):
+                    file.close()
+                    return None
+                if _is_at(file, path):
+                    _write_holder(file)
+                    return Lock(folder, file, created_folder)
             file.close()  # its last holder has removed it meanwhile
-        file.truncate(0)
-        file.write(json.dumps(_holder()) + "\n")
-        file.flush()
-    return Lock(folder, file, made)
+
+
+def _open_in(folder: Path) -> IO[str]:
+    """The open file of the lock; the folder is created again where its last holder removes it in between."""
+    for _ in range(ATTEMPTS):
+        folder.mkdir(parents=True, exist_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            return (folder / LOCK).open("a+", encoding="utf-8")
+    return (folder / LOCK).open("a+", encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _closed_on_error(file: IO[str]) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        file.close()
+        raise
+
+
+def _write_holder(file: IO[str]) -> None:
+    file.truncate(0)
+    file.write(json.dumps(_holder()) + "\n")
+    file.flush()
 
 
 def _lock(file: IO[str], folder: Path) -> bool:
@@ -125,7 +148,7 @@ def release(lock: Lock | None) -> None:
         return
     with contextlib.suppress(OSError):
         (lock.folder / LOCK).unlink(missing_ok=True)
-        if lock.made:
+        if lock.created_folder:
             lock.folder.rmdir()
     lock.file.close()
 
@@ -134,7 +157,7 @@ Difference = Callable[[Mapping[str, Any], Mapping[str, Any]], str]
 """In what settings differ from those that a folder was begun with, in words; the empty string where they do not."""
 
 
-def begun_with(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
+def first_difference(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """The first setting that differs, with both of its values."""
     changed = [key for key in settings if earlier.get(key) != settings[key]]
     if not changed:
@@ -149,7 +172,7 @@ def claim_folder(
     settings: Mapping[str, Any],
     *,
     kind: str = "",
-    difference: Difference = begun_with,
+    difference: Difference = first_difference,
     write: bool = True,
 ) -> None:
     """Begin work in a folder, or see that it was begun with the same settings: what is there already may then be used.

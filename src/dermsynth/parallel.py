@@ -3,6 +3,7 @@
 import contextlib
 import itertools
 import logging
+import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -59,13 +60,26 @@ def use_workers(jobs: int | None = None, scheduler: str = "") -> None:
     >>> ds.use_workers(1)
     """
     global _workers
-    jobs = ALL_CORES if jobs is None else jobs
-    if jobs < 1 and jobs != ALL_CORES:
-        raise UserError(f"`jobs` {jobs}: must be at least 1, or -1 for as many as there are cores")
+    jobs = _checked_jobs(ALL_CORES if jobs is None else jobs)
     if scheduler:
         with _dask_client(scheduler) as client:
             _log.info(f"{scheduler}: {len(client.ncores())} workers with {sum(client.ncores().values())} cores")
     _workers = Workers(jobs, scheduler)
+
+
+def _checked_jobs(jobs: int) -> int:
+    if jobs < 1 and jobs != ALL_CORES:
+        raise UserError(f"`jobs` {jobs}: must be at least 1, or -1 for as many as there are cores")
+    return jobs
+
+
+def thread_count(jobs: int | None, most: int) -> int:
+    """How many threads of this process read files at once: `jobs`, or what `use_workers` set, and at most `most`.
+
+    Raises UserError for a number below 1 other than -1.
+    """
+    jobs = _checked_jobs(_workers.jobs if jobs is None else jobs)
+    return min(most, (os.cpu_count() or 1) if jobs == ALL_CORES else jobs)
 
 
 @contextlib.contextmanager
@@ -101,7 +115,8 @@ def parallel_map(
     label, unit
         Words of the progress bar: what is done, and to what; without a label there is no bar.
     jobs
-        How many at once; None for what `use_workers` set. 1 computes in this process.
+        How many at once, at least 1, or -1 for as many as there are cores; None for what `use_workers` set. 1 computes in this
+        process, unless it is `use_workers` that set it, with a scheduler: then its workers compute one chunk after the other.
     chunk
         Items that travel together: more of them where one takes little time.
     few
@@ -111,17 +126,23 @@ def parallel_map(
     -------
     One result an item.
 
+    Raises
+    ------
+    UserError
+        For a number of jobs below 1 other than -1.
+
     Examples
     --------
     >>> parallel_map(abs, [-1, 2, -3], label="example", jobs=1)
     [1, 2, 3]
     """
     chunks = [items[start : start + chunk] for start in range(0, len(items), chunk)]
-    jobs = _workers.jobs if jobs is None else jobs
-    scheduler = _workers.scheduler if jobs != 1 or _workers.jobs == 1 else ""
+    scheduler = "" if jobs == 1 else _workers.scheduler
+    jobs = _checked_jobs(_workers.jobs if jobs is None else jobs)
     if not scheduler and len(items) <= few:
         jobs = 1
-    results: Iterable[list[T]] = _compute(partial(_apply, function), chunks, jobs, scheduler)
+    apply = _apply if jobs == 1 and not scheduler else _apply_beside_others
+    results: Iterable[list[T]] = _compute(partial(apply, function), chunks, jobs, scheduler)
     if label:
         unit = unit if chunk == 1 else f"x{chunk} {unit}"
         results = progress_bar(results, total=len(chunks), label=label, unit=unit)
@@ -129,13 +150,17 @@ def parallel_map(
 
 
 def _apply(function: Callable[[S], T], chunk: Sequence[S]) -> list[T]:
+    return [function(item) for item in chunk]
+
+
+def _apply_beside_others(function: Callable[[S], T], chunk: Sequence[S]) -> list[T]:
     """The function of every item of a chunk; OpenCV computes with one thread meanwhile, for there are other workers."""
     import cv2
 
     threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     try:
-        return [function(item) for item in chunk]
+        return _apply(function, chunk)
     finally:
         cv2.setNumThreads(threads)
 

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,10 +10,13 @@ import pandas as pd
 import pytest
 from statsmodels.stats.contingency_tables import Table2x2
 
+from dermsynth.api import audit as audit_api
 from dermsynth.artefacts.bias import artefact_bias
+from dermsynth.artefacts.confirmation import LABELS
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
+from dermsynth.io import read_json
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -46,10 +50,10 @@ def test_ratios_are_those_of_the_table() -> None:
 
 def test_what_artefacts_tell_is_an_area_under_a_curve() -> None:
     """With shares a and b of one artefact and nothing else, the area is (1 + a - b) / 2."""
-    told = artefact_bias(without_hair(table_of({"melanoma": 0.8, "nevus": 0.2}))).told.iloc[0]
+    told = artefact_bias(without_hair(table_of({"melanoma": 0.8, "nevus": 0.2}))).predictive.iloc[0]
     assert told["auc"] == pytest.approx(0.8, abs=0.01)
     assert told["low"] > 0.5
-    nothing = artefact_bias(table_of({"melanoma": 0.3, "nevus": 0.3})).told.iloc[0]
+    nothing = artefact_bias(table_of({"melanoma": 0.3, "nevus": 0.3})).predictive.iloc[0]
     assert nothing["low"] <= 0.5 + 0.03
 
 
@@ -75,3 +79,22 @@ def test_the_audit_tells_a_planted_bias(tmp_path: Path, shell: Shell) -> None:
     assert "How much of the label the artefacts alone tell" in said
     page = (tmp_path / "set" / "audit.html").read_text()
     assert "odds ratio against the other classes" in page
+
+
+def test_an_audit_says_why_artefacts_were_not_compared(
+    phantom: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = [name for names in LABELS.values() for name in names]
+    bare = replace(phantom, table=phantom.table.drop(columns=[*own, "gel_border"], errors="ignore"))
+    result = audit_api.audit(bare, jobs=1)
+    page = result.save(tmp_path / "audit.html", photographs=False)
+    assert "no column of artefacts" in result.bias_refused
+    assert "Artefacts were not compared: " in page.read_text()
+    assert "no column of artefacts" in read_json(tmp_path / "audit.json")["artefacts"]["refused"]
+
+    def fail(data_set: DataSet, seed: int) -> None:
+        raise UserError("row 2, column 'frame': 'x' is no flag")
+
+    monkeypatch.setattr(audit_api, "artefact_bias", fail)
+    with pytest.raises(UserError, match="'x' is no flag"):
+        audit_api.audit(bare, jobs=1)

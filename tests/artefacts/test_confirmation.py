@@ -50,7 +50,7 @@ def test_without_labels_or_eyes_nothing_is_concluded(tmp_path: Path) -> None:
     assert (one.status, one.found, one.passes) == ("unconfirmed", 40, False)
     bias = artefact_bias(data_set)
     assert bias.ratios.empty
-    assert bias.told.empty
+    assert bias.predictive.empty
     text = " ".join(bias_findings(bias, data_set.folder))
     assert "Unconfirmed" in text
     assert "ink (40)" in text

@@ -1,14 +1,20 @@
 """Removal: the lesion stays, nothing outside the hole changes, cuts are clean, and what cannot be done is said."""
 
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 import pytest
 
+from dermsynth.api import artefacts as api
 from dermsynth.artefacts.benchmark import try_artefacts
 from dermsynth.artefacts.datasets import insert_artefacts
 from dermsynth.artefacts.detection import DetectedArtefact, ImageView
 from dermsynth.artefacts.fill import METHODS
 from dermsynth.artefacts.hair_and_rulers import DARK
 from dermsynth.artefacts.removal import Removal, remove_artefacts
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
 from tests.artefacts.test_detection import clean_images
 
 
@@ -69,7 +75,7 @@ def test_most_drawn_hair_is_gone_and_what_is_left_is_counted() -> None:
         result = remove_artefacts(spoilt, None, Removal({"hair": "telea"}))
         stands_out = [ImageView(one).thin(bright=False) > DARK for one in (result.image, image)]
         dark.append((stands_out[0] & ~stands_out[1] & masks["hair"]).sum() / masks["hair"].sum())
-        left.append(result.left.get("hair", (0, 0, 0)))
+        left.append(result.remaining_pixels.get("hair", (0, 0, 0)))
     before, outside, inside = np.sum(left, axis=0)
     assert np.mean(dark) < 0.25
     assert before > 0
@@ -81,6 +87,35 @@ def test_hair_within_a_protected_lesion_is_counted_as_left() -> None:
     image, _ = insert_artefacts(clean_images(1)[0], ["hair"], 1)
     lesion = np.zeros(image.shape[:2], bool)
     lesion[40:150, 50:200] = True
-    before, _, inside = remove_artefacts(image, lesion, Removal({"hair": "telea"})).left["hair"]
+    before, _, inside = remove_artefacts(image, lesion, Removal({"hair": "telea"})).remaining_pixels["hair"]
     assert 0 < inside <= before
-    assert remove_artefacts(image, lesion, Removal({"hair": "telea"}, inside_lesion=True)).left["hair"][2] < inside
+    assert (
+        remove_artefacts(image, lesion, Removal({"hair": "telea"}, inside_lesion=True)).remaining_pixels["hair"][2]
+        < inside
+    )
+
+
+@pytest.mark.parametrize(
+    ("methods", "message"),
+    [
+        ({}, "`methods`: nothing to remove"),
+        ({"hair": "crop"}, "`methods`: hair cannot be removed by 'crop'; possible are: skin"),
+        ({"hair": "telae"}, "`methods`: hair cannot be removed by 'telae'; possible are: skin"),
+        ({"beard": "telea"}, "`methods`: no artefact 'beard'; there are: frame"),
+    ],
+)
+def test_methods_that_cannot_remove_an_artefact_are_refused(
+    phantom: DataSet, tmp_path: Path, methods: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        api.remove(phantom, out=tmp_path / "out", methods=methods, jobs=1)
+    assert not (tmp_path / "out").exists()
+
+
+def test_artefacts_that_cannot_be_drawn_are_refused(phantom: DataSet, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="`artefacts`: no artefact 'bubble' that can be drawn; there are: frame"):
+        api.insert(phantom, out=tmp_path / "out", artefacts=["bubble"], jobs=1)  # type: ignore[list-item]
+    with pytest.raises(UserError, match="`artefacts`: nothing to draw"):
+        api.insert(phantom, out=tmp_path / "out", artefacts=[], jobs=1)
+    drawn = api.insert(phantom.select(np.arange(len(phantom)) < 2), out=tmp_path / "out", artefacts="frame", jobs=1)
+    assert set(drawn.table["inserted"]) == {"frame"}

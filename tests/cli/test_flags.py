@@ -44,6 +44,8 @@ def test_fields_become_flags() -> None:
     assert (
         with_flags("`learning_rate` and `imbalance` and `source`", flags) == "learning rate and --imbalance and --from"
     )
+    assert with_flags("`options`", flags) == "--set"
+    assert with_flags("`tests`, `variants`", flags_of(app, ["utility", "x"])) == "--test, --variant"
     assert flags_of(app, ["audit"])["no_photographs"] == "--no-photographs"
     assert flags_of(app, ["no", "verb"]) == {}
 

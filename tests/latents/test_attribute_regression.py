@@ -39,7 +39,7 @@ def test_it_scores_images_of_any_size(drawn: DataSet, backbone: str) -> None:
 
 @pytest.mark.parametrize(
     ("column", "line"),
-    [("height_of_tower", "no such column; there are: file_name"), ("label", "0 numbers of 0 values"),
+    [("height_of_tower", "no such column; there are: file_name"), ("label", "is no number"),
      ("one", "80 numbers of 1 values"), ("few", "9 numbers of 1 values; at least 50")],
 )  # fmt: skip
 def test_columns_that_cannot_be_regressed(drawn: DataSet, backbone: str, column: str, line: str) -> None:
@@ -50,3 +50,13 @@ def test_columns_that_cannot_be_regressed(drawn: DataSet, backbone: str, column:
 def test_a_folder_that_is_no_set(backbone: str, tmp_path: Path) -> None:
     with pytest.raises(UserError):
         scorer(f"column={tmp_path}:age", backbone)
+
+
+def test_decimal_commas_are_numbers_and_text_is_refused(drawn: DataSet, backbone: str, tmp_path: Path) -> None:
+    made, pooled = write_phantom(tmp_path / "set", 60, PhantomSettings(16, 16), jobs=1), Pooled(backbone)
+    dots = np.array([f"{number}.5" for number in range(60)])
+    columns = {"dot": dots, "comma": np.char.replace(dots, ".", ","), "text": np.array(["about 5", *dots[1:]])}
+    data_set = add_columns(made, columns, {})
+    assert fit_regressor(data_set, "comma", pooled).median == fit_regressor(data_set, "dot", pooled).median == 30
+    with pytest.raises(UserError, match=r"`score` column=.*:text: row 2 .*'about 5' is no number"):
+        fit_regressor(data_set, "text", pooled)

@@ -15,7 +15,7 @@ from dermsynth.artefacts.benchmark import Comparison, compare_methods
 from dermsynth.artefacts.classifier import add_probabilities
 from dermsynth.artefacts.datasets import insert_all, remove_all
 from dermsynth.artefacts.fill import Method
-from dermsynth.artefacts.removal import REMOVED, Cut, Removal
+from dermsynth.artefacts.removal import Cut, Removal
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import UserError
 from dermsynth.values import as_tuple
@@ -144,7 +144,7 @@ def remove(
     Raises
     ------
     UserError
-        There is nothing to remove, `out` is not empty, or no image could be cleaned.
+        There is nothing to remove, a method is not one of its artefact's, `out` is not empty, or no image could be cleaned.
 
     References
     ----------
@@ -158,19 +158,10 @@ def remove(
     >>> clean.table["edited_from"].iloc[0].endswith(".png")
     True
     """
-    _check_methods(methods)
     copy, problems = remove_all(open_dataset(data), Path(out), Removal(methods, inside_lesion, seed), jobs=jobs)
     for problem in problems:
         log.warning("left out: %s", problem)
     return copy
-
-
-def _check_methods(methods: Mapping[str, str]) -> None:
-    if not methods:
-        raise UserError("nothing to remove: say how, for example frames by crop and hair by telea")
-    unknown = sorted(set(methods) - set(REMOVED))
-    if unknown:
-        raise UserError(f"methods: no artefact {unknown[0]!r}; there are: {', '.join(REMOVED)}")
 
 
 def insert(
@@ -199,7 +190,7 @@ def insert(
     Raises
     ------
     UserError
-        `out` is not empty, or no image can be read.
+        An artefact is unknown, `out` is not empty, or no image can be read.
 
     Examples
     --------

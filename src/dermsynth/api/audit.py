@@ -7,11 +7,10 @@ from typing import Any
 import pandas as pd
 
 from dermsynth.api.data import open_dataset
-from dermsynth.artefacts.bias import Bias, artefact_bias, bias_findings
+from dermsynth.artefacts.bias import Bias, NoBias, artefact_bias, bias_findings
 from dermsynth.data.audit import Audit, as_json, as_text
 from dermsynth.data.audit import audit as audit_images
 from dermsynth.data.dataset import Data
-from dermsynth.errors import UserError
 from dermsynth.io import write_json
 from dermsynth.report.audit_report import bias_tables, write_audit_report
 
@@ -50,14 +49,15 @@ class AuditResult:
     def save(self, page: Path | str, *, photographs: bool = True) -> Path:
         """Write an HTML page, and the same as JSON beside it; without `photographs` no image of the set is on the page."""
         path = Path(page)
-        write_audit_report(self.content, path, self.bias, photographs=photographs)
+        write_audit_report(self.content, path, self.bias, photographs=photographs, refused=self.bias_refused)
         write_json(path.with_suffix(".json"), self._values())
         return path
 
     def _values(self) -> dict[str, Any]:
         if self.bias is None:
-            return {**as_json(self.content), "artefacts": {"confirmed": []}}
-        tables = {name: getattr(self.bias, name).to_dict("records") for name in ("told", "ratios", "tones")}
+            return {**as_json(self.content), "artefacts": {"confirmed": [], "refused": self.bias_refused}}
+        bias = {"told": self.bias.predictive, "ratios": self.bias.ratios, "tones": self.bias.tones}
+        tables = {name: table.to_dict("records") for name, table in bias.items()}
         confirmed = [{**asdict(trust), "passes": trust.passes} for trust in self.bias.trust]
         return {**as_json(self.content), "artefacts": {**tables, "confirmed": confirmed}}
 
@@ -97,6 +97,6 @@ def audit(data: Data, *, seed: int = 0, jobs: int | None = None) -> AuditResult:
     content = audit_images(data_set, jobs=jobs, seed=seed)
     try:
         bias = artefact_bias(data_set, seed)
-    except UserError as error:  # nothing is known of artefacts, or there is nothing to compare
+    except NoBias as error:
         return AuditResult(content, None, str(error))
     return AuditResult(content.with_findings(bias_findings(bias, data_set.folder)), bias)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dermsynth.artefacts.annotations import MASKS, annotations_folder, claim_annotations, write_annotations
 from dermsynth.artefacts.annotations import TONE as TONE
 from dermsynth.artefacts.detection import ARTEFACTS, DetectedArtefact, detect
-from dermsynth.data.dataset import DataSet, path_inside, unique_stems
+from dermsynth.data.dataset import DataSet, open_data_set, path_inside, unique_stems
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, read_image
@@ -66,7 +66,9 @@ def annotate_artefacts(
     """
     target_folder = claim_annotations(data_set, out)
     names = list(data_set.table["file_name"])
-    targets = [f"{FOLDER}/{stem}.png" if masks else "" for stem in unique_stems(names)]
+    every = list(open_data_set(data_set.folder).table["file_name"])  # so that no other image's masks are overwritten
+    stems = dict(zip(every, unique_stems(every), strict=True))
+    targets = [f"{FOLDER}/{stems[name]}.png" if masks else "" for name in names]
     lesions = list(data_set.table.get("mask_file_name", [""] * len(names)))
     triples = list(zip(names, lesions, targets, strict=True))
     mark_image = partial(_annotate_image, data_set.folder, target_folder)

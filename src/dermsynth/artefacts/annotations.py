@@ -12,7 +12,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dermsynth.cache import writable
-from dermsynth.data.dataset import DataSet, add_columns
+from dermsynth.data.dataset import DataSet, add_columns, join_columns, open_data_set
 from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError
 from dermsynth.io import read_json, replace_file, write_json
@@ -48,7 +48,7 @@ def claim_annotations(data_set: DataSet, out: Path | None = None) -> Path:
         if not writable(data_set.folder):
             raise UserError(f"{data_set.folder}: cannot be written; name a folder for the annotations with `out` DIR")
         return data_set.folder
-    settings = {"schema": 1, "content_hash": data_set.content_hash}
+    settings = {"schema": 1, "content_hash": data_set.whole_hash}
     begun = (target / FACTS).exists()
     claim_folder(target, FACTS, settings, kind="a folder of annotations", difference=_another_set, write=not begun)
     return target
@@ -79,9 +79,10 @@ def write_annotations(
     if target is None:
         return add_columns(data_set, columns, dict(facts))
     claim_annotations(data_set, target)
-    known = with_annotations(data_set, target) if (target / TABLE).exists() else _without_annotations(data_set)
-    kept = [str(name) for name in known.table if is_annotation(str(name))]
-    table = known.table[["file_name", *kept]].assign(**columns)
+    whole = open_data_set(data_set.folder)
+    known = with_annotations(whole, target) if (target / TABLE).exists() else _without_annotations(whole)
+    earlier = [str(name) for name in known.table if is_annotation(str(name))]
+    table = join_columns(known.table[["file_name", *earlier]], data_set.table["file_name"], columns)
     with replace_file(target / TABLE) as temporary:
         table.to_csv(temporary, index=False)
     write_json(target / FACTS, {**read_json(target / FACTS), **facts})
@@ -102,10 +103,10 @@ def with_annotations(data_set: DataSet, folder: Path) -> DataSet:
         When the folder holds none, or those of other images.
     """
     if not (folder / TABLE).is_file():
-        raise UserError(f"{folder}: no annotations; make them with: dermsynth artefacts detect DATA --out {folder}")
+        raise UserError(f"{folder}: no annotations; make them with: dermsynth artefacts detect")
     facts, table = read_json(folder / FACTS), read_table(folder / TABLE)
     require_columns(table, ["file_name"], folder / TABLE)
-    if facts.get("content_hash") != data_set.content_hash:
+    if facts.get("content_hash") != data_set.whole_hash:
         raise UserError(f"{folder}: annotations of another data set than {data_set.folder}, or of other images in it")
     rows = table.drop_duplicates("file_name").set_index("file_name").reindex(data_set.table["file_name"]).fillna("")
     columns = {str(name): rows[name].to_numpy(dtype=object) for name in rows if is_annotation(str(name))}

@@ -253,7 +253,7 @@ def _clean(data_set: DataSet, count: int, seed: int) -> DataSet:
     if keep.sum() < FEWEST:
         raise UserError(f"{data_set.folder}: {int(keep.sum())} images without artefacts; at least {FEWEST} are needed")
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(keep))[:count]
-    return data_set.select(np.isin(np.arange(len(keep)), rows))
+    return data_set.part(np.isin(np.arange(len(keep)), rows))
 
 
 def _try(

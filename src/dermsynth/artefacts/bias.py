@@ -18,7 +18,6 @@ from dermsynth.errors import UserError
 from dermsynth.segmentation.skin import skin_tone_class
 from dermsynth.statistics.cross_validation import held_out_auc
 from dermsynth.statistics.intervals import LEVEL
-from dermsynth.values import identifiers
 
 OTHER_NAMES = ("gel_border",)
 """A column of flags that data sets come with and no detector looks for."""
@@ -30,6 +29,18 @@ PREDICTIVE = 0.55
 """Lower end of the area's interval from which on artefacts are a finding."""
 
 
+class NoBias(UserError):
+    """There is nothing to compare artefacts by: an audit goes on without them and says why."""
+
+
+class NoArtefactAnnotations(NoBias):
+    """Nothing is known of artefacts in a set."""
+
+
+class TooFewClasses(NoBias):
+    """Fewer than two classes have enough images."""
+
+
 @dataclass(frozen=True)
 class Bias:
     """Tables: share and odds ratio of every artefact in every class, what artefacts alone tell, and skin tones.
@@ -39,7 +50,7 @@ class Bias:
     """
 
     ratios: pd.DataFrame
-    told: pd.DataFrame
+    predictive: pd.DataFrame
     tones: pd.DataFrame
     trust: list[Trust] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -71,28 +82,28 @@ def artefact_columns(data_set: DataSet, trust: Sequence[Trust]) -> tuple[list[st
 def artefact_bias(data_set: DataSet, seed: int = 0) -> Bias:
     """All tables of a set with labels; classes of fewer than twenty images are left out.
 
-    Raises UserError where nothing is known of artefacts, or there are fewer than two classes.
+    Raises NoArtefactAnnotations where nothing is known of artefacts, TooFewClasses where fewer than two can be compared.
     """
     trust = detector_trust(data_set)
     columns, notes = artefact_columns(data_set, trust)
     if not columns and not trust:
         way = f"dermsynth artefacts detect {shlex.quote(str(data_set.folder))}"
-        raise UserError(f"{data_set.folder}: no column of artefacts; add them with: {way}")
+        raise NoArtefactAnnotations(f"{data_set.folder}: no column of artefacts; add them with: {way}")
     classes = [label for label in data_set.classes if data_set.count(label) >= FEWEST]
     if len(classes) < 2:
-        raise UserError(
+        raise TooFewClasses(
             f"{data_set.folder}: {len(classes)} classes of at least {FEWEST} images; two are needed to compare"
         )
-    kept = data_set.select(np.isin(data_set.labels.astype(str), classes))
+    kept = data_set.part(np.isin(data_set.labels.astype(str), classes))
     ratios = pd.DataFrame([_ratio(kept, column, label) for column in columns for label in classes])
-    told = _predictive_areas(kept, columns, classes, seed) if columns else pd.DataFrame()
-    return Bias(ratios, told, _tones(kept, classes), trust, notes)
+    predictive = _predictive_areas(kept, columns, classes, seed) if columns else pd.DataFrame()
+    return Bias(ratios, predictive, _tones(kept, classes), trust, notes)
 
 
 def bias_findings(bias: Bias, folder: object) -> list[str]:
     """What artefacts tell, and what was confirmed of the detectors, as sentences."""
     return [
-        *_predictive_artefacts(bias.told),
+        *_predictive_artefacts(bias.predictive),
         *_frequent_artefacts(bias.ratios),
         *(f"Detector of {trust.sentence()}." for trust in bias.trust if trust.judged),
         *_unconfirmed(bias.trust, folder),
@@ -150,10 +161,8 @@ def _predictive_areas(data_set: DataSet, columns: Sequence[str], classes: Sequen
     """AUC, one class against the others, of a logistic regression on the artefact columns alone, never fitted on one's group."""
     seen = np.stack([data_set.known_flags(column) for column in columns], axis=1)
     known: NDArray[np.bool_] = np.asarray(np.isfinite(seen).all(axis=1))
-    data_set, seen = data_set.select(known), seen[known]
-    names = data_set.table.get("group")
-    groups = np.full(len(seen), "", dtype=object) if names is None else identifiers(names)
-    groups = joined_groups(groups, np.empty((0, 2), np.int64))
+    data_set, seen = data_set.part(known), seen[known]
+    groups = joined_groups(data_set.groups, np.empty((0, 2), np.int64))
     rows = []
     for label in classes if len(classes) > 2 else classes[:1]:
         truth = np.asarray(data_set.labels == label)

@@ -25,7 +25,6 @@ from dermsynth.images import fit, read_image
 from dermsynth.io import replace_file, write_json
 from dermsynth.progress import progress_bar
 from dermsynth.statistics.cross_validation import FOLDS, held_out_auc
-from dermsynth.values import identifiers
 
 Rows = NDArray[np.float32]
 WEIGHTS, FACTS = "detector.safetensors", "detector.json"
@@ -202,9 +201,7 @@ def _is_flags(data_set: DataSet, column: str) -> bool:
 def group_numbers(data_set: DataSet) -> NDArray[np.int64]:
     """Numbers of groups: patients or lesions as the set names them, and twins."""
     hashes, thumbnails = fingerprints(data_set.paths)
-    names = data_set.table.get("group")
-    groups = np.full(len(data_set.table), "", dtype=object) if names is None else identifiers(names)
-    return joined_groups(groups, near_duplicates(hashes, thumbnails))
+    return joined_groups(data_set.groups, near_duplicates(hashes, thumbnails))
 
 
 def _score(rows: Rows, truth: NDArray[np.bool_]) -> Callable[[Rows], NDArray[np.float64]]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from dermsynth.artefacts.annotate import masks_of
 from dermsynth.artefacts.confirmation import LABELS
 from dermsynth.artefacts.fill import SLOW
-from dermsynth.artefacts.removal import Removal, remove_artefacts
+from dermsynth.artefacts.removal import Removal, check_methods, remove_artefacts
 from dermsynth.data.dataset import DataSet, open_data_set, path_inside, require_empty, unique_stems, write_data_set
 from dermsynth.data.masks import read_mask
 from dermsynth.data.phantom.artefacts import insert
@@ -92,8 +92,9 @@ def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int | No
     Raises
     ------
     UserError
-        When `out` holds something, or no image could be edited.
+        For a method that is not one of its artefact's, when `out` holds something, or no image could be edited.
     """
+    check_methods(removal.methods)
     step = {
         "command": "dermsynth artefacts remove", "methods": dict(removal.methods), "inside_lesion": removal.inside_lesion,
         "seed": removal.seed,
@@ -125,10 +126,19 @@ def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *,
     Raises
     ------
     UserError
-        When `out` holds something, or no image could be edited.
+        For no artefact or an unknown one, when `out` holds something, or no image could be edited.
     """
+    _check_inserted(names)
     step = {"command": "dermsynth artefacts insert", "artefacts": list(names), "seed": seed}
     return _edit(data_set, out, partial(_insert, tuple(names), seed), step, jobs)[0]
+
+
+def _check_inserted(names: Sequence[str]) -> None:
+    for name in names:
+        if name not in INSERTED:
+            raise UserError(f"`artefacts`: no artefact {name!r} that can be drawn; there are: {', '.join(INSERTED)}")
+    if not names:
+        raise UserError(f"`artefacts`: nothing to draw; there are: {', '.join(INSERTED)}")
 
 
 def _remove(
@@ -136,7 +146,7 @@ def _remove(
 ) -> tuple[Pixels, Mask | None, Row]:
     result = remove_artefacts(image, lesion, removal, masks_of(data_set, row))
     facts = {"filled_share": f"{result.filled.mean():.4f}", "lesion_lost": f"{result.lesion_lost:.4f}"}
-    facts |= {f"left_{name}": " ".join(map(str, counts)) for name, counts in result.left.items()}
+    facts |= {f"left_{name}": " ".join(map(str, counts)) for name, counts in result.remaining_pixels.items()}
     facts |= {column: "" for name in removal.methods for column in LABELS[name] if column in row}
     return result.image, None if lesion is None else lesion[result.box], facts
 
@@ -162,7 +172,7 @@ def _edit(
             raise UserError(f"{data_set.folder}: no image could be edited; first: {problems[0]}")
         provenance = data_set.provenance
         facts = {key: provenance.document[key] for key in SHARED_FACTS if provenance.says(key)}
-        facts |= {"history": provenance.document.get("history", []), "edited_from": data_set.content_hash}
+        facts |= {"history": provenance.document.get("history", []), "edited_from": data_set.whole_hash}
         write_data_set(work, pd.DataFrame(kept).fillna(""), facts, {**step, "left_out": len(problems)})
     return open_data_set(out), problems
 

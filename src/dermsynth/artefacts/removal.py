@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.artefacts.detection import DetectedArtefact, detect
-from dermsynth.artefacts.fill import Method, fill_hole
+from dermsynth.artefacts.fill import METHODS, Method, fill_hole
+from dermsynth.errors import UserError
 from dermsynth.images import Pixels
 from dermsynth.segmentation.lesion import lesion_mask
 
@@ -55,6 +56,7 @@ LINES = ("hair", "ruler")
 REMOVED = ("frame", "hair", "ruler", "ink", "sticker", "bubble")
 MARGIN = {"frame": 0.01, "hair": 0.006, "ruler": 0.006, "ink": 0.012, "sticker": 0.02, "bubble": 0.008}
 """By how much masks are widened before they are filled, in shares of the smaller side: rims are soft."""
+FRAME_METHODS: tuple[Method | Cut, ...] = (*METHODS, *CUTS)
 SMALLEST_CROP = 0.2
 """Least share of either side that a cut must leave."""
 
@@ -68,12 +70,26 @@ class Removal:
     seed: int = 0
 
 
+def check_methods(methods: Mapping[str, str]) -> None:
+    """Raise UserError unless every method is one by which its artefact can be removed: frames alone can be cut away."""
+    if not methods:
+        raise UserError("`methods`: nothing to remove; say how, for example frames by crop and hair by telea")
+    for artefact, method in methods.items():
+        if artefact not in REMOVED:
+            raise UserError(f"`methods`: no artefact {artefact!r}; there are: {', '.join(REMOVED)}")
+        possible = FRAME_METHODS if artefact == "frame" else METHODS
+        if method not in possible:
+            raise UserError(
+                f"`methods`: {artefact} cannot be removed by {method!r}; possible are: {', '.join(possible)}"
+            )
+
+
 @dataclass(frozen=True)
 class RemovalResult:
     """An image after removal, what of the old one it shows, what was filled, and how much of the lesion was lost, 0 to 1.
 
-    `left` says of every artefact that was filled how many pixels of it were found before, and how many are found afterwards
-    outside and inside the protected lesion.
+    `remaining_pixels` says of every artefact that was filled how many pixels of it were found before, and how many are found
+    afterwards outside and inside the protected lesion.
     """
 
     image: Pixels
@@ -81,7 +97,7 @@ class RemovalResult:
     filled: Mask
     lesion_lost: float
     scores: dict[str, float] = field(default_factory=dict)
-    left: dict[str, tuple[int, int, int]] = field(default_factory=dict)
+    remaining_pixels: dict[str, tuple[int, int, int]] = field(default_factory=dict)
 
 
 def remove_artefacts(
@@ -123,8 +139,8 @@ def remove_artefacts(
     masks = {name: artefact.mask[box] for name, artefact in found.items()}
     result, changed = _fill_holes(cut, protected, removal, masks)
     scores = {name: artefact.score for name, artefact in found.items()}
-    left = _left(result, protected, removal, masks)
-    return RemovalResult(result, box, changed, _lost_share(lesion, box), scores, left)
+    remaining = _remaining_pixels(result, protected, removal, masks)
+    return RemovalResult(result, box, changed, _lost_share(lesion, box), scores, remaining)
 
 
 def _fill_holes(
@@ -150,7 +166,7 @@ def _lost_share(lesion: Mask | None, box: Box) -> float:
     return 0.0 if lesion is None or not lesion.any() else 1 - float(lesion[box].sum() / lesion.sum())
 
 
-def _left(
+def _remaining_pixels(
     result: Pixels, lesion: Mask | None, removal: Removal, before: Mapping[str, Mask]
 ) -> dict[str, tuple[int, int, int]]:
     """Of every artefact that was filled: pixels found before, and found again outside and inside the lesion."""

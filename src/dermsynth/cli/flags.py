@@ -101,4 +101,4 @@ def say_photographs(page_shows_them: bool) -> None:
     from dermsynth.report.page import PHOTOGRAPHS
 
     if page_shows_them:
-        print(f"  {PHOTOGRAPHS}")
+        print(f"  {PHOTOGRAPHS.removesuffix('It can be written without them.')}--no-photographs leaves them out.")

@@ -1,5 +1,6 @@
 """Verbs that bring images in."""
 
+import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -232,4 +233,13 @@ def fetch(source: str, *, out: NewData, count: int, query: str = "", base: str =
         raise UserError(f"data fetch {source!r}: unknown; there is: isic")
     if count < 1 or per_second <= 0:
         raise UserError(f"--count {count} --per-second {per_second}: both must be positive")
-    say(fetch_isic(out, count, query=query, base=base or API, per_second=per_second).summary())
+    result = fetch_isic(out, count, query=query, base=base or API, per_second=per_second)
+    words = [
+        "dermsynth",
+        "import",
+        "isic",
+        str(result.metadata),
+        "--image-folder",
+        str(result.metadata.parent / "images"),
+    ]
+    print(f"{result.summary()}; next: {shlex.join([*words, '--out', f'{result.metadata.parent}-set'])}")

@@ -203,7 +203,7 @@ def as_text(result: Audit) -> str:
     if len(result.predictive):
         lines += ["", "what columns alone tell", result.predictive.to_string(index=False)]
     lines += ["", identifiers_text(result)] if result.identifiers else []
-    lines += ["", "findings", *(f"  - {finding}" for finding in result.findings or ["nothing to complain about"])]
+    lines += ["", "findings", *(f"  - {finding}" for finding in result.findings or ["no problems found"])]
     if result.suggestions:
         lines += ["", f"suggested: dermsynth train ... {' '.join(flag_texts(result))}"]
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from dermsynth.data.manifest import (
     content_hash,
     file_facts,
     file_names,
+    hash_of_ends,
     is_file_column,
     read_record,
     update_record,
@@ -44,7 +45,7 @@ STEM_BYTES = 120
 TEXT_COLUMNS = ("file_name", "label", "mask_file_name", "group", "split")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DataSet:
     """A data set on disk: its folder, its table and what its `dataset.json` says.
 
@@ -59,12 +60,15 @@ class DataSet:
         The content of `dataset.json`, key for key; `provenance` is its typed form.
     annotations
         Folder of annotations that lie apart from the set, whose columns the table has; None without.
+    selection
+        Names of the images that `select` left; None for the whole set.
     """
 
     folder: Path
     table: pd.DataFrame
     description: dict[str, Any]
     annotations: Path | None = None
+    selection: tuple[str, ...] | None = None
 
     def __len__(self) -> int:
         """How many images the set has."""
@@ -88,7 +92,7 @@ class DataSet:
         return parse_provenance(self.description, self.folder / DESCRIPTION)
 
     @property
-    def labels(self) -> NDArray[np.str_]:
+    def labels(self) -> NDArray[np.object_]:
         """Label of every image, shape [n]; the empty string where there is none."""
         if "label" not in self.table:
             return np.full(len(self.table), "", dtype=object)
@@ -123,9 +127,17 @@ class DataSet:
         """Path of every image."""
         return [self.folder / name for name in self.table["file_name"]]
 
-    @property
+    @cached_property
     def content_hash(self) -> str:
-        """Hash of the images that the table names, as they were recorded when the set was written."""
+        """Hash of the set's images, or of those that `select` left, as they were recorded when the set was written."""
+        if self.selection is None:
+            return self.whole_hash
+        record = read_record(self.folder)
+        return hash_of_ends(self.folder, self.selection) if record is None else content_hash(self.selection, record)
+
+    @property
+    def whole_hash(self) -> str:
+        """Hash of all images of the set in the folder, of which `select` may have left some only."""
         return self.provenance.content_hash
 
     @property
@@ -144,7 +156,18 @@ class DataSet:
         return self.synthetic or bool(row_mark({str(name): str(value) for name, value in row.items()}))
 
     def select(self, keep: NDArray[np.bool_]) -> "DataSet":
-        """The same data set with the chosen rows only.
+        """A set of the chosen rows only, with a content hash of its own where rows are left out.
+
+        Parameters
+        ----------
+        keep
+            True for every row that stays, shape [n].
+        """
+        rows = self.part(keep)
+        return rows if len(rows) == len(self) else replace(rows, selection=tuple(map(str, rows.table["file_name"])))
+
+    def part(self, keep: NDArray[np.bool_]) -> "DataSet":
+        """The chosen rows, still known by the content hash of this set: for steps that work on a part and record the whole.
 
         Parameters
         ----------
@@ -154,13 +177,17 @@ class DataSet:
         return replace(self, table=self.table[keep].reset_index(drop=True))
 
     def in_split(self, name: str) -> NDArray[np.bool_]:
-        """Whether each image is in a split, shape [n]: `all` is every image, and so is any split of an undivided set."""
-        if name == "all" or not self.divided:
+        """Whether each image is in a split, shape [n].
+
+        `all` is every image. Of a set without a column of splits nothing is held out: every image is in `train`, and none is
+        in any other split.
+        """
+        if name == "all" or (name == "train" and not self.divided):
             return np.ones(len(self.table), dtype=bool)
         return np.asarray(self.splits == name, dtype=bool)
 
     def split(self, name: str) -> "DataSet":
-        """The images of a split.
+        """The images of a split, by the rule of `in_split`.
 
         Parameters
         ----------
@@ -172,10 +199,12 @@ class DataSet:
         UserError
             Where the set has no image in that split; it says which splits there are.
         """
-        if name != "all" and name not in set(self.splits):
-            there = ", ".join(sorted({*map(str, self.splits), "all"} - {""}))
+        keep = self.in_split(name)
+        if name != "all" and not keep.any():
+            splits = map(str, self.splits) if self.divided else ("train",)
+            there = ", ".join(sorted({*splits, "all"} - {""}))
             raise UserError(f"`split` {name!r}: no such split in {self.folder}; there are: {there}")
-        return self if name == "all" else self.select(self.in_split(name))
+        return self if keep.all() else self.select(keep)
 
     def images(self, size: int | str | tuple[int, int] = (64, 64), *, crop: Crop = "centre") -> NDArray[np.uint8]:
         """Every image at one size, decoded once and then read from the cache.
@@ -227,8 +256,11 @@ class DataSet:
         Raises
         ------
         UserError
-            For a value that is no number, naming row and column.
+            For a column that is not there, and for a value that is no number, naming row and column.
         """
+        if column not in self.table:
+            there = ", ".join(map(str, self.table.columns))
+            raise UserError(f"`column` {column!r}: no such column in {self.folder}; there are: {there}")
         return self._parsed("numbers", column, numbers)
 
     @cached_property
@@ -357,12 +389,45 @@ def write_table(folder: Path, table: pd.DataFrame) -> None:
 
 
 def add_columns(data_set: DataSet, columns: Mapping[str, NDArray[Any]], facts: dict[str, Any]) -> DataSet:
-    """Add columns to a set's table, or replace them, and facts to its description; images stay as they are."""
-    write_table(data_set.folder, data_set.table.assign(**columns))
+    """Add columns to the table in a set's folder, or replace them, and facts to its description; images stay as they are.
+
+    `columns` have one value for each row of `data_set`. Rows of the folder that it lacks keep the values they have, or are
+    blank. The same rows are returned.
+    """
+    whole = open_data_set(data_set.folder)
+    write_table(whole.folder, join_columns(whole.table, data_set.table["file_name"], columns))
     if any(map(is_file_column, columns)):
-        update_record(data_set.folder, file_names(data_set.folder, pd.DataFrame(_files(columns))))
-    write_json(data_set.folder / DESCRIPTION, {**data_set.description, **facts})
-    return open_data_set(data_set.folder)
+        update_record(whole.folder, file_names(whole.folder, pd.DataFrame(_files(columns))))
+    write_json(whole.folder / DESCRIPTION, {**whole.description, **facts})
+    return _same_rows(open_data_set(whole.folder), data_set)
+
+
+def join_columns(table: pd.DataFrame, names: pd.Series, columns: Mapping[str, NDArray[Any]]) -> pd.DataFrame:
+    """The table with columns of the rows that `names` names; other rows keep the values they have, or are blank.
+
+    Raises UserError for a name that is not in the table.
+    """
+    if table["file_name"].tolist() == names.tolist():
+        return table.assign(**columns)
+    places = {name: row for row, name in enumerate(table["file_name"])}
+    missing = next((name for name in names if name not in places), None)
+    if missing is not None:
+        raise UserError(f"{missing}: no longer in the data set's table; open the data set again")
+    rows = [places[name] for name in names]
+    joined = {}
+    for column, values in columns.items():
+        joined[column] = table.get(column, pd.Series("", table.index)).to_numpy(dtype=object, copy=True)
+        joined[column][rows] = np.asarray(values, dtype=object)
+    return table.assign(**joined)
+
+
+def _same_rows(whole: DataSet, data_set: DataSet) -> DataSet:
+    """The rows of `data_set` in the set as it is now, known by the same hash as before."""
+    names = data_set.table["file_name"].tolist()
+    if whole.table["file_name"].tolist() == names:
+        return whole
+    table = whole.table.set_index("file_name", drop=False).loc[names].reset_index(drop=True)
+    return replace(whole, table=table, selection=data_set.selection)
 
 
 def _files(columns: Mapping[str, NDArray[Any]]) -> dict[str, pd.Series]:

@@ -12,8 +12,11 @@ import pandas as pd
 
 from dermsynth.errors import UserError
 from dermsynth.io import file_hash, replace_file
+from dermsynth.parallel import thread_count
 
 RECORD = "files.csv"
+MOST_THREADS = 8
+"""Threads that read files at once: a disk delivers no sooner to more of them."""
 ENDS = 4096
 """Bytes at the start and the end of a file that the hash of older sets is of."""
 
@@ -52,12 +55,12 @@ def _within(name: str) -> bool:
     return not path.is_absolute() and ".." not in path.parts
 
 
-def file_facts(folder: Path, names: Sequence[str]) -> dict[str, FileFacts]:
-    """The facts of files as they are now, read by all cores.
+def file_facts(folder: Path, names: Sequence[str], *, jobs: int | None = None) -> dict[str, FileFacts]:
+    """The facts of files as they are now, read by `jobs` threads; None for what `use_workers` set, and at most eight.
 
     Raises UserError for a file that is not there.
     """
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as threads:
+    with ThreadPoolExecutor(thread_count(jobs, MOST_THREADS)) as threads:
         return dict(zip(names, threads.map(lambda name: _read_facts(folder / name), names), strict=True))
 
 

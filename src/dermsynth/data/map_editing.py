@@ -47,7 +47,7 @@ def edit_maps(
         raise UserError(f"`count` {count}: must be at least 1")
     verify(data_set)
     rows = with_maps(data_set)
-    rows = rows.select(rows.in_split(split))
+    rows = rows.part(rows.in_split(split))
     if len(rows.table) < 2:
         raise UserError(
             f"{data_set.folder}: {len(rows.table)} images with masks in the split {split!r}, at least 2 are needed"
@@ -61,7 +61,7 @@ def edit_maps(
             "synthetic": True,
             "source": "semantic maps recombined by a program; no photographs",
             "map_classes": list(layers),
-            "made_from": {"folder": str(data_set.folder), "content_hash": data_set.content_hash, "split": split},
+            "made_from": {"folder": str(data_set.folder), "content_hash": data_set.whole_hash, "split": split},
         }
         step = {"command": "dermsynth data maps", "count": count, "seed": seed}
         write_data_set(work, table, facts, step)

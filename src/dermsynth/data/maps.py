@@ -69,7 +69,7 @@ def with_maps(data_set: DataSet) -> DataSet:
     )
     if not keep.any():
         raise UserError(f"{data_set.folder}: none of its images has a mask")
-    return data_set.select(keep)
+    return data_set.part(keep)
 
 
 def label_map(data_set: DataSet, row: Mapping[str, str], layers: tuple[str, ...]) -> Map:
@@ -183,7 +183,7 @@ def _modification_time(path: Path) -> int:
 
 
 def _write_maps(data_set: DataSet, decoding: Decoding, settings: MapSettings, jobs: int | None, file: Path) -> None:
-    rows = [data_set.select(_only(data_set, i)) for i in range(len(data_set))]
+    rows = [data_set.part(_only(data_set, i)) for i in range(len(data_set))]
     np.save(file, np.stack(parallel_map(partial(_decode_map, decoding, settings), rows, label="maps", jobs=jobs)))
 
 

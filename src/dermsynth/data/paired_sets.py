@@ -69,7 +69,7 @@ def _side(data_set: DataSet, label: str, split: str) -> DataSet:
     if label not in data_set.classes:
         raise UserError(f"domain {label!r}: no such label; there are: {', '.join(data_set.classes) or 'none'}")
     rows = chosen_rows(data_set, Selection(split))
-    side = rows.select(rows.labels == label)
+    side = rows.part(rows.labels == label)
     if len(side.table) < SMALLEST_CLASS:
         raise UserError(
             f"domain {label!r}: {len(side.table)} images in the split {split!r}, at least {SMALLEST_CLASS} are needed"

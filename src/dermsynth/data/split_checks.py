@@ -82,7 +82,7 @@ def _groups(data_set: DataSet) -> list[str]:
     missing = int(((groups == "") & (written != "").to_numpy()).sum())
     if missing:
         found.append(
-            f"{missing} images have a group that means none ({written[groups == ''].iloc[0]!r}); each is one by itself."
+            f"{missing} images have a missing group ({written[groups == ''].iloc[0]!r}); each counts as a group of its own."
         )
     ways = defaultdict(set)
     for text, group in zip(written, groups, strict=True):

@@ -158,7 +158,7 @@ def chosen_rows(data_set: DataSet, selection: Selection) -> DataSet:
     keep &= data_set.in_split(selection.split)
     if selection.conditional is not False and data_set.classes:
         keep &= data_set.labels != ""
-    return data_set.select(keep)
+    return data_set.part(keep)
 
 
 def training_set(
@@ -196,7 +196,7 @@ def held_out_images(
         return None
     rows = chosen_rows(data_set, replace(selection, split=HELD_OUT))
     number = {label: i for i, label in enumerate(classes)}
-    rows = rows.select(np.array([not classes or label in number for label in rows.labels], dtype=bool))
+    rows = rows.part(np.array([not classes or label in number for label in rows.labels], dtype=bool))
     if len(rows.table) < SMALLEST_SET:
         return None
     labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)

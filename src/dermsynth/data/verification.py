@@ -145,7 +145,7 @@ def _images_in(folder: Path) -> list[str]:
 
 def content_unknown(data_set: DataSet) -> bool:
     """Whether a set, one made by hand for example, has neither a record nor a hash of its images."""
-    known = data_set.content_hash
+    known = data_set.whole_hash
     return read_record(data_set.folder) is None and not re.fullmatch("[0-9a-f]{64}", known)
 
 

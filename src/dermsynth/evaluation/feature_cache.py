@@ -92,7 +92,8 @@ def _within_unit(plane: Plane) -> Plane:
 
 
 Images = NDArray[np.uint8]
-CHUNK = 64
+CHUNK, APPEARANCE_CHUNK = 64, 8
+"""Images that features are computed of at once, and that travel together to a worker."""
 VERSION = 2
 """To be raised whenever segmentation, colours or named features are computed in another way."""
 
@@ -125,12 +126,14 @@ def _histograms_of(images: Images) -> NDArray[np.float32]:
 
 def appearances(data_set: DataSet, images: Images, decoding: Decoding) -> NDArray[np.float64]:
     """Named features [n, 13], lesions found by colour in both sets alike; NaN where nothing, or no tone, could be measured."""
-    rows = _cached(data_set, images, decoding, f"appearance/{VERSION}/{NAMES}", "appearance", _appearances_of)
-    return rows.astype(np.float64)
+    path = _cache_file(data_set, decoding, f"appearance/{VERSION}/{NAMES}")
+    return np.array(cached_array(path, partial(_measure_appearances, data_set, images))).astype(np.float64)
 
 
-def _appearances_of(images: Images) -> NDArray[np.float64]:
-    return np.array(parallel_map(measure_appearance, list(images)), np.float64)
+def _measure_appearances(data_set: DataSet, images: Images, file: Path) -> None:
+    label = f"appearance of {data_set.folder.name}"
+    rows = parallel_map(measure_appearance, list(np.asarray(images)), label=label, chunk=APPEARANCE_CHUNK)
+    np.save(file, np.array(rows, np.float64))
 
 
 def _cached(
@@ -142,10 +145,14 @@ def _cached(
     compute: Callable[[Images], NDArray[np.floating]],
 ) -> NDArray[np.floating]:
     """What `compute` makes of all images, from the file named by images, decoding and identity if there is one."""
+    path = _cache_file(data_set, decoding, identity)
+    return np.array(cached_array(path, partial(_compute, data_set, images, label, compute)))
+
+
+def _cache_file(data_set: DataSet, decoding: Decoding, identity: str) -> Path:
     source = cache_path(data_set, decoding)
     key = hashlib.sha256(f"{source.stem}/{identity}".encode()).hexdigest()[:16]
-    path = source.with_name(f"{source.stem}.features-{key}.npy")
-    return np.array(cached_array(path, partial(_compute, data_set, images, label, compute)))
+    return source.with_name(f"{source.stem}.features-{key}.npy")
 
 
 def _compute(

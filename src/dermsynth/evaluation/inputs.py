@@ -24,7 +24,6 @@ from dermsynth.evaluation.subgroups import Group
 from dermsynth.io import environment
 from dermsynth.metrics.clinical_features import COMPARED
 from dermsynth.metrics.estimate import Effort, Sides, require, require_both
-from dermsynth.values import identifiers
 
 INTERVALS = "95 %: basic bootstrap; of nearest-neighbour figures and FID at infinity, jackknife"
 
@@ -94,9 +93,8 @@ class ComparedSets:
         if len(self.synthetic.classes) < 2:
             return (), [refusal_for_one_class(self.synthetic.classes)]
         labels = Both(self.synthetic.labels.astype(str), self.real.labels.astype(str))
-        names = self.real.table.get("group", np.full(len(labels.real), ""))
         pairs = near_duplicates(*image_fingerprints(self.images.real))
-        groups = joined_groups(identifiers(names), pairs)
+        groups = joined_groups(self.real.groups, pairs)
         synthetic, real = (self.features.synthetic, labels.synthetic), (self.features.real, labels.real)
         rows, refused = label_fidelity(synthetic, real, groups, self.extractor.name, self.seed)
         return tuple(rows), refused
@@ -138,10 +136,10 @@ class ComparedSets:
 
     def _real_facts(self) -> RealFacts:
         generator = self.synthetic.provenance.generator
-        same = generator.data_hash == self.whole.content_hash
+        same = generator.data_hash == self.whole.whole_hash
         return RealFacts(
             folder=self.whole.folder.name,
-            content_hash=self.whole.content_hash,
+            content_hash=self.whole.whole_hash,
             images=len(self.real.table),
             classes=tuple(self.real.classes),
             left_out=classes_left_out(self.real, self.whole, self.split),
@@ -240,4 +238,4 @@ def comparable_images(synthetic: DataSet, real: DataSet, split: str) -> DataSet:
     keep = ~np.isin(rows.labels.astype(str), synthetic.provenance.generator.exclude)
     if synthetic.classes:
         keep &= np.isin(rows.labels.astype(str), synthetic.classes)
-    return rows.select(keep)
+    return rows.part(keep)

@@ -65,7 +65,7 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
         wanted, used = wanted | given, used | given
     if not (wanted & ~used).any():
         raise UserError(f"no held-out images{NOT_SEARCHED}")
-    return Sources(real.select(wanted & used), real.select(wanted & ~used))
+    return Sources(real.part(wanted & used), real.part(wanted & ~used))
 
 
 def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorProvenance) -> None:
@@ -73,13 +73,13 @@ def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorPro
     reason = ""
     if not generator.known:
         reason = f"{synthetic.folder}: says nothing of its generator, so its training images are not known"
-    elif generator.data_hash != real.content_hash:
+    elif generator.data_hash != real.whole_hash:
         reason = f"{real.folder}: not the set that the generator was trained on"
     elif not real.divided or generator.split == "all":
         reason = f"{real.folder}: all of it was trained on; without held-out images 'close' has no scale"
     elif not same_division(synthetic, real):
         reason = f"{real.folder}: divided or labelled in another way since the generator was trained"
-    elif TRANSLATED in synthetic.table and generator.source_hash != real.content_hash:
+    elif TRANSLATED in synthetic.table and generator.source_hash != real.whole_hash:
         reason = f"{synthetic.folder}: made from photographs of another set than {real.folder}"
     if reason:
         raise UserError(f"{reason}{NOT_SEARCHED}")
@@ -92,7 +92,7 @@ def unrelated_images(known: Sources) -> DataSet:
     if "group" in training.table:
         related |= held_out.table["group"].isin(set(training.table["group"]) - {""}).to_numpy()
     related[twins_between(held_out.paths, training.paths)[:, 0]] = True
-    return held_out.select(~related)
+    return held_out.part(~related)
 
 
 def fit_gate(
@@ -201,7 +201,7 @@ def nearest_training_images(
     for at most 1,000 synthetic images, drawn at random, and at no more than 64 pixels.
     """
     chosen = np.sort(np.random.default_rng(0).permutation(len(synthetic.table))[:COMPARED])
-    synthetic = synthetic.select(np.isin(np.arange(len(synthetic.table)), chosen))
+    synthetic = synthetic.part(np.isin(np.arange(len(synthetic.table)), chosen))
     measures = _nearest(
         synthetic, known.training, reduced_decoding(decoding), (features[0][chosen], features[1]), perceptual
     )

@@ -277,10 +277,15 @@ def parse_evaluation(document: Mapping[str, Any], path: Path) -> Evaluation:
 def default_folder(data_set: DataSet, out: Path | None) -> Path:
     """The folder for what is found out about a set: `out`, or one in the set.
 
-    Raises UserError where the set cannot be written to and no folder is named.
+    Raises UserError where the set cannot be written to, or only some of its images were selected, and no folder is named.
     """
     if out is not None:
         return out
+    if data_set.selection is not None:
+        raise UserError(
+            f"`out`: only {len(data_set.selection)} images of {data_set.folder} were selected, and the folder in it is for "
+            "results of the whole set; name another one"
+        )
     folder = data_set.folder / FOLDER
     if not os.access(folder if folder.exists() else data_set.folder, os.W_OK | os.X_OK):
         raise UserError(f"{data_set.folder}: cannot be written to; name a folder for the results with `out`")

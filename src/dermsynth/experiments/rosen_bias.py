@@ -137,7 +137,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
 
 def _claim(setting: Setting, data_set: DataSet, out: Path) -> None:
     """Raise UserError where the folder was begun with other options; more repeats go on."""
-    facts = {**setting.options, "generated": setting.generated, "data": data_set.content_hash, "seed": setting.seed}
+    facts = {**setting.options, "generated": setting.generated, "data": data_set.whole_hash, "seed": setting.seed}
     claim_folder(out, BEGUN, {key: value for key, value in facts.items() if key != "repeats"})
 
 
@@ -186,7 +186,7 @@ def _generator(setting: Setting, data_set: DataSet, out: Path, device: str) -> G
     generator = load_generator(Path(setting.options["run"]), device=device)
     if len(generator.config.data.classes) < 2:
         raise UserError(f"`set` run={generator.run}: has no classes; the suite compares what it makes of two or more")
-    if generator.config.data.content_hash != data_set.content_hash:
+    if generator.config.data.content_hash != data_set.whole_hash:
         raise UserError(f"`set` run={generator.run}: trained on another set than {data_set.folder}")
     return generator
 
@@ -199,7 +199,7 @@ def _material(setting: Setting, data_set: DataSet, generator: Generator, sets: S
     material = collect_material(data_set, variants.pop("synthetic"), classes, variants=variants)
     tests = list(material.tests)
     for name, pairs in sets.pairs.items():
-        rows = pairs.select(np.isin(pairs.labels.astype(str), [classes.positive, *classes.negative]))
+        rows = pairs.part(np.isin(pairs.labels.astype(str), [classes.positive, *classes.negative]))
         images = np.asarray(decode_images(rows, material.decoding))
         tests.append(HeldOut(name, rows, images, classes.truth(rows)))
     return replace(material, tests=tests)
@@ -224,7 +224,7 @@ def measure_amplification(material: Material, sets: Sets, target: Scorer) -> lis
     Real images are those trained on; all images are looked at by one scorer at one size.
     """
     training = sets.cleaned.table["split"] == "train"
-    cleaned = material.classes.of(sets.cleaned.select(training.to_numpy()), CLEANED)
+    cleaned = material.classes.of(sets.cleaned.part(training.to_numpy()), CLEANED)
     every = {"real": material.training, CLEANED: cleaned, **sets.synthetic}
     rows = []
     for name, data_set in every.items():

@@ -67,7 +67,7 @@ def first(data_set: DataSet, keep: NDArray[np.bool_], each: int) -> DataSet:
     chosen = np.zeros(len(keep), bool)
     for label in data_set.classes:
         chosen[np.flatnonzero(keep & (data_set.labels == label))[:each]] = True
-    return data_set.select(chosen)
+    return data_set.part(chosen)
 
 
 def directions_of(

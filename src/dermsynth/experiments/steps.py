@@ -126,8 +126,7 @@ def measure_run(
     folder = out / "synthetic" / name
     synthetic = generate(generator, {"": setting.generated}, folder, truncation=truncation)
     extractor = load_extractor(setting.extractor)
-    split = setting.split if "split" in data_set.table else "all"
-    result = evaluate(synthetic, data_set, extractor, split=split, brief=True, seed=setting.seed)
+    result = evaluate(synthetic, data_set, extractor, split=setting.split, brief=True, seed=setting.seed)
     return [RunFigure(**estimate.model_dump(), run=name) for estimate in result.estimates]
 
 
@@ -140,8 +139,8 @@ def samples(generator: Generator, count: int, shown: TrainingSet, first_seed: in
 def real_images(data_set: DataSet, setting: Setting, count: int) -> Pixels:
     """Random training images as uint8 [n, 3, h, w]."""
     shape = parse_shape(setting.resolution)
-    rows = data_set.select(~np.isin(data_set.labels.astype(str), setting.exclude))
-    rows = rows.select(rows.in_split(setting.split))
+    rows = data_set.part(~np.isin(data_set.labels.astype(str), setting.exclude))
+    rows = rows.part(rows.in_split(setting.split))
     images = decode_images(rows, Decoding(shape.height, shape.width))
     chosen = np.sort(np.random.default_rng(setting.seed).permutation(len(images))[:count])
     return np.asarray(images[chosen])

@@ -7,7 +7,6 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 from sklearn.linear_model import RidgeCV
 from sklearn.metrics import r2_score
@@ -183,19 +182,22 @@ class Regressor:
 def fit_regressor(data_set: DataSet, column: str, pooled: Pooled) -> Regressor:
     """Ridge regression on pooled features of the images that have a number in the column.
 
-    Raises UserError for a column that is missing, or has fewer than fifty numbers or only one value.
+    Raises UserError for a column that is missing, has values that are no numbers, or fewer than fifty, or only one value.
     """
     if column not in data_set.table:
         there = ", ".join(map(str, data_set.table.columns))
         raise UserError(f"`score` column={data_set.folder}:{column}: no such column; there are: {there}")
-    values = pd.to_numeric(data_set.table[column], errors="coerce").to_numpy(np.float64)
+    try:
+        values = data_set.numbers(column)
+    except UserError as error:
+        raise UserError(f"`score` column={data_set.folder}:{column}: {error}") from error
     known = np.isfinite(values)
     if known.sum() < FEWEST or len(np.unique(values[known])) < 2:
         raise UserError(
             f"`score` column={data_set.folder}:{column}: {int(known.sum())} numbers of "
             f"{len(np.unique(values[known]))} values; at least {FEWEST} of two or more are needed"
         )
-    chosen = data_set.select(known)
+    chosen = data_set.part(known)
     rows, truth = pooled_rows(chosen, pooled).astype(np.float64), values[known]
     model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
     held_out = cross_val_predict(model, rows, truth, groups=group_numbers(chosen), cv=GroupKFold(FOLDS))

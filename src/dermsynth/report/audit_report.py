@@ -15,10 +15,12 @@ from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
 EXAMPLES, TWINS = 8, 12
 
 
-def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None, *, photographs: bool = True) -> None:
+def write_audit_report(
+    audit: Audit, path: Path, bias: Bias | None = None, *, photographs: bool = True, refused: str = ""
+) -> None:
     """Findings first, then tables, what artefacts tell, examples of every class, and the pairs of twins side by side.
 
-    Without `photographs` no image of the set is on the page.
+    Without `photographs` no image of the set is on the page. `refused` says why there is no `bias`.
     """
     tables = [("Classes", audit.classes), ("Sizes", audit.sizes), ("Splits", audit.splits)]
     tables.append(
@@ -34,8 +36,10 @@ def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None, *, ph
         if name not in binary
     ]
     leaks = [("Groups in more than one split", audit.leaks)]
-    told = [] if bias is None else bias_tables(bias)
-    shown = [(t, table.to_dict("split")) for t, table in [*tables, *leaks, *told, *shares, *columns] if len(table)]
+    of_artefacts = [] if bias is None else bias_tables(bias)
+    shown = [
+        (t, table.to_dict("split")) for t, table in [*tables, *leaks, *of_artefacts, *shares, *columns] if len(table)
+    ]
     write_page(
         path,
         "audit.html",
@@ -44,6 +48,7 @@ def write_audit_report(audit: Audit, path: Path, bias: Bias | None = None, *, ph
             "count": len(audit.data_set.table),
             "provenance": audit.data_set.provenance,
             "findings": audit.findings,
+            "bias_refused": refused,
             "flags": flag_texts(audit),
             "tables": shown,
             "examples": _examples(audit) if photographs else {},
@@ -79,7 +84,7 @@ def bias_tables(bias: Bias) -> list[tuple[str, pd.DataFrame]]:
     """Titles and tables of what artefacts tell."""
     return [
         ("What was found, and whether it is right on this set", trust_table(bias.trust)),
-        ("How much of the label the artefacts alone tell: AUC, cross-validated, with 95 % interval", bias.told),
+        ("How much of the label the artefacts alone tell: AUC, cross-validated, with 95 % interval", bias.predictive),
         ("Artefacts by class: share, and odds ratio against the other classes with 95 % interval", bias.ratios),
         ("Skin tone by class: individual typology angle in degrees, median and quartiles", bias.tones),
     ]

@@ -161,7 +161,7 @@ def _without_photographs(synthetic: DataSet, copies: Copies | None) -> DataSet:
     """The images that show no photograph: neither flagged as a copy of one nor translated from one."""
     translated = synthetic.table.get(TRANSLATED, pd.Series("", synthetic.table.index)) != ""
     flagged = np.zeros(len(synthetic.table), bool) if copies is None else copies.flagged
-    return synthetic.select(~flagged & ~translated.to_numpy(bool))
+    return synthetic.part(~flagged & ~translated.to_numpy(bool))
 
 
 def _some(data_set: DataSet) -> str:

@@ -14,7 +14,7 @@ from dermsynth.sampling.generator import Generator, load_generator
 QUALITY = 82
 PHOTOGRAPHS = (
     "Rows of translating families show photographs from the data set; do not share them unless you have the right to. "
-    "--inputs DIR shows another set instead."
+    "`inputs` shows another set instead."
 )
 
 

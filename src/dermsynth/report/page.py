@@ -21,7 +21,7 @@ COLOURS = ("#2b6cb0", "#c05621", "#2f855a", "#6b46c1", "#b83280", "#4a5568", "#0
 THUMBNAIL = 128
 PHOTOGRAPHS = (
     "This page contains photographs from the data set; do not share it unless you have the right to. "
-    "--no-photographs leaves them out."
+    "It can be written without them."
 )
 """Notice on every page that contains real images, and in the terminal when one is written."""
 

@@ -11,7 +11,7 @@ from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png
 from dermsynth.io import disk_errors, read_json, write_bytes, write_json
-from dermsynth.locks import begun_with, claim_folder
+from dermsynth.locks import claim_folder, first_difference
 from dermsynth.models.sampler import CHUNK
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.generator import Generator, Origin, check_request, render
@@ -87,7 +87,7 @@ def claim(out: Path, origin: Origin) -> None:
 
 def _difference(earlier: Mapping[str, Any], job: Mapping[str, Any]) -> str:
     """How the folder's job differs from this one, other than by places: run and data may have been moved."""
-    return begun_with(earlier, {key: value for key, value in job.items() if key not in PLACES})
+    return first_difference(earlier, {key: value for key, value in job.items() if key not in PLACES})
 
 
 def _missing(

@@ -62,9 +62,9 @@ def _translate(generator: Generator, source: DataSet, out: Path, to: str, masks:
     origin = generator.origin().with_facts(
         translated_to=data.classes[target],
         source=str(source.folder),
-        source_hash=source.content_hash,
+        source_hash=source.whole_hash,
         source_split=split,
-        masks="" if masks is None else masks.content_hash,
+        masks="" if masks is None else masks.whole_hash,
     )
     claim(out, origin)
     table, names = [], unique_stems(rows.table["file_name"])
@@ -109,10 +109,10 @@ def _fill_maps(generator: Generator, source: DataSet, out: Path, split: str) -> 
     verify(source)
     splits = set(source.splits)
     split = split or (data.split if data.split in splits else "all")
-    rows = with_maps(_of_split(source, split))
+    rows = with_maps(source.split(split))
     decoding = Decoding(data.height, data.width, data.crop, data.filter)
     maps = decode_maps(rows, decoding, MapSettings(data.map_layers, data.superpixels))
-    origin = generator.origin().with_facts(maps=str(source.folder), maps_hash=source.content_hash, maps_split=split)
+    origin = generator.origin().with_facts(maps=str(source.folder), maps_hash=source.whole_hash, maps_split=split)
     claim(out, origin)
     table, names = [], unique_stems(rows.table["file_name"])
     for part in _chunks(len(maps), generator):
@@ -144,20 +144,11 @@ def _target(generator: Generator, to: str) -> int:
     return classes.index(to)
 
 
-def _of_split(source: DataSet, split: str) -> DataSet:
-    if split == "all":
-        return source
-    rows = source.select(source.splits == split)
-    if rows.table.empty:
-        raise UserError(f"{source.folder}: no images in the split {split!r}")
-    return rows
-
-
 def _sources(source: DataSet, classes: tuple[str, ...], target: int, split: str) -> DataSet:
     """The images to translate: those of the other domain where labels are known."""
-    rows, other = _of_split(source, split), classes[1 - target]
+    rows, other = source.split(split), classes[1 - target]
     if other in rows.classes:
-        return rows.select(rows.labels == other)
+        return rows.part(rows.labels == other)
     if rows.classes:
         raise UserError(f"{source.folder}: no images labelled {other!r}; it has: {', '.join(rows.classes)}")
     return rows

@@ -72,10 +72,7 @@ class Drawing:
         self.sides, self.random, self.features = sides, np.random.default_rng(seed), Features(sides[REAL])
         self.taken: dict[str, set[int]] = {REAL: set(), SYNTHETIC: set()}
         self.labels = {kind: np.array([plain_word(label) for label in side.labels]) for kind, side in sides.items()}
-        self.groups = {
-            kind: identifiers(side.table["group"]) if "group" in side.table else np.full(len(side.table), "", object)
-            for kind, side in sides.items()
-        }
+        self.groups = {kind: side.groups for kind, side in sides.items()}
 
     def unlabelled(self) -> list[str]:
         """A note on sets without any label, whose classes cannot be matched."""

@@ -45,7 +45,7 @@ def load_training_images(
     images = inputs.training_set(data_set, request, seed)
     settings = DataSettings(
         folder=str(data_set.folder.resolve()),
-        content_hash=data_set.content_hash,
+        content_hash=data_set.whole_hash,
         rows_hash=images.rows_hash,
         split=selection.split,
         exclude=selection.exclude,
@@ -70,8 +70,8 @@ def data_trained_on(settings: DataSettings, place: Path | None = None) -> DataSe
     if place is None and not folder.is_dir():
         raise UserError(f"{folder}: no such folder; if the data set was moved, name it with `data` DIR")
     data_set = open_data_set(folder)
-    if data_set.content_hash != settings.content_hash:
-        hashes = f"content hash {data_set.content_hash[:16]}, that of the run's set is {settings.content_hash[:16]}"
+    if data_set.whole_hash != settings.content_hash:
+        hashes = f"content hash {data_set.whole_hash[:16]}, that of the run's set is {settings.content_hash[:16]}"
         raise UserError(f"{folder}: no longer holds the images that were trained on, or is another set ({hashes})")
     return data_set
 

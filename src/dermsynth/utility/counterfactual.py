@@ -113,7 +113,7 @@ def paired_rows(originals: DataSet, edited: DataSet) -> tuple[DataSet, DataSet]:
 
     Raises UserError when the second is no edited copy of the first.
     """
-    if "edited_from" not in edited.table or edited.provenance.edited_from != originals.content_hash:
+    if "edited_from" not in edited.table or edited.provenance.edited_from != originals.whole_hash:
         raise UserError(
             f"{edited.folder}: no edited copy of {originals.folder}; make one with: dermsynth artefacts insert or remove"
         )
@@ -141,7 +141,7 @@ def compare_predictions(
         keep &= edited.splits == part
     if not keep.any():
         raise UserError(f"{edited.folder}: no image of {', '.join(labels)} in `split` {part}")
-    before, after = paired_rows(originals, edited.select(keep))
+    before, after = paired_rows(originals, edited.part(keep))
     assert model.decoding is not None
     unchanged, changed = (
         model.probabilities(np.asarray(decode_images(rows, model.decoding))) for rows in (before, after)
@@ -154,12 +154,12 @@ def compare_predictions(
 def _unseen_split(originals: DataSet, settings: Mapping[str, Any], labels: Sequence[str], split: str) -> str:
     """The split that the classifier was not trained on."""
     real = settings["real"]["content_hash"]
-    if real not in (originals.content_hash, originals.provenance.edited_from):
+    if real not in (originals.whole_hash, originals.provenance.edited_from):
         return split or "all"
     if split not in ("", "test"):
         raise UserError(f"`split` {split}: the classifier was trained on this set; only its split test is new to it")
-    if originals.content_hash == real and originals.divided:
+    if originals.whole_hash == real and originals.divided:
         keep = originals.in_split("test") & np.isin(originals.labels.astype(str), labels)
-        if table_hash(originals.select(keep)) != settings["tests"][0]["rows"]:
+        if table_hash(originals.part(keep)) != settings["tests"][0]["rows"]:
             raise UserError(f"{originals.folder}: divided or labelled in another way since the classifier was trained")
     return "test"

@@ -77,7 +77,7 @@ def collect_material(
 
 def is_copy(data_set: DataSet, real: DataSet) -> bool:
     """Whether a set is an edited copy of the real one, as `dermsynth artefacts remove` and `insert` make them."""
-    return not data_set.synthetic and data_set.provenance.edited_from == real.content_hash
+    return not data_set.synthetic and data_set.provenance.edited_from == real.whole_hash
 
 
 def _check_sets(real: DataSet, synthetic: Sequence[DataSet], others: Sequence[DataSet]) -> None:
@@ -116,7 +116,7 @@ def _parts(real: DataSet, classes: Classes) -> dict[str, DataSet]:
 def _copies(edited: DataSet, training: DataSet, decoding: Decoding) -> Copies:
     """The copies of training images, in the order of these."""
     places = {name: row for row, name in enumerate(training.table["file_name"])}
-    copies = edited.select(np.isin(edited.table["edited_from"].to_numpy(str), list(places)))
+    copies = edited.part(np.isin(edited.table["edited_from"].to_numpy(str), list(places)))
     rows = np.array([places[name] for name in copies.table["edited_from"]], np.int64)
     order = np.argsort(rows)
     return Copies(rows[order], _images(copies, decoding)[order], edited.content_hash)
@@ -128,7 +128,7 @@ def _external(
     """A further test set, without photographs of the real one."""
     if other.synthetic:
         raise UserError(f"`tests` {other.folder}: a synthetic set; usefulness is tested on real images")
-    if other.content_hash == real.content_hash:
+    if other.whole_hash == real.whole_hash:
         raise UserError(f"`tests` {other.folder}: the same images as `real`, whose test split is used already")
     rows = without_overlap(classes.of(other, str(other.folder)), real, drop=drop)
     return _held_out(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns)
@@ -142,7 +142,7 @@ def _synthetic_images(data_set: DataSet, decoding: Decoding, classes: Classes) -
 def _split(real: DataSet, name: str) -> DataSet:
     if not real.divided:
         raise UserError(f"{real.folder}: no column split; import the set with one")
-    return real.select(real.in_split(name))
+    return real.split(name)
 
 
 def _held_out(name: str, rows: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str]) -> HeldOut:

@@ -107,9 +107,7 @@ def _settings(material: Material, plan: Plan) -> Settings:
         seed=plan.seed,
         positive=material.classes.positive,
         negative=material.classes.negative,
-        real=RealSet(
-            content_hash=training.content_hash, training_images=len(training.table), rows=table_hash(training)
-        ),
+        real=RealSet(content_hash=training.whole_hash, training_images=len(training.table), rows=table_hash(training)),
         validation_images=len(material.validation.truth),
         validation_rows=table_hash(material.validation_rows),
         synthetic=SyntheticSet(content_hash=synthetic.content_hash, images=len(synthetic.table)),

@@ -15,7 +15,7 @@ def check_origin(synthetic: DataSet, real: DataSet) -> None:
     generator = synthetic.provenance.generator
     if not synthetic.synthetic or not generator.known:
         raise UserError(f"{synthetic.folder}: says nothing of its generator; a set from dermsynth generate is needed")
-    if generator.data_hash != real.content_hash:
+    if generator.data_hash != real.whole_hash:
         raise UserError(
             f"{synthetic.folder}: its generator was trained on another set than {real.folder}; it may have seen the test images"
         )
@@ -31,7 +31,7 @@ def check_history(synthetic: DataSet, real: DataSet) -> None:
     """The split must still be the one that was trained on, and so must that of the runs whose weights training began with."""
     generator = synthetic.provenance.generator
     for earlier in generator.earlier:
-        if (earlier.data_hash, earlier.split) != (real.content_hash, "train"):
+        if (earlier.data_hash, earlier.split) != (real.whole_hash, "train"):
             raise UserError(
                 f"{synthetic.folder}: its generator began with the weights of {earlier.run!r}, which was not trained on the "
                 f"training split of {real.folder}; it may have seen the test images"
@@ -51,7 +51,7 @@ def check_sources(synthetic: DataSet, real: DataSet) -> None:
                 f"{synthetic.folder}: made from images of the split {split!r}, test images included; make it with "
                 "`split` train"
             )
-    if generator.source_hash not in ("", real.content_hash):
+    if generator.source_hash not in ("", real.whole_hash):
         raise UserError(f"{synthetic.folder}: made from photographs of another set than {real.folder}")
     others = set(synthetic.splits) - {"", "train"}
     if others:
@@ -97,4 +97,4 @@ def without_overlap(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
             f"{other.table['file_name'].iloc[first]} and {real.table['file_name'].iloc[second]}; "
             "leave them out with `drop_overlap`"
         )
-    return other.select(~np.isin(np.arange(len(other.table)), same))
+    return other.part(~np.isin(np.arange(len(other.table)), same))

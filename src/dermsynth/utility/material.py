@@ -33,7 +33,7 @@ class Classes:
 
         Raises UserError when a class has too few.
         """
-        rows = data_set.select(np.isin(data_set.labels.astype(str), [self.positive, *self.negative]))
+        rows = data_set.part(np.isin(data_set.labels.astype(str), [self.positive, *self.negative]))
         for side, labels in (("positive", (self.positive,)), ("negative", self.negative)):
             count = int(np.isin(rows.labels.astype(str), labels).sum())
             if count < FEWEST and (both or count or rows.table.empty):

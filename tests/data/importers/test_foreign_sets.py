@@ -245,7 +245,7 @@ def test_an_absolute_path_inside_works_and_one_that_climbs_does_not(tmp_path: Pa
     (tmp_path / "in" / "t.csv").write_text(f"image,label\n{tmp_path / 'in' / 'a.png'},x\n../b.png,x\n")
     data = _bring(from_csv(tmp_path / "in" / "t.csv", image="image", label="label"), tmp_path / "d")
     assert len(data.table) == 1
-    assert "`images` names another folder" in _report(data)["../b.png"]
+    assert "`image_folder` names another folder" in _report(data)["../b.png"]
 
 
 def test_masks_of_another_size_are_resized_and_an_import_without_any_is_no_success(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import logging
-import shlex
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,10 +78,8 @@ class FetchResult:
     left_out: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """How many images there are, and the command that imports them."""
-        folder = self.metadata.parent
-        words = ["dermsynth", "import", "isic", str(self.metadata), "--image-folder", str(folder / "images")]
-        return f"{self.metadata}: {self.images} images; next: {shlex.join([*words, '--out', f'{folder}-set'])}"
+        """The table, and how many images it has."""
+        return f"{self.metadata}: {self.images} images"
 
 
 def fetch_isic(
