@@ -52,3 +52,16 @@ def test_wrong_files_are_refused_in_one_line(tmp_path: Path) -> None:
                         ("vgg", "write lpips=FILE or mobilenet=FILE")):  # fmt: skip
         with pytest.raises(UserError, match=said):
             load_perceptual(place)
+
+
+def test_the_network_follows_the_images_to_their_device(tmp_path: Path) -> None:
+    widths, kernels = (64, 192, 384, 256, 256), (11, 5, 3, 3, 3)
+    state = {f"lin{number}.model.1.weight": torch.ones(1, width, 1, 1) for number, width in enumerate(widths)}
+    for number, (width, before, kernel) in enumerate(zip(widths, (3, *widths), kernels, strict=False)):
+        state[f"net.slice{number + 1}.0.weight"] = torch.zeros(width, before, kernel, kernel)
+        state[f"net.slice{number + 1}.0.bias"] = torch.zeros(width)
+    save_file(state, tmp_path / "weights.safetensors")
+    space = load_perceptual(f"lpips={tmp_path / 'weights.safetensors'}")
+    images = torch.zeros(2, 3, 64, 64, device="meta")
+    assert space.distance(images, images).device == images.device
+    assert space.distance(*torch.zeros(2, 1, 3, 64, 64)).tolist() == [0.0]

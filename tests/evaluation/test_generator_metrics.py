@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
+from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.duplicates import fingerprints, twins_between
 from dermsynth.data.manifest import update_record
@@ -13,13 +15,15 @@ from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.generator_metrics import (
     discriminator_of,
     generator_of,
+    path_lengths,
     run_problem,
     set_with_run,
     training_folder,
 )
-from dermsynth.evaluation.memorisation import check_copies, sources
+from dermsynth.evaluation.memorisation import Sources, check_copies, sources, unrelated_images
 from dermsynth.io import read_json, write_json
 from dermsynth.latents.datasets import latent_space_of
+from dermsynth.models.base import Condition
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import load_generator
 from dermsynth.training.config import read_config
@@ -92,9 +96,9 @@ def test_the_real_set_is_asked_for_where_it_cannot_be_found(moved_run: Path, pha
         return DataSet(tmp_path, phantom.table, {"synthetic": True, "generator": generator})
 
     for generator, reason in (
-        ({}, "says nothing of its generator"),
-        ({"run": str(tmp_path / "nowhere")}, "the run that made it is not at hand"),
-        ({"run": str(moved_run)}, r"the set it was trained on is not at hand \(.*gone\)"),
+        ({}, "dataset.json names no generator"),
+        ({"run": str(tmp_path / "nowhere")}, "the run that made it was not found"),
+        ({"run": str(moved_run)}, r"the set it was trained on was not found \(.*gone\)"),
     ):
         with pytest.raises(UserError, match=f"{reason}; name the real set with `against` DIR"):
             training_folder(made_by(generator))
@@ -109,3 +113,41 @@ def test_without_held_out_images_there_is_no_gate_and_no_traceback(phantom: Data
     assert hashes.shape == (0,)
     assert thumbnails.shape == (0, fingerprints(phantom.paths[:1], jobs=1)[1].shape[1])
     assert len(twins_between([], phantom.paths[:3])) == len(twins_between(phantom.paths[:3], [])) == 0
+
+
+def test_patients_are_one_in_any_spelling_and_unknown_is_nobody(phantom: DataSet) -> None:
+    plain = DataSet(phantom.folder, phantom.table.assign(group=""), phantom.description)
+    split = (plain.table["split"] == "train").to_numpy()
+    training, held_out = plain.select(split), plain.select(~split)
+    count = len(unrelated_images(Sources(training, held_out)).table)
+
+    def related(ours: str, theirs: str) -> int:
+        groups = [theirs, *[""] * (len(held_out.table) - 1)]
+        known = (
+            DataSet(rows.folder, rows.table.assign(group=column), rows.description)
+            for rows, column in ((training, ours), (held_out, groups))
+        )
+        return count - len(unrelated_images(Sources(*known)).table)
+
+    assert related("P001", "P002") == related("unknown", "unknown") == related("", "") == 0
+    assert related("P001", "P001") == related("P001", "p001") == related("12", "12.0") == 1
+
+
+def test_path_lengths_are_computed_where_the_generator_is(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = load_generator(run, device="cpu")
+    model, meta = generator.model.to("meta"), torch.device("meta")
+    devices: list[torch.device] = []
+
+    def synthesise(w: torch.Tensor, noise: list[torch.Tensor]) -> torch.Tensor:
+        devices.extend(array.device for array in (w, *noise))
+        return torch.zeros(len(w), 3, 8, 8)
+
+    def sample(noise: list[torch.Tensor], condition: Condition, truncation: None) -> torch.Tensor:
+        devices.extend(array.device for array in (*noise, condition.label))
+        return torch.zeros(len(noise[0]), 3, 8, 8)
+
+    monkeypatch.setattr(model, "synthesise", synthesise)
+    monkeypatch.setattr(model, "sample", sample)
+    space = PerceptualSpace("mean colours", "", lambda images: iter([images]))
+    assert len(path_lengths(generator, space, 8, 0, resamples=5)) == 4
+    assert {*devices} == {meta}

@@ -9,8 +9,9 @@ import pytest
 from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
-from dermsynth.evaluation.results import Evaluation, evaluation_of, read_evaluation
-from dermsynth.evaluation.verdict import with_verdict
+from dermsynth.evaluation.refusals import Refusal
+from dermsynth.evaluation.results import Evaluation, evaluation_of, read_evaluation, usefulness_of
+from dermsynth.evaluation.verdict import verdict, with_verdict
 from dermsynth.images import encode_png
 from dermsynth.io import read_json, write_bytes, write_json
 from tests.evaluation.drawn import SYNTHETIC, copy_row, evaluation, row
@@ -98,3 +99,49 @@ def test_flags_in_the_table_of_an_earlier_version_are_understood(made: DataSet) 
     assert newer is not None
     assert newer.flagged.tolist() == [False, False, False, True]
     assert "3 of 4 images were never checked for copies" in newer.missing
+
+
+def test_figures_that_could_not_be_computed_survive_json(made: DataSet) -> None:
+    ratio = copy_row("distance ratio", value=np.nan, low=np.nan, high=np.inf, without=1.0)
+    gate = {"flagged": 0, "of": 4, "false_alarms": 0.01, "held_out": 200, "training": 9}
+    result = Evaluation.model_validate({**of(made).document(), "copying": [ratio], "copy_gate": gate, "closest": {}})
+    result = with_verdict(result)
+    path = result.save(made.folder / "assessment" / "assessment.json")
+    assert read_json(path)["copying"][0]["value"] is None
+    again = evaluation_of(made)
+    assert again is not None
+    assert again.copying is not None
+    assert np.isnan([again.copying[0].value, again.copying[0].high]).all()
+    assert verdict(again)[2].light == "green"  # the gate alone: a ratio of 0 / 0 says nothing
+    assert verdict(again.model_copy(update={"copy_gate": None}))[2].light == "not measured"
+
+
+def test_reasons_survive_json_and_know_their_class(made: DataSet) -> None:
+    reasons = (
+        Refusal(text="class 'wart': only real images have it (3)"),
+        Refusal.of_label_fidelity("3 synthetic images, at least 20 are needed", "a: b"),
+        Refusal.of_label_fidelity("1 classes of real images; two are needed to tell one from another"),
+    )
+    result = of(made).model_copy(update={"refused": reasons})
+    path = result.save(made.folder / "assessment" / "assessment.json")
+    assert read_json(path)["refused"] == [str(reason) for reason in reasons]
+    again = evaluation_of(made)
+    assert again is not None
+    assert again.refused == reasons
+
+
+def test_a_named_folder_without_an_experiment_of_these_images_is_refused(made: DataSet, tmp_path: Path) -> None:
+    assert usefulness_of(made) is None
+    with pytest.raises(UserError, match=r"`utility` .*nowhere: holds no utility experiment with the images of"):
+        usefulness_of(made, tmp_path / "nowhere")
+    facts = {"outcome": "helps", "verdict": "it helps", "content_hash": made.content_hash}
+    write_json(tmp_path / "utility" / "usefulness.json", facts)
+    found = usefulness_of(made, tmp_path / "utility")
+    assert found is not None
+    assert found.outcome == "helps"
+
+
+def test_json_of_another_program_is_one_line(made: DataSet) -> None:
+    write_json(made.folder / "assessment.json", {"grade": "A"})
+    with pytest.raises(UserError, match=r"assessment\.json: not a result of dermsynth evaluate"):
+        evaluation_of(made)

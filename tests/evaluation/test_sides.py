@@ -11,6 +11,7 @@ from PIL import Image
 
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.errors import UserError
 from dermsynth.evaluation.sides import Side, implausible_distances, remarks, shared_images
 from dermsynth.evaluation.subgroups import groups, values_of_one_side
 from dermsynth.metrics.estimate import Estimate
@@ -157,3 +158,11 @@ def test_values_of_one_side_alone_are_said_and_spellings_are_one(tmp_path: Path)
     ]
     found = {part.name: (len(part.synthetic), len(part.real)) for part in groups(made, kept, ["sex"])}
     assert found == {"all classes": (6, 6), "nevus": (5, 5), "sex: Male": (4, 5)}
+
+
+def test_a_class_with_the_name_of_another_group_is_refused(tmp_path: Path) -> None:
+    for name in ("all classes", "skin tone: light", "sex: f"):
+        columns = {"label": ["nevus"] * 3 + [name] * 3, "sex": "f"}
+        sides = [folder(tmp_path / name / side, [image(k) for k in range(6)], **columns) for side in ("made", "real")]
+        with pytest.raises(UserError, match=f"'{name}': two groups of images would have this name"):
+            groups(*sides, ["sex"])

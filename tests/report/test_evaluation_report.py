@@ -1,6 +1,8 @@
 """The page of an evaluation: flags in any spelling, and no photograph on it where none is wanted."""
 
 import re
+import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -8,14 +10,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from dermsynth.api import evaluation as evaluation_api
 from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.data.manifest import update_record
+from dermsynth.data.provenance import CopyGateFacts
 from dermsynth.errors import UserError
+from dermsynth.evaluation.copies import write_copies
+from dermsynth.evaluation.evaluate import evaluate as measure
 from dermsynth.evaluation.results import Evaluation
-from dermsynth.images import encode_png
+from dermsynth.images import encode_png, fit, read_image
 from dermsynth.io import write_bytes
+from dermsynth.metrics.estimate import Effort
 from dermsynth.report import evaluation_report
 from dermsynth.report.evaluation_report import page_writer, write_evaluation_report
 from dermsynth.report.page import PHOTOGRAPHS
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import load_generator
 from tests.evaluation.drawn import evaluation, row
 
 FIGURE = row("FID", value=1.0, low=0.5, high=1.5, floor=0.1, matched=1.0)
@@ -108,3 +118,36 @@ def test_the_page_goes_where_it_is_told(sides: tuple[DataSet, DataSet], tmp_path
         result(made, real).save(tmp_path / "c.html")
     with pytest.raises(UserError, match=r"must end in \.json or \.html"):
         result(made, real).save(tmp_path / "d.txt")
+
+
+def test_flags_in_the_evaluation_folder_reach_a_page_elsewhere(
+    sides: tuple[DataSet, DataSet], read: list[Path], tmp_path: Path
+) -> None:
+    made, real = sides
+    plain = DataSet(made.folder, made.table[["file_name", "label"]], made.description)
+    columns = {name: made.table[name].to_numpy() for name in ("copy_score", "copy_of", "copy_lying", "copy_flag")}
+    write_copies(plain, tmp_path / "results", CopyGateFacts.model_validate(GATE), columns)
+    writer = page_writer(plain, real, photographs=False, folder=tmp_path / "results")
+    result(made, real).with_page(writer).save(tmp_path / "elsewhere" / "page.html")
+    assert {path.name for path in read} == {f"{number}.png" for number in range(2, 8)}
+
+
+def test_a_smuggled_training_image_is_not_on_a_page_without_photographs(
+    phantom: DataSet, run: Path, tmp_path: Path, read: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = generate(load_generator(run, device="cpu"), {"melanoma": 25, "nevus": 25}, tmp_path / "made")
+    training = phantom.select((phantom.table["split"] == "train").to_numpy())
+    for mine, theirs in zip(made.paths[:5], training.paths[:5], strict=True):
+        image = fit(read_image(theirs), *read_image(mine).shape[:2], "centre", "area")
+        write_bytes(mine, encode_png(np.ascontiguousarray(image[:, ::-1])))
+    update_record(made.folder, made.table["file_name"])
+    quick = partial(measure, effort=Effort(5, 5, 5, 5, 20, 100), fewest_held_out=20)
+    monkeypatch.setattr(evaluation_api, "measure", quick)
+    result = evaluation_api.evaluate(
+        made.folder, against=phantom.folder, out=tmp_path / "results", photographs=False, device="cpu"
+    )
+    shutil.rmtree(tmp_path / "results")
+    result.save(tmp_path / "elsewhere" / "page.html")
+    assert read
+    assert not {*made.paths[:5]} & {*read}
+    assert not any(path.is_relative_to(phantom.folder) for path in read)

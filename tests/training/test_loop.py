@@ -17,7 +17,7 @@ from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.training_set import training_set
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
-from dermsynth.io import read_json_lines
+from dermsynth.io import read_json, read_json_lines, write_json
 from dermsynth.locks import folder_lock
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.training import checkpoints
@@ -376,3 +376,17 @@ def test_one_label_beside_unlabelled_images_trains_on_all(phantom: DataSet) -> N
     table = phantom.table.assign(label=["nevus" if i % 2 else "" for i in range(len(phantom.table))], split="train")
     half = DataSet(phantom.folder, table, phantom.description)
     assert len(training_set(half, Decoding(16, 16)).images) == len(table)
+
+
+def test_a_resumed_run_keeps_its_best_under_the_id_or_the_stored_name(
+    phantom: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    config, chosen = tiny_config(phantom, images=16, recipe="dcgan", snapshot=16)
+    rising = [Watcher(lambda glimpse: {checkpoints.STORED_NAME: float(glimpse.images_shown)}, checkpoints.STORED_NAME)]
+    train(tmp_path / "run", config, chosen, watchers=rising, device="cpu")
+    state = checkpoints.find(tmp_path / "run").path / "state.json"
+    write_json(state, {**read_json(state), "best_by": checkpoints.MEAN_DISTANCE_RATIO})
+    longer, chosen = tiny_config(phantom, images=32, recipe="dcgan", snapshot=16)
+    train(tmp_path / "run", longer, chosen, watchers=rising, device="cpu")
+    assert "from now on by" not in caplog.text
+    assert checkpoints.find(tmp_path / "run").state.best == checkpoints.Best(images=16, value=16.0)

@@ -9,9 +9,10 @@ from dermsynth.backbones.extractors import Extractor, Resizer
 from dermsynth.backbones.lpips import load_perceptual
 from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet
 from dermsynth.errors import UserError, name_field
+from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
 from dermsynth.evaluation.generator_metrics import discriminator_of, run_problem, set_with_run, training_folder
-from dermsynth.evaluation.results import Evaluation
+from dermsynth.evaluation.results import Evaluation, default_folder
 from dermsynth.export.huggingface import export as write_release
 from dermsynth.io import command_line
 from dermsynth.report.evaluation_report import page_writer
@@ -71,6 +72,7 @@ def evaluate(
     utility: Path | str | None = None,
     photographs: bool = True,
     seed: int = 0,
+    device: str = "auto",
 ) -> Evaluation:
     """Say whether a synthetic set is faithful, diverse and not copied.
 
@@ -105,6 +107,8 @@ def evaluate(
         Whether a page that is saved shows real images, and generated ones that were flagged as copies of them.
     seed : int
         Seed of the random numbers, at least 0.
+    device : str
+        What the generator and its discriminator are computed on: ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
 
     Returns
     -------
@@ -145,7 +149,7 @@ def evaluate(
     features = load_extractor(extractor) if isinstance(extractor, str) else extractor
     missing = "" if brief else run_problem(rows)
     if missing:
-        _log.info(f"the discriminator is not asked: {missing}")
+        _log.info(f"discriminator membership test skipped: {missing}")
     result = measure(
         rows,
         real,
@@ -153,14 +157,19 @@ def evaluate(
         split=split,
         columns=by,
         brief=brief,
-        discriminator=None if brief else discriminator_of(rows),
+        discriminator=None if brief else discriminator_of(rows, device),
         perceptual=load_perceptual(perceptual) if perceptual else None,
         paths=path_lengths,
         usefulness=_path(utility),
         seed=seed,
         out=_path(out),
+        device=device,
     )
-    return result.with_page(page_writer(rows, real, command_line(), photographs=photographs))
+    folder = default_folder(rows, _path(out))
+    copies = None if result.copy_gate is None else copies_of(rows, folder)
+    return result.with_page(
+        page_writer(rows, real, command_line(), photographs=photographs, copies=copies, folder=folder)
+    )
 
 
 def refuse_with_brief(by: Sequence[str], utility: Path | str | None, path_lengths: int) -> None:

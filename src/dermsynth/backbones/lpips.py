@@ -85,7 +85,8 @@ class PerceptualSpace:
     """Images as vectors whose squared Euclidean distance is the perceptual distance.
 
     d(x, x0) = sum over layers l of 1 / (H_l W_l) sum over places of |w_l * (y_l - y0_l)|^2, y the channels of a place brought
-    to unit length (Zhang et al. 2018, equation 1). `name` says whether w are the fitted weights (LPIPS) or ones.
+    to unit length (Zhang et al. 2018, equation 1). `name` says whether w are the fitted weights (LPIPS) or ones. The network
+    follows the images to their device.
     """
 
     name: str
@@ -99,7 +100,7 @@ class PerceptualSpace:
         for number, layer in enumerate(self.layers(images)):
             unit = layer / (layer.square().sum(dim=1, keepdim=True).sqrt() + 1e-10)
             if self.weights is not None:
-                unit = unit * self.weights[number].sqrt()
+                unit = unit * self.weights[number].sqrt().to(unit.device)
             parts.append(unit.flatten(1) / (layer.shape[2] * layer.shape[3]) ** 0.5)
         return torch.cat(parts, dim=1)
 
@@ -129,7 +130,7 @@ def _mobilenet(path: Path) -> PerceptualSpace:
 
     def layers(images: Tensor) -> Iterator[Tensor]:
         x = normalise_imagenet((images + 1) / 2)
-        for number, block in enumerate(network.features):
+        for number, block in enumerate(network.to(images.device).features):
             x = block(x)
             if number in TAPS:
                 yield x
@@ -158,6 +159,7 @@ def _lpips(path: Path) -> PerceptualSpace:
 
 
 Convolution = tuple[Tensor, Tensor]
+Slices = list[list[Convolution]]
 
 
 def _convolutions(state: Mapping[str, Tensor], number: int) -> list[Convolution]:
@@ -170,16 +172,29 @@ def _convolutions(state: Mapping[str, Tensor], number: int) -> list[Convolution]
 
 
 def _scale(images: Tensor) -> Tensor:
-    shift, scale = (torch.tensor(v).reshape(1, 3, 1, 1) for v in (SHIFT, SCALE))
+    shift, scale = (torch.tensor(v, device=images.device).reshape(1, 3, 1, 1) for v in (SHIFT, SCALE))
     return (images - shift) / scale
 
 
-def _alexnet(slices: list[list[Convolution]]) -> Layers:
+def _copies_by_device(slices: Slices) -> Callable[[torch.device], Slices]:
+    """The convolutions on any device; each copy is made once."""
+    copies: dict[torch.device, Slices] = {}
+
+    def on(device: torch.device) -> Slices:
+        if device not in copies:
+            copies[device] = [[(weight.to(device), bias.to(device)) for weight, bias in part] for part in slices]
+        return copies[device]
+
+    return on
+
+
+def _alexnet(slices: Slices) -> Layers:
     """Five convolutions, the first with stride 4; maxima of 3 before the second and the third (Krizhevsky 2014)."""
+    slices_on = _copies_by_device(slices)
 
     def layers(images: Tensor) -> Iterator[Tensor]:
         x = _scale(images)
-        for number, ((weight, bias),) in enumerate(slices):
+        for number, ((weight, bias),) in enumerate(slices_on(images.device)):
             x = F.max_pool2d(x, 3, 2) if number in (1, 2) else x
             stride, padding = (4, 2) if number == 0 else (1, weight.shape[2] // 2)
             x = F.relu(F.conv2d(x, weight, bias, stride, padding))
@@ -188,12 +203,13 @@ def _alexnet(slices: list[list[Convolution]]) -> Layers:
     return layers
 
 
-def _vgg(slices: list[list[Convolution]]) -> Layers:
+def _vgg(slices: Slices) -> Layers:
     """Convolutions of 3, maxima of 2 between slices (Simonyan & Zisserman 2015, configuration D)."""
+    slices_on = _copies_by_device(slices)
 
     def layers(images: Tensor) -> Iterator[Tensor]:
         x = _scale(images)
-        for number, convolutions in enumerate(slices):
+        for number, convolutions in enumerate(slices_on(images.device)):
             x = F.max_pool2d(x, 2) if number else x
             for weight, bias in convolutions:
                 x = F.relu(F.conv2d(x, weight, bias, padding=1))

@@ -151,6 +151,7 @@ def evaluate(
     utility: Path | None = None,
     photographs: bool = True,
     seed: Seed = 0,
+    device: Device = "auto",
     machine: Machine = MACHINE,
 ) -> None:
     """Say whether a synthetic set is faithful, diverse and not copied: a folder with the page and all figures.
@@ -179,12 +180,12 @@ def evaluate(
     from dermsynth.metrics.estimate import ALL
     from dermsynth.report.evaluation_text import evaluation_table, verdict_table
 
-    machine.prepare()
+    machine.prepare(device=device)
     network = extractor(measures.extractor, resizer=measures.resizer)
     choices = {name: getattr(measures, name) for name in ("split", "by", "perceptual", "path_lengths", "brief")}
     result = measure(
         synthetic, against=against, out=out, extractor=network, run=run, utility=utility, photographs=photographs, seed=seed,
-        **choices,
+        device=device, **choices,
     )  # fmt: skip
     folder = out or synthetic / FOLDER
     if measures.brief:

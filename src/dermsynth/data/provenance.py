@@ -139,7 +139,7 @@ class CopyGateFacts(Document):
     flagged, of
         Images closer to a training image than the threshold allows, of so many.
     threshold
-        Similarity from which on an image counts as a copy.
+        Score (a distance) below which an image counts as a copy.
     false_alarms
         Share of real images never trained on that the threshold flags.
     held_out, held_out_relatives, training

@@ -1,1 +1,1 @@
-"""Metrics: pure functions of arrays, and what is put together from them."""
+"""The evaluation of a synthetic set against a real one: estimates, copy gate, verdict, and the result on disk."""

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.provenance import CopyGateFacts
 from dermsynth.data.tables import read_table
-from dermsynth.evaluation.results import places_of
+from dermsynth.evaluation.results import result_folders
 from dermsynth.io import read_json, replace_file, write_json
 from dermsynth.values import flags, is_missing
 
 TABLE, FACTS = "copies.csv", "copies.json"
-SCORE, SOURCE, LYING, FLAG = COLUMNS = ("copy_score", "copy_of", "copy_lying", "copy_flag")
+SCORE, SOURCE, ORIENTATION, FLAG = COLUMNS = ("copy_score", "copy_of", "copy_lying", "copy_flag")
 AGAIN = "run dermsynth evaluate again"
 
 
@@ -28,8 +28,8 @@ class Copies:
     facts
         How many it flagged, and its threshold; None for a set whose table was flagged by another program.
     table
-        A row an image, in the set's order: `copy_score`, `copy_of` (the nearest training image), `copy_lying` (how the
-        image lies to match it), `copy_flag`, as text.
+        A row an image, in the set's order: `copy_score`, `copy_of` (the nearest training image), `copy_lying` (the
+        rotation or reflection that matches it), `copy_flag`, as text.
     missing
         Why flags are missing or wrong; empty where every image was checked.
     """
@@ -60,7 +60,7 @@ def copies_of(data_set: DataSet, place: Path | None = None) -> Copies | None:
 
     From the folder `place`, or from the set's own; sets of earlier versions have it in their own table.
     """
-    for folder in places_of(data_set, place):
+    for folder in result_folders(data_set, place):
         if (folder / FACTS).exists() and (folder / TABLE).exists():
             document = read_json(folder / FACTS)
             if document.get("content_hash") == data_set.content_hash:

@@ -68,11 +68,11 @@ class Matches:
     Attributes
     ----------
     score
-        Float [n]; 1 is as close as the closest hundredth of held-out images, lower is closer.
+        Float [n]; 1 is the distance that a share of `false_alarms` of the held-out images fall below; lower is closer.
     index
         Int [n]: which training image it is.
     orientation
-        How the image lies to match it: as it is, mirrored, turned by 90 degrees, ...
+        The rotation or reflection that matches it: as it is, mirrored, turned by 90 degrees, ...
     flagged
         Bool [n]: closer than the gate's threshold, that is a copy or too close to tell.
     """
@@ -87,7 +87,7 @@ class Matches:
 class CopyGate:
     """Finds images that lie closer to a training image than real images never trained on do.
 
-    A score is the least distance over three views and over the eight ways a square can lie, each divided by the distance that
+    A score is the least distance over three views and over the eight dihedral transforms, each divided by the distance that
     `false_alarms` of the held-out images fall below. Shifts by more than a hundredth of the side are not seen.
 
     Attributes
@@ -192,7 +192,7 @@ class CopyGate:
         Returns
         -------
         Matches
-            `score`, `index`, `lying` and `flagged` of every image.
+            `score`, `index`, `orientation` and `flagged` of every image.
 
         Raises
         ------
@@ -214,22 +214,24 @@ class CopyGate:
         search = _search(self.training, images)
         scores = (search.distance / np.array(self.usual)[:, None]).reshape(-1, len(images))
         best, every = scores.argmin(axis=0), np.arange(len(images))
-        score, index = scores[best, every], search.place.reshape(-1, len(images))[best, every]
-        return Matches(score, index, [search.ways[way] for way in best // len(VIEWS)], score < self.threshold)
+        score, index = scores[best, every], search.indices.reshape(-1, len(images))[best, every]
+        return Matches(
+            score, index, [search.transforms[transform] for transform in best // len(VIEWS)], score < self.threshold
+        )
 
 
 class _Search(NamedTuple):
-    """The ways to lie; for each, and each view, the distance to the nearest training image and which it is: [ways, views, n]."""
+    """Per transform and view, the distance to the nearest training image and its indices: [transforms, views, n]."""
 
-    ways: list[str]
+    transforms: list[str]
     distance: Array
-    place: NDArray[np.int64]
+    indices: NDArray[np.int64]
 
 
 def _search(training: Sequence[NDArray[np.float32]], images: Images) -> _Search:
     parts = [_search_part(training, images[start : start + PART]) for start in range(0, len(images), PART)]
     distance = np.concatenate([part.distance for part in parts], axis=-1)
-    return _Search(parts[0].ways, distance, np.concatenate([part.place for part in parts], axis=-1))
+    return _Search(parts[0].transforms, distance, np.concatenate([part.indices for part in parts], axis=-1))
 
 
 def _search_part(training: Sequence[NDArray[np.float32]], images: Images) -> _Search:

@@ -12,6 +12,7 @@ from dermsynth.evaluation.feature_cache import embedding_view
 from dermsynth.evaluation.generator_metrics import Confidence, PathLength, generator_of, path_lengths
 from dermsynth.evaluation.inputs import ComparedSets, GroupComparison
 from dermsynth.evaluation.memorisation import copy_section
+from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.results import RESULT, Evaluation, default_folder, evaluation_of, usefulness_of
 from dermsynth.evaluation.sides import implausible_distances
 from dermsynth.evaluation.subgroups import (
@@ -44,6 +45,7 @@ def evaluate(
     fewest_held_out: int = FEWEST_HELD_OUT,
     seed: int = 0,
     out: Path | None = None,
+    device: str = "auto",
 ) -> Evaluation:
     """Measure how faithful, diverse and new the images of a synthetic set are, and keep the result in a folder of its own.
 
@@ -78,6 +80,8 @@ def evaluate(
         Seed of everything drawn.
     out : Path, optional
         The folder for the result; `assessment` in the synthetic set by default.
+    device : str
+        What the generator of path lengths is computed on: auto, cpu, cuda or cuda:1.
 
     Returns
     -------
@@ -94,10 +98,10 @@ def evaluate(
     sets = ComparedSets(synthetic, real, extractor, split, seed, perceptual, effort)
     if brief:
         result = _brief(sets)
-        if _whole_is_there(synthetic, out):
+        if _has_full_evaluation(synthetic, out):
             return result
     else:
-        lengths = _path_lengths(sets, paths)
+        lengths = _path_lengths(sets, paths, device)
         useful = usefulness_of(synthetic, usefulness)
         result = _whole(sets, columns).model_copy(update={"path_lengths": tuple(lengths), "usefulness": useful})
         result = with_verdict(copy_section(sets, result, discriminator, folder, fewest_held_out))
@@ -105,7 +109,7 @@ def evaluate(
     return result
 
 
-def _whole_is_there(synthetic: DataSet, out: Path | None) -> bool:
+def _has_full_evaluation(synthetic: DataSet, out: Path | None) -> bool:
     try:
         earlier = evaluation_of(synthetic, out)
     except UserError:  # nothing of these images, or a result of another version
@@ -118,7 +122,7 @@ def _brief(sets: ComparedSets) -> Evaluation:
     return _with_estimates(sets.facts, estimates, refused)
 
 
-def _with_estimates(facts: Evaluation, estimates: Sequence[Estimate], refused: Sequence[str]) -> Evaluation:
+def _with_estimates(facts: Evaluation, estimates: Sequence[Estimate], refused: Sequence[Refusal]) -> Evaluation:
     sides = (*implausible_distances(estimates), *facts.sides)
     return facts.model_copy(update={"estimates": tuple(estimates), "refused": tuple(refused), "sides": sides})
 
@@ -129,7 +133,8 @@ def _whole(sets: ComparedSets, columns: Sequence[str]) -> Evaluation:
     estimates, refused = _measure(sets, parts, measures())
     of_tones, missing = _measure(sets, skin_tone_groups(*appearances), measures(of_tones=True))
     labels, unlearned = sets.label_fidelity()
-    refused = [*values_of_one_side(synthetic, real, columns), *refused, *missing, *unlearned]
+    of_one_side = [Refusal(text=text) for text in values_of_one_side(synthetic, real, columns)]
+    refused = [*of_one_side, *refused, *missing, *unlearned]
     return _with_estimates(sets.facts, [*estimates, *of_tones], refused).model_copy(
         update={
             "label_fidelity": labels,
@@ -140,12 +145,12 @@ def _whole(sets: ComparedSets, columns: Sequence[str]) -> Evaluation:
     )
 
 
-def _path_lengths(sets: ComparedSets, paths: int) -> list[PathLength]:
+def _path_lengths(sets: ComparedSets, paths: int, device: str) -> list[PathLength]:
     if not paths:
         return []
     if sets.perceptual is None:
         raise UserError("`path_lengths`: needs a distance; add `perceptual` lpips=FILE or mobilenet=FILE")
-    generator = generator_of(sets.synthetic)
+    generator = generator_of(sets.synthetic, device)
     if generator is None:
         raise UserError(f"`path_lengths`: the run that made {sets.synthetic.folder} is not where it was; leave it out")
     labels = [str(label) for label in sets.whole.labels]
@@ -156,7 +161,7 @@ def _path_lengths(sets: ComparedSets, paths: int) -> list[PathLength]:
 
 def _measure(
     sets: ComparedSets, parts: Sequence[Group], functions: Sequence[Measure]
-) -> tuple[list[Estimate], list[str]]:
+) -> tuple[list[Estimate], list[Refusal]]:
     """The estimates of every part, and why some have none; the first metric must work for all images together."""
     estimates: list[Estimate] = []
     refused: dict[str, None] = {}
@@ -169,4 +174,4 @@ def _measure(
                 if part.name == ALL and function is functions[0]:
                     raise
                 refused[str(error)] = None
-    return estimates, list(refused)
+    return estimates, [Refusal(text=text) for text in refused]

@@ -24,7 +24,7 @@ class Judgement:
     """An estimate beside its floor: its light, how bad it is (1: no worse than real images), and a sentence."""
 
     light: Light
-    badness: float
+    severity: float
     says: str
 
 
@@ -40,7 +40,7 @@ def judgements(estimates: Sequence[Estimate], question: Question) -> list[Judgem
         if id in METRICS and METRICS[id].question == question:
             judged += RULES[METRICS[id].floor](mine)
     known = (judgement for judgement in judged if judgement is not None)
-    return sorted(known, key=lambda judgement: (ORDER.index(judgement.light), -judgement.badness))
+    return sorted(known, key=lambda judgement: (ORDER.index(judgement.light), -judgement.severity))
 
 
 def worst(judged: Iterable[Judgement]) -> Light:

@@ -39,11 +39,11 @@ def checkpoint_of(synthetic: DataSet) -> Checkpoint | None:
     return same[0] if same else None
 
 
-def generator_of(synthetic: DataSet) -> Generator | None:
+def generator_of(synthetic: DataSet, device: str = "auto") -> Generator | None:
     """The generator of a set, from the checkpoint that made it, if its run is still there."""
     checkpoint = checkpoint_of(synthetic)
     run = Path(synthetic.provenance.generator.run)
-    return None if checkpoint is None else load_generator(run, which=str(checkpoint.images))
+    return None if checkpoint is None else load_generator(run, which=str(checkpoint.images), device=device)
 
 
 def set_with_run(synthetic: DataSet, run: Path | None) -> DataSet:
@@ -66,12 +66,12 @@ def set_with_run(synthetic: DataSet, run: Path | None) -> DataSet:
 
 
 def run_problem(synthetic: DataSet) -> str:
-    """What cannot be measured because the run that made a set is not at hand; blank where it is, or never was one."""
+    """Why the run that made a set was not found; empty where it was, or where the set names none."""
     origin = synthetic.provenance.generator
     if not origin.checkpoint or checkpoint_of(synthetic) is not None:
         return ""
     place = origin.run or "not named"
-    return f"the run that made {synthetic.folder} is not at hand ({place}); if it was moved, name it with `run` DIR"
+    return f"the run that made {synthetic.folder} was not found ({place}); if it was moved, name it with `run` DIR"
 
 
 def training_folder(synthetic: DataSet) -> Path:
@@ -82,19 +82,19 @@ def training_folder(synthetic: DataSet) -> Path:
     way = "name the real set with `against` DIR"
     origin = synthetic.provenance.generator
     if not origin.known:
-        raise UserError(f"{synthetic.folder}: says nothing of its generator; {way}")
+        raise UserError(f"{synthetic.folder}: dataset.json names no generator; {way}")
     try:
         folder = Path(read_config(Path(origin.run)).data.folder)
     except UserError as error:
-        raise UserError(f"{synthetic.folder}: the run that made it is not at hand; {way}") from error
+        raise UserError(f"{synthetic.folder}: the run that made it was not found; {way}") from error
     if not folder.is_dir():
-        raise UserError(f"{synthetic.folder}: the set it was trained on is not at hand ({folder}); {way}")
+        raise UserError(f"{synthetic.folder}: the set it was trained on was not found ({folder}); {way}")
     return folder
 
 
-def discriminator_of(synthetic: DataSet) -> Confidence | None:
+def discriminator_of(synthetic: DataSet, device: str = "auto") -> Confidence | None:
     """The discriminator that a set's generator was trained against, if its run is there and the family has one of images."""
-    generator = generator_of(synthetic)
+    generator = generator_of(synthetic, device)
     if generator is None:
         return None
     classes = generator.config.data.classes
@@ -183,7 +183,7 @@ def _chunk(
     path: Ends, random: torch.Generator,
 ) -> Array:  # fmt: skip
     model = generator.model
-    label = one_hot(numbers[chunk.start : chunk.stop], model.classes, torch.device("cpu"))
+    label = one_hot(numbers[chunk.start : chunk.stop], model.classes, next(model.parameters()).device)
     first, second = (_noise(generator, [PATH_SEED + 2 * (seed + k) + end for k in chunk]) for end in (0, 1))
 
     def synthesise(w: Tensor) -> Tensor:
@@ -202,5 +202,7 @@ def _chunk(
 
 
 def _noise(generator: Generator, seeds: list[int]) -> list[Tensor]:
+    """The noise of seeds, drawn on the CPU and brought to the model's device."""
+    device = next(generator.model.parameters()).device
     drawn = [seed_noise(seed, generator.model.noise_shapes()) for seed in seeds]
-    return [torch.stack(arrays) for arrays in zip(*drawn, strict=True)]
+    return [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]

@@ -18,6 +18,7 @@ from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.feature_cache import appearances, decoding_of, features, histograms
 from dermsynth.evaluation.label_fidelity import Recognition, label_fidelity, refusal_for_one_class
+from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.results import Evaluation, ExtractorFacts, RealFacts, SyntheticFacts
 from dermsynth.evaluation.sides import Side, image_fingerprints, remarks, shared_images
 from dermsynth.evaluation.subgroups import Group
@@ -31,7 +32,7 @@ INTERVALS = "95 %: basic bootstrap; of nearest-neighbour figures and FID at infi
 T = TypeVar("T")
 
 
-class Both(NamedTuple, Generic[T]):
+class Pair(NamedTuple, Generic[T]):
     """The same of both sets."""
 
     synthetic: T
@@ -58,15 +59,15 @@ class ComparedSets:
         self.decoding = decoding_of(synthetic)
 
     @cached_property
-    def images(self) -> Both[NDArray[np.uint8]]:
+    def images(self) -> Pair[NDArray[np.uint8]]:
         """Both sides' images, uint8 [n, 3, h, w]."""
-        return Both(decode_images(self.synthetic, self.decoding), decode_images(self.real, self.decoding))
+        return Pair(decode_images(self.synthetic, self.decoding), decode_images(self.real, self.decoding))
 
     @cached_property
-    def features(self) -> Both[NDArray[np.float32]]:
+    def features(self) -> Pair[NDArray[np.float32]]:
         """Both sides' features."""
         synthetic = features(self.synthetic, self.images.synthetic, self.decoding, self.extractor)
-        return Both(synthetic, features(self.real, self.images.real, self.decoding, self.extractor))
+        return Pair(synthetic, features(self.real, self.images.real, self.decoding, self.extractor))
 
     def features_of(self, rows: DataSet) -> NDArray[np.float32]:
         """Features of some of the real images: those at hand, or computed for images that are not compared."""
@@ -77,22 +78,22 @@ class ComparedSets:
         return features(rows, decode_images(rows, self.decoding), self.decoding, self.extractor)
 
     @cached_property
-    def histograms(self) -> Both[dict[str, NDArray[np.float64]]]:
+    def histograms(self) -> Pair[dict[str, NDArray[np.float64]]]:
         """Both sides' colours."""
         synthetic = histograms(self.synthetic, self.images.synthetic, self.decoding)
-        return Both(synthetic, histograms(self.real, self.images.real, self.decoding))
+        return Pair(synthetic, histograms(self.real, self.images.real, self.decoding))
 
     @cached_property
-    def appearances(self) -> Both[NDArray[np.float64]]:
+    def appearances(self) -> Pair[NDArray[np.float64]]:
         """Both sides' named features; NaN where an image could not be measured."""
         synthetic = appearances(self.synthetic, self.images.synthetic, self.decoding)
-        return Both(synthetic, appearances(self.real, self.images.real, self.decoding))
+        return Pair(synthetic, appearances(self.real, self.images.real, self.decoding))
 
-    def label_fidelity(self) -> tuple[tuple[Recognition, ...], list[str]]:
+    def label_fidelity(self) -> tuple[tuple[Recognition, ...], list[Refusal]]:
         """How many images of each class a classifier of the real ones recognises; and why classes have no such estimate."""
         if len(self.synthetic.classes) < 2:
             return (), [refusal_for_one_class(self.synthetic.classes)]
-        labels = Both(self.synthetic.labels.astype(str), self.real.labels.astype(str))
+        labels = Pair(self.synthetic.labels.astype(str), self.real.labels.astype(str))
         pairs = near_duplicates(*image_fingerprints(self.images.real))
         groups = joined_groups(self.real.groups, pairs)
         synthetic, real = (self.features.synthetic, labels.synthetic), (self.features.real, labels.real)
@@ -166,7 +167,7 @@ class GroupComparison:
         """A perceptual distance, where one was named."""
         return self.sets.perceptual
 
-    def _sides(self, rows: Both[Any], features: str = "") -> Sides:
+    def _sides(self, rows: Pair[Any], features: str = "") -> Sides:
         group = self.group
         return Sides(
             rows.synthetic[group.synthetic], rows.real[group.real], group.name, self.sets.seed, features
@@ -192,7 +193,7 @@ class GroupComparison:
     def histograms(self) -> Mapping[str, Sides]:
         """Colour channel -> histograms [n, bins]."""
         both = self.sets.histograms
-        return {channel: self._sides(Both(rows, both.real[channel])) for channel, rows in both.synthetic.items()}
+        return {channel: self._sides(Pair(rows, both.real[channel])) for channel, rows in both.synthetic.items()}
 
     @property
     def appearance(self) -> Sides:

@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dermsynth.evaluation.floors import FAIR, GOOD, Light
+from dermsynth.evaluation.refusals import Refusal
 from dermsynth.statistics.intervals import LEVEL
 
 Features = NDArray[np.floating]
@@ -61,7 +62,7 @@ def label_fidelity(
     groups: NDArray[np.int64],
     extractor: str,
     seed: int,
-) -> tuple[list[Recognition], list[str]]:
+) -> tuple[list[Recognition], list[Refusal]]:
     """A row a class, and why classes have none, from features [n, d] and labels of both sides and groups of the real one.
 
     Five folds of the real images, which cut no group. The images of a fold are classified by a logistic regression trained on
@@ -70,8 +71,8 @@ def label_fidelity(
     """
     known, refused = _known_classes(real[1], groups, set(synthetic[1]))
     if len(known) < 2:
-        reason = f"label fidelity: {len(known)} classes of real images; two are needed to tell one from another"
-        return [], [*refused, reason]
+        reason = f"{len(known)} classes of real images; two are needed to tell one from another"
+        return [], [*refused, Refusal.of_label_fidelity(reason)]
     chosen = np.isin(real[1], known)
     predicted = _predictions(real[0][chosen], real[1][chosen], groups[chosen], synthetic[0], seed)
     rows = []
@@ -79,7 +80,7 @@ def label_fidelity(
         count = int((synthetic[1] == label).sum())
         if count < FEWEST_SYNTHETIC:
             what = f"{count} synthetic images, at least {FEWEST_SYNTHETIC} are needed"
-            refused.append(f"label fidelity of {label}: {what}")
+            refused.append(Refusal.of_label_fidelity(what, label))
             continue
         sides = (synthetic[1], predicted[0]), (real[1][chosen], predicted[1])
         rows.append(_recognition(label, *sides, groups[chosen], extractor, seed))
@@ -117,16 +118,17 @@ def _elsewhere(label: str, truth: Labels, predicted: Labels) -> float:
     return float(np.mean(others)) if others else 0.0
 
 
-def _known_classes(labels: Labels, groups: NDArray[np.int64], wanted: set[str]) -> tuple[list[str], list[str]]:
+def _known_classes(labels: Labels, groups: NDArray[np.int64], wanted: set[str]) -> tuple[list[str], list[Refusal]]:
     """Classes with enough groups of real images to learn them and to hold some out; why others are left out."""
-    known, refused = [], []
+    known: list[str] = []
+    refused: list[Refusal] = []
     for label in sorted(map(str, wanted - {""})):
         count = len(np.unique(groups[labels == label]))
         if count >= FEWEST_GROUPS:
             known.append(label)
         else:
             what = f"real images of {count} patients, lesions or single images"
-            refused.append(f"label fidelity of {label}: {what}, at least {FEWEST_GROUPS} are needed")
+            refused.append(Refusal.of_label_fidelity(f"{what}, at least {FEWEST_GROUPS} are needed", label))
     return known, refused
 
 
@@ -174,19 +176,21 @@ def recognition_light(row: Recognition) -> tuple[Light, str]:
     if row.floor_low <= row.others_high:
         return (
             "not measured",
-            f"the class is not known to it: the classifier takes {real} for it, and {row.others:.0%} of others",
+            f"the classifier cannot recognise this class: it assigns it to {real}, and to {row.others:.0%} of real images "
+            "of other classes",
         )
     says = f"{row.value:.0%} ({row.low:.0%} to {row.high:.0%}) of {row.synthetic} are recognised, {real}"
     if row.mistaken >= 0.1:
         says += f"; {row.mistaken:.0%} pass for {row.mistaken_for}"
     alike = row.value <= row.passing
     if row.low <= row.passing_high:
-        says += f"; of those of other classes {row.passing:.0%} pass for it, too"
+        says += f"; {row.passing:.0%} of synthetic images of other classes are also classified as it"
     if alike or (row.value < FAIR * row.floor and row.high < row.floor_low):
         return "red", says
     return ("green" if row.value >= GOOD * row.floor and row.low > row.passing_high else "amber"), says
 
 
-def refusal_for_one_class(classes: Sequence[str]) -> str:
+def refusal_for_one_class(classes: Sequence[str]) -> Refusal:
     """Why a set of one class or none has no label fidelity."""
-    return f"label fidelity: the set has {'one class' if classes else 'no labels'}; two are needed to tell one from another"
+    has = "one class" if classes else "no labels"
+    return Refusal.of_label_fidelity(f"the set has {has}; two are needed to tell one from another")

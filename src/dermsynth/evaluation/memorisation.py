@@ -72,11 +72,11 @@ def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorPro
     """Raise UserError where nothing can be said of copies, with the reason."""
     reason = ""
     if not generator.known:
-        reason = f"{synthetic.folder}: says nothing of its generator, so its training images are not known"
+        reason = f"{synthetic.folder}: dataset.json names no generator, so its training images are not known"
     elif generator.data_hash != real.whole_hash:
         reason = f"{real.folder}: not the set that the generator was trained on"
     elif not real.divided or generator.split == "all":
-        reason = f"{real.folder}: all of it was trained on; without held-out images 'close' has no scale"
+        reason = f"{real.folder}: all of it was trained on; the copy gate needs held-out images to set its threshold"
     elif not same_division(synthetic, real):
         reason = f"{real.folder}: divided or labelled in another way since the generator was trained"
     elif TRANSLATED in synthetic.table and generator.source_hash != real.whole_hash:
@@ -89,8 +89,7 @@ def unrelated_images(known: Sources) -> DataSet:
     """The held-out images that are no twin of a training image and not of one of its groups: these alone give 'close' a scale."""
     held_out, training = known.held_out, known.training
     related = np.zeros(len(held_out.table), dtype=bool)
-    if "group" in training.table:
-        related |= held_out.table["group"].isin(set(training.table["group"]) - {""}).to_numpy()
+    related |= np.isin(held_out.groups.astype(str), sorted(set(training.groups) - {""}))
     related[twins_between(held_out.paths, training.paths)[:, 0]] = True
     return held_out.part(~related)
 

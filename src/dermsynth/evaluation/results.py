@@ -14,9 +14,10 @@ from dermsynth.errors import UserError
 from dermsynth.evaluation.floors import Light
 from dermsynth.evaluation.generator_metrics import PathLength
 from dermsynth.evaluation.label_fidelity import Recognition
+from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.sides import Remark
 from dermsynth.io import read_json, write_json
-from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate
+from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate, Figure
 
 FOLDER, RESULT, PAGE = "assessment", "assessment.json", "assessment.html"
 """Folder of an evaluation in its set, and its files. Not `evaluation`: Hugging Face takes that for the name of a split."""
@@ -79,7 +80,7 @@ class ClosePair(Record):
 
     file_name: str
     of: str
-    value: float
+    value: Figure
 
 
 class Point(Record):
@@ -177,7 +178,7 @@ class Evaluation(Assessment):
     interval: str = ""
     environment: dict[str, str] = Field(default_factory=dict)
     estimates: tuple[Estimate, ...] = Field(alias="measurements")
-    refused: tuple[str, ...] = ()
+    refused: tuple[Refusal, ...] = ()
     _write_page: Callable[["Evaluation", Path], None] | None = PrivateAttr(None)
 
     @property
@@ -292,7 +293,7 @@ def default_folder(data_set: DataSet, out: Path | None) -> Path:
     return folder
 
 
-def places_of(data_set: DataSet, place: Path | None = None) -> Iterator[Path]:
+def result_folders(data_set: DataSet, place: Path | None = None) -> Iterator[Path]:
     """Folders where something may have been found out about a set: `place`, or the set's own, and the set itself."""
     yield from (place,) if place is not None else (data_set.folder / FOLDER, data_set.folder)
 
@@ -302,14 +303,22 @@ def evaluation_of(data_set: DataSet, place: Path | None = None) -> Evaluation | 
 
     Raises UserError for a `place` without one of these images.
     """
-    for folder in places_of(data_set, place):
+    for folder in result_folders(data_set, place):
         for path in (folder / name for name in EARLIER_RESULTS):
             document = read_json(path) if path.exists() else {}
-            if document and document["synthetic"].get("content_hash") == data_set.content_hash:
+            if document and _content_hash(document, path) == data_set.content_hash:
                 return parse_evaluation(document, path)
     if place is not None:
         raise UserError(f"`evaluation` {place}: holds no evaluation of the images of {data_set.folder}")
     return None
+
+
+def _content_hash(document: Mapping[str, Any], path: Path) -> str:
+    """The hash of the images that a result is of. Raises UserError for JSON of something else."""
+    synthetic = document.get("synthetic")
+    if not isinstance(synthetic, dict):
+        raise UserError(f"{path}: not a result of dermsynth evaluate; move the file, or name another folder")
+    return str(synthetic.get("content_hash"))
 
 
 def read_evaluation(folder: Path) -> Evaluation:
@@ -329,9 +338,17 @@ def read_evaluation(folder: Path) -> Evaluation:
 
 
 def usefulness_of(data_set: DataSet, place: Path | None = None) -> Usefulness | None:
-    """What a utility experiment says of exactly these images; from its folder, or from the set's own."""
-    for path in (folder / USEFULNESS for folder in places_of(data_set, place)):
+    """What a utility experiment says of exactly these images; from its folder `place`, or from the set's own.
+
+    Raises UserError for a `place` without an experiment with these images, and for a file that is not understood.
+    """
+    for path in (folder / USEFULNESS for folder in result_folders(data_set, place)):
         document = read_json(path) if path.exists() else {}
         if document.get("content_hash") == data_set.content_hash:
-            return Usefulness.model_validate(document)
+            try:
+                return Usefulness.model_validate(document)
+            except ValidationError as error:
+                raise UserError(f"{path}: not understood; run dermsynth utility again") from error
+    if place is not None:
+        raise UserError(f"`utility` {place}: holds no utility experiment with the images of {data_set.folder}")
     return None

@@ -140,7 +140,7 @@ def _label_shares(names: Sequence[str], counts: Sequence[Counter[str]]) -> Itera
         both = "; ".join(f"{name or 'no label'} {shares[0][name]:.0%} and {shares[1][name]:.0%}" for name in names)
         yield Remark(
             "class shares", "warning",
-            f"classes have other shares, synthetic and real: {both}; figures of all classes mix this in, those of one do not",
+            f"classes have other shares, synthetic and real: {both}; overall figures reflect this, figures of one class do not",
         )  # fmt: skip
 
 

@@ -13,6 +13,8 @@ from dermsynth.metrics.estimate import ALL
 from dermsynth.segmentation.skin import skin_tone_class
 from dermsynth.values import is_missing, plain_identifier
 
+TONES = "skin tone: "
+"""How the names of groups of one skin tone begin."""
 MEASURED = 0.5
 """Share of the images of either side whose skin tone must be measurable for tones to be compared."""
 
@@ -28,7 +30,7 @@ class Group(NamedTuple):
 def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[Group]:
     """All images, each class, and each value of the columns, which both sets must have.
 
-    Raises UserError when a column is missing.
+    Raises UserError when a column is missing, or where two groups would have one name.
     """
     parts = [Group(ALL, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
     if synthetic.classes:
@@ -42,7 +44,18 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
                 there = ", ".join(both) or "none"
                 raise UserError(f"`by` {column!r}: no such column in {side.folder}; columns of both sets: {there}")
         parts += _by_value(*_one_spelling(synthetic, real, column), f"{column}: ")
+    _require_distinct(parts)
     return parts
+
+
+def _require_distinct(parts: Sequence[Group]) -> None:
+    """Raise UserError where two groups would have one name, so that their estimates would be mixed."""
+    names = [part.name for part in parts]
+    twice = [name for name in names if names.count(name) > 1 or name.startswith(TONES)]
+    if twice:
+        raise UserError(
+            f"{twice[0]!r}: two groups of images would have this name; rename the class or column in metadata.csv"
+        )
 
 
 def values_of_one_side(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[str]:
@@ -65,7 +78,7 @@ def skin_tone_groups(synthetic: NDArray[np.float64], real: NDArray[np.float64]) 
     """
     if min(measured_tone_shares(synthetic, real).values()) < MEASURED:
         return []
-    return _by_value(skin_tones(synthetic), skin_tones(real), "skin tone: ")
+    return _by_value(skin_tones(synthetic), skin_tones(real), TONES)
 
 
 def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, dict[str, float]]:

@@ -1,5 +1,6 @@
 """Traffic lights from the estimates, each with the rule that it follows."""
 
+import math
 from collections.abc import Iterable
 
 from scipy.stats import betabinom
@@ -8,17 +9,18 @@ from dermsynth.backbones.extractors import EMBEDDED
 from dermsynth.evaluation import floors
 from dermsynth.evaluation.floors import FAIR, GOOD, ORDER, Light
 from dermsynth.evaluation.label_fidelity import recognition_light
+from dermsynth.evaluation.refusals import LABEL_FIDELITY, Refusal
 from dermsynth.evaluation.results import Evaluation, Line
 from dermsynth.metrics.estimate import ALL, CopyEstimate
 from dermsynth.metrics.registry import Question
 
 COMMON = 0.02
 """Share of the real images from which on a skin tone must not be missing."""
-CLOSE, TOO_CLOSE = -2.0, -3.0
+MEMORISATION_AMBER, MEMORISATION_RED = -2.0, -3.0
 """C_T from which on a set is amber, and red: Meehan et al. 2020 speak of copying below -3."""
-NEARER, MUCH_NEARER = 0.95, 0.8
+DISTANCE_AMBER, DISTANCE_RED = 0.95, 0.8
 """Distance to training images over that to held-out ones, below which a set is amber, and red."""
-TELLS, TELLS_MUCH = 0.55, 0.65
+MEMBERSHIP_AMBER, MEMBERSHIP_RED = 0.55, 0.65
 """AUC of membership by distance, above which a set is amber, and red."""
 NO_NETWORK = (
     "name a network: `extractor` inception=FILE, mobilenet=FILE or timm:NAME=FILE; colour and texture alone cannot tell "
@@ -77,9 +79,10 @@ def _of_estimates(result: Evaluation, question: Question, group: str) -> Line:
 def _copying(result: Evaluation) -> Line:
     rule = (
         "the worst of: real images among the synthetic ones (red); flagged by the copy gate: green where chance explains as "
-        f"many (p > 0.05), red from five times the false alarms; C_T: amber from {CLOSE:g} down, red from {TOO_CLOSE:g}; "
-        f"distance ratio: interval below {NEARER:g}, {MUCH_NEARER:g}; membership by distance: interval above {TELLS:g}, "
-        f"{TELLS_MUCH:g}"
+        "many (p > 0.05), red from five times the false alarms; "
+        f"C_T: amber from {MEMORISATION_AMBER:g} down, red from {MEMORISATION_RED:g}; "
+        f"distance ratio: interval below {DISTANCE_AMBER:g}, {DISTANCE_RED:g}; "
+        f"membership by distance: interval above {MEMBERSHIP_AMBER:g}, {MEMBERSHIP_RED:g}"
     )
     findings = [*_shared(result), *_gate(result), *_closeness(result.copying or ())]
     if not findings:
@@ -113,15 +116,18 @@ def _closeness(copying: Iterable[CopyEstimate]) -> list[Finding]:
     findings: list[Finding] = []
     for estimate in copying:
         if estimate.id == "memorisation":
-            findings.append((_falling(estimate.value, CLOSE, TOO_CLOSE), str(estimate)))
+            findings.append((_falling(estimate.value, MEMORISATION_AMBER, MEMORISATION_RED), str(estimate)))
         elif estimate.id == "distance_ratio":
-            findings.append((_falling(estimate.high, NEARER, MUCH_NEARER), str(estimate)))
+            findings.append((_falling(estimate.high, DISTANCE_AMBER, DISTANCE_RED), str(estimate)))
         elif estimate.id == "membership_distance":
-            findings.append((_falling(-estimate.low, -TELLS, -TELLS_MUCH), str(estimate)))
+            findings.append((_falling(-estimate.low, -MEMBERSHIP_AMBER, -MEMBERSHIP_RED), str(estimate)))
     return findings
 
 
 def _falling(value: float, amber: float, red: float) -> Light:
+    """The light of a value of which less is worse; none of NaN."""
+    if math.isnan(value):
+        return "not measured"
     return "red" if value <= red else "amber" if value <= amber else "green"
 
 
@@ -139,7 +145,7 @@ def _fairness(result: Evaluation) -> Line:
     shares = {tone: share for tone, share in result.skin_tones.items() if share["real"] >= COMMON}
     if not shares:
         parts = " and ".join(f"{share:.0%} of the {side}" for side, share in result.skin_tones_measured.items())
-        says = f"the light lets skin tone be told in {parts} images only" if parts else ""
+        says = f"skin tone could be measured in only {parts} images" if parts else ""
         return _line("fairness", "not measured", says, rule)
     tone, worst = min(shares.items(), key=lambda item: item[1]["synthetic"] / item[1]["real"])
     ratio = worst["synthetic"] / worst["real"]
@@ -154,8 +160,8 @@ LABEL_RULE = (
 )
 
 
-def _label_refusals(result: Evaluation) -> list[str]:
-    return [line for line in result.refused if line.startswith("label fidelity")]
+def _label_refusals(result: Evaluation) -> list[Refusal]:
+    return [refusal for refusal in result.refused if refusal.kind == LABEL_FIDELITY]
 
 
 def _label(result: Evaluation, label: str) -> Line:
@@ -163,8 +169,8 @@ def _label(result: Evaluation, label: str) -> Line:
     rows = [row for row in result.label_fidelity if row.label == label]
     if not rows:
         refused = _label_refusals(result)
-        mine = [line for line in refused if line.startswith(f"label fidelity of {label}:")] or refused
-        return _line("label", "not measured", mine[0] if mine else "", LABEL_RULE)
+        mine = [refusal for refusal in refused if refusal.label in (label, "")] or refused
+        return _line("label", "not measured", str(mine[0]) if mine else "", LABEL_RULE)
     light, says = recognition_light(rows[0])
     if result.extractor.name == EMBEDDED and light in ("green", "amber"):
         says += "; told by colour and texture alone"
@@ -175,6 +181,6 @@ def _labels(result: Evaluation) -> Line:
     """The worst class decides."""
     lines = [(row.label, _label(result, row.label)) for row in result.label_fidelity]
     if not lines:
-        return _line("labels", "not measured", "; ".join(_label_refusals(result)), LABEL_RULE)
+        return _line("labels", "not measured", "; ".join(map(str, _label_refusals(result))), LABEL_RULE)
     label, worst = min(lines, key=lambda pair: ORDER.index(pair[1].light))
     return _line("labels", worst.light, f"{label}: {worst.says}", f"{LABEL_RULE}; the worst class decides")

@@ -11,6 +11,7 @@ from dermsynth.metrics.estimate import halves, name_of
 from dermsynth.metrics.frechet import frechet_distance
 from dermsynth.metrics.kernels import kernel_distance
 from dermsynth.metrics.sliced_wasserstein import SMALLEST, descriptors, line_distance
+from dermsynth.training.checkpoints import STORED_NAME
 from dermsynth.training.config import RunConfig
 from dermsynth.training.data import unseen_images
 from dermsynth.training.snapshot import Snapshot, Watcher
@@ -19,8 +20,8 @@ FIRST_SEED = 10_000_000
 """Seeds of watched images start here: they are no seed of a sample grid."""
 WATCHED, PATCHED, DIRECTIONS = 512, 256, 64
 """Images whose features are compared, of which patches are cut, and directions that these are projected on."""
-CHOOSING = "mean distance, times real to real"
-"""The figure by which the best checkpoint is chosen."""
+CHOOSING = STORED_NAME
+"""The figure by which the best checkpoint is chosen, as it is stored; its id is `MEAN_DISTANCE_RATIO`."""
 
 CONFIDENCE = {"training": "D(training)", "held-out": "D(held-out)", "generated": "D(generated)"}
 """Figures of the discriminator's confidence, by the kind of images."""

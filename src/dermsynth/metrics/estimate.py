@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from dermsynth.errors import UserError
 from dermsynth.statistics.intervals import Indices, bootstrap
@@ -15,6 +15,9 @@ MINIMUM = 50
 """Images a side below which no estimate is given."""
 ALL = "all classes"
 """The group that holds every image."""
+
+Figure = Annotated[float, BeforeValidator(lambda value: float("nan") if value is None else value)]
+"""A number that could perhaps not be computed, such as 0 / 0: NaN, which JSON keeps as null."""
 
 Rows = NDArray[Any]
 Distance = Callable[[Rows, Rows], float]
@@ -43,7 +46,7 @@ class Measured(BaseModel):
     part
         Which one of several values of the metric: a level of the pyramid, a colour channel, a named feature; else empty.
     value, low, high
-        The value and the ends of its 95 % interval, in the metric's unit.
+        The value and the ends of its 95 % interval, in the metric's unit; NaN where it could not be computed.
     n_synthetic
         How many synthetic images it is of.
     seed
@@ -55,9 +58,9 @@ class Measured(BaseModel):
     id: str
     name: str = Field(alias="metric")
     part: str = ""
-    value: float
-    low: float
-    high: float
+    value: Figure
+    low: Figure
+    high: Figure
     n_synthetic: int = Field(alias="synthetic")
     seed: int
 
@@ -82,7 +85,8 @@ class Estimate(Measured):
     """A metric between a synthetic and a real set, with what it takes to believe it.
 
     The interval is where the value would lie with other images, as many of them, from the same two sources: it holds the
-    value. FID and SWD of few images lie above zero even for equal distributions; how far, the floor tells.
+    value. FID and SWD of few images lie above zero even for equal distributions; how far, the floor tells. Images are resampled
+    one by one, whether or not patients or lesions are known: where one patient has many images, intervals are too narrow.
 
     Attributes
     ----------
@@ -101,8 +105,8 @@ class Estimate(Measured):
 
     group: str = ALL
     n_real: int = Field(alias="real")
-    floor: float
-    matched: float
+    floor: Figure
+    matched: Figure
     n_floor: int = Field(alias="half")
 
     def __str__(self) -> str:
@@ -120,11 +124,13 @@ class CopyEstimate(Measured):
     ----------
     without
         The value without copying.
+    part
+        Of C_T the number of cells that the images were divided into; else empty.
     n_training, n_held_out
         Real images that the generator was trained on, and others of the same kind.
     """
 
-    without: float
+    without: Figure
     n_training: int = Field(alias="training")
     n_held_out: int = Field(alias="held_out")
 

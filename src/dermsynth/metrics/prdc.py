@@ -60,14 +60,19 @@ def manifold_between(sides: Sides) -> list[Estimate]:
     """Precision, recall, density and coverage of two sets of features, which are computed together."""
     sides = sides.require_enough().in_random_order()
 
-    def four(x: Features, y: Features) -> NDArray[np.float64]:
+    def manifold_values(x: Features, y: Features) -> NDArray[np.float64]:
         return np.array(astuple(manifold(x, y)))
 
     first, second, some = sides.parts
-    values = four(sides.synthetic, sides.real)
-    floor, matched = (four(rows, sides.real[first]) for rows in (sides.real[second], sides.synthetic[some]))
+    values = manifold_values(sides.synthetic, sides.real)
+    floor, matched = (manifold_values(rows, sides.real[first]) for rows in (sides.real[second], sides.synthetic[some]))
     reach = jackknife_reach(
-        np.stack([four(sides.synthetic[i], sides.real[j]) for i, j in leave_out_indices(sides.sizes, seed=sides.seed)])
+        np.stack(
+            [
+                manifold_values(sides.synthetic[i], sides.real[j])
+                for i, j in leave_out_indices(sides.sizes, seed=sides.seed)
+            ]
+        )
     )
     tops = np.array([np.inf if field.name == "density" else 1.0 for field in fields(Manifold)])
     low, high = (np.clip(values + sign * reach, 0, tops) for sign in (-1, 1))

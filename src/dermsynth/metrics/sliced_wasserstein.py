@@ -220,13 +220,6 @@ def _areas(difference: NDArray[np.int32]) -> NDArray[np.float64]:
     return np.array([np.abs(np.cumsum(row, dtype=np.int64)).sum(dtype=np.float64) for row in difference])
 
 
-def projected_distance(x: Array, y: Array, seed: int) -> float:
-    """The same of two arrays of equally many normalised patches [n, 147], held in memory."""
-    directions = unit_vectors(x.shape[1], seed)
-    pairs = zip(directions.T @ x.T, directions.T @ y.T, strict=True)
-    return float(np.mean([line_distance(a, b) for a, b in pairs]) * SCALE)
-
-
 def line_distance(a: Array, b: Array) -> float:
     """Mean absolute difference of two samples of one size, sorted, as the area between their distribution functions.
 

@@ -18,7 +18,7 @@ EXPONENTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 BLOCK = 64
 TRANSFORMS = ("as it is", "turned 90", "turned 180", "turned 270", "mirrored", "mirrored, turned 90", "mirrored, turned 180",
          "mirrored, turned 270")  # fmt: skip
-"""The eight ways in which a square can lie."""
+"""The eight dihedral transforms of a square."""
 
 
 def mean_ssim(x: NDArray[Any], y: NDArray[Any], *, white: float | None = None) -> NDArray[np.float64]:

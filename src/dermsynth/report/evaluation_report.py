@@ -1,5 +1,6 @@
 """An evaluation as a page: lights on top, then every estimate, the nearest training images, and what it was made with."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -84,12 +85,22 @@ def write_evaluation_report(
 
 
 def page_writer(
-    synthetic: DataSet, real: DataSet, command: str = "", *, photographs: bool = True
+    synthetic: DataSet,
+    real: DataSet,
+    command: str = "",
+    *,
+    photographs: bool = True,
+    copies: Copies | None = None,
+    folder: Path | None = None,
 ) -> Callable[[Evaluation, Path], None]:
-    """What `Evaluation.save("page.html")` calls: see `Evaluation.with_page`."""
+    """What `Evaluation.save("page.html")` calls: see `Evaluation.with_page`.
+
+    The flags are `copies`; without them those in `folder`, where the evaluation was written; see `write_evaluation_report`.
+    """
 
     def write(result: Evaluation, path: Path) -> None:
-        write_evaluation_report(synthetic, real, result, command, photographs=photographs, path=path)
+        flags = copies or (None if folder is None else copies_of(synthetic, folder))
+        write_evaluation_report(synthetic, real, result, command, photographs=photographs, copies=flags, path=path)
 
     return write
 
@@ -108,6 +119,8 @@ def _rows(estimates: Sequence[Estimate] | Sequence[CopyEstimate]) -> list[dict[s
 
 def outside(estimate: Measured) -> str:
     """Why a value lies outside its interval; empty where it lies inside."""
+    if math.isnan(estimate.value):
+        return "it could not be computed from these images"
     if estimate.low <= estimate.value <= estimate.high:
         return ""
     if METRICS[estimate.id].few_images:

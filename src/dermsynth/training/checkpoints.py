@@ -18,6 +18,16 @@ from dermsynth.training.health import Alarms
 NETWORK, OPTIMISER, STATE = "network.safetensors", "optimiser.safetensors", "state.json"
 FOLDER, BEST = "checkpoints", "best.json"
 
+MEAN_DISTANCE_RATIO = "mean_distance_ratio"
+"""Id of the usual figure that chooses the best checkpoint: the geometric mean of distances over those of real to real images."""
+STORED_NAME = "mean distance, times real to real"
+"""The name that this figure has in `log.jsonl` and `state.json`."""
+
+
+def figure_id(name: str) -> str:
+    """The id of a figure that may choose the best checkpoint, from its id or the name under which it is stored."""
+    return MEAN_DISTANCE_RATIO if name == STORED_NAME else name
+
 
 class Best(BaseModel):
     """The best checkpoint so far: images shown, and the figure by which it is the best (lower is better)."""

@@ -248,7 +248,7 @@ class Trainer:
 
     def _choose_best(self, name: str, value: float) -> None:
         state = self.state
-        if state.best and state.best_by != name:
+        if state.best and checkpoints.figure_id(state.best_by) != checkpoints.figure_id(name):
             former = state.best_by or "another figure"
             self._report(f"the best checkpoint was chosen by {former}, from now on by {name}")
             state.best = None
