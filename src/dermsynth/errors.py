@@ -1,16 +1,56 @@
 """The exceptions that a user is meant to read."""
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from operator import index
 from pathlib import Path
+
+LARGEST_SEED = 2**63 - 1
 
 
 class UserError(Exception):
     """Input that cannot be used: one line that names the thing, its value and the way out."""
 
 
-def require_seed(seed: int) -> None:
-    """Raise UserError for a negative seed."""
-    if seed < 0:
-        raise UserError(f"`seed` {seed}: must be at least 0")
+def require_choice(value: object, field: str, choices: Sequence[object]) -> None:
+    """Raise UserError for a value that is none of the choices."""
+    if value not in choices:
+        raise UserError(f"`{field}` {value!r}: must be one of {', '.join(map(str, choices))}")
+
+
+@contextmanager
+def name_field(field: str) -> Iterator[None]:
+    """Put the name of a field before the message of a UserError."""
+    try:
+        yield
+    except UserError as error:
+        if type(error) is not UserError:
+            raise
+        raise UserError(f"`{field}` {error}") from error
+
+
+def require_whole(value: object, field: str, least: int) -> int:
+    """A whole number of Python or NumPy as an int.
+
+    Raises UserError for anything else, flags and texts among it, and for one below `least`.
+    """
+    try:
+        if isinstance(value, bool):
+            raise TypeError
+        number = index(value)  # type: ignore[arg-type]
+    except TypeError as error:
+        raise UserError(f"`{field}` {value!r}: must be a whole number") from error
+    if number < least:
+        raise UserError(f"`{field}` {number}: must be at least {least}")
+    return number
+
+
+def require_seed(seed: object) -> int:
+    """A seed as an int; UserError where it is no whole number of 0 to 2^63 - 1."""
+    number = require_whole(seed, "seed", 0)
+    if number > LARGEST_SEED:
+        raise UserError(f"`seed` {number}: must be at most {LARGEST_SEED}")
+    return number
 
 
 class DiskError(UserError):

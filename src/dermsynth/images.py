@@ -17,7 +17,7 @@ from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageErro
 
 from dermsynth.depths import deep_colours, deep_levels, is_deep, unusual_tiff
 from dermsynth.errors import BadImage as BadImage
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_whole
 from dermsynth.srgb import camera_colours, to_srgb
 
 Pixels = NDArray[np.uint8]
@@ -229,6 +229,19 @@ def _refuse_cut(image: Image.Image, pixels: Pixels, name: str) -> None:
     share = (len(same) if same.all() else int(np.argmin(same))) / len(same)
     if share >= CUT_SHARE:
         raise BadImage(f"{name}: damaged or cut short (its lower {share:.0%} are one flat colour)")
+
+
+def parse_size(size: int | str | tuple[int, int]) -> tuple[int, int]:
+    """Height and width in pixels from both, one number for squares, or `WIDTHxHEIGHT`; UserError for anything else."""
+    if isinstance(size, str):
+        parts = size.lower().replace("×", "x").split("x")
+        sides: tuple[object, ...] = tuple(int(part) if part.isdecimal() else part for part in reversed(parts))
+    else:
+        sides = tuple(size) if isinstance(size, tuple | list) else (size,)
+    if len(sides) not in (1, 2):
+        raise UserError(f"`size` {size!r}: write one number (64), WIDTHxHEIGHT (128x96), or (height, width)")
+    height, width = (require_whole(side, "size", 1) for side in (sides[0], sides[-1]))
+    return height, width
 
 
 def fit(pixels: Pixels, height: int, width: int, crop: Crop, resampling: Filter) -> Pixels:

@@ -12,6 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -188,20 +189,27 @@ def count_text(images: float) -> str:
     return f"{images:.4g}"
 
 
-def parse_count(text: str | int) -> int:
-    """Read an amount of images: 500, 12k, 1.5M.
+MOST_IMAGES = 10**18
+
+
+def parse_count(text: str | int, field: str = "count") -> int:
+    """Read an amount of images: 500, 12k, 1.5M; `field` is what it is called.
 
     Raises UserError for anything else.
     """
     cleaned = str(text).strip().lower()
     factor = {"k": 1_000, "m": 1_000_000}.get(cleaned[-1:], 1)
     try:
-        value = round(float(cleaned if factor == 1 else cleaned[:-1]) * factor)
-    except (ValueError, OverflowError) as error:
-        raise UserError(f"{text!r}: write an amount of images as 500, 12k or 1.5M") from error
-    if value < 1:
-        raise UserError(f"{text!r}: the amount of images must be at least 1")
-    return value
+        amount = Decimal(cleaned if factor == 1 else cleaned[:-1]) * factor
+        if not abs(amount) < MOST_IMAGES:
+            raise ValueError
+    except (ValueError, ArithmeticError) as error:
+        raise UserError(f"`{field}` {text!r}: write an amount of images as 500, 12k or 1.5M") from error
+    if amount % 1:
+        raise UserError(f"`{field}` {text!r}: must be a whole number of images")
+    if amount < 1:
+        raise UserError(f"`{field}` {text!r}: the amount of images must be at least 1")
+    return int(amount)
 
 
 _command: tuple[str, ...] | None = None

@@ -160,7 +160,10 @@ Difference = Callable[[Mapping[str, Any], Mapping[str, Any]], str]
 def first_difference(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """The first setting that differs, with both of its values."""
     changed = [key for key in settings if earlier.get(key) != settings[key]]
-    return f"begun with {changed[0]} {earlier.get(changed[0])!r}, now {settings[changed[0]]!r}" if changed else ""
+    if not changed:
+        return ""
+    key = changed[0]
+    return f"begun with {'seed' if key == 'first_seed' else key} {earlier.get(key)!r}, now {settings[key]!r}"
 
 
 def claim_folder(

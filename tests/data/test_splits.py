@@ -43,5 +43,5 @@ def test_blank_groups_are_groups_of_their_own() -> None:
 
 @pytest.mark.parametrize("text", ["1", "0.5/0.5", "a/b/c", "0.8/0.1/0.2", "1.2/-0.1/-0.1"])
 def test_bad_shares_are_one_line(text: str) -> None:
-    with pytest.raises(UserError, match="`split`"):
+    with pytest.raises(UserError, match="`shares`"):
         parse_shares(text)

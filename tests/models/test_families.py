@@ -175,7 +175,7 @@ def test_truncation_gives_the_distribution_of_drawing_again() -> None:
         ("lapgan", {"levels": 4}, (16, 16), "levels 4: at 16 pixels there can be at most 2"),
         ("ddgan", {"levels": 9}, (16, 16), "levels 9"),
         ("frozen-pggan", {"phases": 5}, (32, 32), "phases 5"),
-        ("multiscale", {"stages": 4}, (100, 100), "resolution 100: with 4 stages both sides must be multiples of 16"),
+        ("multiscale", {"stages": 4}, (100, 100), "`resolution` 100: with 4 stages both sides must be multiples of 16"),
         ("dcgan", {}, (100, 100), "nearest: 80, 96, 112"),
     ],
 )

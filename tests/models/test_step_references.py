@@ -64,7 +64,7 @@ def test_dense_discriminators_train_and_give_log_odds() -> None:
         assert logits is not None
         assert logits.shape == (8,)
         with pytest.raises(
-            UserError, match=r"resolution 20: both sides must be multiples of 8, at least 16; next: 24x24"
+            UserError, match=r"`resolution` 20: both sides must be multiples of 8, at least 16; next: 24x24"
         ):
             kind.check_shape(Shape(20, 20), config)
         with pytest.raises(UserError, match="scales 3: discriminator=dense is a pair"):
@@ -74,7 +74,7 @@ def test_dense_discriminators_train_and_give_log_odds() -> None:
 def test_a_dense_discriminator_refuses_pieces_before_anything_is_written(phantom: DataSet, tmp_path: Path) -> None:
     config, chosen = tiny_config(phantom, recipe="residual-translation", accumulate=2)
     dense = config.model_copy(update={"model": {**config.model, "discriminator": "dense", "discriminator_layers": 3}})
-    with pytest.raises(UserError, match="accumulate 2: residual-translation has statistics"):
+    with pytest.raises(UserError, match="`accumulate` 2: residual-translation has statistics"):
         train(tmp_path / "run", dense, chosen, device="cpu")
     assert not (tmp_path / "run").exists()
 

@@ -302,14 +302,14 @@ def test_batches_of_any_size_are_a_clear_line_or_work(phantom: DataSet, tmp_path
 
 def test_whole_batches_refuse_pieces_of_a_batch(phantom: DataSet, tmp_path: Path) -> None:
     config, chosen = tiny_config(phantom, recipe="dcgan", batch=8, accumulate=2)
-    with pytest.raises(UserError, match=r"accumulate 2: dcgan has statistics or a pool over a batch"):
+    with pytest.raises(UserError, match=r"`accumulate` 2: dcgan has statistics or a pool over a batch"):
         train(tmp_path / "run", config, chosen, device="cpu")
     assert not (tmp_path / "run").exists()
 
 
 def test_half_precision_is_automatic_where_it_can_be(phantom: DataSet, tmp_path: Path) -> None:
     config, chosen = tiny_config(phantom, recipe="dcgan", images=32, precision="float16")
-    with pytest.raises(UserError, match="precision 'float16': dcgan takes float32 or bfloat16"):
+    with pytest.raises(UserError, match="`precision` 'float16': dcgan takes float32 or bfloat16"):
         train(tmp_path / "run", config, chosen, device="cpu")
     ends = []
     for precision in ("float32", "bfloat16"):
@@ -340,7 +340,7 @@ def test_measuring_a_family_counts_and_times() -> None:
 
 def test_batch_must_divide(phantom: DataSet, tmp_path: Path) -> None:
     config, chosen = tiny_config(phantom, batch=8, accumulate=3)
-    with pytest.raises(UserError, match="batch 8: not divisible"):
+    with pytest.raises(UserError, match="`batch` 8: not divisible"):
         train(tmp_path / "run", config, chosen, device="cpu")
 
 
@@ -367,7 +367,7 @@ def test_bfloat16_trains(phantom: DataSet, tmp_path: Path) -> None:
 def test_every_batch_that_will_come_must_divide(phantom: DataSet, tmp_path: Path) -> None:
     config, chosen = tiny_config(phantom, recipe="pgan", images=64, accumulate=2)
     model = {**config.model, "minibatch": {16: 5}}
-    with pytest.raises(UserError, match="batch 5: not divisible"):
+    with pytest.raises(UserError, match="`batch` 5: not divisible"):
         train(tmp_path / "run", config.model_copy(update={"model": model}), chosen, device="cpu")
     assert not list((tmp_path / "run" / "checkpoints").glob("*"))
 

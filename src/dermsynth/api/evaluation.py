@@ -7,8 +7,8 @@ from pathlib import Path
 from dermsynth.api.data import open_dataset
 from dermsynth.backbones.extractors import Extractor, Resizer
 from dermsynth.backbones.lpips import load_perceptual
-from dermsynth.data.dataset import Data, DataSet
-from dermsynth.errors import UserError
+from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet
+from dermsynth.errors import UserError, name_field
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
 from dermsynth.evaluation.generator_metrics import discriminator_of, run_problem, set_with_run, training_folder
@@ -137,8 +137,15 @@ def evaluate(
     """
     if path_lengths < 0:
         raise UserError(f"`path_lengths` {path_lengths}: must be at least 0")
-    rows = set_with_run(open_dataset(synthetic), _path(run))
-    real = open_dataset(training_folder(rows) if against is None else against)
+    if brief:
+        refuse_with_brief(by, utility, path_lengths)
+    with name_field("synthetic"):
+        opened = open_dataset(synthetic)
+    rows = set_with_run(opened, _path(run))
+    with name_field("against"):
+        real = open_dataset(training_folder(rows) if against is None else against)
+    if out is not None:
+        check_place(Path(out), rows)
     features = load_extractor(extractor) if isinstance(extractor, str) else extractor
     missing = "" if brief else run_problem(rows)
     if missing:
@@ -163,6 +170,22 @@ def evaluate(
     return result.with_page(
         page_writer(rows, real, command_line(), photographs=photographs, copies=copies, folder=folder)
     )
+
+
+def refuse_with_brief(by: Sequence[str], utility: Path | str | None, path_lengths: int) -> None:
+    """Raise UserError for choices that a brief evaluation would ignore."""
+    given = {"`by`": bool(by), "`utility`": utility is not None, "`path_lengths`": path_lengths > 0}
+    useless = ", ".join(name for name, value in given.items() if value)
+    if useless:
+        raise UserError(f"{useless}: goes without `brief`; leave one out")
+
+
+def check_place(out: Path, synthetic: DataSet) -> None:
+    """Raise UserError for a file, or the folder of another data set than the synthetic one."""
+    if out.exists() and not out.is_dir():
+        raise UserError(f"`out` {out}: is a file; name a folder")
+    if (out / METADATA).exists() and (out / DESCRIPTION).exists() and out.resolve() != synthetic.folder.resolve():
+        raise UserError(f"`out` {out}: holds another data set; name a folder for the results")
 
 
 def _path(place: Path | str | None) -> Path | None:

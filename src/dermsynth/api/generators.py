@@ -6,9 +6,11 @@ from functools import partial
 from pathlib import Path
 from unicodedata import normalize
 
+import pandas as pd
+
 from dermsynth.api.data import open_dataset
 from dermsynth.data.dataset import Data, DataSet
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_seed, require_whole
 from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.io import parse_count
 from dermsynth.sampling.generate import generate as write_images
@@ -121,7 +123,9 @@ def generate(
         _look_for_copies(synthetic, place)
     else:
         quotas, look = _quotas(generator, count, split), partial(_look_for_copies, data=place)
-        synthetic = write_images(generator, quotas, Path(out), truncation=truncation, first_seed=seed, examine=look)
+        synthetic = write_images(
+            generator, quotas, Path(out), truncation=truncation, first_seed=require_seed(seed), examine=look
+        )
     return open_dataset(synthetic.folder)
 
 
@@ -142,9 +146,9 @@ def _quotas(generator: Generator, count: int | Mapping[str, int] | None, split: 
         raise UserError(f"`split` {split}: goes with `maps`; leave it out")
     if count is None and generator.model.inputs.from_noise:
         raise UserError("`count` is missing: name a number of images, or one for each class")
-    if isinstance(count, Mapping):
-        return dict(count)
-    return dict.fromkeys(generator.labels or ("",), count or 0)
+    if isinstance(count, Mapping | pd.Series):
+        return {str(label): require_whole(number, "count", 1) for label, number in count.items()}
+    return dict.fromkeys(generator.labels or ("",), 0 if count is None else require_whole(count, "count", 1))
 
 
 def parse_quotas(items: Sequence[str], classes: Sequence[str]) -> dict[str, int]:

@@ -1,9 +1,10 @@
 """Training: every choice of a person resolved into a run's configuration, and the run."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from dermsynth.api.data import open_dataset
 from dermsynth.data.cache import Decoding
@@ -11,9 +12,9 @@ from dermsynth.data.dataset import Data
 from dermsynth.data.phantom import default_phantom
 from dermsynth.data.training_set import Selection, TrainingSet
 from dermsynth.data.verification import ChangedData
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_choice, require_seed, require_whole
 from dermsynth.evaluation.watcher import usual_watchers
-from dermsynth.images import Crop, Filter
+from dermsynth.images import Crop
 from dermsynth.io import parse_count
 from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape, parse_shape
@@ -23,6 +24,9 @@ from dermsynth.training.data import Plan, resolve
 from dermsynth.training.data import configure as configure_run
 from dermsynth.training.loop import train as train_run
 from dermsynth.values import as_tuple
+
+TrainingFilter = Literal["area", "lanczos"]
+_log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from dermsynth.training.checkpoints import Checkpoint
@@ -42,7 +46,7 @@ def train(
     unconditional: bool = False,
     imbalance: float = 1.0,
     crop: Crop = "centre",
-    filter: Filter = "area",
+    filter: TrainingFilter = "area",
     source: str = "",
     target: str = "",
     superpixels: bool = False,
@@ -164,7 +168,7 @@ class ImageChoices:
     unconditional: bool = False
     imbalance: float = 1.0
     crop: Crop = "centre"
-    filter: Filter = "area"
+    filter: TrainingFilter = "area"
     source: str = ""
     target: str = ""
     superpixels: bool = False
@@ -175,6 +179,8 @@ class ImageChoices:
             raise UserError(
                 f"`imbalance` {self.imbalance}: must lie between 0 (classes equally often) and 1 (as they occur)"
             )
+        require_choice(self.crop, "crop", get_args(Crop))
+        require_choice(self.filter, "filter", get_args(TrainingFilter))
         decoding = Decoding(shape.height, shape.width, self.crop, self.filter)
         selection = Selection(self.split, self.exclude, False if self.unconditional else None)
         return DataRequest(decoding, selection, self.imbalance, self.superpixels, self.source, self.target)
@@ -197,7 +203,11 @@ class LoopChoices:
     def settings(self, images: int | str) -> dict[str, Any]:
         """The same for the trainer."""
         values = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        values |= {"images": parse_count(images), "snapshot": parse_count(self.snapshot)}
+        values |= {"images": parse_count(images, "images"), "snapshot": parse_count(self.snapshot, "snapshot")}
+        whole = {name: require_whole(values[name], name, 1) for name in ("accumulate", "log", "keep")}
+        batch = None if self.batch is None else require_whole(self.batch, "batch", 1)
+        require_choice(self.precision, "precision", get_args(Precision))
+        values |= whole | {"batch": batch, "seed": require_seed(self.seed)}
         return {**values, "initial": str(self.initial) if self.initial else None}
 
 
@@ -220,4 +230,6 @@ def configure(
     resolve(plan, shape)  # a wrong choice is refused before any image is read
     request = shown.request(shape)
     data_set = open_dataset(data) if data is not None else default_phantom(shape.height, shape.width)
+    if data_set.synthetic:
+        _log.warning(f"{data_set.folder}: training on synthetic images; what their generator got wrong is learnt too")
     return configure_run(plan, data_set, request)

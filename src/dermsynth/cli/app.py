@@ -7,7 +7,7 @@ from pathlib import Path
 from cyclopts import App, CycloptsError, Parameter
 
 from dermsynth import __version__
-from dermsynth.cli.flags import in_flags, with_present_names
+from dermsynth.cli.flags import in_flags, require_whole_numbers, with_present_names
 from dermsynth.data.importers.layouts import IMPORTERS
 from dermsynth.errors import DiskError, Stopped, UserError
 from dermsynth.io import set_command, user_cache
@@ -26,6 +26,7 @@ app = App(
     version=__version__,
     help="From a folder of skin images to a synthetic data set that can be trusted.",
     default_parameter=Parameter(show_default=default_text),
+    config=require_whole_numbers,
     suppress_keyboard_interrupt=False,  # what is to be done is said in `main`
 )
 importing = App(name="import", help="Bring images into a data set on disk, from any of the published layouts.")

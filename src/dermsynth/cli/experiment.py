@@ -95,7 +95,7 @@ def changed_setting(name: str, setting: "Setting", changes: Changes, seed: int) 
     return replace(
         setting,
         resolution=changes.resolution or setting.resolution,
-        images=parse_count(changes.images) if changes.images else setting.images,
+        images=parse_count(changes.images, "images") if changes.images else setting.images,
         plans={f: setting.plans.get(f) or plan(f) for f in changes.families} or setting.plans,
         generated=changes.count or setting.generated,
         extractor=changes.extractor or setting.extractor,

@@ -3,8 +3,12 @@
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from types import UnionType
+from typing import Union, get_args, get_origin
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, ArgumentCollection, CycloptsError
+
+from dermsynth.errors import UserError
 
 FIELD = re.compile(r"`([a-z][a-z_]*)`")
 FORMER: Mapping[tuple[str, ...], Mapping[str, str]] = {
@@ -38,6 +42,24 @@ def with_present_names(words: Sequence[str]) -> tuple[list[str], list[str]]:
         if flag in former:
             notes.append(f"{flag} is called {former[flag]} now")
     return renamed, notes
+
+
+def require_whole_numbers(_app: App, _verb: Sequence[str], arguments: ArgumentCollection) -> None:
+    """Raise UserError for a fraction where a whole number is wanted, which cyclopts would round."""
+    for argument in arguments:
+        for token in argument.tokens if _is_whole(argument.hint) else ():
+            try:
+                fraction = float(token.value) % 1 != 0
+            except ValueError:  # refused by cyclopts
+                continue
+            if fraction:
+                raise UserError(f"`{argument.field_info.name}` {token.value}: must be a whole number")
+
+
+def _is_whole(hint: object) -> bool:
+    """Whether a parameter holds whole numbers: int, int or None, or a tuple of int."""
+    parts = get_args(hint) if get_origin(hint) in (tuple, list, Union, UnionType) else (hint,)
+    return {*parts} - {type(None), Ellipsis} == {int}
 
 
 def flags_of(app: App, words: Sequence[str]) -> dict[str, str]:

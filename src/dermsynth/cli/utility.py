@@ -94,7 +94,12 @@ def utility(
     from dermsynth.utility.usefulness import utility as carry_out
 
     machine.prepare()
-    choices = {**asdict(classes), **asdict(trainings), **asdict(tests), "images": parse_count(trainings.images)}
+    choices = {
+        **asdict(classes),
+        **asdict(trainings),
+        **asdict(tests),
+        "images": parse_count(trainings.images, "images"),
+    }
     result = carry_out(synthetic, real, out=out, variants=parse_variants(variant), seed=seed, **choices)
     page = write_utility_report(out, result, command_line())
     say(figures_text(result), "", result.verdict, *result.cautions, result.worth, "", page)

@@ -28,7 +28,7 @@ from dermsynth.data.marks import row_mark
 from dermsynth.data.provenance import Provenance, parse_provenance
 from dermsynth.data.tables import AMBIGUOUS, read_table, require_columns
 from dermsynth.errors import UserError
-from dermsynth.images import Crop
+from dermsynth.images import Crop, parse_size
 from dermsynth.io import read_json, replace_file, write_json
 from dermsynth.values import flags, identifiers, known_flags, numbers
 
@@ -206,13 +206,13 @@ class DataSet:
             raise UserError(f"`split` {name!r}: no such split in {self.folder}; there are: {there}")
         return self if keep.all() else self.select(keep)
 
-    def images(self, size: tuple[int, int] = (64, 64), *, crop: Crop = "centre") -> NDArray[np.uint8]:
+    def images(self, size: int | str | tuple[int, int] = (64, 64), *, crop: Crop = "centre") -> NDArray[np.uint8]:
         """Every image at one size, decoded once and then read from the cache.
 
         Parameters
         ----------
         size
-            Height and width in pixels.
+            Height and width in pixels; one number for squares, or ``"WIDTHxHEIGHT"``.
         crop
             `centre` cuts the largest centred rectangle of the wanted shape, `pad` adds the border's colour, `stretch`
             distorts.
@@ -228,7 +228,7 @@ class DataSet:
         """
         from dermsynth.data.cache import Decoding, decode_images  # the cache is built on this module
 
-        return decode_images(self, Decoding(*size, crop)).transpose(0, 2, 3, 1)
+        return decode_images(self, Decoding(*parse_size(size), crop)).transpose(0, 2, 3, 1)
 
     def flags(self, column: str) -> NDArray[np.bool_]:
         """A column of flags, shape [n]; false where the value is missing or the column is not there.

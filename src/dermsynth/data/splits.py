@@ -41,9 +41,9 @@ def parse_shares(text: str) -> tuple[float, float, float]:
     try:
         train, validation, test = (float(part) for part in text.split("/"))
     except ValueError as error:
-        raise UserError(f"`split` {text!r}: write three shares, for example 0.8/0.1/0.1") from error
+        raise UserError(f"`shares` {text!r}: write three shares, for example 0.8/0.1/0.1") from error
     if not min(train, validation, test) >= 0 or not abs(train + validation + test - 1) <= 1e-6:
-        raise UserError(f"`split` {text!r}: shares must be at least 0 and sum to 1")
+        raise UserError(f"`shares` {text!r}: must be at least 0 and sum to 1")
     return train, validation, test
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_whole
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import pixels
 from dermsynth.metrics.copying import gate_threshold
@@ -134,7 +134,7 @@ class CopyGate:
         held_out : ndarray
             Real images of the same kind that it has not seen, uint8 [m, h, w, 3]: no other photographs of the same lesions.
         false_alarms : float
-            Share of real images that may be flagged, 0 to 1.
+            Share of real images that may be flagged, above 0 and at most 0.5.
         fewest : int
             The least number of held-out images; below 1 / `false_alarms` their closest share would be no image.
 
@@ -156,6 +156,9 @@ class CopyGate:
         >>> gate.held_out, gate.threshold > 0
         (120, True)
         """
+        if not 0 < false_alarms <= 0.5:
+            raise UserError(f"`false_alarms` {false_alarms}: must lie above 0 and be at most 0.5")
+        fewest = require_whole(fewest, "fewest", 2)
         return cls.fit_planes(
             pixels(training, "training"), pixels(held_out, "held_out"), false_alarms=false_alarms, fewest=fewest
         )

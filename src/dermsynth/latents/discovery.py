@@ -3,14 +3,14 @@
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_choice, require_seed, require_whole
 from dermsynth.latents.attributes import Scorer, scorer
 from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
 from dermsynth.latents.samples import sample_scores
 from dermsynth.latents.space import Points, Space, require_w, space_of
-from dermsynth.sampling.generator import Trained, open_generator
+from dermsynth.sampling.generator import Trained, check_truncation, open_generator
 
 Method = Literal["svm", "pca", "sefa"]
 SCALED_BY = 1000
@@ -80,7 +80,10 @@ def directions(
     >>> first.name, first.vector.shape, first.scale > second.scale
     ('pca0', (64,), True)
     """
+    require_choice(method, "method", get_args(Method))
     space = space_of(open_generator(generator))
+    seed, count = require_seed(seed), require_whole(count, "count", 1)
+    check_truncation(space.generator, truncation)
     if method == "svm":
         seen = score if isinstance(score, Scorer) else scorer(score, model)
         return [_svm(space, seen, count, truncation, seed, None if out is None else Path(out))]

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.errors import UserError, require_seed
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.space import Images, Points, Space, class_number, space_of
-from dermsynth.sampling.generator import Trained, open_generator
+from dermsynth.sampling.generator import Trained, check_truncation, open_generator
 
 STEP, MOST = 0.25, 3.0
 """Length of a step and farthest move, in deviations of the points along a direction."""
@@ -22,6 +23,8 @@ def move_points(space: Space, points: Points, direction: Direction, steps: float
 
     Returned is a point a layer where the points are so, or where the direction moves some layers only.
     """
+    if not np.isfinite(steps).all():
+        raise UserError("`steps`: must be finite numbers")
     change = (np.broadcast_to(steps, len(points)) * direction.scale)[:, None] * direction.vector
     if points.ndim == 2 and direction.layers is None:
         return (points + change).astype(np.float32)
@@ -101,7 +104,7 @@ def edit(
     Raises
     ------
     UserError
-        For a family without latents, or an unknown class.
+        For a family without latents, an unknown class, no seeds, or a number out of range.
 
     References
     ----------
@@ -116,6 +119,10 @@ def edit(
     (4, 32, 32, 3)
     """
     space = space_of(open_generator(generator))
+    seeds = [require_seed(seed) for seed in seeds]
+    if not seeds:
+        raise UserError("`seeds`: none given; name at least 1")
+    check_truncation(space.generator, truncation)
     numbers = [class_number(space.generator, label)] * len(seeds)
     points = space.points(seeds, numbers, truncation)
     lengths = np.broadcast_to(np.asarray(steps, np.float64), len(seeds))

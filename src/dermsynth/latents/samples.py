@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load_file, save_file
 
-from dermsynth.errors import UserError, require_seed
+from dermsynth.errors import require_seed, require_whole
 from dermsynth.io import replace_file
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.space import Points, Space
 from dermsynth.locks import claim_folder, folder_lock
 from dermsynth.progress import progress_bar
+from dermsynth.sampling.generator import check_truncation
 
 PART, FACTS = 512, "samples.json"
 
@@ -43,9 +44,8 @@ def sample_scores(
 
     Raises UserError when `out` was begun with other settings.
     """
-    require_seed(first_seed)
-    if count < 1:
-        raise UserError(f"`count` {count}: must be at least 1")
+    first_seed, count = require_seed(first_seed), require_whole(count, "count", 1)
+    check_truncation(space.generator, truncation)
     facts = {
         "checkpoint": space.generator.checkpoint.hash, "space": space.name, "score": scorer.identity, "first_seed": first_seed,
         "labels": list(labels), "truncation": truncation,

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import require_pixels
-from dermsynth.metrics.estimate import Effort, Sides
+from dermsynth.metrics.estimate import Effort, Sides, require
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
@@ -79,6 +79,8 @@ def pixels(images: NDArray[Any], field: str, white: float | None = None) -> Pixe
     """
     if white is not None:
         images = np.clip(np.asarray(images, np.float64) * (255 / white), 0, 255).round().astype(np.uint8)
+    if not len(images):
+        raise UserError(f"`{field}`: holds no image, at least 1 is needed")
     try:
         require_pixels(images, "n h w 3")
     except UserError as error:
@@ -104,6 +106,10 @@ def feature_sides(
     Raises UserError for images that are not uint8, for rows of different lengths, and for features with an extractor.
     """
     require_seed(seed)
+    require_extractor(extractor)
+    for name, rows_given in (("synthetic", synthetic), ("real", real)):
+        if not len(rows_given):
+            require(0, name)
     given = [np.ndim(side) == 2 for side in (synthetic, real)]
     if not any(given):
         extractor = extractor or embedded()
@@ -116,6 +122,12 @@ def feature_sides(
     if np.shape(real)[1] != np.shape(synthetic)[1]:
         raise UserError(f"`synthetic`: {np.shape(synthetic)[1]} features a row, `real` has {np.shape(real)[1]}")
     return Sides(np.asarray(synthetic), np.asarray(real), seed=seed, features=" of given features").require_enough()
+
+
+def require_extractor(extractor: object) -> None:
+    """Raise UserError for a text, or anything else that is no extractor."""
+    if extractor is not None and not callable(extractor):
+        raise UserError(f"`extractor` {extractor!r}: must be an extractor, for example ds.extractor({extractor!r})")
 
 
 def embedded() -> Extractor:

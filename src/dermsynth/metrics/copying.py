@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import roc_auc_score
 
 from dermsynth.errors import UserError, require_seed
-from dermsynth.metrics.comparison import Extractor, embedded, pixels
+from dermsynth.metrics.comparison import Extractor, embedded, pixels, require_extractor
 from dermsynth.metrics.estimate import CopyEstimate, name_of
 from dermsynth.metrics.knn import nearest
 from dermsynth.statistics.intervals import Indices, bootstrap, jackknife, percentile_bootstrap
@@ -200,6 +200,7 @@ def _three_sets(
 ) -> ThreeSets:
     """Features of three sets, of images by an extractor or as they are given."""
     require_seed(seed)
+    require_extractor(extractor)
     named = {"synthetic": synthetic, "training": training, "held_out": held_out}
     for name, rows in named.items():
         if len(rows) < FEWEST_IN_CELL:

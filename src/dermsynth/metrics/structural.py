@@ -57,7 +57,8 @@ def _floats(x: NDArray[Any], white: float | None = None) -> Tensor:
     """Images as floating-point numbers of 0 to 255."""
     if white is None:
         require_pixels(x, "n c h w")
-    return torch.from_numpy(np.asarray(x)).float() * (255 / (white or 255))
+    x = np.asarray(x)
+    return torch.from_numpy(x if x.flags.writeable else x.copy(order="K")).float() * (255 / (white or 255))
 
 
 def _window(channels: int) -> Tensor:

@@ -77,7 +77,7 @@ class MultiScale(Model):
         factor = 2**config.stages
         if shape.height % factor or shape.width % factor or min(shape.height, shape.width) < 2 * factor:
             raise UserError(
-                f"resolution {shape}: with {config.stages} stages both sides must be multiples of {factor}, at least "
+                f"`resolution` {shape}: with {config.stages} stages both sides must be multiples of {factor}, at least "
                 f"{2 * factor}; set another number with `options` stages=N"
             )
 

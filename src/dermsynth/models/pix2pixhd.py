@@ -208,7 +208,7 @@ class Pix2PixHD(Model):
         smallest = max(SMALLEST, 2 ** (config.downs + 2))
         if min(shape.height, shape.width) < smallest:
             raise UserError(
-                f"resolution {shape}: with {config.downs} downs a side must have at least {smallest} pixels"
+                f"`resolution` {shape}: with {config.downs} downs a side must have at least {smallest} pixels"
             )
 
     @classmethod

@@ -23,7 +23,8 @@ def to_bytes(images: Tensor) -> NDArray[np.uint8]:
 
 def from_bytes(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """0 ... 255 -> [-1, 1], channels-last on the device."""
-    tensor = torch.from_numpy(images).to(device, non_blocking=True)
+    writable = images if images.flags.writeable else images.copy(order="K")  # torch warns of arrays it may not write
+    tensor = torch.from_numpy(writable).to(device, non_blocking=True)
     return (tensor.to(torch.float32) / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 

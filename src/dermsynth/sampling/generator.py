@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from dermsynth.errors import UserError, require_seed
+from dermsynth.errors import UserError, require_seed, require_whole
 from dermsynth.models.base import Condition, Model, require_edition, truncate_latent
 from dermsynth.models.registry import family
 from dermsynth.models.sampler import CHUNK, one_hot, sample_images, seed_noise
@@ -345,7 +345,6 @@ def check_label(generator: Generator, label: str) -> None:
 def check_request(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
     """Raise UserError for a request that the generator cannot carry out."""
     check_source(generator)
-    model, family_name = generator.model, generator.config.family
     known = generator.config.data.classes or ("",)
     for label, count in counts.items():
         if label not in known:
@@ -353,12 +352,18 @@ def check_request(generator: Generator, counts: Mapping[str, int], truncation: f
                 ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write `count` 500"
             )
             raise UserError(f"`count` {label}: no such class; there are: {there}")
-        if not 0 < count <= SEEDS_A_CLASS:
+        if not 0 < require_whole(count, "count", least=0) <= SEEDS_A_CLASS:
             given = f"{label}={count}" if label else str(count)
             raise UserError(f"`count` {given}: must be at least 1")
-    if truncation is not None and not model.accepts_truncation(truncation):
-        raise UserError(f"`truncation` {truncation}: {family_name} takes {model.truncation}")
+    check_truncation(generator, truncation)
     require_seed(first_seed)
+
+
+def check_truncation(generator: Generator, truncation: float | None) -> None:
+    """Raise UserError for a truncation that the family does not take."""
+    model = generator.model
+    if truncation is not None and not model.accepts_truncation(truncation):
+        raise UserError(f"`truncation` {truncation}: {generator.config.family} takes {model.truncation}")
 
 
 def class_seed(number: int, seed: int) -> int:

@@ -16,7 +16,7 @@ from dermsynth import __version__
 from dermsynth.data.dataset import Data, DataSet, open_data_set, require_empty
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
-from dermsynth.errors import UserError, require_seed
+from dermsynth.errors import UserError, name_field, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.io import read_json, replace_file, replace_folder, write_bytes, write_json, write_text
 from dermsynth.progress import progress_bar
@@ -124,7 +124,11 @@ def create_study(
     >>> len(study.items)
     12
     """
-    real, synthetic, out = open_data_set(real), open_data_set(synthetic), Path(out)
+    with name_field("real"):
+        real = open_data_set(real)
+    with name_field("synthetic"):
+        synthetic = open_data_set(synthetic)
+    out = Path(out)
     require_seed(seed)
     _check_sides(real, synthetic)
     require_empty(out)

@@ -19,7 +19,7 @@ def check_batch(batch: int, accumulate: int) -> None:
     """Raise UserError for a batch that processes and pieces cannot share evenly."""
     parts = distributed.count() * accumulate
     if batch % parts:
-        raise UserError(f"batch {batch}: not divisible by processes x accumulate = {parts}")
+        raise UserError(f"`batch` {batch}: not divisible by processes x accumulate = {parts}")
 
 
 def check_batches(model: Model, config: RunConfig) -> None:
@@ -34,10 +34,10 @@ def check_abilities(config: RunConfig) -> None:
     """Raise UserError for a precision, or pieces of a batch, that the family cannot train with."""
     kind, settings = family(config.family), config.training
     if settings.precision == "float16" and not kind.casts_itself:
-        raise UserError(f"precision 'float16': {config.family} takes float32 or bfloat16")
+        raise UserError(f"`precision` 'float16': {config.family} takes float32 or bfloat16")
     if settings.accumulate > 1 and kind.needs_whole_batches(validate(kind.config_type, config.model, "model")):
         raise UserError(
-            f"accumulate {settings.accumulate}: {config.family} has statistics or a pool over a batch, which cannot be "
+            f"`accumulate` {settings.accumulate}: {config.family} has statistics or a pool over a batch, which cannot be "
             "divided; use a smaller batch"
         )
 

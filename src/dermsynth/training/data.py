@@ -11,7 +11,7 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.training_set import Selection, TrainingSet
 from dermsynth.data.verification import verify
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_whole
 from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
@@ -136,9 +136,7 @@ def resolve(plan: Plan, shape: Shape) -> tuple[BaseModel, TrainingSettings]:
     if plan.preset not in kind.presets:
         raise UserError(f"`preset` {plan.preset!r}: unknown; {plan.family} has: {', '.join(kind.presets)}")
     preset, asked = kind.presets[plan.preset], plan.training.get("batch")
-    batch = preset.batch if asked is None else int(asked)
-    if batch < 1:
-        raise UserError(f"`batch` {batch}: must be at least 1")
+    batch = preset.batch if asked is None else require_whole(asked, "batch", 1)
     training = validate(TrainingSettings, {**plan.training, "batch": batch}, "train")
     config = preset(shape, batch)
     fine_tuning = kind.fine_tuning(config) if training.initial else {}

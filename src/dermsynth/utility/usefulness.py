@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dermsynth.data.dataset import Data, DataSet, open_data_set
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, name_field
 from dermsynth.utility.arms import Arm, parse_arms
 from dermsynth.utility.classifier import Training, backbone
 from dermsynth.utility.datasets import collect_material, is_copy
@@ -101,13 +101,16 @@ def utility(
     _check_numbers(repeats, images, batch, learning_rate)
     backbone(model)  # a wrong name or file is refused before images are read
     further = {name: open_data_set(place) for name, place in (variants or {}).items()}
-    real_set = open_data_set(real)
+    with name_field("real"):
+        real_set = open_data_set(real)
+    with name_field("synthetic"):
+        synthetic_set = open_data_set(synthetic)
     named: tuple[str | Arm, ...] = as_tuple(arms)
     external: tuple[Data, ...] = as_tuple(tests)
     chosen = _arms(named, further, real_set)
     material = collect_material(
         real_set,
-        open_data_set(synthetic),
+        synthetic_set,
         Classes(positive, as_tuple(negative)),
         [open_data_set(place) for place in external],
         drop_overlap=drop_overlap,

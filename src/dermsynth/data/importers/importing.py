@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pandas as pd
 
@@ -15,9 +15,9 @@ from dermsynth.data.importers.files import ImportedImage, import_image
 from dermsynth.data.importers.report import REPORT as REPORT
 from dermsynth.data.importers.report import ImportReport, ImportResult, report_images
 from dermsynth.data.importers.rows import named_rows, plain_rows
-from dermsynth.data.importers.sources import ImportOptions, Source, SourceRow
+from dermsynth.data.importers.sources import ImportOptions, Marked, Source, SourceRow
 from dermsynth.data.splits import parse_shares
-from dermsynth.errors import UserError, require_seed
+from dermsynth.errors import UserError, require_choice, require_seed
 from dermsynth.io import replace_folder
 from dermsynth.parallel import parallel_map
 
@@ -80,6 +80,7 @@ def import_source(
     """
     wanted, options = parse_shares(shares), options or ImportOptions()
     require_seed(seed)
+    require_choice(options.marked, "marked", get_args(Marked))
     require_empty(out)
     report = ImportReport(notes=list(source.notes))
     rows = plain_rows(source.rows, report, options)

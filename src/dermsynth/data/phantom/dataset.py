@@ -13,7 +13,7 @@ from dermsynth.data.dataset import DataSet, open_data_set, require_empty, write_
 from dermsynth.data.phantom.parameters import ARTEFACTS, MARKERS, PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
 from dermsynth.data.splits import joined_groups, split
-from dermsynth.errors import UserError, require_seed
+from dermsynth.errors import UserError, require_seed, require_whole
 from dermsynth.images import encode_png
 from dermsynth.io import replace_folder
 from dermsynth.parallel import parallel_map
@@ -30,10 +30,8 @@ def write_phantom(
 
     Image i depends on seed + i and the settings alone. Raises UserError when `out` holds something.
     """
-    require_seed(seed)
+    seed, count = require_seed(seed), require_whole(count, "count", 1)
     require_empty(out)
-    if count < 1:
-        raise UserError(f"`count` {count}: must be at least 1")
     with replace_folder(out) as work:
         _fill(work, count, settings, seed, structures, jobs)
     return open_data_set(out)

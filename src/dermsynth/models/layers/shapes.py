@@ -58,7 +58,7 @@ def require_doublings(shape: Shape) -> None:
     """Raise UserError when the size is not a constant of 3 to 15 pixels a side times a power of two (3 to 7 for squares)."""
     if not _reachable(shape):
         raise UserError(
-            f"resolution {shape}: a side must be 3 to 7 pixels doubled some times; nearest: {_nearest(shape.width)}"
+            f"`resolution` {shape}: a side must be 3 to 7 pixels doubled some times; nearest: {_nearest(shape.width)}"
         )
 
 

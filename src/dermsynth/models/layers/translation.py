@@ -161,7 +161,8 @@ def require_multiple(shape: Shape, factor: int, smallest: int = 16) -> None:
     if shape.height % factor or shape.width % factor or min(shape.height, shape.width) < smallest:
         near = (max(smallest, -(-side // factor) * factor) for side in (shape.width, shape.height))
         raise UserError(
-            f"resolution {shape}: both sides must be multiples of {factor}, at least {smallest}; next: {'x'.join(map(str, near))}"
+            f"`resolution` {shape}: both sides must be multiples of {factor}, at least {smallest}; "
+            f"next: {'x'.join(map(str, near))}"
         )
 
 
