@@ -74,7 +74,7 @@ def _deal(
     codes: NDArray[np.int64], groups: NDArray[np.int64], shares: tuple[float, float, float], seed: int, folds: int
 ) -> NDArray[np.object_]:
     result = np.full(len(codes), "train", dtype=object)
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed)
+    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32)
     number = np.empty(len(codes), dtype=np.int64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class smaller than the number of folds is expected
