@@ -87,7 +87,7 @@ def test_planted_copies_are_caught(sides: Sides) -> None:
     for name, change in PLANTED.items():
         copies = np.stack([change(training[i].transpose(1, 2, 0), random).transpose(2, 0, 1) for i in picked])
         found = gate.check_planes(np.ascontiguousarray(copies))
-        least = 0.98 if name == "tilted" else 0.99  # of photographs turned by 2 degrees 148 of 150 were found
+        least = 0.98 if name == "tilted" else 0.99  # the gate tries no small turns: it may miss some
         assert found.flagged.mean() >= least, name
         assert (found.index == picked).mean() >= least, name
         if name == "mirrored":
