@@ -69,7 +69,7 @@ def test_help_imports_nothing_heavy() -> None:
         ("trian", ["trian", "Did you mean"]),
         ("train stylegan2-ada --out x --images 1k --resoluton 64", ["--resoluton", "--resolution"]),
         ("train stylegan2-ada --out x --images 1k --resolution 100", ["resolution 100", "nearest: 80, 96, 112"]),
-        ("train stylegan3 --out x --images 1k", ["model 'stylegan3'", "stylegan2-ada"]),
+        ("train stylegan3 --out x --images 1k", ["family 'stylegan3'", "stylegan2-ada"]),
         ("train stylegan2-ada --out x --images lots", ["'lots'", "12k"]),
         ("train stylegan2-ada --out x --images 1k --preset huge", ["--preset 'huge'", "auto, laptop"]),
         ("train stylegan2-ada --out x --images 1k --set gamma=1", ["unknown option 'gamma'", "r1_gamma"]),

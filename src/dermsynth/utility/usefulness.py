@@ -100,12 +100,15 @@ def utility(
     """
     _check_numbers(repeats, images, batch, learning_rate)
     backbone(model)  # a wrong name or file is refused before images are read
+    named: tuple[str | Arm, ...] = as_tuple(arms)
+    for arm in named:
+        if isinstance(arm, str):
+            parse_arms((arm,), list(variants or ()), list(variants or ()))
     further = {name: open_data_set(place) for name, place in (variants or {}).items()}
     with name_field("real"):
         real_set = open_data_set(real)
     with name_field("synthetic"):
         synthetic_set = open_data_set(synthetic)
-    named: tuple[str | Arm, ...] = as_tuple(arms)
     external: tuple[Data, ...] = as_tuple(tests)
     chosen = _arms(named, further, real_set)
     material = collect_material(
