@@ -69,6 +69,7 @@ study report study
 PAGES = ("data/audit.html", "run/report.html", "utility/utility.html", "study/study.html")
 
 
+@pytest.mark.slow  # every verb in a process that starts from nothing; the chain of test_shell.py runs under the same hook
 def test_the_whole_chain_without_a_network(
     shell: Shell, tmp_path: Path, offline: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
