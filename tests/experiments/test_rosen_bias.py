@@ -34,6 +34,7 @@ def miniature(**options: str) -> Setting:
     )  # fmt: skip
 
 
+@pytest.mark.slow
 def test_the_whole_suite(data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rosen_bias, "STEPS", (-2.0,))
     out = tmp_path / "out"

@@ -85,10 +85,10 @@ def test_a_broken_entry_point_is_one_line(tmp_path: Path, monkeypatch: pytest.Mo
     places = {"gone": "no_such_package:GAN", "bare": "pathlib:Path", "dcgan": "pathlib:Path"}
     write_distribution(tmp_path / "site", places)
     monkeypatch.syspath_prepend(tmp_path / "site")
-    with pytest.raises(UserError, match=r"model 'gone': no_such_package:GAN cannot be imported"):
+    with pytest.raises(UserError, match=r"family 'gone': no_such_package:GAN cannot be imported"):
         family("gone")
-    with pytest.raises(UserError, match=r"model 'bare': pathlib:Path does not declare publication"):
+    with pytest.raises(UserError, match=r"family 'bare': pathlib:Path does not declare publication"):
         family("bare")
-    with pytest.raises(UserError, match=r"model 'stylegan3': unknown; there are: dcgan, .*bare, gone"):
+    with pytest.raises(UserError, match=r"family 'stylegan3': unknown; there are: dcgan, .*bare, gone"):
         family("stylegan3")
     assert family("dcgan").__module__ == "dermsynth.models.dcgan"
