@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import Field, PrivateAttr, ValidationError
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
@@ -18,6 +18,7 @@ from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.sides import Remark
 from dermsynth.io import read_json, write_json
 from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate, Figure
+from dermsynth.records import Record
 
 FOLDER, RESULT, PAGE = "assessment", "assessment.json", "assessment.html"
 """Folder of an evaluation in its set, and its files. Not `evaluation`: Hugging Face takes that for the name of a split."""
@@ -26,12 +27,6 @@ EARLIER_RESULTS = ("assessment.json", "evaluation.json")
 USEFULNESS = "usefulness.json"
 """What a utility experiment says of a set, beside the set's evaluation."""
 SCHEMA = 2
-
-
-class Record(BaseModel):
-    """A part of a result."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class SyntheticFacts(Record):

@@ -20,11 +20,11 @@ from dermsynth.errors import UserError, name_field, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.io import read_json, replace_file, replace_folder, write_bytes, write_json, write_text
 from dermsynth.progress import progress_bar
+from dermsynth.records import Record
 from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.confounding import confounding
 from dermsynth.study.drawing import StudyImage
 from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
-from dermsynth.study.results import Record
 from dermsynth.study.selection import select_images, table_of
 
 DESCRIPTION, PROTOCOL, ITEMS, SECRET = "study.json", "protocol.toml", "items.csv", "secret.key"

@@ -4,16 +4,11 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from dermsynth.io import write_json
+from dermsynth.records import Record
 from dermsynth.statistics.rates import Counts, Detection, Rate
-
-
-class Record(BaseModel):
-    """A frozen row; unknown fields are mistakes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class SelfAgreement(Record):

@@ -12,10 +12,10 @@ from dermsynth.data.cache import decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.io import read_json
+from dermsynth.records import Record
 from dermsynth.statistics.roc import Array, delong_difference, delong_interval
 from dermsynth.utility.classifier import load_classifier
 from dermsynth.utility.experiment import RESULT, table_hash
-from dermsynth.utility.results import Record
 
 Truth = NDArray[np.bool_]
 LEAST = 2

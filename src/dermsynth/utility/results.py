@@ -5,10 +5,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import pandas as pd
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SerializerFunctionWrapHandler, model_serializer
+from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
 from dermsynth.evaluation.sides import Remark
 from dermsynth.io import write_json
+from dermsynth.records import Record
 from dermsynth.statistics.roc import Difference
 from dermsynth.utility.arms import Arm
 from dermsynth.utility.classifier import Training
@@ -20,12 +21,6 @@ def _as_arm(value: object) -> object:
     return (
         Arm(**value) if isinstance(value, Mapping) else value
     )  # numbers stay int or float: scores are found by their JSON
-
-
-class Record(BaseModel):
-    """A frozen row; unknown fields are mistakes."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class RealSet(Record):
