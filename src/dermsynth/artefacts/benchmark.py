@@ -25,6 +25,7 @@ from dermsynth.errors import UserError, require_seed
 from dermsynth.images import Pixels, read_image
 from dermsynth.parallel import parallel_map
 from dermsynth.segmentation.lesion import dice
+from dermsynth.statistics.intervals import mean_interval
 
 Mask = NDArray[np.bool_]
 MOST_HOLE = 20_000
@@ -189,7 +190,7 @@ def _repair(truth: Pixels, spoilt: Pixels, mask: Mask, number: int, artefact: st
     )  # fmt: skip
 
 
-FEWEST, RESAMPLES = 2, 1000
+FEWEST = 2
 
 
 def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, jobs: int | None = None) -> Comparison:
@@ -285,7 +286,6 @@ def _repair_qualities(repairs: Sequence[RepairTrial], seed: int) -> Iterator[Rep
 
 
 def _mean(values: Sequence[float], seed: int) -> MeanInterval:
-    array, random = np.array(values), np.random.default_rng(seed)
-    draws = array[random.integers(0, len(array), (RESAMPLES, len(array)))].mean(axis=1)
-    low, high = np.quantile(draws, (0.025, 0.975))
-    return MeanInterval(mean=float(array.mean()), low=float(low), high=float(high))
+    array = np.array(values)
+    low, high = mean_interval(array, seed=seed)
+    return MeanInterval(mean=float(array.mean()), low=low, high=high)

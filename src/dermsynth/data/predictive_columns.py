@@ -1,7 +1,6 @@
 """How well one column of a table alone predicts the class: what a model may learn instead of the lesion."""
 
 import re
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
+from dermsynth.statistics.cross_validation import FOLDS, Fold, two_class_folds
 from dermsynth.statistics.intervals import LEVEL
 from dermsynth.statistics.roc import delong_interval_of_folds
 from dermsynth.values import identifiers, is_missing, parse_number
@@ -19,9 +18,8 @@ from dermsynth.values import identifiers, is_missing, parse_number
 Kind = Literal["identifier", "constant", "number", "category"]
 Codes = NDArray[np.int64]
 Truth = NDArray[np.bool_]
-Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
-FOLDS, BINS, PRIOR = 5, 10, 10.0
-"""Folds, parts of a number's range, and images' worth of the mean in a smoothed share."""
+BINS, PRIOR = 10, 10.0
+"""Parts of a number's range, and images' worth of the mean in a smoothed share."""
 FEWEST = 20
 """Images of a class below which nothing is said about it."""
 EACH = 4
@@ -118,11 +116,7 @@ def _folds(truth: Truth, groups: NDArray[np.int64], seed: int) -> list[Fold]:
     count = min(FOLDS, len(np.unique(groups)))
     if count < 2:
         return []
-    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class of fewer groups than folds is expected
-        pairs = list(folds.split(truth, truth, groups))
-    return [(a, b) for a, b in pairs if min(np.bincount(truth[b], minlength=2)) > 1 and 0 < truth[a].sum() < len(a)]
+    return two_class_folds(truth, groups, seed, count)
 
 
 def held_out_area(codes: Codes, truth: Truth, folds: list[Fold]) -> tuple[float, float, float]:

@@ -1,14 +1,12 @@
 """Splits that keep class shares and never cut through a patient, a lesion or a pair of twins."""
 
-import warnings
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from sklearn.model_selection import StratifiedGroupKFold
 
 from dermsynth.errors import UserError
+from dermsynth.statistics.cross_validation import stratified_group_folds
 from dermsynth.values import identifiers
 
 SPLITS = ("train", "validation", "test")
@@ -74,12 +72,9 @@ def _deal(
     codes: NDArray[np.int64], groups: NDArray[np.int64], shares: tuple[float, float, float], seed: int, folds: int
 ) -> NDArray[np.object_]:
     result = np.full(len(codes), "train", dtype=object)
-    dealer = StratifiedGroupKFold(folds, shuffle=True, random_state=seed % 2**32)
     number = np.empty(len(codes), dtype=np.int64)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class smaller than the number of folds is expected
-        for fold, (_, chosen) in enumerate(dealer.split(np.zeros(len(codes)), codes, groups)):
-            number[chosen] = fold
+    for fold, (_, held_out) in enumerate(stratified_group_folds(codes, groups, seed, folds)):
+        number[held_out] = fold
     test = round(shares[2] * folds) or (1 if shares[2] else 0)
     validation = round(shares[1] * folds) or (1 if shares[1] else 0)
     result[number < test] = "test"

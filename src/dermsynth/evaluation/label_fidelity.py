@@ -1,6 +1,5 @@
 """Do synthetic images show their label? A classifier of real images is applied to them and to held-out real images."""
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -8,18 +7,18 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from dermsynth.evaluation.floors import FAIR, GOOD, Light
 from dermsynth.evaluation.refusals import Refusal
+from dermsynth.statistics.cross_validation import FOLDS, stratified_group_folds
 from dermsynth.statistics.intervals import LEVEL
 
 Features = NDArray[np.floating]
 Labels = NDArray[np.str_]
-FOLDS, STRENGTH = 5, 0.01
-"""Parts that the real images are dealt into, and the inverse of the penalty of the logistic regression."""
+STRENGTH = 0.01
+"""Inverse of the penalty of the logistic regression."""
 FEWEST_GROUPS, FEWEST_SYNTHETIC = 20, 20
 """Groups of real images, and synthetic images, of a class below which nothing is said of it."""
 
@@ -138,7 +137,7 @@ def _predictions(
     """Predicted labels of synthetic images, a fifth by each classifier, and of real ones whose group it has not seen."""
     of_real, of_synthetic = np.empty(len(rows), dtype=object), np.empty(len(synthetic), dtype=object)
     parts = np.random.default_rng(seed).permutation(len(synthetic)) % FOLDS
-    for number, (training, held_out) in enumerate(_folds(rows, truth, groups, seed)):
+    for number, (training, held_out) in enumerate(stratified_group_folds(truth, groups, seed)):
         model = _classifier().fit(rows[training].astype(np.float64), truth[training].astype(str))
         mine = parts == number
         if len(held_out):
@@ -146,14 +145,6 @@ def _predictions(
         if mine.any():
             of_synthetic[mine] = model.predict(synthetic[mine].astype(np.float64))
     return of_synthetic.astype(str), of_real.astype(str)
-
-
-def _folds(
-    rows: Features, truth: Labels, groups: NDArray[np.int64], seed: int
-) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # large groups make uneven folds
-        return list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, truth, groups))
 
 
 def _classifier() -> Pipeline:

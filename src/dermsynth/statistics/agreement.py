@@ -7,7 +7,7 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 
-from dermsynth.statistics.intervals import TAILS
+from dermsynth.statistics.intervals import TAILS, resample_indices
 from dermsynth.statistics.rates import rate
 
 Table = NDArray[np.float64]
@@ -72,14 +72,13 @@ def bootstrap_images(
     The tails are those of Student's quantile, widened by sqrt(n / (n - 1)), so that few images claim no more than they know
     (Hesterberg 2015, section 5.2).
     """
-    random = np.random.default_rng(seed)
-    draws = np.array([statistic(random.integers(0, images, images)) for _ in range(resamples)])
-    known = draws[np.isfinite(draws)]
-    if images < 2 or len(known) < resamples / 2:
+    draws = np.array([statistic(rows) for (rows,) in resample_indices((images,), resamples, seed)])
+    values = draws[np.isfinite(draws)]
+    if images < 2 or len(values) < resamples / 2:
         return float("nan"), float("nan")
     reach = np.sqrt(images / (images - 1)) * scipy.stats.t.ppf(TAILS[1], images - 1)
     tail = float(scipy.stats.norm.cdf(-reach))
-    low, high = np.quantile(known, (tail, 1 - tail))
+    low, high = np.quantile(values, (tail, 1 - tail))
     return float(low), float(high)
 
 

@@ -1,7 +1,8 @@
-"""How well rows of features tell a label, measured on groups that the classifier never saw."""
+"""Folds that never cut a group, and how well rows of features predict a label on groups that the classifier never saw."""
 
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +13,27 @@ from dermsynth.statistics.roc import delong_interval_of_folds
 Rows = NDArray[np.floating]
 Truth = NDArray[np.bool_]
 Scores = Callable[[Rows], NDArray[np.float64]]
+Fold = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Rows to train on, and rows held out."""
 FOLDS = 5
+
+
+def stratified_group_folds(
+    labels: NDArray[Any], groups: NDArray[np.int64], seed: int, count: int = FOLDS
+) -> list[Fold]:
+    """Folds that never cut a group, with about the same share of every label in each."""
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed % 2**32)
+    with warnings.catch_warnings():
+        warnings.simplefilter(
+            "ignore", UserWarning
+        )  # large groups, or a class of fewer groups than folds, are expected
+        return list(folds.split(np.zeros(len(labels)), labels, groups))
+
+
+def two_class_folds(truth: Truth, groups: NDArray[np.int64], seed: int, count: int = FOLDS) -> list[Fold]:
+    """The folds with two images of either kind held out, and either kind to train on."""
+    folds = stratified_group_folds(truth, groups, seed, count)
+    return [(a, b) for a, b in folds if min(np.bincount(truth[b], minlength=2)) > 1 and 0 < truth[a].sum() < len(a)]
 
 
 def held_out_auc(
@@ -20,16 +41,10 @@ def held_out_auc(
 ) -> tuple[float, float, float]:
     """Area of a cross-validation that never cuts through a group, with its 95 % interval.
 
-    Areas are made in each fold and averaged: scores of differently trained classifiers are no common scale, and pooling
+    Areas are computed in each fold and averaged: scores of differently trained classifiers have no common scale, and pooling
     them costs a weak predictor several hundredths (Forman and Scholz 2010; Airola et al. 2011).
     Rows [n, d], truth [n] and groups [n]; `fit` makes a scoring function from rows and truth. Folds with fewer than two images of
     either kind are left out; NaN where that leaves none.
     """
-    parts = []
-    dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # a class of fewer groups than folds is expected
-        for training, held in dealer.split(rows, truth, groups):
-            if min(np.bincount(truth[held], minlength=2)) > 1 and 0 < truth[training].sum() < len(training):
-                parts.append((truth[held], fit(rows[training], truth[training])(rows[held])))
-    return delong_interval_of_folds(parts)
+    folds = two_class_folds(truth, groups, seed)
+    return delong_interval_of_folds([(truth[b], fit(rows[a], truth[a])(rows[b])) for a, b in folds])

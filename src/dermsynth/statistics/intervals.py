@@ -4,7 +4,7 @@ Every interval is one for the figure itself: where it would lie with other image
 therefore holds the figure. How far the figure of few images lies above that of many is no part of it; the floor shows that.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import scipy.stats
@@ -31,11 +31,11 @@ def bootstrap(
     return basic_interval(estimate, np.array([statistic(i, j) for i, j in resample_indices(sizes, resamples, seed)]))
 
 
-def resample_indices(sizes: tuple[int, int], resamples: int, seed: int) -> Iterator[tuple[Indices, Indices]]:
-    """Indices of both samples drawn with replacement, `resamples` times."""
+def resample_indices(sizes: Sequence[int], resamples: int, seed: int) -> Iterator[tuple[Indices, ...]]:
+    """Indices of every sample drawn with replacement, `resamples` times."""
     random = np.random.default_rng(seed)
     for _ in range(resamples):
-        yield random.integers(0, sizes[0], sizes[0]), random.integers(0, sizes[1], sizes[1])
+        yield tuple(random.integers(0, size, size) for size in sizes)
 
 
 def basic_interval(estimate: float, draws: NDArray[np.floating]) -> tuple[float, float]:
