@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Self
 
 import torch
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
@@ -102,6 +102,12 @@ class Player:
     restarts: Callable[[int], bool] | None = None
     zero_gradients: bool = False
     part: str = ""
+
+
+class FamilyConfig(BaseModel):
+    """Base of a family's choices: frozen; a name that the family does not have is a mistake."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Preset(NamedTuple):

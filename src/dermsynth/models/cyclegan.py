@@ -5,11 +5,11 @@ from types import MappingProxyType
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
+from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
 from dermsynth.models.inputs import DOMAINS
 from dermsynth.models.layers import multiscale
 from dermsynth.models.layers.shapes import Shape
@@ -29,10 +29,8 @@ from dermsynth.models.pix2pixhd import ImageTranslator
 from dermsynth.rng import Draws
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     generator: Literal["residual", "zhu"] = Field(
         "residual",

@@ -4,20 +4,28 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor
 
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
+from dermsynth.models.base import (
+    Batch,
+    Condition,
+    FamilyConfig,
+    Model,
+    Player,
+    Preset,
+    Progress,
+    Update,
+    truncate_latent,
+)
 from dermsynth.models.layers.dcgan import Discriminator, Generator
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC, GameName
 from dermsynth.models.losses.penalties import gradient_penalty
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(100, ge=2, description="dimensions of z")
     features: int = Field(64, ge=4, description="feature maps next to the image; they double towards the latent")

@@ -5,11 +5,21 @@ from types import MappingProxyType
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
+from dermsynth.models.base import (
+    Batch,
+    Condition,
+    FamilyConfig,
+    Model,
+    Player,
+    Preset,
+    Progress,
+    Update,
+    truncate_latent,
+)
 from dermsynth.models.layers.convolutional import down, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator, widths
 from dermsynth.models.layers.resample import double, halve
@@ -17,10 +27,8 @@ from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(100, ge=2, description="dimensions of z")
     phases: int = Field(3, ge=1, description="resolutions trained one after the other; the last is the full one")

@@ -5,11 +5,21 @@ from types import MappingProxyType
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
+from dermsynth.models.base import (
+    Batch,
+    Condition,
+    FamilyConfig,
+    Model,
+    Player,
+    Preset,
+    Progress,
+    Update,
+    truncate_latent,
+)
 from dermsynth.models.layers.convolutional import LEAK, BatchNorm, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator
 from dermsynth.models.layers.resample import enlarge, halve
@@ -39,10 +49,8 @@ class ResidualGenerator(nn.Module):
         return residual
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(128, ge=2, description="dimensions of z of the lowest level")
     levels: int = Field(

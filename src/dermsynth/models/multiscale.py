@@ -4,20 +4,28 @@ from collections.abc import Callable, Iterator
 from types import MappingProxyType
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
+from dermsynth.models.base import (
+    Batch,
+    Condition,
+    FamilyConfig,
+    Model,
+    Player,
+    Preset,
+    Progress,
+    Update,
+    truncate_latent,
+)
 from dermsynth.models.layers.multiscale import Generator, MultiScaleDiscriminator
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import logistic_fake, logistic_real
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(100, ge=2, description="dimensions of z")
     stages: int = Field(4, ge=1, description="transposed convolutions; as many strided ones in each discriminator")

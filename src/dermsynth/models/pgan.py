@@ -7,10 +7,10 @@ from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
+from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
 from dermsynth.models.layers.convolutional import with_label
 from dermsynth.models.layers.ema import average_of, move_average
 from dermsynth.models.layers.equalized import LEAK, Convolution, Dense, minibatch_deviation, normalise_second_moment
@@ -94,10 +94,8 @@ class GrowingDiscriminator(nn.Module):
         return scores.squeeze(1) if label.shape[1] == 0 else (scores * label).sum(dim=1)
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family; lengths of time are in images shown."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(512, ge=2, description="dimensions of z")
     channel_base: int = Field(16384, ge=64, description="feature maps times resolution, below the maximum")

@@ -7,12 +7,12 @@ from typing import Self
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from dermsynth.backbones.lpips import PerceptualDistance
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
+from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
 from dermsynth.models.inputs import MAPS, Conditions
 from dermsynth.models.layers.convolutional import draw_weights
 from dermsynth.models.layers.resample import halve, halve_by_nine
@@ -118,10 +118,8 @@ class CoarseToFineGenerator(nn.Module):
 SMALLEST, MATCHED = 32, 4
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family; lengths of time are in images shown."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     features: int = Field(64, ge=8, multiple_of=2, description="feature maps of the global generator at its full size")
     downs: int = Field(4, ge=1, le=6, description="strided convolutions of the global generator")

@@ -7,10 +7,20 @@ from types import MappingProxyType
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 from torch import Tensor, nn
 
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update, truncate_latent
+from dermsynth.models.base import (
+    Batch,
+    Condition,
+    FamilyConfig,
+    Model,
+    Player,
+    Preset,
+    Progress,
+    Update,
+    truncate_latent,
+)
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation
 from dermsynth.models.layers.convolutional import with_label
 from dermsynth.models.layers.ema import average_of, half_life_beta, move_average
@@ -149,10 +159,8 @@ def round_width(width: int) -> int:
     return max(step, width // step * step)
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family; a pair is a value at the start and one after `burn_in` images, between them a cosine."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(64, ge=2, description="dimensions of z")
     channel_base: int = Field(24576, ge=64, description="feature maps times resolution, below the maximum")

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from torch import Tensor
 
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
+from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
 from dermsynth.models.inputs import MASKED_DOMAINS
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.translation import (
@@ -23,10 +23,8 @@ from dermsynth.models.losses.pairing import relevancy
 from dermsynth.models.losses.penalties import r1_penalty
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     features: int = Field(64, ge=4, description="feature maps of the U-Net at full size; doubled twice on the way down")
     blocks: int = Field(4, ge=1, description="residual blocks at a quarter of the size")

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from types import MappingProxyType
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, Model, Player, Preset, Progress, Update
+from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation, Strengths
 from dermsynth.models.layers.ema import average_of, half_life_beta, move_average
 from dermsynth.models.layers.shapes import Shape
@@ -24,10 +24,8 @@ FINE_TUNING_ADA_IMAGES = 100_000
 """Images over which p can rise from 0 to 1 where training starts from other weights."""
 
 
-class Config(BaseModel):
+class Config(FamilyConfig):
     """Every choice of the family; lengths of time are in images shown."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     latent: int = Field(512, ge=2, description="dimensions of z and of w")
     mapping_layers: int = Field(2, ge=1, description="dense layers from z to w")
