@@ -1,6 +1,6 @@
 """The arms of a utility experiment: real images, synthetic ones, both, and controls for longer training."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from dermsynth.errors import UserError
@@ -64,14 +64,16 @@ def real_share(share: float) -> Arm:
     return Arm(f"real, {100 * share:g}% of the images", real=share)
 
 
-def parse_arms(names: tuple[str, ...], variants: Collection[str] = (), copies: Collection[str] = ()) -> tuple[Arm, ...]:
-    """Arms by name: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`.
+def parse_arms(
+    arms: Sequence[str | Arm], variants: Collection[str] = (), copies: Collection[str] = ()
+) -> tuple[Arm, ...]:
+    """Arms as they are, or by name: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`.
 
     Parameters
     ----------
-    names
-        `synthetic@NAME` and `mixed=RATIO@NAME` use a synthetic variant, `real@NAME` and `real=SHARE@NAME` edited copies. Without
-        names: the default arms, `synthetic` and `mixed=1` of every variant, and `real` of all copies.
+    arms
+        `synthetic@NAME` and `mixed=RATIO@NAME` use a synthetic variant, `real@NAME` and `real=SHARE@NAME` edited copies. Where
+        there are none: the default arms, `synthetic` and `mixed=1` of every variant, and `real` of all copies.
     variants
         Names of further synthetic sets.
     copies
@@ -80,20 +82,22 @@ def parse_arms(names: tuple[str, ...], variants: Collection[str] = (), copies: C
     Returns
     -------
     tuple of Arm
-        Without duplicates; arms that were named always start with `real`.
+        Without duplicates; `real` always comes first.
 
     Raises
     ------
     UserError
         For an unknown name, number or variant.
     """
-    if not names:
+    if not arms:
         of_variants = [_with_variant(arm, name) for name in variants for arm in (SYNTHETIC, mixed(1))]
         return (*ARMS, *of_variants, *(_with_variant(REAL, name) for name in copies))
-    return tuple(dict.fromkeys([REAL, *(_parse_arm(name, variants, copies) for name in names)]))
+    return tuple(dict.fromkeys([REAL, *(_parse_arm(arm, variants, copies) for arm in arms)]))
 
 
-def _parse_arm(text: str, variants: Collection[str], copies: Collection[str]) -> Arm:
+def _parse_arm(text: str | Arm, variants: Collection[str], copies: Collection[str]) -> Arm:
+    if isinstance(text, Arm):
+        return text
     name, at, variant = text.partition("@")
     arm = _parse_plain_arm(name)
     if not at:

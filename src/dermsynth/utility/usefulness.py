@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dermsynth.data.dataset import Data, DataSet, open_data_set
+from dermsynth.data.dataset import Data, open_data_set
 from dermsynth.errors import UserError, name_field
 from dermsynth.utility.arms import Arm, parse_arms
 from dermsynth.utility.classifier import Training, backbone
@@ -101,16 +101,14 @@ def utility(
     _check_numbers(repeats, images, batch, learning_rate)
     backbone(model)  # a wrong name or file is refused before images are read
     named: tuple[str | Arm, ...] = as_tuple(arms)
-    for arm in named:
-        if isinstance(arm, str):
-            parse_arms((arm,), list(variants or ()), list(variants or ()))
     further = {name: open_data_set(place) for name, place in (variants or {}).items()}
     with name_field("real"):
         real_set = open_data_set(real)
     with name_field("synthetic"):
         synthetic_set = open_data_set(synthetic)
     external: tuple[Data, ...] = as_tuple(tests)
-    chosen = _arms(named, further, real_set)
+    copies = sorted(name for name, rows in further.items() if is_copy(rows, real_set))
+    chosen = parse_arms(named, [name for name in further if name not in copies], copies)
     material = collect_material(
         real_set,
         synthetic_set,
@@ -125,15 +123,6 @@ def utility(
     return run_experiment(
         material, Plan(chosen, repeats, Training(model, images, batch, learning_rate), seed), Path(out)
     )
-
-
-def _arms(arms: Sequence[str | Arm], variants: Mapping[str, DataSet], real: DataSet) -> tuple[Arm, ...]:
-    copies = sorted(name for name, rows in variants.items() if is_copy(rows, real))
-    others = [name for name in variants if name not in copies]
-    if not arms:
-        return parse_arms((), others, copies)
-    parsed = [arm if isinstance(arm, Arm) else parse_arms((arm,), others, copies)[-1] for arm in arms]
-    return tuple(dict.fromkeys([*parse_arms(("real",)), *parsed]))
 
 
 def _check_numbers(repeats: int, images: int, batch: int, learning_rate: float) -> None:
