@@ -12,7 +12,6 @@ import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from skimage.color import deltaE_ciede2000
-from skimage.metrics import structural_similarity
 from sklearn.metrics import roc_auc_score
 
 from dermsynth.artefacts.annotate import found_column
@@ -23,6 +22,7 @@ from dermsynth.artefacts.removal import Removal, remove_artefacts
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import Pixels, read_image
+from dermsynth.metrics.similar_images import local_similarity, psnr
 from dermsynth.parallel import parallel_map
 from dermsynth.segmentation.lesion import dice
 from dermsynth.statistics.intervals import mean_interval
@@ -181,12 +181,12 @@ def _repair(truth: Pixels, spoilt: Pixels, mask: Mask, number: int, artefact: st
     seconds = time.perf_counter() - start
     hole = result.filled
     error = (result.image[hole].astype(np.float64) - truth[hole]) ** 2
-    similar = structural_similarity(truth, result.image, channel_axis=2, full=True)[1].mean(axis=2)
-    lab = [cv2.cvtColor(one.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[hole] for one in (truth, result.image)]
+    similarity = local_similarity(truth, result.image).map[hole]
+    lab = [cv2.cvtColor(side.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[hole] for side in (truth, result.image)]
     outside = np.abs(result.image[~hole].astype(int) - spoilt[~hole])
     return RepairTrial(
-        number, artefact, method, float(10 * np.log10(255**2 / max(error.mean(), 1e-3))), float(similar[hole].mean()),
-        float(deltaE_ciede2000(*lab).mean()), int(outside.max(initial=0)), float(hole.mean()), seconds,
+        number, artefact, method, psnr(float(error.mean())), float(similarity.mean()), float(deltaE_ciede2000(*lab).mean()),
+        int(outside.max(initial=0)), float(hole.mean()), seconds,
     )  # fmt: skip
 
 

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
-from skimage.metrics import structural_similarity
 
 from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.errors import UserError
@@ -19,6 +18,7 @@ from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import move_points
 from dermsynth.latents.space import Images, Space
 from dermsynth.metrics.clinical_features import appearance
+from dermsynth.metrics.similar_images import local_similarity
 from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
 from dermsynth.segmentation.lesion import dice, lesion_mask
@@ -28,8 +28,6 @@ from dermsynth.statistics.intervals import mean_interval
 FEWEST, PART = 200, 64
 ABCD = ("asymmetry", "border_irregularity", "colour_variegation", "diameter_share")
 """What must not change if a direction is only about the artefact."""
-WINDOW = 7
-"""Side of the window of SSIM."""
 ENOUGH = 0.5
 """Share of images from which a step must take the target to be ranked by its cost."""
 Masks = NDArray[np.bool_]
@@ -241,8 +239,7 @@ def _similarity(before: NDArray[np.uint8], after: NDArray[np.uint8], lesion: Mas
     """SSIM of two images [3, h, w] within the lesion of the first."""
     if not lesion.any():
         return float("nan")
-    whole = structural_similarity(before, after, channel_axis=0, win_size=WINDOW, full=True)[1]
-    return float(whole.mean(axis=0)[lesion].mean())
+    return float(local_similarity(before.transpose(1, 2, 0), after.transpose(1, 2, 0)).map[lesion].mean())
 
 
 def _images(space: Space, points: NDArray[np.float32], seeds: Sequence[int], labels: Sequence[int]) -> Images:

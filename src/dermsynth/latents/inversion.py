@@ -10,7 +10,6 @@ import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
 from safetensors.numpy import save_file
-from skimage.metrics import structural_similarity
 from torch import Tensor
 
 from dermsynth.errors import UserError
@@ -19,6 +18,7 @@ from dermsynth.io import replace_file, write_bytes
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import move_points
 from dermsynth.latents.space import Space, class_number, require_w, space_of
+from dermsynth.metrics.similar_images import local_similarity, psnr
 from dermsynth.models.sampler import from_bytes, seed_noise, to_bytes
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.generator import Trained, open_generator
@@ -201,8 +201,8 @@ def _projection(
         point=point.cpu().numpy(),
         noise=[array[0].cpu().numpy() for array in noise],
         image=image,
-        psnr=float(10 * np.log10(255**2 / max(error, 1e-3))),
-        ssim=float(structural_similarity(photograph, image, channel_axis=2)),
+        psnr=psnr(error),
+        ssim=local_similarity(photograph, image).mean,
         distance=remaining,
     )
 

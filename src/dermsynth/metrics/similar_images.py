@@ -9,6 +9,7 @@ from typing import Any, Literal, NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from skimage.metrics import structural_similarity
 
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels, thumbnail_hash
@@ -19,7 +20,7 @@ Images = NDArray[np.uint8]
 Indices = NDArray[np.int64]
 Values = NDArray[np.float64]
 Planes = NDArray[np.float32]
-WINDOW, SIGMA = 11, 1.5
+WINDOW, SIGMA, FLAT_WINDOW = 11, 1.5, 7
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 HALF_C1, HALF_C2 = np.float32(C1 / 2), np.float32(C2 / 2)
 """Window and constants of the structural similarity (Wang et al. 2004, section III C)."""
@@ -112,6 +113,27 @@ def _of_tile(image: _Windows, tile: _Windows, product: Planes, *room: Planes) ->
         4 / windows * (share.reshape(len(share), windows) @ np.ones(windows, np.float32)).astype(np.float64)
     )
     return similarities
+
+
+class LocalSimilarity(NamedTuple):
+    """Mean structural similarity of two images, -1 to 1, and its map [h, w]."""
+
+    mean: float
+    map: NDArray[np.float64]
+
+
+def local_similarity(image: Images, other: Images) -> LocalSimilarity:
+    """Structural similarity of two images uint8 [h, w, 3] in flat windows of 7 pixels, averaged over channels.
+
+    Small windows follow the edge of a lesion or a hole; figures of whole sets take `mean_ssim` with its wider, weighted window.
+    """
+    mean, channels = structural_similarity(image, other, channel_axis=2, win_size=FLAT_WINDOW, full=True)
+    return LocalSimilarity(float(mean), channels.mean(axis=2))
+
+
+def psnr(squared_error: float) -> float:
+    """Peak signal-to-noise ratio in dB of a mean squared error in grey levels squared; 78 for images without one."""
+    return float(10 * np.log10(255**2 / max(squared_error, 1e-3)))
 
 
 def highest_cosine(x: NDArray[np.floating], y: NDArray[np.floating]) -> tuple[Values, Indices]:
