@@ -102,8 +102,14 @@ class GeneratorProvenance(Document):
         How the training images came to their size.
     first_seed
         Seed of the first image of each class.
-    source_hash, source_split, maps_hash, maps_split
-        Content hash and split of the photographs translated, or of the maps filled.
+    translated_to
+        Label of the translations.
+    source, source_hash, source_split
+        Folder, content hash and split of the photographs translated.
+    masks
+        Content hash of the set whose masks said where to translate; empty for the photographs' own.
+    maps, maps_hash, maps_split
+        Folder, content hash and split of the maps filled.
     """
 
     recipe: str = ""
@@ -120,8 +126,12 @@ class GeneratorProvenance(Document):
     crop: Crop = "centre"
     filter: Filter = "area"
     first_seed: int = 0
+    translated_to: str = ""
+    source: str = ""
     source_hash: str = ""
     source_split: str = ""
+    masks: str = ""
+    maps: str = ""
     maps_hash: str = ""
     maps_split: str = ""
 
@@ -129,6 +139,12 @@ class GeneratorProvenance(Document):
     def known(self) -> bool:
         """Whether `dataset.json` says anything of a generator."""
         return bool(self._document)
+
+    def with_facts(self, **facts: object) -> Self:
+        """The same with further facts, in the order of this class's fields."""
+        document = {**self._document, **facts}
+        order = dict.fromkeys([*type(self).model_fields, *document])
+        return self.model_validate({name: document[name] for name in order if name in document})
 
 
 class CopyGateFacts(Document):

@@ -128,7 +128,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
         switched=switched,
         left_out=dict(sets.left_out),
         entanglement=[row.model_dump(exclude_unset=True) for row in costs],
-        generator=generator.origin().with_facts(truncation=None).to_json(),
+        generator=generator.origin().with_facts(truncation=None).document,
         directions={name: direction.facts for name, direction in sets.directions.items()},
     )
     write_results(out, "rosen-bias", setting, result)

@@ -114,7 +114,7 @@ def gate_of(
 ) -> tuple[Gate | None, str]:
     """The copy gate of a generator, or None and why there is none; `place` is the folder of its data set, if that was moved."""
     data, shape = generator.config.data, generator.model.shape
-    facts = {"synthetic": True, "generator": generator.origin().with_facts(truncation=None).to_json()}
+    facts = {"synthetic": True, "generator": generator.origin().with_facts(truncation=None).document}
     empty = DataSet(generator.run, pd.DataFrame({"file_name": []}), facts)
     try:
         known = sources(empty, data_trained_on(data, place))

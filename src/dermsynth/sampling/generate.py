@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_data_set
+from dermsynth.data.provenance import GeneratorProvenance
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png
@@ -14,7 +15,7 @@ from dermsynth.io import disk_errors, read_json, write_bytes, write_json
 from dermsynth.locks import claim_folder, first_difference
 from dermsynth.models.sampler import CHUNK
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generator import Generator, Origin, check_request, render
+from dermsynth.sampling.generator import Generator, check_request, render
 from dermsynth.sampling.names import image_name, images_there
 from dermsynth.training import distributed
 
@@ -66,7 +67,7 @@ def generate(
         distributed.stop()
 
 
-def claim(out: Path, origin: Origin) -> None:
+def claim(out: Path, origin: GeneratorProvenance) -> None:
     """Begin a folder of generated images, or see that it was begun with the same generator, truncation and seed.
 
     Raises UserError for a folder that holds anything else.
@@ -76,12 +77,12 @@ def claim(out: Path, origin: Origin) -> None:
     description = read_json(out / DESCRIPTION) if (out / DESCRIPTION).exists() else None
     if description is not None and not description.get("synthetic"):
         raise UserError(f"{out}: holds real images; synthetic ones are never mixed in; choose another `out`")
-    claim_folder(out, JOB, origin.to_json(), kind="a synthetic set", difference=_difference, write=False)
+    claim_folder(out, JOB, origin.document, kind="a synthetic set", difference=_difference, write=False)
     if description is not None:
         verify(open_data_set(out), unfinished=True)  # images of earlier calls are taken as they are
     distributed.wait()
     if distributed.rank() == 0:
-        write_json(out / JOB, origin.to_json())
+        write_json(out / JOB, origin.document)
     distributed.wait()
 
 
@@ -115,7 +116,7 @@ def _write_images(generator: Generator, part: list[tuple[Path, str, int]], trunc
         write_bytes(path, encode_png(image, text=text, synthetic=True))
 
 
-def _write_table(generator: Generator, counts: Mapping[str, int], out: Path, origin: Origin) -> DataSet:
+def _write_table(generator: Generator, counts: Mapping[str, int], out: Path, origin: GeneratorProvenance) -> DataSet:
     """Table and description of every image in the folder, also of earlier calls with other quotas."""
     missing = len(_missing(generator, counts, out, origin.first_seed))
     if missing:
@@ -130,7 +131,7 @@ def _write_table(generator: Generator, counts: Mapping[str, int], out: Path, ori
     return data_set
 
 
-def _table(generator: Generator, out: Path, origin: Origin) -> pd.DataFrame:
+def _table(generator: Generator, out: Path, origin: GeneratorProvenance) -> pd.DataFrame:
     truncation = "none" if origin.truncation is None else origin.truncation
     common = {"truncation": truncation, "checkpoint": generator.checkpoint.hash[:16], "synthetic": "true"}
     rows = [
@@ -141,11 +142,11 @@ def _table(generator: Generator, out: Path, origin: Origin) -> pd.DataFrame:
     return table if generator.config.data.classes else table.drop(columns="label")
 
 
-def description_of(origin: Origin) -> dict[str, object]:
+def description_of(origin: GeneratorProvenance) -> dict[str, object]:
     """What `dataset.json` says of a set of generated images."""
     return {
         "synthetic": True,
         "source": "generated images; not photographs of patients",
         "digital_source_type": "trainedAlgorithmicMedia",
-        "generator": origin.to_json(),
+        "generator": origin.document,
     }

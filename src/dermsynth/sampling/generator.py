@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
+from dermsynth.data.provenance import GeneratorProvenance
 from dermsynth.errors import UserError, require_seed, require_whole
 from dermsynth.models.base import Condition, Model, require_edition, truncate_latent
 from dermsynth.models.registry import family
@@ -19,47 +19,6 @@ from dermsynth.training.config import RunConfig, earlier_data, read_config
 from dermsynth.training.loop import build
 
 SEEDS_A_CLASS = 1_000_000_000
-
-
-class Origin(BaseModel):
-    """Where generated images come from: `generator` in `dataset.json`, and the job that their folder was begun with.
-
-    Fields that were not given are not written: `first_seed` belongs to images from seeds, `translated_to` and what follows to
-    translations, `maps` to images of maps.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
-
-    family: str = Field(alias="recipe")
-    run: str
-    checkpoint: str = Field(description="SHA-256 of the checkpoint's weights")
-    images_shown: int
-    truncation: float | None = None
-    classes: tuple[str, ...]
-    data_hash: str
-    rows_hash: str
-    earlier: tuple[dict[str, str], ...] = Field(description="data of the runs that the run's weights came from")
-    split: str
-    exclude: tuple[str, ...]
-    crop: str
-    filter: str
-    first_seed: int = 0
-    translated_to: str = ""
-    source: str = ""
-    source_hash: str = ""
-    source_split: str = ""
-    masks: str = ""
-    maps: str = ""
-    maps_hash: str = ""
-    maps_split: str = ""
-
-    def to_json(self) -> dict[str, object]:
-        """The fields that were given, as they are written into a file."""
-        return self.model_dump(mode="json", exclude_unset=True)
-
-    def with_facts(self, **facts: object) -> "Origin":
-        """The same with further fields."""
-        return self.model_validate({**self.to_json(), **facts})
 
 
 @dataclass(frozen=True)
@@ -226,20 +185,20 @@ class Generator:
         condition = one_hot([self._class(label)] * len(points), self.model.classes, self.device)
         return self.model.sample([points, *noise[1:]], Condition(condition), None)
 
-    def origin(self) -> Origin:
-        """The origin of its images, as their data set states it."""
+    def origin(self) -> GeneratorProvenance:
+        """Where its images come from, as their data set states it."""
         data = self.config.data
-        return Origin(
-            family=self.config.family,
+        return GeneratorProvenance().with_facts(
+            recipe=self.config.family,
             run=str(self.run.resolve()),
             checkpoint=self.checkpoint.hash,
             images_shown=self.checkpoint.images,
-            classes=data.classes,
+            classes=list(data.classes),
             data_hash=data.content_hash,
             rows_hash=data.rows_hash,
-            earlier=tuple(earlier_data(self.config)),
+            earlier=earlier_data(self.config),
             split=data.split,
-            exclude=data.exclude,
+            exclude=list(data.exclude),
             crop=data.crop,
             filter=data.filter,
         )

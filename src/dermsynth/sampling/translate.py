@@ -11,6 +11,7 @@ from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet, path_inside, unique_stems, write_data_set
 from dermsynth.data.maps import MapSettings, decode_maps, with_maps
 from dermsynth.data.masks import read_mask
+from dermsynth.data.provenance import GeneratorProvenance
 from dermsynth.data.training_set import Shown, ShownDomains
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
@@ -20,7 +21,7 @@ from dermsynth.locks import folder_lock
 from dermsynth.models.sampler import CHUNK, sample_images
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.generate import claim, description_of
-from dermsynth.sampling.generator import Generator, Origin
+from dermsynth.sampling.generator import Generator
 from dermsynth.training import distributed
 
 Pixels = NDArray[np.uint8]
@@ -198,7 +199,7 @@ def _write(
     return {**row, **columns, "checkpoint": generator.checkpoint.hash[:16], "synthetic": "true"}
 
 
-def _finish(out: Path, rows: list[dict[str, str]], origin: Origin, command: str) -> DataSet:
+def _finish(out: Path, rows: list[dict[str, str]], origin: GeneratorProvenance, command: str) -> DataSet:
     """Write table and description."""
     facts = description_of(origin)
     changes = [float(row["change_outside_mask"]) for row in rows if "change_outside_mask" in row]
