@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dermsynth.latents.edits import edit as edit
     from dermsynth.latents.inversion import invert as invert
     from dermsynth.parallel import use_workers as use_workers
-    from dermsynth.study.analyse import analyse_study as analyse_study
+    from dermsynth.study.analysis import analyse_study as analyse_study
     from dermsynth.study.create import create_study as create_study
     from dermsynth.training.callbacks import Callback as Callback
     from dermsynth.utility.usefulness import utility as utility
@@ -60,7 +60,7 @@ _PLACES = {
     "latents.edits": ("edit",),
     "latents.inversion": ("invert",),
     "parallel": ("use_workers",),
-    "study.analyse": ("analyse_study",),
+    "study.analysis": ("analyse_study",),
     "study.create": ("create_study",),
     "utility.usefulness": ("utility",),
 }

@@ -16,6 +16,7 @@ from dermsynth.metrics.estimate import Effort
 from dermsynth.models.registry import FAMILIES, families, family
 from dermsynth.report.gallery import write_gallery
 from dermsynth.report.run_report import write_run_report
+from dermsynth.sampling.contact_sheets import contact_sheets, run_images
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import load_generator
 from dermsynth.training import checkpoints
@@ -64,9 +65,9 @@ def test_it_trains_resumes_samples_and_is_evaluated(installed: Path, phantom: Da
     assert made.description["generator"]["recipe"] == NAME
     result = evaluate(made, phantom, load_extractor("embedded"), split="train", effort=Effort(5, 5, 5, 5, 5))
     assert "all classes" in result.groups
-    write_run_report(tmp_path / "calm", tmp_path / "run.html")
+    write_run_report(generator, run_images(generator), tmp_path / "run.html")
     assert NAME in (tmp_path / "run.html").read_text()
-    write_gallery([tmp_path / "calm"], tmp_path / "gallery")
+    write_gallery(contact_sheets([tmp_path / "calm"]), tmp_path / "gallery")
     assert "Nobody 2026" in (tmp_path / "gallery" / "README.md").read_text()
 
 

@@ -14,6 +14,8 @@ from dermsynth.io import read_json, write_json
 from dermsynth.report.audit_report import write_audit_report
 from dermsynth.report.page import PHOTOGRAPHS, curves
 from dermsynth.report.run_report import write_run_report
+from dermsynth.sampling.contact_sheets import run_images
+from dermsynth.sampling.generator import load_generator
 
 
 class Links(HTMLParser):
@@ -37,6 +39,12 @@ def _self_contained(page: Path) -> str:
     return text
 
 
+def _report(run: Path, page: Path, data: Path | None = None, *, photographs: bool = True) -> bool:
+    generator = load_generator(run)
+    images = run_images(generator, data=data, photographs=photographs)
+    return write_run_report(generator, images, page, photographs=photographs)
+
+
 def test_an_audit_cuts_no_table_and_leaves_photographs_out_where_wanted(phantom: DataSet, tmp_path: Path) -> None:
     found = audit(phantom, jobs=1)
     ratios = pd.DataFrame([{"artefact": f"artefact {k}", "odds_ratio": k} for k in range(53)])
@@ -54,7 +62,7 @@ def test_an_audit_cuts_no_table_and_leaves_photographs_out_where_wanted(phantom:
 
 
 def test_the_report_of_a_run_is_one_file(run: Path, phantom: DataSet, tmp_path: Path) -> None:
-    write_run_report(run, tmp_path / "r.html")
+    _report(run, tmp_path / "r.html")
     text = _self_contained(tmp_path / "r.html")
     for expected in (
         "conditional on melanoma, nevus, seborrheic_keratosis",
@@ -69,8 +77,8 @@ def test_the_report_of_a_run_is_one_file(run: Path, phantom: DataSet, tmp_path: 
 
 
 def test_a_page_says_that_it_embeds_photographs_or_has_none(run: Path, phantom: DataSet, tmp_path: Path) -> None:
-    assert write_run_report(run, tmp_path / "with.html")
-    assert not write_run_report(run, tmp_path / "without.html", photographs=False)
+    assert _report(run, tmp_path / "with.html")
+    assert not _report(run, tmp_path / "without.html", photographs=False)
     shown, hidden = ((tmp_path / name).read_text() for name in ("with.html", "without.html"))
     assert PHOTOGRAPHS in shown
     assert "real: random training images" in shown
@@ -86,9 +94,9 @@ def test_the_report_finds_moved_data_where_it_is_told(run: Path, phantom: DataSe
     shutil.copytree(run, moved)
     config = read_json(moved / "config.json")
     write_json(moved / "config.json", {**config, "data": {**config["data"], "folder": str(tmp_path / "gone")}})
-    assert not write_run_report(moved, tmp_path / "lost.html")
+    assert not _report(moved, tmp_path / "lost.html")
     assert "name it with `data` DIR" in (tmp_path / "lost.html").read_text()
-    assert write_run_report(moved, tmp_path / "found.html", data=phantom.folder)
+    assert _report(moved, tmp_path / "found.html", data=phantom.folder)
     assert "real: random training images" in (tmp_path / "found.html").read_text()
 
 
@@ -99,7 +107,7 @@ def test_every_series_is_drawn_however_many() -> None:
 
 def test_a_report_needs_a_run_with_a_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="not a run folder"):
-        write_run_report(tmp_path, tmp_path / "r.html")
+        _report(tmp_path, tmp_path / "r.html")
 
 
 def test_the_report_of_an_audit_is_one_file(phantom: DataSet, tmp_path: Path) -> None:

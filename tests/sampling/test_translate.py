@@ -15,6 +15,7 @@ from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
 from dermsynth.report.run_report import write_run_report
+from dermsynth.sampling.contact_sheets import contact_sheets, run_images
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.sampling.translate import change_outside, from_maps, translate
@@ -162,7 +163,7 @@ def test_labels_that_the_run_does_not_know_are_refused(made: Make, phantom: Data
 @pytest.mark.parametrize("model", ["pix2pixhd", "residual-translation", "cyclegan"])
 def test_their_reports_show_inputs(made: Make, model: str, tmp_path: Path) -> None:
     generator = made(model)
-    write_run_report(generator.run, tmp_path / "report.html")
+    write_run_report(generator, run_images(generator), tmp_path / "report.html")
     page = (tmp_path / "report.html").read_text()
     assert page.count("<img") >= 3
     assert model in page
@@ -170,7 +171,7 @@ def test_their_reports_show_inputs(made: Make, model: str, tmp_path: Path) -> No
 
 def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: Path, tmp_path: Path) -> None:
     runs = [run, made("cyclegan").run, made("pix2pixhd").run]
-    size, photographs = write_gallery(runs, tmp_path / "gallery")
+    size, photographs = write_gallery(contact_sheets(runs), tmp_path / "gallery")
     text = (tmp_path / "gallery" / "README.md").read_text()
     pictures = {path.name: read_image(path) for path in (tmp_path / "gallery").glob("*.jpg")}
     assert set(pictures) == {"run.jpg", "cyclegan.jpg", "pix2pixhd.jpg"}
@@ -183,7 +184,7 @@ def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: P
     assert "Not photographs" not in text
     assert pictures["cyclegan.jpg"].shape[0] == 4 * 34 - 2, "two directions, each below its input"
     other = write_phantom(tmp_path / "other", 60, PhantomSettings(32, 32), seed=5, jobs=1)
-    assert not write_gallery(runs, tmp_path / "others", [other])[1]
+    assert not write_gallery(contact_sheets(runs, [other]), tmp_path / "others", foreign=True)[1]
     drawn = (read_image(tmp_path / "others" / "cyclegan.jpg")[:32, :32], pictures["cyclegan.jpg"][:32, :32])
     first = decode_images(other.select(other.labels == "melanoma"), Decoding(32, 32)).transpose(0, 2, 3, 1).astype(int)
     errors = [np.abs(first - one.astype(int)).mean(axis=(1, 2, 3)).min() for one in drawn]
@@ -191,9 +192,9 @@ def test_a_gallery_shows_every_run_with_what_it_was_made_from(made: Make, run: P
     assert "from another set than the training images" in (tmp_path / "others" / "README.md").read_text()
     bare = DataSet(other.folder, other.table.drop(columns="mask_file_name"), other.description)
     with pytest.raises(UserError, match=r"no `inputs` suit it: .*none of its images has a mask"):
-        write_gallery(runs[2:], tmp_path / "bare", [bare])
+        write_gallery(contact_sheets(runs[2:], [bare]), tmp_path / "bare", foreign=True)
     with pytest.raises(UserError, match="two runs of this name"):
-        write_gallery([run, run], tmp_path / "twice")
+        write_gallery(contact_sheets([run, run]), tmp_path / "twice")
 
 
 def test_maps_come_from_what_was_trained_on_and_rows_keep_split_and_group(

@@ -15,8 +15,7 @@ from dermsynth.errors import UserError
 from dermsynth.io import read_json
 from dermsynth.report.page import PHOTOGRAPHS
 from dermsynth.report.study_report import write_study_report
-from dermsynth.study.analyse import analyse_study
-from dermsynth.study.analysis import _difference, analyse
+from dermsynth.study.analysis import _difference, analyse, analyse_study
 from dermsynth.study.answers import parse_answers
 from dermsynth.study.counting import read_answers
 from dermsynth.study.create import Study

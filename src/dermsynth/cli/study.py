@@ -208,7 +208,7 @@ def report(
     """
     from dermsynth.io import command_line
     from dermsynth.report.study_report import write_study_report
-    from dermsynth.study.analyse import analyse_study
+    from dermsynth.study.analysis import analyse_study
     from dermsynth.study.create import open_study
 
     result = analyse_study(study, positive=positive, without=exclude, database=database, seed=seed)

@@ -238,9 +238,12 @@ def report(
         Whether the page shows training images, and what was made of single ones.
     """
     from dermsynth.report.run_report import write_run_report
+    from dermsynth.sampling.contact_sheets import run_images
+    from dermsynth.sampling.generator import load_generator
 
-    path = page or run / "report.html"
-    shows_photographs = write_run_report(run, path, data=data, evaluations=evaluation, photographs=photographs)
+    path, generator = page or run / "report.html", load_generator(run)
+    images = run_images(generator, data=data, photographs=photographs)
+    shows_photographs = write_run_report(generator, images, path, evaluations=evaluation, photographs=photographs)
     print(f"report: {path}")
     say_photographs(shows_photographs)
 
@@ -266,8 +269,10 @@ def gallery(
     """
     from dermsynth.data.dataset import open_data_set
     from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
+    from dermsynth.sampling.contact_sheets import contact_sheets
 
-    size, photographs = write_gallery(runs, out, [open_data_set(folder) for folder in inputs])
+    sheets = contact_sheets(runs, [open_data_set(folder) for folder in inputs])
+    size, photographs = write_gallery(sheets, out, foreign=bool(inputs))
     print(f"{out / 'README.md'}: {len(runs)} runs, {size / 1e6:.2f} MB of pictures")
     if photographs:
         say(f"  {PHOTOGRAPHS}")

@@ -1,15 +1,12 @@
 """A page of contact sheets, one a run: small JPEGs and a Markdown page that shows them."""
 
-import os
-from collections.abc import Sequence
+from collections.abc import Iterable
 from pathlib import Path
 
-from dermsynth.data.dataset import DataSet
-from dermsynth.errors import UserError
 from dermsynth.images import encode_jpeg
 from dermsynth.io import count_text, read_json_lines, write_bytes, write_text
-from dermsynth.sampling.contact_sheets import contact_sheet
-from dermsynth.sampling.generator import Generator, load_generator
+from dermsynth.sampling.contact_sheets import RunSheet
+from dermsynth.sampling.generator import Generator
 
 QUALITY = 82
 PHOTOGRAPHS = (
@@ -18,33 +15,25 @@ PHOTOGRAPHS = (
 )
 
 
-def write_gallery(runs: Sequence[Path], out: Path, inputs: Sequence[DataSet] = ()) -> tuple[int, bool]:
+def write_gallery(sheets: Iterable[RunSheet], out: Path, *, foreign: bool = False) -> tuple[int, bool]:
     """Write `README.md` and a JPEG a run into `out`; returns the bytes of all pictures, and whether photographs are on them.
 
-    Families that translate images are given those of the first of `inputs` that suits them, and none of the photographs they
-    were trained on.
-
-    Raises UserError for a folder that is no run, two runs of one name, or a run whose inputs are gone.
+    `foreign`: families that translate images were given those of another set than the photographs they were trained on.
     """
-    names = [Path(os.path.abspath(run)).name for run in runs]  # a link keeps its own name
-    for name in names:
-        if names.count(name) > 1:
-            raise UserError(f"{name}: two runs of this name; rename one of the folders")
     parts: list[str] = []
     total, translating = 0, False
-    for name, run in zip(names, runs, strict=True):
-        generator = load_generator(run)
+    for name, generator, image in sheets:
         translating |= generator.model.inputs.translates
-        picture = encode_jpeg(contact_sheet(generator, inputs), QUALITY)
+        picture = encode_jpeg(image, QUALITY)
         write_bytes(out / f"{name}.jpg", picture)
-        parts += describe(name, generator, foreign=bool(inputs))
+        parts += describe(name, generator, foreign=foreign)
         total += len(picture)
     kind = "Not photographs of patients."
     if translating:
-        kind = "Inputs of translating families are from the data sets given." if inputs else PHOTOGRAPHS
+        kind = "Inputs of translating families are from the data sets given." if foreign else PHOTOGRAPHS
     head = ["# Gallery", "", f"Seeds 0 and following, nothing picked, no truncation. {kind}", ""]
     write_text(out / "README.md", "\n".join([*head, *parts]))
-    return total, translating and not inputs
+    return total, translating and not foreign
 
 
 def describe(name: str, generator: Generator, *, foreign: bool) -> list[str]:

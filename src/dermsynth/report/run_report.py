@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import Evaluation, parse_evaluation, read_evaluation
 from dermsynth.evaluation.watcher import PLOTS
@@ -15,45 +14,37 @@ from dermsynth.images import Pixels, grid, read_image
 from dermsynth.io import count_text, read_json, read_json_lines
 from dermsynth.models.base import Model
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
-from dermsynth.sampling.contact_sheets import COLUMNS, ROWS, class_sheets
-from dermsynth.sampling.generator import Generator, load_generator
+from dermsynth.sampling.contact_sheets import COLUMNS, ROWS, RunImages
+from dermsynth.sampling.generator import Generator
 from dermsynth.training.checkpoints import checkpoints
-from dermsynth.training.config import RunConfig, read_config
-from dermsynth.training.data import data_trained_on, same_images
 
 SNAPSHOTS = 6
-WITHHELD = "Training images, and images generated from single ones, were left out."
 Series = dict[str, tuple[list[float], list[float]]]
 """Name -> images shown, values."""
 
 
 def write_run_report(
-    run: Path, path: Path, *, data: Path | None = None, evaluations: Sequence[Path] = (), photographs: bool = True
+    generator: Generator, images: RunImages, path: Path, *, evaluations: Sequence[Path] = (), photographs: bool = True
 ) -> bool:
-    """Write the report of a run that has at least one checkpoint; returns whether it embeds photographs.
+    """Write the report of a generator's run; returns whether it embeds photographs.
 
-    `data` is the folder of the training set, if it was moved; `evaluations` are evaluated synthetic sets of the run, or folders
-    with their evaluations. Without `photographs` no image of the training set is on the page, nor images generated from single
-    ones.
+    `evaluations` are evaluated synthetic sets of the run, or folders with their evaluations. Without `photographs` the page
+    has no samples that were generated from training images; `images` then must have none either.
 
-    Raises UserError when the folder is no run, or nothing has been saved yet, or `data` is another set.
+    Raises UserError for an evaluation of a set that another run made.
     """
-    config = read_config(run)
-    if data is not None:
-        data_trained_on(config.data, data)
-    generator = load_generator(run)
+    run, config = generator.run, generator.config
     log = read_json_lines(run / "log.jsonl")
-    training, missing = _training_images(config, data) if photographs else (None, WITHHELD)
     translates = generator.model.inputs.translates
     snapshots = _snapshots(run) if photographs or not translates else []
-    embedded = training is not None or (bool(snapshots) and translates)
+    embedded = images.training or (bool(snapshots) and translates)
     values = {
         "name": run.name,
         "photographs": PHOTOGRAPHS if embedded else "",
         "config": config,
         "shown": count_text(generator.checkpoint.images),
-        "comparison": _comparison(generator, training),
-        "missing": missing,
+        "comparison": _comparison(images),
+        "missing": images.missing,
         "caption": generator.model.inputs.caption(COLUMNS * ROWS),
         "plots": _plots(log, generator.model),
         "snapshots": snapshots,
@@ -75,7 +66,7 @@ def _speed(log: list[dict[str, Any]]) -> dict[str, float]:
     return {"seconds": seconds, "rate": last["images"] / seconds if seconds else 0, "memory": memory}
 
 
-def _comparison(generator: Generator, training: TrainingSet | None) -> list[tuple[str, Markup, Markup | None]]:
+def _comparison(images: RunImages) -> list[tuple[str, Markup, Markup | None]]:
     """Pictures of every class: generated images (below their inputs), and real ones where they are at hand."""
     return [
         (
@@ -83,21 +74,13 @@ def _comparison(generator: Generator, training: TrainingSet | None) -> list[tupl
             _picture(sheet.generated, f"generated {sheet.label}"),
             None if sheet.real is None else _picture(sheet.real, f"real {sheet.label}"),
         )
-        for sheet in class_sheets(generator, training)
+        for sheet in images.classes
     ]
 
 
 def _picture(images: Pixels, description: str) -> Markup:
     scale = max(1, 64 // images.shape[2])
     return picture(grid(images.transpose(0, 2, 3, 1), COLUMNS), description, scale=scale)
-
-
-def _training_images(config: RunConfig, place: Path | None) -> tuple[TrainingSet | None, str]:
-    """The training images, or why they cannot be shown."""
-    try:
-        return same_images(config.family, config.data, place=place), ""
-    except (UserError, FileNotFoundError) as error:
-        return None, f"Training images are not shown: {error}"
 
 
 def _plots(log: list[dict[str, Any]], model: Model) -> list[Markup]:

@@ -1,6 +1,8 @@
 """Contact sheets of a generator: consecutive seeds, nothing picked, with the inputs of families that translate images."""
 
-from collections.abc import Sequence
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -10,11 +12,12 @@ from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid
 from dermsynth.models.sampler import pair_with_inputs, sample_images
-from dermsynth.sampling.generator import Generator, class_seed
-from dermsynth.training.data import same_images, similar_images
+from dermsynth.sampling.generator import Generator, class_seed, load_generator
+from dermsynth.training.data import data_trained_on, same_images, similar_images
 
 GALLERY_COLUMNS, GALLERY_ROWS = 12, 3
 COLUMNS, ROWS = 10, 3
+WITHHELD = "Training images, and images generated from single ones, were left out."
 
 
 class ClassSheet(NamedTuple):
@@ -23,6 +26,35 @@ class ClassSheet(NamedTuple):
     label: str
     generated: Pixels
     real: Pixels | None
+
+
+class RunImages(NamedTuple):
+    """Sheets of a run's classes, whether training images are on them, and else why not."""
+
+    classes: list[ClassSheet]
+    training: bool
+    missing: str
+
+
+class RunSheet(NamedTuple):
+    """A run's contact sheet uint8 [h, w, 3], with the run's name and generator."""
+
+    name: str
+    generator: Generator
+    image: Pixels
+
+
+def contact_sheets(runs: Sequence[Path], inputs: Sequence[DataSet] = ()) -> Iterator[RunSheet]:
+    """The contact sheets of runs, one at a time; `inputs` as for `contact_sheet`.
+
+    Raises UserError for a folder that is no run, two runs of one name, or a run whose inputs are gone.
+    """
+    names = [Path(os.path.abspath(run)).name for run in runs]  # a link keeps its own name
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{name}: two runs of this name; rename one of the folders")
+    generators = map(load_generator, runs)
+    return (RunSheet(name, g, contact_sheet(g, inputs)) for name, g in zip(names, generators, strict=True))
 
 
 def contact_sheet(generator: Generator, inputs: Sequence[DataSet] = ()) -> Pixels:
@@ -41,7 +73,26 @@ def contact_sheet(generator: Generator, inputs: Sequence[DataSet] = ()) -> Pixel
     return grid(np.concatenate(rows).transpose(0, 2, 3, 1), GALLERY_COLUMNS)
 
 
-def class_sheets(generator: Generator, training: TrainingSet | None) -> list[ClassSheet]:
+def run_images(generator: Generator, *, data: Path | None = None, photographs: bool = True) -> RunImages:
+    """What a run's report shows: images of every class, beside training images if `photographs` may be shown.
+
+    `data` is the folder of the training set, if it was moved.
+
+    Raises UserError when `data` is another set.
+    """
+    config = generator.config
+    if data is not None:
+        data_trained_on(config.data, data)
+    training, missing = None, WITHHELD
+    if photographs:
+        try:
+            training, missing = same_images(config.family, config.data, place=data), ""
+        except (UserError, FileNotFoundError) as error:
+            missing = f"Training images are not shown: {error}"
+    return RunImages(_class_sheets(generator, training), training is not None, missing)
+
+
+def _class_sheets(generator: Generator, training: TrainingSet | None) -> list[ClassSheet]:
     """Images of every class that the generator makes, and random training images of it; none for a family without its inputs."""
     model, classes = generator.model, generator.config.data.classes
     if training is None and not model.inputs.from_noise:
