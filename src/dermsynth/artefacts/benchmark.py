@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import NamedTuple
 
 import cv2
 import numpy as np
@@ -233,7 +234,14 @@ def compare_methods(data_set: DataSet, count: int, *, slow: bool, seed: int, job
     )
 
 
-def examples(data_set: DataSet, result: Comparison) -> list[tuple[str, list[Pixels]]]:
+class ExampleStrip(NamedTuple):
+    """An image without an artefact, with it, and after every method."""
+
+    artefact: str
+    images: list[Pixels]
+
+
+def examples(data_set: DataSet, result: Comparison) -> list[ExampleStrip]:
     """Of every artefact the first compared image: as it was, with the artefact, and after every method."""
     image = read_image(data_set.folder / result.first)
     methods = list(dict.fromkeys(repair.method for repair in result.repairs))
@@ -242,7 +250,7 @@ def examples(data_set: DataSet, result: Comparison) -> list[tuple[str, list[Pixe
         spoilt, masks = insert_artefacts(image, [name], result.seed)
         known = {name: DetectedArtefact(masks[name], 1.0)}
         repaired = [remove_artefacts(spoilt, None, Removal({name: method}), known).image for method in methods]
-        strips.append((name, [image, spoilt, *repaired]))
+        strips.append(ExampleStrip(name, [image, spoilt, *repaired]))
     return strips
 
 

@@ -300,6 +300,7 @@ def compare(
     """
     from dermsynth.api.artefacts import compare as compare_methods
     from dermsynth.api.data import open_dataset
+    from dermsynth.artefacts.benchmark import examples
     from dermsynth.report.artefact_report import write_comparison
 
     workers.prepare()
@@ -313,5 +314,5 @@ def compare(
         )
     for quality in result.detections:
         print(f"{quality.artefact:<10}detected with Dice {quality.dice.mean:.2f}; AUC of its score {quality.auc:.2f}")
-    print(write_comparison(out, data_set, result, photographs=photographs))
+    print(write_comparison(out, result, examples(data_set, result) if photographs else ()))
     say_photographs(photographs)

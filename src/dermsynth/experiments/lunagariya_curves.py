@@ -17,6 +17,7 @@ from dermsynth.experiments.steps import (
 from dermsynth.io import read_json_lines, write_text
 from dermsynth.models.base import Model
 from dermsynth.report.page import curves
+from dermsynth.training.callbacks import LossName
 
 SIZES = ("laptop", "paper")
 COLUMNS, ROWS = 8, 4
@@ -80,7 +81,7 @@ def by_phase(log: Path, model: Model) -> dict[str, Series]:
     parts = {name: player.part for name, player in model.players().items()}
     for line in read_json_lines(log):
         for name, value in line.get("losses", {}).items():
-            phase = parts[name.split("/")[0]]
+            phase = parts[LossName.parse(name).player]
             x, y = phases.setdefault(phase, {}).setdefault(name, ([], []))
             x.append(line["images"])
             y.append(value)

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from dermsynth.artefacts.annotate import masks_of
 from dermsynth.artefacts.annotations import annotations_folder
-from dermsynth.artefacts.benchmark import Comparison, MeanInterval, RepairQuality, examples
+from dermsynth.artefacts.benchmark import Comparison, ExampleStrip, MeanInterval, RepairQuality
 from dermsynth.artefacts.confirmation import ANSWERS, Trust, trust_table
 from dermsynth.artefacts.datasets import remaining_artefacts
 from dermsynth.artefacts.detection import detect
@@ -102,24 +102,24 @@ def _thumbnail(pixels: Pixels) -> Pixels:
     return fit(pixels, SIDE * 3 // 4, SIDE, "pad", "area")
 
 
-def write_comparison(out: Path, data_set: DataSet, result: Comparison, *, photographs: bool = True) -> Path:
-    """`comparison.json` and a page: one table, one figure a measure, one strip an artefact unless without photographs."""
+def write_comparison(out: Path, result: Comparison, strips: Sequence[ExampleStrip] = ()) -> Path:
+    """`comparison.json` and a page: one table, one figure a measure, and the strips of images that are given, if any."""
     out.mkdir(parents=True, exist_ok=True)
     write_json(out / RESULT, result.model_dump())
     methods = list(dict.fromkeys(repair.method for repair in result.repairs))
-    strips = [
+    pictures = [
         (
-            name,
-            ["as it was", f"with {name}", *methods],
-            picture(grid(np.stack([_thumbnail(p) for p in shown]), len(shown)), name),
+            strip.artefact,
+            ["as it was", f"with {strip.artefact}", *methods],
+            picture(grid(np.stack([_thumbnail(image) for image in strip.images]), len(strip.images)), strip.artefact),
         )
-        for name, shown in (examples(data_set, result) if photographs else [])
+        for strip in strips
     ]
     page = out / COMPARISON
     write_page(
         page, "comparison.html",
-        {"result": result, "strips": strips, "plots": [_bars(result.repairs, key, title) for key, title in MEASURES],
-         "photographs": _notice(photographs)},
+        {"result": result, "strips": pictures, "plots": [_bars(result.repairs, key, title) for key, title in MEASURES],
+         "photographs": _notice(bool(strips))},
     )  # fmt: skip
     return page
 

@@ -16,6 +16,7 @@ from dermsynth.models.base import Model
 from dermsynth.report.page import PHOTOGRAPHS, curves, picture, write_page
 from dermsynth.sampling.contact_sheets import COLUMNS, ROWS, RunImages
 from dermsynth.sampling.generator import Generator
+from dermsynth.training.callbacks import LossName
 from dermsynth.training.checkpoints import checkpoints
 
 SNAPSHOTS = 6
@@ -86,7 +87,7 @@ def _picture(images: Pixels, description: str) -> Markup:
 def _plots(log: list[dict[str, Any]], model: Model) -> list[Markup]:
     """Losses a resolution or phase, penalties, statistics, and what the watchers measured."""
     losses, statistics, metrics = (_series(log, key) for key in ("losses", "statistics", "metrics"))
-    penalties = {name: values for name, values in losses.items() if name.partition("/")[2] in model.penalties}
+    penalties = {name: values for name, values in losses.items() if LossName.parse(name).term in model.penalties}
     plots = [curves(part, title=f"Losses{title}") for title, part in _by_part(losses, model).items()]
     plots += [curves(penalties, title="Penalties", logarithmic=True)] if penalties else []
     for title, names in model.plots.items():
@@ -113,7 +114,7 @@ def _by_part(losses: Series, model: Model) -> dict[str, Series]:
     parts: dict[str, Series] = {}
     players = model.players()
     for name, values in losses.items():
-        player, _, term = name.partition("/")
+        player, term = LossName.parse(name)
         if term not in model.penalties:
             part = players[player].part if player in players else ""
             parts.setdefault(f" at {part}" if part else "", {})[name] = values

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -22,6 +23,22 @@ class TrainingStart:
     data: TrainingSet
     images: int
     device: torch.device
+
+
+class LossName(NamedTuple):
+    """One term of a player's loss; `player/term` as a key in the log."""
+
+    player: str
+    term: str
+
+    def __str__(self) -> str:
+        return f"{self.player}/{self.term}"
+
+    @classmethod
+    def parse(cls, key: str) -> "LossName":
+        """The name behind a key of the log."""
+        player, _, term = key.partition("/")
+        return cls(player, term)
 
 
 class LogLine(BaseModel):

@@ -16,7 +16,7 @@ from dermsynth.io import count_text
 from dermsynth.models.base import Model
 from dermsynth.progress import counting_bar
 from dermsynth.training import distributed
-from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
+from dermsynth.training.callbacks import Callback, LogLine, LossName, TrainingStart
 from dermsynth.training.pace import Pace
 
 logger = logging.getLogger(__name__)
@@ -106,9 +106,13 @@ class Display(Callback):
 
 
 def short_names(losses: Mapping[str, float]) -> dict[str, float]:
-    """Losses (player/term) by their terms; by player and term where several players have a term of this name."""
-    counts = Counter(name.partition("/")[2] for name in losses)
-    return {term if counts[term := name.partition("/")[2]] == 1 else name: value for name, value in losses.items()}
+    """Losses by their terms; by player and term where several players have a term of this name."""
+    names = [LossName.parse(key) for key in losses]
+    counts = Counter(name.term for name in names)
+    return {
+        name.term if counts[name.term] == 1 else str(name): value
+        for name, value in zip(names, losses.values(), strict=True)
+    }
 
 
 def describe(training: TrainingStart) -> list[str]:

@@ -10,6 +10,7 @@ from torch.optim import Adam
 from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, Model, Player, Progress
 from dermsynth.training import distributed
+from dermsynth.training.callbacks import LossName
 
 
 class TrainingStopped(UserError):
@@ -26,8 +27,8 @@ class Updater:
         self.model = model
         self.players = {name: scale_rate(player, rate) for name, player in model.players().items()}
         self.optimisers = {name: _adam(player) for name, player in self.players.items()}
-        self._sums: dict[str, Tensor] = {}
-        self._counts: dict[str, int] = defaultdict(int)
+        self._sums: dict[LossName, Tensor] = {}
+        self._counts: dict[LossName, int] = defaultdict(int)
 
     def step(self, batches: list[Batch], progress: Progress) -> None:
         """One training step; several batches are pieces of one, whose gradients add up before each update.
@@ -77,16 +78,16 @@ class Updater:
             raise TrainingStopped(f"{player}: loss is not finite ({named}); lower the learning rate or use float32")
         loss.backward(inputs=parameters)
         for name, value in terms.items():
-            self._count(f"{player}/{name}", value.detach())
+            self._count(LossName(str(player), name), value.detach())
         return str(player)
 
-    def _count(self, name: str, value: Tensor) -> None:
+    def _count(self, name: LossName, value: Tensor) -> None:
         self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
         self._counts[name] += 1
 
     def losses(self) -> dict[str, float]:
-        """Mean of every term since the last call."""
-        means = {name: float(total) / self._counts[name] for name, total in self._sums.items()}
+        """Mean of every term since the last call, by the keys of the log."""
+        means = {str(name): float(total) / self._counts[name] for name, total in self._sums.items()}
         self._sums, self._counts = {}, defaultdict(int)
         return means
 
