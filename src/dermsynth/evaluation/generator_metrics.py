@@ -17,7 +17,7 @@ from dermsynth.errors import UserError
 from dermsynth.metrics.path_length import lerp, path_classes, perceptual_path_lengths, slerp, trimmed_mean
 from dermsynth.models.base import Condition
 from dermsynth.models.registry import family
-from dermsynth.models.sampler import CHUNK, discriminator_confidence, one_hot, seed_noise
+from dermsynth.models.sampler import CHUNK, discriminator_confidence, one_hot, stacked_noise
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.statistics.intervals import percentile_bootstrap
@@ -184,7 +184,7 @@ def _chunk(
 ) -> Array:  # fmt: skip
     model = generator.model
     label = one_hot(numbers[chunk.start : chunk.stop], model.classes, next(model.parameters()).device)
-    first, second = (_noise(generator, [PATH_SEED + 2 * (seed + k) + end for k in chunk]) for end in (0, 1))
+    first, second = (stacked_noise(model, [PATH_SEED + 2 * (seed + k) + end for k in chunk]) for end in (0, 1))
 
     def synthesise(w: Tensor) -> Tensor:
         return model.synthesise(w, first[1:])
@@ -199,10 +199,3 @@ def _chunk(
         synthesise if space == "W" else of_latent, start, end, perceptual.distance,
         between=lerp if space == "W" else slerp, path=path, generator=random,
     )  # fmt: skip
-
-
-def _noise(generator: Generator, seeds: list[int]) -> list[Tensor]:
-    """The noise of seeds, drawn on the CPU and brought to the model's device."""
-    device = next(generator.model.parameters()).device
-    drawn = [seed_noise(seed, generator.model.noise_shapes()) for seed in seeds]
-    return [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]

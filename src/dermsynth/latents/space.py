@@ -7,12 +7,11 @@ from typing import Literal
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Condition, truncate_latent
-from dermsynth.models.sampler import CHUNK, one_hot, seed_noise, to_bytes
+from dermsynth.models.sampler import to_bytes
 from dermsynth.sampling.generator import Generator, class_seed
+from dermsynth.sampling.latents import images_of_points, latent_points
 
 Points = NDArray[np.float32]
 Images = NDArray[np.uint8]
@@ -37,42 +36,19 @@ class Space:
 
     def points(self, seeds: Sequence[int], labels: Sequence[int], truncation: float | None) -> Points:
         """The points [n, d] from which `dermsynth generate` makes the images of these seeds and class numbers."""
-        chunks = []
-        for noise, label, count in self._chunks(seeds, labels):
-            z = noise[0]
-            w = truncate_latent(z, truncation) if self.name == "z" else self.generator.model.style(z, label, truncation)
-            assert w is not None
-            chunks.append(w[:count].float().cpu().numpy())
-        return np.concatenate(chunks)
+        points = latent_points(self.generator.model, _image_seeds(seeds, labels), labels, truncation)
+        return np.asarray(points.float().cpu().numpy())
 
     def images(self, points: Points, seeds: Sequence[int], labels: Sequence[int]) -> Images:
         """uint8 [n, 3, h, w] of points [n, d], or in W [n, layers, d], with the other noise of the seeds."""
-        chunks, start = [], 0
-        model = self.generator.model
-        for noise, label, count in self._chunks(seeds, labels):
-            chunk = points[start : start + count]
-            padded = np.concatenate([chunk, np.repeat(chunk[-1:], CHUNK - count, axis=0)])
-            latent = torch.from_numpy(padded).to(label.device)
-            with torch.inference_mode():
-                if self.name == "w":
-                    images = model.synthesise(latent, noise[1:])
-                else:
-                    images = model.sample([latent, *noise[1:]], Condition(label), None)
-            chunks.append(to_bytes(images)[:count])
-            start += count
-        return np.concatenate(chunks)
+        tensor = torch.from_numpy(np.ascontiguousarray(points)).to(self.generator.device)
+        with torch.inference_mode():
+            chunks = images_of_points(self.generator.model, tensor, _image_seeds(seeds, labels), labels)
+            return np.concatenate([to_bytes(images) for images in chunks])
 
-    def _chunks(self, seeds: Sequence[int], labels: Sequence[int]) -> "list[tuple[list[Tensor], Tensor, int]]":
-        return [self._noise(seeds[i : i + CHUNK], labels[i : i + CHUNK]) for i in range(0, len(seeds), CHUNK)]
 
-    def _noise(self, seeds: Sequence[int], labels: Sequence[int]) -> tuple[list[Tensor], Tensor, int]:
-        """All noise of a chunk, padded with its last image, the one-hot classes, and how many images are not padding."""
-        model, count = self.generator.model, len(seeds)
-        device, shapes = next(model.parameters()).device, model.noise_shapes()
-        places = [min(i, count - 1) for i in range(CHUNK)]
-        drawn = [seed_noise(class_seed(labels[i], seeds[i]), shapes) for i in places]
-        noise = [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
-        return noise, one_hot([labels[i] for i in places], model.classes, device), count
+def _image_seeds(seeds: Sequence[int], labels: Sequence[int]) -> list[int]:
+    return [class_seed(label, seed) for label, seed in zip(labels, seeds, strict=True)]
 
 
 def space_of(generator: Generator) -> Space:

@@ -1,6 +1,6 @@
 """Generate images as a function of weights, seed, label and truncation, independent of the batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -32,6 +32,20 @@ def seed_noise(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     """The standard normal numbers that belong to a seed, computed on the CPU on every machine."""
     generator = torch.Generator().manual_seed(seed_of("image", seed))
     return [torch.randn(shape, generator=generator) for shape in shapes]
+
+
+def stacked_noise(model: Model, seeds: Sequence[int]) -> list[Tensor]:
+    """All noise of the images of these seeds on the model's device: an [n, ...] array a noise shape."""
+    device, shapes = next(model.parameters()).device, model.noise_shapes()
+    drawn = [seed_noise(seed, shapes) for seed in seeds]
+    return [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
+
+
+def padded_chunks(count: int) -> Iterator[tuple[NDArray[np.int64], int]]:
+    """Indices in whole chunks, the last one filled up with its last index, and how many of them are no filling."""
+    for start in range(0, count, CHUNK):
+        stop = min(start + CHUNK, count)
+        yield np.minimum(np.arange(start, start + CHUNK), stop - 1), stop - start
 
 
 def one_hot(labels: Sequence[int] | NDArray[np.int64], classes: int, device: torch.device) -> Tensor:
@@ -67,21 +81,14 @@ def sample_images(
 
     For families that translate, the input is the image of the other domain.
     """
-    device = next(model.parameters()).device
-    shapes, results = model.noise_shapes(), []
-    training = model.training
+    device, training, results = next(model.parameters()).device, model.training, []
     model.eval()
-    for start in range(0, len(seeds), CHUNK):
-        index = np.arange(start, min(start + CHUNK, len(seeds)))
-        padded = np.concatenate([index, np.full(CHUNK - len(index), index[-1])])
-        drawn = [seed_noise(seeds[i], shapes) for i in padded]
-        noise = [torch.stack(arrays).to(device) for arrays in zip(*drawn, strict=True)]
-        condition = _condition(
-            model, [labels[i] for i in padded], None if inputs is None else inputs.at(padded), device
-        )
+    for index, count in padded_chunks(len(seeds)):
+        noise = stacked_noise(model, [seeds[i] for i in index])
+        condition = _condition(model, [labels[i] for i in index], None if inputs is None else inputs.at(index), device)
         with torch.no_grad():
             images = model.sample(noise, condition, truncation)
-        results.append(to_bytes(images)[: len(index)])
+        results.append(to_bytes(images)[:count])
     model.train(training)
     return np.concatenate(results)
 

@@ -11,9 +11,10 @@ from torch import Tensor
 
 from dermsynth.data.provenance import GeneratorProvenance
 from dermsynth.errors import UserError, require_seed, require_whole
-from dermsynth.models.base import Condition, Model, require_edition, truncate_latent
+from dermsynth.models.base import Model, require_edition
 from dermsynth.models.registry import family
-from dermsynth.models.sampler import CHUNK, one_hot, sample_images, seed_noise
+from dermsynth.models.sampler import sample_images
+from dermsynth.sampling.latents import images_of_points, latent_points
 from dermsynth.training import checkpoints, distributed
 from dermsynth.training.config import RunConfig, earlier_data, read_config
 from dermsynth.training.loop import build
@@ -110,10 +111,8 @@ class Generator:
         """
         check_label(self, label)
         check_request(self, {label: count}, truncation, seed)
-        chunks = [self._noise(label, part) for part in _padded(seed, count)]
-        with torch.no_grad():
-            points = [self._point(noise[0], label, truncation) for noise in chunks]
-        return torch.cat(points)[:count]
+        number = self._class(label)
+        return latent_points(self.model, self._seeds(number, seed, count), [number] * count, truncation)
 
     def synthesise(self, latents: Tensor, *, label: str = "", seed: int = 0) -> Tensor:
         """Images of latent points, through which gradients flow.
@@ -153,12 +152,9 @@ class Generator:
         if len(latents) == 0:
             raise UserError("`latents`: holds no point")
         require_seed(seed)
-        parts = []
-        for index, seeds in enumerate(_padded(seed, len(latents))):
-            points = latents[index * CHUNK : (index + 1) * CHUNK]
-            filling = points[-1:].expand(CHUNK - len(points), *points.shape[1:])
-            parts.append(self._images(torch.cat([points, filling]), self._noise(label, seeds), label)[: len(points)])
-        return torch.cat(parts)
+        number, count = self._class(label), len(latents)
+        seeds = self._seeds(number, seed, count)
+        return torch.cat(list(images_of_points(self.model, latents, seeds, [number] * count)))
 
     @property
     def device(self) -> torch.device:
@@ -168,22 +164,8 @@ class Generator:
     def _class(self, label: str) -> int:
         return self.labels.index(label) if label else 0
 
-    def _noise(self, label: str, seeds: Sequence[int]) -> list[Tensor]:
-        """All noise of a chunk of images."""
-        shapes, number = self.model.noise_shapes(), self._class(label)
-        drawn = [seed_noise(class_seed(number, seed), shapes) for seed in seeds]
-        return [torch.stack(arrays).to(self.device) for arrays in zip(*drawn, strict=True)]
-
-    def _point(self, z: Tensor, label: str, truncation: float | None) -> Tensor:
-        condition = one_hot([self._class(label)] * len(z), self.model.classes, self.device)
-        w = self.model.style(z, condition, truncation)
-        return truncate_latent(z, truncation) if w is None else w
-
-    def _images(self, points: Tensor, noise: list[Tensor], label: str) -> Tensor:
-        if self.model.has_style():
-            return self.model.synthesise(points, noise[1:])
-        condition = one_hot([self._class(label)] * len(points), self.model.classes, self.device)
-        return self.model.sample([points, *noise[1:]], Condition(condition), None)
+    def _seeds(self, number: int, first: int, count: int) -> list[int]:
+        return [class_seed(number, first + k) for k in range(count)]
 
     def origin(self) -> GeneratorProvenance:
         """Where its images come from, as their data set states it."""
@@ -202,13 +184,6 @@ class Generator:
             crop=data.crop,
             filter=data.filter,
         )
-
-
-def _padded(seed: int, count: int) -> list[list[int]]:
-    """Seeds in whole chunks, the last one filled up, as images are always computed."""
-    seeds = list(range(seed, seed + count))
-    chunks = [seeds[start : start + CHUNK] for start in range(0, count, CHUNK)]
-    return [[*chunk, *chunk[-1:] * (CHUNK - len(chunk))] for chunk in chunks]
 
 
 def load_generator(run: Path | str, *, which: str = "last", device: str = "auto") -> Generator:
