@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.writing import TEXT_COLUMNS
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
 from dermsynth.study.drawing import StudyImage
 from dermsynth.study.selection import TRIAL
-from dermsynth.values import identifiers, is_missing, parse_flag, parse_number
+from dermsynth.values import is_missing, parse_flag, parse_number
 
 ARTEFACTS = (
     "frame", "dark_corner", "hair", "ruler", "ink", "sticker", "patches", "bubble", "gel_border", "gel_bubble",
@@ -190,9 +191,7 @@ def _ending(image: StudyImage, sides: Mapping[str, DataSet]) -> str:
 
 def _patients(trials: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> list[str]:
     """Several images of one patient or lesion: they are alike, and intervals take images as independent."""
-    if "group" not in sides[REAL].table:
-        return []
-    groups = identifiers(sides[REAL].table["group"])
+    groups = sides[REAL].groups
     mine = pd.Series([groups[image.row] for image in trials if image.kind == REAL and groups[image.row]], dtype=object)
     counts = mine.value_counts()
     several = counts[counts > 1]
