@@ -4,9 +4,10 @@ import numpy as np
 
 from dermsynth.data.audit import as_json, as_text, audit
 from dermsynth.data.audit_findings import Suggestion
-from dermsynth.data.dataset import open_data_set, write_table
+from dermsynth.data.dataset import open_data_set
 from dermsynth.data.importers.importing import Source, SourceRow, import_source
 from dermsynth.data.phantom import PhantomSettings, draw_parameters, render
+from dermsynth.data.writing import write_table
 
 
 def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:

@@ -9,9 +9,10 @@ import pytest
 
 from dermsynth.artefacts.annotate import annotate_artefacts
 from dermsynth.artefacts.annotations import TABLE, with_annotations
-from dermsynth.data.dataset import DataSet, add_columns, open_data_set, write_table
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.manifest import content_hash, read_record
 from dermsynth.data.tables import read_table
+from dermsynth.data.writing import add_columns, write_table
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import default_folder
 

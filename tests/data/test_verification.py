@@ -12,11 +12,12 @@ import pytest
 
 from dermsynth.data.audit import audit
 from dermsynth.data.cache import Decoding, cache_path, decode_images
-from dermsynth.data.dataset import DataSet, add_columns, open_data_set, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.manifest import RECORD, hash_of_ends, read_record
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import Selection, rows_hash
 from dermsynth.data.verification import ChangedData, differences_of, verify
+from dermsynth.data.writing import add_columns, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.export.huggingface import export
