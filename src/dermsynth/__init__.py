@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dermsynth.api.evaluation import evaluate as evaluate
     from dermsynth.api.evaluation import export as export
     from dermsynth.api.evaluation import extractor as extractor
+    from dermsynth.api.gate import gate as gate
     from dermsynth.api.generators import generate as generate
     from dermsynth.api.generators import load_generator as load_generator
     from dermsynth.api.generators import translate as translate
@@ -51,6 +52,7 @@ _PLACES = {
     "api.audit": ("audit",),
     "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
     "api.evaluation": ("evaluate", "export", "extractor"),
+    "api.gate": ("gate",),
     "api.generators": ("generate", "load_generator", "translate"),
     "api.training": ("train",),
     "training.callbacks": ("Callback",),
@@ -81,6 +83,7 @@ __all__ = [
     "evaluate",
     "export",
     "extractor",
+    "gate",
     "generate",
     "import_csv",
     "import_folder",

@@ -11,9 +11,11 @@ from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet
 from dermsynth.errors import UserError, name_field
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
+from dermsynth.evaluation.feature_cache import decoding_of
 from dermsynth.evaluation.generator_metrics import discriminator_of, run_problem, set_with_run, training_folder
 from dermsynth.evaluation.results import Evaluation, default_folder
 from dermsynth.export.huggingface import export as write_release
+from dermsynth.images import Crop
 from dermsynth.io import command_line
 from dermsynth.report.evaluation_report import page_writer
 from dermsynth.utility.classifier import load_extractor
@@ -71,6 +73,8 @@ def evaluate(
     run: Path | str | None = None,
     utility: Path | str | None = None,
     photographs: bool = True,
+    resolution: int | str | None = None,
+    crop: Crop | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Evaluation:
@@ -82,7 +86,7 @@ def evaluate(
     Parameters
     ----------
     synthetic : DataSet, Path or str
-        A set made by `generate` or by any other tool, at least 50 images.
+        A set made by `generate`, or by any other tool and imported with ``synthetic=True``; at least 50 images.
     against : DataSet, Path, str or None
         The real set, at least 50 images; by default the one that the generator was trained on.
     out : Path, str or None
@@ -105,6 +109,11 @@ def evaluate(
         Folder of a utility experiment with this set, whose verdict is shown too.
     photographs : bool
         Whether a page that is saved shows real images, and generated ones that were flagged as copies of them.
+    resolution : int, str or None
+        Size in pixels to which both sides are brought: one number for squares, or ``"WIDTHxHEIGHT"``; by default that of the
+        first synthetic image.
+    crop : {"centre", "pad", "stretch"} or None
+        How images of other shapes come to that shape; by default as the generator's training images did, else ``centre``.
     seed : int
         Seed of the random numbers, at least 0.
     device : str
@@ -144,6 +153,7 @@ def evaluate(
     rows = set_with_run(opened, _path(run))
     with name_field("against"):
         real = open_dataset(training_folder(rows) if against is None else against)
+    decoding = None if resolution is None and crop is None else decoding_of(rows, resolution, crop)
     if out is not None:
         check_place(Path(out), rows)
     features = load_extractor(extractor) if isinstance(extractor, str) else extractor
@@ -161,6 +171,7 @@ def evaluate(
         perceptual=load_perceptual(perceptual) if perceptual else None,
         paths=path_lengths,
         usefulness=_path(utility),
+        decoding=decoding,
         seed=seed,
         out=_path(out),
         device=device,

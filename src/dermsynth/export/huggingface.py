@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 CARD, FLAG = "README.md", "copy_flag"
 COUNTED = ("schema", "program", "images", "classes", "content_hash")
 """Facts of a description that are of the folder they stand in."""
-PLACES = ("run", "source", "maps")
-ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map")
+PLACES = ("run", "source", "maps", "trained_on", "trained_on_files")
+ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map", "conditioned_on")
 """What names files and folders of the private side: it stays behind."""
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
@@ -194,6 +194,7 @@ def card(data_set: DataSet, evaluation: Evaluation | None, name: str, left_out: 
         size=size,
         classes=classes,
         generator=data_set.provenance.generator.document,
+        claim=data_set.provenance.generator.claim,
         hash=data_set.content_hash,
         evaluation=evaluation,
         left_out=left_out,

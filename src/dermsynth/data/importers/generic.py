@@ -40,17 +40,22 @@ def from_csv(
     mask: str = "",
     group: str = "",
     split: str = "",
+    prompt: str = "",
+    conditioned_on: str = "",
     images: Path | None = None,
     roots: Sequence[Path] = (),
 ) -> Source:
     """A CSV with named columns; image and mask paths start from `images`, or from the CSV's folder.
+
+    `prompt` and `conditioned_on` are columns of synthetic images: the words, and the real image, that each was made from.
 
     Columns that are not named are kept as they are. Suffix, case, slashes and sub-folders that differ are completed
     where only one file can be meant.
     """
     notes: list[str] = []
     table = read_table(table_path, notes=notes)
-    require_columns(table, [c for c in (image, label, mask, group, split) if c], table_path)
+    renamed = {old: new for old, new in ((prompt, "prompt"), (conditioned_on, "conditioned_on")) if old}
+    require_columns(table, [c for c in (image, label, mask, group, split, *renamed) if c], table_path)
     files = SourceFiles(images or table_path.parent, tuple(roots))
     files.claim([*table[image], *(table[mask] if mask else ())])
     if mask and table[mask].map(lambda cell: is_missing(cell, words=False)).all():
@@ -66,7 +71,7 @@ def from_csv(
                 mask=record[mask] if mask else "",
                 group=record[group] if group else "",
                 split=record[split] if split else "",
-                columns={column_name(c): record[c] for c in others},
+                columns={renamed.get(c) or column_name(c): record[c] for c in others},
             ),
         )
         for record in table.to_dict("records")
