@@ -175,7 +175,7 @@ def test_claims_that_cannot_be_are_refused(
 
 def test_the_set_trained_on_is_of_photographs_and_as_it_was_written(table: Path, tmp_path: Path) -> None:
     made = bring(table, tmp_path / "set")
-    with pytest.raises(UserError, match="`trained_on` .*set: a synthetic set; name the photographs"):
+    with pytest.raises(UserError, match=r"`trained_on` .*set: a synthetic set; name the photographs"):
         bring(table, tmp_path / "other", trained_on=made)
     real = write_real(tmp_path / "real", 8)
     Image.fromarray(photograph(77)).save(real.paths[0])
