@@ -168,6 +168,18 @@ def test_utility_asks_for_trust_and_says_what_was_trusted(made: DataSet, real: D
         ds.utility(made, real, out=tmp_path / "u", trust_provenance=True, **{**choices, "resolution": 24})
 
 
+def test_a_copy_of_a_held_out_photograph_disproves_the_claim(table: Path, real: DataSet, tmp_path: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    (table.parent / "leak.png").write_bytes((real.split("test").paths[0]).read_bytes())
+    rows.loc[0, "file"] = "leak.png"
+    rows.to_csv(table.with_name("copied.csv"), index=False)
+    made = bring(table.with_name("copied.csv"), tmp_path / "set", trained_on=real)
+    with pytest.raises(
+        UserError, match=r"1 images are photographs of the split test, for example .*leak.png and images/r6.png"
+    ):
+        ds.utility(made, real, out=tmp_path / "u", positive="melanoma", negative="nevus", trust_provenance=True)
+
+
 def test_a_list_outside_the_training_split_is_refused_in_utility(table: Path, real: DataSet, tmp_path: Path) -> None:
     listed = bring(table, tmp_path / "set", trained_on=real, trained_on_files=["r0", "r6"], source_column="")
     with pytest.raises(UserError, match=r"1 images its generator was trained on are not in the split train .*r6.png"):
@@ -206,6 +218,7 @@ def test_a_study_shows_both_kinds_alike_and_notes_what_differs(made: DataSet, re
     assert sorted(study.items["truth"]) == ["real"] * 6 + ["synthetic"] * 6
     assert study.size == (24, 24)
     assert f"the synthetic images' origin is claimed, not checked: {CLAIM}" in study.notes
+    assert not [note for note in study.notes if note.startswith("column 'width'")], "files are shown at one size"
     shown = "are all shown at 24 x 24 (crop centre, filter area)"
     assert any(note.startswith("real images of 32 x 24 and") and note.endswith(shown) for note in study.notes)
 

@@ -15,6 +15,7 @@ from dermsynth.evaluation.feature_cache import appearances, decoding_of
 from dermsynth.evaluation.subgroups import skin_tones
 from dermsynth.utility.classifier import Examples
 from dermsynth.utility.leakage import (
+    check_claimed_twins,
     check_groups,
     check_history,
     check_origin,
@@ -60,6 +61,8 @@ def collect_material(
     _check_names(real, external)
     chosen, decoding = decoding is not None, decoding or decoding_of(synthetic)
     parts = _parts(real, classes)
+    for data_set in (synthetic, *further.values()):
+        check_claimed_twins(data_set, parts)
     rows, images = _synthetic_images(synthetic, decoding, classes)
     tests = [_held_out(f"{real.folder.name} (held out)", parts["test"], decoding, classes, columns)]
     tests += [_external(other, real, decoding, classes, columns, drop_overlap) for other in external]

@@ -118,6 +118,22 @@ def check_twins(parts: Mapping[str, DataSet]) -> None:
         )
 
 
+def check_claimed_twins(synthetic: DataSet, parts: Mapping[str, DataSet]) -> None:
+    """No image made elsewhere may be a photograph that is held out: what is claimed of its generator would not be true."""
+    if not synthetic.provenance.generator.claimed:
+        return
+    for name in ("validation", "test"):
+        twins = twins_between(synthetic.paths, parts[name].paths)
+        if len(twins):
+            first, photograph = (
+                rows.table["file_name"].iloc[i] for rows, i in zip((synthetic, parts[name]), twins[0], strict=True)
+            )
+            raise UserError(
+                f"{synthetic.folder}: {len(np.unique(twins[:, 0]))} images are photographs of the split {name}, for example "
+                f"{first} and {photograph}: what is claimed of the generator is not true, it has seen held-out images"
+            )
+
+
 def without_overlap(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:
     """An external set without photographs of the real one.
 
