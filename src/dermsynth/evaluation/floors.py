@@ -36,11 +36,11 @@ def judgements(estimates: Sequence[Estimate], question: Question) -> list[Judgem
     """
     judged: list[Judgement | None] = []
     for id in dict.fromkeys(estimate.id for estimate in estimates):
-        mine = [estimate for estimate in estimates if estimate.id == id]
+        of_metric = [estimate for estimate in estimates if estimate.id == id]
         if id in METRICS and METRICS[id].question == question:
-            judged += RULES[METRICS[id].floor](mine)
-    known = (judgement for judgement in judged if judgement is not None)
-    return sorted(known, key=lambda judgement: (ORDER.index(judgement.light), -judgement.severity))
+            judged += RULES[METRICS[id].floor](of_metric)
+    complete = (judgement for judgement in judged if judgement is not None)
+    return sorted(complete, key=lambda judgement: (ORDER.index(judgement.light), -judgement.severity))
 
 
 def worst(judged: Iterable[Judgement]) -> Light:

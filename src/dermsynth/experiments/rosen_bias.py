@@ -244,13 +244,13 @@ def measure_amplification(material: Material, sets: Sets, target: Scorer) -> lis
 
 def _switched(material: Material, arm: Arm, useful: UtilityResult, out: Path) -> list[dict[str, Any]]:
     """For each kind of pair: what the ensemble of an arm's classifiers says of the images that were changed, before and after."""
-    original, *others = material.tests
+    original, *further = material.tests
     repeats = useful.settings.repeats
     threshold = next(f.threshold for f in useful.figures if (f.arm, f.test) == (arm.name, original.name))
     before = stored_scores(out / "utility", arm, repeats, original.name).mean(axis=0)
     places = {name: row for row, name in enumerate(original.rows.table["file_name"])}
     results = []
-    for test in others:
+    for test in further:
         after = stored_scores(out / "utility", arm, repeats, test.name).mean(axis=0)
         rows = [places[name] for name in test.rows.table["edited_from"]]
         changed = (

@@ -39,9 +39,9 @@ class Sets:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def scores_of(rows: DataSet, decoding: Decoding, seen: Scorer) -> NDArray[np.float64]:
+def scores_of(rows: DataSet, decoding: Decoding, scorer: Scorer) -> NDArray[np.float64]:
     """Scores of a set's images at the generator's size: all sets are looked at alike."""
-    return seen.score(np.asarray(decode_images(rows, decoding)))
+    return scorer.score(np.asarray(decode_images(rows, decoding)))
 
 
 def synthetic_sets(

@@ -240,12 +240,12 @@ def add_metric(metric: Metric) -> None:
 
 def measures(*, brief: bool = False, of_tones: bool = False) -> list[Measure]:
     """The functions that compute the metrics of an evaluation, each once: all, those of a brief one, or of skin tones."""
-    wanted = [
+    fields = [
         metric.function
         for metric in METRICS.values()
         if metric.function is not None and (metric.brief or not brief) and (metric.of_tones or not of_tones)
     ]
-    return list(dict.fromkeys(wanted))
+    return list(dict.fromkeys(fields))
 
 
 def sections() -> list[str]:

@@ -66,8 +66,8 @@ def discriminator_confidence(
             logits = model.logits(part, one_hot(labels[start : start + CHUNK], model.classes, device))
             parts.append(logits)
     model.train(training)
-    known = [logits.double().sigmoid().cpu().numpy() for logits in parts if logits is not None]
-    return np.concatenate(known) if known else None
+    confidences = [logits.double().sigmoid().cpu().numpy() for logits in parts if logits is not None]
+    return np.concatenate(confidences) if confidences else None
 
 
 def sample_images(

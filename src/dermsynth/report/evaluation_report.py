@@ -134,8 +134,8 @@ def _explained(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     for row in rows:
         names.setdefault(METRICS[row["id"]].says, {})[row["name"]] = None
     return [
-        (", ".join(known) if len(known) < 4 else f"{next(iter(known))} ... {list(known)[-1]}", says)
-        for says, known in names.items()
+        (", ".join(names_of) if len(names_of) < 4 else f"{next(iter(names_of))} ... {list(names_of)[-1]}", says)
+        for says, names_of in names.items()
     ]
 
 

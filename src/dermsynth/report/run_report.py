@@ -147,11 +147,11 @@ def _evaluations(run: Path, folders: Sequence[Path]) -> list[tuple[str, Evaluati
     earlier = [
         (file.stem, parse_evaluation(read_json(file), file)) for file in sorted((run / "evaluations").glob("*.json"))
     ]
-    made = {checkpoint.hash for checkpoint in checkpoints(run)}
+    hashes = {checkpoint.hash for checkpoint in checkpoints(run)}
     named = []
     for folder in folders:
         result = read_evaluation(folder)
-        if result.synthetic.generator.checkpoint not in made:
+        if result.synthetic.generator.checkpoint not in hashes:
             raise UserError(f"`evaluation` {folder}: of a set that no checkpoint of {run} made")
         named.append((result.synthetic.folder, result))
     return [*earlier, *named]

@@ -109,7 +109,7 @@ def _certainty(rows: Sequence[CertaintyResult]) -> Markup:
 
 
 def _sheet(study: Study | None, items: Sequence[str]) -> Markup:
-    known = [] if study is None else [study.image(item) for item in items if item in study.by_item][:SHOWN]
-    if not known:
+    paths = [] if study is None else [study.image(item) for item in items if item in study.by_item][:SHOWN]
+    if not paths:
         return Markup("")
-    return picture(grid(thumbnails(known, 96), COLUMNS), f"{len(known)} images")
+    return picture(grid(thumbnails(paths, 96), COLUMNS), f"{len(paths)} images")

@@ -296,9 +296,9 @@ def _matrix(first: Answers) -> AnswerMatrix:
 
 def _certainty(first: Answers) -> tuple[CertaintyResult, ...]:
     """Share of right answers at every certainty: a rater's certainty means something if it rises."""
-    known = first.table[first.table["certainty"].notna()]
+    rated = first.table[first.table["certainty"].notna()]
     results = []
-    for value, table in known.groupby("certainty", sort=True):
+    for value, table in rated.groupby("certainty", sort=True):
         right = int((table["truth"] == table["answer"]).sum())
         results.append(CertaintyResult(certainty=float(str(value)), **asdict(rate(right, len(table)))))
     return tuple(results)

@@ -5,21 +5,21 @@ from collections.abc import Mapping, Sequence
 Counts = Mapping[str, int]
 
 
-def target_shares(wanted: Counts, available: Sequence[tuple[Counts, int]]) -> dict[str, float]:
-    """Shares of the labels as near to those of `wanted` as every side can follow.
+def target_shares(goal: Counts, available: Sequence[tuple[Counts, int]]) -> dict[str, float]:
+    """Shares of the labels as near to those of `goal` as every side can follow.
 
     `available` holds, for every side, how many images of each label it has and how many are drawn from it. What a label
     lacks goes to the others in proportion to their shares. The sum is less than 1 where the sides have too few images.
     """
     limits = {
         label: min((counts.get(label, 0) / drawn for counts, drawn in available), default=1.0)
-        for label in wanted
-        if wanted[label] > 0
+        for label in goal
+        if goal[label] > 0
     }
     shares, open_labels, rest = dict.fromkeys(limits, 0.0), set(limits), 1.0
     while open_labels and rest > 1e-12:
-        total = sum(wanted[label] for label in open_labels)
-        offered = {label: rest * wanted[label] / total for label in open_labels}
+        total = sum(goal[label] for label in open_labels)
+        offered = {label: rest * goal[label] / total for label in open_labels}
         full = {label for label in open_labels if shares[label] + offered[label] >= limits[label] - 1e-12}
         if not full:
             return {label: shares[label] + offered.get(label, 0.0) for label in shares}

@@ -99,13 +99,13 @@ def _matched_parts(
     rules = [r for r in rules if not fixed or r.kind == rule.kind]
     available = [drawing.available(r) for r in rules]
     own = drawing.available(rule)
-    wanted = fixed or next((counts for r, counts in zip(rules, available, strict=True) if r.kind == SYNTHETIC), own)
+    goal = fixed or next((counts for r, counts in zip(rules, available, strict=True) if r.kind == SYNTHETIC), own)
     drawn = Counter[str]()
     for r in rules:
         drawn[r.kind] += r.count
-    shares = target_shares(wanted, [(counts, drawn[r.kind]) for r, counts in zip(rules, available, strict=True)])
+    shares = target_shares(goal, [(counts, drawn[r.kind]) for r, counts in zip(rules, available, strict=True)])
     if sum(shares.values()) < 1 - 1e-6:
-        drawing.refuse_unlike(rule, wanted)
+        drawing.refuse_unlike(rule, goal)
     return [
         request._replace(rule=rule.model_copy(update={"count": number}), label=label)
         for label, number in quotas(shares, rule.count, own).items()
