@@ -32,7 +32,7 @@ def judgements(estimates: Sequence[Estimate], question: Question) -> list[Judgem
     """Every estimate of a group that answers a question of the verdict, the worst first.
 
     KID, MMD and FID at infinity have floors of about zero, of which nothing is a multiple: FID of the same features stands
-    for them. Of distances of single colour channels the mean is judged: one may be small by chance.
+    for them. Of single colour channels the mean distance counts: one may be small by chance.
     """
     judged: list[Judgement | None] = []
     for id in dict.fromkeys(estimate.id for estimate in estimates):

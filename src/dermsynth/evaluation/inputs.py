@@ -70,7 +70,7 @@ class ComparedSets:
         return Pair(synthetic, features(self.real, self.images.real, self.decoding, self.extractor))
 
     def features_of(self, rows: DataSet) -> NDArray[np.float32]:
-        """Features of some of the real images: those at hand, or computed for images that are not compared."""
+        """Features of some of the real images, computed for those that are not compared."""
         places = {name: index for index, name in enumerate(self.real.table["file_name"])}
         indices = [places.get(name, -1) for name in rows.table["file_name"]]
         if -1 not in indices:

@@ -160,7 +160,7 @@ def _interval(share: float, count: int) -> tuple[float, float, float]:
 
 
 def recognition_light(row: Recognition) -> tuple[Light, str]:
-    """Green from 0.9 times the share of real images; red below 0.7 times where the intervals are apart; amber between.
+    """Green from 0.9 times the share of real images; red below 0.7 times where the intervals do not overlap; amber between.
 
     Red, too, where the synthetic images of other classes pass for this one as often, and amber where they may.
     Not measured where the classifier takes real images of the class for it no more often than those of other classes.

@@ -66,7 +66,7 @@ def _line(question: str, light: Light, says: str, rule: str) -> Line:
 
 
 def _of_estimates(result: Evaluation, question: Question, group: str) -> Line:
-    """The worst estimate decides; without a network's features only that something is wrong can be told."""
+    """The worst estimate decides; without a network's features it can only show that something is wrong."""
     judgements = floors.judgements(result.of_group(group), question)
     light = floors.worst(judgements)
     if not judgements:

@@ -206,7 +206,7 @@ def _material(setting: Setting, data_set: DataSet, generator: Generator, sets: S
 
 
 def _arms(sets: Sets, ratio: float) -> list[Arm]:
-    """Real, shown longer, cleaned, every synthetic set alone, and one synthetic image for each real one, if there are so many."""
+    """Real, shown longer, cleaned, every synthetic set alone, and one synthetic image for each real one, if there are enough."""
     named = [Arm(name, real=0.0, synthetic=None, variant=name) for name in sets.synthetic if name != "synthetic"]
     return [
         REAL,

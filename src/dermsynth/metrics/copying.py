@@ -163,7 +163,7 @@ def distance_ratio_of(sets: ThreeSets) -> CopyEstimate:
 
 
 def membership_of(sets: ThreeSets, resamples: int) -> CopyEstimate:
-    """How well training images are told from held-out ones by their distance to the nearest synthetic image."""
+    """How well the distance to the nearest synthetic image separates training images from held-out ones."""
     near, far = negative_distances(sets.training, sets.synthetic), negative_distances(sets.held_out, sets.synthetic)
     interval = percentile_bootstrap(membership_auc, near, far, resamples=resamples, seed=sets.seed)
     return sets.estimate("membership_distance", membership_auc(near, far), interval, 0.5)
@@ -257,7 +257,7 @@ def membership(
     synthetic: NDArray[Any], training: NDArray[Any], held_out: NDArray[Any], *, extractor: Extractor | None = None,
     resamples: int = 500, seed: int = 0,
 ) -> CopyEstimate:  # fmt: skip
-    """How well training images are told from held-out ones by their distance to the nearest synthetic image.
+    """How well the distance to the nearest synthetic image separates training images from held-out ones.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ REPEATS, DIRECTIONS = 4, 128
 SCALE, CELLS, AT_ONCE = 1000.0, 1 << 15, 256
 LEFT_OUT_DIRECTIONS = 32
 RANGE_IMAGES, MARGIN = 1024, 0.25
-"""Cells reach beyond the projections of so many images of either set by this share of their range, where there are more."""
+"""Of more images than this a side, cells reach beyond the projections of the first ones by this share of their range."""
 
 Array = NDArray[np.float32]
 Places = NDArray[np.int64]

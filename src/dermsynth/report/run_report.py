@@ -68,7 +68,7 @@ def _speed(log: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _comparison(images: RunImages) -> list[tuple[str, Markup, Markup | None]]:
-    """Pictures of every class: generated images (below their inputs), and real ones where they are at hand."""
+    """Pictures of every class: generated images (below their inputs), and real ones where there are any."""
     return [
         (
             sheet.label,
@@ -110,7 +110,7 @@ def _metric_plots(metrics: Series) -> list[Markup]:
 
 
 def _by_part(losses: Series, model: Model) -> dict[str, Series]:
-    """Losses without penalties, apart for every resolution, phase or domain of the players."""
+    """Losses without penalties, by resolution, phase or domain of the players."""
     parts: dict[str, Series] = {}
     players = model.players()
     for name, values in losses.items():

@@ -1,4 +1,4 @@
-"""What a whole panel of raters can do: skill apart from habit, for other raters and images; chance, and equivalence."""
+"""What a whole panel of raters can do: skill separated from habit, for other raters and images; chance, and equivalence."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ RATE = 2.0
 NODES = np.polynomial.hermite_e.hermegauss(31)
 LIMIT = 30.0
 SMALLEST = -200.0
-"""Logarithm of the smallest p that is told from none."""
+"""Logarithm of the smallest p that is distinguished from 0."""
 
 
 @dataclass(frozen=True)

@@ -92,7 +92,7 @@ def _check_sets(real: DataSet, synthetic: Sequence[DataSet], further: Sequence[D
 
 
 def _check_names(real: DataSet, external: Sequence[DataSet]) -> None:
-    """Test sets are told apart by the names of their folders."""
+    """Raise UserError where two test sets have folders of one name, which identifies them in results."""
     names = [real.folder.name, *(other.folder.name for other in external)]
     if len(set(names)) < len(names):
         raise UserError(f"`tests`: two sets named {max(names, key=names.count)!r}; rename a folder")
@@ -160,7 +160,7 @@ def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
 
 
 def telling_columns(table: pd.DataFrame) -> list[str]:
-    """Columns whose values are looked at apart: those of two to eight values, and those of numbers."""
+    """Columns whose values are analysed separately: those of two to eight values, and those of numbers."""
     columns = [str(column) for column in table.columns if column not in TEXT_COLUMNS]
     return [column for column in columns if 2 <= len(strata_of(table, column, most=MOST_VALUES)) <= MOST_VALUES]
 
