@@ -15,7 +15,7 @@ from dermsynth.artefacts.removal import CUTS
 from dermsynth.data.cache import decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.experiments.rosen_sets import Sets, SetsRequest, prepare_sets, scores_of
+from dermsynth.experiments.rosen_sets import Sets, SetsRequest, edited_set, prepare_sets, scores_of
 from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, train_run, write_results
 from dermsynth.io import parse_count, write_text
 from dermsynth.latents.attributes import Scorer, scorer
@@ -265,7 +265,7 @@ def _write_pictures(sets: Sets, material: Material, target: Scorer, out: Path) -
     """The same latents as generated and edited, those first that show most; real test images, inserted and removed."""
     source = sets.synthetic["synthetic"]
     most = np.argsort(-scores_of(source, material.decoding, target), kind="stable")[:PICTURED]
-    names = ["synthetic", *(name for name in sets.synthetic if name.startswith("edited"))]
+    names = ["synthetic", *map(edited_set, sets.directions)]
     rows_picture(
         out / "edited.png",
         [np.asarray(decode_images(sets.synthetic[name], material.decoding))[most] for name in names],
