@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import pandas as pd
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
@@ -112,7 +112,7 @@ class Assessment(Record):
     label_fidelity
         Whether images of a class are recognised as what they are said to be.
     skin_tones, skin_tones_measured
-        Tone -> side -> share of the images; side -> share of the images whose tone the light lets be told.
+        Tone -> side -> share of the images; side -> share of the images whose light allows an estimate of the tone.
     path_lengths
         Lengths of paths through the generator's latents.
     embedding
@@ -217,7 +217,7 @@ class Evaluation(Assessment):
         """A row an estimate: id, name, part, group, value, low, high, numbers of images, floor, matched, seed."""
         return pd.DataFrame([estimate.model_dump() for estimate in self.estimates])
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, JsonValue]:
         """The result as it stands in JSON."""
         document = self.model_dump(mode="json", by_alias=True, exclude={"copy_gate"})
         document["synthetic"]["generator"] = self.synthetic.generator.document

@@ -85,8 +85,8 @@ def directions(
     seed, count = require_seed(seed), require_whole(count, "count", 1)
     check_truncation(space.generator, truncation)
     if method == "svm":
-        seen = score if isinstance(score, Scorer) else scorer(score, model)
-        return [_svm(space, seen, count, truncation, seed, None if out is None else Path(out))]
+        chosen = score if isinstance(score, Scorer) else scorer(score, model)
+        return [_svm(space, chosen, count, truncation, seed, None if out is None else Path(out))]
     if method == "pca":
         return pca_directions(sample_points(space, count, seed, truncation), components)
     require_w(space, "sefa")

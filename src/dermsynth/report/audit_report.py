@@ -65,19 +65,19 @@ def _examples(audit: Audit) -> dict[str, Any]:
     """A sheet of every class, of the images that can be read."""
     unreadable = {picture.name for picture in audit.pictures.rows if picture.hash is None}
     return {
-        label: picture(grid(thumbnails(shown, 96), EXAMPLES), f"examples of {label}")
+        label: picture(grid(thumbnails(readable, 96), EXAMPLES), f"examples of {label}")
         for label, paths in example_paths(audit, EXAMPLES).items()
-        if (shown := [path for path in paths if str(path.relative_to(audit.data_set.folder)) not in unreadable])
+        if (readable := [path for path in paths if str(path.relative_to(audit.data_set.folder)) not in unreadable])
     }
 
 
 def _twins(audit: Audit) -> list[tuple[dict[Any, Any], Any]]:
     """The first pairs of twins, side by side."""
-    found = []
+    pictures = []
     for pair in audit.duplicates.head(TWINS).to_dict("records"):
         both = thumbnails([audit.data_set.folder / pair["first"], audit.data_set.folder / pair["second"]], 96)
-        found.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
-    return found
+        pictures.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
+    return pictures
 
 
 def bias_tables(bias: Bias) -> list[tuple[str, pd.DataFrame]]:

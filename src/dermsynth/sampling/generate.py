@@ -55,9 +55,9 @@ def generate(
             missing = _missing(generator, counts, out, first_seed)
             distributed.wait()  # every process must see the folder before any writes
             parts = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
-            mine = parts[distributed.rank() :: distributed.count()]
-            bar = progress_bar(mine, total=len(mine), label="generating", unit=f"x{CHUNK} img")
-            for part in bar if distributed.rank() == 0 else mine:
+            own = parts[distributed.rank() :: distributed.count()]
+            bar = progress_bar(own, total=len(own), label="generating", unit=f"x{CHUNK} img")
+            for part in bar if distributed.rank() == 0 else own:
                 _write_images(generator, part, truncation)
             distributed.wait()
             data_set = _write_table(generator, counts, out, origin)
@@ -96,12 +96,12 @@ def _missing(
     generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int
 ) -> list[tuple[Path, str, int]]:
     """Path, class and seed of every image that is not there yet."""
-    wanted = [
+    images = [
         (out / image_name(generator.config.data.classes, label, first_seed + k), label, first_seed + k)
         for label, n in counts.items()
         for k in range(n)
     ]
-    return [image for image in wanted if not image[0].exists()]
+    return [image for image in images if not image[0].exists()]
 
 
 def _write_images(generator: Generator, part: list[tuple[Path, str, int]], truncation: float | None) -> None:

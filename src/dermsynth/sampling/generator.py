@@ -279,9 +279,9 @@ def check_label(generator: Generator, label: str) -> None:
 def check_request(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
     """Raise UserError for a request that the generator cannot carry out."""
     check_source(generator)
-    known = generator.config.data.classes or ("",)
+    classes = generator.config.data.classes or ("",)
     for label, count in counts.items():
-        if label not in known:
+        if label not in classes:
             there = (
                 ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write `count` 500"
             )
@@ -305,9 +305,9 @@ def class_seed(number: int, seed: int) -> int:
     return number * SEEDS_A_CLASS + seed
 
 
-def render(generator: Generator, wanted: Sequence[tuple[str, int]], truncation: float | None) -> NDArray[np.uint8]:
+def render(generator: Generator, images: Sequence[tuple[str, int]], truncation: float | None) -> NDArray[np.uint8]:
     """Images uint8 [n, h, w, 3] of labels and seeds."""
     classes = generator.config.data.classes
-    numbers = [classes.index(label) if classes else 0 for label, _ in wanted]
-    seeds = [class_seed(number, seed) for number, (_, seed) in zip(numbers, wanted, strict=True)]
+    numbers = [classes.index(label) if classes else 0 for label, _ in images]
+    seeds = [class_seed(number, seed) for number, (_, seed) in zip(numbers, images, strict=True)]
     return sample_images(generator.model, seeds, numbers, truncation).transpose(0, 2, 3, 1)

@@ -39,8 +39,6 @@ from dermsynth.study.serve import open_live_study
 from dermsynth.values import as_tuple
 
 RESAMPLES = 2000
-TABLE = Path("answers")
-"""What messages call a table that came without a file."""
 
 
 def analyse_study(
@@ -99,7 +97,7 @@ def analyse_study(
     notes: tuple[str, ...] = ()
     without = as_tuple(without)
     if isinstance(source, pd.DataFrame):
-        answers, counted = counted_answers(source.fillna("").astype(str), TABLE, positive, without)
+        answers, counted = counted_answers(source.fillna("").astype(str), Path("answers"), positive, without)
     elif Path(source).is_dir():
         live = open_live_study(Path(source), database)
         answers, counted = study_answers(live, without)
@@ -296,16 +294,16 @@ def _matrix(first: Answers) -> AnswerMatrix:
 
 def _certainty(first: Answers) -> tuple[CertaintyResult, ...]:
     """Share of right answers at every certainty: a rater's certainty means something if it rises."""
-    known = first.table[first.table["certainty"].notna()]
+    rated = first.table[first.table["certainty"].notna()]
     results = []
-    for value, table in known.groupby("certainty", sort=True):
+    for value, table in rated.groupby("certainty", sort=True):
         right = int((table["truth"] == table["answer"]).sum())
         results.append(CertaintyResult(certainty=float(str(value)), **asdict(rate(right, len(table)))))
     return tuple(results)
 
 
 def _diagnosis(first: Answers, seed: int) -> DiagnosisResult | None:
-    """Confusion of diagnoses on real and on synthetic images apart, and whether their accuracies differ."""
+    """Confusion of diagnoses on real and on synthetic images, and whether their accuracies differ."""
     table = first.table[(first.table["diagnosis"] != "") & (first.table["label"] != "")]
     if table.empty:
         return None

@@ -212,11 +212,11 @@ def open_study(folder: Path) -> Study:
         raise UserError(f"{folder}: schema {description['schema']} is newer than this program; update dermsynth")
     protocol = parse_protocol((folder / PROTOCOL).read_text(encoding="utf-8"), str(folder / PROTOCOL))
     try:
-        known = StudyDescription.model_validate(description)
+        parsed = StudyDescription.model_validate(description)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(f"{folder / DESCRIPTION}: {where}: {error.errors()[0]['msg']}; restore the file") from error
-    return Study(folder, known, protocol, read_table(folder / ITEMS))
+    return Study(folder, parsed, protocol, read_table(folder / ITEMS))
 
 
 def _large_enough(path: Path, width: int, height: int) -> NDArray[np.uint8]:

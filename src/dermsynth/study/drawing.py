@@ -59,10 +59,10 @@ class Features:
 
 
 def _likeness(features: NDArray[np.float64], label: str, means: Mapping[str, NDArray[np.float64]]) -> float:
-    others = [np.linalg.norm(features - mean) for name, mean in means.items() if name != label]
-    if label not in means or not others or not np.isfinite(features).all():
+    distances = [np.linalg.norm(features - mean) for name, mean in means.items() if name != label]
+    if label not in means or not distances or not np.isfinite(features).all():
         return -np.inf
-    return float(np.linalg.norm(features - means[label]) - min(others))
+    return float(np.linalg.norm(features - means[label]) - min(distances))
 
 
 class Drawing:

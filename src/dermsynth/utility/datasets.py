@@ -81,10 +81,10 @@ def is_copy(data_set: DataSet, real: DataSet) -> bool:
     return not data_set.synthetic and data_set.provenance.edited_from == real.whole_hash
 
 
-def _check_sets(real: DataSet, synthetic: Sequence[DataSet], others: Sequence[DataSet]) -> None:
+def _check_sets(real: DataSet, synthetic: Sequence[DataSet], further: Sequence[DataSet]) -> None:
     if real.synthetic:
         raise UserError(f"`real` {real.folder}: a synthetic set; it takes the set that the generator was trained on")
-    for data_set in (real, *synthetic, *others):
+    for data_set in (real, *synthetic, *further):
         verify(data_set)
     for data_set in synthetic:
         check_origin(data_set, real)
@@ -93,7 +93,7 @@ def _check_sets(real: DataSet, synthetic: Sequence[DataSet], others: Sequence[Da
 
 
 def _check_names(real: DataSet, external: Sequence[DataSet]) -> None:
-    """Test sets are told apart by the names of their folders."""
+    """Raise UserError where two test sets have folders of one name, which identifies them in results."""
     names = [real.folder.name, *(other.folder.name for other in external)]
     if len(set(names)) < len(names):
         raise UserError(f"`tests`: two sets named {max(names, key=names.count)!r}; rename a folder")
@@ -149,11 +149,11 @@ def _split(real: DataSet, name: str) -> DataSet:
 def _held_out(name: str, rows: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str]) -> HeldOut:
     images = _images(rows, decoding)
     tones = skin_tones(appearances(rows, images, decoding))
-    found = [Stratum("skin tone", str(tone), tones == tone) for tone in np.unique(tones) if tone]
+    strata = [Stratum("skin tone", str(tone), tones == tone) for tone in np.unique(tones) if tone]
     for column in dict.fromkeys([*columns, *telling_columns(rows.table)]):
         if column in rows.table:
-            found += strata_of(rows.table, column)
-    return HeldOut(name, rows, images, classes.truth(rows), found)
+            strata += strata_of(rows.table, column)
+    return HeldOut(name, rows, images, classes.truth(rows), strata)
 
 
 def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
@@ -161,9 +161,9 @@ def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
 
 
 def telling_columns(table: pd.DataFrame) -> list[str]:
-    """Columns whose values are looked at apart: those of two to eight values, and those of numbers."""
-    others = [str(column) for column in table.columns if column not in TEXT_COLUMNS]
-    return [column for column in others if 2 <= len(strata_of(table, column, most=MOST_VALUES)) <= MOST_VALUES]
+    """Columns whose values are analysed separately: those of two to eight values, and those of numbers."""
+    columns = [str(column) for column in table.columns if column not in TEXT_COLUMNS]
+    return [column for column in columns if 2 <= len(strata_of(table, column, most=MOST_VALUES)) <= MOST_VALUES]
 
 
 def strata_of(table: pd.DataFrame, column: str, most: int | None = None) -> list[Stratum]:
@@ -196,11 +196,11 @@ def _halves(table: pd.DataFrame, column: str) -> list[Stratum]:
         values = numbers(table, column)
     except UserError:
         return []
-    known = np.isfinite(values)
-    if len(np.unique(values[known])) <= MOST_VALUES:
+    measured = np.isfinite(values)
+    if len(np.unique(values[measured])) <= MOST_VALUES:
         return []
-    middle = float(np.median(values[known]))
+    middle = float(np.median(values[measured]))
     return [
-        Stratum(column, f"up to {middle:g}", known & (values <= middle)),
-        Stratum(column, f"above {middle:g}", known & (values > middle)),
+        Stratum(column, f"up to {middle:g}", measured & (values <= middle)),
+        Stratum(column, f"above {middle:g}", measured & (values > middle)),
     ]

@@ -111,7 +111,10 @@ def _settings(material: Material, plan: Plan) -> Settings:
         validation_images=len(material.validation.truth),
         validation_rows=table_hash(material.validation_rows),
         synthetic=SyntheticSet(content_hash=synthetic.content_hash, images=len(synthetic.table)),
-        variants={name: SyntheticSet(content_hash=known, images=count) for name, (known, count) in variants.items()},
+        variants={
+            name: SyntheticSet(content_hash=content_hash, images=count)
+            for name, (content_hash, count) in variants.items()
+        },
         tests=tuple(
             TestSet(name=test.name, images=len(test.truth), positive=int(test.truth.sum()), rows=table_hash(test.rows))
             for test in material.tests

@@ -48,7 +48,7 @@ def utility(
     positive : str
         The label to be found.
     negative : str or sequence of str
-        The labels to be told from it; images with other labels are left out.
+        The labels to distinguish it from; images with other labels are left out.
     arms : str, Arm, or sequence of them
         `Arm`s or names (`real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`, each with `@VARIANT`); by
         default those of Bissoto et al. 2021: the first four, `mixed=0.5` and `mixed=1`, and what `variants` allow.
@@ -69,7 +69,7 @@ def utility(
     variants : mapping of str to DataSet, Path or str, or None
         Further synthetic sets (edited, without artefacts) or edited copies of the real set, by name.
     by : str or sequence of str
-        Columns of the test sets by whose values results are given apart too.
+        Columns of the test sets by whose values results are also given separately.
     seed : int
         Of the first training, at least 0.
 

@@ -62,6 +62,12 @@ def require_doublings(shape: Shape) -> None:
         )
 
 
+def require_levels(name: str, count: int, shape: Shape) -> None:
+    """Raise UserError when the field `name` asks for more levels than the size has doublings."""
+    if count > shape.doublings:
+        raise UserError(f"{name} {count}: at {shape} pixels there can be at most {shape.doublings}")
+
+
 def _reachable(shape: Shape) -> bool:
     low, high = sorted(shape.constant)
     return low <= 7 and high <= LARGEST_CONSTANT and shape.doublings >= 1
