@@ -32,9 +32,7 @@ Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def copy(phantom: DataSet, tmp_path: Path) -> DataSet:
     """A copy of the phantom, with the times of now."""
-    shutil.copytree(
-        phantom.folder, tmp_path / "set", copy_function=shutil.copy, ignore=shutil.ignore_patterns(".cache")
-    )
+    shutil.copytree(phantom.folder, tmp_path / "set", copy_function=shutil.copy)
     return open_data_set(tmp_path / "set")
 
 
