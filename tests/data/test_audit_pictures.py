@@ -9,6 +9,7 @@ import pytest
 from dermsynth.data.audit import audit
 from dermsynth.data.audit_pictures import image_faults, mask_faults
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import write_data_set
 from dermsynth.images import encode_png
 
@@ -35,7 +36,7 @@ def set_of(folder: Path, images: list[np.ndarray], masks: list[np.ndarray] | Non
             (folder / f"masks/{number}.png").write_bytes(encode_png(masks[number].astype(np.uint8) * 255))
             row["mask_file_name"] = f"masks/{number}.png"
         rows.append(row)
-    return write_data_set(folder, pd.DataFrame(rows), {}, {"command": "test"})
+    return write_data_set(folder, pd.DataFrame(rows), Provenance(), Step(command="test"))
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.dataset import DataSet, open_data_set, read_table
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import add_columns, write_data_set, write_table
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate
@@ -102,7 +103,7 @@ def drawn(folder: Path, flags: list[str] | None, labels: list[str] | None = None
     table = pd.DataFrame({"file_name": names, "label": labels or ["nevus"] * 12, "synthetic": "true"})
     if flags is not None:
         table["copy_flag"] = flags
-    return write_data_set(folder, table, {"synthetic": True, **facts}, {"command": "drawn"})
+    return write_data_set(folder, table, Provenance.model_validate({"synthetic": True, **facts}), Step(command="drawn"))
 
 
 def saved_by_pandas(data_set: DataSet) -> DataSet:

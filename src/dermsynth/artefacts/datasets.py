@@ -1,6 +1,6 @@
 """Whole data sets without artefacts, or with some drawn in: new folders of the same form, image by image."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.masks import read_mask
 from dermsynth.data.phantom.artefacts import insert
 from dermsynth.data.phantom.canvas import Canvas
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_png, read_image
@@ -97,10 +98,12 @@ def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int | No
         For a method that is not one of its artefact's, when `out` holds something, or no image could be edited.
     """
     check_methods(removal.methods)
-    step = {
-        "command": "dermsynth artefacts remove", "methods": dict(removal.methods), "inside_lesion": removal.inside_lesion,
-        "seed": removal.seed,
-    }  # fmt: skip
+    step = Step(
+        command="dermsynth artefacts remove",
+        methods=dict(removal.methods),
+        inside_lesion=removal.inside_lesion,
+        seed=removal.seed,
+    )
     chunk = 1 if set(removal.methods.values()) & set(SLOW) else CHUNK
     return _edit(data_set, out, partial(_remove, removal), step, jobs, chunk)
 
@@ -131,7 +134,7 @@ def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *,
         For no artefact or an unknown one, when `out` holds something, or no image could be edited.
     """
     _check_inserted(names)
-    step = {"command": "dermsynth artefacts insert", "artefacts": list(names), "seed": seed}
+    step = Step(command="dermsynth artefacts insert", artefacts=list(names), seed=seed)
     return _edit(data_set, out, partial(_insert, tuple(names), seed), step, jobs)[0]
 
 
@@ -161,7 +164,7 @@ def _insert(
 
 
 def _edit(
-    data_set: DataSet, out: Path, edit: Edit, step: Mapping[str, object], jobs: int | None, chunk: int = CHUNK
+    data_set: DataSet, out: Path, edit: Edit, step: Step, jobs: int | None, chunk: int = CHUNK
 ) -> tuple[DataSet, list[str]]:
     require_empty(out)
     table = data_set.table
@@ -175,7 +178,8 @@ def _edit(
         provenance = data_set.provenance
         facts = {key: provenance.document[key] for key in SHARED_FACTS if provenance.says(key)}
         facts |= {"history": provenance.document.get("history", []), "edited_from": data_set.whole_hash}
-        write_data_set(work, pd.DataFrame(kept).fillna(""), facts, {**step, "left_out": len(problems)})
+        done = Step.model_validate({**step.document, "left_out": len(problems)})
+        write_data_set(work, pd.DataFrame(kept).fillna(""), Provenance.model_validate(facts), done)
     return open_data_set(out), problems
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.masks import read_mask
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.tables import require_columns
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty, write_data_set
@@ -64,12 +65,13 @@ def write_patches(
                 raise UserError(
                     f"{data_set.folder}: no {label} patches of {settings.side} pixels; use a smaller `side` or `stride`"
                 )
-        facts = {
-            "synthetic": data_set.synthetic,
-            "source": str(data_set.provenance.document.get("source", data_set.folder.name)),
-        }
-        facts |= {"licence": data_set.provenance.document.get("licence", [])}
-        write_data_set(work, table, facts, {"command": "dermsynth data patches", **settings.__dict__})
+        earlier = data_set.provenance
+        provenance = Provenance(
+            synthetic=earlier.synthetic,
+            source=earlier.source if earlier.says("source") else data_set.folder.name,
+            licence=earlier.document.get("licence", []),
+        )
+        write_data_set(work, table, provenance, Step(command="dermsynth data patches", **settings.__dict__))
     return open_data_set(out)
 
 

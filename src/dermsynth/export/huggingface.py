@@ -7,7 +7,6 @@ import re
 import shutil
 from collections import Counter
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from jinja2 import Environment, PackageLoader
 from dermsynth import __version__
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.file_names import path_inside
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
@@ -71,13 +71,15 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False, evaluati
     if not keep.any():
         raise UserError(f"{data_set.folder}: every image is flagged as a copy; nothing is left to export")
     table = _exported_table(data_set, copies)[keep].reset_index(drop=True)
-    step = {
-        "command": "dermsynth export", "left_out": int((~keep).sum()), "with_flagged": with_flagged,
-        "checked_for_copies": copies is not None,
-    }  # fmt: skip
+    step = Step(
+        command="dermsynth export",
+        left_out=int((~keep).sum()),
+        with_flagged=with_flagged,
+        checked_for_copies=copies is not None,
+    )
     with replace_folder(out) as work:
         _copy_files(data_set.folder, table, work)
-        written = write_data_set(work, table, _facts(data_set, copies), step)
+        written = write_data_set(work, table, _provenance(data_set, copies), step)
         write_text(work / CARD, card(written, result, out.name, int((~keep).sum()), with_flagged))
     return open_data_set(out)
 
@@ -98,14 +100,14 @@ def _exported_table(data_set: DataSet, copies: Copies | None) -> pd.DataFrame:
     return table.drop(columns=[column for column in ORIGINS if column in table])
 
 
-def _facts(data_set: DataSet, copies: Copies | None) -> dict[str, Any]:
+def _provenance(data_set: DataSet, copies: Copies | None) -> Provenance:
     """What the set's description says that is also true of its copy."""
     document = data_set.provenance.document
     facts = {key: value for key, value in document.items() if key not in (*COUNTED, "copy_gate")}
     if copies is not None and copies.facts is not None:
         facts["copy_gate"] = copies.facts.document
     generator = {k: v for k, v in data_set.provenance.generator.document.items() if k not in PLACES}
-    return {**facts, "generator": generator}
+    return Provenance.model_validate({**facts, "generator": generator})
 
 
 def _checked(data_set: DataSet, copies: Copies | None, result: Evaluation | None, with_flagged: bool) -> Copies | None:

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
-from dermsynth.data.provenance import GeneratorProvenance
+from dermsynth.data.provenance import GeneratorProvenance, Provenance, Step
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
@@ -126,8 +126,10 @@ def _write_table(generator: Generator, counts: Mapping[str, int], out: Path, ori
         distributed.wait()
         return open_data_set(out)
     quotas = {label or "image": n for label, n in counts.items()}
-    step = {"command": "dermsynth generate", "count": quotas}
-    data_set = write_data_set(out, _table(generator, out, origin), description_of(origin), step)
+    step = Step(command="dermsynth generate", count=quotas)
+    data_set = write_data_set(
+        out, _table(generator, out, origin), Provenance.model_validate(description_of(origin)), step
+    )
     distributed.wait()
     return data_set
 

@@ -12,7 +12,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.maps import MapSettings, decode_maps, with_maps
 from dermsynth.data.masks import read_mask
-from dermsynth.data.provenance import GeneratorProvenance
+from dermsynth.data.provenance import GeneratorProvenance, Provenance, Step
 from dermsynth.data.training_set import Minibatch, MinibatchDomains
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import write_data_set
@@ -208,4 +208,6 @@ def _finish(out: Path, rows: list[dict[str, str]], origin: GeneratorProvenance, 
     if changes:
         mean = round(float(np.mean(changes)), 3)
         facts["change_outside_mask"] = {"mean": mean, "worst": max(changes), "n": len(changes)}
-    return write_data_set(out, pd.DataFrame(rows), facts, {"command": command, "count": len(rows)})
+    return write_data_set(
+        out, pd.DataFrame(rows), Provenance.model_validate(facts), Step(command=command, count=len(rows))
+    )

@@ -5,7 +5,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
 
@@ -16,6 +16,7 @@ from dermsynth.data.importers.report import REPORT as REPORT
 from dermsynth.data.importers.report import ImportReport, ImportResult, report_images
 from dermsynth.data.importers.rows import named_rows, plain_rows
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source, SourceRow
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.splits import parse_shares
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError, require_choice, require_seed
@@ -34,7 +35,8 @@ class _Settings:
     """How rows become a data set."""
 
     shares: Shares
-    step: dict[str, Any]
+    seed: int
+    step: Step
     jobs: int | None
     options: ImportOptions
 
@@ -87,7 +89,7 @@ def import_source(
     rows = plain_rows(source.rows, report, options)
     if not rows:
         raise UserError(f"{source.folder}: no images found{_why_none(source)}")
-    settings = _Settings(wanted, {"seed": seed, "split": shares}, jobs, options)
+    settings = _Settings(wanted, seed, Step(seed=seed, split=shares), jobs, options)
     with replace_folder(out) as work:
         _write_set(replace(source, rows=rows), work, settings, report)
     result = ImportResult(open_data_set(out), tuple(report.rows), tuple(report.notes))
@@ -117,13 +119,13 @@ def _write_set(source: Source, work: Path, settings: _Settings, report: ImportRe
     for name, reason in source.unused:
         report.add(name, reason, "not used")
     table = _table(usable)
-    table["split"], notes = divide(table, [image for _, image in usable], settings.shares, settings.step["seed"])
+    table["split"], notes = divide(table, [image for _, image in usable], settings.shares, settings.seed)
     report.notes += notes
     report.write(work)
     given = {"split": "given"} if any(row.split for row, _ in usable) else {}
     left_out = {"left_out": len(source.rows) - len(usable), "notes": report.notes}
-    step = {"command": source.command, **settings.step, **given, **left_out}
-    write_data_set(work, table, {"synthetic": False, **source.facts, **facts}, step)
+    step = Step.model_validate({"command": source.command, **settings.step.document, **given, **left_out})
+    write_data_set(work, table, Provenance.model_validate({"synthetic": False, **source.facts, **facts}), step)
 
 
 def _without_marked(
