@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from dermsynth.seeds import sklearn_seed
 from dermsynth.statistics.intervals import LEVEL
 from dermsynth.statistics.roc import delong_interval_of_folds
 from dermsynth.values import identifiers, is_missing, parse_number
@@ -118,7 +119,7 @@ def _folds(truth: Truth, groups: NDArray[np.int64], seed: int) -> list[Fold]:
     count = min(FOLDS, len(np.unique(groups)))
     if count < 2:
         return []
-    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed)
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=sklearn_seed(seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class of fewer groups than folds is expected
         pairs = list(folds.split(truth, truth, groups))

@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from dermsynth.evaluation.floors import FAIR, GOOD, Light
 from dermsynth.evaluation.refusals import Refusal
+from dermsynth.seeds import sklearn_seed
 from dermsynth.statistics.intervals import LEVEL
 
 Features = NDArray[np.floating]
@@ -153,7 +154,9 @@ def _folds(
 ) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # large groups make uneven folds
-        return list(StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed).split(rows, truth, groups))
+        return list(
+            StratifiedGroupKFold(FOLDS, shuffle=True, random_state=sklearn_seed(seed)).split(rows, truth, groups)
+        )
 
 
 def _classifier() -> Pipeline:

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from dermsynth.seeds import sklearn_seed
 from dermsynth.statistics.roc import delong_interval_of_folds
 
 Rows = NDArray[np.floating]
@@ -26,7 +27,7 @@ def held_out_auc(
     either kind are left out; NaN where that leaves none.
     """
     parts = []
-    dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=seed)
+    dealer = StratifiedGroupKFold(FOLDS, shuffle=True, random_state=sklearn_seed(seed))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a class of fewer groups than folds is expected
         for training, held in dealer.split(rows, truth, groups):
