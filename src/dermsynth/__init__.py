@@ -21,6 +21,17 @@ if TYPE_CHECKING:
     from dermsynth.api.generators import generate as generate
     from dermsynth.api.generators import load_generator as load_generator
     from dermsynth.api.generators import translate as translate
+    from dermsynth.api.latents import compare_directions as compare_directions
+    from dermsynth.api.latents import edit_set as edit_set
+    from dermsynth.api.latents import perceptual as perceptual
+    from dermsynth.api.preparation import edit_maps as edit_maps
+    from dermsynth.api.preparation import fetch_isic as fetch_isic
+    from dermsynth.api.preparation import import_published as import_published
+    from dermsynth.api.preparation import patches as patches
+    from dermsynth.api.reports import gallery as gallery
+    from dermsynth.api.reports import report as report
+    from dermsynth.api.training import ImageChoices as ImageChoices
+    from dermsynth.api.training import LoopChoices as LoopChoices
     from dermsynth.api.training import train as train
     from dermsynth.errors import BadImage as BadImage
     from dermsynth.errors import DiskError as DiskError
@@ -41,6 +52,7 @@ __version__ = "0.1.0"
 for _package in (
     "artefacts",
     "export",
+    "report",
     "utility",
 ):  # packages that share a public name: loaded once, so the name is free
     import_module(f"dermsynth.{_package}")
@@ -52,7 +64,10 @@ _PLACES = {
     "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
     "api.evaluation": ("evaluate", "export", "extractor"),
     "api.generators": ("generate", "load_generator", "translate"),
-    "api.training": ("train",),
+    "api.latents": ("compare_directions", "edit_set", "perceptual"),
+    "api.preparation": ("edit_maps", "fetch_isic", "import_published", "patches"),
+    "api.reports": ("gallery", "report"),
+    "api.training": ("ImageChoices", "LoopChoices", "train"),
     "training.callbacks": ("Callback",),
     "errors": ("BadImage", "DiskError", "Stopped", "UserError"),
     "evaluation.copy_detection": ("CopyGate",),
@@ -70,25 +85,36 @@ __all__ = [
     "Callback",
     "CopyGate",
     "DiskError",
+    "ImageChoices",
+    "LoopChoices",
     "Stopped",
     "UserError",
     "analyse_study",
     "artefacts",
     "audit",
+    "compare_directions",
     "create_study",
     "directions",
     "edit",
+    "edit_maps",
+    "edit_set",
     "evaluate",
     "export",
     "extractor",
+    "fetch_isic",
+    "gallery",
     "generate",
     "import_csv",
     "import_folder",
+    "import_published",
     "invert",
     "load_generator",
     "metrics",
     "open_dataset",
+    "patches",
+    "perceptual",
     "phantom",
+    "report",
     "train",
     "translate",
     "use_workers",

@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -244,6 +243,8 @@ def command_line(hidden: Mapping[str, str] | None = None) -> str:
 
 def environment() -> dict[str, str]:
     """Versions of what a number depends on."""
+    from importlib import metadata  # no verb needs it before it runs
+
     packages = ("torch", "numpy", "opencv-contrib-python-headless", "pillow", "scipy")
     found = {}
     for package in packages:

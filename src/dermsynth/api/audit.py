@@ -6,11 +6,12 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.api.data import open_dataset
+from dermsynth.api.places import opened
 from dermsynth.artefacts.bias import Bias, NoBias, artefact_bias, bias_findings
 from dermsynth.data.audit import Audit, as_json, as_text
 from dermsynth.data.audit import audit as audit_images
 from dermsynth.data.dataset import Data
+from dermsynth.errors import require_path, require_seed
 from dermsynth.io import write_json
 from dermsynth.report.audit_report import bias_tables, flag_texts, write_audit_report
 
@@ -26,6 +27,9 @@ class AuditResult:
     content: Audit
     bias: Bias | None
     bias_refused: str = ""
+
+    def __repr__(self) -> str:
+        return f"AuditResult({self.content.data_set!r}; {len(self.findings)} findings)"
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -48,7 +52,7 @@ class AuditResult:
 
     def save(self, page: Path | str, *, photographs: bool = True) -> Path:
         """Write an HTML page, and the same as JSON beside it; without `photographs` no image of the set is on the page."""
-        path = Path(page)
+        path = require_path(page, "page")
         write_audit_report(self.content, path, self.bias, photographs=photographs, refused=self.bias_refused)
         write_json(path.with_suffix(".json"), self._values())
         return path
@@ -94,7 +98,8 @@ def audit(data: Data, *, seed: int = 0, jobs: int | None = None) -> AuditResult:
     >>> result.save("audit.html").exists()
     True
     """
-    data_set = open_dataset(data)
+    require_seed(seed)
+    data_set = opened(data, "data")
     content = audit_images(data_set, jobs=jobs, seed=seed)
     try:
         bias = artefact_bias(data_set, seed)

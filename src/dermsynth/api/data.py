@@ -4,17 +4,20 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from dermsynth.api.places import opened, optional_path
 from dermsynth.artefacts.annotations import with_annotations
-from dermsynth.data.dataset import Data, DataSet, open_data_set
+from dermsynth.data.dataset import Data, DataSet
 from dermsynth.data.importers.generic import from_csv, from_folder
 from dermsynth.data.importers.importing import import_source
 from dermsynth.data.importers.report import ImportResult
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.errors import UserError, describe, require_number, require_path, require_whole
 from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.values import as_tuple
 
 SHARES = "0.8/0.1/0.1"
+LinkTargets = Path | str | Sequence[Path | str]
 
 
 def open_dataset(folder: Data, *, annotations: Path | str | None = None) -> DataSet:
@@ -45,8 +48,8 @@ def open_dataset(folder: Data, *, annotations: Path | str | None = None) -> Data
     >>> len(data.table), data.classes
     (600, ['melanoma', 'nevus', 'seborrheic_keratosis'])
     """
-    data_set = open_data_set(folder)
-    return data_set if annotations is None else with_annotations(data_set, Path(annotations))
+    data_set = opened(folder, "folder")
+    return data_set if annotations is None else with_annotations(data_set, require_path(annotations, "annotations"))
 
 
 def import_folder(
@@ -58,7 +61,7 @@ def import_folder(
     lower_case_labels: bool = False,
     labels_as_written: bool = False,
     marked: Marked = "refuse",
-    allow_links_to: Path | str | Sequence[Path | str] = (),
+    allow_links_to: LinkTargets = (),
     jobs: int | None = None,
 ) -> ImportResult:
     """Import a folder of images as a new data set.
@@ -105,8 +108,8 @@ def import_folder(
     >>> data.classes
     ['melanoma', 'nevus']
     """
-    source = from_folder(Path(folder), roots=_folders(allow_links_to))
-    options = ImportOptions(marked, labels_as_written, None, _folders(allow_links_to))
+    source = from_folder(require_path(folder, "folder"), roots=link_targets(allow_links_to))
+    options = ImportOptions(marked, labels_as_written, None, link_targets(allow_links_to))
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
     )
@@ -128,7 +131,7 @@ def import_csv(
     labels_as_written: bool = False,
     marked: Marked = "refuse",
     mask_value: int | None = None,
-    allow_links_to: Path | str | Sequence[Path | str] = (),
+    allow_links_to: LinkTargets = (),
     jobs: int | None = None,
 ) -> ImportResult:
     """Import the images that a CSV names, with its columns, as a new data set.
@@ -185,10 +188,14 @@ def import_csv(
     >>> sorted(set(result.data_set.splits))
     ['test', 'train', 'validation']
     """
-    links = _folders(allow_links_to)
-    place = None if image_folder is None else Path(image_folder)
-    columns = {"image": image, "label": label, "mask": mask, "group": group, "split": split_column}
-    source = from_csv(Path(table), **columns, images=place, roots=links)
+    links = link_targets(allow_links_to)
+    place = optional_path(image_folder, "image_folder")
+    columns = {"label": label, "mask": mask, "group": group, "split": split_column}
+    if not image or not isinstance(image, str):
+        raise UserError(f"`image` {describe(image)}: name the column with the paths of the images")
+    if mask_value is not None:
+        require_whole(mask_value, "mask_value", 0)
+    source = from_csv(require_path(table, "table"), image=image, **columns, images=place, roots=links)
     options = ImportOptions(marked, labels_as_written, mask_value, links)
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
@@ -202,12 +209,13 @@ def import_rows(
     """A data set from what any importer found."""
     if lower_case_labels:
         source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])
-    return import_source(source, Path(out), shares=shares, seed=seed, jobs=jobs, options=options)
+    return import_source(source, require_path(out, "out"), shares=shares, seed=seed, jobs=jobs, options=options)
 
 
-def _folders(places: Path | str | Sequence[Path | str]) -> tuple[Path, ...]:
+def link_targets(places: LinkTargets) -> tuple[Path, ...]:
+    """The folders into which links may lead."""
     several: tuple[Path | str, ...] = as_tuple(places)
-    return tuple(map(Path, several))
+    return tuple(require_path(place, "allow_links_to") for place in several)
 
 
 def phantom(
@@ -260,5 +268,6 @@ def phantom(
     (8, 'train')
     """
     shape = parse_shape(resolution, smallest=16, largest=4096)
+    require_number(correlation, "correlation")
     settings = PhantomSettings(shape.height, shape.width, artefact, tied_to, correlation)
-    return write_phantom(Path(out), count, settings, seed=seed, jobs=jobs)
+    return write_phantom(require_path(out, "out"), count, settings, seed=seed, jobs=jobs)

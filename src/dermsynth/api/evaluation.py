@@ -3,20 +3,30 @@
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
-from dermsynth.api.data import open_dataset
+from dermsynth.api.places import opened, optional_path
 from dermsynth.backbones.extractors import Extractor, Resizer
 from dermsynth.backbones.lpips import load_perceptual
-from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet
-from dermsynth.errors import UserError, name_field
+from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet, open_data_set
+from dermsynth.errors import UserError, describe, name_field, require_choice, require_path, require_whole
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
-from dermsynth.evaluation.generator_metrics import discriminator_of, run_problem, set_with_run, training_folder
+from dermsynth.evaluation.generator_metrics import (
+    Confidence,
+    discriminator_of,
+    run_problem,
+    set_with_run,
+    training_folder,
+)
 from dermsynth.evaluation.results import Evaluation, default_folder
 from dermsynth.export.huggingface import export as write_release
 from dermsynth.io import command_line
 from dermsynth.report.evaluation_report import page_writer
+from dermsynth.sampling.generator import Trained, run_of
+from dermsynth.training.distributed import choose_device
 from dermsynth.utility.classifier import load_extractor
+from dermsynth.values import as_tuple
 
 _log = logging.getLogger(__name__)
 
@@ -54,7 +64,8 @@ def extractor(specification: str = "embedded", *, resizer: Resizer = "tensorflow
     >>> features.name, features.comparable
     ('embedded', False)
     """
-    return load_extractor(specification, resizer=resizer)
+    require_choice(resizer, "resizer", get_args(Resizer))
+    return load_extractor(str(specification), resizer=resizer)
 
 
 def evaluate(
@@ -64,11 +75,11 @@ def evaluate(
     out: Path | str | None = None,
     extractor: Extractor | str = "embedded",
     split: str = "all",
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     perceptual: str = "",
     path_lengths: int = 0,
     brief: bool = False,
-    run: Path | str | None = None,
+    run: Trained | None = None,
     utility: Path | str | None = None,
     photographs: bool = True,
     seed: int = 0,
@@ -91,7 +102,7 @@ def evaluate(
         The network whose features are compared, as for `extractor`.
     split : {"all", "train", "validation", "test"}
         Part of the real set to compare with.
-    by : sequence of str
+    by : str or sequence of str
         Columns of both sets' tables whose values are compared apart.
     perceptual : str
         ``lpips=FILE`` or ``mobilenet=FILE``: a perceptual distance for pairs of images and for the nearest training images.
@@ -99,7 +110,7 @@ def evaluate(
         Walks through the generator's latents whose perceptual lengths are measured, at least 0; needs `perceptual`.
     brief : bool
         FID, KID and SWD alone, and no verdict.
-    run : Path, str or None
+    run : Generator, Checkpoint, Path, str or None
         The run that made the set, if it was moved.
     utility : Path, str or None
         Folder of a utility experiment with this set, whose verdict is shown too.
@@ -135,41 +146,58 @@ def evaluate(
     >>> result.save("result.json").name
     'result.json'
     """
-    if path_lengths < 0:
-        raise UserError(f"`path_lengths` {path_lengths}: must be at least 0")
+    columns: tuple[str, ...] = as_tuple(by)
+    place, experiment = optional_path(out, "out"), optional_path(utility, "utility")
+    require_whole(path_lengths, "path_lengths", 0)
     if brief:
-        refuse_with_brief(by, utility, path_lengths)
-    with name_field("synthetic"):
-        opened = open_dataset(synthetic)
-    rows = set_with_run(opened, _path(run))
-    with name_field("against"):
-        real = open_dataset(training_folder(rows) if against is None else against)
-    if out is not None:
-        check_place(Path(out), rows)
-    features = load_extractor(extractor) if isinstance(extractor, str) else extractor
-    missing = "" if brief else run_problem(rows)
-    if missing:
-        _log.info(f"discriminator membership test skipped: {missing}")
+        refuse_with_brief(columns, experiment, path_lengths)
+    rows, real = _sides(synthetic, against, run)
+    if place is not None:
+        check_place(place, rows)
+    choose_device(device)  # a wrong name is refused now
     result = measure(
         rows,
         real,
-        features,
+        _features(extractor),
         split=split,
-        columns=by,
+        columns=columns,
         brief=brief,
-        discriminator=None if brief else discriminator_of(rows, device),
+        discriminator=None if brief else _discriminator(rows, device),
         perceptual=load_perceptual(perceptual) if perceptual else None,
         paths=path_lengths,
-        usefulness=_path(utility),
+        usefulness=experiment,
         seed=seed,
-        out=_path(out),
+        out=place,
         device=device,
     )
-    folder = default_folder(rows, _path(out))
+    folder = default_folder(rows, place)
     copies = None if result.copy_gate is None else copies_of(rows, folder)
-    return result.with_page(
-        page_writer(rows, real, command_line(), photographs=photographs, copies=copies, folder=folder)
-    )
+    write_page = page_writer(rows, real, command_line(), photographs=photographs, copies=copies, folder=folder)
+    return result.with_page(write_page)
+
+
+def _sides(synthetic: Data, against: Data | None, run: Trained | None) -> tuple[DataSet, DataSet]:
+    """The synthetic and the real set, open."""
+    rows = set_with_run(opened(synthetic, "synthetic"), None if run is None else run_of(run, "run"))
+    with name_field("against"):
+        return rows, open_data_set(training_folder(rows) if against is None else against)
+
+
+def _features(network: Extractor | str) -> Extractor:
+    """The network whose features are compared."""
+    if isinstance(network, Extractor):
+        return network
+    if not isinstance(network, str):
+        raise UserError(f"`extractor` {describe(network)}: give ds.extractor(...), or its text, for example 'embedded'")
+    return extractor(network)
+
+
+def _discriminator(rows: DataSet, device: str) -> Confidence | None:
+    """What the set's generator was trained against; a set whose run is not there goes without, and the log says so."""
+    missing = run_problem(rows)
+    if missing:
+        _log.info(f"discriminator membership test skipped: {missing}")
+    return discriminator_of(rows, device)
 
 
 def refuse_with_brief(by: Sequence[str], utility: Path | str | None, path_lengths: int) -> None:
@@ -186,10 +214,6 @@ def check_place(out: Path, synthetic: DataSet) -> None:
         raise UserError(f"`out` {out}: is a file; name a folder")
     if (out / METADATA).exists() and (out / DESCRIPTION).exists() and out.resolve() != synthetic.folder.resolve():
         raise UserError(f"`out` {out}: holds another data set; name a folder for the results")
-
-
-def _path(place: Path | str | None) -> Path | None:
-    return None if place is None else Path(place)
 
 
 def export(
@@ -225,4 +249,5 @@ def export(
     >>> (released.folder / "README.md").exists()
     True
     """
-    return write_release(open_dataset(synthetic), Path(out), with_flagged=with_flagged, evaluation=_path(evaluation))
+    source, place = opened(synthetic, "synthetic"), require_path(out, "out")
+    return write_release(source, place, with_flagged=with_flagged, evaluation=optional_path(evaluation, "evaluation"))

@@ -20,6 +20,7 @@ from dermsynth.metrics.clinical_features import NAMES, measure_appearance
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
+from dermsynth.seeds import sklearn_seed
 
 POINTS = 400
 """Images a side in the view."""
@@ -66,7 +67,7 @@ def _point(image: tuple[DataSet, Side, int], place: NDArray[np.float64]) -> Poin
 
 
 def _planes(rows: Plane, seed: int) -> list[tuple[str, str, Plane]]:
-    analysis = PCA(2, random_state=seed)
+    analysis = PCA(2, random_state=sklearn_seed(seed))
     plane = analysis.fit_transform(rows)
     variance = f"{analysis.explained_variance_ratio_.sum():.0%} of the variance"
     planes = [("PCA", variance, _within_unit(plane))]
@@ -81,7 +82,7 @@ def _umap() -> Callable[[Plane, int], Plane] | None:
         from umap import UMAP
     except ImportError:
         return None
-    return lambda rows, seed: UMAP(random_state=seed, n_jobs=1).fit_transform(rows)
+    return lambda rows, seed: UMAP(random_state=sklearn_seed(seed), n_jobs=1).fit_transform(rows)
 
 
 def _within_unit(plane: Plane) -> Plane:

@@ -176,6 +176,10 @@ class Evaluation(Assessment):
     refused: tuple[Refusal, ...] = ()
     _write_page: Callable[["Evaluation", Path], None] | None = PrivateAttr(None)
 
+    def __repr__(self) -> str:
+        lights = ", ".join(f"{line.question} {line.light}" for line in self.verdict) or "brief"
+        return f"Evaluation({self.synthetic.folder!r} against {self.real.folder!r}: {lights})"
+
     @property
     def brief(self) -> bool:
         """Whether it has the main distances alone, and no verdict."""

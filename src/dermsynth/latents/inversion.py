@@ -66,7 +66,7 @@ def invert(
 
     Parameters
     ----------
-    generator : Generator, Path or str
+    generator : Generator, Checkpoint, Path or str
         Of a family with styles (stylegan2-ada), or its run.
     photograph : ndarray of uint8 [h, w, 3]
         RGB, of any size; it is brought to the generator's size as its training images were.

@@ -14,6 +14,7 @@ from dermsynth.errors import UserError, require_seed
 from dermsynth.metrics.comparison import Extractor, embedded, pixels, require_extractor
 from dermsynth.metrics.estimate import CopyEstimate, name_of
 from dermsynth.metrics.knn import nearest
+from dermsynth.seeds import sklearn_seed
 from dermsynth.statistics.intervals import Indices, bootstrap, jackknife, percentile_bootstrap
 
 Features = NDArray[np.floating]
@@ -70,7 +71,7 @@ def copy_test(
 
     Raises ValueError when no cell has enough of both.
     """
-    regions = KMeans(cells, n_init=4, random_state=seed).fit(np.asarray(training, np.float64))
+    regions = KMeans(cells, n_init=4, random_state=sklearn_seed(seed)).fit(np.asarray(training, np.float64))
     near, far = (nearest(side, training)[0][:, 0] for side in (synthetic, held_out))
     places, held_out_places = (regions.predict(np.asarray(side, np.float64)) for side in (synthetic, held_out))
     used = [c for c in range(cells) if min((places == c).sum(), (held_out_places == c).sum()) >= FEWEST_IN_CELL]

@@ -17,7 +17,7 @@ from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty
-from dermsynth.errors import UserError, name_field, require_seed
+from dermsynth.errors import UserError, name_field, require_path, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.io import read_json, replace_file, replace_folder, write_bytes, write_json, write_text
 from dermsynth.progress import progress_bar
@@ -66,6 +66,10 @@ class Study:
     def secret(self) -> bytes:
         """The key that signs links."""
         return (self.folder / SECRET).read_bytes()
+
+    def __repr__(self) -> str:
+        size = f"{self.size[0]} x {self.size[1]}"
+        return f"Study({str(self.folder)!r}: {len(self.items)} images of {size}, {len(self.notes)} notes)"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -129,7 +133,8 @@ def create_study(
         real = open_data_set(real)
     with name_field("synthetic"):
         synthetic = open_data_set(synthetic)
-    out = Path(out)
+    out = require_path(out, "out")
+    protocol = str(require_path(protocol, "protocol"))
     require_seed(seed)
     _check_sides(real, synthetic)
     require_empty(out)

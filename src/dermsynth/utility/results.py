@@ -165,6 +165,9 @@ class UtilityResult(Record):
             del values["trained_on_real_tested_on_synthetic"]
         return values
 
+    def __repr__(self) -> str:
+        return f"UtilityResult({len(self.figures)} figures; {self.verdict})"
+
     def to_frame(self) -> pd.DataFrame:
         """Figures as a table.
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from dermsynth.data.dataset import safe_stem
+from dermsynth.data.file_names import safe_stem
 from dermsynth.data.importers.isic_client import API as API
 from dermsynth.data.importers.isic_client import Client, Record, RefusedRequest, describe_search, image_records
 from dermsynth.errors import UserError, require_whole
