@@ -171,6 +171,14 @@ class CopyGateFacts(Document):
     training: int = 0
 
 
+class RealImages(Document):
+    """The real images that a handed-on synthetic set was made from: their source, licences, and whom they ask to be named."""
+
+    source: str = ""
+    licence: Texts = ()
+    attribution: Texts = ()
+
+
 class Step(Document):
     """One step of a set's history: the command that wrote it, and its settings."""
 
@@ -202,6 +210,8 @@ class Provenance(Document):
         The generator of a synthetic set; empty for photographs.
     copy_gate
         What the copy gate found; None where it never ran.
+    real_images
+        What the real images behind an exported synthetic set ask for.
     edited_from
         Content hash of the set that this one is an edited copy of; empty for others.
     map_classes, structure_bits, artefact_bits
@@ -225,6 +235,7 @@ class Provenance(Document):
     digital_source_type: str = ""
     generator: Annotated[GeneratorProvenance, BeforeValidator(_mapping)] = GeneratorProvenance()
     copy_gate: Annotated[CopyGateFacts | None, BeforeValidator(_filled_mapping)] = None
+    real_images: Annotated[RealImages, BeforeValidator(_mapping)] = RealImages()
     edited_from: str = ""
     map_classes: tuple[str, ...] = ()
     structure_bits: Mapping[str, int] = Field(default_factory=dict)
