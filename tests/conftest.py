@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,9 @@ SMALLER: dict[str, dict[str, object]] = {
 
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
+if "XDG_CACHE_HOME" not in os.environ:  # one a session, which the workers of pytest-xdist inherit
+    CACHE = tempfile.TemporaryDirectory(prefix="dermsynth-tests-")
+    os.environ["XDG_CACHE_HOME"] = CACHE.name
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # a worker imports for seconds what it computes in milliseconds
 hypothesis.settings.register_profile("any load", deadline=None)
 hypothesis.settings.load_profile("any load")

@@ -10,6 +10,7 @@ import pytest
 
 from dermsynth import parallel
 from dermsynth.artefacts.annotate import annotate_artefacts
+from dermsynth.cache import use_cache
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import open_data_set
 from dermsynth.data.importers.generic import from_folder
@@ -72,15 +73,17 @@ def scheduler() -> Iterator[str]:
 
 
 def _chain(photographs: Path, out: Path) -> dict[str, bytes]:
-    """Import, artefact detection and features; every file but the record of times, by name."""
+    """Import, artefact detection and features, all cached beside the set; every file but the record of times, by name."""
+    use_cache(out.parent / "cache")
     import_source(from_folder(photographs), out)
     marked = annotate_artefacts(open_data_set(out))
     decoding = Decoding(32, 32)
     images = decode_images(marked, decoding)
     features = appearances(marked, np.asarray(images), decoding)
     assert features.shape[0] == COUNT
-    files = [path for path in sorted(out.rglob("*")) if path.is_file() and path.name != "files.csv"]
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+    use_cache(None)
+    files = [path for path in sorted(out.parent.rglob("*")) if path.is_file() and path.name != "files.csv"]
+    return {path.relative_to(out.parent).as_posix(): path.read_bytes() for path in files}
 
 
 def test_a_dask_cluster_writes_the_same_files(photographs: Path, scheduler: str, tmp_path: Path) -> None:

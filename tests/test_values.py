@@ -57,8 +57,9 @@ def test_another_flag_names_row_and_column(text: str) -> None:
 
 def test_a_column_of_flags_from_any_hand() -> None:
     table = pd.DataFrame({"flag": [*TRUE, *MISSING]})
-    assert flags(table, "flag").tolist() == [True] * len(TRUE) + [False] * len(MISSING)
-    assert flags(table, "another").tolist() == [False] * len(table)
+    assert (flags(table, "flag") == 1).tolist() == [True] * len(TRUE) + [False] * len(MISSING)
+    assert np.isnan(flags(table, "flag")).tolist() == [False] * len(TRUE) + [True] * len(MISSING)
+    assert np.isnan(flags(table, "another")).all()
 
 
 @pytest.mark.parametrize(

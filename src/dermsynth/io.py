@@ -189,6 +189,14 @@ def count_text(images: float) -> str:
     return f"{images:.4g}"
 
 
+def byte_text(count: float) -> str:
+    """An amount of bytes as people write it: 350 kB, 1.2 GB."""
+    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} bytes"
+
+
 MOST_IMAGES = 10**18
 
 

@@ -7,7 +7,7 @@ Every column that the program reads is read here; a spelling that is not underst
 import math
 import re
 import unicodedata
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 import numpy as np
@@ -127,26 +127,14 @@ def _parse_column(table: pd.DataFrame, column: str, parse: Callable[[str], T], w
     return result
 
 
-def flags(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
-    """A column of flags; missing is false, as is a column that is not there.
+def flags(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
+    """A column of flags as 1 and 0; NaN where the value is missing, as everywhere of a column that is not there.
 
     Raises UserError naming row and column (rows are counted as in the file, the header is row 1).
     """
     if column not in table:
-        return np.zeros(len(table), dtype=bool)
-    return np.array(
-        [bool(value) for value in _parse_column(table, column, parse_flag, "flag; write true or false")], dtype=bool
-    )
-
-
-def known_flags(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
-    """A column of flags as 1 and 0; NaN where the value is missing, as is a column that is not there.
-
-    Raises UserError naming row and column for what is no flag.
-    """
-    values = flags(table, column).astype(np.float64)
-    values[[is_missing(value) for value in table.get(column, [""] * len(table))]] = np.nan
-    return values
+        return np.full(len(table), np.nan)
+    return _with_nan(_parse_column(table, column, parse_flag, "flag; write true or false"))
 
 
 def numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
@@ -159,6 +147,10 @@ def numbers(table: pd.DataFrame, column: str) -> NDArray[np.float64]:
     values = _parse_column(
         table, column, parse_number, "number; write it without separators of thousands, for example 1234.5"
     )
+    return _with_nan(values)
+
+
+def _with_nan(values: Sequence[float | None]) -> NDArray[np.float64]:
     return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
 
 

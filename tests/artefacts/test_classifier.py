@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 
 from dermsynth.artefacts.classifier import Pooled, load_detector, pooled_rows, train_detector
-from dermsynth.data.dataset import DataSet, add_columns
+from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.data.writing import add_columns
 from dermsynth.errors import UserError
 from dermsynth.latents.attributes import scorer
 

@@ -9,11 +9,12 @@ from statsmodels.stats.proportion import proportion_confint
 
 from dermsynth.artefacts.bias import artefact_bias, bias_findings
 from dermsynth.artefacts.confirmation import ANSWERS, detector_trust, draw_confirmation, wilson_interval, write_answers
-from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png
 from dermsynth.report.artefact_report import write_confirmation
-from dermsynth.values import known_flags
+from dermsynth.values import flags
 
 
 def marked(folder: Path, count: int = 80, **columns: list[str]) -> DataSet:
@@ -118,7 +119,7 @@ def test_a_column_that_is_no_flag_is_named_and_left_out(tmp_path: Path) -> None:
 
 
 def test_missing_flags_are_neither(tmp_path: Path) -> None:
-    values = known_flags(pd.DataFrame({"ink": ["yes", "", "NA", "0"]}), "ink")
+    values = flags(pd.DataFrame({"ink": ["yes", "", "NA", "0"]}), "ink")
     assert values[0] == 1
     assert values[3] == 0
     assert np.isnan(values[1:3]).all()

@@ -8,7 +8,8 @@ import pytest
 
 from dermsynth.data.audit import audit
 from dermsynth.data.audit_pictures import image_faults, mask_faults
-from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.writing import write_data_set
 from dermsynth.images import encode_png
 
 

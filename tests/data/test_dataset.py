@@ -9,16 +9,17 @@ import pytest
 
 from dermsynth.artefacts.annotate import annotate_artefacts
 from dermsynth.artefacts.annotations import TABLE, with_annotations
-from dermsynth.data.dataset import DataSet, add_columns, open_data_set, write_table
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.manifest import content_hash, read_record
 from dermsynth.data.tables import read_table
+from dermsynth.data.writing import add_columns, write_table
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import default_folder
 
 
 @pytest.fixture
 def copy(phantom: DataSet, tmp_path: Path) -> DataSet:
-    shutil.copytree(phantom.folder, tmp_path / "set", ignore=shutil.ignore_patterns(".cache"))
+    shutil.copytree(phantom.folder, tmp_path / "set")
     return open_data_set(tmp_path / "set")
 
 

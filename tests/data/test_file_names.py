@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet, names_a_split, safe_stem, unique_stems
+from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet
+from dermsynth.data.file_names import names_a_split, safe_stem, unique_stems
 from dermsynth.data.importers import importing
 from dermsynth.data.importers.generic import from_csv
 from dermsynth.data.importers.importing import import_source

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dermsynth.data.audit import as_json, as_text, audit
-from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.importers.generic import from_csv
 from dermsynth.data.importers.importing import import_source
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.export.huggingface import export
 from dermsynth.images import encode_png

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from dermsynth.data.cache import Decoding
-from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.maps import (
     LAYERS,
     MapSettings,
@@ -23,6 +23,7 @@ from dermsynth.data.paired_sets import domain_set, map_set
 from dermsynth.data.patches import PatchSettings, patch_label, write_patches
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import Selection
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 

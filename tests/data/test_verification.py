@@ -12,11 +12,12 @@ import pytest
 
 from dermsynth.data.audit import audit
 from dermsynth.data.cache import Decoding, cache_path, decode_images
-from dermsynth.data.dataset import DataSet, add_columns, open_data_set, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.manifest import RECORD, hash_of_ends, read_record
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import Selection, rows_hash
 from dermsynth.data.verification import ChangedData, differences_of, verify
+from dermsynth.data.writing import add_columns, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.export.huggingface import export
@@ -31,9 +32,7 @@ Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def copy(phantom: DataSet, tmp_path: Path) -> DataSet:
     """A copy of the phantom, with the times of now."""
-    shutil.copytree(
-        phantom.folder, tmp_path / "set", copy_function=shutil.copy, ignore=shutil.ignore_patterns(".cache")
-    )
+    shutil.copytree(phantom.folder, tmp_path / "set", copy_function=shutil.copy)
     return open_data_set(tmp_path / "set")
 
 

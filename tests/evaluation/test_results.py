@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.refusals import Refusal

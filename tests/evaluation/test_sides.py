@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dermsynth.data.cache import Decoding, decode_images
-from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.sides import Side, implausible_distances, remarks, shared_images
 from dermsynth.evaluation.subgroups import groups, values_of_one_side

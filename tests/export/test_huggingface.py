@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from dermsynth.backbones.extractors import load_extractor
-from dermsynth.data.dataset import DataSet, add_columns, open_data_set, read_table, write_data_set, write_table
+from dermsynth.data.dataset import DataSet, open_data_set, read_table
+from dermsynth.data.writing import add_columns, write_data_set, write_table
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.export.huggingface import copies_said, export, markdown_text

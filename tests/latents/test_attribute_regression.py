@@ -7,8 +7,9 @@ import pytest
 
 from dermsynth.artefacts.classifier import Pooled
 from dermsynth.data.cache import Decoding, decode_images
-from dermsynth.data.dataset import DataSet, add_columns
+from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.data.writing import add_columns
 from dermsynth.errors import UserError
 from dermsynth.latents.attributes import fit_regressor, scorer
 

@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from dermsynth.api import evaluation as evaluation_api
-from dermsynth.data.dataset import DataSet, write_data_set
+from dermsynth.data.dataset import DataSet
 from dermsynth.data.manifest import update_record
 from dermsynth.data.provenance import CopyGateFacts
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import write_copies
 from dermsynth.evaluation.evaluate import evaluate as measure

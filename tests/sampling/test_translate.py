@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from dermsynth.data.cache import Decoding, decode_images
-from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery

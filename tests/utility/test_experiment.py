@@ -10,9 +10,10 @@ import pytest
 from numpy.typing import NDArray
 
 from dermsynth.cli import utility as verb
-from dermsynth.data.dataset import DataSet, open_data_set, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.manifest import update_record
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import usefulness_of
 from dermsynth.evaluation.verdict import verdict as evaluation_verdict

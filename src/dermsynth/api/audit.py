@@ -12,7 +12,7 @@ from dermsynth.data.audit import Audit, as_json, as_text
 from dermsynth.data.audit import audit as audit_images
 from dermsynth.data.dataset import Data
 from dermsynth.io import write_json
-from dermsynth.report.audit_report import bias_tables, write_audit_report
+from dermsynth.report.audit_report import bias_tables, flag_texts, write_audit_report
 
 
 @dataclass(frozen=True)
@@ -54,12 +54,13 @@ class AuditResult:
         return path
 
     def _values(self) -> dict[str, Any]:
+        content = {**as_json(self.content), "flags": flag_texts(self.content)}
         if self.bias is None:
-            return {**as_json(self.content), "artefacts": {"confirmed": [], "refused": self.bias_refused}}
+            return {**content, "artefacts": {"confirmed": [], "refused": self.bias_refused}}
         bias = {"told": self.bias.predictive, "ratios": self.bias.ratios, "tones": self.bias.tones}
         tables = {name: table.to_dict("records") for name, table in bias.items()}
         confirmed = [{**asdict(trust), "passes": trust.passes} for trust in self.bias.trust]
-        return {**as_json(self.content), "artefacts": {**tables, "confirmed": confirmed}}
+        return {**content, "artefacts": {**tables, "confirmed": confirmed}}
 
 
 def audit(data: Data, *, seed: int = 0, jobs: int | None = None) -> AuditResult:

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from dermsynth.artefacts.annotations import MASKS, annotations_folder, claim_annotations, write_annotations
 from dermsynth.artefacts.annotations import TONE as TONE
 from dermsynth.artefacts.detection import ARTEFACTS, DetectedArtefact, detect
-from dermsynth.data.dataset import DataSet, open_data_set, path_inside, unique_stems
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, read_image

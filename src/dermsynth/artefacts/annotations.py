@@ -12,8 +12,9 @@ from typing import Any
 from numpy.typing import NDArray
 
 from dermsynth.cache import writable
-from dermsynth.data.dataset import DataSet, add_columns, join_columns, open_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.tables import read_table, require_columns
+from dermsynth.data.writing import add_columns, join_columns
 from dermsynth.errors import UserError
 from dermsynth.io import read_json, replace_file, write_json
 from dermsynth.locks import claim_folder

@@ -258,7 +258,7 @@ def _clean(data_set: DataSet, count: int, seed: int) -> DataSet:
     keep = np.ones(len(data_set.table), bool)
     if found_column("frame") in data_set.table:
         for name in set(ARTEFACTS) - {"bubble"}:
-            keep &= data_set.known_flags(found_column(name)) == 0
+            keep &= data_set.flags(found_column(name)) == 0
     if keep.sum() < FEWEST:
         raise UserError(f"{data_set.folder}: {int(keep.sum())} images without artefacts; at least {FEWEST} are needed")
     rows = np.random.default_rng(seed).permutation(np.flatnonzero(keep))[:count]

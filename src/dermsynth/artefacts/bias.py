@@ -70,7 +70,7 @@ def artefact_columns(data_set: DataSet, trust: Sequence[Trust]) -> tuple[list[st
     usable = []
     for name in names:
         try:
-            values = data_set.known_flags(name)
+            values = data_set.flags(name)
         except UserError as error:
             notes.append(f"not judged: {error}")
             continue
@@ -141,7 +141,7 @@ def _unconfirmed(trust: Sequence[Trust], folder: object) -> list[str]:
 
 def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
     """Share of a class with the artefact, and its odds ratio against the other classes with exact conditional interval."""
-    values = data_set.known_flags(column)
+    values = data_set.flags(column)
     known = np.isfinite(values)
     mine, shown = (data_set.labels == label)[known], values[known] == 1
     table = [
@@ -159,7 +159,7 @@ def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
 
 def _predictive_areas(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], seed: int) -> pd.DataFrame:
     """AUC, one class against the others, of a logistic regression on the artefact columns alone, never fitted on one's group."""
-    seen = np.stack([data_set.known_flags(column) for column in columns], axis=1)
+    seen = np.stack([data_set.flags(column) for column in columns], axis=1)
     known: NDArray[np.bool_] = np.asarray(np.isfinite(seen).all(axis=1))
     data_set, seen = data_set.part(known), seen[known]
     groups = joined_groups(data_set.groups, np.empty((0, 2), np.int64))

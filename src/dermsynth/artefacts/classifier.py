@@ -180,7 +180,7 @@ def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
         there = ", ".join(str(name) for name in data_set.table if _is_flags(data_set, str(name))) or "none"
         raise UserError(f"`column` {column!r}: no such column in {data_set.folder}; columns of flags: {there}")
     try:
-        values = data_set.known_flags(column)
+        values = data_set.flags(column)
     except UserError as error:
         raise UserError(f"`column` {column!r}: in {data_set.folder} {error}; it must be 0, 1 or blank") from error
     counts = [int((values == value).sum()) for value in (1, 0)]
@@ -193,7 +193,7 @@ def _truth(data_set: DataSet, column: str) -> NDArray[np.float64]:
 
 def _is_flags(data_set: DataSet, column: str) -> bool:
     try:
-        return bool(np.isfinite(data_set.known_flags(column)).any())
+        return bool(np.isfinite(data_set.flags(column)).any())
     except UserError:
         return False
 

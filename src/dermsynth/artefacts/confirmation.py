@@ -100,11 +100,11 @@ def detector_trust(data_set: DataSet) -> list[Trust]:
 
 
 def _trust_in(data_set: DataSet, name: str, answers: pd.DataFrame) -> Trust:
-    found = data_set.known_flags(found_column(name)) == 1
+    found = data_set.flags(found_column(name)) == 1
     count = int(found.sum())
     for column in LABELS[name]:
         if column in data_set.table:
-            truth = data_set.known_flags(column)
+            truth = data_set.flags(column)
             known = np.isfinite(truth)
             if (found & known).any():
                 seen, right = int((truth == 1).sum()), int((found & (truth == 1)).sum())
@@ -148,7 +148,7 @@ def _detections(data_set: DataSet) -> list[tuple[str, str, str]]:
     """Artefact, file name and score of everything that was found."""
     table, found = data_set.table, []
     for name in detected_artefacts(data_set):
-        rows = data_set.known_flags(found_column(name)) == 1
+        rows = data_set.flags(found_column(name)) == 1
         scores = table.get(score_column(name), pd.Series([""] * len(table)))
         found += [(name, f, s) for f, s in zip(table["file_name"][rows], scores[rows], strict=True)]
     return found

@@ -13,10 +13,12 @@ from dermsynth.artefacts.annotate import masks_of
 from dermsynth.artefacts.confirmation import LABELS
 from dermsynth.artefacts.fill import SLOW
 from dermsynth.artefacts.removal import Removal, check_methods, remove_artefacts
-from dermsynth.data.dataset import DataSet, open_data_set, path_inside, require_empty, unique_stems, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.masks import read_mask
 from dermsynth.data.phantom.artefacts import insert
 from dermsynth.data.phantom.canvas import Canvas
+from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_png, read_image
 from dermsynth.io import replace_folder, write_bytes

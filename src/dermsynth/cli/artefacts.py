@@ -67,7 +67,7 @@ def shares_text(marked: "DataSet") -> str:
     groups = [(label, marked.labels == label) for label in marked.classes] or [("images", slice(None))]
     lines = [f"{'share of images with':<24}" + "".join(f"{label:>22}" for label, _ in groups)]
     for name in ARTEFACTS:
-        present = marked.known_flags(found_column(name)) == 1
+        present = marked.flags(found_column(name)) == 1
         lines.append(f"{name:<24}" + "".join(f"{present[rows].mean():>22.1%}" for _, rows in groups))
     measured = np.isfinite(marked.numbers(TONE)).mean()
     return "\n".join([*lines, f"skin tone: the light lets it be told in {measured:.1%} of the images"])

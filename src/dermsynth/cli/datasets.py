@@ -114,7 +114,7 @@ def audit(
     workers.prepare()
     result = look(open_dataset(folder, annotations=annotations), seed=seed)
     path = result.save(page or folder / "audit.html", photographs=photographs)
-    say(result.text(), f"\nreport: {path}")
+    say(result.text(), f"\nreport: {path}", next_verb="train")
     say_photographs(photographs)
 
 

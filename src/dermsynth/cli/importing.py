@@ -210,8 +210,11 @@ def import_medmnist(archive: Path, *, out: NewData, seed: Seed = 0) -> None:
     _import(from_medmnist(archive), out, Division(seed=seed))
 
 
-def fetch(source: str, *, out: NewData, count: int, query: str = "", base: str = "", per_second: float = 4.0) -> None:
-    """Download images from a public archive; `isic` is the only one.
+def fetch(
+    source: str, *, out: NewData, count: int, query: str = "", collections: str = "", base: str = "",
+    per_second: float = 4.0,
+) -> None:  # fmt: skip
+    """Download images from a public archive; `isic` is the only one. The same command goes on where it stopped.
 
     Parameters
     ----------
@@ -221,25 +224,22 @@ def fetch(source: str, *, out: NewData, count: int, query: str = "", base: str =
         How many images at most.
     query
         The archive's own search language, for example diagnosis_3:"Nevus".
+    collections
+        Numbers of the archive's collections with commas, for example 66,70 (HAM10000 and the challenge of 2020).
     base
         Another address of the archive.
     per_second
         Requests a second at most.
     """
-    from dermsynth.data.importers.isic_archive import API, fetch_isic
+    from dermsynth.data.importers.isic_archive import API, fetch_isic, parse_collections
     from dermsynth.errors import UserError
 
     if source != "isic":
         raise UserError(f"data fetch {source!r}: unknown; there is: isic")
     if count < 1 or per_second <= 0:
         raise UserError(f"--count {count} --per-second {per_second}: both must be positive")
-    result = fetch_isic(out, count, query=query, base=base or API, per_second=per_second)
-    words = [
-        "dermsynth",
-        "import",
-        "isic",
-        str(result.metadata),
-        "--image-folder",
-        str(result.metadata.parent / "images"),
-    ]
-    print(f"{result.summary()}; next: {shlex.join([*words, '--out', f'{result.metadata.parent}-set'])}")
+    chosen = parse_collections(collections)
+    result = fetch_isic(out, count, query=query, collections=chosen, base=base or API, per_second=per_second)
+    folder = result.metadata.parent
+    words = ["dermsynth", "import", "isic", result.metadata, "--image-folder", folder / "images", "--out"]
+    say(f"{result.summary()}; next: {shlex.join(map(str, [*words, f'{folder}-set']))}")

@@ -59,7 +59,7 @@ class Machine:
     threads: int | None = None
     """Threads that compute; by default those that a probe of a second finds fastest, or those the run was begun with."""
     cache: Path | None = None
-    """Folder for decoded images; by default .cache in the data set, or ~/.cache/dermsynth where that cannot be written."""
+    """Folder for decoded images and features; by default dermsynth in XDG_CACHE_HOME, or in ~/.cache."""
     workers: Workers = WORKERS
     """Who decodes images."""
 

@@ -205,17 +205,12 @@ def as_text(result: Audit) -> str:
     lines += ["", identifiers_text(result)] if result.identifiers else []
     lines += ["", "findings", *(f"  - {finding}" for finding in result.findings or ["no problems found"])]
     if result.suggestions:
-        lines += ["", f"suggested: dermsynth train ... {' '.join(flag_texts(result))}"]
+        lines += ["", f"suggested for training: {' '.join(suggestion.text() for suggestion in result.suggestions)}"]
     return "\n".join(lines)
 
 
-def flag_texts(result: Audit) -> list[str]:
-    """The suggestions as flags of `dermsynth train`."""
-    return [suggestion.flag() for suggestion in result.suggestions]
-
-
 def as_json(result: Audit) -> dict[str, Any]:
-    """The content of the audit's JSON file."""
+    """Tables and findings by name, as they stand in the audit's JSON file."""
     tables = {name: getattr(result, name).to_dict("records") for name in TABLES}
     return {
         **tables,
@@ -223,7 +218,6 @@ def as_json(result: Audit) -> dict[str, Any]:
         "columns": {name: table.to_dict("records") for name, table in result.columns.items()},
         "tellings": [asdict(prediction) for prediction in result.predictions],
         "findings": list(result.findings),
-        "flags": flag_texts(result),
     }
 
 

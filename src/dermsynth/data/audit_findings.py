@@ -28,9 +28,9 @@ class Suggestion:
     option: Literal["exclude", "imbalance"]
     value: str
 
-    def flag(self) -> str:
-        """As it is written on the command line."""
-        return f"--{self.option} {shlex.quote(self.value)}"
+    def text(self) -> str:
+        """The option as the field that it sets, and its value."""
+        return f"`{self.option}` {shlex.quote(self.value)}"
 
 
 def suggestions(data_set: DataSet) -> list[Suggestion]:

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet, path_inside
+from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import near_duplicates
+from dermsynth.data.file_names import path_inside
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, read_image, thumbnail_hash

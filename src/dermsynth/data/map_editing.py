@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet, open_data_set, require_empty, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.maps import SEGMENT_COLUMN, boundaries, colour_map, label_map, layer_names, with_maps
 from dermsynth.data.maps import superpixels as superpixels_of
 from dermsynth.data.verification import verify
+from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, read_image
 from dermsynth.io import replace_folder, write_bytes

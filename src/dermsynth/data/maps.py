@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from dermsynth.cache import cached_array
 from dermsynth.data.cache import Decoding, cache_path
-from dermsynth.data.dataset import DataSet, path_inside
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.file_names import path_inside
 from dermsynth.data.importers.isic_challenges import ATTRIBUTES
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError

@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet, open_data_set, path_inside, require_empty, unique_stems, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.masks import read_mask
 from dermsynth.data.tables import require_columns
 from dermsynth.data.verification import verify
+from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
 from dermsynth.io import replace_folder, write_bytes

@@ -41,7 +41,7 @@ class Copies:
     @property
     def flagged(self) -> NDArray[np.bool_]:
         """Which images lie too close to a training image, shape [n]."""
-        return flags(self.table, FLAG)
+        return flags(self.table, FLAG) == 1
 
 
 def write_copies(
@@ -91,7 +91,7 @@ def _missing(table: pd.DataFrame, gate: CopyGateFacts | None, name: str) -> str:
     Raises UserError for a flag that is not understood.
     """
     blank = np.array([is_missing(value) for value in table.get(FLAG, [""] * len(table))], dtype=bool)
-    flagged = flags(table, FLAG)
+    flagged = flags(table, FLAG) == 1
     if blank.all():
         return f"the copy gate's column {FLAG!r} is gone from {name}; {AGAIN}"
     if blank.any():

@@ -1,4 +1,4 @@
-"""Features, colour histograms and named features of every image, computed once and cached beside the decoded images."""
+"""Features, colour histograms and named features of every image, computed once and cached with the decoded images."""
 
 import hashlib
 from collections.abc import Callable

@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.writing import TEXT_COLUMNS
 from dermsynth.errors import UserError
 from dermsynth.metrics.clinical_features import TONE
 from dermsynth.metrics.estimate import ALL

@@ -14,15 +14,16 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader
 
 from dermsynth import __version__
-from dermsynth.data.dataset import DataSet, open_data_set, path_inside, require_empty, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.file_names import path_inside
 from dermsynth.data.verification import verify
+from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import COLUMNS, Copies, copies_of
 from dermsynth.evaluation.results import Evaluation, evaluation_of
 from dermsynth.io import replace_folder, write_text
 from dermsynth.metrics.estimate import ALL, Estimate
 from dermsynth.metrics.registry import METRICS
-from dermsynth.values import is_missing
 
 log = logging.getLogger(__name__)
 CARD, FLAG = "README.md", "copy_flag"
@@ -126,8 +127,7 @@ def _refuse_real_rows(data_set: DataSet) -> None:
     """Raise UserError for rows whose own column says that a generator did not make them."""
     if "synthetic" not in data_set.table:
         return
-    given = np.array([not is_missing(value) for value in data_set.table["synthetic"]], dtype=bool)
-    real = given & ~data_set.flags("synthetic")
+    real = data_set.flags("synthetic") == 0
     if real.any():
         first = data_set.table["file_name"].to_numpy()[real][0]
         raise UserError(
@@ -152,7 +152,7 @@ def copies_said(exported: DataSet) -> str:
     if not step.checked_for_copies:
         return "never checked for copies of training images"
     if step.with_flagged:
-        return f"{int(exported.flags(FLAG).sum())} flagged ones among them"
+        return f"{int((exported.flags(FLAG) == 1).sum())} flagged ones among them"
     return f"{step.left_out} flagged ones left out"
 
 

@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DataSet, open_data_set, require_empty, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.verification import verify
+from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.generator_metrics import generator_of, run_problem
 from dermsynth.images import encode_png

@@ -1,5 +1,6 @@
 """The audit as a page."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,7 @@ import pandas as pd
 
 from dermsynth.artefacts.bias import Bias
 from dermsynth.artefacts.confirmation import trust_table
-from dermsynth.data.audit import Audit, example_paths, flag_texts, identifiers_text
+from dermsynth.data.audit import Audit, example_paths, identifiers_text
 from dermsynth.images import grid
 from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
 
@@ -78,6 +79,11 @@ def _twins(audit: Audit) -> list[tuple[dict[Any, Any], Any]]:
         both = thumbnails([audit.data_set.folder / pair["first"], audit.data_set.folder / pair["second"]], 96)
         pictures.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
     return pictures
+
+
+def flag_texts(audit: Audit) -> list[str]:
+    """What an audit suggests, as flags of `dermsynth train`."""
+    return [f"--{suggestion.option} {shlex.quote(suggestion.value)}" for suggestion in audit.suggestions]
 
 
 def bias_tables(bias: Bias) -> list[tuple[str, pd.DataFrame]]:

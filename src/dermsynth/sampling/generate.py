@@ -6,9 +6,10 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set, write_data_set
+from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.data.provenance import GeneratorProvenance
 from dermsynth.data.verification import verify
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png
 from dermsynth.io import disk_errors, read_json, write_bytes, write_json

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from dermsynth.data.dataset import names_a_split
+from dermsynth.data.file_names import names_a_split
 from dermsynth.errors import UserError
 from dermsynth.values import numbers
 

@@ -8,12 +8,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decode_images
-from dermsynth.data.dataset import DataSet, path_inside, unique_stems, write_data_set
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.maps import MapSettings, decode_maps, with_maps
 from dermsynth.data.masks import read_mask
 from dermsynth.data.provenance import GeneratorProvenance
 from dermsynth.data.training_set import Minibatch, MinibatchDomains
 from dermsynth.data.verification import verify
+from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, fit
 from dermsynth.io import write_bytes

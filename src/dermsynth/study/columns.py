@@ -124,7 +124,7 @@ def _with_flags(table: pd.DataFrame) -> pd.DataFrame:
             plain = table[column].astype(str)
             if column in also:
                 plain = plain.where(~plain.map(also[column]).astype(bool), "true")
-            table = table.assign(**{column: flags(table.assign(**{column: plain}), column)})
+            table = table.assign(**{column: flags(table.assign(**{column: plain}), column) == 1})
     return table
 
 

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.writing import TEXT_COLUMNS
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
 from dermsynth.study.drawing import StudyImage
 from dermsynth.study.selection import TRIAL

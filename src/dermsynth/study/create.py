@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from dermsynth import __version__
-from dermsynth.data.dataset import Data, DataSet, open_data_set, require_empty
+from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
+from dermsynth.data.writing import require_empty
 from dermsynth.errors import UserError, name_field, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.io import read_json, replace_file, replace_folder, write_bytes, write_json, write_text

@@ -7,8 +7,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decode_images
-from dermsynth.data.dataset import TEXT_COLUMNS, DataSet
+from dermsynth.data.dataset import DataSet
 from dermsynth.data.verification import verify
+from dermsynth.data.writing import TEXT_COLUMNS
 from dermsynth.errors import UserError
 from dermsynth.evaluation.feature_cache import appearances, decoding_of
 from dermsynth.evaluation.subgroups import skin_tones

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from dermsynth.data.audit import audit
-from dermsynth.data.dataset import DataSet, open_data_set, write_table
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.importers.generic import (
     from_csv,
     from_folder,
@@ -22,6 +22,7 @@ from dermsynth.data.importers.isic_challenges import from_isic2018
 from dermsynth.data.importers.layouts import reader
 from dermsynth.data.importers.medmnist import from_medmnist
 from dermsynth.data.masks import read_mask
+from dermsynth.data.writing import write_table
 from dermsynth.errors import UserError
 from dermsynth.images import AI_SOURCE, encode_png, read_image
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from dermsynth.data.dataset import path_inside
+from dermsynth.data.file_names import path_inside
 from dermsynth.data.importers.sources import ImportOptions, SourceRow
 from dermsynth.data.marks import file_mark, folder_mark, row_mark
 from dermsynth.data.masks import DOUBT, read_mask_with_notes

@@ -9,7 +9,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from dermsynth.data.dataset import open_data_set, require_empty, write_data_set
+from dermsynth.data.dataset import open_data_set
 from dermsynth.data.importers.division import Shares, divide
 from dermsynth.data.importers.files import ImportedImage, import_image
 from dermsynth.data.importers.report import REPORT as REPORT
@@ -17,6 +17,7 @@ from dermsynth.data.importers.report import ImportReport, ImportResult, report_i
 from dermsynth.data.importers.rows import named_rows, plain_rows
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source, SourceRow
 from dermsynth.data.splits import parse_shares
+from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError, require_choice, require_seed
 from dermsynth.io import replace_folder
 from dermsynth.parallel import parallel_map

@@ -126,7 +126,7 @@ def _marked_classes(path: Path, notes: list[str]) -> Iterator[tuple[str, list[st
     require_columns(table, ["image"], path)
     names = [c for c in table.columns if c not in NO_CLASSES]
     try:
-        columns = {name: flags(table, name) for name in names}
+        columns = {name: flags(table, name) == 1 for name in names}
     except UserError as error:
         raise UserError(f"{path}: {error}") from error
     for row, image in enumerate(table["image"].map(_stem)):

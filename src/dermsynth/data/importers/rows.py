@@ -5,7 +5,7 @@ import unicodedata
 from collections import Counter
 from dataclasses import replace
 
-from dermsynth.data.dataset import safe_stem
+from dermsynth.data.file_names import safe_stem
 from dermsynth.data.identity import one_spelling
 from dermsynth.data.importers.report import ImportReport
 from dermsynth.data.importers.sources import ImportOptions, SourceRow

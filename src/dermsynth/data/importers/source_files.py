@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from dermsynth.data.dataset import DESCRIPTION, METADATA, allowed_roots
+from dermsynth.data.dataset import DESCRIPTION, METADATA
+from dermsynth.data.file_names import allowed_roots
 from dermsynth.errors import BadImage, UserError
 from dermsynth.images import SUFFIXES
 

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from dermsynth.cache import cache_folder
-from dermsynth.data.dataset import DataSet, open_data_set, require_empty, write_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.phantom.parameters import ARTEFACTS, MARKERS, PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
 from dermsynth.data.splits import joined_groups, split
+from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError, require_seed, require_whole
 from dermsynth.images import encode_png
 from dermsynth.io import replace_folder
