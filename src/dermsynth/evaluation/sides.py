@@ -153,7 +153,8 @@ def _masks(synthetic: Side, real: Side) -> Iterator[Remark]:
 
 
 def _headers(side: Side) -> list[Header]:
-    return [_header(side.rows.paths[index]) for index in _sample_rows(len(side.rows.table))]
+    paths = side.rows.paths
+    return [_header(paths[index]) for index in _sample_rows(len(paths))]
 
 
 def _header(path: Path) -> Header:

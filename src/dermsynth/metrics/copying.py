@@ -8,7 +8,6 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.metrics import roc_auc_score
 
 from dermsynth.errors import UserError, require_seed
 from dermsynth.metrics.comparison import Extractor, embedded, pixels, require_extractor
@@ -16,6 +15,7 @@ from dermsynth.metrics.estimate import CopyEstimate, name_of
 from dermsynth.metrics.knn import nearest
 from dermsynth.seeds import sklearn_seed
 from dermsynth.statistics.intervals import Indices, bootstrap, jackknife, percentile_bootstrap
+from dermsynth.statistics.roc import auc
 
 Features = NDArray[np.floating]
 Array = NDArray[np.float64]
@@ -99,8 +99,8 @@ def z_statistic(synthetic: Array, held_out: Array) -> float:
 
 def membership_auc(training_scores: Array, held_out_scores: Array) -> float:
     """How well a score tells training images (higher) from held-out ones: AUC, one half where it cannot."""
-    truth = np.concatenate([np.ones(len(training_scores)), np.zeros(len(held_out_scores))])
-    return float(roc_auc_score(truth, np.concatenate([training_scores, held_out_scores])))
+    truth = np.arange(len(training_scores) + len(held_out_scores)) < len(training_scores)
+    return auc(truth, np.concatenate([training_scores, held_out_scores]))
 
 
 def negative_distances(real: Features, synthetic: Features) -> Array:

@@ -186,8 +186,10 @@ def _some(data_set: DataSet) -> str:
     if data_set.table.empty:
         return "every image is flagged as a copy, or made from a photograph"
     chosen = np.sort(np.random.default_rng(0).permutation(len(data_set.table))[:EXAMPLES])
-    paths = [data_set.paths[index] for index in chosen]
-    return picture(grid(thumbnails(paths, 96), COLUMNS), f"random images of {data_set.folder.name}")
+    paths = data_set.paths
+    return picture(
+        grid(thumbnails([paths[index] for index in chosen], 96), COLUMNS), f"random images of {data_set.folder.name}"
+    )
 
 
 def _differences(result: Evaluation) -> str:

@@ -185,8 +185,9 @@ def _encode(
     """
     generator = sides[SYNTHETIC].provenance.generator
     encoded, sizes = list[bytes](), list[tuple[int, int]]()
+    paths = {kind: side.paths for kind, side in sides.items()}
     for image in progress_bar(images, total=len(images), label="encoding", unit="img"):
-        pixels = _large_enough(sides[image.kind].paths[image.row], *size)
+        pixels = _large_enough(paths[image.kind][image.row], *size)
         sizes.append((pixels.shape[1], pixels.shape[0]))
         resized = fit(pixels, size[1], size[0], generator.crop, generator.filter)
         encoded.append(encode_png(resized, compression=0))

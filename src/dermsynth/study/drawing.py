@@ -48,7 +48,8 @@ class Features:
         """
         centre, scale = np.nanmean(self.values, axis=0), np.maximum(np.nanstd(self.values, axis=0), 1e-6)
         means = self._class_means(centre, scale)
-        features = (_features([side.paths[row] for row in rows]) - centre) / scale
+        paths = side.paths
+        features = (_features([paths[row] for row in rows]) - centre) / scale
         labels = map(plain_word, side.labels[rows])
         return np.array([_likeness(row, label, means) for row, label in zip(features, labels, strict=True)], np.float64)
 
