@@ -162,16 +162,18 @@ def try_artefacts(
     image: Pixels, number: int, seed: int, artefacts: Sequence[str] = INSERTED, methods: Sequence[Method] = METHODS
 ) -> tuple[list[DetectionTrial], list[RepairTrial]]:
     """Draw every artefact into a clean image, look for it, and remove it by every method with its known mask."""
-    before, found, repairs = detect(image), list[DetectionTrial](), list[RepairTrial]()
+    before, detections, repairs = detect(image), list[DetectionTrial](), list[RepairTrial]()
     for artefact in artefacts:
         spoilt, masks = insert_artefacts(image, [artefact], seed + number)
-        mask, seen = masks[artefact], detect(spoilt)[artefact]
-        found.append(DetectionTrial(number, artefact, dice(seen.mask, mask), before[artefact].score, seen.score))
+        mask, detected = masks[artefact], detect(spoilt)[artefact]
+        detections.append(
+            DetectionTrial(number, artefact, dice(detected.mask, mask), before[artefact].score, detected.score)
+        )
         for method in methods:
             if method in SLOW and mask.sum() > MOST_HOLE:
                 continue
             repairs.append(_repair(image, spoilt, mask, number, artefact, method))
-    return found, repairs
+    return detections, repairs
 
 
 def _repair(truth: Pixels, spoilt: Pixels, mask: Mask, number: int, artefact: str, method: Method) -> RepairTrial:
@@ -181,7 +183,7 @@ def _repair(truth: Pixels, spoilt: Pixels, mask: Mask, number: int, artefact: st
     hole = result.filled
     error = (result.image[hole].astype(np.float64) - truth[hole]) ** 2
     similar = structural_similarity(truth, result.image, channel_axis=2, full=True)[1].mean(axis=2)
-    lab = [cv2.cvtColor(one.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[hole] for one in (truth, result.image)]
+    lab = [cv2.cvtColor(pixels.astype(np.float32) / 255, cv2.COLOR_RGB2LAB)[hole] for pixels in (truth, result.image)]
     outside = np.abs(result.image[~hole].astype(int) - spoilt[~hole])
     return RepairTrial(
         number, artefact, method, float(10 * np.log10(255**2 / max(error.mean(), 1e-3))), float(similar[hole].mean()),
@@ -239,8 +241,8 @@ def examples(data_set: DataSet, result: Comparison) -> list[tuple[str, list[Pixe
     strips = []
     for name in INSERTED:
         spoilt, masks = insert_artefacts(image, [name], result.seed)
-        known = {name: DetectedArtefact(masks[name], 1.0)}
-        repaired = [remove_artefacts(spoilt, None, Removal({name: method}), known).image for method in methods]
+        exact = {name: DetectedArtefact(masks[name], 1.0)}
+        repaired = [remove_artefacts(spoilt, None, Removal({name: method}), exact).image for method in methods]
         strips.append((name, [image, spoilt, *repaired]))
     return strips
 

@@ -105,14 +105,14 @@ class TrainingSet:
         source, target = self.domains.source, self.domains.target
         left, right = (_scatter(seeds, len(side)) for side in (source, target))
         mask = _masks(self.domains, left, right)
-        shown = ShownDomains(source[left], target[right], source[left], target[right], mask)
-        return Shown(target[right], np.ones(len(left), np.int64), None, shown)
+        domains = ShownDomains(source[left], target[right], source[left], target[right], mask)
+        return Shown(target[right], np.ones(len(left), np.int64), None, domains)
 
 
 def _scatter(seeds: Sequence[int], count: int) -> NDArray[np.int64]:
     order = np.random.default_rng(0).permutation(count)
-    found: NDArray[np.int64] = order[np.asarray(seeds) % count]
-    return found
+    indices: NDArray[np.int64] = order[np.asarray(seeds) % count]
+    return indices
 
 
 def _shown_domains(domains: Domains, start: int, count: int) -> ShownDomains:
@@ -209,11 +209,11 @@ def rows_hash(rows: DataSet) -> str:
     Also of the images' content, where nothing else says what it was.
     """
     names = [str(name) for name in rows.table["file_name"]]
-    told = names
+    texts = names
     if content_unknown(rows):
         content = content_of(rows.folder, names)
-        told = [f"{name}\t{content[name]}" for name in names]
-    text = "\n".join(f"{name}\t{label}" for name, label in zip(told, rows.labels, strict=True))
+        texts = [f"{name}\t{content[name]}" for name in names]
+    text = "\n".join(f"{name}\t{label}" for name, label in zip(texts, rows.labels, strict=True))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

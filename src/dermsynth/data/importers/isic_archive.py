@@ -114,9 +114,9 @@ def fetch_isic(
         records = _records(client, base, limit, query)
         if not records:
             raise UserError(f"`query` {query!r}: the archive has no such images")
-        known = _known(out)
+        digests = _known(out)
         bar = progress_bar(records, total=len(records), label="downloading", unit="img")
-        problems = [_fetch_image(client, out, record, known) for record in bar]
+        problems = [_fetch_image(client, out, record, digests) for record in bar]
     _write_metadata(out, records)
     left_out = tuple(problem for problem in problems if problem)
     for problem in left_out:
@@ -142,24 +142,24 @@ def _records(client: _Client, base: str, limit: int, query: str) -> list[dict[st
 def _known(out: Path) -> dict[str, str]:
     """Name and hash of every file downloaded before."""
     path = out / MANIFEST
-    known = {}
+    digests = {}
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
             entry = json.loads(line)
-            known[entry["file"]] = entry["sha256"]
+            digests[entry["file"]] = entry["sha256"]
         except (json.JSONDecodeError, KeyError):
             continue  # cut short by a kill: the file is fetched again
-    return known
+    return digests
 
 
-def _fetch_image(client: _Client, out: Path, record: dict[str, Any], known: dict[str, str]) -> str:
+def _fetch_image(client: _Client, out: Path, record: dict[str, Any], digests: dict[str, str]) -> str:
     """Download an image that is not there yet; what is wrong with it, or nothing."""
     identity = str(record["isic_id"])
     if not identity.replace("_", "").isalnum():
         raise UserError(f"isic_id {identity!r}: not an identifier of the archive")
     name = f"images/{identity}.jpg"
     path = out / name
-    if path.exists() and known.get(name) == file_hash(path):
+    if path.exists() and digests.get(name) == file_hash(path):
         return ""
     full = record["files"]["full"]
     data = client.get(full["url"]).content
