@@ -90,11 +90,11 @@ def deep_colours(image: Image.Image, data: bytes, name: str) -> tuple[Image.Imag
     if values is None or values.dtype != np.uint16 or values.ndim != 3 or values.shape[:2] != upper.shape[:2]:
         return image, ""
     levels, note = whole_levels(values[:, :, 2::-1], largest, name)
-    made = Image.fromarray(np.ascontiguousarray(levels))
+    levelled = Image.fromarray(np.ascontiguousarray(levels))
     if image.mode == "RGBA":
-        made.putalpha(image.getchannel("A"))
-    made.info, made.format = dict(image.info), image.format
-    return made, note
+        levelled.putalpha(image.getchannel("A"))
+    levelled.info, levelled.format = dict(image.info), image.format
+    return levelled, note
 
 
 def unusual_tiff(data: bytes, name: str) -> tuple[NDArray[np.uint8], str] | None:

@@ -58,13 +58,11 @@ def require_pixels(images: Any, shape: str = "n 3 h w") -> None:
         raise UserError(
             f"images: {kind}{_range_of(images)}; give pixels as a NumPy array uint8 of 0 to 255{_way_out(images)}"
         )
-    wanted = shape.split()
-    if images.ndim != len(wanted) or any(
-        w.isdigit() and int(w) != n for w, n in zip(wanted, images.shape, strict=True)
-    ):
+    sides = shape.split()
+    if images.ndim != len(sides) or any(w.isdigit() and int(w) != n for w, n in zip(sides, images.shape, strict=True)):
         turn = "; colours come before height and width: images.transpose(0, 3, 1, 2)"
         advice = turn if shape == "n 3 h w" and images.ndim == 4 and images.shape[-1] == 3 else ""
-        raise UserError(f"images: shape {images.shape}; wanted [{', '.join(wanted)}]{advice}")
+        raise UserError(f"images: shape {images.shape}; must be [{', '.join(sides)}]{advice}")
 
 
 def _range_of(images: Any) -> str:
@@ -257,17 +255,22 @@ def fit(pixels: Pixels, height: int, width: int, crop: Crop, resampling: Filter)
         pixels = _pad(pixels, height / width)
     if pixels.shape[:2] == (height, width):
         return pixels
-    if resampling == "nearest":
-        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     shrinking = pixels.shape[0] > height or pixels.shape[1] > width
-    if resampling == "area":
+    if resampling == "lanczos":
+        pixels, method = _without_aliasing(pixels, height, width), cv2.INTER_LANCZOS4
+    elif resampling == "nearest":
+        method = cv2.INTER_NEAREST_EXACT
+    else:
         method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-        return cv2.resize(pixels, (width, height), interpolation=method)
-    if shrinking:
-        sigma_y, sigma_x = (max(a / b - 1, 0) / 2 for a, b in zip(pixels.shape, (height, width), strict=False))
-        if max(sigma_x, sigma_y) > 0.1:
-            pixels = cv2.GaussianBlur(pixels, (0, 0), max(sigma_x, 0.01), sigmaY=max(sigma_y, 0.01))
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LANCZOS4)
+    return cv2.resize(pixels, (width, height), interpolation=method)
+
+
+def _without_aliasing(pixels: Pixels, height: int, width: int) -> Pixels:
+    """The image without what cannot be shown at a smaller size."""
+    sigma_y, sigma_x = (max(a / b - 1, 0) / 2 for a, b in zip(pixels.shape, (height, width), strict=False))
+    if max(sigma_x, sigma_y) <= 0.1:
+        return pixels
+    return cv2.GaussianBlur(pixels, (0, 0), max(sigma_x, 0.01), sigmaY=max(sigma_y, 0.01))
 
 
 def centre_crop(pixels: Pixels, aspect: float) -> Pixels:

@@ -137,8 +137,8 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -236,8 +236,8 @@ def command_line(hidden: Mapping[str, str] | None = None) -> str:
     if _command is None:
         return "Python"
     words = list(_command)
-    for secret, shown in (hidden or {}).items():
-        words = [word.replace(secret, shown) for word in words]
+    for secret, cover in (hidden or {}).items():
+        words = [word.replace(secret, cover) for word in words]
     return shlex.join(["dermsynth", *words])
 
 
@@ -246,8 +246,8 @@ def environment() -> dict[str, str]:
     from importlib import metadata  # no verb needs it before it runs
 
     packages = ("torch", "numpy", "opencv-contrib-python-headless", "pillow", "scipy")
-    found = {}
+    versions = {}
     for package in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return {"dermsynth": __version__, "python": sys.version.split()[0], "platform": platform.platform(), **found}
+            versions[package] = metadata.version(package)
+    return {"dermsynth": __version__, "python": sys.version.split()[0], "platform": platform.platform(), **versions}

@@ -58,10 +58,7 @@ def _by_profile(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
     except (ImageCms.PyCMSError, OSError, ValueError):
         return image, "its colour profile is damaged and was ignored"
     plain, alpha = _opaque(image)
-    if space == "RGB" and plain.mode == "L":
-        plain = plain.convert("RGB")
-    if space == "GRAY" and plain.mode == "RGB" and (np.ptp(np.asarray(plain), axis=2) == 0).all():
-        plain = plain.convert("L")
+    plain = _in_kind(plain, space)
     if (space, plain.mode) not in (("RGB", "RGB"), ("GRAY", "L"), ("CMYK", "CMYK"), ("Lab", "LAB")):
         return image, f"its colour profile ({title}, for {space}) does not fit and was ignored"
     try:
@@ -74,6 +71,15 @@ def _by_profile(image: Image.Image, profile: bytes) -> tuple[Image.Image, str]:
     if alpha is not None:
         converted.putalpha(alpha)
     return converted, f"colours converted from {title} to sRGB"
+
+
+def _in_kind(image: Image.Image, space: str) -> Image.Image:
+    """Greys as colours for a profile of colours, and colours that are all grey as greys for a profile of greys."""
+    if space == "RGB" and image.mode == "L":
+        return image.convert("RGB")
+    if space == "GRAY" and image.mode == "RGB" and (np.ptp(np.asarray(image), axis=2) == 0).all():
+        return image.convert("L")
+    return image
 
 
 def _opaque(image: Image.Image) -> tuple[Image.Image, Image.Image | None]:
@@ -137,7 +143,7 @@ def _xyz_of(primaries: tuple[float, ...], white: tuple[float, ...]) -> NDArray[n
     return np.asarray(columns * np.linalg.solve(columns, _tristimulus(*white)))
 
 
-def _adaptation(white: tuple[float, ...], wanted: tuple[float, ...]) -> NDArray[np.float64]:
+def _adaptation(white: tuple[float, ...], target: tuple[float, ...]) -> NDArray[np.float64]:
     """Bradford's adaptation of XYZ from one white to another."""
-    before, after = _BRADFORD @ _tristimulus(*white), _BRADFORD @ _tristimulus(*wanted)
+    before, after = _BRADFORD @ _tristimulus(*white), _BRADFORD @ _tristimulus(*target)
     return np.asarray(np.linalg.inv(_BRADFORD) @ np.diag(after / before) @ _BRADFORD)

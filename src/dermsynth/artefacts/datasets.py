@@ -54,12 +54,12 @@ def insert_artefacts(image: Pixels, names: Sequence[str], seed: int) -> tuple[Pi
     ((64, 64, 3), True)
     """
     canvas = Canvas(image.shape[0], image.shape[1], np.random.default_rng([seed, 23]))
-    found: NDArray[np.floating[Any]] = image.astype(np.float32) / 255
+    result: NDArray[np.floating[Any]] = image.astype(np.float32) / 255
     masks = dict[str, Mask]()
     for name in names:
-        found, mask = insert(canvas, found, name)
+        result, mask = insert(canvas, result, name)
         masks[name] = np.asarray(mask) > COVERED
-    return np.clip(np.rint(found * 255), 0, 255).astype(np.uint8), masks
+    return np.clip(np.rint(result * 255), 0, 255).astype(np.uint8), masks
 
 
 Row = dict[str, str]
@@ -159,8 +159,8 @@ def _remove(
 def _insert(
     names: Sequence[str], seed: int, data_set: DataSet, row: Row, image: Pixels, lesion: Mask | None, number: int
 ) -> tuple[Pixels, Mask | None, Row]:
-    shown = {column: "1" for name in names for column in LABELS[name] if column in row}
-    return insert_artefacts(image, names, seed + number)[0], lesion, {"inserted": " ".join(names), **shown}
+    labels = {column: "1" for name in names for column in LABELS[name] if column in row}
+    return insert_artefacts(image, names, seed + number)[0], lesion, {"inserted": " ".join(names), **labels}
 
 
 def _edit(
@@ -172,14 +172,14 @@ def _edit(
     with replace_folder(out) as work:
         rewrite = partial(_edit_image, data_set, work, edit)
         results = parallel_map(rewrite, list(enumerate(rows)), label="editing", chunk=chunk, jobs=jobs)
-        kept, problems = [r for r in results if isinstance(r, dict)], [r for r in results if isinstance(r, str)]
-        if not kept:
+        edited, problems = [r for r in results if isinstance(r, dict)], [r for r in results if isinstance(r, str)]
+        if not edited:
             raise UserError(f"{data_set.folder}: no image could be edited; first: {problems[0]}")
         provenance = data_set.provenance
         facts = {key: provenance.document[key] for key in SHARED_FACTS if provenance.says(key)}
         facts |= {"history": provenance.document.get("history", []), "edited_from": data_set.whole_hash}
         done = Step.model_validate({**step.document, "left_out": len(problems)})
-        write_data_set(work, pd.DataFrame(kept).fillna(""), Provenance.model_validate(facts), done)
+        write_data_set(work, pd.DataFrame(edited).fillna(""), Provenance.model_validate(facts), done)
     return open_data_set(out), problems
 
 
@@ -197,8 +197,8 @@ def _edit_image(data_set: DataSet, out: Path, edit: Edit, numbered: tuple[int, R
         return f"{name}: {error}"
     write_bytes(out / "images" / f"{stem}.png", encode_png(result, synthetic=data_set.synthetic_row(row)))
     begins, ends = OUTDATED
-    kept = {"file_name", "mask_file_name"}
-    new = {k: v for k, v in row.items() if k in kept or not (k.startswith(begins) or k.endswith(ends))}
+    own = {"file_name", "mask_file_name"}
+    new = {k: v for k, v in row.items() if k in own or not (k.startswith(begins) or k.endswith(ends))}
     new |= {"file_name": f"images/{stem}.png", "edited_from": name, **facts}
     if lesion is not None:
         write_bytes(out / "masks" / f"{stem}.png", encode_png(lesion.astype(np.uint8) * 255))
@@ -208,12 +208,12 @@ def _edit_image(data_set: DataSet, out: Path, edit: Edit, numbered: tuple[int, R
     return new
 
 
-def remaining_artefacts(made: DataSet) -> dict[str, tuple[float, float, int]]:
+def remaining_artefacts(copy: DataSet) -> dict[str, tuple[float, float, int]]:
     """Of every artefact that was filled: shares of its pixels that are found again, outside the lesion and inside, and images."""
-    found = {}
+    shares = {}
     for name in LABELS:
-        if f"left_{name}" in made.table:
-            rows = [[int(part) for part in text.split()] for text in made.table[f"left_{name}"] if text]
+        if f"left_{name}" in copy.table:
+            rows = [[int(part) for part in text.split()] for text in copy.table[f"left_{name}"] if text]
             before, outside, inside_lesion = np.array(rows).sum(axis=0)
-            found[name] = (outside / max(before, 1), inside_lesion / max(before, 1), len(rows))
-    return found
+            shares[name] = (outside / max(before, 1), inside_lesion / max(before, 1), len(rows))
+    return shares

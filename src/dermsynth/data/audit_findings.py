@@ -95,9 +95,11 @@ def _duplicates(duplicates: pd.DataFrame) -> list[str]:
         return []
     same = int((duplicates["kind"] == "same").sum())
     sentences = [f"{len(duplicates)} pairs show the same photograph ({same} identical)."]
-    others = duplicates[duplicates["labels"].str.contains(" / ")]
-    if len(others):
-        sentences.append(f"{len(others)} of these pairs carry different labels, first {others.iloc[0]['first']}.")
+    contradictory = duplicates[duplicates["labels"].str.contains(" / ")]
+    if len(contradictory):
+        sentences.append(
+            f"{len(contradictory)} of these pairs carry different labels, first {contradictory.iloc[0]['first']}."
+        )
     return sentences
 
 

@@ -110,7 +110,7 @@ def _cut_photograph(
     skin = np.ones(lesion.shape, dtype=bool)
     if settings.skin_column and row[settings.skin_column]:
         skin = read_mask(path_inside(folder, row[settings.skin_column]))
-    found = []
+    patches = []
     for top, left in _squares(lesion.shape[0], lesion.shape[1], settings):
         window = slice(top, top + settings.side), slice(left, left + settings.side)
         label = patch_label(lesion[window], skin[window], settings)
@@ -122,7 +122,7 @@ def _cut_photograph(
         if label == LESION:
             mask = f"masks/{name}"
             write_bytes(out / mask, encode_png(lesion[window].astype(np.uint8) * 255))
-        found.append(
+        patches.append(
             {
                 "file_name": f"images/{name}",
                 "label": label,
@@ -136,4 +136,4 @@ def _cut_photograph(
                 **({"synthetic": "true"} if synthetic else {}),
             }
         )
-    return found
+    return patches

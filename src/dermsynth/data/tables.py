@@ -104,8 +104,8 @@ def _unicode_encoding(data: bytes) -> str:
 
 def _without_separator_line(text: str) -> tuple[str, str]:
     """The text after Excel's first line `sep=;`, and the separator it names."""
-    found = re.match(r'"?sep=(.)"?[ ,;\t|]*(\r\n|\r|\n|$)', text, re.IGNORECASE)
-    return (text[found.end() :], found[1]) if found else (text, "")
+    line = re.match(r'"?sep=(.)"?[ ,;\t|]*(\r\n|\r|\n|$)', text, re.IGNORECASE)
+    return (text[line.end() :], line[1]) if line else (text, "")
 
 
 def _likely_separator(text: str) -> str:
@@ -171,12 +171,12 @@ def _refuse_surplus(rows: list[tuple[int, list[str]]], count: int, path: Path) -
     """
     usual = Counter(len(row) for _, row in rows).most_common(1)[0][0] if rows else count
     for line, row in rows:
-        wanted = count
+        length = count
         if usual < count and len(row) == count and sum(len(other) == count for _, other in rows) <= MOSTLY * len(rows):
-            wanted = usual
-        if any(cell.strip() for cell in row[wanted:]):
+            length = usual
+        if any(cell.strip() for cell in row[length:]):
             raise UserError(
-                f"{path}: not a CSV table (expected {wanted} fields in line {line}, saw {len(row)}); "
+                f"{path}: not a CSV table (expected {length} fields in line {line}, saw {len(row)}); "
                 "a cell with a comma needs quotes"
             )
 

@@ -113,8 +113,8 @@ class TrainingSet:
 
 def _scatter(seeds: Sequence[int], count: int) -> NDArray[np.int64]:
     order = np.random.default_rng(0).permutation(count)
-    found: NDArray[np.int64] = order[np.asarray(seeds) % count]
-    return found
+    indices: NDArray[np.int64] = order[np.asarray(seeds) % count]
+    return indices
 
 
 def _domains_of_minibatch(domains: Domains, start: int, count: int) -> MinibatchDomains:
@@ -211,11 +211,11 @@ def rows_hash(rows: DataSet) -> str:
     Also of the images' content, where nothing else says what it was.
     """
     names = [str(name) for name in rows.table["file_name"]]
-    told = names
+    texts = names
     if content_unknown(rows):
         content = content_of(rows.folder, names)
-        told = [f"{name}\t{content[name]}" for name in names]
-    text = "\n".join(f"{name}\t{label}" for name, label in zip(told, rows.labels, strict=True))
+        texts = [f"{name}\t{content[name]}" for name in names]
+    text = "\n".join(f"{name}\t{label}" for name, label in zip(texts, rows.labels, strict=True))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

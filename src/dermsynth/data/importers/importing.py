@@ -81,7 +81,7 @@ def import_source(
         When `out` holds something, labels differ in case only, images are marked as made by an algorithm (unless the options
         say what to do with them), no mask could be used of those that were named, or no image is left.
     """
-    wanted, options = parse_shares(shares), options or ImportOptions()
+    parts, options = parse_shares(shares), options or ImportOptions()
     require_seed(seed)
     require_choice(options.marked, "marked", get_args(Marked))
     require_empty(out)
@@ -89,7 +89,7 @@ def import_source(
     rows = plain_rows(source.rows, report, options)
     if not rows:
         raise UserError(f"{source.folder}: no images found{_why_none(source)}")
-    settings = _Settings(wanted, seed, Step(seed=seed, split=shares), jobs, options)
+    settings = _Settings(parts, seed, Step(seed=seed, split=shares), jobs, options)
     with replace_folder(out) as work:
         _write_set(replace(source, rows=rows), work, settings, report)
     result = ImportResult(open_data_set(out), tuple(report.rows), tuple(report.notes))
@@ -122,9 +122,9 @@ def _write_set(source: Source, work: Path, settings: _Settings, report: ImportRe
     table["split"], notes = divide(table, [image for _, image in usable], settings.shares, settings.seed)
     report.notes += notes
     report.write(work)
-    given = {"split": "given"} if any(row.split for row, _ in usable) else {}
+    division = {"split": "given"} if any(row.split for row, _ in usable) else {}
     left_out = {"left_out": len(source.rows) - len(usable), "notes": report.notes}
-    step = Step.model_validate({"command": source.command, **settings.step.document, **given, **left_out})
+    step = Step.model_validate({"command": source.command, **settings.step.document, **division, **left_out})
     write_data_set(work, table, Provenance.model_validate({"synthetic": False, **source.facts, **facts}), step)
 
 

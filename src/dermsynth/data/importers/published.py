@@ -113,9 +113,9 @@ def _ph2_diagnoses(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     names = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
-    found = {}
+    diagnoses = {}
     for line in path.read_text(encoding="latin-1").splitlines():
         cells = [cell.strip() for cell in line.split("||")]
         if len(cells) > 3 and cells[1].startswith("IMD"):
-            found[cells[1]] = next((names[c] for c in cells[2:5] if c in names), "")
-    return found
+            diagnoses[cells[1]] = next((names[c] for c in cells[2:5] if c in names), "")
+    return diagnoses

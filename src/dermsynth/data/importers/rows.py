@@ -63,9 +63,9 @@ def plain_label(label: str, options: ImportOptions) -> str:
 
 
 def _refuse_case_twins(labels: list[str]) -> None:
-    seen: dict[str, str] = {}
+    spellings: dict[str, str] = {}
     for label in labels:
-        other = seen.setdefault(label.casefold(), label)
+        other = spellings.setdefault(label.casefold(), label)
         if other != label:
             raise UserError(
                 f"label {label!r} and {other!r} differ in case only; make them one with `lower_case_labels`"
