@@ -60,7 +60,7 @@ SMALLER: dict[str, dict[str, object]] = {
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # a worker imports for seconds what it computes in milliseconds
-hypothesis.settings.register_profile("any load", deadline=None)
+hypothesis.settings.register_profile("any load", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("any load")
 torch.set_num_threads(1)  # tiny networks: threads cost more than they bring
 
