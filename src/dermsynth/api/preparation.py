@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dermsynth.api.data import SHARES, LinkTargets, import_rows, link_targets
-from dermsynth.api.places import opened, optional_path
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.data.importers.isic_archive import API, FetchResult
 from dermsynth.data.importers.isic_archive import fetch_isic as download
@@ -195,7 +195,7 @@ def patches(
         raise UserError(f"`lesion` {lesion!r}: must be two shares, for example (0.1, 0.8)")
     low, high = (require_number(share, "lesion") for share in lesion)
     settings = PatchSettings(side, stride, low, high, skin, skin_mask)
-    return write_patches(opened(data, "data"), require_path(out, "out"), settings, jobs=jobs)
+    return write_patches(open_named(data, "data"), require_path(out, "out"), settings, jobs=jobs)
 
 
 def edit_maps(
@@ -249,4 +249,6 @@ def edit_maps(
     3
     """
     folder, number = require_path(out, "out"), require_whole(count, "count", 1)
-    return write_maps(opened(data, "data"), folder, number, split=split, superpixels=superpixels, seed=seed, jobs=jobs)
+    return write_maps(
+        open_named(data, "data"), folder, number, split=split, superpixels=superpixels, seed=seed, jobs=jobs
+    )
