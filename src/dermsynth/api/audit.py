@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.api.places import opened
+from dermsynth.api.places import open_named
 from dermsynth.artefacts.bias import Bias, NoBias, artefact_bias, bias_findings
 from dermsynth.data.audit import Audit, as_json, as_text
 from dermsynth.data.audit import audit as audit_images
@@ -99,7 +99,7 @@ def audit(data: Data, *, seed: int = 0, jobs: int | None = None) -> AuditResult:
     True
     """
     require_seed(seed)
-    data_set = opened(data, "data")
+    data_set = open_named(data, "data")
     content = audit_images(data_set, jobs=jobs, seed=seed)
     try:
         bias = artefact_bias(data_set, seed)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dermsynth.api.places import opened, optional_path
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.artefacts.annotations import with_annotations
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.data.importers.generic import from_csv, from_folder
@@ -48,7 +48,7 @@ def open_dataset(folder: Data, *, annotations: Path | str | None = None) -> Data
     >>> len(data.table), data.classes
     (600, ['melanoma', 'nevus', 'seborrheic_keratosis'])
     """
-    data_set = opened(folder, "folder")
+    data_set = open_named(folder, "folder")
     return data_set if annotations is None else with_annotations(data_set, require_path(annotations, "annotations"))
 
 

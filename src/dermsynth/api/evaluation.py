@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from dermsynth.api.places import opened, optional_path
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.backbones.extractors import Extractor, Resizer
 from dermsynth.backbones.lpips import load_perceptual
 from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet, open_data_set
@@ -178,7 +178,7 @@ def evaluate(
 
 def _sides(synthetic: Data, against: Data | None, run: Trained | None) -> tuple[DataSet, DataSet]:
     """The synthetic and the real set, open."""
-    rows = set_with_run(opened(synthetic, "synthetic"), None if run is None else run_of(run, "run"))
+    rows = set_with_run(open_named(synthetic, "synthetic"), None if run is None else run_of(run, "run"))
     with name_field("against"):
         return rows, open_data_set(training_folder(rows) if against is None else against)
 
@@ -194,16 +194,16 @@ def _features(network: Extractor | str) -> Extractor:
 
 def _discriminator(rows: DataSet, device: str) -> Confidence | None:
     """What the set's generator was trained against; a set whose run is not there goes without, and the log says so."""
-    missing = run_problem(rows)
-    if missing:
-        _log.info(f"discriminator membership test skipped: {missing}")
+    problem = run_problem(rows)
+    if problem:
+        _log.info(f"discriminator membership test skipped: {problem}")
     return discriminator_of(rows, device)
 
 
 def refuse_with_brief(by: Sequence[str], utility: Path | str | None, path_lengths: int) -> None:
     """Raise UserError for choices that a brief evaluation would ignore."""
-    given = {"`by`": bool(by), "`utility`": utility is not None, "`path_lengths`": path_lengths > 0}
-    useless = ", ".join(name for name, value in given.items() if value)
+    choices = {"`by`": bool(by), "`utility`": utility is not None, "`path_lengths`": path_lengths > 0}
+    useless = ", ".join(name for name, value in choices.items() if value)
     if useless:
         raise UserError(f"{useless}: goes without `brief`; leave one out")
 
@@ -249,5 +249,5 @@ def export(
     >>> (released.folder / "README.md").exists()
     True
     """
-    source, place = opened(synthetic, "synthetic"), require_path(out, "out")
+    source, place = open_named(synthetic, "synthetic"), require_path(out, "out")
     return write_release(source, place, with_flagged=with_flagged, evaluation=optional_path(evaluation, "evaluation"))

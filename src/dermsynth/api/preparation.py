@@ -1,12 +1,13 @@
 """Data sets from published layouts and the ISIC Archive, and what is cut and bent from them."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from dermsynth.api.data import SHARES, LinkTargets, import_rows, link_targets
-from dermsynth.api.places import opened, optional_path
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.data.dataset import Data, DataSet
-from dermsynth.data.importers.isic_archive import API, FetchResult
+from dermsynth.data.importers.isic_archive import API, FetchResult, parse_collections
 from dermsynth.data.importers.isic_archive import fetch_isic as download
 from dermsynth.data.importers.layouts import IMPORTERS
 from dermsynth.data.importers.report import ImportResult
@@ -104,7 +105,10 @@ def _reading(layout: str, images: Path | None, label: str, links: tuple[Path, ..
     return choices | ({} if layout in ("ph2", "medmnist") else {"roots": links})
 
 
-def fetch_isic(out: Path | str, *, count: int, query: str = "", base: str = "", per_second: float = 4.0) -> FetchResult:
+def fetch_isic(
+    out: Path | str, *, count: int, query: str = "", collections: str | Sequence[int] = (), base: str = "",
+    per_second: float = 4.0,
+) -> FetchResult:  # fmt: skip
     """Download images and their metadata from the ISIC Archive; `import_published("isic", ...)` makes a data set of them.
 
     Nothing else of the library uses the network unasked. Repeated, the call goes on where it was stopped.
@@ -112,11 +116,13 @@ def fetch_isic(out: Path | str, *, count: int, query: str = "", base: str = "", 
     Parameters
     ----------
     out : Path or str
-        Folder for ``metadata.csv`` and ``images/``.
+        Folder for ``metadata.csv``, ``images/``, ``attribution.txt`` and ``licenses/``.
     count : int
         Number of images at most, at least 1.
     query : str
         The archive's own search language.
+    collections : str, or sequence of int
+        Numbers of the archive's collections, such as ``(66, 70)`` or ``"66,70"``; an image of any of them is taken.
     base : str
         Another address of the archive.
     per_second : float
@@ -141,7 +147,8 @@ def fetch_isic(out: Path | str, *, count: int, query: str = "", base: str = "", 
     if require_number(per_second, "per_second") <= 0:
         raise UserError(f"`per_second` {per_second}: must be above 0")
     folder, limit = require_path(out, "out"), require_whole(count, "count", 1)
-    return download(folder, limit, query=query, base=base or API, per_second=per_second)
+    numbers = parse_collections(collections) if isinstance(collections, str) else tuple(collections)
+    return download(folder, limit, query=query, collections=numbers, base=base or API, per_second=per_second)
 
 
 def patches(
@@ -195,7 +202,7 @@ def patches(
         raise UserError(f"`lesion` {lesion!r}: must be two shares, for example (0.1, 0.8)")
     low, high = (require_number(share, "lesion") for share in lesion)
     settings = PatchSettings(side, stride, low, high, skin, skin_mask)
-    return write_patches(opened(data, "data"), require_path(out, "out"), settings, jobs=jobs)
+    return write_patches(open_named(data, "data"), require_path(out, "out"), settings, jobs=jobs)
 
 
 def edit_maps(
@@ -249,4 +256,6 @@ def edit_maps(
     3
     """
     folder, number = require_path(out, "out"), require_whole(count, "count", 1)
-    return write_maps(opened(data, "data"), folder, number, split=split, superpixels=superpixels, seed=seed, jobs=jobs)
+    return write_maps(
+        open_named(data, "data"), folder, number, split=split, superpixels=superpixels, seed=seed, jobs=jobs
+    )

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from dermsynth.api.places import opened
+from dermsynth.api.places import open_named
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import Data
 from dermsynth.data.phantom import default_phantom
@@ -288,7 +288,7 @@ def configure(
     plan = Plan(family, preset, options or {}, loop.settings(images, batch, seed))
     resolve(plan, shape)  # a wrong choice is refused before any image is read
     request = selection.request(shape)
-    data_set = opened(data, "data") if data is not None else default_phantom(shape.height, shape.width)
+    data_set = open_named(data, "data") if data is not None else default_phantom(shape.height, shape.width)
     if data_set.synthetic:
         _log.warning(f"{data_set.folder}: training on synthetic images; what their generator got wrong is learnt too")
     return configure_run(plan, data_set, request)

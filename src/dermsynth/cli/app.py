@@ -88,10 +88,10 @@ DIRECTIONS = {
 }
 for name, layout in IMPORTERS.items():
     importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=layout.help)
-data.command("dermsynth.cli.datasets:edited_maps", name="maps", help="New semantic maps from those of a data set.")
+data.command("dermsynth.cli.datasets:maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.datasets:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command(
-    "dermsynth.cli.datasets:verified", name="verify", help="Check that the files of a data set were not changed."
+    "dermsynth.cli.datasets:verify_files", name="verify", help="Check that the files of a data set were not changed."
 )
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
 for name, text in ARTEFACTS.items():
@@ -103,9 +103,9 @@ app.command(study)
 app.command(artefacts)
 directions = App(name="directions", help="Find directions: by a score, by variance, or in the weights.")
 for name, text in DIRECTIONS.items():
-    directions.command(f"dermsynth.cli.latents:{name}", name=name, help=text)
+    directions.command(f"dermsynth.cli.directions:{name}", name=name, help=text)
 latents.command(directions)
-latents.command("dermsynth.cli.latents:rename", name="rename", help="Give a direction a name.")
+latents.command("dermsynth.cli.directions:rename", name="rename", help="Give a direction a name.")
 latents.command("dermsynth.cli.latents:edit", name="edit", help="Edit a synthetic set along a direction.")
 latents.command(
     "dermsynth.cli.latents:compare", name="compare", help="Compare what directions change beside their target."
@@ -151,16 +151,18 @@ def main() -> None:
 
 
 def show_whole_help(words: list[str]) -> None:
-    """Let the help of a verb be its whole description; lists of verbs show one line each."""
-    asked = {"--help", "-h"}
-    if asked.isdisjoint(words):
+    """Let the help of a verb be its whole description; lists of verbs are plain lines."""
+    flags = {"--help", "-h"}
+    if flags.isdisjoint(words):
         return
     try:
-        _, apps, _ = app.parse_commands([word for word in words if word not in asked])
+        _, apps, _ = app.parse_commands([word for word in words if word not in flags])
     except CycloptsError:
         return
     if apps[-1].default_command is not None:
         apps[-1].help = None
+    else:
+        apps[-1].help_format = "plaintext"  # a line a verb: the reader of Markdown would take a third of the time
 
 
 def _way_out(path: Path | None, words: list[str]) -> str:

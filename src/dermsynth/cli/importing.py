@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -18,9 +18,6 @@ from dermsynth.cli.options import (
     Workers,
 )
 from dermsynth.data.importers.layouts import IMPORTERS
-
-if TYPE_CHECKING:
-    from dermsynth.data.importers.sources import Source
 
 MaskValue = Annotated[int | None, Parameter(help="The lesion's number in masks that hold several numbers.")]
 ImageFolder = Annotated[Path | None, Parameter(help="Folder of the images; by default that of the table.")]
@@ -119,20 +116,10 @@ def import_csv(
     say(result.summary())
 
 
-def _import(
-    source: "Source", out: Path, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS,
-    mask_value: int | None = None,
-) -> None:  # fmt: skip
-    from dermsynth.api.data import import_rows
-    from dermsynth.data.importers.sources import ImportOptions
+def _import(layout: str, place: Path, out: Path, *, division: Division, **choices: Any) -> None:
+    from dermsynth.api.preparation import import_published
 
-    division.begin()
-    options = ImportOptions(division.marked, labels.labels_as_written, mask_value, links.allow_links_to)
-    result = import_rows(
-        source, out, shares=division.shares, seed=division.seed, lower_case_labels=labels.lower_case_labels,
-        options=options,
-    )  # fmt: skip
-    say(result.summary())
+    say(import_published(layout, place, out=out, **division.begin(), **choices).summary())
 
 
 def import_isic(
@@ -146,14 +133,16 @@ def import_isic(
     label
         Column with the class; by default the finest diagnosis there is.
     """
-    from dermsynth.data.importers.published import from_isic_archive
+    from dataclasses import asdict
 
-    source = from_isic_archive(table, images=image_folder, label=label, roots=links.allow_links_to)
-    _import(source, out, division, labels, links)
+    choices = {**asdict(labels), **asdict(links), "image_folder": image_folder, "label": label}
+    _import("isic", table, out, division=division, **choices)
 
 
 def __getattr__(name: str) -> Callable[..., None]:
     """The verb of a published table: `import_` and the name of its layout."""
+    from dataclasses import asdict
+
     layout = name.removeprefix("import_")
     if layout == name or layout not in IMPORTERS:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -162,8 +151,8 @@ def __getattr__(name: str) -> Callable[..., None]:
         table: Table, *, out: NewData, image_folder: ImageFolder = None, division: Division = DIVISION,
         labels: Labels = LABELS, links: Links = LINKS,
     ) -> None:  # fmt: skip
-        source = IMPORTERS[layout].read()(table, images=image_folder, roots=links.allow_links_to)
-        _import(source, out, division, labels, links)
+        choices = {**asdict(labels), **asdict(links), "image_folder": image_folder}
+        _import(layout, table, out, division=division, **choices)
 
     import_table.__doc__ = f"Import {IMPORTERS[layout].help.rstrip('.')}: its table and its image folder."
     return import_table
@@ -179,9 +168,8 @@ def import_isic2018(
     folder
         The unpacked folder.
     """
-    from dermsynth.data.importers.isic_challenges import from_isic2018
-
-    _import(from_isic2018(folder, roots=links.allow_links_to), out, division, links=links, mask_value=mask_value)
+    choices = {"mask_value": mask_value, "allow_links_to": links.allow_links_to}
+    _import("isic2018", folder, out, division=division, **choices)
 
 
 def import_ph2(folder: Path, *, out: NewData, division: Division = DIVISION) -> None:
@@ -192,9 +180,7 @@ def import_ph2(folder: Path, *, out: NewData, division: Division = DIVISION) -> 
     folder
         The unpacked folder.
     """
-    from dermsynth.data.importers.published import from_ph2
-
-    _import(from_ph2(folder), out, division)
+    _import("ph2", folder, out, division=division)
 
 
 def import_medmnist(archive: Path, *, out: NewData, seed: Seed = 0) -> None:
@@ -205,9 +191,7 @@ def import_medmnist(archive: Path, *, out: NewData, seed: Seed = 0) -> None:
     archive
         The .npz file.
     """
-    from dermsynth.data.importers.medmnist import from_medmnist
-
-    _import(from_medmnist(archive), out, Division(seed=seed))
+    _import("medmnist", archive, out, division=Division(seed=seed))
 
 
 def fetch(
@@ -231,15 +215,12 @@ def fetch(
     per_second
         Requests a second at most.
     """
-    from dermsynth.data.importers.isic_archive import API, fetch_isic, parse_collections
+    from dermsynth.api.preparation import fetch_isic
     from dermsynth.errors import UserError
 
     if source != "isic":
         raise UserError(f"data fetch {source!r}: unknown; there is: isic")
-    if count < 1 or per_second <= 0:
-        raise UserError(f"--count {count} --per-second {per_second}: both must be positive")
-    chosen = parse_collections(collections)
-    result = fetch_isic(out, count, query=query, collections=chosen, base=base or API, per_second=per_second)
+    result = fetch_isic(out, count=count, query=query, collections=collections, base=base, per_second=per_second)
     folder = result.metadata.parent
     words = ["dermsynth", "import", "isic", result.metadata, "--image-folder", folder / "images", "--out"]
     say(f"{result.summary()}; next: {shlex.join(map(str, [*words, f'{folder}-set']))}")

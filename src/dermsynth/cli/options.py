@@ -25,6 +25,7 @@ Annotations = Annotated[
     Path | None,
     Parameter(help="Folder in which dermsynth artefacts detect --out stored what it found in the data set."),
 ]
+DirectionFile = Annotated[Path, Parameter(help="A directions.safetensors.")]
 Several = Annotated[tuple[str, ...], Parameter(negative="")]
 Folders = Annotated[tuple[Path, ...], Parameter(negative="")]
 Switch = Annotated[bool, Parameter(negative="")]

@@ -25,7 +25,7 @@ from dermsynth.cli.options import (
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Wanted:
+class Images:
     """Which images are generated."""
 
     count: Several = ()
@@ -41,14 +41,14 @@ class Wanted:
     """Seed of the first image of each class, at least 0."""
 
 
-WANTED = Wanted()
+IMAGES = Images()
 
 
 def generate(
     run: Run,
     *,
     out: Path,
-    wanted: Wanted = WANTED,
+    images: Images = IMAGES,
     checkpoint: Checkpoint = "last",
     data: Path | None = None,
     device: Device = "auto",
@@ -68,10 +68,10 @@ def generate(
 
     generator = load_generator(run, checkpoint=checkpoint, device=device)
     machine.prepare(device=device)
-    count = parse_quotas(wanted.count, generator.labels) if wanted.count else None
+    count = parse_quotas(images.count, generator.labels) if images.count else None
     synthetic = write_images(
-        generator, out=out, count=count, maps=wanted.maps, split=wanted.split, truncation=wanted.truncation,
-        seed=wanted.seed, data=data,
+        generator, out=out, count=count, maps=images.maps, split=images.split, truncation=images.truncation,
+        seed=images.seed, data=data,
     )  # fmt: skip
     real = data or Path(generator.config.data.folder)
     command = ["dermsynth", "evaluate", str(out), "--against", str(real if real.is_dir() else "DIR")]
@@ -154,7 +154,7 @@ def evaluate(
     device: Device = "auto",
     machine: Machine = MACHINE,
 ) -> None:
-    """Say whether a synthetic set is faithful, diverse and not copied: a folder with the page and all figures.
+    """Say whether a synthetic set is faithful, diverse and not copied, and write a page with all figures.
 
     Every figure comes with its interval, its real-against-real floor and the number of images; overall, per class and per
     skin tone. Images that lie too close to a training image are flagged in copies.csv. The set itself stays as it is.
@@ -162,7 +162,7 @@ def evaluate(
     Parameters
     ----------
     synthetic
-        A set made by: dermsynth generate.
+        The synthetic set: of dermsynth generate, or another tool's images that were imported.
     against
         The real data set; by default the one that the generator was trained on.
     out

@@ -88,7 +88,7 @@ def train(
     *,
     out: Path,
     images: str,
-    shown: Images = IMAGES,
+    selection: Images = IMAGES,
     model: Model = MODEL,
     loop: Loop = LOOP,
     machine: Machine = MACHINE,
@@ -113,7 +113,7 @@ def train(
 
     machine.prepare(run=out, device=device)
     options = dict(map(parse_choice, model.set))
-    choices = {**asdict(shown), **asdict(loop), "preset": model.preset, "batch": model.batch, "options": options}
+    choices = {**asdict(selection), **asdict(loop), "preset": model.preset, "batch": model.batch, "options": options}
     try:
         last = carry_out(family, **choices, out=out, images=images, device=device)
     except TrainingStopped as error:
