@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from dermsynth.api.data import open_dataset as open_dataset
     from dermsynth.api.data import phantom as phantom
     from dermsynth.api.evaluation import evaluate as evaluate
-    from dermsynth.api.evaluation import export as export
     from dermsynth.api.evaluation import extractor as extractor
     from dermsynth.api.generators import generate as generate
     from dermsynth.api.generators import load_generator as load_generator
     from dermsynth.api.generators import translate as translate
+    from dermsynth.api.release import export as export
+    from dermsynth.api.release import verify as verify
     from dermsynth.api.training import train as train
     from dermsynth.errors import BadImage as BadImage
     from dermsynth.errors import DiskError as DiskError
@@ -50,8 +51,9 @@ _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metric
 _PLACES = {
     "api.audit": ("audit",),
     "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
-    "api.evaluation": ("evaluate", "export", "extractor"),
+    "api.evaluation": ("evaluate", "extractor"),
     "api.generators": ("generate", "load_generator", "translate"),
+    "api.release": ("export", "verify"),
     "api.training": ("train",),
     "training.callbacks": ("Callback",),
     "errors": ("BadImage", "DiskError", "Stopped", "UserError"),
@@ -93,6 +95,7 @@ __all__ = [
     "translate",
     "use_workers",
     "utility",
+    "verify",
 ]
 
 

@@ -21,7 +21,9 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = drawn(folder / "set", ["true"] + ["false"] * 11, ["nevus", "melanoma"] * 6)
     numbers = list(map(str, range(12)))
     table = made.table.assign(seed=numbers, share=[f"0.{n}" for n in numbers], blank="", truncation="none")
-    written = write_data_set(made.folder, table, {"synthetic": True, "licence": ["CC-BY-4.0", "own"]}, {"command": "drawn"})
+    written = write_data_set(
+        made.folder, table, {"synthetic": True, "licence": ["CC-BY-4.0", "own"]}, {"command": "drawn"}
+    )
     export(written, folder / "out")
     return folder / "out"
 
@@ -72,5 +74,3 @@ def test_croissant_is_valid_and_gives_every_image(release: Path) -> None:
     assert len(records) == 11
     assert {record["images/label"] for record in records} == {b"nevus", b"melanoma"}
     assert all(record["images/image"].size == (8, 8) for record in records)
-
-

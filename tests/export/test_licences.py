@@ -29,7 +29,9 @@ def without_licence(folder: Path, phantom: DataSet) -> DataSet:
 
 def test_an_export_without_any_licence_is_refused_in_one_line(tmp_path: Path, phantom: DataSet) -> None:
     data_set = without_licence(tmp_path / "set", phantom)
-    with pytest.raises(UserError, match=r"set: no licence is known \(.*not found\); name it with `licence`.*`data`") as error:
+    with pytest.raises(
+        UserError, match=r"set: no licence is known \(.*not found\); name it with `licence`.*`data`"
+    ) as error:
         export(data_set, tmp_path / "out")
     assert "\n" not in str(error.value)
     assert not (tmp_path / "out").exists()
@@ -58,7 +60,7 @@ def test_another_set_is_not_taken_for_the_one_trained_on(tmp_path: Path, phantom
     data = real_set(tmp_path / "data", phantom)
     table = (data / "metadata.csv").read_text().splitlines()
     (data / "metadata.csv").write_text("\n".join(table[:-1]) + "\n")
-    with pytest.raises(UserError, match="`data` .*another set than the one that the generator was trained on"):
+    with pytest.raises(UserError, match=r"`data` .*another set than the one that the generator was trained on"):
         export(without_licence(tmp_path / "set", phantom), tmp_path / "out", data=data)
 
 

@@ -1,4 +1,4 @@
-"""Judging synthetic images: features, the evaluation of a set, and handing it on."""
+"""Judging synthetic images: features, and the evaluation of a set."""
 
 import logging
 from collections.abc import Sequence
@@ -13,7 +13,6 @@ from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
 from dermsynth.evaluation.generator_metrics import discriminator_of, run_problem, set_with_run, training_folder
 from dermsynth.evaluation.results import Evaluation, default_folder
-from dermsynth.export.huggingface import export as write_release
 from dermsynth.io import command_line
 from dermsynth.report.evaluation_report import page_writer
 from dermsynth.utility.classifier import load_extractor
@@ -190,39 +189,3 @@ def check_place(out: Path, synthetic: DataSet) -> None:
 
 def _path(place: Path | str | None) -> Path | None:
     return None if place is None else Path(place)
-
-
-def export(
-    synthetic: Data, *, out: Path | str, with_flagged: bool = False, evaluation: Path | str | None = None
-) -> DataSet:
-    """Copy a synthetic set without the images flagged as copies, and write a data card for it.
-
-    Parameters
-    ----------
-    synthetic : DataSet, Path or str
-        A synthetic set that the copy gate has seen (by `generate` or `evaluate`).
-    out : Path or str
-        New folder, as Hugging Face reads it: ``metadata.csv``, images, and the card ``README.md``.
-    with_flagged : bool
-        Whether images that were flagged as copies, or never checked, are copied too.
-    evaluation : Path, str or None
-        Folder of the set's evaluation; by default ``assessment`` in the set.
-
-    Returns
-    -------
-    DataSet
-        The exported set.
-
-    Raises
-    ------
-    UserError
-        A set of real images, one that was changed since, was never checked for copies, or has nothing but copies.
-
-    Examples
-    --------
-    >>> import dermsynth as ds
-    >>> released = ds.export("synthetic", out="released")
-    >>> (released.folder / "README.md").exists()
-    True
-    """
-    return write_release(open_dataset(synthetic), Path(out), with_flagged=with_flagged, evaluation=_path(evaluation))
