@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dermsynth.api.generators import load_generator as load_generator
     from dermsynth.api.generators import translate as translate
     from dermsynth.api.release import export as export
+    from dermsynth.api.release import methods as methods
     from dermsynth.api.release import verify as verify
     from dermsynth.api.training import train as train
     from dermsynth.errors import BadImage as BadImage
@@ -53,7 +54,7 @@ _PLACES = {
     "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
     "api.evaluation": ("evaluate", "extractor"),
     "api.generators": ("generate", "load_generator", "translate"),
-    "api.release": ("export", "verify"),
+    "api.release": ("export", "methods", "verify"),
     "api.training": ("train",),
     "training.callbacks": ("Callback",),
     "errors": ("BadImage", "DiskError", "Stopped", "UserError"),
@@ -88,6 +89,7 @@ __all__ = [
     "import_folder",
     "invert",
     "load_generator",
+    "methods",
     "metrics",
     "open_dataset",
     "phantom",

@@ -12,7 +12,7 @@ from PIL import Image
 import dermsynth as ds
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.export.fingerprints import read_registry
+from dermsynth.export.fingerprints import read_registry, write_registry
 from dermsynth.images import encode_png
 from dermsynth.io import write_bytes
 
@@ -140,3 +140,16 @@ def test_the_shell_says_it_by_its_exit_status(release: Path, tmp_path: Path, she
 def test_the_bytes_of_a_registry_are_the_same_each_time(release: Path, tmp_path: Path) -> None:
     again = ds.export(ds.open_dataset(release), out=tmp_path / "out").folder / "fingerprints.jsonl"
     assert again.read_bytes() == (release / "fingerprints.jsonl").read_bytes()
+
+
+def test_another_lesion_on_the_same_skin_is_not_ours(tmp_path: Path) -> None:
+    from tests.export.drawn import skin
+
+    images = [skin(lesion=(20, 20)), skin(lesion=(24, 38))]
+    first = np.abs(images[0].astype(float) - images[1]).mean()
+    assert first < 5
+    for number, image in enumerate(images):
+        write_bytes(tmp_path / "images" / f"{number}.png", encode_png(image))
+    write_registry(tmp_path, ["images/0.png"], "hash", "skin")
+    states = [match.state for match in ds.verify(tmp_path / "images", registry=tmp_path).matches]
+    assert states == ["exact", "unknown"]

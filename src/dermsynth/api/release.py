@@ -1,4 +1,4 @@
-"""Handing a synthetic set on: export, and whether an image is one that was handed on."""
+"""Handing on: export of a synthetic set, whether an image is one that was handed on, and the methods for a paper."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,6 +9,7 @@ from dermsynth.export.fingerprints import read_registry
 from dermsynth.export.huggingface import export as write_release
 from dermsynth.export.lookup import Lookup, look_up, registry_paths
 from dermsynth.export.signing import read_signing_key
+from dermsynth.report.methods import Methods, methods_of
 from dermsynth.values import as_tuple
 
 
@@ -108,6 +109,53 @@ def verify(folder: Path | str, *, registry: Path | str | Sequence[Path | str]) -
     """
     several: tuple[Path | str, ...] = as_tuple(registry)
     return look_up(Path(folder), read_registry(registry_paths([Path(path) for path in several])))
+
+
+def methods(
+    run: Path | str,
+    *,
+    data: Path | str | None = None,
+    evaluations: Path | str | Sequence[Path | str] = (),
+    utility: Path | str | None = None,
+) -> Methods:
+    """Write up a run for a paper from its files alone; what no file says is "not known".
+
+    Parameters
+    ----------
+    run : Path or str
+        Folder of the run.
+    data : Path, str or None
+        The data set that the run was trained on, if it was moved.
+    evaluations : Path, str, or sequence of them
+        Synthetic sets of the run that were evaluated, or folders that `evaluate` wrote to.
+    utility : Path, str or None
+        Folder of a utility experiment with such a set.
+
+    Returns
+    -------
+    Methods
+        ``text()`` in Markdown: data, licences, splits, generator, length, seed, figures with intervals, versions; ``items``:
+        what CLEAR Derm and STARD-AI ask for (topic, answer, file); ``save("methods.md")`` writes both, the items as CSV.
+
+    Raises
+    ------
+    UserError
+        The folder is no run, `data` is another set, or a folder holds no result.
+
+    References
+    ----------
+    Daneshjou et al. (2022), Checklist for Evaluation of Image-Based Artificial Intelligence Reports in Dermatology (CLEAR
+    Derm); Sounderajah et al. (2025), The STARD-AI reporting guideline.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> written = ds.methods("run")
+    >>> "seed 0" in written.text(), {item.topic: item.text for item in written.items}["external test set"]
+    (True, 'not known')
+    """
+    several: tuple[Path | str, ...] = as_tuple(evaluations)
+    return methods_of(Path(run), data=_path(data), evaluations=[Path(p) for p in several], utility=_path(utility))
 
 
 def _path(place: Path | str | None) -> Path | None:

@@ -47,7 +47,7 @@ VERBS = {
     "explore": ("latents", "A local page with sliders: seed, class, truncation, directions."),
     "export": ("synthetic", "A synthetic set to hand on: without copies, with a data card, signed if wanted."),
     "verify": ("synthetic", "Are these images ones that were handed on, also after JPEG and resizing?"),
-    "report": ("synthetic", "Write an HTML report of a run."),
+    "report": ("synthetic", "Write an HTML report of a run, or its methods for a paper."),
     "gallery": ("synthetic", "Contact sheets of several runs on one page."),
     "experiment": ("experiment", "Repeat a document's comparison: train, measure, draw its figures."),
     "demo": ("demo", "The whole chain on the phantom, in minutes."),

@@ -281,9 +281,16 @@ def verify(
 
 
 def report(
-    run: Run, *, page: Path | None = None, data: Path | None = None, evaluation: Folders = (), photographs: bool = True
+    run: Run,
+    *,
+    page: Path | None = None,
+    data: Path | None = None,
+    evaluation: Folders = (),
+    utility: Path | None = None,
+    methods: Path | None = None,
+    photographs: bool = True,
 ) -> None:
-    """Write the report of a run: one HTML file that needs nothing else.
+    """Write the report of a run: one HTML file that needs nothing else; or, with --methods, the methods for a paper.
 
     Parameters
     ----------
@@ -293,9 +300,27 @@ def report(
         The data set that the run was trained on, if it was moved.
     evaluation
         A synthetic set of the run that was evaluated, or a folder that dermsynth evaluate --out wrote; may be repeated.
+    utility
+        With --methods: folder of a dermsynth utility experiment with such a set.
+    methods
+        File (.md or .txt) for data, licences, splits, generator, length, seed, figures and versions in words; a CSV file beside
+        it has what CLEAR Derm and STARD-AI ask for. No page is written then, unless --page names one.
     photographs
         Whether the page shows training images, and what was made of single ones.
     """
+    if methods is not None:
+        from dermsynth.api.release import methods as write_up
+
+        result = write_up(run, data=data, evaluations=evaluation, utility=utility)
+        path = result.save(methods)
+        known = sum(item.known for item in result.items)
+        print(f"methods: {path}; {known} of {len(result.items)} topics of guidelines: {path.with_suffix('.csv')}")
+        if page is None:
+            return
+    elif utility is not None:
+        from dermsynth.errors import UserError
+
+        raise UserError("`utility`: goes with `methods`; leave it out")
     from dermsynth.report.run_report import write_run_report
 
     path = page or run / "report.html"

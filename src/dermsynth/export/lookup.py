@@ -7,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -24,8 +25,10 @@ from dermsynth.records import Record
 State = Literal["exact", "altered", "unknown"]
 MOST_BITS = 12
 """Bits of the perceptual hashes that may differ."""
-MOST_LEVELS = 5.0
+MOST_LEVELS = 6.0
 """Mean absolute difference of the 16 x 16 thumbnails, in grey levels, up to which an image is an altered one of ours."""
+MOST_OF_A_PATCH = 8.0
+"""The same of the brightness of any 3 x 3 patch: compression errs everywhere, another lesion differs in one place."""
 SAME_PIXELS = "same pixels, other bytes: marks were taken off or added"
 
 
@@ -192,13 +195,22 @@ def _found(facts: dict[str, str], state: State, registry: Registry, row: int, le
 
 
 def _nearest(bits: np.uint64, thumbnail: NDArray[np.float32], registry: Registry) -> tuple[int | None, float]:
-    """The image of ours that is nearest, where one is near enough in hash and thumbnail."""
+    """The image of ours that is nearest, where one is near enough in hash, thumbnail and every patch of it."""
     rows = np.flatnonzero(np.bitwise_count(registry.hashes ^ bits) <= MOST_BITS)
-    if not len(rows):
-        return None, float("nan")
-    levels = np.abs(registry.thumbnails[rows] - thumbnail).mean(axis=1)
-    best = int(levels.argmin())
-    return (int(rows[best]), float(levels[best])) if levels[best] <= MOST_LEVELS else (None, float("nan"))
+    difference = registry.thumbnails[rows] - thumbnail
+    levels = np.abs(difference).mean(axis=1)
+    for best in np.argsort(levels):
+        if levels[best] > MOST_LEVELS:
+            break
+        if _worst_patch(difference[best]) <= MOST_OF_A_PATCH:
+            return int(rows[best]), float(levels[best])
+    return None, float("nan")
+
+
+def _worst_patch(difference: NDArray[np.float32]) -> float:
+    """The largest mean difference in brightness of a 3 x 3 patch of two thumbnails."""
+    brightness = difference.reshape(16, 16, 3).mean(axis=2)
+    return float(np.abs(cv2.blur(brightness, (3, 3))).max())
 
 
 def registry_paths(paths: Sequence[Path]) -> list[Path]:
