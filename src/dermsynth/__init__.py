@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from dermsynth.api.data import open_dataset as open_dataset
     from dermsynth.api.data import phantom as phantom
     from dermsynth.api.evaluation import evaluate as evaluate
-    from dermsynth.api.evaluation import export as export
     from dermsynth.api.evaluation import extractor as extractor
     from dermsynth.api.generators import generate as generate
     from dermsynth.api.generators import load_generator as load_generator
@@ -28,6 +27,9 @@ if TYPE_CHECKING:
     from dermsynth.api.preparation import fetch_isic as fetch_isic
     from dermsynth.api.preparation import import_published as import_published
     from dermsynth.api.preparation import patches as patches
+    from dermsynth.api.release import export as export
+    from dermsynth.api.release import methods as methods
+    from dermsynth.api.release import verify as verify
     from dermsynth.api.reports import gallery as gallery
     from dermsynth.api.reports import report as report
     from dermsynth.api.training import ImageChoices as ImageChoices
@@ -62,10 +64,11 @@ _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metric
 _PLACES = {
     "api.audit": ("audit",),
     "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
-    "api.evaluation": ("evaluate", "export", "extractor"),
+    "api.evaluation": ("evaluate", "extractor"),
     "api.generators": ("generate", "load_generator", "translate"),
     "api.latents": ("compare_directions", "edit_set", "perceptual"),
     "api.preparation": ("edit_maps", "fetch_isic", "import_published", "patches"),
+    "api.release": ("export", "methods", "verify"),
     "api.reports": ("gallery", "report"),
     "api.training": ("ImageChoices", "LoopChoices", "train"),
     "training.callbacks": ("Callback",),
@@ -109,6 +112,7 @@ __all__ = [
     "import_published",
     "invert",
     "load_generator",
+    "methods",
     "metrics",
     "open_dataset",
     "patches",
@@ -119,6 +123,7 @@ __all__ = [
     "translate",
     "use_workers",
     "utility",
+    "verify",
 ]
 
 

@@ -60,7 +60,7 @@ def test_another_set_is_not_taken_for_the_one_trained_on(tmp_path: Path, phantom
     data = real_set(tmp_path / "data", phantom)
     table = (data / "metadata.csv").read_text().splitlines()
     (data / "metadata.csv").write_text("\n".join(table[:-1]) + "\n")
-    with pytest.raises(UserError, match="`data` .*another set than the one that the generator was trained on"):
+    with pytest.raises(UserError, match=r"`data` .*another set than the one that the generator was trained on"):
         export(without_licence(tmp_path / "set", phantom), tmp_path / "out", data=data)
 
 

@@ -1,4 +1,4 @@
-"""Judging synthetic images: features, the evaluation of a set, and handing it on."""
+"""Judging synthetic images: features, and the evaluation of a set."""
 
 import logging
 from collections.abc import Sequence
@@ -9,7 +9,7 @@ from dermsynth.api.places import open_named, optional_path
 from dermsynth.backbones.extractors import Extractor, Resizer
 from dermsynth.backbones.lpips import load_perceptual
 from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet, open_data_set
-from dermsynth.errors import UserError, describe, name_field, require_choice, require_path, require_whole
+from dermsynth.errors import UserError, describe, name_field, require_choice, require_whole
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
 from dermsynth.evaluation.generator_metrics import (
@@ -20,7 +20,6 @@ from dermsynth.evaluation.generator_metrics import (
     training_folder,
 )
 from dermsynth.evaluation.results import Evaluation, default_folder
-from dermsynth.export.huggingface import export as write_release
 from dermsynth.io import command_line
 from dermsynth.report.evaluation_report import page_writer
 from dermsynth.sampling.generator import Trained, run_of
@@ -214,40 +213,3 @@ def check_place(out: Path, synthetic: DataSet) -> None:
         raise UserError(f"`out` {out}: is a file; name a folder")
     if (out / METADATA).exists() and (out / DESCRIPTION).exists() and out.resolve() != synthetic.folder.resolve():
         raise UserError(f"`out` {out}: holds another data set; name a folder for the results")
-
-
-def export(
-    synthetic: Data, *, out: Path | str, with_flagged: bool = False, evaluation: Path | str | None = None
-) -> DataSet:
-    """Copy a synthetic set without the images flagged as copies, and write a data card for it.
-
-    Parameters
-    ----------
-    synthetic : DataSet, Path or str
-        A synthetic set that the copy gate has seen (by `generate` or `evaluate`).
-    out : Path or str
-        New folder, as Hugging Face reads it: ``metadata.csv``, images, and the card ``README.md``.
-    with_flagged : bool
-        Whether images that were flagged as copies, or never checked, are copied too.
-    evaluation : Path, str or None
-        Folder of the set's evaluation; by default ``assessment`` in the set.
-
-    Returns
-    -------
-    DataSet
-        The exported set.
-
-    Raises
-    ------
-    UserError
-        A set of real images, one that was changed since, was never checked for copies, or has nothing but copies.
-
-    Examples
-    --------
-    >>> import dermsynth as ds
-    >>> released = ds.export("synthetic", out="released")
-    >>> (released.folder / "README.md").exists()
-    True
-    """
-    source, place = open_named(synthetic, "synthetic"), require_path(out, "out")
-    return write_release(source, place, with_flagged=with_flagged, evaluation=optional_path(evaluation, "evaluation"))

@@ -187,6 +187,7 @@ class Step(Document):
     left_out: int = 0
     with_flagged: bool = False
     checked_for_copies: bool = False
+    signed: bool = False
 
 
 class Provenance(Document):

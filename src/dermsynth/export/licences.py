@@ -14,7 +14,7 @@ from dermsynth.records import Record
 log = logging.getLogger(__name__)
 CREATIVE_COMMONS = re.compile(r"cc[- ]?(by(?:[- ](?:nc|nd|sa)){0,2})(?:[- ](\d\.\d))?")
 ZERO = re.compile(r"cc[- ]?(0|zero)(?:[- ]1\.0)?|public domain")
-OTHERS = frozenset("apache-2.0 mit bsd-3-clause pddl odbl odc-by gfdl gpl-3.0".split())
+OTHERS = frozenset(["apache-2.0", "mit", "bsd-3-clause", "pddl", "odbl", "odc-by", "gfdl", "gpl-3.0"])
 """Further licences by the names that Hugging Face has for them."""
 NONCOMMERCIAL = re.compile(r"\bnc\b|non-?commercial|research|education", re.IGNORECASE)
 
