@@ -194,7 +194,7 @@ def patches(
     Examples
     --------
     >>> import dermsynth as ds
-    >>> cut = ds.patches("data", out="patches", side=12, stride=10, jobs=1)
+    >>> cut = ds.patches("few", out="patches", side=12, stride=10, jobs=1)
     >>> cut.classes
     ['clean', 'lesion']
     """
