@@ -59,6 +59,7 @@ def import_folder(
     labels_as_written: bool = False,
     marked: Marked = "refuse",
     allow_links_to: Path | str | Sequence[Path | str] = (),
+    salt_file: Path | str | None = None,
     jobs: int | None = None,
 ) -> ImportResult:
     """Import a folder of images as a new data set.
@@ -85,6 +86,9 @@ def import_folder(
         What happens to images whose files say that an algorithm made them.
     allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
+    salt_file : Path, str or None
+        File with the secret of the hashes that name the patients of DICOM files, so that two imports agree; it is written where
+        it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
 
@@ -106,7 +110,7 @@ def import_folder(
     ['melanoma', 'nevus']
     """
     source = from_folder(Path(folder), roots=_folders(allow_links_to))
-    options = ImportOptions(marked, labels_as_written, None, _folders(allow_links_to))
+    options = ImportOptions(marked, labels_as_written, None, _folders(allow_links_to), _file(salt_file))
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
     )
@@ -121,6 +125,7 @@ def import_csv(
     mask: str = "",
     group: str = "",
     split_column: str = "",
+    sheet: str = "",
     image_folder: Path | str | None = None,
     shares: str = SHARES,
     seed: int = 0,
@@ -129,14 +134,15 @@ def import_csv(
     marked: Marked = "refuse",
     mask_value: int | None = None,
     allow_links_to: Path | str | Sequence[Path | str] = (),
+    salt_file: Path | str | None = None,
     jobs: int | None = None,
 ) -> ImportResult:
-    """Import the images that a CSV names, with its columns, as a new data set.
+    """Import the images that a CSV or Excel file names, with its columns, as a new data set.
 
     Parameters
     ----------
     table : Path or str
-        The CSV file.
+        The CSV file, or an Excel workbook (``.xlsx``; ``pip install 'dermsynth[excel]'``).
     out : Path or str
         New folder for the data set.
     image : str
@@ -149,8 +155,10 @@ def import_csv(
         Column with the patient or lesion, which the splits never divide.
     split_column : str
         Column that says train, validation or test already.
+    sheet : str
+        Sheet of a workbook; by default the first that is visible.
     image_folder : Path, str or None
-        Folder from which the paths start; by default that of the CSV.
+        Folder from which the paths start; by default that of the table.
     shares : str
         Shares of training, validation and test images, between 0 and 1; they sum to 1.
     seed : int
@@ -165,6 +173,9 @@ def import_csv(
         The lesion's number in masks that hold several numbers.
     allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
+    salt_file : Path, str or None
+        File with the secret of the hashes that name the patients of DICOM files, so that two imports agree; it is written where
+        it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
 
@@ -188,8 +199,8 @@ def import_csv(
     links = _folders(allow_links_to)
     place = None if image_folder is None else Path(image_folder)
     columns = {"image": image, "label": label, "mask": mask, "group": group, "split": split_column}
-    source = from_csv(Path(table), **columns, images=place, roots=links)
-    options = ImportOptions(marked, labels_as_written, mask_value, links)
+    source = from_csv(Path(table), **columns, images=place, roots=links, sheet=sheet)
+    options = ImportOptions(marked, labels_as_written, mask_value, links, _file(salt_file))
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
     )
@@ -203,6 +214,10 @@ def import_rows(
     if lower_case_labels:
         source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])
     return import_source(source, Path(out), shares=shares, seed=seed, jobs=jobs, options=options)
+
+
+def _file(place: Path | str | None) -> Path | None:
+    return None if place is None else Path(place)
 
 
 def _folders(places: Path | str | Sequence[Path | str]) -> tuple[Path, ...]:

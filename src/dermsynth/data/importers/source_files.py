@@ -11,16 +11,13 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dermsynth.data.dataset import DESCRIPTION, METADATA, allowed_roots
+from dermsynth.data.importers.dicom_pixels import DICOM_SUFFIXES, is_dicom
 from dermsynth.errors import BadImage, UserError
 from dermsynth.images import SUFFIXES
 
 SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "icon\r"}
-OTHER_IMAGES = {
-    ".heic": "HEIC cannot be read; export it as JPEG",
-    ".heif": "HEIF cannot be read; export it as JPEG",
-    ".dcm": "DICOM cannot be read; export it as PNG",
-    ".dicom": "DICOM cannot be read; export it as PNG",
-}
+ENDINGS = (*SUFFIXES, *DICOM_SUFFIXES)
+"""Of files that are read as images."""
 _MASK_NAME = re.compile(
     r"(^|[_\-. ])(mask|masks|segmentation|segmentations|seg|superpixels?|groundtruth|attribute_\w+|contour|annotation|gt)$",
     re.IGNORECASE,
@@ -77,7 +74,7 @@ class SourceFiles:
         """Whether to look into a folder: not hidden, not seen before, no data set, no link to somewhere else."""
         name, real = folder.relative_to(self.folder).as_posix() + "/", folder.resolve()
         if folder.name.startswith(".") or folder.name.casefold() in SYSTEM:
-            if folder.name.startswith(".") and any(p.suffix.lower() in SUFFIXES for p in folder.iterdir()):
+            if folder.name.startswith(".") and any(p.suffix.lower() in ENDINGS for p in folder.iterdir()):
                 self.unused.append((name, "a hidden folder"))
             return False
         if real in seen:
@@ -93,9 +90,12 @@ class SourceFiles:
 
     def _is_image(self, name: str) -> bool:
         suffix = PurePosixPath(name).suffix.lower()
-        if suffix in SUFFIXES:
+        if PurePosixPath(name).name.casefold() == "dicomdir":
+            self.unused.append((name, "a list of DICOM files"))
+            return False
+        if suffix in ENDINGS or is_dicom(self.folder / name):
             return True
-        self.unused.append((name, OTHER_IMAGES.get(suffix, f"not an image by its ending ({suffix or 'none'})")))
+        self.unused.append((name, f"not an image by its ending ({suffix or 'none'})"))
         return False
 
     @cached_property
@@ -119,7 +119,7 @@ class SourceFiles:
         if windows and self._is_file(plain):
             self.guesses["backslashes read as slashes"] += 1
             return self._relative(plain)
-        for suffix in SUFFIXES if PurePosixPath(plain).suffix.lower() not in SUFFIXES else ():
+        for suffix in ENDINGS if PurePosixPath(plain).suffix.lower() not in ENDINGS else ():
             if self._is_file(plain + suffix):
                 return self._relative(plain + suffix)
         return name if ".." in PurePosixPath(plain).parts else self._by_last_parts(plain, name, mask)
@@ -142,7 +142,7 @@ class SourceFiles:
 
     def _by_last_parts(self, plain: str, name: str, mask: bool) -> str:
         path = PurePosixPath(plain)
-        ended = path.suffix.lower() in SUFFIXES
+        ended = path.suffix.lower() in ENDINGS
         found = [
             f for f in self._by_stem.get(plain_name(path.stem if ended else path.name), []) if f not in self.claimed
         ]
@@ -163,7 +163,7 @@ class SourceFiles:
             posixpath.join(place, file) for place in sorted(places) for file in sorted(os.listdir(self.folder / place))
         )
         for name in self.images if everywhere else beside:
-            if PurePosixPath(name).suffix.lower() in SUFFIXES and name not in names and self._is_file(name):
+            if PurePosixPath(name).suffix.lower() in ENDINGS and name not in names and self._is_file(name):
                 by_folder[posixpath.dirname(name)].append(name)
         found = []
         for place, files in by_folder.items():
