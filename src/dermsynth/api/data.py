@@ -62,6 +62,7 @@ def import_folder(
     labels_as_written: bool = False,
     marked: Marked = "refuse",
     allow_links_to: LinkTargets = (),
+    salt_file: Path | str | None = None,
     jobs: int | None = None,
 ) -> ImportResult:
     """Import a folder of images as a new data set.
@@ -88,6 +89,9 @@ def import_folder(
         What happens to images whose files say that an algorithm made them.
     allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
+    salt_file : Path, str or None
+        File with the secret of the hashes that name the patients of DICOM files, so that two imports agree; it is written where
+        it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
 
@@ -109,7 +113,8 @@ def import_folder(
     ['melanoma', 'nevus']
     """
     source = from_folder(require_path(folder, "folder"), roots=link_targets(allow_links_to))
-    options = ImportOptions(marked, labels_as_written, None, link_targets(allow_links_to))
+    salt = optional_path(salt_file, "salt_file")
+    options = ImportOptions(marked, labels_as_written, None, link_targets(allow_links_to), salt)
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
     )
@@ -124,6 +129,7 @@ def import_csv(
     mask: str = "",
     group: str = "",
     split_column: str = "",
+    sheet: str = "",
     image_folder: Path | str | None = None,
     shares: str = SHARES,
     seed: int = 0,
@@ -132,14 +138,15 @@ def import_csv(
     marked: Marked = "refuse",
     mask_value: int | None = None,
     allow_links_to: LinkTargets = (),
+    salt_file: Path | str | None = None,
     jobs: int | None = None,
 ) -> ImportResult:
-    """Import the images that a CSV names, with its columns, as a new data set.
+    """Import the images that a CSV or Excel file names, with its columns, as a new data set.
 
     Parameters
     ----------
     table : Path or str
-        The CSV file.
+        The CSV file, or an Excel workbook (``.xlsx``; ``pip install 'dermsynth[excel]'``).
     out : Path or str
         New folder for the data set.
     image : str
@@ -152,8 +159,10 @@ def import_csv(
         Column with the patient or lesion, which the splits never divide.
     split_column : str
         Column that says train, validation or test already.
+    sheet : str
+        Sheet of a workbook; by default the first that is visible.
     image_folder : Path, str or None
-        Folder from which the paths start; by default that of the CSV.
+        Folder from which the paths start; by default that of the table.
     shares : str
         Shares of training, validation and test images, between 0 and 1; they sum to 1.
     seed : int
@@ -168,6 +177,9 @@ def import_csv(
         The lesion's number in masks that hold several numbers.
     allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
+    salt_file : Path, str or None
+        File with the secret of the hashes that name the patients of DICOM files, so that two imports agree; it is written where
+        it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
 
@@ -195,8 +207,8 @@ def import_csv(
         raise UserError(f"`image` {describe(image)}: name the column with the paths of the images")
     if mask_value is not None:
         require_whole(mask_value, "mask_value", 0)
-    source = from_csv(require_path(table, "table"), image=image, **columns, images=place, roots=links)
-    options = ImportOptions(marked, labels_as_written, mask_value, links)
+    source = from_csv(require_path(table, "table"), image=image, **columns, images=place, roots=links, sheet=sheet)
+    options = ImportOptions(marked, labels_as_written, mask_value, links, optional_path(salt_file, "salt_file"))
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
     )

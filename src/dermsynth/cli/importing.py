@@ -21,7 +21,7 @@ from dermsynth.data.importers.layouts import IMPORTERS
 
 MaskValue = Annotated[int | None, Parameter(help="The lesion's number in masks that hold several numbers.")]
 ImageFolder = Annotated[Path | None, Parameter(help="Folder of the images; by default that of the table.")]
-Table = Annotated[Path, Parameter(help="The CSV file.")]
+Table = Annotated[Path, Parameter(help="The CSV or Excel file.")]
 
 
 @Parameter(name="*")
@@ -58,10 +58,12 @@ class Labels:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Links:
-    """Where files may lie."""
+    """Where files may lie, and the secret that names patients."""
 
     allow_links_to: Folders = ()
     """A folder that links may lead into; may be repeated."""
+    salt_file: Path | None = None
+    """File with the secret of the hashes that name patients of DICOM files, so that imports agree; written if it is not there."""
 
 
 DIVISION, LABELS, LINKS = Division(), Labels(), Links()
@@ -82,6 +84,8 @@ class Columns:
     """Column with the patient or lesion: a split never cuts through it."""
     split_column: str = ""
     """Column that says train, validation or test already."""
+    sheet: str = ""
+    """Sheet of an Excel workbook; by default the first."""
 
 
 def import_folder(
@@ -106,7 +110,7 @@ def import_csv(
     table: Table, *, out: NewData, columns: Columns, image_folder: ImageFolder = None, division: Division = DIVISION,
     labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS,
 ) -> None:  # fmt: skip
-    """Import a CSV with named columns and the images it names."""
+    """Import a CSV or Excel file with named columns and the images it names."""
     from dataclasses import asdict
 
     from dermsynth.api.data import import_csv as write_data_set

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from dermsynth.data.file_names import path_inside
+from dermsynth.data.importers.dicom_pixels import read_frame
 from dermsynth.data.importers.sources import ImportOptions, SourceRow
 from dermsynth.data.marks import file_mark, folder_mark, row_mark
 from dermsynth.data.masks import DOUBT, read_mask_with_notes
@@ -67,12 +68,21 @@ def _import_pixels(folder: Path, out: Path, options: ImportOptions, row: SourceR
         write_bytes(out / f"images/{name}.png", encode_png(row.pixels))
         return _Pixels(f"images/{name}.png", row.pixels, mark=mark)
     path = path_inside(folder, row.image, options.roots)
+    if row.frame is not None:
+        return _import_frame(path, out, row, name, mark or folder_mark(path.parent))
     data = read_bytes(path)
     pixels, changes = decode_image_with_notes(data, str(path))
     _refuse_mask(pixels, path)
     mark = file_mark(data, path) or folder_mark(path.parent) or mark
     file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
     return _Pixels(file_name, pixels, changes, mark, (TURNED,) if row.mask and is_turned(data) else ())
+
+
+def _import_frame(path: Path, out: Path, row: SourceRow, name: str, mark: str) -> _Pixels:
+    pixels, changes = read_frame(path, row.name or str(path), row.frame or 0)
+    _refuse_mask(pixels, Path(row.title))
+    write_bytes(out / f"images/{name}.png", encode_png(pixels, synthetic=bool(mark)))
+    return _Pixels(f"images/{name}.png", pixels, changes, mark)
 
 
 def _with_masks(

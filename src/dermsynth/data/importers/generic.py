@@ -42,14 +42,15 @@ def from_csv(
     split: str = "",
     images: Path | None = None,
     roots: Sequence[Path] = (),
+    sheet: str = "",
 ) -> Source:
-    """A CSV with named columns; image and mask paths start from `images`, or from the CSV's folder.
+    """A CSV or a sheet of an Excel workbook with named columns; paths start from `images`, or from the table's folder.
 
     Columns that are not named are kept as they are. Suffix, case, slashes and sub-folders that differ are completed
     where only one file can be meant.
     """
     notes: list[str] = []
-    table = read_table(table_path, notes=notes)
+    table = read_table(table_path, notes=notes, sheet=sheet)
     require_columns(table, [c for c in (image, label, mask, group, split) if c], table_path)
     files = SourceFiles(images or table_path.parent, tuple(roots))
     files.claim([*table[image], *(table[mask] if mask else ())])

@@ -10,6 +10,7 @@ from typing import get_args
 import pandas as pd
 
 from dermsynth.data.dataset import open_data_set
+from dermsynth.data.importers.dicom import with_dicom
 from dermsynth.data.importers.division import Shares, divide
 from dermsynth.data.importers.files import ImportedImage, import_image
 from dermsynth.data.importers.report import REPORT as REPORT
@@ -85,6 +86,7 @@ def import_source(
     require_seed(seed)
     require_choice(options.marked, "marked", get_args(Marked))
     require_empty(out)
+    source = with_dicom(source, options, out)
     report = ImportReport(notes=list(source.notes))
     rows = plain_rows(source.rows, report, options)
     if not rows:
@@ -138,7 +140,7 @@ def _without_marked(
     marked = [(row, image) for row, image in images if image.mark]
     if not marked:
         return images, {}
-    first = f"{marked[0][0].image}, {marked[0][1].mark}"
+    first = f"{marked[0][0].title}, {marked[0][1].mark}"
     statement = f"{len(marked)} of {len(images)} images are marked as made by an algorithm (first: {first})"
     if options.marked == "refuse":
         raise UserError(
@@ -147,7 +149,7 @@ def _without_marked(
         )
     outcome = "left out" if options.marked == "leave-out" else "kept, marked"
     for row, image in marked:
-        report.add(row.image, f"marked as made by an algorithm: {image.mark}", outcome)
+        report.add(row.title, f"marked as made by an algorithm: {image.mark}", outcome)
     if options.marked == "keep":
         report.notes.append(f"{statement}; kept, and marked in the column {MARK_COLUMN!r}")
         return images, {"synthetic": len(marked) == len(images), "marked_synthetic": len(marked)}

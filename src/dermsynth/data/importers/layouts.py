@@ -66,7 +66,7 @@ class Importer:
 _HOME = "dermsynth.data.importers"
 IMPORTERS: dict[str, Importer] = {
     "folder": Importer("A folder of images; sub-folders are labels.", "folder", "generic:from_folder"),
-    "csv": Importer("A CSV with named columns and the images it names.", "table", "generic:from_csv"),
+    "csv": Importer("A CSV or Excel file with named columns and the images it names.", "table", "generic:from_csv"),
     "isic": Importer("A metadata export of the ISIC Archive.", "table", "published:from_isic_archive"),
     "ham10000": Importer(
         "HAM10000.", "table", TableLayout("HAM10000", ("CC-BY-NC-4.0",), "image_id", "dx", "lesion_id")
