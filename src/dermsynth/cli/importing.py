@@ -58,15 +58,22 @@ class Labels:
 @Parameter(name="*")
 @dataclass(frozen=True)
 class Links:
-    """Where files may lie, and the secret that names patients."""
+    """Where files may lie."""
 
     allow_links_to: Folders = ()
     """A folder that links may lead into; may be repeated."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Patients:
+    """How patients of DICOM files are named."""
+
     salt_file: Path | None = None
     """File with the secret of the hashes that name patients of DICOM files, so that imports agree; written if it is not there."""
 
 
-DIVISION, LABELS, LINKS = Division(), Labels(), Links()
+DIVISION, LABELS, LINKS, PATIENTS = Division(), Labels(), Links(), Patients()
 
 
 @Parameter(name="*")
@@ -89,8 +96,9 @@ class Columns:
 
 
 def import_folder(
-    folder: Path, *, out: NewData, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS
-) -> None:
+    folder: Path, *, out: NewData, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS,
+    patients: Patients = PATIENTS,
+) -> None:  # fmt: skip
     """Import a folder of images; sub-folders are the labels, or the splits if they are named train, validation and test.
 
     Parameters
@@ -102,20 +110,21 @@ def import_folder(
 
     from dermsynth.api.data import import_folder as write_data_set
 
-    result = write_data_set(folder, out=out, **division.begin(), **asdict(labels), **asdict(links))
+    choices = {**asdict(labels), **asdict(links), **asdict(patients)}
+    result = write_data_set(folder, out=out, **division.begin(), **choices)
     say(result.summary())
 
 
 def import_csv(
     table: Table, *, out: NewData, columns: Columns, image_folder: ImageFolder = None, division: Division = DIVISION,
-    labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS,
+    labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS, patients: Patients = PATIENTS,
 ) -> None:  # fmt: skip
     """Import a CSV or Excel file with named columns and the images it names."""
     from dataclasses import asdict
 
     from dermsynth.api.data import import_csv as write_data_set
 
-    choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links)}
+    choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links), **asdict(patients)}
     result = write_data_set(table, out=out, image_folder=image_folder, mask_value=mask_value, **choices)
     say(result.summary())
 
