@@ -26,7 +26,10 @@ HEAVY = ("torch", "numpy", "pandas", "cv2", "scipy", "matplotlib", "sklearn", "p
 MODULES = ("artefacts", "metrics")
 INTERNAL = ("origin", "provenance", "fit_planes", "check_planes")
 CLASSES = {"Generator": Generator, "CopyGate": ds.CopyGate}
-WITHOUT_ERRORS, WITHOUT_RESULT = {"metrics.list", "Callback"}, {"use_workers", "metrics.add_metric", "Callback"}
+WITHOUT_ERRORS, WITHOUT_RESULT = (
+    {"metrics.list", "layouts", "Callback"},
+    {"use_workers", "metrics.add_metric", "Callback"},
+)
 
 
 def public() -> dict[str, Any]:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dermsynth.api.audit import audit as audit
     from dermsynth.api.data import import_csv as import_csv
     from dermsynth.api.data import import_folder as import_folder
+    from dermsynth.api.data import import_layout as import_layout
+    from dermsynth.api.data import layouts as layouts
     from dermsynth.api.data import open_dataset as open_dataset
     from dermsynth.api.data import phantom as phantom
     from dermsynth.api.evaluation import evaluate as evaluate
@@ -49,7 +51,7 @@ for _package in (
 _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metrics"}
 _PLACES = {
     "api.audit": ("audit",),
-    "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
+    "api.data": ("import_csv", "import_folder", "import_layout", "layouts", "open_dataset", "phantom"),
     "api.evaluation": ("evaluate", "export", "extractor"),
     "api.generators": ("generate", "load_generator", "translate"),
     "api.training": ("train",),
@@ -84,7 +86,9 @@ __all__ = [
     "generate",
     "import_csv",
     "import_folder",
+    "import_layout",
     "invert",
+    "layouts",
     "load_generator",
     "metrics",
     "open_dataset",

@@ -70,7 +70,7 @@ def _names_somebody(column: str) -> bool:
     if any(who):
         return all(person or word in _BESIDE for person, word in zip(who, words, strict=True))
     if {"image", "images", "photo"} & set(words) and {"original", "source", "parent"} & set(words):
-        return True
+        return "type" not in words
     numbered = bool(words) and words[-1] in ("id", "uid", "uuid")
     record = {"number", "no", "nr"} & set(words) and {"hospital", "health", "record"} & set(words)
     return bool(record) or (numbered and not set(words) & _PLACES)

@@ -61,9 +61,14 @@ class SourceFiles:
     @cached_property
     def images(self) -> list[str]:
         """Paths of all images from the folder, sorted; whatever else lies there is noted in `unused`."""
+        return [name for name in self.names if self._is_image(name)]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Paths of all files from the folder, sorted."""
         if not self.folder.is_dir():
             raise UserError(f"{self.folder}: no such folder")
-        return sorted(name for name in self._walk() if self._is_image(name))
+        return sorted(self._walk())
 
     def _walk(self) -> Iterator[str]:
         seen = {self.folder.resolve()}
@@ -124,6 +129,14 @@ class SourceFiles:
             if self._is_file(plain + suffix):
                 return self._relative(plain + suffix)
         return name if ".." in PurePosixPath(plain).parts else self._by_last_parts(plain, name, mask)
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this path."""
+        return self._is_file(name)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is an image of this path, or anywhere of this name, with any ending."""
+        return self._is_file(name) or bool(self._by_stem.get(plain_name(PurePosixPath(name).name)))
 
     def _is_file(self, name: str) -> bool:
         try:

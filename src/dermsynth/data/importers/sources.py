@@ -15,8 +15,8 @@ Marked = Literal["refuse", "leave-out", "keep"]
 class SourceRow:
     """One image of a source: a path in the source folder, or pixels, and what is known about it.
 
-    `more_masks` are further masks by name, such as dermoscopic attributes; with a `problem` the row cannot be used,
-    with a `doubt` it is used and listed.
+    `more_masks` are further masks by name, such as dermoscopic attributes; `boxes` are rectangles that are the mask (middle
+    and size, in shares of the image); with a `problem` the row cannot be used, with a `doubt` it is used and listed.
     """
 
     image: str
@@ -30,6 +30,7 @@ class SourceRow:
     problem: str = ""
     doubt: str = ""
     mask_problem: str = ""
+    boxes: tuple[tuple[float, float, float, float], ...] | None = None
 
 
 @dataclass(frozen=True)
