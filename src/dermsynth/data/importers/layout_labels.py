@@ -130,8 +130,8 @@ class LabelReader:
 
     def _path(self, cells: Mapping[str, str]) -> list[str]:
         """The names of a row's class from the coarsest to the finest; empty where one is not known."""
-        if self.label.levels:
-            columns = [next((name for name in level if name in self.columns), "") for level in self.label.levels]
+        columns = [next((name for name in level if name in self.columns), "") for level in self.label.levels]
+        if any(columns):
             return ["" if is_missing(name := self._cell(cells, column)) else name for column in columns]
         if not self.label.tree:
             return []

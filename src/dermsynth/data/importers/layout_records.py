@@ -69,7 +69,7 @@ def read_records(place: LayoutFiles) -> list[Record]:
     UserError
         Where a table is not there, or there several times; it says which, and what is there.
     """
-    paths = _table_paths(place)
+    paths = _table_paths(place) if place.layout.tables else []
     records: list[Record] = []
     for table, path in paths:
         content = read_table(path, notes=place.notes)

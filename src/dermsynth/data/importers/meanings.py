@@ -20,7 +20,10 @@ _SEXES = {
     "other": "o other d diverse divers intersex nonbinary non-binary",
 }
 _TYPE = r"(?:fst|fitzpatrick|fp|skin|photo|type|tone|scale)"
-_FITZPATRICK = re.compile(rf"(?:{_TYPE}[\s_:-]*)*(vi|iv|v|iii|ii|i|[1-6])(?:\.0+)?(?![\w.])", re.IGNORECASE)
+_STEP = "vi|iv|v|iii|ii|i|[1-6]"
+_FITZPATRICK = re.compile(
+    rf"(?:{_TYPE}[\s_:-]*)*({_STEP})(?:\.0+)?(?![\w.])(?!\s*(?:[-/–]|to|or)\s*(?:{_STEP})\b)", re.IGNORECASE
+)
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _MONK = re.compile(r"(?:monk|mst|skin|tone|[\s_:-])*(10|[1-9])(?:\.0+)?", re.IGNORECASE)
 _PAIR = re.compile(r"\D*([1-6])\D*([1-6])\D*")
@@ -105,7 +108,7 @@ def with_meanings(rows: Sequence[Cells], meaning: Meaning) -> tuple[list[Cells],
     for name, code in CODES.items():
         sources = [column for column in getattr(meaning, name) if column in there]
         if sources:
-            written = [first_value(cells, sources) for cells in rows]
+            written = [_first_understood(cells, sources, code) for cells in rows]
             values = [code(cell) for cell in written]
             pairs = Counter(zip(written, values, strict=True))
             words.append(_words(name, sources, pairs))
@@ -114,6 +117,12 @@ def with_meanings(rows: Sequence[Cells], meaning: Meaning) -> tuple[list[Cells],
     changed = {name for name in OURS for cells, new in zip(rows, ours, strict=True) if _differs(name, cells, new)}
     notes = [f"columns of one meaning in every set: {', '.join(words)}", *notes] if words else []
     return [_beside(cells, new, changed) for cells, new in zip(rows, ours, strict=True)], notes
+
+
+def _first_understood(cells: Cells, sources: Sequence[str], code: Callable[[str], str]) -> str:
+    """The first of several cells that is understood, else the first that is not missing."""
+    understood = (cells[name] for name in sources if not is_missing(cells.get(name, "")) and code(cells[name]))
+    return next(understood, "") or first_value(cells, sources)
 
 
 def _differs(name: str, cells: Cells, new: Cells) -> bool:

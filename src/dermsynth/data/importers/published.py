@@ -9,12 +9,14 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from dermsynth.data.importers.boxes import boxes_file, read_boxes
+from dermsynth.data.importers.folder_layout import split_name
 from dermsynth.data.importers.generic import licence_facts, located_row, table_source
 from dermsynth.data.importers.layout_labels import Choice, LabelReader
 from dermsynth.data.importers.layout_records import (
     KIND,
     LayoutFiles,
     Record,
+    columns_there,
     first_value,
     fits,
     image_records,
@@ -133,13 +135,18 @@ def from_layout(
     files = _files_of(layout, place, images, roots)
     choice = Choice(choices.label, choices.level)
     records = _filtered(image_records(read_records(files), files), files)
+    _require_group(records, files)
     labels = LabelReader.of(layout.label, choice, files.place, records)
-    rows = _with_columns([_row(record, files, labels) for record in records], layout, files.notes)
+    rows = [_row(record, files, labels) for record in records]
+    rows = _with_columns(rows, layout, files.notes)
     rows = _of_kind(rows, choices.image_type, files)
+    splits = {split_name(row.split) for row in rows if row.split}
+    if splits and "validation" not in splits and not choices.new_splits:
+        files.notes.append("the set's own split has no validation images; `new_splits` divides anew")
     if choices.new_splits:
         rows = [replace(row, split="") for row in rows]
     _require_whole(rows, files, choices.partial)
-    files.notes.extend([*labels.notes(), *_count_notes(rows, layout)])
+    files.notes.extend([*labels.notes(), *_box_notes(rows, layout), *_count_notes(rows, layout)])
     facts = _facts(rows, layout)
     return table_source(files.images, rows, facts, _command(layout, place, choices), files.notes, everywhere=True)
 
@@ -150,6 +157,16 @@ def _files_of(layout: Layout, place: Path, images: Path | None, roots: Sequence[
     files = SourceFiles(place if place.is_dir() else place.parent, tuple(roots))
     elsewhere = SourceFiles(images, tuple(roots)) if images is not None else files
     return LayoutFiles(layout, files, elsewhere, None if place.is_dir() else place)
+
+
+def _require_group(records: list[Record], place: LayoutFiles) -> None:
+    """Raise UserError where nothing says which images belong together, although the layout has columns for it."""
+    wanted, there = place.layout.group, columns_there(records)
+    if wanted and not place.layout.group_optional and not set(wanted) & set(there):
+        raise UserError(
+            f"{place.place}: no column {' or '.join(map(repr, wanted))}, which says which images belong together; "
+            f"there are: {', '.join(there)}"
+        )
 
 
 def _filtered(records: list[Record], place: LayoutFiles) -> list[Record]:
@@ -215,7 +232,7 @@ def _with_boxes(row: SourceRow, place: LayoutFiles) -> SourceRow:
     """The row with the boxes of the file beside its image, where the layout has such."""
     name = boxes_file(row.image, place.layout.boxes) if place.layout.boxes else ""
     if not name or row.problem or not place.images.has(name):
-        return row
+        return row  # an image of a part without boxes, or one of which nobody says that it shows none
     try:
         boxes = read_boxes(place.images.folder / name)
     except UserError as error:
@@ -267,6 +284,12 @@ def _require_whole(rows: list[SourceRow], place: LayoutFiles, partial: bool) -> 
     if len(missing) > HALF * len(rows) and not partial:
         raise UserError(f"{place.images.folder}: {line}; complete the folder, or import what is there with `partial`")
     place.notes.append(line)
+
+
+def _box_notes(rows: list[SourceRow], layout: Layout) -> list[str]:
+    """How many images have no file of boxes, and so no mask."""
+    without = sum(row.boxes is None for row in rows) if layout.boxes else 0
+    return [f"{without} of {len(rows)} images have no file of boxes, and get no mask"] if without else []
 
 
 def _count_notes(rows: list[SourceRow], layout: Layout) -> list[str]:
