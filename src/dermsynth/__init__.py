@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from dermsynth.api.audit import audit as audit
     from dermsynth.api.data import import_csv as import_csv
     from dermsynth.api.data import import_folder as import_folder
+    from dermsynth.api.data import import_layout as import_layout
+    from dermsynth.api.data import layouts as layouts
     from dermsynth.api.data import open_dataset as open_dataset
     from dermsynth.api.data import phantom as phantom
     from dermsynth.api.evaluation import evaluate as evaluate
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from dermsynth.api.latents import perceptual as perceptual
     from dermsynth.api.preparation import edit_maps as edit_maps
     from dermsynth.api.preparation import fetch_isic as fetch_isic
-    from dermsynth.api.preparation import import_published as import_published
     from dermsynth.api.preparation import patches as patches
     from dermsynth.api.release import export as export
     from dermsynth.api.release import methods as methods
@@ -63,11 +64,11 @@ for _package in (
 _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metrics"}
 _PLACES = {
     "api.audit": ("audit",),
-    "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
+    "api.data": ("import_csv", "import_folder", "import_layout", "layouts", "open_dataset", "phantom"),
     "api.evaluation": ("evaluate", "extractor"),
     "api.generators": ("generate", "load_generator", "translate"),
     "api.latents": ("compare_directions", "edit_set", "perceptual"),
-    "api.preparation": ("edit_maps", "fetch_isic", "import_published", "patches"),
+    "api.preparation": ("edit_maps", "fetch_isic", "patches"),
     "api.release": ("export", "methods", "verify"),
     "api.reports": ("gallery", "report"),
     "api.training": ("ImageChoices", "LoopChoices", "train"),
@@ -109,8 +110,9 @@ __all__ = [
     "generate",
     "import_csv",
     "import_folder",
-    "import_published",
+    "import_layout",
     "invert",
+    "layouts",
     "load_generator",
     "methods",
     "metrics",

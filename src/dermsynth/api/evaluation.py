@@ -102,7 +102,7 @@ def evaluate(
     split : {"all", "train", "validation", "test"}
         Part of the real set to compare with.
     by : str or sequence of str
-        Columns of both sets' tables whose values are compared apart.
+        Columns of both sets' tables whose values are compared apart; ``tone`` is the skin tone by whichever scale both have.
     perceptual : str
         ``lpips=FILE`` or ``mobilenet=FILE``: a perceptual distance for pairs of images and for the nearest training images.
     path_lengths : int

@@ -8,7 +8,8 @@ from cyclopts import App, CycloptsError, Parameter
 
 from dermsynth import __version__
 from dermsynth.cli.flags import in_flags, require_whole_numbers, with_present_names
-from dermsynth.data.importers.layouts import IMPORTERS
+from dermsynth.cli.importing import import_by_file
+from dermsynth.data.importers.layouts import OWN, layout_files, summary
 from dermsynth.errors import DiskError, Stopped, UserError
 from dermsynth.io import set_command, user_cache
 from dermsynth.signals import handle_signals, interrupt
@@ -87,8 +88,12 @@ DIRECTIONS = {
     "pca": "The directions of most variance (GANSpace).",
     "sefa": "Eigenvectors of the style weights (SeFa).",
 }
-for name, layout in IMPORTERS.items():
-    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=layout.help)
+for name, text in OWN.items():
+    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
+for name in layout_files():
+    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=summary(name))
+importing.command("dermsynth.cli.importing:list_layouts", name="list", help="The published layouts, as a table.")
+importing.default(import_by_file)
 data.command("dermsynth.cli.datasets:maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.datasets:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command(

@@ -13,15 +13,16 @@ from dermsynth.cli.options import (
     WORKERS,
     Folders,
     NewData,
-    Seed,
     Switch,
     Workers,
 )
-from dermsynth.data.importers.layouts import IMPORTERS
+from dermsynth.data.importers.layouts import OWN, layout_files, summary
 
 MaskValue = Annotated[int | None, Parameter(help="The lesion's number in masks that hold several numbers.")]
 ImageFolder = Annotated[Path | None, Parameter(help="Folder of the images; by default that of the table.")]
 Table = Annotated[Path, Parameter(help="The CSV or Excel file.")]
+Place = Annotated[Path, Parameter(help="The unpacked folder, or the table in it.")]
+ListSwitch = Annotated[bool, Parameter(name="--list", negative="", help="Show the published layouts.")]
 
 
 @Parameter(name="*")
@@ -129,82 +130,93 @@ def import_csv(
     say(result.summary())
 
 
-def _import(layout: str, place: Path, out: Path, *, division: Division, **choices: Any) -> None:
-    from dermsynth.api.preparation import import_published
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Choices:
+    """What is taken of a published data set."""
 
-    say(import_published(layout, place, out=out, **division.begin(), **choices).summary())
+    label: str = ""
+    """Column with the class, instead of the layout's own."""
+    level: int | None = None
+    """Level of the class, from 1, the coarsest, to 5; a class that is known to a coarser level only gets that one."""
+    image_type: str = ""
+    """The one kind of images that is taken: dermoscopic, clinical, tbp (total-body photography) or rcm (confocal)."""
+    new_splits: Switch = False
+    """Divide the images anew, although the set comes with a split."""
+    partial: Switch = False
+    """Import what is there, where more than a twentieth of the images is missing."""
 
 
-def import_isic(
-    table: Table, *, out: NewData, image_folder: ImageFolder = None, label: str = "", division: Division = DIVISION,
-    labels: Labels = LABELS, links: Links = LINKS,
+CHOICES = Choices()
+
+
+def _import_published(
+    layout: str | Path, place: Path, out: Path, image_folder: Path | None, choices: Choices, division: Division,
+    labels: Labels, mask_value: int | None, links: Links,
 ) -> None:  # fmt: skip
-    """Import a metadata export of the ISIC Archive; licence, attribution, patient and lesion are kept.
-
-    Parameters
-    ----------
-    label
-        Column with the class; by default the finest diagnosis there is.
-    """
     from dataclasses import asdict
 
-    choices = {**asdict(labels), **asdict(links), "image_folder": image_folder, "label": label}
-    _import("isic", table, out, division=division, **choices)
+    from dermsynth.api.data import import_layout
+
+    options = {**asdict(choices), **division.begin(), **asdict(labels), **asdict(links)}
+    result = import_layout(layout, place, out=out, image_folder=image_folder, mask_value=mask_value, **options)
+    say(result.summary())
 
 
 def __getattr__(name: str) -> Callable[..., None]:
-    """The verb of a published table: `import_` and the name of its layout."""
-    from dataclasses import asdict
-
+    """The verb of a published layout: `import_` and its name."""
     layout = name.removeprefix("import_")
-    if layout == name or layout not in IMPORTERS:
+    if layout == name or layout not in layout_files():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    def import_table(
-        table: Table, *, out: NewData, image_folder: ImageFolder = None, division: Division = DIVISION,
-        labels: Labels = LABELS, links: Links = LINKS,
+    def import_published(
+        place: Place, *, out: NewData, image_folder: ImageFolder = None, choices: Choices = CHOICES,
+        division: Division = DIVISION, labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS,
     ) -> None:  # fmt: skip
-        choices = {**asdict(labels), **asdict(links), "image_folder": image_folder}
-        _import(layout, table, out, division=division, **choices)
+        _import_published(layout, place, out, image_folder, choices, division, labels, mask_value, links)
 
-    import_table.__doc__ = f"Import {IMPORTERS[layout].help.rstrip('.')}: its table and its image folder."
-    return import_table
-
-
-def import_isic2018(
-    folder: Path, *, out: NewData, division: Division = DIVISION, mask_value: MaskValue = None, links: Links = LINKS
-) -> None:
-    """Import the unpacked ISIC 2018 challenge (tasks 1, 2 and 3, whatever of them is there), or that of 2019.
-
-    Parameters
-    ----------
-    folder
-        The unpacked folder.
-    """
-    choices = {"mask_value": mask_value, "allow_links_to": links.allow_links_to}
-    _import("isic2018", folder, out, division=division, **choices)
+    import_published.__doc__ = f"Import a published data set. {summary(layout)}"
+    return import_published
 
 
-def import_ph2(folder: Path, *, out: NewData, division: Division = DIVISION) -> None:
-    """Import the unpacked PH2 data set.
+def import_by_file(
+    *words: str, out: Path | None = None, layout: Path | None = None, list_: ListSwitch = False,
+    image_folder: ImageFolder = None, choices: Choices = CHOICES, division: Division = DIVISION, labels: Labels = LABELS,
+    mask_value: MaskValue = None, links: Links = LINKS,
+) -> None:  # fmt: skip
+    """Bring images into a data set on disk: by a published layout (one of the verbs below), or by one of your own.
 
     Parameters
     ----------
-    folder
-        The unpacked folder.
+    words
+        The folder that is imported by `--layout`.
+    out
+        New folder for the data set.
+    layout
+        A TOML file that describes the folder's files.
     """
-    _import("ph2", folder, out, division=division)
+    from dermsynth.errors import UserError
+
+    if list_:
+        list_layouts()
+    elif layout is None:
+        known = ", ".join([*OWN, *layout_files()])
+        what = f"layout {words[0]!r}: unknown" if words else "name a layout and a folder"
+        raise UserError(f"{what}; there are: {known}; or describe yours in a file, and name it with `layout`")
+    elif len(words) != 1 or out is None:
+        raise UserError("name one folder, and where the data set goes: dermsynth import FOLDER `layout` FILE `out` OUT")
+    else:
+        place = Path(words[0])
+        _import_published(layout, place, out, image_folder, choices, division, labels, mask_value, links)
 
 
-def import_medmnist(archive: Path, *, out: NewData, seed: Seed = 0) -> None:
-    """Import a MedMNIST .npz file with its own splits.
+def list_layouts() -> None:
+    """The published layouts: name, images of the whole set, licence, and what it is."""
+    from dermsynth.api.data import layouts
 
-    Parameters
-    ----------
-    archive
-        The .npz file.
-    """
-    _import("medmnist", archive, out, division=Division(seed=seed))
+    for row in layouts().to_dict("records"):
+        count = f"{row['images']:,}" if row["images"] else "-"
+        print(f"{row['name']:<14} {count:>8}  {row['what']}\n{'':<25}{row['licence'] or 'licence: see each image'}")
 
 
 def fetch(

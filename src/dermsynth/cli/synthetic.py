@@ -129,7 +129,8 @@ class Measures:
     split: str = "all"
     """Part of the real set to compare with: train, validation, test, or all."""
     by: Several = ()
-    """A column of both sets' metadata.csv whose values are compared separately; may be repeated."""
+    """A column of both sets' metadata.csv whose values are compared separately; may be repeated. `tone` is the skin tone by
+    whichever scale both sets have."""
     perceptual: str = ""
     """lpips=FILE or mobilenet=FILE: a perceptual distance for pairs of images and for the nearest training images."""
     path_lengths: int = 0

@@ -205,6 +205,10 @@ class Provenance(Document):
         Whether a generator made the images.
     source, licence, attribution
         Name of the data set the images come from, its licences, and whom they ask to be named.
+    layout, doi, citation
+        The published layout that the set was imported by, and how it is cited.
+    leak_columns
+        Columns that are consequences of the class, by that layout: whoever sees them has seen the answer.
     digital_source_type
         IPTC's word for how the images came about.
     generator
@@ -233,6 +237,10 @@ class Provenance(Document):
     source: str = ""
     licence: Texts = ()
     attribution: Texts = ()
+    layout: str = ""
+    doi: str = ""
+    citation: str = ""
+    leak_columns: Texts = ()
     digital_source_type: str = ""
     generator: Annotated[GeneratorProvenance, BeforeValidator(_mapping)] = GeneratorProvenance()
     copy_gate: Annotated[CopyGateFacts | None, BeforeValidator(_filled_mapping)] = None

@@ -9,6 +9,7 @@ import numpy as np
 from PIL import Image
 
 from dermsynth.data.file_names import path_inside
+from dermsynth.data.importers.boxes import Box, rectangles
 from dermsynth.data.importers.dicom_pixels import read_frame
 from dermsynth.data.importers.sources import ImportOptions, SourceRow
 from dermsynth.data.marks import file_mark, folder_mark, row_mark
@@ -100,6 +101,8 @@ def _with_masks(
             raise
         except UserError as error:
             problems.append(f"mask left out: {error}")
+    if row.boxes is not None:
+        masks[""] = _draw_boxes(row.boxes, out, f"masks/{name}.png", image.pixels)
     code, thumbnail = thumbnail_hash(image.pixels)
     return ImportedImage(
         image.file_name,
@@ -144,6 +147,13 @@ def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: 
         return f"images/{name}{suffix}"
     write_bytes(out / f"images/{name}.png", encode_png(pixels, synthetic=synthetic))
     return f"images/{name}.png"
+
+
+def _draw_boxes(boxes: tuple[Box, ...], out: Path, target: str, pixels: Pixels) -> str:
+    """Write the mask of boxes; its path."""
+    mask = rectangles(boxes, *pixels.shape[:2])
+    write_bytes(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
+    return target
 
 
 def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray, options: ImportOptions) -> tuple[str, ...]:

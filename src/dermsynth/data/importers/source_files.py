@@ -58,9 +58,14 @@ class SourceFiles:
     @cached_property
     def images(self) -> list[str]:
         """Paths of all images from the folder, sorted; whatever else lies there is noted in `unused`."""
+        return [name for name in self.names if self._is_image(name)]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Paths of all files from the folder, sorted."""
         if not self.folder.is_dir():
             raise UserError(f"{self.folder}: no such folder")
-        return sorted(name for name in self._walk() if self._is_image(name))
+        return sorted(self._walk())
 
     def _walk(self) -> Iterator[str]:
         seen = {self.folder.resolve()}
@@ -138,6 +143,14 @@ class SourceFiles:
         if PurePosixPath(name).suffix.lower() in ENDINGS:
             return ""
         return next((name + suffix for suffix in ENDINGS if self._is_file(name + suffix)), "")
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this path."""
+        return self._is_file(name)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is an image of this path, or anywhere of this name, with any ending."""
+        return self._is_file(name) or bool(self._by_stem.get(plain_name(PurePosixPath(name).name)))
 
     def _is_file(self, name: str) -> bool:
         try:

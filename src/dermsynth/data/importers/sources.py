@@ -15,9 +15,10 @@ Marked = Literal["refuse", "leave-out", "keep"]
 class SourceRow:
     """One image of a source: a path in the source folder, or pixels, and what is known about it.
 
-    `more_masks` are further masks by name, such as dermoscopic attributes; with a `problem` the row cannot be used,
-    with a `doubt` it is used and listed. `frame` counts the images of a DICOM file from 0; `name` is what the image is called
-    where its file's name is not to be known or not its own.
+    `more_masks` are further masks by name, such as dermoscopic attributes; `boxes` are rectangles that are the mask (middle
+    and size, in shares of the image); with a `problem` the row cannot be used, with a `doubt` it is used and listed. `frame`
+    counts the images of a DICOM file from 0; `name` is what the image is called where its file's name is not to be known or not
+    its own.
     """
 
     image: str
@@ -31,6 +32,7 @@ class SourceRow:
     problem: str = ""
     doubt: str = ""
     mask_problem: str = ""
+    boxes: tuple[tuple[float, float, float, float], ...] | None = None
     frame: int | None = None
     name: str = ""
 
