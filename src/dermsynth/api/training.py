@@ -23,6 +23,7 @@ from dermsynth.training.config import CONFIG, Precision, RunConfig
 from dermsynth.training.data import Plan, resolve
 from dermsynth.training.data import configure as configure_run
 from dermsynth.training.loop import train as train_run
+from dermsynth.training.writers import writers
 from dermsynth.values import as_tuple
 
 TrainingFilter = Literal["area", "lanczos"]
@@ -60,6 +61,7 @@ def train(
     keep: int = 3,
     seed: int = 0,
     callbacks: Callback | Sequence[Callback] = (),
+    log_to: str | Sequence[str] = (),
     device: str = "auto",
 ) -> "Checkpoint":
     """Train a generator, or go on where the same call was stopped.
@@ -116,6 +118,9 @@ def train(
         Seed of the random numbers, at least 0.
     callbacks : Callback or sequence of Callback
         Follow the training: called at every step, line of the log and measurement.
+    log_to : str or sequence of str
+        Programs that get the lines of the log, too: ``wandb``, ``mlflow``, ``trackio`` (extras of those names, which write into
+        the run's folder) or ``tensorboard``.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
 
@@ -147,7 +152,7 @@ def train(
         resolution, split, as_tuple(exclude), unconditional, imbalance, crop, filter, source, target, superpixels
     )
     loop = LoopChoices(batch, accumulate, initial, rate, precision, snapshot, log, keep, seed)
-    folder = Path(out)
+    folder, programs = Path(out), writers(as_tuple(log_to))
     try:
         config, chosen = configure(family, data, images, preset=preset, options=options, shown=shown, loop=loop)
     except ChangedData as error:
@@ -155,7 +160,8 @@ def train(
             raise UserError(f"{error}; the images are not those that were trained on") from error
         raise
     watchers = usual_watchers(config, chosen)
-    return train_run(folder, config, chosen, watchers=watchers, callbacks=as_tuple(callbacks), device=device)
+    followers = (*as_tuple(callbacks), *programs)
+    return train_run(folder, config, chosen, watchers=watchers, callbacks=followers, device=device)
 
 
 @dataclass(frozen=True)
