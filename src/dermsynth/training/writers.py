@@ -1,4 +1,4 @@
-"""The lines of a training's log in other programs: W&B, MLflow, trackio. Everything stays in the run's folder or on this machine.
+"""The lines of a training's log in other programs: W&B, MLflow, trackio. All of it stays in the run's folder.
 
 Nothing goes over a network unless the program's own environment variable asks for it: WANDB_MODE, MLFLOW_TRACKING_URI,
 TRACKIO_SPACE_ID.
@@ -7,10 +7,11 @@ TRACKIO_SPACE_ID.
 import logging
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from importlib import import_module
+from contextlib import contextmanager, redirect_stdout
+from importlib.util import find_spec
 from types import MappingProxyType
 from typing import Any
 
@@ -179,18 +180,25 @@ def _plain(name: str) -> str:
 
 
 class Trackio(Writer):
-    """Trackio: a SQLite file in the run's folder `trackio`, or in TRACKIO_DIR; TRACKIO_SPACE_ID names a Space to send to."""
+    """Trackio: a SQLite file in the run's folder `trackio`, or in TRACKIO_DIR; TRACKIO_SPACE_ID names a Space to send to.
+
+    Several trainings in one process share the place of the first.
+    """
 
     package = "trackio"
 
     def begin(self, training: TrainingStart, settings: Mapping[str, Any]) -> None:
         """Open a run."""
         with _variables(TRACKIO_DIR=str(training.run.absolute() / "trackio")):
-            import trackio
-
+            import trackio  # reads the variable now, once in a process
         self.trackio = trackio
         space = os.environ.get("TRACKIO_SPACE_ID")
-        trackio.init(project=PROJECT, name=training.run.name, config=dict(settings), space_id=space, resume="allow")
+        logger.info(f"trackio: writes into {space or trackio.utils.TRACKIO_DIR}")
+        with redirect_stdout(sys.stderr):
+            trackio.init(
+                project=PROJECT, name=training.run.name, config=dict(settings), space_id=space, resume="allow", embed=False,
+                auto_log_gpu=False,
+            )  # fmt: skip
 
     def write(self, images: int, values: Mapping[str, float]) -> None:
         """One step, counted in images."""
@@ -198,7 +206,8 @@ class Trackio(Writer):
 
     def end(self) -> None:
         """Close the run."""
-        self.trackio.finish()
+        with redirect_stdout(sys.stderr):
+            self.trackio.finish()
 
 
 class AlreadyWritten(Callback):
@@ -221,11 +230,17 @@ def writers(names: Sequence[str]) -> list[Callback]:
     found = list[Callback]()
     for name in dict.fromkeys(names):
         require_choice(name, "log_to", list(WRITERS))
-        try:
-            import_module(WRITERS[name].package)
-        except ImportError as error:
+        if not _installed(WRITERS[name].package):
             raise UserError(
                 f"`log_to` {name}: {name} is not installed; it is an extra: pip install 'dermsynth[{name}]'"
-            ) from error
+            )
         found.append(WRITERS[name]())
     return found
+
+
+def _installed(package: str) -> bool:
+    """Whether a package is there, without importing it."""
+    try:
+        return find_spec(package) is not None
+    except ValueError:  # set to None by a program that wants it away
+        return False
