@@ -49,6 +49,7 @@ def test_licence_and_attribution_of_the_real_images_are_carried_along(tmp_path: 
     card = (tmp_path / "out" / "README.md").read_text()
     assert card.startswith("---\npretty_name: ")
     assert "license:\n- cc-by-nc-4.0\n" in card
+    assert "by-nc/4.0/>)**, that of the real images behind them." in card
     assert "The real images: ISIC &lt;Archive&gt;." in card
     assert "- Hospital A\n- Dr \\| B\n" in card
     assert json.loads((tmp_path / "out" / "croissant.json").read_text())["creditText"] == "Hospital A; Dr | B"

@@ -32,6 +32,7 @@ from dermsynth.training.config import CONFIG, Precision, RunConfig
 from dermsynth.training.data import Plan, resolve
 from dermsynth.training.data import configure as configure_run
 from dermsynth.training.loop import train as train_run
+from dermsynth.training.writers import writers
 from dermsynth.values import as_tuple
 
 TrainingFilter = Literal["area", "lanczos"]
@@ -191,6 +192,7 @@ def train(
     batch: int | None = None,
     seed: int = 0,
     callbacks: Callback | Sequence[Callback] = (),
+    log_to: str | Sequence[str] = (),
     device: str = "auto",
     selection: ImageChoices = IMAGES,
     loop: LoopChoices = LOOP,
@@ -220,6 +222,9 @@ def train(
         Seed of the random numbers, at least 0.
     callbacks : Callback or sequence of Callback
         Follow the training: called at every step, line of the log and measurement.
+    log_to : str or sequence of str
+        Programs that get the lines of the log, too: ``wandb``, ``mlflow``, ``trackio`` (extras of those names, which write into
+        the run's folder) or ``tensorboard``.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
     selection : ImageChoices
@@ -254,7 +259,7 @@ def train(
     64
     """
     selection, loop = with_choices(selection, loop, choices)
-    folder, followers = require_path(out, "out"), _callbacks(callbacks)
+    folder, followers = require_path(out, "out"), (*_callbacks(callbacks), *writers(as_tuple(log_to)))
     try:
         config, chosen = configure(
             family, data, images, resolution=resolution, preset=preset, options=options, batch=batch, seed=seed,

@@ -74,6 +74,9 @@ class Loop:
     """Images shown between two checkpoints."""
     log: int = 500
     """Images shown between two lines of the log."""
+    log_to: Several = ()
+    """A program that gets the lines of the log, too: wandb, mlflow, trackio or tensorboard; may be repeated. They write into
+    the run's folder and use no network unless their own environment variables say so."""
     keep: int = 3
     """How many of the last checkpoints stay, beside the best."""
     seed: int = 0
