@@ -41,7 +41,7 @@ def optional_packages() -> list[tuple[str, str]]:
     installed = {package.metadata["Name"] for package in metadata.distributions()}
     return [
         (f"{name} (optional)", metadata.version(name) if name in installed else "not installed")
-        for name in ("timm", "tensorboard")
+        for name in ("timm", "tensorboard", "pydicom", "pillow-heif", "openpyxl")
     ]
 
 

@@ -44,7 +44,9 @@ def test_a_folder_of_dicom_files_and_others(tmp_path: Path) -> None:
     assert result.data_set.classes == ["melanoma", "nevus"]
     assert len(table) == 6
     assert np.array_equal(read_image(tmp_path / "d" / "images" / "IM1.png"), photograph(1))
-    assert {Path(name).suffix for name in table["file_name"]} == {".png", ".jpg"}
+    names = {Path(name).name for name in table["file_name"]}
+    assert names == {"IM0.png", "IM1.png", "IM2.png", "IM3.png", "IM000008.jpg", "photo.jpg"}
+    assert (tmp_path / "d" / "images" / "IM000008.jpg").read_bytes() == jpeg(photograph(8))
     assert [row.problem for row in result.files if row.file == "DICOMDIR"] == ["a list of DICOM files"]
 
 
@@ -94,11 +96,17 @@ def test_names_folders_and_tables_that_hold_the_patient_do_not_come_along(tmp_pa
         assert [secret for secret in (*SECRETS, b"MUSTER", b"12345_1") if secret in _everything(tmp_path / place)] == []
 
 
-def test_names_of_files_that_say_that_they_are_anonymous_are_kept(tmp_path: Path) -> None:
-    person = {**PATIENT, "PatientName": "ISIC_0068279", "PatientIdentityRemoved": "YES"}
-    save(dicom(photograph(1), **person), tmp_path / "in" / "ISIC_0068279.dcm")
+@pytest.mark.parametrize(
+    ("person", "name"),
+    [
+        ({"PatientName": "Study_17", "PatientID": "S17", "PatientIdentityRemoved": "YES"}, "Study_17"),
+        ({"PatientName": "ISIC_0068279", "PatientID": "IP_7279968"}, "ISIC_0068279"),
+    ],
+)
+def test_names_of_files_that_are_pseudonyms_are_kept(person: dict[str, str], name: str, tmp_path: Path) -> None:
+    save(dicom(photograph(1), **person), tmp_path / "in" / f"{name}.dcm")
     table = _bring(tmp_path / "in", tmp_path / "d").data_set.table
-    assert table["file_name"].tolist() == ["images/ISIC_0068279.png"]
+    assert table["file_name"].tolist() == [f"images/{name}.png"]
 
 
 def test_two_imports_agree_with_a_salt_and_not_without(tmp_path: Path) -> None:
@@ -109,6 +117,9 @@ def test_two_imports_agree_with_a_salt_and_not_without(tmp_path: Path) -> None:
     ]
     assert groups[0] == groups[1]
     assert len({group[0] for group in groups}) == 4
+    assert "hash with the salt of hospital.salt; whoever has it" in " ".join(
+        _bring(folder, tmp_path / "f", salt_file=salt).notes
+    )
     assert salt.stat().st_mode & 0o777 == 0o600
     assert salt.read_bytes().strip() not in _everything(tmp_path / "a")
 

@@ -32,6 +32,7 @@ _RANDOM = (
     "patients of DICOM files are groups under a hash with a salt that was drawn for this import and is kept nowhere; "
     "with `salt_file` two imports name them alike"
 )
+_KEPT = "patients of DICOM files are groups under a hash with the salt of {}; whoever has it finds them again: keep it apart"
 _NAMED = "have the patient's name or number in their names or folders; they are called dicom_0001 ... in their order"
 _LABEL = "lie in a folder of the patient's name or number, which is no class"
 _CELL = "have the patient's name, number or date of birth in the table; it was replaced by the hash, or left out"
@@ -64,7 +65,7 @@ def with_dicom(source: Source, options: ImportOptions, out: Path) -> Source:
     numbered = [(number, source.rows[place]) for number, place in enumerate(places, 1)]
     files = dict(zip(places, parallel_map(read, numbered, label="reading DICOM", few=FEW_FILES), strict=True))
     rows = [one for place, row in enumerate(source.rows) for one in (files[place].rows if place in files else [row])]
-    notes = _notes(list(files.values()), random=options.salt_file is None)
+    notes = _notes(list(files.values()), options.salt_file)
     return replace(source, rows=rows, notes=[*source.notes, *notes])
 
 
@@ -185,12 +186,13 @@ def _stem(name: PurePosixPath) -> str:
     return name.stem if name.suffix.lower() in DICOM_SUFFIXES else name.name
 
 
-def _notes(files: Sequence[_File], *, random: bool) -> list[str]:
+def _notes(files: Sequence[_File], salt_file: Path | None) -> list[str]:
     read = [file for file in files if not file.rows[0].problem]
     if not read:
         return []
     counts = Counter(note for file in read for note in sorted(set(file.notes)))
-    notes = [_RANDOM] if random and any(row.group for file in read for row in file.rows) else []
+    named = any(row.group for file in read for row in file.rows)
+    notes = [_RANDOM if salt_file is None else _KEPT.format(salt_file.name)] if named else []
     notes += [f"{count} DICOM files {note}" if note != OLD_NOTE else f"{count} DICOM files: {note}"
               for note, count in counts.items()]  # fmt: skip
     personal = sorted({keyword for file in read for keyword in file.personal})

@@ -19,6 +19,8 @@ SEX = {"M": "male", "F": "female", "O": "other"}
 SIDES = {"R": "right", "L": "left", "U": "unpaired", "B": "both"}
 DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.7"
 """Dermoscopic Photography Image Storage."""
+_PUBLIC = re.compile(r"(ISIC|IP|IL)_\d{7}", re.IGNORECASE)
+"""Numbers that the ISIC Archive gives to images, patients and lesions."""
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _FITZPATRICK = {name: str(number) for number, name in enumerate(("I", "II", "III", "IV", "V", "VI"), 1)}
@@ -133,7 +135,8 @@ class Person:
 
     def __init__(self, header: "Dataset") -> None:
         declared = _text(header, "PatientIdentityRemoved").upper() == "YES" or "DeidentificationMethod" in header
-        self.number = "" if declared else plain_identifier(_text(header, "PatientID"))
+        number = _text(header, "PatientID")
+        self.number = "" if declared or _PUBLIC.fullmatch(number) else plain_identifier(number)
         self._words = set() if declared else set(_names(header)) - {""}
         self._long = [word for word in self._words if len(word) >= 5]
 
@@ -153,8 +156,9 @@ def _names(header: "Dataset") -> Iterator[str]:
     """Every text by which somebody who knows the patient, or has the hospital's archive, finds the file."""
     for keyword in ("PatientID", "AccessionNumber", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID"):
         text = _text(header, keyword)
-        yield "" if is_missing(text) else _squeezed(_plain(text))
-    for part in re.split(r"[\W_]+", _plain(_text(header, "PatientName"))):
+        yield "" if is_missing(text) or _PUBLIC.fullmatch(text) else _squeezed(_plain(text))
+    name = _text(header, "PatientName")
+    for part in re.split(r"[\W_]+", "" if _PUBLIC.fullmatch(name) else _plain(name)):
         yield part if len(part) > 2 and not is_missing(part) else ""
     born = _text(header, "PatientBirthDate")
     yield from (born, f"{born[6:]}{born[4:6]}{born[:4]}") if len(born) == 8 else ()

@@ -2,14 +2,14 @@
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
 from dermsynth.errors import BadImage
-from dermsynth.images import MAX_FILE_BYTES, MAX_PIXELS, SUFFIXES, Pixels
+from dermsynth.images import MAX_FILE_BYTES, MAX_PIXELS, SUFFIXES, Pixels, decode_image
 from dermsynth.srgb import to_srgb
 
 if TYPE_CHECKING:
@@ -25,7 +25,9 @@ _OTHERS = {
     b"%PDF": "PDF",
     b"PK\3\4": "ZIP",
 }
-_END_OF_JPEG = b"\xff\xd9"
+_JPEG, _END_OF_JPEG = b"\xff\xd8\xff", b"\xff\xd9"
+SAME_LEVELS = 2.0
+"""Two ways to decode one JPEG differ by fewer grey levels in the mean; colours that are taken for others by more."""
 _STARTS = (b"\xff\xd8", b"\xff\x4f")
 """First bytes of JPEG and JPEG-LS, and of JPEG 2000."""
 
@@ -65,7 +67,7 @@ def read_dicom(path: Path, name: str, *, pixels: bool) -> "Dataset":
     except Exception as error:  # parsers raise almost anything on damaged data
         raise _damaged(name, error) from error
     if missing:
-        raise BadImage(f"{name}: a DICOM file without pixels ({kind})")
+        raise BadImage(f"{name}: a DICOM file without pixels ({' '.join(str(kind).split())})")
     return header
 
 
@@ -88,7 +90,15 @@ def _damaged(name: str, error: Exception) -> BadImage:
     return BadImage(f"{name}: damaged or cut short ({' '.join(str(error).split())[:120]})")
 
 
-def read_frame(path: Path, name: str, frame: int) -> tuple[Pixels, tuple[str, ...]]:
+class Frame(NamedTuple):
+    """An image of a DICOM file: its pixels, what was done to them, and the JPEG file that it is stored as, if it is one."""
+
+    pixels: Pixels
+    notes: tuple[str, ...]
+    jpeg: bytes = b""
+
+
+def read_frame(path: Path, name: str, frame: int) -> Frame:
     """Decode one frame, the first is 0, to uint8 [h, w, 3] in sRGB, and say what was done to colours and depth.
 
     Raises BadImage, naming the file and the reason, for anything that is not one whole image of sane size.
@@ -99,12 +109,29 @@ def read_frame(path: Path, name: str, frame: int) -> tuple[Pixels, tuple[str, ..
         _require_decoder(header, name)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            _require_whole(header, frame, name)
-            return _photograph(header, _stored_values(header, frame), name)
+            data = _whole_frame(header, frame, name)
+            pixels, notes = _photograph(header, _stored_values(header, frame), name)
     except BadImage:
         raise
     except Exception as error:  # decoders raise almost anything on damaged data
         raise _damaged(name, error) from error
+    plain = None if notes else _as_jpeg(data, pixels)
+    return Frame(pixels, notes) if plain is None else Frame(plain, notes, data)
+
+
+def _as_jpeg(data: bytes, pixels: Pixels) -> Pixels | None:
+    """The pixels of a frame's bytes as a JPEG file of the same colours; None where they are none.
+
+    Libjpeg rounds once where the way by the attributes rounds twice: a file that was put into DICOM comes back as it was.
+    """
+    if not data.startswith(_JPEG):
+        return None
+    try:
+        plain = decode_image(data, "")
+    except BadImage:  # lossless JPEG and its like, which Pillow does not know
+        return None
+    alike = plain.shape == pixels.shape and np.abs(plain.astype(np.int16) - pixels).mean() < SAME_LEVELS
+    return plain if alike else None
 
 
 def _require_sane_size(header: "Dataset", name: str) -> None:
@@ -135,15 +162,21 @@ def _require_decoder(header: "Dataset", name: str) -> None:
         )
 
 
-def _require_whole(header: "Dataset", frame: int, name: str) -> None:
-    """Raise BadImage for a compressed frame without its end, of which some decoders make an image with a grey part."""
+def _whole_frame(header: "Dataset", frame: int, name: str) -> bytes:
+    """The bytes of a compressed frame; nothing where it is not compressed.
+
+    Raises BadImage where their end is missing, of which some decoders make an image with a grey part.
+    """
     from pydicom.encaps import get_frame
 
     if not header.file_meta.TransferSyntaxUID.is_compressed or header.file_meta.TransferSyntaxUID.is_deflated:
-        return
+        return b""
     data = get_frame(header.PixelData, frame, number_of_frames=frame_count(header))
     if data.startswith(_STARTS) and _END_OF_JPEG not in data[-64:]:
         raise BadImage(f"{name}: damaged or cut short (its compressed pixels have no end)")
+    return (
+        data[: data.rindex(_END_OF_JPEG) + 2] if data.startswith(_JPEG) else data
+    )  # without the byte that fills it up
 
 
 def frame_count(header: "Dataset") -> int:

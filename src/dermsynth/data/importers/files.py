@@ -80,10 +80,13 @@ def _import_pixels(folder: Path, out: Path, options: ImportOptions, row: SourceR
 
 
 def _import_frame(path: Path, out: Path, row: SourceRow, name: str, mark: str) -> _Pixels:
-    pixels, changes = read_frame(path, row.name or str(path), row.frame or 0)
-    _refuse_mask(pixels, Path(row.title))
-    write_bytes(out / f"images/{name}.png", encode_png(pixels, synthetic=bool(mark)))
-    return _Pixels(f"images/{name}.png", pixels, changes, mark)
+    frame = read_frame(path, row.name or str(path), row.frame or 0)
+    _refuse_mask(frame.pixels, Path(row.title))
+    if frame.jpeg:
+        file_name = _copy_image(frame.jpeg, out, name, frame.pixels, anew=bool(mark), synthetic=bool(mark))
+        return _Pixels(file_name, frame.pixels, frame.notes, mark)
+    write_bytes(out / f"images/{name}.png", encode_png(frame.pixels, synthetic=bool(mark)))
+    return _Pixels(f"images/{name}.png", frame.pixels, frame.notes, mark)
 
 
 def _with_masks(
