@@ -204,6 +204,8 @@ class Provenance(Document):
         Whether a generator made the images.
     source, licence, attribution
         Name of the data set the images come from, its licences, and whom they ask to be named.
+    leak_columns
+        Columns that are consequences of the class, by that layout: whoever sees them has seen the answer.
     digital_source_type
         IPTC's word for how the images came about.
     generator
@@ -232,6 +234,7 @@ class Provenance(Document):
     source: str = ""
     licence: Texts = ()
     attribution: Texts = ()
+    leak_columns: Texts = ()
     digital_source_type: str = ""
     generator: Annotated[GeneratorProvenance, BeforeValidator(_mapping)] = GeneratorProvenance()
     copy_gate: Annotated[CopyGateFacts | None, BeforeValidator(_filled_mapping)] = None
