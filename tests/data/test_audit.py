@@ -31,7 +31,7 @@ def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:
     text = " ".join(found.findings)
     assert Suggestion("exclude", "rare") in found.suggestions
     assert "have no label" in text
-    assert "Column 'ruler' goes with the class" in text
+    assert "Column 'ruler': alone it nearly gives the class away" in text
     assert {tuple(r) for r in found.duplicates[["first", "second"]].to_numpy()} == {("images/5.png", "images/6.png")}
     assert len(found.leaks) == 1
     assert "--exclude rare" in flag_texts(found)

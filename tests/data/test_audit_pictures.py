@@ -118,6 +118,6 @@ def test_columns_of_any_kind_become_findings(tmp_path: Path) -> None:
     table = data_set.table.assign(label=labels, dx_type=kinds, lesion_id=[f"L{k}" for k in range(80)])
     found = audit(DataSet(data_set.folder, table, data_set.description), jobs=1)
     said = [finding for finding in found.findings if "dx_type" in finding]
-    assert "column 'dx_type' alone tells" in said[0]
+    assert "Column 'dx_type': a consequence of the diagnosis" in said[0]
     assert "has seen the answer" in said[0]
     assert not any("lesion_id" in finding for finding in found.findings)

@@ -37,8 +37,9 @@ def extractor(specification: str = "embedded", *, resizer: Resizer = "tensorflow
     ----------
     specification : str
         ``embedded`` (random filters; needs no weights, and figures made with it compare with nothing published),
-        ``inception=FILE`` (the FID Inception-v3), ``inception=download``, ``mobilenet=FILE``, ``timm:NAME=FILE`` (DINOv2, CLIP
-        and others), or ``classifier=DIR`` (the folder of a utility experiment).
+        ``inception=FILE`` (the FID Inception-v3), ``inception=download``, ``mobilenet=FILE``, ``lite0``
+        (EfficientNet-Lite0, of the extra ``efficientnet``), ``timm:NAME=FILE`` (DINOv2, CLIP and others), or
+        ``classifier=DIR`` (the folder of a utility experiment).
     resizer : {"tensorflow", "antialiased"}
         How images reach the network's size; published FID uses the first.
 

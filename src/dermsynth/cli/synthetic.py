@@ -123,7 +123,8 @@ class Measures:
 
     extractor: str = "embedded"
     """Network whose features are compared: embedded, inception=FILE (weights of the FID Inception-v3), inception=download,
-    mobilenet=FILE, timm:NAME=FILE (DINOv2, CLIP and others), or classifier=DIR (a folder of dermsynth utility)."""
+    mobilenet=FILE, lite0 (EfficientNet-Lite0), timm:NAME=FILE (DINOv2, CLIP and others), or classifier=DIR (a folder of
+    dermsynth utility)."""
     resizer: Resizer = "tensorflow"
     """How images reach the extractor's size; published FID uses tensorflow."""
     split: str = "all"

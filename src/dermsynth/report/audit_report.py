@@ -10,6 +10,7 @@ import pandas as pd
 from dermsynth.artefacts.bias import Bias
 from dermsynth.artefacts.confirmation import trust_table
 from dermsynth.data.audit import Audit, example_paths, identifiers_text
+from dermsynth.data.leak_columns import WARNING
 from dermsynth.images import grid
 from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
 
@@ -23,7 +24,12 @@ def write_audit_report(
 
     Without `photographs` no image of the set is on the page. `refused` says why there is no `bias`.
     """
-    tables = [("Classes", audit.classes), ("Sizes", audit.sizes), ("Splits", audit.splits)]
+    tables = [
+        (f"Columns that give the class away: {WARNING}", audit.leak_table),
+        ("Classes", audit.classes),
+        ("Sizes", audit.sizes),
+        ("Splits", audit.splits),
+    ]
     tables.append(
         ("What columns alone tell: AUC of the pair of classes told apart best, cross-validated, 95 %", audit.predictive)
     )
