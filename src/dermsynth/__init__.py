@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dermsynth.api.data import phantom as phantom
     from dermsynth.api.evaluation import evaluate as evaluate
     from dermsynth.api.evaluation import extractor as extractor
+    from dermsynth.api.gate import gate as gate
     from dermsynth.api.generators import generate as generate
     from dermsynth.api.generators import load_generator as load_generator
     from dermsynth.api.generators import translate as translate
@@ -66,6 +67,7 @@ _PLACES = {
     "api.audit": ("audit",),
     "api.data": ("import_csv", "import_folder", "import_layout", "layouts", "open_dataset", "phantom"),
     "api.evaluation": ("evaluate", "extractor"),
+    "api.gate": ("gate",),
     "api.generators": ("generate", "load_generator", "translate"),
     "api.latents": ("compare_directions", "edit_set", "perceptual"),
     "api.preparation": ("edit_maps", "fetch_isic", "patches"),
@@ -107,6 +109,7 @@ __all__ = [
     "extractor",
     "fetch_isic",
     "gallery",
+    "gate",
     "generate",
     "import_csv",
     "import_folder",

@@ -224,7 +224,7 @@ def _refuse_cut(image: Image.Image, pixels: Pixels, name: str) -> None:
         raise BadImage(f"{name}: damaged or cut short (its lower {share:.0%} are one flat colour)")
 
 
-def parse_size(size: int | str | tuple[int, int]) -> tuple[int, int]:
+def parse_size(size: int | str | tuple[int, int], field: str = "size") -> tuple[int, int]:
     """Height and width in pixels from both, one number for squares, or `WIDTHxHEIGHT`; UserError for anything else."""
     if isinstance(size, str):
         parts = size.lower().replace("×", "x").split("x")
@@ -232,8 +232,8 @@ def parse_size(size: int | str | tuple[int, int]) -> tuple[int, int]:
     else:
         sides = tuple(size) if isinstance(size, tuple | list) else (size,)
     if len(sides) not in (1, 2):
-        raise UserError(f"`size` {size!r}: write one number (64), WIDTHxHEIGHT (128x96), or (height, width)")
-    height, width = (require_whole(side, "size", 1) for side in (sides[0], sides[-1]))
+        raise UserError(f"`{field}` {size!r}: write one number (64), WIDTHxHEIGHT (128x96), or (height, width)")
+    height, width = (require_whole(side, field, 1) for side in (sides[0], sides[-1]))
     return height, width
 
 
@@ -326,6 +326,26 @@ def _xmp(text: dict[str, str]) -> str:
         f'Iptc4xmpExt:DigitalSourceType="{AI_SOURCE}" photoshop:Instructions="{description}"/>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     )
+
+
+def mark_jpeg(data: bytes) -> bytes:
+    """A JPEG marked in XMP as made by a trained algorithm, its pixels as they are; other metadata is left out.
+
+    Kept are what a reader needs: APP0, the colour profile (APP2) and Adobe's colour transform (APP14).
+    """
+    segments, place = [], 2
+    while data[place + 1] != 0xDA:
+        if data[place + 1] == 0xFF:  # a byte that fills
+            place += 1
+            continue
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if data[place + 1] not in (*range(0xE0, 0xF0), 0xFE) or data[place + 1] in (0xE0, 0xE2, 0xEE):
+            segments.append(data[place:end])
+        place = end
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + _xmp({}).encode()
+    mark = b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet
+    first = segments[:1] if segments and segments[0][1] == 0xE0 else []
+    return b"".join([data[:2], *first, mark, *segments[len(first) :], data[place:]])
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 85) -> bytes:

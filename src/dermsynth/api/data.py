@@ -8,7 +8,8 @@ import pandas as pd
 
 from dermsynth.api.places import open_named, optional_path
 from dermsynth.artefacts.annotations import with_annotations
-from dermsynth.data.dataset import Data, DataSet
+from dermsynth.data.dataset import Data, DataSet, open_data_set
+from dermsynth.data.importers.elsewhere import OF_SYNTHETIC, GeneratorElsewhere, generator_elsewhere
 from dermsynth.data.importers.generic import from_csv, from_folder
 from dermsynth.data.importers.importing import import_source
 from dermsynth.data.importers.layout_table import Layout, read_layout
@@ -17,7 +18,7 @@ from dermsynth.data.importers.published import LayoutChoices, layout_reader
 from dermsynth.data.importers.report import ImportResult
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source
 from dermsynth.data.phantom import PhantomSettings, write_phantom
-from dermsynth.errors import UserError, describe, require_number, require_path, require_whole
+from dermsynth.errors import UserError, describe, name_field, require_number, require_path, require_whole
 from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.values import as_tuple
 
@@ -66,6 +67,11 @@ def import_folder(
     lower_case_labels: bool = False,
     labels_as_written: bool = False,
     marked: Marked = "refuse",
+    synthetic: bool = False,
+    trained_on: Data | None = None,
+    trained_on_split: str = "train",
+    trained_on_files: Path | str | Sequence[str] | None = None,
+    generator: str = "",
     allow_links_to: LinkTargets = (),
     salt_file: Path | str | None = None,
     jobs: int | None = None,
@@ -92,6 +98,17 @@ def import_folder(
         Whether labels such as ``NA`` or ``1.0`` stay as they are; otherwise they are missing values and numbers.
     marked : {"refuse", "leave-out", "keep"}
         What happens to images whose files say that an algorithm made them.
+    synthetic : bool
+        Whether a generator elsewhere made all the images: the set is then a synthetic one, without splits.
+    trained_on : DataSet, Path, str or None
+        With `synthetic`: the real set that the generator was trained on, as its makers say. Without it nothing can be said of
+        copies.
+    trained_on_split : str
+        The split of that set: ``train``, ``validation``, ``test`` or ``all``.
+    trained_on_files : Path, str, sequence of str, or None
+        Where it was not a split: a CSV or text file of the images of that set, or their names.
+    generator : str
+        With `synthetic`: what the generator is called, such as ``SD 1.5 + LoRA``.
     allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
     salt_file : Path, str or None
@@ -120,9 +137,13 @@ def import_folder(
     source = from_folder(require_path(folder, "folder"), roots=link_targets(allow_links_to))
     salt = optional_path(salt_file, "salt_file")
     options = ImportOptions(marked, labels_as_written, None, link_targets(allow_links_to), salt)
+    if synthetic:
+        refuse_with_synthetic(shares=shares != SHARES, seed=seed != 0, marked=marked == "leave-out")
+    claims = claimed_generator(synthetic, generator, trained_on, trained_on_split, trained_on_files)
     return import_rows(
-        source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
-    )
+        source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs,
+        generator=claims,
+    )  # fmt: skip
 
 
 def import_csv(
@@ -141,6 +162,13 @@ def import_csv(
     lower_case_labels: bool = False,
     labels_as_written: bool = False,
     marked: Marked = "refuse",
+    synthetic: bool = False,
+    trained_on: Data | None = None,
+    trained_on_split: str = "train",
+    trained_on_files: Path | str | Sequence[str] | None = None,
+    generator: str = "",
+    prompt_column: str = "",
+    source_column: str = "",
     mask_value: int | None = None,
     allow_links_to: LinkTargets = (),
     salt_file: Path | str | None = None,
@@ -178,6 +206,21 @@ def import_csv(
         Whether labels such as ``NA`` or ``1.0`` stay as they are.
     marked : {"refuse", "leave-out", "keep"}
         What happens to images whose files say that an algorithm made them.
+    synthetic : bool
+        Whether a generator elsewhere made all the images: the set is then a synthetic one, without splits.
+    trained_on : DataSet, Path, str or None
+        With `synthetic`: the real set that the generator was trained on, as its makers say. Without it nothing can be said of
+        copies.
+    trained_on_split : str
+        The split of that set: ``train``, ``validation``, ``test`` or ``all``.
+    trained_on_files : Path, str, sequence of str, or None
+        Where it was not a split: a CSV or text file of the images of that set, or their names.
+    generator : str
+        With `synthetic`: what the generator is called, such as ``SD 1.5 + LoRA``.
+    prompt_column : str
+        With `synthetic`: column with the words that each image was made from.
+    source_column : str
+        With `synthetic`: column with the real image that each image was made from; blank where from none.
     mask_value : int or None
         The lesion's number in masks that hold several numbers.
     allow_links_to : Path, str, or sequence of them
@@ -208,15 +251,24 @@ def import_csv(
     links = link_targets(allow_links_to)
     place = optional_path(image_folder, "image_folder")
     columns = {"label": label, "mask": mask, "group": group, "split": split_column}
+    columns |= {"prompt": prompt_column, "conditioned_on": source_column}
     if not image or not isinstance(image, str):
         raise UserError(f"`image` {describe(image)}: name the column with the paths of the images")
     if mask_value is not None:
         require_whole(mask_value, "mask_value", 0)
+    if synthetic:
+        refuse_with_synthetic(
+            shares=shares != SHARES, seed=seed != 0, marked=marked == "leave-out", split_column=bool(split_column)
+        )
+    elif prompt_column or source_column:
+        raise UserError(f"`{'prompt_column' if prompt_column else 'source_column'}`: goes with `synthetic`")
+    claims = claimed_generator(synthetic, generator, trained_on, trained_on_split, trained_on_files)
     source = from_csv(require_path(table, "table"), image=image, **columns, images=place, roots=links, sheet=sheet)
     options = ImportOptions(marked, labels_as_written, mask_value, links, optional_path(salt_file, "salt_file"))
     return import_rows(
-        source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
-    )
+        source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs,
+        generator=claims,
+    )  # fmt: skip
 
 
 def import_layout(
@@ -323,6 +375,30 @@ def import_layout(
     )
 
 
+def refuse_with_synthetic(**given: bool) -> None:
+    """Raise UserError for choices of photographs that an import of synthetic images would ignore."""
+    useless = ", ".join(f"`{name}`" for name, value in given.items() if value)
+    if useless:
+        raise UserError(
+            f"{useless}: of no use with `synthetic`: such a set has no splits and nothing but marked images"
+        )
+
+
+def claimed_generator(
+    synthetic: bool, name: str, trained_on: Data | None, split: str, files: Path | str | Sequence[str] | None
+) -> GeneratorElsewhere | None:
+    """What is claimed of the generator of synthetic images; None for photographs, of which nothing may be claimed."""
+    given = (trained_on is not None, split != "train", files is not None, bool(name))
+    if not synthetic:
+        useless = [f"`{field}`" for field, value in zip(OF_SYNTHETIC, given, strict=False) if value]
+        if useless:
+            raise UserError(f"{useless[0]}: goes with `synthetic`, for images that a generator elsewhere made")
+        return None
+    with name_field("trained_on"):
+        real = None if trained_on is None else open_data_set(trained_on)
+    return generator_elsewhere(name, real, split, files)
+
+
 def layouts() -> pd.DataFrame:
     """The published data sets that can be imported.
 
@@ -356,12 +432,14 @@ def _layout_row(layout: Layout) -> dict[str, object]:
 
 def import_rows(
     source: Source, out: Path | str, *, shares: str, seed: int, lower_case_labels: bool, options: ImportOptions,
-    jobs: int | None = None,
+    jobs: int | None = None, generator: GeneratorElsewhere | None = None,
 ) -> ImportResult:  # fmt: skip
     """A data set from what any importer found."""
     if lower_case_labels:
         source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])
-    return import_source(source, require_path(out, "out"), shares=shares, seed=seed, jobs=jobs, options=options)
+    return import_source(
+        source, require_path(out, "out"), shares=shares, seed=seed, jobs=jobs, options=options, generator=generator
+    )
 
 
 def link_targets(places: LinkTargets) -> tuple[Path, ...]:

@@ -12,6 +12,7 @@ from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet, open_da
 from dermsynth.errors import UserError, describe, name_field, require_choice, require_whole
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
+from dermsynth.evaluation.feature_cache import decoding_of
 from dermsynth.evaluation.generator_metrics import (
     Confidence,
     discriminator_of,
@@ -20,6 +21,7 @@ from dermsynth.evaluation.generator_metrics import (
     training_folder,
 )
 from dermsynth.evaluation.results import Evaluation, default_folder
+from dermsynth.images import Crop
 from dermsynth.io import command_line
 from dermsynth.report.evaluation_report import page_writer
 from dermsynth.sampling.generator import Trained, run_of
@@ -82,6 +84,8 @@ def evaluate(
     run: Trained | None = None,
     utility: Path | str | None = None,
     photographs: bool = True,
+    resolution: int | str | None = None,
+    crop: Crop | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Evaluation:
@@ -93,7 +97,7 @@ def evaluate(
     Parameters
     ----------
     synthetic : DataSet, Path or str
-        A set made by `generate` or by any other tool, at least 50 images.
+        A set made by `generate`, or by any other tool and imported with ``synthetic=True``; at least 50 images.
     against : DataSet, Path, str or None
         The real set, at least 50 images; by default the one that the generator was trained on.
     out : Path, str or None
@@ -116,6 +120,11 @@ def evaluate(
         Folder of a utility experiment with this set, whose verdict is shown too.
     photographs : bool
         Whether a page that is saved shows real images, and generated ones that were flagged as copies of them.
+    resolution : int, str or None
+        Size in pixels to which both sides are brought: one number for squares, or ``"WIDTHxHEIGHT"``; by default that of the
+        first synthetic image.
+    crop : {"centre", "pad", "stretch"} or None
+        How images of other shapes come to that shape; by default as the generator's training images did, else ``centre``.
     seed : int
         Seed of the random numbers, at least 0.
     device : str
@@ -152,6 +161,7 @@ def evaluate(
     if brief:
         refuse_with_brief(columns, experiment, path_lengths)
     rows, real = _sides(synthetic, against, run)
+    decoding = None if resolution is None and crop is None else decoding_of(rows, resolution, crop)
     if place is not None:
         check_place(place, rows)
     choose_device(device)  # a wrong name is refused now
@@ -166,6 +176,7 @@ def evaluate(
         perceptual=load_perceptual(perceptual) if perceptual else None,
         paths=path_lengths,
         usefulness=experiment,
+        decoding=decoding,
         seed=seed,
         out=place,
         device=device,

@@ -44,6 +44,7 @@ VERBS = {
     "generate": ("synthetic", "Generate a labelled synthetic data set."),
     "translate": ("synthetic", "Change photographs: add a finding, remove it, or make another class of them."),
     "evaluate": ("synthetic", "Is a synthetic set faithful, diverse, and not copied? Figures, verdict, page."),
+    "gate": ("gate", "Copies of training images among any images? Flags, nearest pairs, exit status 3."),
     "utility": ("utility", "Do the synthetic images help a classifier? Arms, repeats, tests, verdict."),
     "explore": ("latents", "A local page with sliders: seed, class, truncation, directions."),
     "export": ("synthetic", "A synthetic set to hand on: without copies, with a data card, signed if wanted."),

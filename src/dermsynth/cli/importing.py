@@ -74,7 +74,36 @@ class Patients:
     """File with the secret of the hashes that name patients of DICOM files, so that imports agree; written if it is not there."""
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Elsewhere:
+    """Images that another tool generated."""
+
+    synthetic: Switch = False
+    """A generator made all the images: they become a synthetic set, which evaluate, gate, study, utility and export take."""
+    trained_on: Path | None = None
+    """With --synthetic: the real data set that the generator was trained on, as its makers say."""
+    trained_on_split: str = "train"
+    """The split of that set which was trained on: train, validation, test or all."""
+    trained_on_files: Path | None = None
+    """Where it was not a split: a CSV or text file that names the images of --trained-on which were trained on."""
+    generator: str = ""
+    """With --synthetic: what the generator is called, for example "SD 1.5 + LoRA"."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SyntheticColumns:
+    """What further columns of a table of synthetic images are called."""
+
+    prompt_column: str = ""
+    """With --synthetic: column with the words that each image was made from."""
+    source_column: str = ""
+    """With --synthetic: column with the real image of --trained-on that each image was made from; blank for none."""
+
+
 DIVISION, LABELS, LINKS, PATIENTS = Division(), Labels(), Links(), Patients()
+ELSEWHERE, SYNTHETIC_COLUMNS = Elsewhere(), SyntheticColumns()
 
 
 @Parameter(name="*")
@@ -98,7 +127,7 @@ class Columns:
 
 def import_folder(
     folder: Path, *, out: NewData, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS,
-    patients: Patients = PATIENTS,
+    patients: Patients = PATIENTS, elsewhere: Elsewhere = ELSEWHERE,
 ) -> None:  # fmt: skip
     """Import a folder of images; sub-folders are the labels, or the splits if they are named train, validation and test.
 
@@ -111,7 +140,7 @@ def import_folder(
 
     from dermsynth.api.data import import_folder as write_data_set
 
-    choices = {**asdict(labels), **asdict(links), **asdict(patients)}
+    choices = {**asdict(labels), **asdict(links), **asdict(patients), **asdict(elsewhere)}
     result = write_data_set(folder, out=out, **division.begin(), **choices)
     say(result.summary())
 
@@ -119,6 +148,7 @@ def import_folder(
 def import_csv(
     table: Table, *, out: NewData, columns: Columns, image_folder: ImageFolder = None, division: Division = DIVISION,
     labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS, patients: Patients = PATIENTS,
+    elsewhere: Elsewhere = ELSEWHERE, synthetic_columns: SyntheticColumns = SYNTHETIC_COLUMNS,
 ) -> None:  # fmt: skip
     """Import a CSV or Excel file with named columns and the images it names."""
     from dataclasses import asdict
@@ -126,6 +156,7 @@ def import_csv(
     from dermsynth.api.data import import_csv as write_data_set
 
     choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links), **asdict(patients)}
+    choices |= {**asdict(elsewhere), **asdict(synthetic_columns)}
     result = write_data_set(table, out=out, image_folder=image_folder, mask_value=mask_value, **choices)
     say(result.summary())
 

@@ -34,6 +34,21 @@ Resizer = Literal["tensorflow", "antialiased"]
 
 @Parameter(name="*")
 @dataclass(frozen=True)
+class ComparedSize:
+    """The size at which both sides are compared."""
+
+    resolution: str | None = None
+    """Size in pixels to which both sides are brought: one number for squares, or WIDTHxHEIGHT; by default that of the first
+    synthetic image."""
+    crop: Literal["centre", "pad", "stretch"] | None = None
+    """How images of other shapes come to that shape; by default as the generator's training images did, else centre."""
+
+
+COMPARED_SIZE = ComparedSize()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
 class Workers:
     """Who works on the images of a data set."""
 

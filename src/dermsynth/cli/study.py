@@ -28,7 +28,7 @@ def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: Seed 
     real
         A real data set.
     synthetic
-        A set made by dermsynth generate.
+        A set made by dermsynth generate, or by another tool and imported with --synthetic.
     protocol
         baur, furger, rosen, or a TOML file.
     out
@@ -43,7 +43,8 @@ def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: Seed 
     for row in study.items.groupby(["role", "truth", "label"]).size().reset_index().itertuples(index=False):
         print(f"{row[0]:<10}{row[1]:<11}{row[3]:<5}{row[2]}")
     next_command = shlex.join(["dermsynth", "study", "serve", str(out)])
-    print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: {next_command}")
+    size = f"{study.size[0]} x {study.size[1]} (crop {study.description.crop})"
+    print(f"{out}: {len(study.items)} images of {size}; next: {next_command}")
 
 
 def plan(

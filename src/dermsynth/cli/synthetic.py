@@ -1,7 +1,7 @@
 """Verbs that make and measure synthetic images, and report."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +9,10 @@ from cyclopts import Parameter
 
 from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import (
+    COMPARED_SIZE,
     MACHINE,
     Checkpoint,
+    ComparedSize,
     Device,
     Folders,
     Machine,
@@ -138,6 +140,8 @@ class Measures:
     """Walks through the generator's latents whose perceptual lengths are measured; needs --perceptual and the run."""
     brief: Annotated[bool, Parameter(negative="")] = False
     """FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is."""
+    size: ComparedSize = COMPARED_SIZE
+    """The size at which both sides are compared."""
 
 
 MEASURES = Measures()
@@ -164,7 +168,7 @@ def evaluate(
     Parameters
     ----------
     synthetic
-        The synthetic set: of dermsynth generate, or another tool's images that were imported.
+        A set made by dermsynth generate, or by another tool and imported with --synthetic.
     against
         The real data set; by default the one that the generator was trained on.
     out
@@ -187,7 +191,7 @@ def evaluate(
     choices = {name: getattr(measures, name) for name in ("split", "by", "perceptual", "path_lengths", "brief")}
     result = measure(
         synthetic, against=against, out=out, extractor=network, run=run, utility=utility, photographs=photographs, seed=seed,
-        device=device, **choices,
+        device=device, **asdict(measures.size), **choices,
     )  # fmt: skip
     folder = out or synthetic / FOLDER
     if measures.brief:
@@ -229,7 +233,7 @@ def export(
     Parameters
     ----------
     synthetic
-        A set made by dermsynth generate, and checked by dermsynth evaluate.
+        A synthetic set that was checked by dermsynth evaluate.
     with_flagged
         Copy the flagged images too.
     evaluation
@@ -341,24 +345,28 @@ def gallery(
     out: Path,
     inputs: Folders = (),
 ) -> None:
-    """Write contact sheets of several runs as small JPEGs and a Markdown page that shows them.
+    """Write contact sheets of runs and synthetic sets as small JPEGs and a Markdown page that shows them.
 
     Parameters
     ----------
     runs
-        Folders of runs.
+        Folders of runs, and of synthetic sets, also of those that another tool made.
     out
         Folder for the page.
     inputs
         Data sets for families that make images from images, so that no photograph they were trained on is in the page; for
         example a phantom and patches cut from it. May be repeated.
     """
-    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.dataset import DESCRIPTION, METADATA, open_data_set
     from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
     from dermsynth.sampling.contact_sheets import contact_sheets
 
-    sheets = contact_sheets(runs, [open_data_set(folder) for folder in inputs])
-    size, photographs = write_gallery(sheets, out, foreign=bool(inputs))
-    print(f"{out / 'README.md'}: {len(runs)} runs, {size / 1e6:.2f} MB of pictures")
+    sets = [folder for folder in runs if (folder / METADATA).exists() and (folder / DESCRIPTION).exists()]
+    sheets = contact_sheets([run for run in runs if run not in sets], [open_data_set(folder) for folder in inputs])
+    size, photographs = write_gallery(
+        sheets, out, foreign=bool(inputs), sets=[open_data_set(folder) for folder in sets]
+    )
+    counts = f"{len(runs) - len(sets)} runs" + (f", {len(sets)} synthetic sets" if sets else "")
+    print(f"{out / 'README.md'}: {counts}, {size / 1e6:.2f} MB of pictures")
     if photographs:
         say(f"  {PHOTOGRAPHS}")

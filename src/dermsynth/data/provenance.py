@@ -39,6 +39,8 @@ def _filled_mapping(value: object) -> object:
     return _mapping(value) or None
 
 
+LISTED = "listed"
+"""Stands for the split of a generator that was trained on a list of images."""
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 """Texts, or one text alone."""
@@ -110,6 +112,14 @@ class GeneratorProvenance(Document):
         Content hash of the set whose masks said where to translate; empty for the photographs' own.
     maps, maps_hash, maps_split
         Folder, content hash and split of the maps filled.
+    name
+        What a generator elsewhere is said to be.
+    claimed
+        Whether name and training images are only claimed, as of images made elsewhere: nothing of them was checked.
+    trained_on, trained_on_images
+        Folder of the set that a generator elsewhere is said to be trained on, and how many images that set had.
+    trained_on_files
+        The images of that set it is said to be trained on, where they are not a whole split.
     """
 
     recipe: str = ""
@@ -134,11 +144,28 @@ class GeneratorProvenance(Document):
     maps: str = ""
     maps_hash: str = ""
     maps_split: str = ""
+    name: str = ""
+    claimed: Flag = False
+    trained_on: str = ""
+    trained_on_images: int | None = None
+    trained_on_files: tuple[str, ...] = ()
 
     @property
     def known(self) -> bool:
         """Whether `dataset.json` says anything of a generator."""
         return bool(self._document)
+
+    @property
+    def claim(self) -> str:
+        """What is claimed of a generator elsewhere and cannot be checked, in words; empty for one that was trained here."""
+        if not self.claimed:
+            return ""
+        name = self.name or "a generator that is not named"
+        if not self.says("data_hash"):
+            return f"claimed, not checked: made by {name}; what it was trained on is not said"
+        what = "listed images" if self.split == LISTED else f"the split {self.split}"
+        where = Path(self.trained_on).name or "a set that is not named"
+        return f"claimed, not checked: made by {name}, which was trained on {what} of {where}"
 
     def with_facts(self, **facts: object) -> Self:
         """The same with further facts, in the order of this class's fields."""

@@ -39,6 +39,7 @@ def card(
         licences=sorted({hub_licence(licence) for licence in terms.licence}),
         address=licence_address,
         terms=terms,
+        claim=data_set.provenance.generator.claim,
         generator=data_set.provenance.generator,
         hash=data_set.content_hash,
         evaluation=evaluation,

@@ -29,8 +29,8 @@ log = logging.getLogger(__name__)
 FLAG = "copy_flag"
 COUNTED = ("schema", "program", "images", "classes", "content_hash")
 """Facts of a description that are of the folder they stand in."""
-PLACES = ("run", "source", "maps")
-ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map")
+PLACES = ("run", "source", "maps", "trained_on", "trained_on_files")
+ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map", "conditioned_on")
 """What names files and folders of the private side: it stays behind."""
 
 

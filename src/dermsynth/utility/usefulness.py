@@ -5,6 +5,8 @@ from pathlib import Path
 
 from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.errors import UserError, describe, name_field, require_number, require_path, require_whole
+from dermsynth.evaluation.feature_cache import decoding_of
+from dermsynth.images import Crop
 from dermsynth.io import parse_count
 from dermsynth.utility.arms import Arm, parse_arms
 from dermsynth.utility.classifier import Training, backbone
@@ -32,6 +34,9 @@ def utility(
     drop_overlap: bool = False,
     variants: Mapping[str, Data] | None = None,
     by: str | Sequence[str] = (),
+    trust_provenance: bool = False,
+    resolution: int | str | None = None,
+    crop: Crop | None = None,
     seed: int = 0,
 ) -> UtilityResult:
     """Train classifiers with and without synthetic images and test them on held-out real images.
@@ -41,7 +46,8 @@ def utility(
     Parameters
     ----------
     synthetic : DataSet, Path or str
-        A set made by `generate`, from a generator trained on the split `train` of `real`.
+        A set made by `generate`, from a generator trained on the split `train` of `real`; or one of another tool of which that is
+        claimed.
     real : DataSet, Path or str
         The real data set that the generator was trained on, with the splits train, validation and test.
     out : Path or str
@@ -72,6 +78,12 @@ def utility(
         Further synthetic sets (edited, without artefacts) or edited copies of the real set, by name.
     by : str or sequence of str
         Columns of the test sets by whose values results are also given separately.
+    trust_provenance : bool
+        Whether it is believed what sets made elsewhere claim of the images their generator was trained on.
+    resolution : int, str or None
+        Size in pixels of all images: one number for squares, or ``"WIDTHxHEIGHT"``; by default that of the first synthetic image.
+    crop : {"centre", "pad", "stretch"} or None
+        How images of other shapes come to that shape; by default as the generator's training images did, else ``centre``.
     seed : int
         Of the first training, at least 0.
 
@@ -125,6 +137,8 @@ def utility(
         drop_overlap=drop_overlap,
         columns=as_tuple(by),
         variants=further,
+        trust_provenance=trust_provenance,
+        decoding=None if resolution is None and crop is None else decoding_of(synthetic_set, resolution, crop),
     )
     if not named and not material.has_both_classes:
         chosen = tuple(arm for arm in chosen if arm.real)

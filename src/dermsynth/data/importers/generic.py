@@ -40,31 +40,36 @@ def from_csv(
     mask: str = "",
     group: str = "",
     split: str = "",
+    prompt: str = "",
+    conditioned_on: str = "",
     images: Path | None = None,
     roots: Sequence[Path] = (),
     sheet: str = "",
 ) -> Source:
     """A CSV or a sheet of an Excel workbook with named columns; paths start from `images`, or from the table's folder.
 
+    `prompt` and `conditioned_on` are columns of synthetic images: the words, and the real image, that each was made from.
+
     Columns that are not named are kept as they are. Suffix, case, slashes and sub-folders that differ are completed
     where only one file can be meant.
     """
     notes: list[str] = []
     table = read_table(table_path, notes=notes, sheet=sheet)
-    require_columns(table, [c for c in (image, label, mask, group, split) if c], table_path)
+    renamed = {old: new for old, new in ((prompt, "prompt"), (conditioned_on, "conditioned_on")) if old}
+    require_columns(table, [c for c in (image, label, mask, group, split, *renamed) if c], table_path)
     files = SourceFiles(images or table_path.parent, tuple(roots))
     files.claim([*table[image], *(table[mask] if mask else ())])
     if mask and table[mask].map(lambda cell: is_missing(cell, words=False)).all():
         notes.append(f"column {mask!r} names no mask")
     named = (image, label, mask, group, split)
-    rows = [located_row(files, _row_of(record, named)) for record in table.to_dict("records")]
+    rows = [located_row(files, _row_of(record, named, renamed)) for record in table.to_dict("records")]
     return table_source(files, rows, licence_facts(table, table_path.name), command_of("csv", table_path), notes)
 
 
-def _row_of(record: Mapping[Hashable, str], named: Sequence[str]) -> SourceRow:
-    """A row of a table by its columns of image, label, mask, group and split; the others are kept as they are."""
+def _row_of(record: Mapping[Hashable, str], named: Sequence[str], renamed: Mapping[str, str]) -> SourceRow:
+    """A row of a table by its columns of image, label, mask, group and split; the others are kept, some under a new name."""
     image, label, mask, group, split = (record[column] if column else "" for column in named)
-    columns = {column_name(str(c)): value for c, value in record.items() if c not in named}
+    columns = {renamed.get(str(c)) or column_name(str(c)): value for c, value in record.items() if c not in named}
     return SourceRow(image, label, mask, group, split, columns)
 
 

@@ -59,13 +59,17 @@ class Source:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links, pseudonyms."""
+    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links, pseudonyms.
+
+    With `synthetic` all images are of a generator elsewhere: such marks are expected, and photographs are refused.
+    """
 
     marked: Marked = "refuse"
     literal_labels: bool = False
     mask_value: int | None = None
     roots: tuple[Path, ...] = ()
     salt_file: Path | None = None
+    synthetic: bool = False
 
 
 RESERVED = ("file_name", "label", "mask_file_name", "group", "split", "width", "height",
