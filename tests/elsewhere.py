@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import write_data_set
 
 COPIES = 6
