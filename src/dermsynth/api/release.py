@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dermsynth.api.data import open_dataset
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.data.dataset import Data, DataSet
+from dermsynth.errors import require_path
 from dermsynth.export.fingerprints import read_registry
 from dermsynth.export.huggingface import export as write_release
 from dermsynth.export.lookup import Lookup, look_up, registry_paths
@@ -67,10 +68,11 @@ def export(
     >>> (released.folder / "README.md").exists(), released.provenance.licence
     (True, ('CC0-1.0',))
     """
-    key = None if sign is None else read_signing_key(Path(sign[0]), Path(sign[1]), timestamp)
+    key = None if sign is None else read_signing_key(*(require_path(place, "sign") for place in sign), timestamp)
     return write_release(
-        open_dataset(synthetic), Path(out), with_flagged=with_flagged, evaluation=_path(evaluation), licence=as_tuple(licence),
-        data=_path(data), key=key,
+        open_named(synthetic, "synthetic"), require_path(out, "out"), with_flagged=with_flagged,
+        evaluation=optional_path(evaluation, "evaluation"), licence=as_tuple(licence),
+        data=optional_path(data, "data"), key=key,
     )  # fmt: skip
 
 
@@ -108,7 +110,8 @@ def verify(folder: Path | str, *, registry: Path | str | Sequence[Path | str]) -
     40
     """
     several: tuple[Path | str, ...] = as_tuple(registry)
-    return look_up(Path(folder), read_registry(registry_paths([Path(path) for path in several])))
+    places = [require_path(path, "registry") for path in several]
+    return look_up(require_path(folder, "folder"), read_registry(registry_paths(places)))
 
 
 def methods(
@@ -155,8 +158,9 @@ def methods(
     (True, 'not known')
     """
     several: tuple[Path | str, ...] = as_tuple(evaluations)
-    return methods_of(Path(run), data=_path(data), evaluations=[Path(p) for p in several], utility=_path(utility))
-
-
-def _path(place: Path | str | None) -> Path | None:
-    return None if place is None else Path(place)
+    return methods_of(
+        require_path(run, "run"),
+        data=optional_path(data, "data"),
+        evaluations=[require_path(place, "evaluations") for place in several],
+        utility=optional_path(utility, "utility"),
+    )
