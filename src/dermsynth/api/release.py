@@ -68,7 +68,10 @@ def export(
     >>> (released.folder / "README.md").exists(), released.provenance.licence
     (True, ('CC0-1.0',))
     """
-    key = None if sign is None else read_signing_key(*(require_path(place, "sign") for place in sign), timestamp)
+    key = None
+    if sign is not None:
+        chain, private = (require_path(place, "sign") for place in sign)
+        key = read_signing_key(chain, private, timestamp)
     return write_release(
         open_named(synthetic, "synthetic"), require_path(out, "out"), with_flagged=with_flagged,
         evaluation=optional_path(evaluation, "evaluation"), licence=as_tuple(licence),
