@@ -217,7 +217,7 @@ def import_medmnist(archive: Path, *, out: NewData, seed: Seed = 0) -> None:
 
 
 def fetch(
-    source: str, *, out: NewData, count: int, query: str = "", collections: str = "", base: str = "",
+    source: str, *, out: NewData, count: int | None = None, query: str = "", collections: str = "", base: str = "",
     per_second: float = 4.0,
 ) -> None:  # fmt: skip
     """Download images from a public archive; `isic` is the only one. The same command goes on where it stopped.
@@ -227,7 +227,7 @@ def fetch(
     source
         isic
     count
-        How many images at most.
+        How many images at most; by default all of the query and the collections.
     query
         The archive's own search language, for example diagnosis_3:"Nevus".
     collections
@@ -242,7 +242,7 @@ def fetch(
 
     if source != "isic":
         raise UserError(f"data fetch {source!r}: unknown; there is: isic")
-    if count < 1 or per_second <= 0:
+    if (count is not None and count < 1) or per_second <= 0:
         raise UserError(f"--count {count} --per-second {per_second}: both must be positive")
     chosen = parse_collections(collections)
     result = fetch_isic(out, count, query=query, collections=chosen, base=base or API, per_second=per_second)
