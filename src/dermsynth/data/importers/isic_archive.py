@@ -117,7 +117,9 @@ def fetch_isic(
     if count is not None:
         require_whole(count, "count", 1)
     elif not query and not collections:
-        raise UserError(f"`count` is missing: without `query` or `collections` it is the whole archive, 60 GB in {SNAPSHOT}")
+        raise UserError(
+            f"`count` is missing: without `query` or `collections` it is the whole archive, 60 GB in {SNAPSHOT}"
+        )
     out.mkdir(parents=True, exist_ok=True)
     with httpx.Client(timeout=timeout, follow_redirects=True) as http:
         client = Client(http, 1 / per_second)

@@ -68,9 +68,7 @@ def _wait_seconds(response: httpx.Response, attempt: int, pause: float) -> float
     return min(float(asked) if asked.isdigit() else 2.0**attempt * pause, 60)
 
 
-def image_records(
-    client: Client, base: str, count: int | None, query: str, collections: Sequence[int]
-) -> list[Record]:
+def image_records(client: Client, base: str, count: int | None, query: str, collections: Sequence[int]) -> list[Record]:
     """What the archive says of the first `count` images of a search, or of all, in its order, each once.
 
     Raises UserError for a search that it does not understand, and for pages that are none of an ISIC Archive.
