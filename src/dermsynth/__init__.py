@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dermsynth import metrics as metrics
     from dermsynth.api import artefacts as artefacts
+    from dermsynth.api.archives import fetch_isic as fetch_isic
     from dermsynth.api.audit import audit as audit
     from dermsynth.api.data import import_csv as import_csv
     from dermsynth.api.data import import_folder as import_folder
@@ -48,6 +49,7 @@ for _package in (
 
 _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metrics"}
 _PLACES = {
+    "api.archives": ("fetch_isic",),
     "api.audit": ("audit",),
     "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
     "api.evaluation": ("evaluate", "export", "extractor"),
@@ -81,6 +83,7 @@ __all__ = [
     "evaluate",
     "export",
     "extractor",
+    "fetch_isic",
     "generate",
     "import_csv",
     "import_folder",

@@ -237,7 +237,8 @@ def fetch(
     per_second
         Requests a second at most.
     """
-    from dermsynth.data.importers.isic_archive import API, fetch_isic, parse_collections
+    from dermsynth.api.archives import fetch_isic
+    from dermsynth.data.importers.isic_archive import API, parse_collections
     from dermsynth.errors import UserError
 
     if source != "isic":
@@ -245,7 +246,7 @@ def fetch(
     if (count is not None and count < 1) or per_second <= 0:
         raise UserError(f"--count {count} --per-second {per_second}: both must be positive")
     chosen = parse_collections(collections)
-    result = fetch_isic(out, count, query=query, collections=chosen, base=base or API, per_second=per_second)
+    result = fetch_isic(out, count=count, query=query, collections=chosen, base=base or API, per_second=per_second)
     folder = result.metadata.parent
     words = ["dermsynth", "import", "isic", result.metadata, "--image-folder", folder / "images", "--out"]
     say(f"{result.summary()}; next: {shlex.join(map(str, [*words, f'{folder}-set']))}")

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
+from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage, VLPhotographicImageStorage
 
 import dermsynth as ds
 from dermsynth.data.importers.report import ImportResult
@@ -197,15 +198,19 @@ def test_the_table_counts_where_a_file_says_otherwise(tmp_path: Path) -> None:
     assert "2 DICOM files have another age than the table, which counts" in " ".join(result.notes)
 
 
-def test_pixels_that_may_show_the_patient_are_doubtful(tmp_path: Path) -> None:
+def test_pixels_that_may_show_the_patient_or_no_photograph_are_doubtful(tmp_path: Path) -> None:
     save(dicom(photograph(1), BurnedInAnnotation="YES"), tmp_path / "in" / "a.dcm")
     save(dicom(photograph(2), RecognizableVisualFeatures="YES"), tmp_path / "in" / "b.dcm")
-    doubts = [
-        (row.file, row.problem) for row in _bring(tmp_path / "in", tmp_path / "d").files if row.outcome == "doubtful"
-    ]
-    assert [name for name, _ in doubts] == ["a.dcm", "b.dcm"]
+    save(dicom(photograph(3), SOPClassUID=MRImageStorage), tmp_path / "in" / "c.dcm")
+    for number, kind in enumerate((VLPhotographicImageStorage, SecondaryCaptureImageStorage)):
+        save(dicom(photograph(4 + number), SOPClassUID=kind), tmp_path / "in" / f"d{number}.dcm")
+    result = _bring(tmp_path / "in", tmp_path / "d")
+    doubts = [(row.file, row.problem) for row in result.files if row.outcome == "doubtful"]
+    assert [name for name, _ in doubts] == ["a.dcm", "b.dcm", "c.dcm"]
     assert "may show the patient's name" in doubts[0][1]
     assert "may show a face" in doubts[1][1]
+    assert doubts[2][1] == "no photograph by its kind (MR Image Storage)"
+    assert "1 DICOM files are doubtful: its pixels may show a face" in " ".join(result.notes)
 
 
 def test_bad_files_are_left_out_by_name_and_the_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
