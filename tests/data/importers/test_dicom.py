@@ -74,15 +74,19 @@ def test_names_folders_and_tables_that_hold_the_patient_do_not_come_along(tmp_pa
     save(dicom(photograph(1), **PATIENT), folder / "MUSTER_ERIKA" / "12345_1.dcm")
     save(dicom(photograph(2), **PATIENT), folder / "MUSTER_ERIKA" / "a.dcm")
     save(dicom(photograph(3), **{**PATIENT, "PatientID": "77"}), folder / "nevus" / "b.dcm")
+    Image.fromarray(photograph(4)).save(folder / "MUSTER_ERIKA" / "phone.jpg")
     result = _bring(folder, tmp_path / "d")
-    names = sorted(Path(name).stem for name in result.data_set.table["file_name"])
-    assert names == ["b", "dicom_0001", "dicom_0002"]
-    assert sorted(result.data_set.labels) == ["", "", "nevus"]
+    table = result.data_set.table
+    assert [Path(name).stem for name in table["file_name"]] == ["dicom_0001", "dicom_0002", "phone", "b"]
+    assert list(result.data_set.labels) == ["", "", "", "nevus"]
+    assert table["group"].iloc[:3].nunique() == 1
     notes = " ".join(result.notes)
+    assert "1 other images lie in a folder of the patient's name or number, which is no class" in notes
     assert (
         "2 DICOM files have the patient's name or number in their names or folders; they are called dicom_0001" in notes
     )
     assert "2 DICOM files lie in a folder of the patient's name or number, which is no class" in notes
+    (folder / "MUSTER_ERIKA" / "phone.jpg").unlink()  # or it is listed as not used, with its folder
     rows = ["file,label,patient,who,born,note", "MUSTER_ERIKA/12345_1.dcm,nevus,12345,Erika Muster,19610403,flat",
             "nevus/b.dcm,nevus,77,x,,raised", "MUSTER_ERIKA/a.dcm,mole,0012345,,,"]  # fmt: skip
     (folder / "t.csv").write_text("\n".join(rows))

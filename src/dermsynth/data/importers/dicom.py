@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -66,9 +66,23 @@ def with_dicom(source: Source, options: ImportOptions, out: Path) -> Source:
     read = partial(_read_file, source.folder, options, key)
     numbered = [(number, source.rows[place]) for number, place in enumerate(places, 1)]
     files = dict(zip(places, parallel_map(read, numbered, label="reading DICOM", few=FEW_FILES), strict=True))
-    rows = [one for place, row in enumerate(source.rows) for one in (files[place].rows if place in files else [row])]
+    patients = {source.rows[place].label: file.rows[0].group for place, file in files.items() if _LABEL in file.notes}
+    rows = [
+        one
+        for place, row in enumerate(source.rows)
+        for one in (files[place].rows if place in files else [_beside_patient(row, patients)])
+    ]
     notes = _notes(list(files.values()), options.salt_file)
+    beside = sum(row.label in patients for place, row in enumerate(source.rows) if place not in files)
+    notes += [f"{beside} other images {_LABEL}; they are of the patient's group"] if beside else []
     return replace(source, rows=rows, notes=[*source.notes, *notes])
+
+
+def _beside_patient(row: SourceRow, patients: Mapping[str, str]) -> SourceRow:
+    """The row of another file in a folder that bears a patient's name: no class, and of the patient's group."""
+    if row.label not in patients:
+        return row
+    return replace(row, label="", group=row.group or patients[row.label], name=PurePosixPath(row.image).name)
 
 
 def _is_dicom(row: SourceRow, folder: Path, options: ImportOptions) -> bool:
