@@ -251,7 +251,7 @@ def list_layouts() -> None:
 
 
 def fetch(
-    source: str, *, out: NewData, count: int, query: str = "", collections: str = "", base: str = "",
+    source: str, *, out: NewData, count: int | None = None, query: str = "", collections: str = "", base: str = "",
     per_second: float = 4.0,
 ) -> None:  # fmt: skip
     """Download images from a public archive; `isic` is the only one. The same command goes on where it stopped.
@@ -261,7 +261,7 @@ def fetch(
     source
         isic
     count
-        How many images at most.
+        How many images at most; by default all of the query and the collections.
     query
         The archive's own search language, for example diagnosis_3:"Nevus".
     collections
@@ -271,7 +271,7 @@ def fetch(
     per_second
         Requests a second at most.
     """
-    from dermsynth.api.preparation import fetch_isic
+    from dermsynth.api.archives import fetch_isic
     from dermsynth.errors import UserError
 
     if source != "isic":
