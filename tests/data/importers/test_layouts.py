@@ -7,9 +7,22 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tools.docs.layout_table import PAGE, with_table
 
 from dermsynth.data.importers.importing import ImportResult, import_source
-from dermsynth.data.importers.layout_table import read_layout
+from dermsynth.data.importers.layout_table import (
+    Boxes,
+    Expected,
+    Filter,
+    Images,
+    Label,
+    Layout,
+    Mask,
+    Meaning,
+    Split,
+    Table,
+    read_layout,
+)
 from dermsynth.data.importers.layouts import layout_files
 from dermsynth.data.importers.published import LayoutChoices, from_layout
 from dermsynth.data.importers.sources import ImportOptions
@@ -18,6 +31,7 @@ from dermsynth.data.masks import read_mask
 from dermsynth.data.patches import PatchSettings, write_patches
 from dermsynth.errors import UserError
 from tests.data.importers.layout_files import ARCHIVE, DRAWN, archive_rows, photograph, photographs, write
+from tests.docs.blocks import blocks
 
 
 def bring(name: str | Path, place: Path, out: Path, **choices: Any) -> ImportResult:
@@ -286,3 +300,20 @@ def test_several_diagnoses_at_once_are_no_label(tmp_path: Path) -> None:
     assert [row.problem for row in result.files if row.outcome == "doubtful"] == [
         "no label: diagnoses MEL and NV at once", "no label: none of the diagnoses is 1",
     ][:1]  # fmt: skip
+
+
+def test_the_pages_table_and_its_example_are_those_of_the_program(tmp_path: Path) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_table(page) == page, "python -m tools.docs.layout_table"
+    (example,) = [block for block in blocks(PAGE) if block.language == "toml"]
+    (tmp_path / "clinic.toml").write_text(example.text)
+    assert read_layout(tmp_path / "clinic.toml").label.tree["nevus"] == ("benign",)
+
+
+def test_every_key_of_a_layout_is_on_the_page() -> None:
+    keys = {code for cell in PAGE.read_text(encoding="utf-8").split("`")[1::2] for code in cell.split()}
+    parts = {"tables": Table, "images": Images, "label": Label, "split": Split, "mask": Mask, "boxes": Boxes,
+             "filters": Filter, "expected": Expected}  # fmt: skip
+    inner = {f"{part}.{name}" for part, model in parts.items() for name in model.model_fields}
+    wanted = inner | set(Meaning.model_fields) | (set(Layout.model_fields) - set(parts) - {"key", "reader"})
+    assert wanted <= keys
