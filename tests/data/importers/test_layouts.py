@@ -23,7 +23,7 @@ from dermsynth.data.importers.layout_table import (
     Table,
     read_layout,
 )
-from dermsynth.data.importers.layouts import layout_files
+from dermsynth.data.importers.layouts import layout_files, reader
 from dermsynth.data.importers.published import LayoutChoices, from_layout
 from dermsynth.data.importers.sources import ImportOptions
 from dermsynth.data.marks import file_mark
@@ -317,3 +317,13 @@ def test_every_key_of_a_layout_is_on_the_page() -> None:
     inner = {f"{part}.{name}" for part, model in parts.items() for name in model.model_fields}
     wanted = inner | set(Meaning.model_fields) | (set(Layout.model_fields) - set(parts) - {"key", "reader"})
     assert wanted <= keys
+
+
+def test_a_set_with_a_reader_of_its_own_has_the_columns_of_one_meaning_too(tmp_path: Path) -> None:
+    DRAWN["isic2019"].draw(tmp_path / "in")
+    source = reader("isic2018")(tmp_path / "in")
+    assert {(row.columns["age"], row.columns["sex"], row.columns["image_type"]) for row in source.rows[:4]} == {
+        ("55", "female", "dermoscopic")
+    }
+    assert source.facts["layout"] == "isic2018"
+    assert any("age from 'age_approx'" in note for note in source.notes)

@@ -87,8 +87,10 @@ def _from_reader(
     module, _, function = _READERS[layout.reader].partition(":")
     read: Callable[..., Source] = getattr(import_module(f"dermsynth.data.importers.{module}"), function)
     source = read(place, roots=roots) if layout.reader == "isic2018" else read(place)
+    notes = list(source.notes)
     rows = [replace(row, split="") for row in source.rows] if choices.new_splits else source.rows
-    return replace(source, rows=rows, facts={**source.facts, **_citation(layout)})
+    rows = _with_columns(rows, layout, notes)
+    return replace(source, rows=rows, facts={**source.facts, **_citation(layout)}, notes=notes)
 
 
 def _citation(layout: Layout) -> dict[str, object]:
@@ -138,8 +140,8 @@ def from_layout(
     _require_group(records, files)
     labels = LabelReader.of(layout.label, choice, files.place, records)
     rows = [_row(record, files, labels) for record in records]
-    rows = _with_columns(rows, layout, files.notes)
-    rows = _of_kind(rows, choices.image_type, files)
+    del records  # of 400,000 rows they are gigabytes
+    rows = _of_kind(_with_columns(rows, layout, files.notes), choices.image_type, files)
     splits = {split_name(row.split) for row in rows if row.split}
     if splits and "validation" not in splits and not choices.new_splits:
         files.notes.append("the set's own split has no validation images; `new_splits` divides anew")
@@ -242,13 +244,11 @@ def _with_boxes(row: SourceRow, place: LayoutFiles) -> SourceRow:
 
 def _with_columns(rows: list[SourceRow], layout: Layout, notes: list[str]) -> list[SourceRow]:
     """The rows with the columns of one meaning, and none of the source's that shadows one of ours."""
-    meaning = layout.meaning
-    cells = [row.columns for row in rows]
-    if len(layout.images.types) == 1:
-        cells = [{KIND: layout.images.types[0], **columns} for columns in cells]
-    if layout.images.types:
-        meaning = meaning.model_copy(update={"image_type": (KIND,)})
-    coded, of_meaning = with_meanings(cells, meaning)
+    kinds = layout.images.types
+    meaning = layout.meaning.model_copy(update={"image_type": (KIND,)}) if kinds else layout.meaning
+    if len(kinds) == 1:
+        rows = [replace(row, columns={KIND: kinds[0], **row.columns}) for row in rows]
+    coded, of_meaning = with_meanings([row.columns for row in rows], meaning)
     notes.extend(of_meaning)
     return [
         replace(row, columns={column_name(name): cell for name, cell in columns.items() if name != KIND})

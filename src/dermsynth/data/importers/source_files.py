@@ -57,6 +57,7 @@ class SourceFiles:
     guesses: Counter[str] = field(default_factory=Counter)
     claimed: set[str] = field(default_factory=set)
     """Files that a table names exactly: never a guess for another row."""
+    _listings: dict[str, set[str]] = field(default_factory=dict)
 
     @cached_property
     def images(self) -> list[str]:
@@ -126,9 +127,19 @@ class SourceFiles:
             self.guesses["backslashes read as slashes"] += 1
             return self._relative(plain)
         for suffix in SUFFIXES if PurePosixPath(plain).suffix.lower() not in SUFFIXES else ():
-            if self._is_file(plain + suffix):
+            if self._lists(plain + suffix) and self._is_file(plain + suffix):
                 return self._relative(plain + suffix)
         return name if ".." in PurePosixPath(plain).parts else self._by_last_parts(plain, name, mask)
+
+    def _lists(self, name: str) -> bool:
+        """Whether a folder lists this name; folders are read once, for a look at every ending of every row takes long."""
+        place, file = posixpath.split(name)
+        if place not in self._listings:
+            try:
+                self._listings[place] = set(os.listdir(self.folder / place))
+            except (OSError, ValueError):
+                self._listings[place] = set()
+        return file in self._listings[place]
 
     def has(self, name: str) -> bool:
         """Whether there is a file of this path."""
