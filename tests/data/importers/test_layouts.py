@@ -151,7 +151,9 @@ def test_one_kind_of_images_is_taken_and_a_mixture_is_noted(tmp_path: Path) -> N
     folder = drawn("isic", tmp_path / "in")
     notes = from_layout(read_layout("isic"), folder).notes
     assert any("kinds of images are mixed: clinical 2, dermoscopic 4, rcm 1, tbp 1" in note for note in notes)
-    assert len(bring("isic", folder, tmp_path / "out", image_type="dermoscopic").data_set) == 4
+    result = bring("isic", folder, tmp_path / "out", image_type="dermoscopic")
+    assert len(result.data_set) == 4
+    assert not result.count("not used")
     with pytest.raises(
         UserError, match=r"`image_type` 'x-ray': no such images .* there are: clinical 2, dermoscopic 4"
     ):
@@ -204,8 +206,19 @@ def test_a_split_of_the_source_can_be_put_aside(tmp_path: Path) -> None:
     assert {row.split for row in rows} == {""}
 
 
+def test_a_split_of_some_images_only_is_refused(tmp_path: Path) -> None:
+    folder = drawn("derm7pt", tmp_path / "in")
+    (folder / "meta" / "valid_indexes.csv").unlink()
+    with pytest.raises(UserError, match=r"2 of 10 images have no split, and the others have one; .* `new_splits`"):
+        from_layout(read_layout("derm7pt"), folder)
+    rows = from_layout(read_layout("derm7pt"), folder, choices=LayoutChoices(new_splits=True)).rows
+    assert {row.split for row in rows} == {""}
+
+
 def test_what_a_filter_leaves_out_is_noted(tmp_path: Path) -> None:
-    notes = from_layout(read_layout("fitzpatrick17k"), drawn("fitzpatrick17k", tmp_path)).notes
+    source = from_layout(read_layout("fitzpatrick17k"), drawn("fitzpatrick17k", tmp_path))
+    notes = source.notes
+    assert not source.unused
     assert any("left out by qc (quality control: not diagnosable or wrongly labelled): '3 Wrongly labelled' 1" in note for note in notes)  # fmt: skip
 
 
