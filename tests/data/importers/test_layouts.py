@@ -7,10 +7,23 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from tools.docs.layout_table import PAGE, with_table
 
 from dermsynth.data.importers.importing import ImportResult, import_source
-from dermsynth.data.importers.layout_table import read_layout
-from dermsynth.data.importers.layouts import layout_files
+from dermsynth.data.importers.layout_table import (
+    Boxes,
+    Expected,
+    Filter,
+    Images,
+    Label,
+    Layout,
+    Mask,
+    Meaning,
+    Split,
+    Table,
+    read_layout,
+)
+from dermsynth.data.importers.layouts import layout_files, reader
 from dermsynth.data.importers.published import LayoutChoices, from_layout
 from dermsynth.data.importers.sources import ImportOptions
 from dermsynth.data.marks import file_mark
@@ -18,6 +31,7 @@ from dermsynth.data.masks import read_mask
 from dermsynth.data.patches import PatchSettings, write_patches
 from dermsynth.errors import UserError
 from tests.data.importers.layout_files import ARCHIVE, DRAWN, archive_rows, photograph, photographs, write
+from tests.docs.blocks import blocks
 
 
 def bring(name: str | Path, place: Path, out: Path, **choices: Any) -> ImportResult:
@@ -137,7 +151,9 @@ def test_one_kind_of_images_is_taken_and_a_mixture_is_noted(tmp_path: Path) -> N
     folder = drawn("isic", tmp_path / "in")
     notes = from_layout(read_layout("isic"), folder).notes
     assert any("kinds of images are mixed: clinical 2, dermoscopic 4, rcm 1, tbp 1" in note for note in notes)
-    assert len(bring("isic", folder, tmp_path / "out", image_type="dermoscopic").data_set) == 4
+    result = bring("isic", folder, tmp_path / "out", image_type="dermoscopic")
+    assert len(result.data_set) == 4
+    assert not result.count("not used")
     with pytest.raises(
         UserError, match=r"`image_type` 'x-ray': no such images .* there are: clinical 2, dermoscopic 4"
     ):
@@ -190,8 +206,19 @@ def test_a_split_of_the_source_can_be_put_aside(tmp_path: Path) -> None:
     assert {row.split for row in rows} == {""}
 
 
+def test_a_split_of_some_images_only_is_refused(tmp_path: Path) -> None:
+    folder = drawn("derm7pt", tmp_path / "in")
+    (folder / "meta" / "valid_indexes.csv").unlink()
+    with pytest.raises(UserError, match=r"2 of 10 images have no split, and the others have one; .* `new_splits`"):
+        from_layout(read_layout("derm7pt"), folder)
+    rows = from_layout(read_layout("derm7pt"), folder, choices=LayoutChoices(new_splits=True)).rows
+    assert {row.split for row in rows} == {""}
+
+
 def test_what_a_filter_leaves_out_is_noted(tmp_path: Path) -> None:
-    notes = from_layout(read_layout("fitzpatrick17k"), drawn("fitzpatrick17k", tmp_path)).notes
+    source = from_layout(read_layout("fitzpatrick17k"), drawn("fitzpatrick17k", tmp_path))
+    notes = source.notes
+    assert not source.unused
     assert any("left out by qc (quality control: not diagnosable or wrongly labelled): '3 Wrongly labelled' 1" in note for note in notes)  # fmt: skip
 
 
@@ -286,3 +313,30 @@ def test_several_diagnoses_at_once_are_no_label(tmp_path: Path) -> None:
     assert [row.problem for row in result.files if row.outcome == "doubtful"] == [
         "no label: diagnoses MEL and NV at once", "no label: none of the diagnoses is 1",
     ][:1]  # fmt: skip
+
+
+def test_the_pages_table_and_its_example_are_those_of_the_program(tmp_path: Path) -> None:
+    page = PAGE.read_text(encoding="utf-8")
+    assert with_table(page) == page, "python -m tools.docs.layout_table"
+    (example,) = [block for block in blocks(PAGE) if block.language == "toml"]
+    (tmp_path / "clinic.toml").write_text(example.text)
+    assert read_layout(tmp_path / "clinic.toml").label.tree["nevus"] == ("benign",)
+
+
+def test_every_key_of_a_layout_is_on_the_page() -> None:
+    keys = {code for cell in PAGE.read_text(encoding="utf-8").split("`")[1::2] for code in cell.split()}
+    parts = {"tables": Table, "images": Images, "label": Label, "split": Split, "mask": Mask, "boxes": Boxes,
+             "filters": Filter, "expected": Expected}  # fmt: skip
+    inner = {f"{part}.{name}" for part, model in parts.items() for name in model.model_fields}
+    wanted = inner | set(Meaning.model_fields) | (set(Layout.model_fields) - set(parts) - {"key", "reader"})
+    assert wanted <= keys
+
+
+def test_a_set_with_a_reader_of_its_own_has_the_columns_of_one_meaning_too(tmp_path: Path) -> None:
+    DRAWN["isic2019"].draw(tmp_path / "in")
+    source = reader("isic2018")(tmp_path / "in")
+    assert {(row.columns["age"], row.columns["sex"], row.columns["image_type"]) for row in source.rows[:4]} == {
+        ("55", "female", "dermoscopic")
+    }
+    assert source.facts["layout"] == "isic2018"
+    assert any("age from 'age_approx'" in note for note in source.notes)

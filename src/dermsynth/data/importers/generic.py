@@ -90,10 +90,13 @@ def located_row(files: SourceFiles, row: SourceRow) -> SourceRow:
 
 def table_source(
     files: SourceFiles, rows: list[SourceRow], facts: Mapping[str, object], command: str, notes: list[str],
-    *, everywhere: bool = False,
+    *, everywhere: bool = False, aside: Sequence[str] = (),
 ) -> Source:  # fmt: skip
-    """Rows of a table, with the images beside them (or anywhere) that it does not name, and what had to be guessed."""
-    used = [name for row in rows for name in (row.image, row.mask, *row.more_masks.values()) if name]
+    """Rows of a table, with the images beside them (or anywhere) that it does not name, and what had to be guessed.
+
+    Images put `aside` are named by it, and not taken on purpose.
+    """
+    used = [*aside, *(name for row in rows for name in (row.image, row.mask, *row.more_masks.values()) if name)]
     unused = files.not_named(used, everywhere=everywhere)
     notes += [f"{count} paths: {guess}" for guess, count in files.guesses.items()]
     return Source(files.folder, rows, facts, command, unused, notes)

@@ -3,12 +3,13 @@
 import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from dermsynth.data.importers.layout_records import Record, columns_there, first_value, fits
 from dermsynth.data.importers.layout_table import Label
 from dermsynth.errors import UserError
-from dermsynth.values import is_missing, parse_flag
+from dermsynth.values import is_missing, parse_flag, plain_identifier
 
 LEVELS = 5
 LONGEST = 10_000
@@ -110,8 +111,14 @@ class LabelReader:
             label, doubt = self._heaviest(first_value(cells, self.label.weighted))
         else:
             label = self._cell(cells, self.column)
-        label = "" if label in self.label.unknown else label
-        return self.label.names.get(label, label), doubt
+        if plain_identifier(label) in map(plain_identifier, self.label.unknown):
+            return "", doubt
+        return self._names.get(plain_identifier(label), label), doubt
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        """The layout's names of classes; `1.0` is `1`, and case does not matter."""
+        return {plain_identifier(written): name for written, name in self.label.names.items()}
 
     def _cell(self, cells: Mapping[str, str], column: str) -> str:
         cell = cells.get(column, "")

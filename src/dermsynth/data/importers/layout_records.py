@@ -34,6 +34,8 @@ class LayoutFiles:
     images: SourceFiles
     table: Path | None = None
     notes: list[str] = field(default_factory=list)
+    aside: list[str] = field(default_factory=list)
+    """Images that are left out on purpose."""
 
     @property
     def place(self) -> Path:
@@ -212,7 +214,7 @@ def _images_of_columns(record: Record, layout: Layout) -> list[Record]:
     return result
 
 
-KIND = "(the layout)"
+KIND = "the layout"
 """Cell of a record with the kind of image that the layout says."""
 
 

@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 
-from dermsynth.data.importers.layout_records import Cells, first_value
+from dermsynth.data.importers.layout_records import KIND, Cells, first_value
 from dermsynth.data.importers.layout_table import Meaning
 from dermsynth.values import is_missing, parse_number, plain_identifier, visible_text
 
@@ -149,7 +149,8 @@ def _words(name: str, sources: Sequence[str], pairs: Counter[tuple[str, str]]) -
     blank = sum(count for (before, _), count in pairs.items() if not before)
     unknown = f"not known of {blank} images" if blank else ""
     remarks = "; ".join(remark for remark in (words + more, unknown) if remark)
-    return f"{name} from {' or '.join(map(repr, sources))}" + (f" ({remarks})" if remarks else "")
+    place = " or ".join(column if column == KIND else repr(column) for column in sources)
+    return f"{name} from {place}" + (f" ({remarks})" if remarks else "")
 
 
 def _not_understood(name: str, pairs: Counter[tuple[str, str]]) -> list[str]:

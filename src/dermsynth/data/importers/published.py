@@ -4,29 +4,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from importlib import import_module
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pandas as pd
 
-from dermsynth.data.importers.boxes import boxes_file, read_boxes
 from dermsynth.data.importers.folder_layout import split_name
-from dermsynth.data.importers.generic import licence_facts, located_row, table_source
+from dermsynth.data.importers.generic import licence_facts, table_source
 from dermsynth.data.importers.layout_labels import Choice, LabelReader
 from dermsynth.data.importers.layout_records import (
-    KIND,
     LayoutFiles,
     Record,
     columns_there,
-    first_value,
     fits,
     image_records,
-    path_fits,
     read_records,
 )
+from dermsynth.data.importers.layout_rows import filtered_records, layout_row, rows_of_kind, with_columns
 from dermsynth.data.importers.layout_table import Layout, read_layout
-from dermsynth.data.importers.meanings import OURS, image_kind, with_meanings
+from dermsynth.data.importers.meanings import OURS
 from dermsynth.data.importers.source_files import SourceFiles
-from dermsynth.data.importers.sources import Source, SourceRow, column_name, command_of
+from dermsynth.data.importers.sources import Source, SourceRow, command_of
 from dermsynth.errors import UserError
 
 HALF = 0.05
@@ -87,8 +84,10 @@ def _from_reader(
     module, _, function = _READERS[layout.reader].partition(":")
     read: Callable[..., Source] = getattr(import_module(f"dermsynth.data.importers.{module}"), function)
     source = read(place, roots=roots) if layout.reader == "isic2018" else read(place)
+    notes = list(source.notes)
     rows = [replace(row, split="") for row in source.rows] if choices.new_splits else source.rows
-    return replace(source, rows=rows, facts={**source.facts, **_citation(layout)})
+    rows = with_columns(rows, layout, notes)
+    return replace(source, rows=rows, facts={**source.facts, **_citation(layout)}, notes=notes)
 
 
 def _citation(layout: Layout) -> dict[str, object]:
@@ -134,21 +133,18 @@ def from_layout(
     """
     files = _files_of(layout, place, images, roots)
     choice = Choice(choices.label, choices.level)
-    records = _filtered(image_records(read_records(files), files), files)
+    records = filtered_records(image_records(read_records(files), files), files)
     _require_group(records, files)
     labels = LabelReader.of(layout.label, choice, files.place, records)
-    rows = [_row(record, files, labels) for record in records]
-    rows = _with_columns(rows, layout, files.notes)
-    rows = _of_kind(rows, choices.image_type, files)
-    splits = {split_name(row.split) for row in rows if row.split}
-    if splits and "validation" not in splits and not choices.new_splits:
-        files.notes.append("the set's own split has no validation images; `new_splits` divides anew")
-    if choices.new_splits:
-        rows = [replace(row, split="") for row in rows]
+    rows = [layout_row(record, files, labels) for record in records]
+    del records  # of 400,000 rows they are gigabytes
+    rows = rows_of_kind(with_columns(rows, layout, files.notes), choices.image_type, files)
+    rows = _with_splits(rows, files, choices.new_splits)
     _require_whole(rows, files, choices.partial)
     files.notes.extend([*labels.notes(), *_box_notes(rows, layout), *_count_notes(rows, layout)])
     facts = _facts(rows, layout)
-    return table_source(files.images, rows, facts, _command(layout, place, choices), files.notes, everywhere=True)
+    command = _command(layout, place, choices)
+    return table_source(files.images, rows, facts, command, files.notes, everywhere=True, aside=files.aside)
 
 
 def _files_of(layout: Layout, place: Path, images: Path | None, roots: Sequence[Path]) -> LayoutFiles:
@@ -169,109 +165,22 @@ def _require_group(records: list[Record], place: LayoutFiles) -> None:
         )
 
 
-def _filtered(records: list[Record], place: LayoutFiles) -> list[Record]:
-    """The records that no filter leaves out; how many it did is noted."""
-    for rule in place.layout.filters:
-        kept, dropped = list[Record](), dict[str, list[Record]]()
-        for record in records:
-            cell = first_value(record.cells, rule.columns)
-            out = fits(cell, rule.drop) or (bool(rule.keep) and not fits(cell, rule.keep))
-            (dropped.setdefault(cell, []) if out else kept).append(record)
-        if dropped:
-            counts = ", ".join(f"{cell!r} {len(rows)}" for cell, rows in sorted(dropped.items()))
-            why = f" ({rule.why})" if rule.why else ""
-            place.notes.append(f"left out by {' or '.join(rule.columns)}{why}: {counts}")
-        records = kept
-    if not records:
-        raise UserError(f"{place.place}: {place.layout.name}: no row is left")
-    return records
+def _with_splits(rows: list[SourceRow], place: LayoutFiles, anew: bool) -> list[SourceRow]:
+    """The rows with the set's own split, or without it.
 
-
-def _row(record: Record, place: LayoutFiles, labels: LabelReader) -> SourceRow:
-    layout = place.layout
-    label, doubt = labels.read(record)
-    named = {*labels.used, *layout.mask.columns, *layout.split.columns}
-    named |= set(layout.group) if len(layout.group) == 1 else set()
-    row = located_row(
-        place.images,
-        SourceRow(
-            image=_image_name(record.image, place),
-            label=label,
-            mask=_mask_name(record, layout),
-            group=first_value(record.cells, layout.group),
-            columns={name: cell for name, cell in record.cells.items() if name not in named},
-            doubt=doubt,
-        ),
-    )
-    return _with_boxes(replace(row, split=_split_of(record, row.image, layout)), place)
-
-
-def _image_name(name: str, place: LayoutFiles) -> str:
-    """The image's name in the spelling that its file has: with or without an ending such as `_downsampled`."""
-    for ending in place.layout.images.endings:
-        path = PurePosixPath(name)
-        other = path.stem.removesuffix(ending) if path.stem.endswith(ending) else f"{path.stem}{ending}"
-        if not place.images.knows(name) and place.images.knows(other):
-            return other
-    return name
-
-
-def _mask_name(record: Record, layout: Layout) -> str:
-    if layout.mask.pattern:
-        return layout.mask.pattern.replace("{stem}", PurePosixPath(record.image).stem)
-    return first_value(record.cells, layout.mask.columns)
-
-
-def _split_of(record: Record, image: str, layout: Layout) -> str:
-    written = record.split or first_value(record.cells, layout.split.columns)
-    by_folder = (split for pattern, split in layout.split.folders.items() if path_fits(image, [f"{pattern}/*"]))
-    return layout.split.names.get(written, written) or next(by_folder, "")
-
-
-def _with_boxes(row: SourceRow, place: LayoutFiles) -> SourceRow:
-    """The row with the boxes of the file beside its image, where the layout has such."""
-    name = boxes_file(row.image, place.layout.boxes) if place.layout.boxes else ""
-    if not name or row.problem or not place.images.has(name):
-        return row  # an image of a part without boxes, or one of which nobody says that it shows none
-    try:
-        boxes = read_boxes(place.images.folder / name)
-    except UserError as error:
-        return replace(row, mask_problem=str(error))
-    return replace(row, boxes=boxes, columns={**row.columns, "boxes": str(len(boxes))})
-
-
-def _with_columns(rows: list[SourceRow], layout: Layout, notes: list[str]) -> list[SourceRow]:
-    """The rows with the columns of one meaning, and none of the source's that shadows one of ours."""
-    meaning = layout.meaning
-    cells = [row.columns for row in rows]
-    if len(layout.images.types) == 1:
-        cells = [{KIND: layout.images.types[0], **columns} for columns in cells]
-    if layout.images.types:
-        meaning = meaning.model_copy(update={"image_type": (KIND,)})
-    coded, of_meaning = with_meanings(cells, meaning)
-    notes.extend(of_meaning)
-    return [
-        replace(row, columns={column_name(name): cell for name, cell in columns.items() if name != KIND})
-        for row, columns in zip(rows, coded, strict=True)
-    ]
-
-
-def _of_kind(rows: list[SourceRow], kind: str, place: LayoutFiles) -> list[SourceRow]:
-    """The rows of one kind of images; without a choice, that there are several is noted."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        name = row.columns.get("image_type", "")
-        counts[name] = counts.get(name, 0) + 1
-    words = ", ".join(f"{name or 'of unknown kind'} {count}" for name, count in sorted(counts.items()))
-    if not kind:
-        if len(counts) > 1:
-            place.notes.append(f"several kinds of images are mixed: {words}; `image_type` takes one of them")
-        return rows
-    wanted = image_kind(kind)
-    if not wanted or not counts.get(wanted):
-        raise UserError(f"`image_type` {kind!r}: no such images in {place.place}; there are: {words}")
-    place.notes.append(f"images of the kind {wanted} are taken, of {words}")
-    return [row for row in rows if row.columns.get("image_type") == wanted]
+    Raises UserError where it is known of some rows only.
+    """
+    if anew:
+        return [replace(row, split="") for row in rows]
+    without = sum(not row.split for row in rows)
+    if 0 < without < len(rows):
+        raise UserError(
+            f"{place.place}: {without} of {len(rows)} images have no split, and the others have one; complete the set's "
+            "lists, or divide the images with `new_splits`"
+        )
+    if not without and "validation" not in {split_name(row.split) for row in rows}:
+        place.notes.append("the set's own split has no validation images; `new_splits` divides anew")
+    return rows
 
 
 def _require_whole(rows: list[SourceRow], place: LayoutFiles, partial: bool) -> None:

@@ -54,6 +54,7 @@ class SourceFiles:
     guesses: Counter[str] = field(default_factory=Counter)
     claimed: set[str] = field(default_factory=set)
     """Files that a table names exactly: never a guess for another row."""
+    _listings: dict[str, set[str]] = field(default_factory=dict)
 
     @cached_property
     def images(self) -> list[str]:
@@ -142,7 +143,18 @@ class SourceFiles:
         """The file of a name that was written without its ending; the empty string where there is none."""
         if PurePosixPath(name).suffix.lower() in ENDINGS:
             return ""
-        return next((name + suffix for suffix in ENDINGS if self._is_file(name + suffix)), "")
+        names = (name + suffix for suffix in ENDINGS)
+        return next((full for full in names if self._lists(full) and self._is_file(full)), "")
+
+    def _lists(self, name: str) -> bool:
+        """Whether a folder lists this name; folders are read once, for a look at every ending of every row takes long."""
+        place, file = posixpath.split(name)
+        if place not in self._listings:
+            try:
+                self._listings[place] = set(os.listdir(self.folder / place))
+            except (OSError, ValueError):
+                self._listings[place] = set()
+        return file in self._listings[place]
 
     def has(self, name: str) -> bool:
         """Whether there is a file of this path."""
