@@ -63,6 +63,7 @@ def import_folder(
     marked: Marked = "refuse",
     allow_links_to: LinkTargets = (),
     jobs: int | None = None,
+    leave_out: Path | str | None = None,
 ) -> ImportResult:
     """Import a folder of images as a new data set.
 
@@ -90,6 +91,8 @@ def import_folder(
         Further folders into which symbolic links may lead.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
 
     Returns
     -------
@@ -109,7 +112,9 @@ def import_folder(
     ['melanoma', 'nevus']
     """
     source = from_folder(require_path(folder, "folder"), roots=link_targets(allow_links_to))
-    options = ImportOptions(marked, labels_as_written, None, link_targets(allow_links_to))
+    options = ImportOptions(
+        marked, labels_as_written, None, link_targets(allow_links_to), optional_path(leave_out, "leave_out")
+    )
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
     )
@@ -133,6 +138,7 @@ def import_csv(
     mask_value: int | None = None,
     allow_links_to: LinkTargets = (),
     jobs: int | None = None,
+    leave_out: Path | str | None = None,
 ) -> ImportResult:
     """Import the images that a CSV names, with its columns, as a new data set.
 
@@ -170,6 +176,8 @@ def import_csv(
         Further folders into which symbolic links may lead.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
 
     Returns
     -------
@@ -196,7 +204,7 @@ def import_csv(
     if mask_value is not None:
         require_whole(mask_value, "mask_value", 0)
     source = from_csv(require_path(table, "table"), image=image, **columns, images=place, roots=links)
-    options = ImportOptions(marked, labels_as_written, mask_value, links)
+    options = ImportOptions(marked, labels_as_written, mask_value, links, optional_path(leave_out, "leave_out"))
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
     )

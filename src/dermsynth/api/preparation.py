@@ -33,6 +33,7 @@ def import_published(
     mask_value: int | None = None,
     allow_links_to: LinkTargets = (),
     jobs: int | None = None,
+    leave_out: Path | str | None = None,
 ) -> ImportResult:
     """Import a published data set as it was downloaded: its labels, groups, masks and licences are read from its own files.
 
@@ -64,6 +65,8 @@ def import_published(
         Further folders into which symbolic links may lead.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
 
     Returns
     -------
@@ -85,7 +88,7 @@ def import_published(
     """
     require_choice(layout, "layout", PUBLISHED)
     links = link_targets(allow_links_to)
-    options = ImportOptions(marked, labels_as_written, mask_value, links)
+    options = ImportOptions(marked, labels_as_written, mask_value, links, optional_path(leave_out, "leave_out"))
     choices = _reading(layout, optional_path(image_folder, "image_folder"), label, links)
     source = IMPORTERS[layout].read()(require_path(place, "place"), **choices)
     return import_rows(

@@ -38,13 +38,15 @@ class Division:
     """Seed of the random numbers that divide the images."""
     marked: Literal["refuse", "leave-out", "keep"] = "refuse"
     """What to do with images that are marked as made by an algorithm."""
+    leave_out: Path | None = None
+    """A list of images to leave out: of dermsynth audit --exclude-out, CleanVision or SelfClean."""
     workers: Workers = WORKERS
     """Who reads the images."""
 
     def begin(self) -> dict[str, Any]:
         """Set who reads the images; the rest as arguments of an import."""
         self.workers.prepare()
-        return {"shares": self.shares, "seed": self.seed, "marked": self.marked}
+        return {"shares": self.shares, "seed": self.seed, "marked": self.marked, "leave_out": self.leave_out}
 
 
 @Parameter(name="*")
@@ -127,7 +129,9 @@ def _import(
     from dermsynth.data.importers.sources import ImportOptions
 
     division.begin()
-    options = ImportOptions(division.marked, labels.labels_as_written, mask_value, links.allow_links_to)
+    options = ImportOptions(
+        division.marked, labels.labels_as_written, mask_value, links.allow_links_to, division.leave_out
+    )
     result = import_rows(
         source, out, shares=division.shares, seed=division.seed, lower_case_labels=labels.lower_case_labels,
         options=options,

@@ -12,6 +12,7 @@ import pandas as pd
 from dermsynth.data.dataset import open_data_set
 from dermsynth.data.importers.division import Shares, divide
 from dermsynth.data.importers.files import ImportedImage, import_image
+from dermsynth.data.importers.leave_out import without_listed
 from dermsynth.data.importers.report import REPORT as REPORT
 from dermsynth.data.importers.report import ImportReport, ImportResult, report_images
 from dermsynth.data.importers.rows import named_rows, plain_rows
@@ -85,6 +86,7 @@ def import_source(
     require_seed(seed)
     require_choice(options.marked, "marked", get_args(Marked))
     require_empty(out)
+    source = source if options.leave_out is None else without_listed(source, options.leave_out, jobs)
     report = ImportReport(notes=list(source.notes))
     rows = plain_rows(source.rows, report, options)
     if not rows:

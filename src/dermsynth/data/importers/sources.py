@@ -49,12 +49,14 @@ class Source:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links."""
+    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links, a list of images
+    that are left out."""
 
     marked: Marked = "refuse"
     literal_labels: bool = False
     mask_value: int | None = None
     roots: tuple[Path, ...] = ()
+    leave_out: Path | None = None
 
 
 RESERVED = ("file_name", "label", "mask_file_name", "group", "split", "width", "height",
