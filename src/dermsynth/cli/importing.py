@@ -36,13 +36,15 @@ class Division:
     """Seed of the random numbers that divide the images."""
     marked: Literal["refuse", "leave-out", "keep"] = "refuse"
     """What to do with images that are marked as made by an algorithm."""
+    leave_out: Path | None = None
+    """A list of images to leave out: of dermsynth audit --exclude-out, CleanVision or SelfClean."""
     workers: Workers = WORKERS
     """Who reads the images."""
 
     def begin(self) -> dict[str, Any]:
         """Set who reads the images; the rest as arguments of an import."""
         self.workers.prepare()
-        return {"shares": self.shares, "seed": self.seed, "marked": self.marked}
+        return {"shares": self.shares, "seed": self.seed, "marked": self.marked, "leave_out": self.leave_out}
 
 
 @Parameter(name="*")
