@@ -118,6 +118,8 @@ def utility(
     _check_numbers(repeats, images, batch, learning_rate)
     backbone(model)  # a wrong name or file is refused before images are read
     named: tuple[str | Arm, ...] = as_tuple(arms)
+    names = list(variants or ())
+    parse_arms(named, names, names)  # a wrong arm is refused before a set is opened
     with name_field("variants"):
         further = {name: open_data_set(data) for name, data in (variants or {}).items()}
     with name_field("real"):
