@@ -6,13 +6,14 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.api.data import open_dataset
+from dermsynth.api.places import open_named
 from dermsynth.artefacts.bias import Bias, NoBias, artefact_bias, bias_findings
 from dermsynth.data.audit import Audit, as_json, as_text
 from dermsynth.data.audit import audit as audit_images
 from dermsynth.data.dataset import Data
+from dermsynth.errors import require_path, require_seed
 from dermsynth.io import write_json
-from dermsynth.report.audit_report import bias_tables, write_audit_report
+from dermsynth.report.audit_report import bias_tables, flag_texts, write_audit_report
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class AuditResult:
     content: Audit
     bias: Bias | None
     bias_refused: str = ""
+
+    def __repr__(self) -> str:
+        return f"AuditResult({self.content.data_set!r}; {len(self.findings)} findings)"
 
     @property
     def findings(self) -> tuple[str, ...]:
@@ -48,18 +52,19 @@ class AuditResult:
 
     def save(self, page: Path | str, *, photographs: bool = True) -> Path:
         """Write an HTML page, and the same as JSON beside it; without `photographs` no image of the set is on the page."""
-        path = Path(page)
+        path = require_path(page, "page")
         write_audit_report(self.content, path, self.bias, photographs=photographs, refused=self.bias_refused)
         write_json(path.with_suffix(".json"), self._values())
         return path
 
     def _values(self) -> dict[str, Any]:
+        content = {**as_json(self.content), "flags": flag_texts(self.content)}
         if self.bias is None:
-            return {**as_json(self.content), "artefacts": {"confirmed": [], "refused": self.bias_refused}}
+            return {**content, "artefacts": {"confirmed": [], "refused": self.bias_refused}}
         bias = {"told": self.bias.predictive, "ratios": self.bias.ratios, "tones": self.bias.tones}
         tables = {name: table.to_dict("records") for name, table in bias.items()}
         confirmed = [{**asdict(trust), "passes": trust.passes} for trust in self.bias.trust]
-        return {**as_json(self.content), "artefacts": {**tables, "confirmed": confirmed}}
+        return {**content, "artefacts": {**tables, "confirmed": confirmed}}
 
 
 def audit(data: Data, *, seed: int = 0, jobs: int | None = None) -> AuditResult:
@@ -93,7 +98,8 @@ def audit(data: Data, *, seed: int = 0, jobs: int | None = None) -> AuditResult:
     >>> result.save("audit.html").exists()
     True
     """
-    data_set = open_dataset(data)
+    require_seed(seed)
+    data_set = open_named(data, "data")
     content = audit_images(data_set, jobs=jobs, seed=seed)
     try:
         bias = artefact_bias(data_set, seed)

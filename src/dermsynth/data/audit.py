@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dermsynth.data.audit_findings import Suggestion, findings, suggestions
 from dermsynth.data.audit_pictures import Pictures, inspect_pictures
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.leak_columns import WARNING, LeakColumn, leak_columns, leak_table
 from dermsynth.data.predictive_columns import ColumnPrediction, assessed_columns, column_predictions, strongest
 from dermsynth.data.splits import joined_groups
 
@@ -42,6 +43,8 @@ class Audit:
         Of every column the pair of classes that it alone separates best: area under the ROC curve with 95 % interval.
     predictions
         The same of every pair of classes.
+    leak_columns
+        Columns that are consequences of the class, by layout, name or measurement.
     pictures
         What is wrong with images and masks.
     findings
@@ -59,9 +62,15 @@ class Audit:
     leaks: pd.DataFrame
     predictive: pd.DataFrame
     predictions: tuple[ColumnPrediction, ...] = ()
+    leak_columns: tuple[LeakColumn, ...] = ()
     pictures: Pictures = field(default_factory=Pictures)
     findings: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
+
+    @property
+    def leak_table(self) -> pd.DataFrame:
+        """Columns that are consequences of the class: by what they are known, and what each alone tells."""
+        return leak_table(self.leak_columns)
 
     @property
     def identifiers(self) -> list[str]:
@@ -96,6 +105,7 @@ def audit(data_set: DataSet, *, jobs: int | None = None, seed: int = 0) -> Audit
     pairs, thumbnails = pictures.twins()
     joined = joined_groups(data_set.groups, pairs)
     predictions = column_predictions(data_set.table, data_set.labels, joined, seed)
+    leaks = leak_columns(data_set, predictions)
     tables = Audit(
         data_set,
         _classes(data_set),
@@ -106,10 +116,11 @@ def audit(data_set: DataSet, *, jobs: int | None = None, seed: int = 0) -> Audit
         _leaks(data_set, joined),
         _predictive(predictions),
         tuple(predictions),
+        leaks,
         pictures,
     )
     advice = suggestions(data_set)
-    sentences = findings(data_set, tables.duplicates, len(tables.leaks), pictures, predictions, advice)
+    sentences = findings(data_set, tables.duplicates, len(tables.leaks), pictures, predictions, leaks, advice)
     return replace(tables, findings=tuple(sentences), suggestions=tuple(advice))
 
 
@@ -200,30 +211,31 @@ def as_text(result: Audit) -> str:
     for title, table in (("classes", result.classes), ("sizes", result.sizes), ("splits", result.splits)):
         if len(table):
             lines += ["", title, table.to_string(index=False)]
+    if result.leak_columns:
+        lines += ["", f"columns that give the class away: {WARNING}", result.leak_table.to_string(index=False)]
     if len(result.predictive):
         lines += ["", "what columns alone tell", result.predictive.to_string(index=False)]
     lines += ["", identifiers_text(result)] if result.identifiers else []
     lines += ["", "findings", *(f"  - {finding}" for finding in result.findings or ["no problems found"])]
     if result.suggestions:
-        lines += ["", f"suggested: dermsynth train ... {' '.join(flag_texts(result))}"]
+        lines += ["", f"suggested for training: {' '.join(suggestion.text() for suggestion in result.suggestions)}"]
     return "\n".join(lines)
 
 
-def flag_texts(result: Audit) -> list[str]:
-    """The suggestions as flags of `dermsynth train`."""
-    return [suggestion.flag() for suggestion in result.suggestions]
-
-
 def as_json(result: Audit) -> dict[str, Any]:
-    """The content of the audit's JSON file."""
+    """Tables and findings by name, as they stand in the audit's JSON file."""
     tables = {name: getattr(result, name).to_dict("records") for name in TABLES}
     return {
         **tables,
+        "leak_columns": [
+            {"column": leak.column, "reasons": leak.reasons, "warning": WARNING, "prediction": prediction}
+            for leak in result.leak_columns
+            for prediction in [None if leak.prediction is None else asdict(leak.prediction)]
+        ],
         "telling": result.predictive.to_dict("records"),
         "columns": {name: table.to_dict("records") for name, table in result.columns.items()},
         "tellings": [asdict(prediction) for prediction in result.predictions],
         "findings": list(result.findings),
-        "flags": flag_texts(result),
     }
 
 

@@ -39,6 +39,8 @@ def _filled_mapping(value: object) -> object:
     return _mapping(value) or None
 
 
+LISTED = "listed"
+"""Stands for the split of a generator that was trained on a list of images."""
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 """Texts, or one text alone."""
@@ -110,6 +112,14 @@ class GeneratorProvenance(Document):
         Content hash of the set whose masks said where to translate; empty for the photographs' own.
     maps, maps_hash, maps_split
         Folder, content hash and split of the maps filled.
+    name
+        What a generator elsewhere is said to be.
+    claimed
+        Whether name and training images are only claimed, as of images made elsewhere: nothing of them was checked.
+    trained_on, trained_on_images
+        Folder of the set that a generator elsewhere is said to be trained on, and how many images that set had.
+    trained_on_files
+        The images of that set it is said to be trained on, where they are not a whole split.
     """
 
     recipe: str = ""
@@ -134,11 +144,28 @@ class GeneratorProvenance(Document):
     maps: str = ""
     maps_hash: str = ""
     maps_split: str = ""
+    name: str = ""
+    claimed: Flag = False
+    trained_on: str = ""
+    trained_on_images: int | None = None
+    trained_on_files: tuple[str, ...] = ()
 
     @property
     def known(self) -> bool:
         """Whether `dataset.json` says anything of a generator."""
         return bool(self._document)
+
+    @property
+    def claim(self) -> str:
+        """What is claimed of a generator elsewhere and cannot be checked, in words; empty for one that was trained here."""
+        if not self.claimed:
+            return ""
+        name = self.name or "a generator that is not named"
+        if not self.says("data_hash"):
+            return f"claimed, not checked: made by {name}; what it was trained on is not said"
+        what = "listed images" if self.split == LISTED else f"the split {self.split}"
+        where = Path(self.trained_on).name or "a set that is not named"
+        return f"claimed, not checked: made by {name}, which was trained on {what} of {where}"
 
     def with_facts(self, **facts: object) -> Self:
         """The same with further facts, in the order of this class's fields."""
@@ -171,6 +198,14 @@ class CopyGateFacts(Document):
     training: int = 0
 
 
+class RealImages(Document):
+    """The real images that a handed-on synthetic set was made from: their source, licences, and whom they ask to be named."""
+
+    source: str = ""
+    licence: Texts = ()
+    attribution: Texts = ()
+
+
 class Step(Document):
     """One step of a set's history: the command that wrote it, and its settings."""
 
@@ -179,6 +214,7 @@ class Step(Document):
     left_out: int = 0
     with_flagged: bool = False
     checked_for_copies: bool = False
+    signed: bool = False
 
 
 class Provenance(Document):
@@ -206,6 +242,8 @@ class Provenance(Document):
         The generator of a synthetic set; empty for photographs.
     copy_gate
         What the copy gate found; None where it never ran.
+    real_images
+        What the real images behind an exported synthetic set ask for.
     edited_from
         Content hash of the set that this one is an edited copy of; empty for others.
     map_classes, structure_bits, artefact_bits
@@ -233,6 +271,7 @@ class Provenance(Document):
     digital_source_type: str = ""
     generator: Annotated[GeneratorProvenance, BeforeValidator(_mapping)] = GeneratorProvenance()
     copy_gate: Annotated[CopyGateFacts | None, BeforeValidator(_filled_mapping)] = None
+    real_images: Annotated[RealImages, BeforeValidator(_mapping)] = RealImages()
     edited_from: str = ""
     map_classes: tuple[str, ...] = ()
     structure_bits: Mapping[str, int] = Field(default_factory=dict)

@@ -1,10 +1,10 @@
-"""Features, colour histograms and named features of every image, computed once and cached beside the decoded images."""
+"""Features, colour histograms and named features of every image, computed once and cached with the decoded images."""
 
 import hashlib
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,14 @@ from dermsynth.backbones.extractors import Extractor
 from dermsynth.cache import cached_array
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
+from dermsynth.errors import require_choice
 from dermsynth.evaluation.results import Point, View
-from dermsynth.images import image_size
+from dermsynth.images import Crop, image_size, parse_size
 from dermsynth.metrics.clinical_features import NAMES, measure_appearance
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
+from dermsynth.seeds import sklearn_seed
 
 POINTS = 400
 """Images a side in the view."""
@@ -66,7 +68,7 @@ def _point(image: tuple[DataSet, Side, int], place: NDArray[np.float64]) -> Poin
 
 
 def _planes(rows: Plane, seed: int) -> list[tuple[str, str, Plane]]:
-    analysis = PCA(2, random_state=seed)
+    analysis = PCA(2, random_state=sklearn_seed(seed))
     plane = analysis.fit_transform(rows)
     variance = f"{analysis.explained_variance_ratio_.sum():.0%} of the variance"
     planes = [("PCA", variance, _within_unit(plane))]
@@ -81,7 +83,7 @@ def _umap() -> Callable[[Plane, int], Plane] | None:
         from umap import UMAP
     except ImportError:
         return None
-    return lambda rows, seed: UMAP(random_state=seed, n_jobs=1).fit_transform(rows)
+    return lambda rows, seed: UMAP(random_state=sklearn_seed(seed), n_jobs=1).fit_transform(rows)
 
 
 def _within_unit(plane: Plane) -> Plane:
@@ -98,11 +100,18 @@ VERSION = 2
 """To be raised whenever segmentation, colours or named features are computed in another way."""
 
 
-def decoding_of(synthetic: DataSet) -> Decoding:
-    """The size of a synthetic set's images, and how its generator's training images came to it."""
-    width, height = image_size(synthetic.paths[0])
+def decoding_of(
+    synthetic: DataSet, resolution: int | str | tuple[int, int] | None = None, crop: Crop | None = None
+) -> Decoding:
+    """The size of a synthetic set's images, and how its generator's training images came to it; or what was chosen instead."""
     generator = synthetic.provenance.generator
-    return Decoding(height, width, generator.crop, generator.filter)
+    if crop is not None:
+        require_choice(crop, "crop", get_args(Crop))
+    if resolution is None:
+        width, height = image_size(synthetic.paths[0])
+    else:
+        height, width = parse_size(resolution, "resolution")
+    return Decoding(height, width, crop or generator.crop, generator.filter)
 
 
 def features(data_set: DataSet, images: Images, decoding: Decoding, extractor: Extractor) -> NDArray[np.float32]:

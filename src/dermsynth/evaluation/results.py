@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import pandas as pd
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
@@ -15,7 +15,7 @@ from dermsynth.evaluation.floors import Light
 from dermsynth.evaluation.generator_metrics import PathLength
 from dermsynth.evaluation.label_fidelity import Recognition
 from dermsynth.evaluation.refusals import Refusal
-from dermsynth.evaluation.sides import Remark
+from dermsynth.evaluation.sides import Remark, SizePolicy
 from dermsynth.io import read_json, write_json
 from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate, Figure
 from dermsynth.records import Record
@@ -112,7 +112,7 @@ class Assessment(Record):
     label_fidelity
         Whether images of a class are recognised as what they are said to be.
     skin_tones, skin_tones_measured
-        Tone -> side -> share of the images; side -> share of the images whose tone the light lets be told.
+        Tone -> side -> share of the images; side -> share of the images whose light allows an estimate of the tone.
     path_lengths
         Lengths of paths through the generator's latents.
     embedding
@@ -157,6 +157,8 @@ class Evaluation(Assessment):
         Synthetic images that are a real one, pixel for pixel.
     size
         Width and height at which images were compared.
+    sizes
+        How both sides came to that size; None in results of earlier versions.
     estimates
         All estimates, in the order of computation.
     refused
@@ -170,11 +172,16 @@ class Evaluation(Assessment):
     sides: tuple[Remark, ...] = ()
     shared_images: int = 0
     size: tuple[int, int]
+    sizes: SizePolicy | None = None
     interval: str = ""
     environment: dict[str, str] = Field(default_factory=dict)
     estimates: tuple[Estimate, ...] = Field(alias="measurements")
     refused: tuple[Refusal, ...] = ()
     _write_page: Callable[["Evaluation", Path], None] | None = PrivateAttr(None)
+
+    def __repr__(self) -> str:
+        lights = ", ".join(f"{line.question} {line.light}" for line in self.verdict) or "brief"
+        return f"Evaluation({self.synthetic.folder!r} against {self.real.folder!r}: {lights})"
 
     @property
     def brief(self) -> bool:
@@ -217,10 +224,11 @@ class Evaluation(Assessment):
         """A row an estimate: id, name, part, group, value, low, high, numbers of images, floor, matched, seed."""
         return pd.DataFrame([estimate.model_dump() for estimate in self.estimates])
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, JsonValue]:
         """The result as it stands in JSON."""
         document = self.model_dump(mode="json", by_alias=True, exclude={"copy_gate"})
-        document["synthetic"]["generator"] = self.synthetic.generator.document
+        document["synthetic"]["generator"] = {**self.synthetic.generator.document}
+        document["synthetic"]["generator"].pop("trained_on_files", None)  # as many as images; the set names them
         document["measurements"] = [estimate.model_dump(by_alias=True) for estimate in self.estimates]
         if self.copying is not None:
             document["copying"] = [estimate.model_dump(by_alias=True) for estimate in self.copying]

@@ -67,9 +67,9 @@ def values_of_one_side(synthetic: DataSet, real: DataSet, columns: Sequence[str]
     both = [("class", (synthetic.labels, real.labels))] if synthetic.classes else []
     both += [(column, _one_spelling(synthetic, real, column)) for column in columns_of(columns, synthetic, real)]
     for what, (of_synthetic, of_real) in both:
-        for side, mine, theirs in (("synthetic", of_synthetic, of_real), ("real", of_real, of_synthetic)):
-            alone = sorted({str(value) for value in mine if value} - {str(value) for value in theirs})
-            lines += [f"{what} {value!r}: only {side} images have it ({(mine == value).sum()})" for value in alone]
+        for side, own, other in (("synthetic", of_synthetic, of_real), ("real", of_real, of_synthetic)):
+            alone = sorted({str(value) for value in own if value} - {str(value) for value in other})
+            lines += [f"{what} {value!r}: only {side} images have it ({(own == value).sum()})" for value in alone]
     return lines
 
 
@@ -110,10 +110,10 @@ def skin_tones(rows: NDArray[np.float64]) -> NDArray[np.str_]:
     return np.array([skin_tone_class(angle) for angle in rows[:, TONE]])
 
 
-def _by_value(mine: NDArray[Any], theirs: NDArray[Any], prefix: str) -> list[Group]:
-    values = sorted({str(v) for v in mine if v} & {str(v) for v in theirs if v})
+def _by_value(synthetic: NDArray[Any], real: NDArray[Any], prefix: str) -> list[Group]:
+    values = sorted({str(v) for v in synthetic if v} & {str(v) for v in real if v})
     return [
-        Group(f"{prefix}{value}", np.flatnonzero(mine == value), np.flatnonzero(theirs == value)) for value in values
+        Group(f"{prefix}{value}", np.flatnonzero(synthetic == value), np.flatnonzero(real == value)) for value in values
     ]
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
-from dermsynth.data.provenance import GeneratorProvenance
+from dermsynth.data.provenance import GeneratorProvenance, Provenance, Step
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
@@ -55,9 +55,9 @@ def generate(
             missing = _missing(generator, counts, out, first_seed)
             distributed.wait()  # every process must see the folder before any writes
             parts = [missing[i : i + CHUNK] for i in range(0, len(missing), CHUNK)]
-            mine = parts[distributed.rank() :: distributed.count()]
-            bar = progress_bar(mine, total=len(mine), label="generating", unit=f"x{CHUNK} img")
-            for part in bar if distributed.rank() == 0 else mine:
+            own = parts[distributed.rank() :: distributed.count()]
+            bar = progress_bar(own, total=len(own), label="generating", unit=f"x{CHUNK} img")
+            for part in bar if distributed.rank() == 0 else own:
                 _write_images(generator, part, truncation)
             distributed.wait()
             data_set = _write_table(generator, counts, out, origin)
@@ -96,12 +96,12 @@ def _missing(
     generator: Generator, counts: Mapping[str, int], out: Path, first_seed: int
 ) -> list[tuple[Path, str, int]]:
     """Path, class and seed of every image that is not there yet."""
-    wanted = [
+    images = [
         (out / image_name(generator.config.data.classes, label, first_seed + k), label, first_seed + k)
         for label, n in counts.items()
         for k in range(n)
     ]
-    return [image for image in wanted if not image[0].exists()]
+    return [image for image in images if not image[0].exists()]
 
 
 def _write_images(generator: Generator, part: list[tuple[Path, str, int]], truncation: float | None) -> None:
@@ -126,8 +126,10 @@ def _write_table(generator: Generator, counts: Mapping[str, int], out: Path, ori
         distributed.wait()
         return open_data_set(out)
     quotas = {label or "image": n for label, n in counts.items()}
-    step = {"command": "dermsynth generate", "count": quotas}
-    data_set = write_data_set(out, _table(generator, out, origin), description_of(origin), step)
+    step = Step(command="dermsynth generate", count=quotas)
+    data_set = write_data_set(
+        out, _table(generator, out, origin), Provenance.model_validate(description_of(origin)), step
+    )
     distributed.wait()
     return data_set
 

@@ -1,6 +1,7 @@
 """A study on disk: its protocol, its images under random names and of one size in bytes, and the truth beside them."""
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty
-from dermsynth.errors import UserError, name_field, require_seed
+from dermsynth.errors import UserError, name_field, require_path, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.io import read_json, replace_file, replace_folder, write_bytes, write_json, write_text
 from dermsynth.progress import progress_bar
@@ -41,6 +42,7 @@ class StudyDescription(Record):
     protocol: str
     seed: int
     size: tuple[int, int]
+    crop: str = ""
     images: int
     real: str
     synthetic: str
@@ -66,6 +68,10 @@ class Study:
     def secret(self) -> bytes:
         """The key that signs links."""
         return (self.folder / SECRET).read_bytes()
+
+    def __repr__(self) -> str:
+        size = f"{self.size[0]} x {self.size[1]}"
+        return f"Study({str(self.folder)!r}: {len(self.items)} images of {size}, {len(self.notes)} notes)"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -96,7 +102,7 @@ def create_study(
     real : DataSet, Path or str
         A real data set, or its folder.
     synthetic : DataSet, Path or str
-        A set made by `generate`; its images give the study's size, unless the protocol does.
+        A set made by `generate`, or by another tool and imported so; its images give the study's size, unless the protocol does.
     out : Path or str
         The new study's folder; only its owner can read it, for it holds the truth.
     seed : int
@@ -129,7 +135,8 @@ def create_study(
         real = open_data_set(real)
     with name_field("synthetic"):
         synthetic = open_data_set(synthetic)
-    out = Path(out)
+    out = require_path(out, "out")
+    protocol = str(require_path(protocol, "protocol"))
     require_seed(seed)
     _check_sides(real, synthetic)
     require_empty(out)
@@ -141,7 +148,7 @@ def create_study(
     images, notes = select_images(rules, sides, seed, matched=matched)
     size = _size(rules, synthetic)
     encoded, sizes = _encode(images, sides, size)
-    notes = [*notes, *confounding(images, sides, sizes)]
+    notes = [*notes, *confounding(images, sides, sizes), *_claims(synthetic, images, sizes, size)]
     with replace_folder(out) as work:
         _write_images(work, encoded, images, sides)
         write_text(work / PROTOCOL, text)
@@ -153,6 +160,7 @@ def create_study(
             protocol=Path(protocol).name,
             seed=seed,
             size=size,
+            crop=synthetic.provenance.generator.crop,
             images=len(encoded),
             real=real.content_hash,
             synthetic=synthetic.content_hash,
@@ -171,6 +179,31 @@ def _check_sides(real: DataSet, synthetic: DataSet) -> None:
         )
 
 
+def _claims(
+    synthetic: DataSet, images: Sequence[StudyImage], sizes: Sequence[tuple[int, int]], size: tuple[int, int]
+) -> list[str]:
+    """Of images made elsewhere: what is claimed of their generator, and how both kinds came to one size."""
+    generator = synthetic.provenance.generator
+    if not generator.claimed:
+        return []
+    notes = [f"the synthetic images' origin is {generator.claim}"]
+    if set(sizes) != {size}:
+        kinds = list(zip(images, sizes, strict=True))
+        files = {
+            kind: _most_frequent([own for image, own in kinds if image.kind == kind]) for kind in (REAL, SYNTHETIC)
+        }
+        notes.append(
+            f"real images of {files[REAL]} and synthetic ones of {files[SYNTHETIC]} pixels are all shown at "
+            f"{size[0]} x {size[1]} (crop {generator.crop}, filter {generator.filter})"
+        )
+    return notes
+
+
+def _most_frequent(sizes: Sequence[tuple[int, int]]) -> str:
+    ordered = Counter(sizes).most_common()
+    return f"{ordered[0][0][0]} x {ordered[0][0][1]}{' and other' if len(ordered) > 1 else ''}"
+
+
 def _encode(
     images: Sequence[StudyImage], sides: Mapping[str, DataSet], size: tuple[int, int]
 ) -> tuple[list[bytes], list[tuple[int, int]]]:
@@ -180,8 +213,9 @@ def _encode(
     """
     generator = sides[SYNTHETIC].provenance.generator
     encoded, sizes = list[bytes](), list[tuple[int, int]]()
+    paths = {kind: side.paths for kind, side in sides.items()}
     for image in progress_bar(images, total=len(images), label="encoding", unit="img"):
-        pixels = _large_enough(sides[image.kind].paths[image.row], *size)
+        pixels = _large_enough(paths[image.kind][image.row], *size)
         sizes.append((pixels.shape[1], pixels.shape[0]))
         resized = fit(pixels, size[1], size[0], generator.crop, generator.filter)
         encoded.append(encode_png(resized, compression=0))
@@ -212,11 +246,11 @@ def open_study(folder: Path) -> Study:
         raise UserError(f"{folder}: schema {description['schema']} is newer than this program; update dermsynth")
     protocol = parse_protocol((folder / PROTOCOL).read_text(encoding="utf-8"), str(folder / PROTOCOL))
     try:
-        known = StudyDescription.model_validate(description)
+        parsed = StudyDescription.model_validate(description)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(f"{folder / DESCRIPTION}: {where}: {error.errors()[0]['msg']}; restore the file") from error
-    return Study(folder, known, protocol, read_table(folder / ITEMS))
+    return Study(folder, parsed, protocol, read_table(folder / ITEMS))
 
 
 def _large_enough(path: Path, width: int, height: int) -> NDArray[np.uint8]:

@@ -39,12 +39,15 @@ def collect_material(
     drop_overlap: bool = False,
     columns: Sequence[str] = (),
     variants: Mapping[str, DataSet] | None = None,
+    trust_provenance: bool = False,
+    decoding: Decoding | None = None,
 ) -> Material:
     """Divide the real set by its splits, check where the synthetic set comes from, and add external test sets.
 
     `variants` are further synthetic sets of the same generator's kind (edited, or without artefacts), checked in the same way,
     or edited copies of the real set. Test images are also looked at by skin tone and by the values of columns: the named ones
-    and all of few values or of numbers.
+    and all of few values or of numbers. With `trust_provenance`, what sets made elsewhere claim of their generator is taken
+    as it is. `decoding` is the size of all images, by default that of the first synthetic one.
 
     Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups or twins lie
     in two splits, an external image is one of the real set's (which `drop_overlap` leaves out instead), or no test set has a
@@ -53,9 +56,9 @@ def collect_material(
     variants = variants or {}
     edited = {name: rows for name, rows in variants.items() if is_copy(rows, real)}
     further = {name: rows for name, rows in variants.items() if name not in edited}
-    _check_sets(real, [synthetic, *further.values()], [*external, *edited.values()])
+    _check_sets(real, [synthetic, *further.values()], [*external, *edited.values()], trust=trust_provenance)
     _check_names(real, external)
-    decoding = decoding_of(synthetic)
+    chosen, decoding = decoding is not None, decoding or decoding_of(synthetic)
     parts = _parts(real, classes)
     rows, images = _synthetic_images(synthetic, decoding, classes)
     tests = [_held_out(f"{real.folder.name} (held out)", parts["test"], decoding, classes, columns)]
@@ -71,6 +74,7 @@ def collect_material(
         tests=tests,
         classes=classes,
         decoding=decoding,
+        chosen=chosen,
         variants={name: _synthetic_images(variant, decoding, classes) for name, variant in further.items()},
         copies={name: _copies(copy, parts["train"], decoding) for name, copy in edited.items()},
     )
@@ -81,19 +85,19 @@ def is_copy(data_set: DataSet, real: DataSet) -> bool:
     return not data_set.synthetic and data_set.provenance.edited_from == real.whole_hash
 
 
-def _check_sets(real: DataSet, synthetic: Sequence[DataSet], others: Sequence[DataSet]) -> None:
+def _check_sets(real: DataSet, synthetic: Sequence[DataSet], further: Sequence[DataSet], *, trust: bool) -> None:
     if real.synthetic:
         raise UserError(f"`real` {real.folder}: a synthetic set; it takes the set that the generator was trained on")
-    for data_set in (real, *synthetic, *others):
+    for data_set in (real, *synthetic, *further):
         verify(data_set)
     for data_set in synthetic:
-        check_origin(data_set, real)
+        check_origin(data_set, real, trust=trust)
         check_sources(data_set, real)
         check_history(data_set, real)
 
 
 def _check_names(real: DataSet, external: Sequence[DataSet]) -> None:
-    """Test sets are told apart by the names of their folders."""
+    """Raise UserError where two test sets have folders of one name, which identifies them in results."""
     names = [real.folder.name, *(other.folder.name for other in external)]
     if len(set(names)) < len(names):
         raise UserError(f"`tests`: two sets named {max(names, key=names.count)!r}; rename a folder")
@@ -149,11 +153,11 @@ def _split(real: DataSet, name: str) -> DataSet:
 def _held_out(name: str, rows: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str]) -> HeldOut:
     images = _images(rows, decoding)
     tones = skin_tones(appearances(rows, images, decoding))
-    found = [Stratum("skin tone", str(tone), tones == tone) for tone in np.unique(tones) if tone]
+    strata = [Stratum("skin tone", str(tone), tones == tone) for tone in np.unique(tones) if tone]
     for column in dict.fromkeys([*columns, *telling_columns(rows.table)]):
         if column in rows.table:
-            found += strata_of(rows.table, column)
-    return HeldOut(name, rows, images, classes.truth(rows), found)
+            strata += strata_of(rows.table, column)
+    return HeldOut(name, rows, images, classes.truth(rows), strata)
 
 
 def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
@@ -161,9 +165,9 @@ def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
 
 
 def telling_columns(table: pd.DataFrame) -> list[str]:
-    """Columns whose values are looked at apart: those of two to eight values, and those of numbers."""
-    others = [str(column) for column in table.columns if column not in TEXT_COLUMNS]
-    return [column for column in others if 2 <= len(strata_of(table, column, most=MOST_VALUES)) <= MOST_VALUES]
+    """Columns whose values are analysed separately: those of two to eight values, and those of numbers."""
+    columns = [str(column) for column in table.columns if column not in TEXT_COLUMNS]
+    return [column for column in columns if 2 <= len(strata_of(table, column, most=MOST_VALUES)) <= MOST_VALUES]
 
 
 def strata_of(table: pd.DataFrame, column: str, most: int | None = None) -> list[Stratum]:
@@ -196,11 +200,11 @@ def _halves(table: pd.DataFrame, column: str) -> list[Stratum]:
         values = numbers(table, column)
     except UserError:
         return []
-    known = np.isfinite(values)
-    if len(np.unique(values[known])) <= MOST_VALUES:
+    measured = np.isfinite(values)
+    if len(np.unique(values[measured])) <= MOST_VALUES:
         return []
-    middle = float(np.median(values[known]))
+    middle = float(np.median(values[measured]))
     return [
-        Stratum(column, f"up to {middle:g}", known & (values <= middle)),
-        Stratum(column, f"above {middle:g}", known & (values > middle)),
+        Stratum(column, f"up to {middle:g}", measured & (values <= middle)),
+        Stratum(column, f"above {middle:g}", measured & (values > middle)),
     ]

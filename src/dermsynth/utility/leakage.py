@@ -4,27 +4,50 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dermsynth.data.claims import held_out_sources, other_set, seen_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import twins_between
+from dermsynth.data.provenance import LISTED
 from dermsynth.errors import UserError
 from dermsynth.evaluation.generator_metrics import same_division
 
 
-def check_origin(synthetic: DataSet, real: DataSet) -> None:
-    """The generator must have seen the training split of this real set and nothing else."""
+def check_origin(synthetic: DataSet, real: DataSet, *, trust: bool = False) -> None:
+    """The generator must have seen the training split of this real set and nothing else; a claim of that needs `trust`."""
     generator = synthetic.provenance.generator
     if not synthetic.synthetic or not generator.known:
-        raise UserError(f"{synthetic.folder}: says nothing of its generator; a set from dermsynth generate is needed")
-    if generator.data_hash != real.whole_hash:
+        raise UserError(
+            f"{synthetic.folder}: says nothing of its generator; a set is needed from dermsynth generate, or from "
+            "dermsynth import --synthetic"
+        )
+    if generator.claimed:
+        _check_claim(synthetic, real, trust=trust)
+    elif generator.data_hash != real.whole_hash:
         raise UserError(
             f"{synthetic.folder}: its generator was trained on another set than {real.folder}; it may have seen the test images"
         )
     trained_on = generator.document.get("split")
-    if trained_on != "train":
+    if trained_on not in ("train", LISTED):
         raise UserError(
             f"{synthetic.folder}: its generator was trained on the split {trained_on!r}, test images included; "
             "train one with `split` train"
         )
+
+
+def _check_claim(synthetic: DataSet, real: DataSet, *, trust: bool) -> None:
+    """A claimed training set must be the training split of this real set, or images of it, and be believed."""
+    generator = synthetic.provenance.generator
+    if other := other_set(generator, real):
+        raise UserError(f"{synthetic.folder}: {other}; its generator may have seen the test images")
+    outside = seen_images(generator, real) & ~real.in_split("train")
+    if generator.split == LISTED and outside.any():
+        first = real.table["file_name"].to_numpy()[outside][0]
+        raise UserError(
+            f"{synthetic.folder}: {outside.sum()} images its generator was trained on are not in the split train of "
+            f"{real.folder}, the first {first}; it has seen validation or test images"
+        )
+    if not trust:
+        raise UserError(f"{synthetic.folder}: {generator.claim}; `trust_provenance` takes the claim as it is")
 
 
 def check_history(synthetic: DataSet, real: DataSet) -> None:
@@ -53,27 +76,43 @@ def check_sources(synthetic: DataSet, real: DataSet) -> None:
             )
     if generator.source_hash not in ("", real.whole_hash):
         raise UserError(f"{synthetic.folder}: made from photographs of another set than {real.folder}")
-    others = set(synthetic.splits) - {"", "train"}
-    if others:
-        raise UserError(f"{synthetic.folder}: holds images made from the splits {', '.join(sorted(others))}")
+    _check_conditions(synthetic, real)
+    held_out = set(synthetic.splits) - {"", "train"}
+    if held_out:
+        raise UserError(f"{synthetic.folder}: holds images made from the splits {', '.join(sorted(held_out))}")
+
+
+def _check_conditions(synthetic: DataSet, real: DataSet) -> None:
+    """No image may be made from a real one that is not in the training split, or whose patient or lesion has others outside."""
+    held_out = ~real.in_split("train")
+    sources = held_out_sources(synthetic, real, held_out, strict=True)
+    if sources:
+        own = held_out[(real.table["file_name"] == sources[0]).to_numpy()].any()
+        why = "which is held out" if own else "whose patient or lesion has held-out images"
+        raise UserError(
+            f"{synthetic.folder}: {len(sources)} images were made from real ones that are held out, or of their groups: the "
+            f"first from {sources[0]}, {why}; leave these rows out"
+        )
 
 
 def check_groups(parts: dict[str, DataSet]) -> None:
     """No patient or lesion may be trained on and tested."""
-    seen: dict[str, str] = {}
+    split_of: dict[str, str] = {}
     for name, rows in parts.items():
         for group in sorted(set(rows.groups) - {""}):
-            if seen.setdefault(str(group), name) != name:
-                raise UserError(f"group {group!r}: in the splits {seen[str(group)]} and {name}; divide the set anew")
+            if split_of.setdefault(str(group), name) != name:
+                raise UserError(
+                    f"group {group!r}: in the splits {split_of[str(group)]} and {name}; divide the set anew"
+                )
 
 
 def check_twins(parts: Mapping[str, DataSet]) -> None:
     """No photograph of another part may be in the training split once more, as a file of its own."""
-    others = [(name, path) for name in ("validation", "test") for path in parts[name].paths]
-    twins = twins_between([path for _, path in others], parts["train"].paths)
+    held_out = [(name, path) for name in ("validation", "test") for path in parts[name].paths]
+    twins = twins_between([path for _, path in held_out], parts["train"].paths)
     if len(twins):
-        (name, path), train = others[twins[0][0]], parts["train"]
-        count = sum(others[i][0] == name for i in np.unique(twins[:, 0]))
+        (name, path), train = held_out[twins[0][0]], parts["train"]
+        count = sum(held_out[i][0] == name for i in np.unique(twins[:, 0]))
         raise UserError(
             f"{train.folder}: {count} photographs of the split {name} are in the split train too, for example "
             f"{path.relative_to(train.folder)} and {train.table['file_name'].iloc[twins[0][1]]}; "

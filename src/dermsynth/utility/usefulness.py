@@ -3,8 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from dermsynth.data.dataset import Data, open_data_set
-from dermsynth.errors import UserError, name_field
+from dermsynth.data.dataset import Data, DataSet, open_data_set
+from dermsynth.errors import UserError, describe, name_field, require_number, require_path, require_whole
+from dermsynth.evaluation.feature_cache import decoding_of
+from dermsynth.images import Crop
+from dermsynth.io import parse_count
 from dermsynth.utility.arms import Arm, parse_arms
 from dermsynth.utility.classifier import Training, backbone
 from dermsynth.utility.datasets import collect_material, is_copy
@@ -24,13 +27,16 @@ def utility(
     arms: str | Arm | Sequence[str | Arm] = (),
     repeats: int = 5,
     model: str = "small",
-    images: int = 8000,
+    images: int | str = 8000,
     batch: int = 32,
     learning_rate: float = 0.0003,
     tests: Data | Sequence[Data] = (),
     drop_overlap: bool = False,
     variants: Mapping[str, Data] | None = None,
     by: str | Sequence[str] = (),
+    trust_provenance: bool = False,
+    resolution: int | str | None = None,
+    crop: Crop | None = None,
     seed: int = 0,
 ) -> UtilityResult:
     """Train classifiers with and without synthetic images and test them on held-out real images.
@@ -40,7 +46,8 @@ def utility(
     Parameters
     ----------
     synthetic : DataSet, Path or str
-        A set made by `generate`, from a generator trained on the split `train` of `real`.
+        A set made by `generate`, from a generator trained on the split `train` of `real`; or one of another tool of which that is
+        claimed.
     real : DataSet, Path or str
         The real data set that the generator was trained on, with the splits train, validation and test.
     out : Path or str
@@ -48,7 +55,7 @@ def utility(
     positive : str
         The label to be found.
     negative : str or sequence of str
-        The labels to be told from it; images with other labels are left out.
+        The labels to distinguish it from; images with other labels are left out.
     arms : str, Arm, or sequence of them
         `Arm`s or names (`real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`, each with `@VARIANT`); by
         default those of Bissoto et al. 2021: the first four, `mixed=0.5` and `mixed=1`, and what `variants` allow.
@@ -56,8 +63,9 @@ def utility(
         Trainings an arm, from consecutive seeds, 1 to 1000.
     model : str
         Backbone: `small` (needs no weights), `mobilenet=FILE`, `timm:NAME` (untrained) or `timm:NAME=FILE`.
-    images : int
-        Images shown to the arm of real images, at least 1; other arms are shown this many times their length.
+    images : int or str
+        Images shown to the arm of real images, at least 1, for example ``8000`` or ``"8k"``; other arms are shown this many
+        times their length.
     batch : int
         Images a step, at least 2.
     learning_rate : float
@@ -69,7 +77,13 @@ def utility(
     variants : mapping of str to DataSet, Path or str, or None
         Further synthetic sets (edited, without artefacts) or edited copies of the real set, by name.
     by : str or sequence of str
-        Columns of the test sets by whose values results are given apart too.
+        Columns of the test sets by whose values results are also given separately.
+    trust_provenance : bool
+        Whether it is believed what sets made elsewhere claim of the images their generator was trained on.
+    resolution : int, str or None
+        Size in pixels of all images: one number for squares, or ``"WIDTHxHEIGHT"``; by default that of the first synthetic image.
+    crop : {"centre", "pad", "stretch"} or None
+        How images of other shapes come to that shape; by default as the generator's training images did, else ``centre``.
     seed : int
         Of the first training, at least 0.
 
@@ -98,39 +112,52 @@ def utility(
     >>> result.to_frame()["arm"].tolist()
     ['real', 'synthetic']
     """
+    images = parse_count(images, "images")
+    place = require_path(out, "out")
+    _check_names(positive, as_tuple(negative), variants)
     _check_numbers(repeats, images, batch, learning_rate)
     backbone(model)  # a wrong name or file is refused before images are read
     named: tuple[str | Arm, ...] = as_tuple(arms)
-    further = {name: open_data_set(place) for name, place in (variants or {}).items()}
+    with name_field("variants"):
+        further = {name: open_data_set(data) for name, data in (variants or {}).items()}
     with name_field("real"):
         real_set = open_data_set(real)
     with name_field("synthetic"):
         synthetic_set = open_data_set(synthetic)
-    external: tuple[Data, ...] = as_tuple(tests)
+    further_tests: tuple[Data, ...] = (tests,) if isinstance(tests, DataSet) else as_tuple(tests)
+    with name_field("tests"):
+        external = [open_data_set(place) for place in further_tests]
     copies = sorted(name for name, rows in further.items() if is_copy(rows, real_set))
     chosen = parse_arms(named, [name for name in further if name not in copies], copies)
     material = collect_material(
         real_set,
         synthetic_set,
         Classes(positive, as_tuple(negative)),
-        [open_data_set(place) for place in external],
+        external,
         drop_overlap=drop_overlap,
         columns=as_tuple(by),
         variants=further,
+        trust_provenance=trust_provenance,
+        decoding=None if resolution is None and crop is None else decoding_of(synthetic_set, resolution, crop),
     )
     if not named and not material.has_both_classes:
         chosen = tuple(arm for arm in chosen if arm.real)
-    return run_experiment(
-        material, Plan(chosen, repeats, Training(model, images, batch, learning_rate), seed), Path(out)
-    )
+    return run_experiment(material, Plan(chosen, repeats, Training(model, images, batch, learning_rate), seed), place)
+
+
+def _check_names(positive: object, negative: Sequence[object], variants: object) -> None:
+    for field, labels in (("positive", (positive,)), ("negative", negative)):
+        for label in labels:
+            if not isinstance(label, str) or not label:
+                raise UserError(f"`{field}` {describe(label)}: must be a label of the data set")
+    if variants is not None and not isinstance(variants, Mapping):
+        raise UserError(f"`variants` {describe(variants)}: give each set a name: {{NAME: folder}}")
 
 
 def _check_numbers(repeats: int, images: int, batch: int, learning_rate: float) -> None:
-    if not 1 <= repeats <= 1000:
+    if not 1 <= require_whole(repeats, "repeats", 0) <= 1000:
         raise UserError(f"`repeats` {repeats}: must be 1 to 1000")
-    if images < 1:
-        raise UserError(f"`images` {images}: must be at least 1")
-    if batch < 2:
-        raise UserError(f"`batch` {batch}: must be at least 2")
-    if learning_rate <= 0:
+    require_whole(images, "images", 1)
+    require_whole(batch, "batch", 2)
+    if require_number(learning_rate, "learning_rate") <= 0:
         raise UserError(f"`learning_rate` {learning_rate}: must be above 0")

@@ -5,17 +5,20 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
 
 from dermsynth.data.dataset import open_data_set
+from dermsynth.data.importers.dicom import with_dicom
 from dermsynth.data.importers.division import Shares, divide
+from dermsynth.data.importers.elsewhere import GeneratorElsewhere, as_synthetic, refuse_photographs
 from dermsynth.data.importers.files import ImportedImage, import_image
 from dermsynth.data.importers.report import REPORT as REPORT
 from dermsynth.data.importers.report import ImportReport, ImportResult, report_images
 from dermsynth.data.importers.rows import named_rows, plain_rows
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source, SourceRow
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.splits import parse_shares
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError, require_choice, require_seed
@@ -34,7 +37,8 @@ class _Settings:
     """How rows become a data set."""
 
     shares: Shares
-    step: dict[str, Any]
+    seed: int
+    step: Step
     jobs: int | None
     options: ImportOptions
 
@@ -47,6 +51,7 @@ def import_source(
     seed: int = 0,
     jobs: int | None = None,
     options: ImportOptions | None = None,
+    generator: GeneratorElsewhere | None = None,
 ) -> ImportResult:
     """Write a data set from a source.
 
@@ -68,6 +73,8 @@ def import_source(
         Images that are read at once; None for what `use_workers` set.
     options
         What happens to marked images, unusual labels, masks of numbers, and links.
+    generator
+        What is claimed of the generator elsewhere that made the images; the set is then a synthetic one, without splits.
 
     Returns
     -------
@@ -79,15 +86,18 @@ def import_source(
         When `out` holds something, labels differ in case only, images are marked as made by an algorithm (unless the options
         say what to do with them), no mask could be used of those that were named, or no image is left.
     """
-    wanted, options = parse_shares(shares), options or ImportOptions()
+    parts, options = parse_shares(shares), options or ImportOptions()
     require_seed(seed)
     require_choice(options.marked, "marked", get_args(Marked))
     require_empty(out)
+    if generator is not None:
+        source, options = as_synthetic(source, generator), replace(options, synthetic=True)
+    source = with_dicom(source, options, out)
     report = ImportReport(notes=list(source.notes))
     rows = plain_rows(source.rows, report, options)
     if not rows:
         raise UserError(f"{source.folder}: no images found{_why_none(source)}")
-    settings = _Settings(wanted, {"seed": seed, "split": shares}, jobs, options)
+    settings = _Settings(parts, seed, Step(seed=seed, split=shares), jobs, options)
     with replace_folder(out) as work:
         _write_set(replace(source, rows=rows), work, settings, report)
     result = ImportResult(open_data_set(out), tuple(report.rows), tuple(report.notes))
@@ -112,18 +122,27 @@ def _write_set(source: Source, work: Path, settings: _Settings, report: ImportRe
     usable = [(row, image) for (row, _), image in zip(rows, images, strict=True) if image.file_name]
     if not usable:
         raise UserError(f"none of the {len(source.rows)} images could be used; the first: {report.rows[0].problem}")
+    refuse_photographs([(row.image, image.photograph) for row, image in usable])
     usable, facts = _without_marked(usable, settings.options, work, report)
     _require_masks(usable)
     for name, reason in source.unused:
         report.add(name, reason, "not used")
-    table = _table(usable)
-    table["split"], notes = divide(table, [image for _, image in usable], settings.shares, settings.step["seed"])
-    report.notes += notes
+    table, division = _divided(_table(usable), usable, settings, report)
     report.write(work)
-    given = {"split": "given"} if any(row.split for row, _ in usable) else {}
     left_out = {"left_out": len(source.rows) - len(usable), "notes": report.notes}
-    step = {"command": source.command, **settings.step, **given, **left_out}
-    write_data_set(work, table, {"synthetic": False, **source.facts, **facts}, step)
+    step = Step.model_validate({"command": source.command, **division, **left_out})
+    write_data_set(work, table, Provenance.model_validate({"synthetic": False, **source.facts, **facts}), step)
+
+
+def _divided(
+    table: pd.DataFrame, images: Images, settings: _Settings, report: ImportReport
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """The table with splits, and how they came about; a synthetic set has none."""
+    if settings.options.synthetic:
+        return table.drop(columns="split"), {}
+    table["split"], notes = divide(table, [image for _, image in images], settings.shares, settings.seed)
+    report.notes += notes
+    return table, {**settings.step.document, **({"split": "given"} if any(row.split for row, _ in images) else {})}
 
 
 def _without_marked(
@@ -134,9 +153,9 @@ def _without_marked(
     Raises UserError where the options say nothing.
     """
     marked = [(row, image) for row, image in images if image.mark]
-    if not marked:
+    if not marked or options.synthetic:
         return images, {}
-    first = f"{marked[0][0].image}, {marked[0][1].mark}"
+    first = f"{marked[0][0].title}, {marked[0][1].mark}"
     statement = f"{len(marked)} of {len(images)} images are marked as made by an algorithm (first: {first})"
     if options.marked == "refuse":
         raise UserError(
@@ -145,7 +164,7 @@ def _without_marked(
         )
     outcome = "left out" if options.marked == "leave-out" else "kept, marked"
     for row, image in marked:
-        report.add(row.image, f"marked as made by an algorithm: {image.mark}", outcome)
+        report.add(row.title, f"marked as made by an algorithm: {image.mark}", outcome)
     if options.marked == "keep":
         report.notes.append(f"{statement}; kept, and marked in the column {MARK_COLUMN!r}")
         return images, {"synthetic": len(marked) == len(images), "marked_synthetic": len(marked)}

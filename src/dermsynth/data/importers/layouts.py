@@ -16,7 +16,7 @@ TABLES = Path(__file__).parents[1] / "layouts"
 """The folder of the published layouts, one TOML table each."""
 OWN = {
     "folder": "A folder of images; sub-folders are labels.",
-    "csv": "A CSV with named columns and the images it names.",
+    "csv": "A CSV or Excel file with named columns and the images it names.",
 }
 """Importers of one's own images: a name, and what it is."""
 _HOME = "dermsynth.data.importers"
