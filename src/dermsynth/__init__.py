@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dermsynth import metrics as metrics
     from dermsynth.api import artefacts as artefacts
+    from dermsynth.api.archives import fetch_isic as fetch_isic
     from dermsynth.api.audit import audit as audit
     from dermsynth.api.data import import_csv as import_csv
     from dermsynth.api.data import import_folder as import_folder
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from dermsynth.api.latents import edit_set as edit_set
     from dermsynth.api.latents import perceptual as perceptual
     from dermsynth.api.preparation import edit_maps as edit_maps
-    from dermsynth.api.preparation import fetch_isic as fetch_isic
     from dermsynth.api.preparation import patches as patches
     from dermsynth.api.release import export as export
     from dermsynth.api.release import methods as methods
@@ -64,13 +64,14 @@ for _package in (
 
 _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metrics"}
 _PLACES = {
+    "api.archives": ("fetch_isic",),
     "api.audit": ("audit",),
     "api.data": ("import_csv", "import_folder", "import_layout", "layouts", "open_dataset", "phantom"),
     "api.evaluation": ("evaluate", "extractor"),
     "api.gate": ("gate",),
     "api.generators": ("generate", "load_generator", "translate"),
     "api.latents": ("compare_directions", "edit_set", "perceptual"),
-    "api.preparation": ("edit_maps", "fetch_isic", "patches"),
+    "api.preparation": ("edit_maps", "patches"),
     "api.release": ("export", "methods", "verify"),
     "api.reports": ("gallery", "report"),
     "api.training": ("ImageChoices", "LoopChoices", "train"),

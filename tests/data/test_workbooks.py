@@ -53,7 +53,7 @@ def test_cells_become_the_text_that_a_csv_would_hold(tmp_path: Path) -> None:
     assert notes == []
 
 
-def test_the_first_sheet_is_read_and_the_others_are_named(tmp_path: Path) -> None:
+def test_the_first_sheet_is_read_and_the_others_are_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     notes: list[str] = []
     path = tmp_path / "t.xlsx"
     workbook = _workbook(path, [HEADER, ROW], codes=[["code"], [1]], old=[["x"]])
@@ -63,6 +63,9 @@ def test_the_first_sheet_is_read_and_the_others_are_named(tmp_path: Path) -> Non
     workbook["Fälle"].sheet_state = "hidden"
     workbook.save(path)
     assert list(read_table(path).columns) == ["code"]
+    caplog.set_level("INFO")
+    read_table(path)
+    assert "note: t.xlsx: sheet 'codes' was read" in caplog.text
     assert _refused(path, sheet="Faelle").endswith("has no such sheet; there are: Fälle, codes, old")
 
 

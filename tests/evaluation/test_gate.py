@@ -134,6 +134,7 @@ def test_the_exit_status_tells_a_script(
     far = np.full((32, 32, 3), 120, np.uint8)
     far[8:20, 4:28] = (90, 20, 40)
     Image.fromarray(far).save(tmp_path / "new" / "far.png")
-    assert "0 of 1 images flagged" in shell("gate", tmp_path / "new", "--training", real.folder).stdout
+    choices = ("--training-split", "train", "--held-out", real.folder, "--held-out-split", "all")
+    assert "0 of 1 images flagged" in shell("gate", tmp_path / "new", "--training", real.folder, *choices).stdout
     wrong = shell("gate", tmp_path / "nowhere", "--training", real.folder, status=1)
     assert "dermsynth: " in wrong.stderr

@@ -75,6 +75,7 @@ def import_folder(
     allow_links_to: LinkTargets = (),
     salt_file: Path | str | None = None,
     jobs: int | None = None,
+    leave_out: Path | str | None = None,
 ) -> ImportResult:
     """Import a folder of images as a new data set.
 
@@ -116,6 +117,8 @@ def import_folder(
         it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
 
     Returns
     -------
@@ -137,6 +140,7 @@ def import_folder(
     source = from_folder(require_path(folder, "folder"), roots=link_targets(allow_links_to))
     salt = optional_path(salt_file, "salt_file")
     options = ImportOptions(marked, labels_as_written, None, link_targets(allow_links_to), salt)
+    options = replace(options, leave_out=optional_path(leave_out, "leave_out"))
     if synthetic:
         refuse_with_synthetic(shares=shares != SHARES, seed=seed != 0, marked=marked == "leave-out")
     claims = claimed_generator(synthetic, generator, trained_on, trained_on_split, trained_on_files)
@@ -173,6 +177,7 @@ def import_csv(
     allow_links_to: LinkTargets = (),
     salt_file: Path | str | None = None,
     jobs: int | None = None,
+    leave_out: Path | str | None = None,
 ) -> ImportResult:
     """Import the images that a CSV or Excel file names, with its columns, as a new data set.
 
@@ -230,6 +235,8 @@ def import_csv(
         it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
 
     Returns
     -------
@@ -265,6 +272,7 @@ def import_csv(
     claims = claimed_generator(synthetic, generator, trained_on, trained_on_split, trained_on_files)
     source = from_csv(require_path(table, "table"), image=image, **columns, images=place, roots=links, sheet=sheet)
     options = ImportOptions(marked, labels_as_written, mask_value, links, optional_path(salt_file, "salt_file"))
+    options = replace(options, leave_out=optional_path(leave_out, "leave_out"))
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs,
         generator=claims,
@@ -290,6 +298,7 @@ def import_layout(
     mask_value: int | None = None,
     allow_links_to: LinkTargets = (),
     jobs: int | None = None,
+    leave_out: Path | str | None = None,
 ) -> ImportResult:
     """Import a published data set, or any set whose files a TOML table describes.
 
@@ -332,6 +341,8 @@ def import_layout(
         Further folders into which symbolic links may lead.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
 
     Returns
     -------
@@ -369,7 +380,8 @@ def import_layout(
     source = layout_reader(read_layout(layout))(
         require_path(place, "place"), images=images, choices=choices, roots=links
     )
-    options = ImportOptions(marked, labels_as_written, mask_value, links)
+    listed = optional_path(leave_out, "leave_out")
+    options = ImportOptions(marked, labels_as_written, mask_value, links, leave_out=listed)
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
     )

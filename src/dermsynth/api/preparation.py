@@ -1,61 +1,12 @@
 """Data sets from published layouts and the ISIC Archive, and what is cut and bent from them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from dermsynth.api.places import open_named
 from dermsynth.data.dataset import Data, DataSet
-from dermsynth.data.importers.isic_archive import API, FetchResult, parse_collections
-from dermsynth.data.importers.isic_archive import fetch_isic as download
 from dermsynth.data.map_editing import edit_maps as write_maps
 from dermsynth.data.patches import PatchSettings, write_patches
 from dermsynth.errors import UserError, require_number, require_path, require_whole
-
-
-def fetch_isic(
-    out: Path | str, *, count: int, query: str = "", collections: str | Sequence[int] = (), base: str = "",
-    per_second: float = 4.0,
-) -> FetchResult:  # fmt: skip
-    """Download images and their metadata from the ISIC Archive; `import_layout("isic", ...)` makes a data set of them.
-
-    Nothing else of the library uses the network unasked. Repeated, the call goes on where it was stopped.
-
-    Parameters
-    ----------
-    out : Path or str
-        Folder for ``metadata.csv``, ``images/``, ``attribution.txt`` and ``licenses/``.
-    count : int
-        Number of images at most, at least 1.
-    query : str
-        The archive's own search language.
-    collections : str, or sequence of int
-        Numbers of the archive's collections, such as ``(66, 70)`` or ``"66,70"``; an image of any of them is taken.
-    base : str
-        Another address of the archive.
-    per_second : float
-        Requests a second at most, above 0.
-
-    Returns
-    -------
-    FetchResult
-        ``metadata`` (the table's path), ``images``, and ``summary()``.
-
-    Raises
-    ------
-    UserError
-        The archive does not answer, or a value is out of its range.
-
-    Examples
-    --------
-    >>> import dermsynth as ds
-    >>> result = ds.fetch_isic("archive", count=100, query='diagnosis_3:"Nevus"')  # doctest: +SKIP
-    >>> data = ds.import_layout("isic", result.metadata, image_folder="archive/images", out="nevi")  # doctest: +SKIP
-    """
-    if require_number(per_second, "per_second") <= 0:
-        raise UserError(f"`per_second` {per_second}: must be above 0")
-    folder, limit = require_path(out, "out"), require_whole(count, "count", 1)
-    numbers = parse_collections(collections) if isinstance(collections, str) else tuple(collections)
-    return download(folder, limit, query=query, collections=numbers, base=base or API, per_second=per_second)
 
 
 def patches(

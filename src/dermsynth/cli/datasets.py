@@ -7,7 +7,18 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from dermsynth.cli.flags import say, say_photographs
-from dermsynth.cli.options import WORKERS, Annotations, DataFolder, NewData, Photographs, Seed, Split, Switch, Workers
+from dermsynth.cli.options import (
+    WORKERS,
+    Annotations,
+    DataFolder,
+    Folders,
+    NewData,
+    Photographs,
+    Seed,
+    Split,
+    Switch,
+    Workers,
+)
 
 
 def verify_files(folder: DataFolder, *, fast: Switch = False) -> None:
@@ -91,10 +102,28 @@ def maps(
     print(f"{out}: {len(result.table):,} maps; next: {next_command}")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class NearDuplicates:
+    """How near-duplicates are looked for, and what becomes of them."""
+
+    also: Folders = ()
+    """Folder of a further data set: which of its photographs does this one hold too? May be repeated."""
+    extractor: str = ""
+    """Network by whose features near-duplicates are looked for, too: lite0 (EfficientNet-Lite0), mobilenet=FILE or
+    timm:NAME=FILE. By default hashes alone."""
+    exclude_out: Path | None = None
+    """CSV file for the images that are better left out; dermsynth import takes it as --leave-out."""
+
+
+NEAR_DUPLICATES = NearDuplicates()
+
+
 def audit(
     folder: DataFolder,
     *,
     page: Path | None = None,
+    near_duplicates: NearDuplicates = NEAR_DUPLICATES,
     annotations: Annotations = None,
     photographs: Photographs = True,
     seed: Seed = 0,
@@ -105,15 +134,19 @@ def audit(
     Parameters
     ----------
     page
-        The HTML file; audit.html in the data set by default. A JSON file is written beside it.
+        The HTML file; audit.html in the data set by default. A JSON file is written beside it, and a CSV of near-duplicates.
     """
     from dermsynth.api.audit import audit as look
     from dermsynth.api.data import open_dataset
 
     workers.prepare()
-    result = look(open_dataset(folder, annotations=annotations), seed=seed)
+    data_set = open_dataset(folder, annotations=annotations)
+    result = look(data_set, also=near_duplicates.also, extractor=near_duplicates.extractor, seed=seed)
     path = result.save(page or folder / "audit.html", photographs=photographs)
     say(result.text(), f"\nreport: {path}", next_verb="train")
+    if near_duplicates.exclude_out is not None:
+        result.save_exclusions(near_duplicates.exclude_out)
+        print(f"{near_duplicates.exclude_out}: {len(result.content.exclusions)} images to leave out")
     say_photographs(photographs)
 
 

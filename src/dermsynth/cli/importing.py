@@ -36,13 +36,15 @@ class Division:
     """Seed of the random numbers that divide the images."""
     marked: Literal["refuse", "leave-out", "keep"] = "refuse"
     """What to do with images that are marked as made by an algorithm."""
+    leave_out: Path | None = None
+    """A list of images to leave out: of dermsynth audit --exclude-out, CleanVision or SelfClean."""
     workers: Workers = WORKERS
     """Who reads the images."""
 
     def begin(self) -> dict[str, Any]:
         """Set who reads the images; the rest as arguments of an import."""
         self.workers.prepare()
-        return {"shares": self.shares, "seed": self.seed, "marked": self.marked}
+        return {"shares": self.shares, "seed": self.seed, "marked": self.marked, "leave_out": self.leave_out}
 
 
 @Parameter(name="*")
@@ -251,7 +253,7 @@ def list_layouts() -> None:
 
 
 def fetch(
-    source: str, *, out: NewData, count: int, query: str = "", collections: str = "", base: str = "",
+    source: str, *, out: NewData, count: int | None = None, query: str = "", collections: str = "", base: str = "",
     per_second: float = 4.0,
 ) -> None:  # fmt: skip
     """Download images from a public archive; `isic` is the only one. The same command goes on where it stopped.
@@ -261,7 +263,7 @@ def fetch(
     source
         isic
     count
-        How many images at most.
+        How many images at most; by default all of the query and the collections.
     query
         The archive's own search language, for example diagnosis_3:"Nevus".
     collections
@@ -271,7 +273,7 @@ def fetch(
     per_second
         Requests a second at most.
     """
-    from dermsynth.api.preparation import fetch_isic
+    from dermsynth.api.archives import fetch_isic
     from dermsynth.errors import UserError
 
     if source != "isic":

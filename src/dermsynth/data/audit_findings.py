@@ -95,11 +95,15 @@ def _class_sizes(data_set: DataSet, advice: Sequence[Suggestion]) -> list[str]:
 
 
 def _duplicates(duplicates: pd.DataFrame) -> list[str]:
-    if not len(duplicates):
-        return []
-    same = int((duplicates["kind"] == "same").sum())
-    sentences = [f"{len(duplicates)} pairs show the same photograph ({same} identical)."]
-    contradictory = duplicates[duplicates["labels"].str.contains(" / ")]
+    """How many pairs there are, in the set and with each other set, and how many carry different labels."""
+    sentences = []
+    for name in map(str, duplicates["set"].unique()) if len(duplicates) else ():
+        pairs = duplicates[duplicates["set"] == name]
+        same = int((pairs["kind"] == "same").sum())
+        images = f" ({pairs['first'].nunique()} images of this set)" if name else ""
+        where = f"with {name}{images} " if name else ""
+        sentences.append(f"{len(pairs)} pairs {where}show the same photograph ({same} identical).")
+    contradictory = duplicates[duplicates["labels"].str.contains(" / ")] if len(duplicates) else duplicates
     if len(contradictory):
         sentences.append(
             f"{len(contradictory)} of these pairs carry different labels, first {contradictory.iloc[0]['first']}."

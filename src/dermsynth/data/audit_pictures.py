@@ -48,6 +48,11 @@ class Pictures:
 
     rows: list[Picture] = field(default_factory=list)
 
+    def hashes(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Hashes [k] of the readable images, and their rows [k] in the table."""
+        rows = [row for row, picture in enumerate(self.rows) if picture.hash is not None]
+        return np.array([self.rows[row].hash for row in rows], np.uint64), np.array(rows, np.int64)
+
     def twins(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Pairs [k, 2] of rows that show the same photograph, and thumbnails [n, d]; unreadable images have no twin."""
         readable = [row for row, picture in enumerate(self.rows) if picture.hash is not None]

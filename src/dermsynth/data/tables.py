@@ -1,6 +1,7 @@
 """Tables of text from files that any spreadsheet or library wrote: separators, encodings, and what makes a table unsafe."""
 
 import csv
+import logging
 import re
 import sys
 from collections import Counter
@@ -19,6 +20,7 @@ SAMPLE = 100
 MOSTLY = 0.2
 """Up to this share of the rows is an exception."""
 AMBIGUOUS = "ambiguous"
+_log = logging.getLogger(__name__)
 _EXCEL_TEXT = re.compile(r'="(.*)"')
 
 
@@ -32,10 +34,10 @@ def read_table(path: Path, *, notes: list[str] | None = None, sheet: str = "") -
 
     Raises UserError, with the line where there is one, when the file is missing, empty or no table.
     """
-    notes = notes if notes is not None else []
     data = _bytes_of(path)
     if data.startswith(WORKBOOK):
-        return _filled_table(workbook_rows(data, path, sheet, notes), path, notes)
+        return _table_of_workbook(data, path, sheet, notes)
+    notes = notes if notes is not None else []
     if sheet:
         raise UserError(f"`sheet` {sheet!r}: {path} is no Excel workbook and has no sheets; leave it out")
     text = _decode(data, path, notes)
@@ -44,6 +46,15 @@ def read_table(path: Path, *, notes: list[str] | None = None, sheet: str = "") -
     if separator != ",":
         notes.append(f"{path.name}: separated by {SEPARATORS.get(separator, repr(separator))}")
     return _filled_table(_parse(text, separator, path), path, notes)
+
+
+def _table_of_workbook(data: bytes, path: Path, sheet: str, notes: list[str] | None) -> pd.DataFrame:
+    """The table of a sheet; what was guessed is logged where nobody gathers it."""
+    said = notes if notes is not None else []
+    table = _filled_table(workbook_rows(data, path, sheet, said), path, said)
+    for note in said if notes is None else ():
+        _log.info(f"note: {note}")
+    return table
 
 
 def require_columns(table: pd.DataFrame, columns: list[str], path: Path) -> None:

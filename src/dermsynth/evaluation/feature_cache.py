@@ -16,7 +16,7 @@ from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import require_choice
 from dermsynth.evaluation.results import Point, View
-from dermsynth.images import Crop, image_size, parse_size
+from dermsynth.images import Crop, fit, image_size, parse_size, read_image
 from dermsynth.metrics.clinical_features import NAMES, measure_appearance
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.parallel import parallel_map
@@ -94,6 +94,8 @@ def _within_unit(plane: Plane) -> Plane:
 
 
 Images = NDArray[np.uint8]
+WHOLE_SIDE = 64
+"""Side of whole images for extractors that take any size."""
 CHUNK, APPEARANCE_CHUNK = 64, 8
 """Images that features are computed of at once, and that travel together to a worker."""
 VERSION = 2
@@ -120,6 +122,27 @@ def features(data_set: DataSet, images: Images, decoding: Decoding, extractor: E
         data_set, images, decoding, f"{extractor.identity}/{extractor.resizer}", "features", extractor
     )
     return rows
+
+
+def whole_features(data_set: DataSet, extractor: Extractor) -> NDArray[np.float32]:
+    """Features [n, d] of whole images, stretched to the extractor's size, so that an image of another shape is the same.
+
+    Images are read a few at a time and not cached decoded; the features are.
+    """
+    side = extractor.size or WHOLE_SIDE
+    path = _cache_file(data_set, Decoding(side, side, "stretch"), f"{extractor.identity}/whole")
+    return np.array(cached_array(path, partial(_compute_whole, data_set, side, extractor)))
+
+
+def _compute_whole(data_set: DataSet, side: int, extractor: Extractor, file: Path) -> None:
+    paths = data_set.paths
+    starts = range(0, len(paths), CHUNK)
+    rows = []
+    label = f"features of {data_set.folder.name}"
+    for start in progress_bar(starts, total=len(starts), label=label, unit=f"x{CHUNK} img"):
+        images = [fit(read_image(path), side, side, "stretch", "area") for path in paths[start : start + CHUNK]]
+        rows.append(extractor(np.stack(images).transpose(0, 3, 1, 2)))
+    np.save(file, np.concatenate(rows))
 
 
 def histograms(data_set: DataSet, images: Images, decoding: Decoding) -> dict[str, NDArray[np.float64]]:

@@ -14,7 +14,7 @@ from dermsynth.data.leak_columns import WARNING
 from dermsynth.images import grid
 from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
 
-EXAMPLES, TWINS = 8, 12
+EXAMPLES, TWINS = 8, 48
 
 
 def write_audit_report(
@@ -61,6 +61,8 @@ def write_audit_report(
             "examples": _examples(audit) if photographs else {},
             "twins": _twins(audit) if photographs else [],
             "photographs": PHOTOGRAPHS if photographs else "Photographs were left out.",
+            "near_duplicates": "" if audit.features is None else audit.features.text(),
+            "split_effect": audit.effect.text,
             "unjudged": identifiers_text(audit),
             "more_twins": max(0, len(audit.duplicates) - TWINS) if photographs else 0,
             "is_number": lambda v: isinstance(v, (int, float, np.number)),
@@ -79,10 +81,11 @@ def _examples(audit: Audit) -> dict[str, Any]:
 
 
 def _twins(audit: Audit) -> list[tuple[dict[Any, Any], Any]]:
-    """The first pairs of twins, side by side."""
+    """The most similar pairs of twins, side by side."""
     pictures = []
     for pair in audit.duplicates.head(TWINS).to_dict("records"):
-        both = thumbnails([audit.data_set.folder / pair["first"], audit.data_set.folder / pair["second"]], 96)
+        other = Path(pair["set"]) if pair["set"] else audit.data_set.folder
+        both = thumbnails([audit.data_set.folder / pair["first"], other / pair["second"]], 96)
         pictures.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
     return pictures
 

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
+from pydicom.uid import MRImageStorage, SecondaryCaptureImageStorage, VLPhotographicImageStorage
 
 import dermsynth as ds
 from dermsynth.data.importers.report import ImportResult
@@ -73,15 +74,19 @@ def test_names_folders_and_tables_that_hold_the_patient_do_not_come_along(tmp_pa
     save(dicom(photograph(1), **PATIENT), folder / "MUSTER_ERIKA" / "12345_1.dcm")
     save(dicom(photograph(2), **PATIENT), folder / "MUSTER_ERIKA" / "a.dcm")
     save(dicom(photograph(3), **{**PATIENT, "PatientID": "77"}), folder / "nevus" / "b.dcm")
+    Image.fromarray(photograph(4)).save(folder / "MUSTER_ERIKA" / "phone.jpg")
     result = _bring(folder, tmp_path / "d")
-    names = sorted(Path(name).stem for name in result.data_set.table["file_name"])
-    assert names == ["b", "dicom_0001", "dicom_0002"]
-    assert sorted(result.data_set.labels) == ["", "", "nevus"]
+    table = result.data_set.table
+    assert [Path(name).stem for name in table["file_name"]] == ["dicom_0001", "dicom_0002", "phone", "b"]
+    assert list(result.data_set.labels) == ["", "", "", "nevus"]
+    assert table["group"].iloc[:3].nunique() == 1
     notes = " ".join(result.notes)
+    assert "1 other images lie in a folder of the patient's name or number, which is no class" in notes
     assert (
         "2 DICOM files have the patient's name or number in their names or folders; they are called dicom_0001" in notes
     )
     assert "2 DICOM files lie in a folder of the patient's name or number, which is no class" in notes
+    (folder / "MUSTER_ERIKA" / "phone.jpg").unlink()  # or it is listed as not used, with its folder
     rows = ["file,label,patient,who,born,note", "MUSTER_ERIKA/12345_1.dcm,nevus,12345,Erika Muster,19610403,flat",
             "nevus/b.dcm,nevus,77,x,,raised", "MUSTER_ERIKA/a.dcm,mole,0012345,,,"]  # fmt: skip
     (folder / "t.csv").write_text("\n".join(rows))
@@ -197,15 +202,19 @@ def test_the_table_counts_where_a_file_says_otherwise(tmp_path: Path) -> None:
     assert "2 DICOM files have another age than the table, which counts" in " ".join(result.notes)
 
 
-def test_pixels_that_may_show_the_patient_are_doubtful(tmp_path: Path) -> None:
+def test_pixels_that_may_show_the_patient_or_no_photograph_are_doubtful(tmp_path: Path) -> None:
     save(dicom(photograph(1), BurnedInAnnotation="YES"), tmp_path / "in" / "a.dcm")
     save(dicom(photograph(2), RecognizableVisualFeatures="YES"), tmp_path / "in" / "b.dcm")
-    doubts = [
-        (row.file, row.problem) for row in _bring(tmp_path / "in", tmp_path / "d").files if row.outcome == "doubtful"
-    ]
-    assert [name for name, _ in doubts] == ["a.dcm", "b.dcm"]
+    save(dicom(photograph(3), SOPClassUID=MRImageStorage), tmp_path / "in" / "c.dcm")
+    for number, kind in enumerate((VLPhotographicImageStorage, SecondaryCaptureImageStorage)):
+        save(dicom(photograph(4 + number), SOPClassUID=kind), tmp_path / "in" / f"d{number}.dcm")
+    result = _bring(tmp_path / "in", tmp_path / "d")
+    doubts = [(row.file, row.problem) for row in result.files if row.outcome == "doubtful"]
+    assert [name for name, _ in doubts] == ["a.dcm", "b.dcm", "c.dcm"]
     assert "may show the patient's name" in doubts[0][1]
     assert "may show a face" in doubts[1][1]
+    assert doubts[2][1] == "no photograph by its kind (MR Image Storage)"
+    assert "1 DICOM files are doubtful: its pixels may show a face" in " ".join(result.notes)
 
 
 def test_bad_files_are_left_out_by_name_and_the_import_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -14,6 +14,7 @@ from dermsynth.data.importers.dicom_facts import OLD_NOTE, OLDEST, Person, doubt
 from dermsynth.data.importers.dicom_pixels import DICOM_SUFFIXES, frame_count, is_dicom, read_dicom
 from dermsynth.data.importers.sources import ImportOptions, Source, SourceRow
 from dermsynth.errors import BadImage, UserError
+from dermsynth.images import SUFFIXES
 from dermsynth.io import disk_errors
 from dermsynth.parallel import parallel_map
 from dermsynth.values import is_missing
@@ -38,6 +39,7 @@ _LABEL = "lie in a folder of the patient's name or number, which is no class"
 _CELL = "have the patient's name, number or date of birth in the table; it was replaced by the hash, or left out"
 _FRAMES = "hold several frames; each is an image"
 _NOBODY = "name no patient; their study stands for it"
+_DOUBT = "are doubtful: {}"
 _DIFFERS = "have another {} than the table, which counts"
 
 
@@ -64,13 +66,27 @@ def with_dicom(source: Source, options: ImportOptions, out: Path) -> Source:
     read = partial(_read_file, source.folder, options, key)
     numbered = [(number, source.rows[place]) for number, place in enumerate(places, 1)]
     files = dict(zip(places, parallel_map(read, numbered, label="reading DICOM", few=FEW_FILES), strict=True))
-    rows = [one for place, row in enumerate(source.rows) for one in (files[place].rows if place in files else [row])]
+    patients = {source.rows[place].label: file.rows[0].group for place, file in files.items() if _LABEL in file.notes}
+    rows = [
+        one
+        for place, row in enumerate(source.rows)
+        for one in (files[place].rows if place in files else [_beside_patient(row, patients)])
+    ]
     notes = _notes(list(files.values()), options.salt_file)
+    beside = sum(row.label in patients for place, row in enumerate(source.rows) if place not in files)
+    notes += [f"{beside} other images {_LABEL}; they are of the patient's group"] if beside else []
     return replace(source, rows=rows, notes=[*source.notes, *notes])
 
 
+def _beside_patient(row: SourceRow, patients: Mapping[str, str]) -> SourceRow:
+    """The row of another file in a folder that bears a patient's name: no class, and of the patient's group."""
+    if row.label not in patients:
+        return row
+    return replace(row, label="", group=row.group or patients[row.label], name=PurePosixPath(row.image).name)
+
+
 def _is_dicom(row: SourceRow, folder: Path, options: ImportOptions) -> bool:
-    if row.pixels is not None or row.problem:
+    if row.pixels is not None or row.problem or row.image.lower().endswith(SUFFIXES):
         return False
     try:
         return is_dicom(path_inside(folder, row.image, options.roots))
@@ -130,7 +146,9 @@ def _described(header: "Dataset", row: SourceRow, number: int, key: bytes) -> _F
         file.notes.append(_NOBODY)
     row = _without_person(row, Person(header), number, patient, file.notes)
     row = _with_facts(row, facts_of(header, key), patient, file.notes)
-    row = replace(row, frame=0, doubt="; ".join(filter(None, [row.doubt, *doubts_of(header)])))
+    doubts = doubts_of(header)
+    row = replace(row, frame=0, doubt="; ".join(filter(None, [row.doubt, *doubts])))
+    file.notes += [_DOUBT.format(doubt) for doubt in doubts]
     file.rows = [row] if count == 1 else _frames(row, count)
     file.notes += [_FRAMES] if count > 1 else []
     return file

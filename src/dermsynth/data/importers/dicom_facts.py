@@ -21,6 +21,8 @@ DERMOSCOPY = "1.2.840.10008.5.1.4.1.1.77.1.7"
 """Dermoscopic Photography Image Storage."""
 _PUBLIC = re.compile(r"(ISIC|IP|IL)_\d{7}", re.IGNORECASE)
 """Numbers that the ISIC Archive gives to images, patients and lesions."""
+PHOTOGRAPHS = ("1.2.840.10008.5.1.4.1.1.77.1", "1.2.840.10008.5.1.4.1.1.7")
+"""Beginnings of the kinds of visible light images, and of secondary captures, as which older systems store photographs."""
 _AGE = re.compile(r"(\d{1,3})([DWMY])")
 _YEARS = {"D": 1 / 365.25, "W": 7 / 365.25, "M": 1 / 12, "Y": 1.0}
 _FITZPATRICK = {name: str(number) for number, name in enumerate(("I", "II", "III", "IV", "V", "VI"), 1)}
@@ -107,8 +109,11 @@ def _text(header: "Dataset", keyword: str) -> str:
 
 
 def doubts_of(header: "Dataset") -> list[str]:
-    """What the pixels themselves may say of a patient."""
+    """What the pixels themselves may say of a patient, and whether they are a photograph."""
     doubts = []
+    kind = header.get("SOPClassUID")
+    if kind is not None and not str(kind).startswith(PHOTOGRAPHS):
+        doubts.append(f"no photograph by its kind ({' '.join(str(getattr(kind, 'name', kind)).split())})")
     if _text(header, "BurnedInAnnotation").upper() == "YES":
         doubts.append("its pixels may show the patient's name (BurnedInAnnotation)")
     if _text(header, "RecognizableVisualFeatures").upper() == "YES":

@@ -1,5 +1,6 @@
 """Pixels of DICOM files (PS3.3, PS3.5) as photographs: any colour space, palette, depth and frame, in sRGB."""
 
+import io
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dermsynth.errors import BadImage
-from dermsynth.images import MAX_FILE_BYTES, MAX_PIXELS, SUFFIXES, Pixels, decode_image
+from dermsynth.images import MAX_FILE_BYTES, MAX_PIXELS, SUFFIXES, Pixels, decode_image, is_turned
 from dermsynth.srgb import to_srgb
 
 if TYPE_CHECKING:
@@ -26,6 +27,8 @@ _OTHERS = {
     b"PK\3\4": "ZIP",
 }
 _JPEG, _END_OF_JPEG = b"\xff\xd8\xff", b"\xff\xd9"
+_RGB = (82, 71, 66)
+"""Names of components by which libjpeg takes them for red, green and blue."""
 SAME_LEVELS = 2.0
 """Two ways to decode one JPEG differ by fewer grey levels in the mean; colours that are taken for others by more."""
 _STARTS = (b"\xff\xd8", b"\xff\x4f")
@@ -110,6 +113,8 @@ def read_frame(path: Path, name: str, frame: int) -> Frame:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             data = _whole_frame(header, frame, name)
+            if _is_plain_jpeg(header, data):
+                return Frame(decode_image(data, name), (), data)
             pixels, notes = _photograph(header, _stored_values(header, frame), name)
     except BadImage:
         raise
@@ -117,6 +122,22 @@ def read_frame(path: Path, name: str, frame: int) -> Frame:
         raise _damaged(name, error) from error
     plain = None if notes else _as_jpeg(data, pixels)
     return Frame(pixels, notes) if plain is None else Frame(plain, notes, data)
+
+
+def _is_plain_jpeg(header: "Dataset", data: bytes) -> bool:
+    """Whether a frame is a JPEG whose bytes and attributes alike name YCbCr, so that any reader of JPEG shows it."""
+    plain = header.PhotometricInterpretation in ("YBR_FULL", "YBR_FULL_422") and not _aspect_note(header)
+    if not plain or not data.startswith(_JPEG) or _colour_profile(header) or is_turned(data):
+        return False
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            names = tuple(component[0] for component in getattr(image, "layer", ()))
+            size = (int(header.Columns), int(header.Rows))
+            return (
+                image.mode == "RGB" and image.size == size and names != _RGB and image.info.get("adobe_transform") != 0
+            )
+    except Exception:  # kinds of JPEG that Pillow does not know
+        return False
 
 
 def _as_jpeg(data: bytes, pixels: Pixels) -> Pixels | None:

@@ -14,6 +14,7 @@ from dermsynth.data.importers.dicom import with_dicom
 from dermsynth.data.importers.division import Shares, divide
 from dermsynth.data.importers.elsewhere import GeneratorElsewhere, as_synthetic, refuse_photographs
 from dermsynth.data.importers.files import ImportedImage, import_image
+from dermsynth.data.importers.leave_out import without_listed
 from dermsynth.data.importers.report import REPORT as REPORT
 from dermsynth.data.importers.report import ImportReport, ImportResult, report_images
 from dermsynth.data.importers.rows import named_rows, plain_rows
@@ -93,6 +94,7 @@ def import_source(
     if generator is not None:
         source, options = as_synthetic(source, generator), replace(options, synthetic=True)
     source = with_dicom(source, options, out)
+    source = source if options.leave_out is None else without_listed(source, options.leave_out, jobs)
     report = ImportReport(notes=list(source.notes))
     rows = plain_rows(source.rows, report, options)
     if not rows:

@@ -143,9 +143,8 @@ class SourceFiles:
         """The file of a name that was written without its ending; the empty string where there is none."""
         if PurePosixPath(name).suffix.lower() in ENDINGS:
             return ""
-        return next(
-            (name + suffix for suffix in ENDINGS if self._lists(name + suffix) and self._is_file(name + suffix)), ""
-        )
+        names = (name + suffix for suffix in ENDINGS)
+        return next((full for full in names if self._lists(full) and self._is_file(full)), "")
 
     def _lists(self, name: str) -> bool:
         """Whether a folder lists this name; folders are read once, for a look at every ending of every row takes long."""

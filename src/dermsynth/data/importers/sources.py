@@ -59,7 +59,8 @@ class Source:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links, pseudonyms.
+    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links, pseudonyms, a
+    list of images that are left out.
 
     With `synthetic` all images are of a generator elsewhere: such marks are expected, and photographs are refused.
     """
@@ -70,6 +71,7 @@ class ImportOptions:
     roots: tuple[Path, ...] = ()
     salt_file: Path | None = None
     synthetic: bool = False
+    leave_out: Path | None = None
 
 
 RESERVED = ("file_name", "label", "mask_file_name", "group", "split", "width", "height",
