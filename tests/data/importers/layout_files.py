@@ -172,7 +172,7 @@ def padufes20(folder: Path) -> None:
         photograph(folder / "images" / f"imgs_part_{1 + n % 3}" / f"imgs_part_{1 + n % 3}" / name)
         rows.append({"patient_id": f"PAT_{n // 3}", "lesion_id": n, "age": 50 + n, "gender": ("FEMALE", "MALE", "")[n % 3],
                      "fitspatrick": ("2.0", "3.0", "")[n % 3], "region": "ARM", "diagnostic": label, "img_id": name,
-                     "biopsed": "True"})  # fmt: skip
+                     "biopsed": label in ("BCC", "SCC", "MEL")})  # fmt: skip
     write(folder / "metadata.csv",
           "patient_id lesion_id smoke drink background_father background_mother age pesticide gender skin_cancer_history "
           "cancer_history has_piped_water has_sewage_system fitspatrick region diameter_1 diameter_2 diagnostic itch grew hurt "

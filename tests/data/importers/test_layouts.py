@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from tools.docs.layout_table import PAGE, with_table
 
+from dermsynth.data.audit import audit
 from dermsynth.data.importers.importing import ImportResult, import_source
 from dermsynth.data.importers.layout_table import (
     Boxes,
@@ -340,3 +341,16 @@ def test_a_set_with_a_reader_of_its_own_has_the_columns_of_one_meaning_too(tmp_p
     }
     assert source.facts["layout"] == "isic2018"
     assert any("age from 'age_approx'" in note for note in source.notes)
+
+
+def test_a_table_of_a_layout_may_be_a_workbook(tmp_path: Path) -> None:
+    pytest.importorskip("openpyxl", reason="needs dermsynth[excel]")
+    folder = drawn("midas", tmp_path / "in")
+    pd.read_csv(folder / "release_midas.csv").to_excel(folder / "release_midas.xlsx", index=False)
+    (folder / "release_midas.csv").unlink()
+    assert counts(row.label for row in from_layout(read_layout("midas"), folder).rows) == DRAWN["midas"].labels
+
+
+def test_the_audit_warns_of_the_columns_that_a_layout_names(tmp_path: Path) -> None:
+    data = bring("padufes20", drawn("padufes20", tmp_path / "in"), tmp_path / "out").data_set
+    assert [leak.column for leak in audit(data, jobs=1).leak_columns] == ["biopsed"]

@@ -26,7 +26,7 @@ _FITZPATRICK = re.compile(
 )
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _MONK = re.compile(r"(?:monk|mst|skin|tone|[\s_:-])*(10|[1-9])(?:\.0+)?", re.IGNORECASE)
-_PAIR = re.compile(r"\D*([1-6])\D*([1-6])\D*")
+_PAIR = re.compile(r"\D*([1-6])\D*([1-6])\D*(?:\.0+)?")
 _RANGE = re.compile(r"(?:age[\s_]*)?(\d{1,3})\s*(?:-|–|_?to_?|\s+to\s+)\s*(\d{1,3})", re.IGNORECASE)
 _KINDS = (
     ("dermoscopic", r"dermo|dermato?scop|dscope"),
