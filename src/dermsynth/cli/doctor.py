@@ -37,7 +37,7 @@ def doctor() -> None:
     print(f"{'bfloat16 on this CPU':<32}{'fast' if fast else 'slow; use float32'}")
     print(f"{'memory':<32}{psutil.virtual_memory().total / 2**30:.0f} GiB")
     print(f"{'GPU':<32}{torch.cuda.get_device_name(0) if torch.cuda.is_available() else 'none'}")
-    for package in ("timm", "tensorboard"):
+    for package in ("timm", "tensorboard", "wandb", "mlflow-skinny", "trackio", "c2pa-python"):
         try:
             print(f"{package + ' (optional)':<32}{metadata.version(package)}")
         except metadata.PackageNotFoundError:

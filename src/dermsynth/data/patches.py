@@ -67,6 +67,7 @@ def write_patches(
             "source": str(data_set.provenance.document.get("source", data_set.folder.name)),
         }
         facts |= {"licence": data_set.provenance.document.get("licence", [])}
+        facts |= data_set.provenance.shared_facts("attribution")
         write_data_set(work, table, facts, {"command": "dermsynth data patches", **settings.__dict__})
     return open_data_set(out)
 
