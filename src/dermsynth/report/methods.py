@@ -125,7 +125,7 @@ def _paragraphs(facts: Facts) -> list[tuple[str, str]]:
             f"{says('image types')}; confirmation of diagnoses: {says('confirmation')}. Patients: {says('people')}; skin tone: "
             f"{says('skin tone')}.",
         ),
-        ("Splits", f"{_sentence(says('partitions'))}. The generator was {says('split')}."),
+        ("Splits", f"Images by split: {says('partitions')}. The generator was {says('split')}."),
         ("Preparation", f"{_sentence(says('preprocessing'))}. Artefacts: {says('artefacts')}."),
         (
             "Generator",
@@ -139,7 +139,7 @@ def _paragraphs(facts: Facts) -> list[tuple[str, str]]:
             f"Skin tones on both sides: {says('tones')}.",
         ),
         ("Use for a classifier", f"{_sentence(says('utility').rstrip('.'))}. Accuracy: {says('accuracy')}."),
-        ("Software", f"{_sentence(says('versions'))}."),
+        ("Software", f"Versions: {says('versions')}."),
     ]
 
 
