@@ -29,7 +29,7 @@ FLAG = "copy_flag"
 COUNTED = ("schema", "program", "images", "classes", "content_hash")
 """Facts of a description that are of the folder they stand in."""
 PLACES = ("run", "source", "maps")
-ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map")
+ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map", "conditioned_on")
 """What names files and folders of the private side: it stays behind."""
 
 
