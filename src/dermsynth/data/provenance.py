@@ -1,6 +1,6 @@
 """Where a data set comes from: the typed content of its `dataset.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -199,7 +199,7 @@ class CopyGateFacts(Document):
 
 
 class RealImages(Document):
-    """The real images that a handed-on synthetic set was made from: their source, licences, and whom they ask to be named."""
+    """The real images that a synthetic set was made from: their source, licences, and whom they ask to be named."""
 
     source: str = ""
     licence: Texts = ()
@@ -243,7 +243,7 @@ class Provenance(Document):
     copy_gate
         What the copy gate found; None where it never ran.
     real_images
-        What the real images behind an exported synthetic set ask for.
+        What the real images behind a synthetic set ask for.
     edited_from
         Content hash of the set that this one is an edited copy of; empty for others.
     map_classes, structure_bits, artefact_bits
@@ -281,6 +281,16 @@ class Provenance(Document):
     def shared_facts(self, *keys: str) -> dict[str, Any]:
         """Those of the named keys that the document has, for a set that is derived from this one."""
         return {key: value for key, value in self._document.items() if key in keys}
+
+
+def real_images_behind(sets: Iterable[Provenance]) -> RealImages:
+    """What several sets ask for together: photographs themselves, and of synthetic sets the real images behind them."""
+    rows = [one.real_images if one.synthetic else one for one in sets]
+    return RealImages(
+        source="; ".join(dict.fromkeys(row.source for row in rows if row.source)),
+        licence=tuple(dict.fromkeys(text for row in rows for text in row.licence)),
+        attribution=tuple(dict.fromkeys(text for row in rows for text in row.attribution)),
+    )
 
 
 def parse_provenance(document: Mapping[str, Any], path: Path) -> Provenance:

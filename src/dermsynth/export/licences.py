@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from dermsynth.data.dataset import DataSet, open_data_set
-from dermsynth.data.provenance import Provenance, RealImages
+from dermsynth.data.provenance import RealImages, real_images_behind
 from dermsynth.errors import UserError
 from dermsynth.evaluation.generator_metrics import training_folder
 from dermsynth.records import Record
@@ -83,12 +83,7 @@ def _real_images(data_set: DataSet, data: Path | None) -> tuple[RealImages, str]
         if data is not None:
             raise UserError(f"`data` {data}: another set than the one that the generator was trained on")
         return known, f"{place.folder} is no longer the set that was trained on"
-    return real_images(place.provenance), f"{place.folder} names none"
-
-
-def real_images(provenance: Provenance) -> RealImages:
-    """What a set of real images says of itself, as it is handed on with what was made of it."""
-    return RealImages(source=provenance.source, licence=provenance.licence, attribution=provenance.attribution)
+    return real_images_behind([data_set.provenance, place.provenance]), f"{place.folder} names none"
 
 
 def hub_licence(licence: str) -> str:

@@ -88,8 +88,15 @@ def _machine(run: Path) -> Facts:
         facts["versions"] = Fact(", ".join(f"{key} {value}" for key, value in versions.items()), ENVIRONMENT)
     seconds = [line["seconds"] for line in read_json_lines(run / LOG) if "seconds" in line]
     if seconds:
-        facts["time"] = Fact(f"{seconds[-1] / 3600:.3g} hours of training", LOG)
+        facts["time"] = Fact(f"{_duration(seconds[-1])} of training", LOG)
     return facts
+
+
+def _duration(seconds: float) -> str:
+    for length, unit in ((3600, "hours"), (60, "minutes")):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.3g} {unit}"
+    return f"{seconds:.3g} seconds"
 
 
 def _preparation(config: RunConfig) -> Facts:
@@ -231,7 +238,7 @@ def _tones(result: Evaluation) -> str:
     """Shares of the skin tones on both sides."""
     sides = result.skin_tones
     rows = (f"{tone} {100 * s['synthetic']:.0f} % / {100 * s['real']:.0f} %" for tone, s in sides.items())
-    return f"skin tones by ITA, synthetic / real: {', '.join(rows)}" if sides else ""
+    return f"by ITA, synthetic / real, {', '.join(rows)}" if sides else ""
 
 
 def _utility_facts(folder: Path) -> Facts:

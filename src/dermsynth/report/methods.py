@@ -125,7 +125,7 @@ def _paragraphs(facts: Facts) -> list[tuple[str, str]]:
             f"{says('image types')}; confirmation of diagnoses: {says('confirmation')}. Patients: {says('people')}; skin tone: "
             f"{says('skin tone')}.",
         ),
-        ("Splits", f"{says('partitions')}. The generator was {says('split')}."),
+        ("Splits", f"Images by split: {says('partitions')}. The generator was {says('split')}."),
         ("Preparation", f"{_sentence(says('preprocessing'))}. Artefacts: {says('artefacts')}."),
         (
             "Generator",
@@ -135,11 +135,11 @@ def _paragraphs(facts: Facts) -> list[tuple[str, str]]:
         ("Synthetic images", f"{_sentence(says('synthetic'))}. Copies: {says('copies')}."),
         (
             "Figures",
-            f"{says('figures')}. Lights of the verdict: {says('lights')}. Label fidelity: {says('label fidelity')}. "
-            f"{_sentence(says('tones'))}.",
+            f"{_sentence(says('figures'))}. Lights of the verdict: {says('lights')}. Label fidelity: {says('label fidelity')}. "
+            f"Skin tones on both sides: {says('tones')}.",
         ),
-        ("Use for a classifier", f"{says('utility').rstrip('.')}. {says('accuracy')}."),
-        ("Software", f"{says('versions')}."),
+        ("Use for a classifier", f"{_sentence(says('utility').rstrip('.'))}. Accuracy: {says('accuracy')}."),
+        ("Software", f"Versions: {says('versions')}."),
     ]
 
 
