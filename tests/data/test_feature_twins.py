@@ -50,7 +50,7 @@ def test_too_few_images_have_no_threshold_and_no_pairs() -> None:
 
 
 def test_unreadable_images_have_no_twin() -> None:
-    features = rows(80)
+    features = rows(80, 4)
     features[3] = np.nan
     features[4] = features[5]
     assert feature_twins(features, np.arange(80), (), "drawn").pairs.tolist() == [[4, 5]]

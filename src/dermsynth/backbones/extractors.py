@@ -48,6 +48,8 @@ class Extractor:
     """Side to which images are brought; None: they are taken as they are."""
     head: Callable[[NDArray[np.float32]], NDArray[np.float64]] | None = None
     """From features to class probabilities [n, classes], where the weights hold a classifier."""
+    any_size: bool = False
+    """Whether the network itself takes images of any size."""
 
     @property
     def comparable(self) -> bool:
@@ -196,14 +198,16 @@ def _mobilenet(path: Path) -> Extractor:
     network = load_mobilenet(path).eval()
     return Extractor(
         "mobilenet_v2", "-mobilenet", "antialiased", f"mobilenet:{file_hash(path)}",
-        lambda x: network(normalise_imagenet(x / 255)), 224,
+        lambda x: network(normalise_imagenet(x / 255)), 224, any_size=True,
     )  # fmt: skip
 
 
 def _efficientnet_lite0(path: Path) -> Extractor:
     network = efficientnet_lite.load_efficientnet_lite0(path)
     identity = f"lite0:{efficientnet_lite.SHA256}"
-    return Extractor("efficientnet_lite0", "-lite0", "antialiased", identity, network, efficientnet_lite.SIZE)
+    return Extractor(
+        "efficientnet_lite0", "-lite0", "antialiased", identity, network, efficientnet_lite.SIZE, any_size=True
+    )
 
 
 def _timm(name: str, path: Path | None) -> Extractor:

@@ -61,7 +61,7 @@ class FeatureTwins:
     threshold
         What distance makes a pair.
     rows
-        Features of unit length [n, d] of the set's images; NaN where one could not be read.
+        Features of the set's images about their mean, of unit length, [n, d]; NaN where one could not be read.
     others
         The same of each further set.
     pairs
@@ -138,6 +138,8 @@ def _blocks(rows: Rows, others: Rows) -> list[tuple[int, Rows]]:
 def feature_twins(rows: Rows, groups: NDArray[np.int64], others: tuple[Rows, ...], network: str) -> FeatureTwins:
     """Near-duplicates within a set and with further ones, by one threshold, calibrated on the set.
 
+    Distances are cosines about the set's mean: what all its images share says nothing of two of them.
+
     Parameters
     ----------
     rows
@@ -149,8 +151,9 @@ def feature_twins(rows: Rows, groups: NDArray[np.int64], others: tuple[Rows, ...
     network
         Name of the network.
     """
-    rows, others = unit_rows(rows), tuple(map(unit_rows, others))
     readable = ~np.isnan(rows).any(axis=1)
+    middle = rows[readable].mean(axis=0) if readable.any() else np.zeros(rows.shape[1], np.float32)
+    rows, others = unit_rows(rows - middle), tuple(unit_rows(other - middle) for other in others)
     threshold = calibrated_threshold(rows[readable], groups[readable])
     limit = threshold.value if threshold.calibrated else -np.inf
     return FeatureTwins(

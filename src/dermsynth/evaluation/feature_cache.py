@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -94,8 +95,8 @@ def _within_unit(plane: Plane) -> Plane:
 
 
 Images = NDArray[np.uint8]
-WHOLE_SIDE = 64
-"""Side of whole images for extractors that take any size."""
+WHOLE_SIDE = 96
+"""Side of whole images for networks that take any size: small enough that resolution and compression hardly matter."""
 CHUNK, APPEARANCE_CHUNK = 64, 8
 """Images that features are computed of at once, and that travel together to a worker."""
 VERSION = 2
@@ -125,24 +126,30 @@ def features(data_set: DataSet, images: Images, decoding: Decoding, extractor: E
 
 
 def whole_features(data_set: DataSet, extractor: Extractor) -> NDArray[np.float32]:
-    """Features [n, d] of whole images, stretched to the extractor's size, so that an image of another shape is the same.
+    """Features [n, d] of whole images that hardly change when an image is shrunk, stretched, mirrored or turned.
 
-    Images are read a few at a time and not cached decoded; the features are.
+    Images are stretched to a square of 96 pixels, or the extractor's own size where its network takes no other, and features
+    are averaged over the eight ways in which a square can lie. Images are read a few at a time; the features are cached.
     """
-    side = extractor.size or WHOLE_SIDE
+    side = WHOLE_SIDE if extractor.any_size else extractor.size or WHOLE_SIDE
     path = _cache_file(data_set, Decoding(side, side, "stretch"), f"{extractor.identity}/whole")
     return np.array(cached_array(path, partial(_compute_whole, data_set, side, extractor)))
 
 
 def _compute_whole(data_set: DataSet, side: int, extractor: Extractor, file: Path) -> None:
-    paths = data_set.paths
+    paths, sized = data_set.paths, replace(extractor, size=None)
     starts = range(0, len(paths), CHUNK)
     rows = []
     label = f"features of {data_set.folder.name}"
     for start in progress_bar(starts, total=len(starts), label=label, unit=f"x{CHUNK} img"):
         images = [fit(read_image(path), side, side, "stretch", "area") for path in paths[start : start + CHUNK]]
-        rows.append(extractor(np.stack(images).transpose(0, 3, 1, 2)))
-    np.save(file, np.concatenate(rows))
+        lying = [turned for turn in range(4) for turned in _both_sides(np.rot90(np.stack(images), turn, (1, 2)))]
+        rows.append(np.mean([sized(np.ascontiguousarray(way.transpose(0, 3, 1, 2))) for way in lying], axis=0))
+    np.save(file, np.concatenate(rows).astype(np.float32))
+
+
+def _both_sides(images: Images) -> tuple[Images, Images]:
+    return images, images[:, :, ::-1]
 
 
 def histograms(data_set: DataSet, images: Images, decoding: Decoding) -> dict[str, NDArray[np.float64]]:

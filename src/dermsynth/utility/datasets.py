@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
@@ -23,6 +22,7 @@ from dermsynth.utility.leakage import (
     without_overlap,
 )
 from dermsynth.utility.material import Classes, Copies, HeldOut, Material, Stratum, SyntheticImages
+from dermsynth.utility.views import MASKED, Look, View, has_masks, look_of
 from dermsynth.values import is_missing, numbers, parse_flag, plain_identifier
 
 MOST_VALUES = 8
@@ -41,13 +41,17 @@ def collect_material(
     variants: Mapping[str, DataSet] | None = None,
     trust_provenance: bool = False,
     decoding: Decoding | None = None,
+    view: View = "whole",
+    synthetic_shown: bool = True,
 ) -> Material:
     """Divide the real set by its splits, check where the synthetic set comes from, and add external test sets.
 
     `variants` are further synthetic sets of the same generator's kind (edited, or without artefacts), checked in the same way,
     or edited copies of the real set. Test images are also looked at by skin tone and by the values of columns: the named ones
     and all of few values or of numbers. With `trust_provenance`, what sets made elsewhere claim of their generator is taken
-    as it is. `decoding` is the size of all images, by default that of the first synthetic one.
+    as it is. `decoding` is the size of all images, by default that of the first synthetic one. All sets are seen in one
+    `view`. Where it needs masks and no arm shows the synthetic images (`synthetic_shown`), a synthetic set without masks is
+    left out.
 
     Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups or twins lie
     in two splits, an external image is one of the real set's (which `drop_overlap` leaves out instead), or no test set has a
@@ -60,23 +64,29 @@ def collect_material(
     _check_names(real, external)
     chosen, decoding = decoding is not None, decoding or decoding_of(synthetic)
     parts = _parts(real, classes)
-    rows, images = _synthetic_images(synthetic, decoding, classes)
-    tests = [_held_out(f"{real.folder.name} (held out)", parts["test"], decoding, classes, columns)]
-    tests += [_external(other, real, decoding, classes, columns, drop_overlap) for other in external]
+    look = look_of(view, decoding, parts["train"])
+    if view in MASKED and not synthetic_shown and not has_masks(synthetic):
+        rows = synthetic.part(np.zeros(len(synthetic), bool))
+        images = np.empty((0, 3, decoding.height, decoding.width), np.uint8)
+    else:
+        rows, images = _synthetic_images(synthetic, look, classes)
+    tests = [_held_out(f"{real.folder.name} (held out)", parts["test"], look, classes, columns)]
+    tests += [_external(other, real, look, classes, columns, drop_overlap) for other in external]
     _check_columns(columns, tests, real)
     return Material(
         training=parts["train"],
-        training_images=_images(parts["train"], decoding),
+        training_images=look.images(parts["train"]),
         synthetic=rows,
         synthetic_images=images,
-        validation=Examples(_images(parts["validation"], decoding), classes.truth(parts["validation"])),
+        validation=Examples(look.images(parts["validation"]), classes.truth(parts["validation"])),
         validation_rows=parts["validation"],
         tests=tests,
         classes=classes,
         decoding=decoding,
         chosen=chosen,
-        variants={name: _synthetic_images(variant, decoding, classes) for name, variant in further.items()},
-        copies={name: _copies(copy, parts["train"], decoding) for name, copy in edited.items()},
+        variants={name: _synthetic_images(variant, look, classes) for name, variant in further.items()},
+        copies={name: _copies(copy, parts["train"], look) for name, copy in edited.items()},
+        view=view,
     )
 
 
@@ -118,17 +128,17 @@ def _parts(real: DataSet, classes: Classes) -> dict[str, DataSet]:
     return parts
 
 
-def _copies(edited: DataSet, training: DataSet, decoding: Decoding) -> Copies:
+def _copies(edited: DataSet, training: DataSet, look: Look) -> Copies:
     """The copies of training images, in the order of these."""
     places = {name: row for row, name in enumerate(training.table["file_name"])}
     copies = edited.part(np.isin(edited.table["edited_from"].to_numpy(str), list(places)))
     rows = np.array([places[name] for name in copies.table["edited_from"]], np.int64)
     order = np.argsort(rows)
-    return Copies(rows[order], _images(copies, decoding)[order], edited.content_hash)
+    return Copies(rows[order], look.images(copies)[order], edited.content_hash)
 
 
 def _external(
-    other: DataSet, real: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str], drop: bool
+    other: DataSet, real: DataSet, look: Look, classes: Classes, columns: Sequence[str], drop: bool
 ) -> HeldOut:
     """A further test set, without photographs of the real one."""
     if other.synthetic:
@@ -136,12 +146,12 @@ def _external(
     if other.whole_hash == real.whole_hash:
         raise UserError(f"`tests` {other.folder}: the same images as `real`, whose test split is used already")
     rows = without_overlap(classes.of(other, str(other.folder)), real, drop=drop)
-    return _held_out(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns)
+    return _held_out(other.folder.name, classes.of(rows, str(other.folder)), look, classes, columns)
 
 
-def _synthetic_images(data_set: DataSet, decoding: Decoding, classes: Classes) -> SyntheticImages:
+def _synthetic_images(data_set: DataSet, look: Look, classes: Classes) -> SyntheticImages:
     rows = classes.of(data_set, str(data_set.folder), both=False)
-    return SyntheticImages(rows, _images(rows, decoding))
+    return SyntheticImages(rows, look.images(rows))
 
 
 def _split(real: DataSet, name: str) -> DataSet:
@@ -150,18 +160,14 @@ def _split(real: DataSet, name: str) -> DataSet:
     return real.split(name)
 
 
-def _held_out(name: str, rows: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str]) -> HeldOut:
-    images = _images(rows, decoding)
-    tones = skin_tones(appearances(rows, images, decoding))
+def _held_out(name: str, rows: DataSet, look: Look, classes: Classes, columns: Sequence[str]) -> HeldOut:
+    whole = np.asarray(decode_images(rows, look.decoding))
+    tones = skin_tones(appearances(rows, whole, look.decoding))
     strata = [Stratum("skin tone", str(tone), tones == tone) for tone in np.unique(tones) if tone]
     for column in dict.fromkeys([*columns, *telling_columns(rows.table)]):
         if column in rows.table:
             strata += strata_of(rows.table, column)
-    return HeldOut(name, rows, images, classes.truth(rows), strata)
-
-
-def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
-    return np.asarray(decode_images(rows, decoding))
+    return HeldOut(name, rows, look.images(rows), classes.truth(rows), strata)
 
 
 def telling_columns(table: pd.DataFrame) -> list[str]:

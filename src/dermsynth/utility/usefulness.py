@@ -4,7 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from dermsynth.data.dataset import Data, DataSet, open_data_set
-from dermsynth.errors import UserError, describe, name_field, require_number, require_path, require_whole
+from dermsynth.errors import (
+    UserError,
+    describe,
+    name_field,
+    require_choice,
+    require_number,
+    require_path,
+    require_whole,
+)
 from dermsynth.evaluation.feature_cache import decoding_of
 from dermsynth.images import Crop
 from dermsynth.io import parse_count
@@ -14,6 +22,7 @@ from dermsynth.utility.datasets import collect_material, is_copy
 from dermsynth.utility.experiment import Plan, run_experiment
 from dermsynth.utility.material import Classes
 from dermsynth.utility.results import UtilityResult
+from dermsynth.utility.views import VIEWS, View
 from dermsynth.values import as_tuple
 
 
@@ -37,6 +46,7 @@ def utility(
     trust_provenance: bool = False,
     resolution: int | str | None = None,
     crop: Crop | None = None,
+    view: View = "whole",
     seed: int = 0,
 ) -> UtilityResult:
     """Train classifiers with and without synthetic images and test them on held-out real images.
@@ -84,6 +94,10 @@ def utility(
         Size in pixels of all images: one number for squares, or ``"WIDTHxHEIGHT"``; by default that of the first synthetic image.
     crop : {"centre", "pad", "stretch"} or None
         How images of other shapes come to that shape; by default as the generator's training images did, else ``centre``.
+    view : {"whole", "lesion", "background", "box", "low-pass", "high-pass"}
+        What classifiers see of every image, in all arms and tests: does the label show without the lesion? `lesion`, `background`
+        and `box` (the rectangle around the lesion is hidden) need lesion masks of every image; of the synthetic set only where an
+        arm shows it. Such an experiment says nothing of usefulness: `evaluate` does not take it.
     seed : int
         Of the first training, at least 0.
 
@@ -100,6 +114,7 @@ def utility(
 
     References
     ----------
+    Bissoto et al. 2019, (De)Constructing Bias on Skin Lesion Datasets.
     Bissoto, Valle & Avila 2021, GAN-Based Data Augmentation and Anonymization for Skin-Lesion Analysis: A Critical Review.
     DeLong, DeLong & Clarke-Pearson 1988, Comparing the areas under two or more correlated ROC curves.
     Holm 1979, A simple sequentially rejective multiple test procedure.
@@ -116,6 +131,7 @@ def utility(
     place = require_path(out, "out")
     _check_names(positive, as_tuple(negative), variants)
     _check_numbers(repeats, images, batch, learning_rate)
+    require_choice(view, "view", VIEWS)
     backbone(model)  # a wrong name or file is refused before images are read
     named: tuple[str | Arm, ...] = as_tuple(arms)
     names = list(variants or ())
@@ -141,6 +157,8 @@ def utility(
         variants=further,
         trust_provenance=trust_provenance,
         decoding=None if resolution is None and crop is None else decoding_of(synthetic_set, resolution, crop),
+        view=view,
+        synthetic_shown=any(arm.synthetic != 0 for arm in chosen),
     )
     if not named and not material.has_both_classes:
         chosen = tuple(arm for arm in chosen if arm.real)
