@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -59,8 +60,11 @@ SMALLER: dict[str, dict[str, object]] = {
 
 BROWSER_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
 
+if "XDG_CACHE_HOME" not in os.environ:  # one a session, which the workers of pytest-xdist inherit
+    CACHE = tempfile.TemporaryDirectory(prefix="dermsynth-tests-")
+    os.environ["XDG_CACHE_HOME"] = CACHE.name
 os.environ.setdefault("LOKY_MAX_CPU_COUNT", "1")  # a worker imports for seconds what it computes in milliseconds
-hypothesis.settings.register_profile("any load", deadline=None)
+hypothesis.settings.register_profile("any load", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("any load")
 torch.set_num_threads(1)  # tiny networks: threads cost more than they bring
 

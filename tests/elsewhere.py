@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import write_data_set
 
 COPIES = 6
@@ -30,7 +31,7 @@ def write_real(folder: Path, count: int = 160) -> DataSet:
         label = ("nevus", "melanoma")[number % 3 == 0]
         group = f"p{number // 2}"
         rows.append({"file_name": f"images/r{number}.png", "label": label, "group": group, "split": split})
-    return write_data_set(folder, pd.DataFrame(rows), {"synthetic": False, "source": "drawn"}, {"command": "test"})
+    return write_data_set(folder, pd.DataFrame(rows), Provenance(source="drawn"), Step(command="test"))
 
 
 def write_elsewhere(folder: Path, real: DataSet, count: int = 60) -> Path:

@@ -26,7 +26,9 @@ HEAVY = ("torch", "numpy", "pandas", "cv2", "scipy", "matplotlib", "sklearn", "p
 MODULES = ("artefacts", "metrics")
 INTERNAL = ("origin", "provenance", "fit_planes", "check_planes")
 CLASSES = {"Generator": Generator, "CopyGate": ds.CopyGate}
-WITHOUT_ERRORS, WITHOUT_RESULT = {"metrics.list", "Callback"}, {"use_workers", "metrics.add_metric", "Callback"}
+CHOICES = {"ImageChoices": ds.ImageChoices, "LoopChoices": ds.LoopChoices}
+WITHOUT_ERRORS = {"metrics.list", "layouts", "Callback", *CHOICES}
+WITHOUT_RESULT = {"use_workers", "metrics.add_metric", "Callback", *CHOICES}
 
 
 def public() -> dict[str, Any]:
@@ -38,7 +40,7 @@ def public() -> dict[str, Any]:
     for name, kind in CLASSES.items():
         methods = {n: m for n, m in vars(kind).items() if not n.startswith("_") and callable(getattr(kind, n))}
         found |= {f"{name}.{n}": getattr(kind, n) for n in methods if n not in INTERNAL}
-    return found | {"Callback": ds.Callback}
+    return found | {"Callback": ds.Callback} | CHOICES
 
 
 PUBLIC = public()
@@ -127,8 +129,8 @@ def test_returns_errors_and_an_example_are_documented(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A folder with what the examples speak of: data, run, translation, synthetic, photographs."""
+def place(tmp_path_factory: pytest.TempPathFactory, drawn_mobilenet: Path) -> Iterator[Path]:
+    """A folder with what the examples speak of: data, run, translation, synthetic, photographs, weights."""
     folder = tmp_path_factory.mktemp("examples")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -143,7 +145,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         ds.generate("run", out="synthetic", count=50, device="cpu")
         few = data.select(np.arange(len(data.table)) < 8)
         ds.artefacts.insert(few, out="with_frames", artefacts=["frame"], jobs=1)
+        ds.phantom("few", count=100, resolution=32, jobs=1)
         write_photographs(data)
+        Path("mobilenet.safetensors").symlink_to(drawn_mobilenet)
         (folder / "study.toml").write_text(STUDY)
         yield folder
 
@@ -168,7 +172,7 @@ type = "kind"
 
 def write_photographs(data: DataSet) -> None:
     """A folder of images by label, and a table of the same."""
-    rows = ["file,diagnosis,patient"]
+    rows, published = ["file,diagnosis,patient"], ["image_id,dx,lesion_id"]
     images = data.images((32, 32))
     for label in ("nevus", "melanoma"):
         folder = Path("photographs") / label
@@ -176,7 +180,9 @@ def write_photographs(data: DataSet) -> None:
         for number in np.flatnonzero(data.labels == label)[:20]:
             (folder / f"{number}.png").write_bytes(encode_png(images[number]))
             rows.append(f"photographs/{label}/{number}.png,{label},p{number}")
+            published.append(f"{number},{'nv' if label == 'nevus' else 'mel'},l{number}")
     Path("photographs.csv").write_text("\n".join(rows) + "\n")
+    Path("photographs_ham10000.csv").write_text("\n".join(published) + "\n")
 
 
 @pytest.mark.parametrize("name", [*PUBLIC, *CLASSES])

@@ -10,6 +10,7 @@ import pytest
 
 from dermsynth import parallel
 from dermsynth.artefacts.annotate import annotate_artefacts
+from dermsynth.cache import use_cache
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import open_data_set
 from dermsynth.data.importers.generic import from_folder
@@ -18,18 +19,16 @@ from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.evaluation.feature_cache import appearances
 from dermsynth.parallel import parallel_map, use_workers, workers
+from tests.tasks import process, square
+from tests.warm import WAIT
 
 COUNT = 24
 
 
-def _square(number: int) -> int:
-    return number * number
-
-
 @pytest.mark.parametrize(("jobs", "chunk"), [(1, 1), (1, 4), (2, 3)])
 def test_results_come_in_the_order_of_the_items(jobs: int, chunk: int) -> None:
-    assert parallel_map(_square, range(10), jobs=jobs, chunk=chunk) == [k * k for k in range(10)]
-    assert parallel_map(_square, [], jobs=jobs, chunk=chunk) == []
+    assert parallel_map(square, range(10), jobs=jobs, chunk=chunk) == [k * k for k in range(10)]
+    assert parallel_map(square, [], jobs=jobs, chunk=chunk) == []
 
 
 def test_a_number_of_jobs_or_an_address_that_is_none_is_refused() -> None:
@@ -41,14 +40,8 @@ def test_a_number_of_jobs_or_an_address_that_is_none_is_refused() -> None:
 
 def test_workers_of_a_block_are_those_of_before_afterwards() -> None:
     with workers(1):
-        assert parallel_map(_process, range(4)) == [_process(0)] * 4
-    assert _process(0) not in parallel_map(_process, range(4), jobs=2)
-
-
-def _process(_: int) -> int:
-    import os
-
-    return os.getpid()
+        assert parallel_map(process, range(4)) == [process(0)] * 4
+    assert process(0) not in parallel_map(process, range(4), jobs=2)
 
 
 @pytest.fixture(scope="module")
@@ -65,34 +58,45 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def scheduler() -> Iterator[str]:
     distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-    ) as cluster:
+    import dask
+
+    patient = {f"distributed.comm.timeouts.{name}": f"{WAIT} s" for name in ("connect", "tcp")}
+    with (
+        dask.config.set(patient),
+        distributed.LocalCluster(
+            n_workers=2, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+    ):
         yield cluster.scheduler_address
 
 
 def _chain(photographs: Path, out: Path) -> dict[str, bytes]:
-    """Import, artefact detection and features; every file but the record of times, by name."""
+    """Import, artefact detection and features, all cached beside the set; every file but the record of times, by name."""
+    use_cache(out.parent / "cache")
     import_source(from_folder(photographs), out)
     marked = annotate_artefacts(open_data_set(out))
     decoding = Decoding(32, 32)
     images = decode_images(marked, decoding)
     features = appearances(marked, np.asarray(images), decoding)
     assert features.shape[0] == COUNT
-    files = [path for path in sorted(out.rglob("*")) if path.is_file() and path.name != "files.csv"]
-    return {path.relative_to(out).as_posix(): path.read_bytes() for path in files}
+    use_cache(None)
+    files = [path for path in sorted(out.parent.rglob("*")) if path.is_file() and path.name != "files.csv"]
+    return {path.relative_to(out.parent).as_posix(): path.read_bytes() for path in files}
 
 
-def test_a_dask_cluster_writes_the_same_files(photographs: Path, scheduler: str, tmp_path: Path) -> None:
+def test_a_dask_cluster_writes_the_same_files(
+    photographs: Path, scheduler: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from distributed import Client
 
+    monkeypatch.setattr(parallel, "CONNECT_SECONDS", WAIT)
     with workers(1):
         here = _chain(photographs, tmp_path / "here" / "set")
     with workers(scheduler=scheduler):
         there = _chain(photographs, tmp_path / "there" / "set")
-        processes = set(parallel_map(_process, range(40)))
+        processes = set(parallel_map(process, range(40)))
     with Client(scheduler, set_as_default=False) as client:
-        assert processes <= set(client.run(_process, 0).values())
+        assert processes <= set(client.run(process, 0).values())
     assert here.keys() == there.keys()
     assert [name for name in here if here[name] != there[name]] == []
     assert sum(name.endswith(".png") for name in here) == 2 * COUNT
@@ -101,9 +105,9 @@ def test_a_dask_cluster_writes_the_same_files(photographs: Path, scheduler: str,
 
 def test_no_jobs_are_refused_and_one_job_computes_here(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UserError, match="`jobs` 0: must be at least 1"):
-        parallel_map(_square, [1, 2], jobs=0)
+        parallel_map(square, [1, 2], jobs=0)
     monkeypatch.setattr(parallel, "_workers", parallel.Workers(1, "tcp://127.0.0.1:1"))
-    assert parallel_map(_process, [1], jobs=1) == [_process(0)]
+    assert parallel_map(process, [1], jobs=1) == [process(0)]
 
 
 def test_one_job_leaves_the_threads_of_opencv_alone() -> None:

@@ -1,5 +1,5 @@
+import itertools
 import re
-import time
 
 import pytest
 
@@ -7,13 +7,16 @@ from dermsynth.progress import progress_bar
 from dermsynth.training.display import short_names
 
 
-def test_rate_and_time_left_are_shown_where_it_takes_seconds(capsys: pytest.CaptureFixture[str]) -> None:
-    for _ in progress_bar(range(12), total=12, label="drawing", unit="img"):
-        time.sleep(0.5)
+def test_rate_and_time_left_are_shown_where_it_takes_seconds(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tqdm.std.time", itertools.count(0, 0.5).__next__)
+    list(progress_bar(range(12), total=12, label="drawing", unit="img"))
     assert re.search(r"drawing: +\d+%.*\[\d\d:\d\d<\d\d:\d\d, +[\d.]+(img/s|s/img)\]", capsys.readouterr().err)
 
 
-def test_nothing_is_shown_for_a_moment(capsys: pytest.CaptureFixture[str]) -> None:
+def test_nothing_is_shown_for_a_moment(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tqdm.std.time", itertools.count(0, 0.1).__next__)
     list(progress_bar(range(3), total=3, label="drawing", unit="img"))
     assert capsys.readouterr().err == ""
 

@@ -19,6 +19,7 @@ from dermsynth.io import parse_count, write_bytes
 from dermsynth.metrics.structural import _floats
 from dermsynth.models.sampler import from_bytes
 from dermsynth.sampling.generator import Generator
+from dermsynth.seeds import sklearn_seed
 
 
 @pytest.fixture(scope="module")
@@ -201,3 +202,107 @@ def test_arrays_that_cannot_be_written_give_no_warning() -> None:
 def test_trainings_refuse_what_is_out_of_range(phantom: DataSet, tmp_path: Path, choices: Any, words: str) -> None:
     with pytest.raises(UserError, match=words):
         ds.train("dcgan", phantom, out=tmp_path / "run", **{"images": 16, "resolution": 16, **choices})
+
+
+WRONG_PLACES: dict[str, tuple[Callable[[Any, Path], object], str]] = {
+    "open_dataset": (lambda bad, _: ds.open_dataset(bad), "folder"),
+    "audit": (lambda bad, _: ds.audit(bad), "data"),
+    "load_generator": (lambda bad, _: ds.load_generator(bad), "run"),
+    "train, data": (lambda bad, out: ds.train("dcgan", [bad], out=out, images=16), "data"),  # type: ignore[arg-type]
+    "evaluate": (lambda bad, _: ds.evaluate(bad), "synthetic"),
+    "create_study, out": (lambda bad, data: ds.create_study("baur", data, data, bad), "out"),
+    "analyse_study": (lambda bad, _: ds.analyse_study([bad]), "source"),  # type: ignore[arg-type]
+    "utility": (lambda bad, data: ds.utility(data, [bad], out="x", positive="a", negative="b"), "real"),  # type: ignore[list-item]
+    "export": (lambda bad, _: ds.export(bad, out="x"), "synthetic"),
+    "phantom": (lambda bad, _: ds.phantom(bad), "out"),
+    "import_folder": (lambda bad, _: ds.import_folder(bad, out="x"), "folder"),
+    "import_csv": (lambda bad, _: ds.import_csv(bad, out="x", image="file"), "table"),
+    "artefacts.detect": (lambda bad, _: ds.artefacts.detect(bad), "data"),
+    "artefacts.masks": (lambda bad, _: ds.artefacts.masks([bad]), "image"),  # type: ignore[arg-type]
+}
+
+
+@pytest.mark.parametrize("bad", [None, 3, np.zeros((2, 16, 16, 3), np.uint8)], ids=["None", "a number", "an array"])
+@pytest.mark.parametrize("name", WRONG_PLACES)
+def test_what_is_no_place_is_refused_by_the_name_of_the_parameter(name: str, bad: object, phantom: DataSet) -> None:
+    call, field = WRONG_PLACES[name]
+    with pytest.raises(UserError, match=f"^`{field}` (None|3|of type (ndarray|list)): "):
+        call(bad, phantom.folder)
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"snapshots": 4}, "`snapshots`: train has no such choice; there are: accumulate, crop, "),
+        ({"options": ["a"]}, "`options` of type list: name each setting"),
+        ({"callbacks": print}, "`callbacks` of type builtin_function_or_method: must be of a class"),
+        ({"imbalance": "a"}, "`imbalance` 'a': must be a number"),
+        ({"rate": -1}, "`rate` -1: must be above 0"),
+        ({"out": None}, "`out` None: must be a path"),
+        ({"initial": [1]}, "`initial` of type list: must be a path"),
+    ],
+)
+def test_training_refuses_what_it_does_not_understand(
+    phantom: DataSet, choices: Any, words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=words):
+        ds.train("dcgan", phantom, **{"out": tmp_path / "run", "images": 16, "resolution": 16, **choices})
+
+
+def test_what_one_function_returns_the_next_one_takes(phantom: DataSet, tmp_path: Path) -> None:
+    last = ds.train("dcgan", phantom, out=tmp_path / "run", images=16, batch=8, resolution=(16, 16), device="cpu")
+    assert repr(last) == f"Checkpoint('{last.path}': dcgan, 16 images shown)"
+    synthetic = ds.generate(last, out=tmp_path / "synthetic", count=1, data=phantom, device="cpu")
+    assert len(synthetic) == len(phantom.classes)
+    tuned = ds.train(
+        "dcgan", phantom, out=tmp_path / "tuned", images=8, batch=8, resolution=16, device="cpu",
+        initial=ds.load_generator(last, device="cpu"), loop=ds.LoopChoices(snapshot=8), split="all",
+    )  # fmt: skip
+    assert tuned.images == 8
+    assert "16 x 16, 8 images shown" in repr(ds.load_generator(tuned, device="cpu"))
+
+
+def test_training_on_synthetic_images_warns(phantom: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    run = ds.train("dcgan", phantom, out=tmp_path / "run", images=16, batch=8, resolution=16, device="cpu")
+    synthetic = ds.generate(run, out=tmp_path / "synthetic", count=16, device="cpu")
+    caplog.clear()
+    with caplog.at_level("WARNING", logger="dermsynth"):
+        ds.train(
+            "dcgan", synthetic, out=tmp_path / "second", images=8, batch=8, resolution=16, split="all", device="cpu"
+        )
+    assert "training on synthetic images; what their generator got wrong is learnt too" in caplog.text
+
+
+@pytest.mark.parametrize("seed", [0, 7, 2**32 - 1])
+def test_small_seeds_reach_scikit_learn_as_they_are(seed: int) -> None:
+    assert sklearn_seed(seed) == seed
+
+
+def test_large_seeds_reach_scikit_learn_as_small_ones(phantom: DataSet) -> None:
+    assert sklearn_seed(2**32) == sklearn_seed(2**32) <= 2**32 - 1
+    assert sklearn_seed(2**32) != sklearn_seed(2**40)
+    assert ds.audit(phantom, seed=2**40, jobs=1).findings is not None
+    with pytest.raises(UserError, match=r"`seed` 1.5: must be a whole number"):
+        ds.audit(phantom, seed=1.5)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("utility {data} --real nope --out x --positive melanoma --negative nevus", "--real nope: no such folder"),
+        (
+            "utility {data} --real {data} --out x --positive melanoma --negative nevus --repeats 0",
+            "--repeats 0: must be",
+        ),
+        ("study create --real {data} --synthetic nope --protocol baur --out x", "--synthetic nope: no such folder"),
+        (
+            "study create --real {data} --synthetic {data} --protocol bauer --out x",
+            "--real {data} --synthetic {data}: one is not",
+        ),
+    ],
+)
+def test_the_shell_names_flags(
+    shell: Callable[..., subprocess.CompletedProcess[str]], arguments: str, words: str, phantom: DataSet
+) -> None:
+    result = shell(*arguments.format(data=phantom.folder).split(), status=1)
+    assert words.format(data=phantom.folder) in result.stderr

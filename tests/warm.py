@@ -22,10 +22,12 @@ from typing import Any
 import httpx
 
 PRELOADED = (
-    "torch", "cv2", "pandas", "matplotlib.figure", "scipy.stats", "sklearn.linear_model", "skimage.metrics", "pydantic",
+    "torch", "torch._dynamo", "torch.utils.tensorboard", "cv2", "pandas", "matplotlib.pyplot", "scipy.stats",
+    "sklearn.linear_model", "skimage.metrics", "skimage.measure", "skimage.restoration", "pydantic",
     "dermsynth.cli.app", "dermsynth.training.loop", "dermsynth.evaluation.evaluate", "dermsynth.utility.experiment",
     "dermsynth.latents.entanglement", "dermsynth.report.run_report", "dermsynth.study.serve", "joblib", "uvicorn", "fastapi",
-    "sqlalchemy",
+    "sqlalchemy", "dermsynth.api.artefacts", "dermsynth.api.audit", "dermsynth.api.evaluation", "dermsynth.api.generators",
+    "dermsynth.api.training", "dermsynth.models.registry",
 )  # fmt: skip
 OFFLINE = Path(__file__).parent / "offline"
 """On PYTHONPATH, it keeps a process from the network."""

@@ -35,27 +35,14 @@ def use_cache(folder: Path | None) -> None:
     _chosen = folder
 
 
-def chosen_cache() -> Path | None:
-    """The folder that `use_cache` set."""
-    return _chosen
-
-
-def cache_folder(beside: Path | None = None) -> Path:
-    """The first folder that can be written: the chosen one, the one beside a data set, the user's, a temporary one.
+def cache_folder() -> Path:
+    """The first folder that can be written: the chosen one, the user's, a temporary one.
 
     The last is logged, for what lies in it is gone when the program ends.
-
-    Parameters
-    ----------
-    beside
-        The cache folder of a data set, for what is of this set alone.
     """
     if _chosen is not None:
         return _chosen
-    for folder in (*([beside] if beside else []), user_cache()):
-        if writable(folder):
-            return folder
-    return _temporary_folder(str(beside or user_cache()))
+    return user_cache() if writable(user_cache()) else _temporary_folder()
 
 
 def writable(folder: Path) -> bool:
@@ -69,12 +56,12 @@ def writable(folder: Path) -> bool:
 
 
 @functools.cache
-def _temporary_folder(wanted: str) -> Path:
+def _temporary_folder() -> Path:
     folder = Path(tempfile.mkdtemp(prefix="dermsynth-"))
     owner = os.getpid()
     atexit.register(lambda: shutil.rmtree(folder, ignore_errors=True) if os.getpid() == owner else None)
     _log.warning(
-        f"{wanted} and {user_cache()} cannot be written: images are decoded into {folder} and anew the next time; "
+        f"{user_cache()} cannot be written: images are decoded into {folder} and anew the next time; "
         "`cache` DIR (or the variable XDG_CACHE_HOME) names a folder that stays"
     )
     return folder

@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from math import isfinite
+from numbers import Real
 from operator import index
+from os import PathLike
 from pathlib import Path
 
 LARGEST_SEED = 2**63 - 1
@@ -43,6 +46,26 @@ def require_whole(value: object, field: str, least: int) -> int:
     if number < least:
         raise UserError(f"`{field}` {number}: must be at least {least}")
     return number
+
+
+def describe(value: object) -> str:
+    """A wrong value as a message shows it: as it is written where that is short, otherwise of which type it is."""
+    plain = value is None or isinstance(value, str | bool | Real | PathLike)
+    return repr(value) if plain and len(repr(value)) <= 200 else f"of type {type(value).__name__}"
+
+
+def require_path(value: object, field: str) -> Path:
+    """A path of text or of `pathlib`; UserError for anything else and for an empty text."""
+    if not isinstance(value, str | PathLike) or not str(value):
+        raise UserError(f"`{field}` {describe(value)}: must be a path, as text or pathlib.Path")
+    return Path(value)
+
+
+def require_number(value: object, field: str) -> float:
+    """A finite number of Python or NumPy as a float; UserError for anything else, flags and texts among it."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+        raise UserError(f"`{field}` {describe(value)}: must be a number")
+    return float(value)
 
 
 def require_seed(seed: object) -> int:

@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageErro
 from dermsynth.depths import deep_colours, deep_levels, is_deep, unusual_tiff
 from dermsynth.errors import BadImage as BadImage
 from dermsynth.errors import UserError, require_whole
+from dermsynth.heic import depth_note, is_heic, prepare_heic, require_standard_range
 from dermsynth.srgb import camera_colours, to_srgb
 
 Pixels = NDArray[np.uint8]
@@ -28,21 +29,9 @@ MAX_PIXELS = 100_000_000
 """A larger image is refused before it is decoded."""
 MAX_FILE_BYTES = 500_000_000
 SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".png",
-    ".bmp",
-    ".dib",
-    ".tif",
-    ".tiff",
-    ".webp",
-    ".gif",
-    ".jp2",
-    ".avif",
-    ".mpo",
-)
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".jp2", ".avif", ".mpo",
+    ".heic", ".heif", ".hif",
+)  # fmt: skip
 CUT_ROWS, CUT_SHARE = 8, 0.1
 """A JPEG whose lower share of rows is one flat colour was cut short; so many rows at the top must not be."""
 AI_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -58,13 +47,11 @@ def require_pixels(images: Any, shape: str = "n 3 h w") -> None:
         raise UserError(
             f"images: {kind}{_range_of(images)}; give pixels as a NumPy array uint8 of 0 to 255{_way_out(images)}"
         )
-    wanted = shape.split()
-    if images.ndim != len(wanted) or any(
-        w.isdigit() and int(w) != n for w, n in zip(wanted, images.shape, strict=True)
-    ):
+    sides = shape.split()
+    if images.ndim != len(sides) or any(w.isdigit() and int(w) != n for w, n in zip(sides, images.shape, strict=True)):
         turn = "; colours come before height and width: images.transpose(0, 3, 1, 2)"
         advice = turn if shape == "n 3 h w" and images.ndim == 4 and images.shape[-1] == 3 else ""
-        raise UserError(f"images: shape {images.shape}; wanted [{', '.join(wanted)}]{advice}")
+        raise UserError(f"images: shape {images.shape}; must be [{', '.join(sides)}]{advice}")
 
 
 def _range_of(images: Any) -> str:
@@ -146,6 +133,7 @@ def open_image(data: bytes, name: str) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            prepare_heic(data, name)
             with Image.open(io.BytesIO(data)) as image:
                 _check_header(image, name)
                 image.load()
@@ -153,11 +141,13 @@ def open_image(data: bytes, name: str) -> Iterator[Image.Image]:
     except BadImage:
         raise
     except UnidentifiedImageError as error:
-        raise BadImage(f"{name}: not an image that can be read (JPEG, PNG, TIFF, BMP, WebP)") from error
+        if is_heic(data):
+            raise BadImage(f"{name}: damaged or cut short (no HEIC that can be read)") from error
+        raise BadImage(f"{name}: not an image that can be read (JPEG, PNG, TIFF, BMP, WebP, HEIC)") from error
     except Image.DecompressionBombError as error:
         raise BadImage(f"{name}: more than {MAX_PIXELS:,} pixels; reduce it first") from error
     except Exception as error:  # decoders raise almost anything on damaged data
-        raise BadImage(f"{name}: damaged or cut short ({error})") from error
+        raise BadImage(f"{name}: damaged or cut short ({' '.join(str(error).split())})") from error
 
 
 def _check_header(image: Image.Image, name: str) -> None:
@@ -166,6 +156,7 @@ def _check_header(image: Image.Image, name: str) -> None:
         raise BadImage(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS:,}; reduce it first")
     if min(width, height) < 2:
         raise BadImage(f"{name}: {width} x {height} pixels; too small to be a photograph")
+    require_standard_range(image.info, name)
     if getattr(image, "is_animated", False) and image.format != "MPO":  # a phone's photograph with a depth map
         raise BadImage(f"{name}: {getattr(image, 'n_frames', 'several')} frames; export the one that is meant")
 
@@ -180,7 +171,7 @@ def _to_rgb(image: Image.Image, data: bytes, name: str) -> tuple[Pixels, list[st
         return np.array(coloured.convert("RGB"), dtype=np.uint8), [note, done]
     coloured, done = to_srgb(_with_info(turned, image), camera_colours(image))
     flat, alpha = _flat(coloured)
-    return np.array(flat.convert("RGB"), dtype=np.uint8), [done, alpha, depth]
+    return np.array(flat.convert("RGB"), dtype=np.uint8), [done, alpha, depth or depth_note(image.info)]
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -194,8 +185,10 @@ def upright(image: Image.Image) -> Image.Image:
 def is_turned(data: bytes) -> bool:
     """Whether a file says that its camera was not held upright."""
     try:
+        prepare_heic(data, "")
         with Image.open(io.BytesIO(data)) as image:
-            return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            turned = image.info.get("original_orientation") or image.getexif().get(ExifTags.Base.Orientation, 1)
+            return turned != 1
     except Exception:  # whatever stands in the EXIF block
         return False
 
@@ -257,17 +250,22 @@ def fit(pixels: Pixels, height: int, width: int, crop: Crop, resampling: Filter)
         pixels = _pad(pixels, height / width)
     if pixels.shape[:2] == (height, width):
         return pixels
-    if resampling == "nearest":
-        return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST_EXACT)
     shrinking = pixels.shape[0] > height or pixels.shape[1] > width
-    if resampling == "area":
+    if resampling == "lanczos":
+        pixels, method = _without_aliasing(pixels, height, width), cv2.INTER_LANCZOS4
+    elif resampling == "nearest":
+        method = cv2.INTER_NEAREST_EXACT
+    else:
         method = cv2.INTER_AREA if shrinking else cv2.INTER_LINEAR
-        return cv2.resize(pixels, (width, height), interpolation=method)
-    if shrinking:
-        sigma_y, sigma_x = (max(a / b - 1, 0) / 2 for a, b in zip(pixels.shape, (height, width), strict=False))
-        if max(sigma_x, sigma_y) > 0.1:
-            pixels = cv2.GaussianBlur(pixels, (0, 0), max(sigma_x, 0.01), sigmaY=max(sigma_y, 0.01))
-    return cv2.resize(pixels, (width, height), interpolation=cv2.INTER_LANCZOS4)
+    return cv2.resize(pixels, (width, height), interpolation=method)
+
+
+def _without_aliasing(pixels: Pixels, height: int, width: int) -> Pixels:
+    """The image without what cannot be shown at a smaller size."""
+    sigma_y, sigma_x = (max(a / b - 1, 0) / 2 for a, b in zip(pixels.shape, (height, width), strict=False))
+    if max(sigma_x, sigma_y) <= 0.1:
+        return pixels
+    return cv2.GaussianBlur(pixels, (0, 0), max(sigma_x, 0.01), sigmaY=max(sigma_y, 0.01))
 
 
 def centre_crop(pixels: Pixels, aspect: float) -> Pixels:

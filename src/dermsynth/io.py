@@ -13,7 +13,6 @@ import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -138,8 +137,8 @@ def _finite(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {key: _finite(one) for key, one in value.items()}
-    return [_finite(one) for one in value] if isinstance(value, list | tuple) else value
+        return {key: _finite(item) for key, item in value.items()}
+    return [_finite(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -189,6 +188,14 @@ def count_text(images: float) -> str:
     return f"{images:.4g}"
 
 
+def byte_text(count: float) -> str:
+    """An amount of bytes as people write it: 350 kB, 1.2 GB."""
+    for size, unit in ((1e12, "TB"), (1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
+        if count >= size:
+            return f"{count / size:.3g} {unit}"
+    return f"{count:.0f} bytes"
+
+
 MOST_IMAGES = 10**18
 
 
@@ -229,16 +236,18 @@ def command_line(hidden: Mapping[str, str] | None = None) -> str:
     if _command is None:
         return "Python"
     words = list(_command)
-    for secret, shown in (hidden or {}).items():
-        words = [word.replace(secret, shown) for word in words]
+    for secret, cover in (hidden or {}).items():
+        words = [word.replace(secret, cover) for word in words]
     return shlex.join(["dermsynth", *words])
 
 
 def environment() -> dict[str, str]:
     """Versions of what a number depends on."""
+    from importlib import metadata  # no verb needs it before it runs
+
     packages = ("torch", "numpy", "opencv-contrib-python-headless", "pillow", "scipy")
-    found = {}
+    versions = {}
     for package in packages:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[package] = metadata.version(package)
-    return {"dermsynth": __version__, "python": sys.version.split()[0], "platform": platform.platform(), **found}
+            versions[package] = metadata.version(package)
+    return {"dermsynth": __version__, "python": sys.version.split()[0], "platform": platform.platform(), **versions}

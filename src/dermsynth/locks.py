@@ -200,12 +200,12 @@ def claim_folder(
     path = folder / record
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: a file; choose another `out`")
-    known = json.loads(json.dumps(settings))
+    plain = json.loads(json.dumps(settings))
     if path.exists():
-        changed = difference(read_json(path), known)
+        changed = difference(read_json(path), plain)
         if changed:
             raise UserError(f"{folder}: {changed}; choose another `out`")
     elif kind and folder.exists() and any(entry.name != LOCK for entry in folder.iterdir()):
         raise UserError(f"{folder}: not empty and not {kind}; choose another `out`")
     if write:
-        write_json(path, known)
+        write_json(path, plain)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_whole
 from dermsynth.progress import progress_bar
 
 S = TypeVar("S")
@@ -68,9 +68,10 @@ def use_workers(jobs: int | None = None, scheduler: str = "") -> None:
 
 
 def _checked_jobs(jobs: int) -> int:
-    if jobs < 1 and jobs != ALL_CORES:
-        raise UserError(f"`jobs` {jobs}: must be at least 1, or -1 for as many as there are cores")
-    return jobs
+    number = require_whole(jobs, "jobs", ALL_CORES)
+    if number == 0:
+        raise UserError("`jobs` 0: must be at least 1, or -1 for as many as there are cores")
+    return number
 
 
 def thread_count(jobs: int | None, most: int) -> int:

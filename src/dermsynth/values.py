@@ -115,7 +115,7 @@ def plain_identifier(text: str) -> str:
     return plain.removeprefix("+") if plain[1:].isdigit() else plain
 
 
-def _parse_column(table: pd.DataFrame, column: str, parse: Callable[[str], T], wanted: str) -> list[T]:
+def _parse_column(table: pd.DataFrame, column: str, parse: Callable[[str], T], kind: str) -> list[T]:
     names = table.get("file_name")
     result = []
     for index, value in enumerate(table[column]):
@@ -123,7 +123,7 @@ def _parse_column(table: pd.DataFrame, column: str, parse: Callable[[str], T], w
             result.append(parse(value))
         except ValueError as error:
             name = f" ({names.iloc[index]})" if names is not None else ""
-            raise UserError(f"row {index + 2}{name}, column {column!r}: {value!r} is no {wanted}") from error
+            raise UserError(f"row {index + 2}{name}, column {column!r}: {value!r} is no {kind}") from error
     return result
 
 

@@ -10,6 +10,7 @@ from statsmodels.stats.proportion import proportion_confint
 from dermsynth.artefacts.bias import artefact_bias, bias_findings
 from dermsynth.artefacts.confirmation import ANSWERS, detector_trust, draw_confirmation, wilson_interval, write_answers
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png
@@ -31,7 +32,7 @@ def marked(folder: Path, count: int = 80, **columns: list[str]) -> DataSet:
             "score_ink": ["0.3"] * count, **columns,
         }
     )  # fmt: skip
-    return write_data_set(folder, table, {}, {"command": "test"})
+    return write_data_set(folder, table, Provenance(), Step(command="test"))
 
 
 def answer(data_set: DataSet, right: int, wrong: int) -> None:

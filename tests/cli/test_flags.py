@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from dermsynth.cli.app import app, default_text
-from dermsynth.cli.flags import flags_of, with_flags, with_present_names
+from dermsynth.cli.flags import flags_of, in_flags, with_flags, with_present_names
 from tests.cli.verbs import verbs
 
 Shell = Callable[..., CompletedProcess[str]]
@@ -48,6 +48,12 @@ def test_fields_become_flags() -> None:
     assert with_flags("`tests`, `variants`", flags_of(app, ["utility", "x"])) == "--test, --variant"
     assert flags_of(app, ["audit"])["no_photographs"] == "--no-photographs"
     assert flags_of(app, ["no", "verb"]) == {}
+
+
+def test_what_a_verb_suggests_has_the_flags_of_the_next_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["dermsynth", "audit", "data"])
+    assert in_flags("`exclude` rare, `annotations`", next_verb="train") == "--exclude rare, --annotations"
+    assert in_flags("`exclude` rare") == "exclude rare"
 
 
 def test_a_former_name_stays_where_it_is_a_present_one() -> None:
@@ -123,7 +129,7 @@ def test_artefacts_are_detected_without_masks_and_removed(shell: Shell, data: Pa
     ("call", "parts"),
     [
         ("utility s --real r --out x --positive a --negative b --drop-overlap --learning-rate 0", "--learning-rate 0"),
-        ("data fetch isic --count 0 --query a --per-second 1 --out x", "--count 0 --per-second 1"),
+        ("data fetch isic --count 0 --query a --per-second 1 --out x", "--count 0: must be at least 1"),
         ("data fetch isic --count 1 --base http://127.0.0.1:9 --out x", "127.0.0.1"),
         ("study invite nowhere --cap 0 --note remark", "--cap 0"),
         ("study create --real r --synthetic s --protocol baur --unmatched --out x", "r: no such folder"),

@@ -54,11 +54,11 @@ def flags_of_verbs(verb: tuple[str, ...]) -> set[str]:
 
 def test_an_imbalance_out_of_range_is_one_line() -> None:
     with pytest.raises(UserError, match=r"`imbalance` 1.5: must lie between 0 \(classes equally often\) and 1"):
-        configure("dcgan", None, "1k", shown=ImageChoices(resolution="16", imbalance=1.5))
+        configure("dcgan", None, "1k", resolution=16, selection=ImageChoices(imbalance=1.5))
 
 
 def test_imbalance_is_kept_as_before_in_the_runs_configuration(phantom: DataSet) -> None:
-    config, _ = configure("dcgan", phantom, "1k", shown=ImageChoices(resolution="16", imbalance=0.25))
+    config, _ = configure("dcgan", phantom, "1k", resolution=16, selection=ImageChoices(imbalance=0.25))
     assert config.data.temperature == 0.25
     assert validate(RunConfig, config.model_dump(mode="json"), "config.json") == config
 

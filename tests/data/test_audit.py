@@ -2,12 +2,13 @@ from pathlib import Path
 
 import numpy as np
 
-from dermsynth.data.audit import as_json, as_text, audit
+from dermsynth.data.audit import as_text, audit
 from dermsynth.data.audit_findings import Suggestion
 from dermsynth.data.dataset import open_data_set
 from dermsynth.data.importers.importing import Source, SourceRow, import_source
 from dermsynth.data.phantom import PhantomSettings, draw_parameters, render
 from dermsynth.data.writing import write_table
+from dermsynth.report.audit_report import flag_texts
 
 
 def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:
@@ -30,11 +31,11 @@ def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:
     text = " ".join(found.findings)
     assert Suggestion("exclude", "rare") in found.suggestions
     assert "have no label" in text
-    assert "Column 'ruler' goes with the class" in text
+    assert "Column 'ruler': alone it nearly gives the class away" in text
     assert {tuple(r) for r in found.duplicates[["first", "second"]].to_numpy()} == {("images/5.png", "images/6.png")}
     assert len(found.leaks) == 1
-    assert "--exclude rare" in as_json(found)["flags"]
-    assert "suggested: dermsynth train ... --exclude rare" in as_text(found)
+    assert "--exclude rare" in flag_texts(found)
+    assert "suggested for training: `exclude` rare" in as_text(found)
 
 
 def test_a_clean_set_has_no_leaks(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pytest
 from dermsynth.data.audit import audit
 from dermsynth.data.audit_pictures import image_faults, mask_faults
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import write_data_set
 from dermsynth.images import encode_png
 
@@ -35,7 +36,7 @@ def set_of(folder: Path, images: list[np.ndarray], masks: list[np.ndarray] | Non
             (folder / f"masks/{number}.png").write_bytes(encode_png(masks[number].astype(np.uint8) * 255))
             row["mask_file_name"] = f"masks/{number}.png"
         rows.append(row)
-    return write_data_set(folder, pd.DataFrame(rows), {}, {"command": "test"})
+    return write_data_set(folder, pd.DataFrame(rows), Provenance(), Step(command="test"))
 
 
 @pytest.mark.parametrize(
@@ -117,6 +118,6 @@ def test_columns_of_any_kind_become_findings(tmp_path: Path) -> None:
     table = data_set.table.assign(label=labels, dx_type=kinds, lesion_id=[f"L{k}" for k in range(80)])
     found = audit(DataSet(data_set.folder, table, data_set.description), jobs=1)
     said = [finding for finding in found.findings if "dx_type" in finding]
-    assert "column 'dx_type' alone tells" in said[0]
+    assert "Column 'dx_type': a consequence of the diagnosis" in said[0]
     assert "has seen the answer" in said[0]
     assert not any("lesion_id" in finding for finding in found.findings)

@@ -53,7 +53,7 @@ def test_an_image_replaced_under_its_name_is_seen(phantom: DataSet, tmp_path: Pa
 
 def test_two_processes_build_it_at_once(phantom: DataSet) -> None:
     path = cache_path(phantom, Decoding(12, 20, "pad"))
-    assert not path.exists()
+    path.unlink(missing_ok=True)
     command = [sys.executable, "-c", BUILD, str(phantom.folder)]
     processes = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     sums = {p.communicate(timeout=400)[0].strip() for p in processes}
@@ -76,17 +76,15 @@ def closed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Path]:
     cache._temporary_folder.cache_clear()
 
 
-def _read_only(data_set: DataSet, folder: Path) -> DataSet:
-    """A copy beside which no folder can be made: a file has its name."""
-    shutil.copytree(data_set.folder, folder, ignore=shutil.ignore_patterns(".cache"))
-    (folder / ".cache").write_text("")
+def _copy(data_set: DataSet, folder: Path) -> DataSet:
+    shutil.copytree(data_set.folder, folder)
     return open_data_set(folder)
 
 
 def test_where_no_cache_can_be_written_a_temporary_one_is_said(
     phantom: DataSet, closed: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    data_set = _read_only(phantom, closed / "set")
+    data_set = _copy(phantom, closed / "set")
     for _ in range(2):
         assert decode_images(data_set, Decoding(8, 8), jobs=1).shape == (240, 3, 8, 8)
     told = caplog.text
@@ -97,7 +95,7 @@ def test_where_no_cache_can_be_written_a_temporary_one_is_said(
 
 
 def test_the_variable_and_the_option_help(phantom: DataSet, closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    data_set = _read_only(phantom, closed / "set")
+    data_set = _copy(phantom, closed / "set")
     monkeypatch.setenv("XDG_CACHE_HOME", str(closed / "xdg"))
     decode_images(data_set, Decoding(8, 8), jobs=1)
     assert len(list((closed / "xdg" / "dermsynth").glob("8x8-*.npy"))) == 1
@@ -109,20 +107,27 @@ def test_the_variable_and_the_option_help(phantom: DataSet, closed: Path, monkey
         use_cache(Path("/dev/null/x"))
 
 
-def test_the_cache_of_a_set_that_cannot_be_written_any_more_is_used(
-    phantom: DataSet, closed: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decode_images(phantom, Decoding(8, 9), jobs=1)
-    path = cache_path(phantom, Decoding(8, 9))
-    assert path.parent == phantom.folder / ".cache"
-    monkeypatch.setattr(cache, "writable", lambda folder: False)
-    assert cache_path(phantom, Decoding(8, 9)) == path
+def test_nothing_is_cached_in_the_set(phantom: DataSet, closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data_set = _copy(phantom, closed / "set")
+    before = sorted(data_set.folder.rglob("*"))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(closed / "xdg"))
+    decode_images(data_set, Decoding(8, 9), jobs=1)
+    assert sorted(data_set.folder.rglob("*")) == before
+    assert cache_path(data_set, Decoding(8, 9)) == cache_path(phantom, Decoding(8, 9))
+
+
+def test_sets_without_a_record_share_nothing(phantom: DataSet, closed: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(closed / "xdg"))
+    sides = [_copy(phantom, closed / name) for name in ("one", "two")]
+    for side in sides:
+        (side.folder / "files.csv").unlink()
+    assert cache_path(sides[0], Decoding(8, 9)) != cache_path(sides[1], Decoding(8, 9))
 
 
 def test_read_only_data_and_home_on_the_command_line(
     phantom: DataSet, tmp_path: Path, shell: Callable[..., "subprocess.CompletedProcess[str]"]
 ) -> None:
-    data_set = _read_only(phantom, tmp_path / "set")
+    data_set = _copy(phantom, tmp_path / "set")
     before = sorted(os.listdir(data_set.folder))
     words = ("train", "dcgan", "--data", data_set.folder, "--resolution", 16, "--batch", 8, "--images", 8, "--unconditional",
              "--device", "cpu", "--threads", 1)  # fmt: skip

@@ -19,7 +19,7 @@ from dermsynth.evaluation.results import default_folder
 
 @pytest.fixture
 def copy(phantom: DataSet, tmp_path: Path) -> DataSet:
-    shutil.copytree(phantom.folder, tmp_path / "set", ignore=shutil.ignore_patterns(".cache"))
+    shutil.copytree(phantom.folder, tmp_path / "set")
     return open_data_set(tmp_path / "set")
 
 

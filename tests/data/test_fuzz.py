@@ -16,6 +16,7 @@ from dermsynth.data.audit import as_json, as_text, audit
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.importers.generic import from_csv
 from dermsynth.data.importers.importing import import_source
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.export.huggingface import export
@@ -104,8 +105,8 @@ def _synthetic_set(folder: Path, flag_column: list[str], rewrite: str) -> DataSe
         pixels = np.random.default_rng(number).integers(0, 255, (8, 8, 3), dtype=np.uint8)
         (folder / name).write_bytes(encode_png(pixels, synthetic=True))
     table = pd.DataFrame({"file_name": names, "label": "nevus", "copy_flag": flag_column})
-    facts = {"synthetic": True, "source": "generated"}
-    write_data_set(folder, table, facts, {"command": "test"})
+    facts = {"synthetic": True, "source": "generated", "licence": ["CC0-1.0"]}
+    write_data_set(folder, table, Provenance.model_validate(facts), Step(command="test"))
     if rewrite == "pandas":
         pd.read_csv(folder / "metadata.csv").to_csv(folder / "metadata.csv", index=False)
     elif rewrite == "semicolons":

@@ -22,6 +22,7 @@ from dermsynth.data.maps import (
 from dermsynth.data.paired_sets import domain_set, map_set
 from dermsynth.data.patches import PatchSettings, patch_label, write_patches
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.training_set import Selection
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
@@ -33,7 +34,12 @@ def write(folder: Path, rows: list[dict[str, str]], files: dict[str, np.ndarray]
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(encode_png(pixels))
-    return write_data_set(folder, pd.DataFrame(rows).fillna(""), {"synthetic": False, **facts}, {"command": "test"})
+    return write_data_set(
+        folder,
+        pd.DataFrame(rows).fillna(""),
+        Provenance.model_validate({"synthetic": False, **facts}),
+        Step(command="test"),
+    )
 
 
 def disc(side: int, radius: float) -> np.ndarray:

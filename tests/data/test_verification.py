@@ -15,6 +15,7 @@ from dermsynth.data.cache import Decoding, cache_path, decode_images
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.manifest import RECORD, hash_of_ends, read_record
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.training_set import Selection, rows_hash
 from dermsynth.data.verification import ChangedData, differences_of, verify
 from dermsynth.data.writing import add_columns, write_data_set
@@ -32,9 +33,7 @@ Shell = Callable[..., "subprocess.CompletedProcess[str]"]
 @pytest.fixture
 def copy(phantom: DataSet, tmp_path: Path) -> DataSet:
     """A copy of the phantom, with the times of now."""
-    shutil.copytree(
-        phantom.folder, tmp_path / "set", copy_function=shutil.copy, ignore=shutil.ignore_patterns(".cache")
-    )
+    shutil.copytree(phantom.folder, tmp_path / "set", copy_function=shutil.copy)
     return open_data_set(tmp_path / "set")
 
 
@@ -150,7 +149,9 @@ def test_the_hash_is_of_every_byte(tmp_path: Path) -> None:
         folder = tmp_path / value.decode()
         (folder / "images").mkdir(parents=True)
         (folder / "images" / "0.png").write_bytes(b"0" * 5000 + value + b"0" * 5000)
-        hashes.append(write_data_set(folder, pd.DataFrame({"file_name": ["images/0.png"]}), {}, {}).content_hash)
+        hashes.append(
+            write_data_set(folder, pd.DataFrame({"file_name": ["images/0.png"]}), Provenance(), Step()).content_hash
+        )
     assert hashes[0] != hashes[1]
 
 
@@ -216,7 +217,7 @@ def test_a_deleted_image_is_one_line_with_its_name(copy: DataSet) -> None:
         lambda: cache_path(copy, Decoding(8, 8)),
         lambda: decode_images(copy, Decoding(8, 8), jobs=1),
         lambda: load_training_images("dcgan", copy, DataRequest(Decoding(16, 16), Selection()), 0),
-        lambda: write_data_set(copy.folder, copy.table, {}, {}),
+        lambda: write_data_set(copy.folder, copy.table, Provenance(), Step()),
     ):
         with pytest.raises(UserError, match=name):
             use()

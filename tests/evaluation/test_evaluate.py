@@ -72,7 +72,7 @@ def test_everything_stands_beside_the_numbers(synthetic: DataSet, phantom: DataS
     assert "verdict" not in result.document()
     after = files_of(synthetic.folder)
     assert {path: after[path] for path in before[0]} == before[0], "the set itself stays as it is"
-    assert {path.parent.name for path in {*after} - {*before[0]}} <= {"assessment", ".cache"}
+    assert {path.parent.name for path in {*after} - {*before[0]}} <= {"assessment"}
     assert files_of(run) == before[1]
 
 

@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
@@ -30,7 +31,7 @@ def made(tmp_path: Path) -> DataSet:
         write_bytes(tmp_path / "made" / name, encode_png(np.full((8, 8, 3), 20 * number, np.uint8)))
     gate = {"copy_flag": ["True", "FALSE", "0", "no"], "copy_score": ["0.5", "1", "2", "3"]}
     table = pd.DataFrame({"file_name": names, "label": "nevus", **gate})
-    return write_data_set(tmp_path / "made", table, {"synthetic": True}, {"command": "drawn"})
+    return write_data_set(tmp_path / "made", table, Provenance(synthetic=True), Step(command="drawn"))
 
 
 def of(made: DataSet) -> Evaluation:

@@ -11,6 +11,7 @@ from PIL import Image
 
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.sides import Side, implausible_distances, remarks, shared_images
@@ -35,7 +36,7 @@ def folder(path: Path, images: list[Pixels], suffix: str = "png", **columns: obj
     for name, pixels in zip(names, images, strict=True):
         Image.fromarray(pixels).save(path / name)
     return write_data_set(
-        path, pd.DataFrame({"file_name": names, **columns}), {"synthetic": False}, {"command": "test"}
+        path, pd.DataFrame({"file_name": names, **columns}), Provenance(synthetic=False), Step(command="test")
     )
 
 

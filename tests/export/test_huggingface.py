@@ -9,15 +9,17 @@ import pytest
 
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.dataset import DataSet, open_data_set, read_table
-from dermsynth.data.writing import add_columns, write_data_set, write_table
+from dermsynth.data.writing import add_columns, write_table
 from dermsynth.errors import UserError
 from dermsynth.evaluation.evaluate import evaluate
-from dermsynth.export.huggingface import copies_said, export, markdown_text
+from dermsynth.export.card import markdown_text
+from dermsynth.export.huggingface import copies_said, export
 from dermsynth.images import encode_png
 from dermsynth.io import read_json, write_bytes, write_json
 from dermsynth.metrics.estimate import Effort
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import load_generator
+from tests.export.drawn import drawn
 
 
 @pytest.fixture
@@ -91,18 +93,6 @@ def test_what_cannot_be_handed_on_is_refused(synthetic: DataSet, phantom: DataSe
     with pytest.raises(UserError, match="out"):
         export(flagged(synthetic, 1), tmp_path / "out")
     assert (tmp_path / "out" / "mine.txt").exists()
-
-
-def drawn(folder: Path, flags: list[str] | None, labels: list[str] | None = None, **facts: object) -> DataSet:
-    """A set of twelve small images that says it is synthetic, as other programs would write it."""
-    random = np.random.default_rng(0)
-    names = [f"images/{number:02d}.png" for number in range(12)]
-    for name in names:
-        write_bytes(folder / name, encode_png(random.integers(0, 255, (8, 8, 3), dtype=np.uint8)))
-    table = pd.DataFrame({"file_name": names, "label": labels or ["nevus"] * 12, "synthetic": "true"})
-    if flags is not None:
-        table["copy_flag"] = flags
-    return write_data_set(folder, table, {"synthetic": True, **facts}, {"command": "drawn"})
 
 
 def saved_by_pandas(data_set: DataSet) -> DataSet:

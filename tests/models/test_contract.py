@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from dermsynth.data.dataset import DataSet, open_data_set
-from dermsynth.data.training_set import Shown, ShownDomains
+from dermsynth.data.training_set import Minibatch, MinibatchDomains
 from dermsynth.models.base import Batch, DomainImages, Model, Progress
 from dermsynth.models.inputs import Conditions
 from dermsynth.models.layers.shapes import parse_shape
@@ -50,7 +50,7 @@ def batch(model: Model, step: int, start: int = 0, count: int = 8) -> Batch:
     return Batch(image[mine], label[mine], draws, maps, domains)
 
 
-def inputs(model: Model, count: int) -> Shown | None:
+def inputs(model: Model, count: int) -> Minibatch | None:
     """Something to make images from, for families that do not start from noise; image i depends on i alone."""
     if model.inputs.from_noise:
         return None
@@ -58,9 +58,9 @@ def inputs(model: Model, count: int) -> Shown | None:
     pixels = np.stack([np.random.default_rng(i).integers(0, 255, (3, *size), np.uint8) for i in range(count)])
     maps = pixels[:, :2] % MAP_VALUES
     if model.inputs.from_maps:
-        return Shown(pixels, np.zeros(count, np.int64), maps)
-    domains = ShownDomains(pixels, pixels[:, :, ::-1].copy(), pixels, pixels, maps[:, :1])
-    return Shown(pixels, np.zeros(count, np.int64), None, domains)
+        return Minibatch(pixels, np.zeros(count, np.int64), maps)
+    domains = MinibatchDomains(pixels, pixels[:, :, ::-1].copy(), pixels, pixels, maps[:, :1])
+    return Minibatch(pixels, np.zeros(count, np.int64), None, domains)
 
 
 def steps(model: Model, first: int, last: int, updater: Updater | None = None) -> Updater:

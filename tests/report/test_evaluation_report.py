@@ -13,7 +13,7 @@ import pytest
 from dermsynth.api import evaluation as evaluation_api
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.manifest import update_record
-from dermsynth.data.provenance import CopyGateFacts
+from dermsynth.data.provenance import CopyGateFacts, Provenance, Step
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import write_copies
@@ -37,7 +37,7 @@ def drawn(folder: Path, columns: dict[str, Any]) -> DataSet:
     names = [f"images/{number}.png" for number in range(8)]
     for number, name in enumerate(names):
         write_bytes(folder / name, encode_png(np.full((8, 8, 3), 20 * number, np.uint8)))
-    return write_data_set(folder, pd.DataFrame({"file_name": names, **columns}), {}, {"command": "drawn"})
+    return write_data_set(folder, pd.DataFrame({"file_name": names, **columns}), Provenance(), Step(command="drawn"))
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import pytest
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.phantom import PhantomSettings, write_phantom
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
@@ -98,7 +99,7 @@ def test_masks_of_another_set_are_used_in_turn(made: Make, phantom: DataSet, tmp
         target = tmp_path / "bare" / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes((phantom.folder / name).read_bytes())
-    photographs = write_data_set(tmp_path / "bare", bare, {"synthetic": False}, {"command": "test"})
+    photographs = write_data_set(tmp_path / "bare", bare, Provenance(synthetic=False), Step(command="test"))
     generator = made("residual-translation")
     with pytest.raises(UserError, match=r"images have no mask that says where; give `masks` DIR"):
         translate(generator, photographs, tmp_path / "no")
@@ -150,7 +151,7 @@ def test_a_mask_that_covers_everything_is_refused(made: Make, tmp_path: Path) ->
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(encode_png(np.full((32, 32, 3), 255, np.uint8)))
     table = pd.DataFrame([{"file_name": "images/a.png", "mask_file_name": "masks/a.png"}])
-    data = write_data_set(folder, table, {"synthetic": False}, {"command": "test"})
+    data = write_data_set(folder, table, Provenance(synthetic=False), Step(command="test"))
     with pytest.raises(UserError, match="all lesion; nothing is left that must not change"):
         translate(made("residual-translation"), data, tmp_path / "out")
 
@@ -223,6 +224,6 @@ def test_images_of_one_name_in_two_folders_do_not_overwrite_each_other(made: Mak
         path.parent.mkdir(parents=True)
         path.write_bytes(encode_png(np.full((32, 32, 3), 90 + 40 * len(rows), np.uint8)))
         rows.append({"file_name": f"{folder}/1.png", "label": "nevus"})
-    data = write_data_set(tmp_path / "set", pd.DataFrame(rows), {"synthetic": False}, {"command": "test"})
+    data = write_data_set(tmp_path / "set", pd.DataFrame(rows), Provenance(synthetic=False), Step(command="test"))
     result = translate(made("cyclegan"), data, tmp_path / "out", to="melanoma")
     assert result.table["file_name"].nunique() == len(list((tmp_path / "out" / "images").iterdir())) == 2

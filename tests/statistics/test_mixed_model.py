@@ -80,7 +80,8 @@ def test_a_habit_of_answering_is_no_skill() -> None:
 
 
 MODEST = (8, 80, 0.5, 0.4, 0.0, (0.3, 0.5, 0.7))
-FURTHER = [
+PANELS = [
+    MODEST,
     (2, 80, 0.5, 0.4, 0.0, (0.3, 0.5, 0.7)),
     (8, 80, 0.5, 2.6, 0.0, (0.3, 0.5, 0.7)),
     (8, 80, 0.625, 0.0, 1.0, (0.3, 1.0, 0.7)),
@@ -89,10 +90,17 @@ FURTHER = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("raters", "images", "share", "skill", "habit", "deviations"),
-    [MODEST, *(pytest.param(*one, marks=pytest.mark.slow) for one in FURTHER)],
-)
+def test_a_few_simulated_panels_are_recovered() -> None:
+    """As below, of 60 panels."""
+    raters, images, share, skill, habit, deviations = MODEST
+    true, positive = balanced(skill, habit, deviations), kinds(images, share)
+    fits = [fitted(simulated(seed, positive, raters, skill, habit, deviations), positive) for seed in range(60)]
+    assert np.mean([fit.accuracy for fit in fits]) == pytest.approx(true, abs=0.015)
+    assert np.mean([low <= true <= high for low, high in (fit.interval() for fit in fits)]) >= 0.9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("raters", "images", "share", "skill", "habit", "deviations"), PANELS)
 def test_a_simulated_panel_is_recovered(
     raters: int, images: int, share: float, skill: float, habit: float, deviations: tuple[float, float, float]
 ) -> None:

@@ -48,7 +48,9 @@ def site(found: LiveStudy) -> Iterator[tuple[TestClient, dict[str, str]]]:
         yield client, {"i": invitation, "r": token, "form": found.links.form(token)}
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(
     path=st.sampled_from(PATHS), method=st.sampled_from(["GET", "POST", "PUT", "HEAD", "DELETE"]), position=TEXT | st.integers(-3, 40),
     x=TEXT, data=st.dictionaries(NAMES, TEXT, max_size=8), signed=st.booleans(),

@@ -14,8 +14,7 @@ from dermsynth.io import read_json
 from dermsynth.study.confounding import confounding, separation
 from dermsynth.study.create import create_study
 from dermsynth.study.drawing import StudyImage
-from dermsynth.study.matching import quotas, target_shares
-from dermsynth.study.selection import TRIAL, select_images
+from dermsynth.study.selection import TRIAL, quotas, select_images, target_shares
 from tests.study.conftest import read_protocol, small_protocol
 
 COUNTS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 60))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dermsynth.cli import utility as verb
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.manifest import update_record
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
@@ -58,7 +59,9 @@ def folder(
                 row
                 | ({"split": ("train", "train", "validation", "test")[i % 4], "group": f"{label}{i}"} if splits else {})
             )
-    return write_data_set(path, pd.DataFrame(rows), {"synthetic": False, **facts}, {"command": "test"})
+    return write_data_set(
+        path, pd.DataFrame(rows), Provenance.model_validate({"synthetic": False, **facts}), Step(command="test")
+    )
 
 
 @pytest.fixture
@@ -174,7 +177,7 @@ def test_one_text_is_one_value_and_only_copies_of_the_real_set_are_copies(
         utility(synthetic, real, **words, arms="fake")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="`tests`: two sets named 'real'"):
         utility(synthetic, real, **words, tests=str(real.folder))  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="`images` 0: must be at least 1"):
+    with pytest.raises(UserError, match="`images` 0: the amount of images must be at least 1"):
         utility(synthetic, real, **words, images=0)  # type: ignore[arg-type]
     stranger = folder(tmp_path / "stranger", {"melanoma": 12, "nevus": 12}, 3, {})
     with pytest.raises(UserError, match="after @ comes a name given with `variants`"):
@@ -241,7 +244,7 @@ def test_photographs_of_the_real_set_are_found_in_an_external_one(
     assert len(collect_material(real, synthetic, CLASSES, [other]).tests[1].truth) == 28
     for name in ("melanoma0.png", "nevus1.png"):
         (other.folder / "images" / name).write_bytes((real.folder / "images" / name).read_bytes())
-    write_data_set(other.folder, other.table, {"synthetic": False}, {"command": "test"})
+    write_data_set(other.folder, other.table, Provenance(synthetic=False), Step(command="test"))
     with pytest.raises(
         UserError, match=r"2 images are also in .*, for example images/melanoma0.png and images/melanoma0.png"
     ):

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.api.data import open_dataset
+from dermsynth.api.detectors import confirm, train
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.artefacts import detection
 from dermsynth.artefacts.annotate import annotate_artefacts
 from dermsynth.artefacts.benchmark import Comparison, compare_methods
@@ -17,10 +18,10 @@ from dermsynth.artefacts.datasets import insert_all, remove_all
 from dermsynth.artefacts.fill import Method
 from dermsynth.artefacts.removal import Cut, Removal
 from dermsynth.data.dataset import Data, DataSet
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, describe, require_path
 from dermsynth.values import as_tuple
 
-__all__ = ["compare", "detect", "insert", "masks", "remove"]
+__all__ = ["compare", "confirm", "detect", "insert", "masks", "remove", "train"]
 Artefact = Literal["frame", "hair", "ruler", "ink", "sticker"]
 log = logging.getLogger(__name__)
 
@@ -52,9 +53,20 @@ def masks(image: NDArray[np.uint8], *, lesion: NDArray[np.bool_] | None = None) 
     >>> sorted(ds.artefacts.masks(image))
     ['bubble', 'frame', 'hair', 'ink', 'ruler', 'sticker']
     """
-    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise UserError(f"image: {image.dtype} {list(image.shape)}; must be uint8 [height, width, 3]")
+    _require_array(image, "image", np.uint8, "uint8 [height, width, 3]", (None, None, 3))
+    if lesion is not None:
+        size = (image.shape[0], image.shape[1])
+        _require_array(lesion, "lesion", np.bool_, f"bool [{size[0]}, {size[1]}], as large as the image", size)
     return {name: where.mask for name, where in detection.detect(image, lesion=lesion).items()}
+
+
+def _require_array(value: object, field: str, kind: type, text: str, shape: tuple[int | None, ...]) -> None:
+    """Raise UserError for what is no array of this type and shape, where None is any length."""
+    if not isinstance(value, np.ndarray):
+        raise UserError(f"`{field}` {describe(value)}: must be an array {text}")
+    fits = len(shape) == value.ndim and all(n in (None, side) for n, side in zip(shape, value.shape, strict=True))
+    if value.dtype != kind or not fits:
+        raise UserError(f"`{field}`: {value.dtype} {list(value.shape)}; must be {text}")
 
 
 def detect(
@@ -102,10 +114,8 @@ def detect(
     >>> set(marked.table["found_frame"])
     {'1'}
     """
-    marked = annotate_artefacts(
-        open_dataset(data), out=None if out is None else Path(out), masks=store_masks, jobs=jobs
-    )
-    return marked if detector is None else add_probabilities(marked, Path(detector), model)
+    marked = annotate_artefacts(open_named(data, "data"), out=optional_path(out, "out"), masks=store_masks, jobs=jobs)
+    return marked if detector is None else add_probabilities(marked, require_path(detector, "detector"), model)
 
 
 def remove(
@@ -158,7 +168,13 @@ def remove(
     >>> clean.table["edited_from"].iloc[0].endswith(".png")
     True
     """
-    copy, problems = remove_all(open_dataset(data), Path(out), Removal(methods, inside_lesion, seed), jobs=jobs)
+    if not isinstance(methods, Mapping):
+        raise UserError(
+            f"`methods` {describe(methods)}: name a method for each artefact, for example {{'hair': 'telea'}}"
+        )
+    copy, problems = remove_all(
+        open_named(data, "data"), require_path(out, "out"), Removal(methods, inside_lesion, seed), jobs=jobs
+    )
     for problem in problems:
         log.warning("left out: %s", problem)
     return copy
@@ -199,7 +215,7 @@ def insert(
     >>> framed.table["inserted"].iloc[0]
     'frame'
     """
-    return insert_all(open_dataset(data), Path(out), as_tuple(artefacts), seed, jobs=jobs)
+    return insert_all(open_named(data, "data"), require_path(out, "out"), as_tuple(artefacts), seed, jobs=jobs)
 
 
 def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int | None = None) -> Comparison:
@@ -236,4 +252,4 @@ def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, 
     >>> [row.artefact for row in result.detections]
     ['frame', 'hair', 'ruler', 'ink', 'sticker']
     """
-    return compare_methods(open_dataset(data), count, slow=slow, seed=seed, jobs=jobs)
+    return compare_methods(open_named(data, "data"), count, slow=slow, seed=seed, jobs=jobs)

@@ -4,19 +4,26 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.artefacts.annotations import with_annotations
 from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.data.importers.elsewhere import OF_SYNTHETIC, GeneratorElsewhere, generator_elsewhere
 from dermsynth.data.importers.generic import from_csv, from_folder
 from dermsynth.data.importers.importing import import_source
+from dermsynth.data.importers.layout_table import Layout, read_layout
+from dermsynth.data.importers.layouts import layout_files
+from dermsynth.data.importers.published import LayoutChoices, layout_reader
 from dermsynth.data.importers.report import ImportResult
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source
 from dermsynth.data.phantom import PhantomSettings, write_phantom
-from dermsynth.errors import UserError, name_field
+from dermsynth.errors import UserError, describe, name_field, require_number, require_path, require_whole
 from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.values import as_tuple
 
 SHARES = "0.8/0.1/0.1"
+LinkTargets = Path | str | Sequence[Path | str]
 
 
 def open_dataset(folder: Data, *, annotations: Path | str | None = None) -> DataSet:
@@ -47,8 +54,8 @@ def open_dataset(folder: Data, *, annotations: Path | str | None = None) -> Data
     >>> len(data.table), data.classes
     (600, ['melanoma', 'nevus', 'seborrheic_keratosis'])
     """
-    data_set = open_data_set(folder)
-    return data_set if annotations is None else with_annotations(data_set, Path(annotations))
+    data_set = open_named(folder, "folder")
+    return data_set if annotations is None else with_annotations(data_set, require_path(annotations, "annotations"))
 
 
 def import_folder(
@@ -65,8 +72,10 @@ def import_folder(
     trained_on_split: str = "train",
     trained_on_files: Path | str | Sequence[str] | None = None,
     generator: str = "",
-    allow_links_to: Path | str | Sequence[Path | str] = (),
+    allow_links_to: LinkTargets = (),
+    salt_file: Path | str | None = None,
     jobs: int | None = None,
+    leave_out: Path | str | None = None,
 ) -> ImportResult:
     """Import a folder of images as a new data set.
 
@@ -103,8 +112,13 @@ def import_folder(
         With `synthetic`: what the generator is called, such as ``SD 1.5 + LoRA``.
     allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
+    salt_file : Path, str or None
+        File with the secret of the hashes that name the patients of DICOM files, so that two imports agree; it is written where
+        it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
 
     Returns
     -------
@@ -123,8 +137,10 @@ def import_folder(
     >>> data.classes
     ['melanoma', 'nevus']
     """
-    source = from_folder(Path(folder), roots=_folders(allow_links_to))
-    options = ImportOptions(marked, labels_as_written, None, _folders(allow_links_to))
+    source = from_folder(require_path(folder, "folder"), roots=link_targets(allow_links_to))
+    salt = optional_path(salt_file, "salt_file")
+    options = ImportOptions(marked, labels_as_written, None, link_targets(allow_links_to), salt)
+    options = replace(options, leave_out=optional_path(leave_out, "leave_out"))
     if synthetic:
         refuse_with_synthetic(shares=shares != SHARES, seed=seed != 0, marked=marked == "leave-out")
     claims = claimed_generator(synthetic, generator, trained_on, trained_on_split, trained_on_files)
@@ -143,6 +159,7 @@ def import_csv(
     mask: str = "",
     group: str = "",
     split_column: str = "",
+    sheet: str = "",
     image_folder: Path | str | None = None,
     shares: str = SHARES,
     seed: int = 0,
@@ -157,15 +174,17 @@ def import_csv(
     prompt_column: str = "",
     source_column: str = "",
     mask_value: int | None = None,
-    allow_links_to: Path | str | Sequence[Path | str] = (),
+    allow_links_to: LinkTargets = (),
+    salt_file: Path | str | None = None,
     jobs: int | None = None,
+    leave_out: Path | str | None = None,
 ) -> ImportResult:
-    """Import the images that a CSV names, with its columns, as a new data set.
+    """Import the images that a CSV or Excel file names, with its columns, as a new data set.
 
     Parameters
     ----------
     table : Path or str
-        The CSV file.
+        The CSV file, or an Excel workbook (``.xlsx``; ``pip install 'dermsynth[excel]'``).
     out : Path or str
         New folder for the data set.
     image : str
@@ -178,8 +197,10 @@ def import_csv(
         Column with the patient or lesion, which the splits never divide.
     split_column : str
         Column that says train, validation or test already.
+    sheet : str
+        Sheet of a workbook; by default the first that is visible.
     image_folder : Path, str or None
-        Folder from which the paths start; by default that of the CSV.
+        Folder from which the paths start; by default that of the table.
     shares : str
         Shares of training, validation and test images, between 0 and 1; they sum to 1.
     seed : int
@@ -209,8 +230,13 @@ def import_csv(
         The lesion's number in masks that hold several numbers.
     allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
+    salt_file : Path, str or None
+        File with the secret of the hashes that name the patients of DICOM files, so that two imports agree; it is written where
+        it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
 
     Returns
     -------
@@ -229,10 +255,14 @@ def import_csv(
     >>> sorted(set(result.data_set.splits))
     ['test', 'train', 'validation']
     """
-    links = _folders(allow_links_to)
-    place = None if image_folder is None else Path(image_folder)
-    columns = {"image": image, "label": label, "mask": mask, "group": group, "split": split_column}
+    links = link_targets(allow_links_to)
+    place = optional_path(image_folder, "image_folder")
+    columns = {"label": label, "mask": mask, "group": group, "split": split_column}
     columns |= {"prompt": prompt_column, "conditioned_on": source_column}
+    if not image or not isinstance(image, str):
+        raise UserError(f"`image` {describe(image)}: name the column with the paths of the images")
+    if mask_value is not None:
+        require_whole(mask_value, "mask_value", 0)
     if synthetic:
         refuse_with_synthetic(
             shares=shares != SHARES, seed=seed != 0, marked=marked == "leave-out", split_column=bool(split_column)
@@ -240,12 +270,121 @@ def import_csv(
     elif prompt_column or source_column:
         raise UserError(f"`{'prompt_column' if prompt_column else 'source_column'}`: goes with `synthetic`")
     claims = claimed_generator(synthetic, generator, trained_on, trained_on_split, trained_on_files)
-    source = from_csv(Path(table), **columns, images=place, roots=links)
-    options = ImportOptions(marked, labels_as_written, mask_value, links)
+    source = from_csv(require_path(table, "table"), image=image, **columns, images=place, roots=links, sheet=sheet)
+    options = ImportOptions(marked, labels_as_written, mask_value, links, optional_path(salt_file, "salt_file"))
+    options = replace(options, leave_out=optional_path(leave_out, "leave_out"))
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs,
         generator=claims,
     )  # fmt: skip
+
+
+def import_layout(
+    layout: Path | str,
+    place: Path | str,
+    *,
+    out: Path | str,
+    image_folder: Path | str | None = None,
+    label: str = "",
+    level: int | None = None,
+    image_type: str = "",
+    new_splits: bool = False,
+    partial: bool = False,
+    shares: str = SHARES,
+    seed: int = 0,
+    lower_case_labels: bool = False,
+    labels_as_written: bool = False,
+    marked: Marked = "refuse",
+    mask_value: int | None = None,
+    allow_links_to: LinkTargets = (),
+    jobs: int | None = None,
+    leave_out: Path | str | None = None,
+) -> ImportResult:
+    """Import a published data set, or any set whose files a TOML table describes.
+
+    Age, sex, site, skin tone and kind of image become columns of one name and coding; columns that are consequences of the
+    class are named in ``dataset.json``.
+
+    Parameters
+    ----------
+    layout : Path or str
+        Name of a published layout (``layouts`` lists them), or a TOML file that describes one.
+    place : Path or str
+        The unpacked folder, or the table in it.
+    out : Path or str
+        New folder for the data set.
+    image_folder : Path, str or None
+        Folder of the images; by default that of the table.
+    label : str
+        Column with the class, instead of the layout's own.
+    level : int or None
+        Level of the class, from 1, the coarsest, to 5. A class that is known to a coarser level only gets that one.
+    image_type : str
+        The one kind of images that is taken: ``dermoscopic``, ``clinical``, ``tbp`` or ``rcm``.
+    new_splits : bool
+        Whether the images are divided anew, although the set comes with a split.
+    partial : bool
+        Whether what is there is imported, where more than a twentieth of the images is missing.
+    shares : str
+        Shares of training, validation and test images, between 0 and 1; they sum to 1.
+    seed : int
+        Seed of the random numbers that divide the images, at least 0.
+    lower_case_labels : bool
+        Whether labels that differ in case only are one class.
+    labels_as_written : bool
+        Whether labels such as ``NA`` or ``1.0`` stay as they are.
+    marked : {"refuse", "leave-out", "keep"}
+        What happens to images whose files or rows say that an algorithm made them.
+    mask_value : int or None
+        The lesion's number in masks that hold several numbers.
+    allow_links_to : Path, str, or sequence of them
+        Further folders into which symbolic links may lead.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
+
+    Returns
+    -------
+    ImportResult
+        ``data_set``, and what happened to files: ``files``, ``notes``, ``summary()``.
+
+    Raises
+    ------
+    UserError
+        The layout is unknown or its file has an unknown key; a table or column is missing, or too many images are; `out` is
+        not empty, or a value is not what it should be.
+
+    Examples
+    --------
+    A layout of one's own:
+
+    >>> import dermsynth as ds
+    >>> from pathlib import Path
+    >>> text = '''
+    ... what = "Photographs of our clinic."
+    ... name = "Our clinic"
+    ... group = "patient"
+    ... tables = [{ files = "photographs.csv" }]
+    ... images = { id = "file" }
+    ... label = { columns = "diagnosis", tree = { nevus = "benign", melanoma = "malignant" } }
+    ... '''
+    >>> _ = Path("clinic.toml").write_text(text)
+    >>> data = ds.import_layout("clinic.toml", "photographs.csv", out="clinic", level=1, jobs=1).data_set
+    >>> data.classes
+    ['benign', 'malignant']
+    """
+    links = link_targets(allow_links_to)
+    images = optional_path(image_folder, "image_folder")
+    choices = LayoutChoices(label, level, image_type, new_splits, partial)
+    source = layout_reader(read_layout(layout))(
+        require_path(place, "place"), images=images, choices=choices, roots=links
+    )
+    listed = optional_path(leave_out, "leave_out")
+    options = ImportOptions(marked, labels_as_written, mask_value, links, leave_out=listed)
+    return import_rows(
+        source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
+    )
 
 
 def refuse_with_synthetic(**given: bool) -> None:
@@ -272,6 +411,37 @@ def claimed_generator(
     return generator_elsewhere(name, real, split, files)
 
 
+def layouts() -> pd.DataFrame:
+    """The published data sets that can be imported.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a layout: `name`, `images` and `groups` of the whole set (0 where they are not fixed), `licence`, `what`,
+        `doi`, `address`.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> "ham10000" in set(ds.layouts()["name"])
+    True
+    """
+    return pd.DataFrame([_layout_row(read_layout(name)) for name in layout_files()])
+
+
+def _layout_row(layout: Layout) -> dict[str, object]:
+    counts = {"images": layout.expected.images or 0, "groups": layout.expected.groups or 0}
+    licence = ", ".join(layout.licence)
+    return {
+        "name": layout.key,
+        **counts,
+        "licence": licence,
+        "what": layout.what,
+        "doi": layout.doi,
+        "address": layout.address,
+    }
+
+
 def import_rows(
     source: Source, out: Path | str, *, shares: str, seed: int, lower_case_labels: bool, options: ImportOptions,
     jobs: int | None = None, generator: GeneratorElsewhere | None = None,
@@ -279,12 +449,15 @@ def import_rows(
     """A data set from what any importer found."""
     if lower_case_labels:
         source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])
-    return import_source(source, Path(out), shares=shares, seed=seed, jobs=jobs, options=options, generator=generator)
+    return import_source(
+        source, require_path(out, "out"), shares=shares, seed=seed, jobs=jobs, options=options, generator=generator
+    )
 
 
-def _folders(places: Path | str | Sequence[Path | str]) -> tuple[Path, ...]:
+def link_targets(places: LinkTargets) -> tuple[Path, ...]:
+    """The folders into which links may lead."""
     several: tuple[Path | str, ...] = as_tuple(places)
-    return tuple(map(Path, several))
+    return tuple(require_path(place, "allow_links_to") for place in several)
 
 
 def phantom(
@@ -337,5 +510,6 @@ def phantom(
     (8, 'train')
     """
     shape = parse_shape(resolution, smallest=16, largest=4096)
+    require_number(correlation, "correlation")
     settings = PhantomSettings(shape.height, shape.width, artefact, tied_to, correlation)
-    return write_phantom(Path(out), count, settings, seed=seed, jobs=jobs)
+    return write_phantom(require_path(out, "out"), count, settings, seed=seed, jobs=jobs)

@@ -1,24 +1,33 @@
-"""Judging synthetic images: features, the evaluation of a set, and handing it on."""
+"""Judging synthetic images: features, and the evaluation of a set."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
-from dermsynth.api.data import open_dataset
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.backbones.extractors import Extractor, Resizer
 from dermsynth.backbones.lpips import load_perceptual
-from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet
-from dermsynth.errors import UserError, name_field
+from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet, open_data_set
+from dermsynth.errors import UserError, describe, name_field, require_choice, require_whole
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
 from dermsynth.evaluation.feature_cache import decoding_of
-from dermsynth.evaluation.generator_metrics import discriminator_of, run_problem, set_with_run, training_folder
+from dermsynth.evaluation.generator_metrics import (
+    Confidence,
+    discriminator_of,
+    run_problem,
+    set_with_run,
+    training_folder,
+)
 from dermsynth.evaluation.results import Evaluation, default_folder
-from dermsynth.export.huggingface import export as write_release
 from dermsynth.images import Crop
 from dermsynth.io import command_line
 from dermsynth.report.evaluation_report import page_writer
+from dermsynth.sampling.generator import Trained, run_of
+from dermsynth.training.distributed import choose_device
 from dermsynth.utility.classifier import load_extractor
+from dermsynth.values import as_tuple
 
 _log = logging.getLogger(__name__)
 
@@ -30,8 +39,9 @@ def extractor(specification: str = "embedded", *, resizer: Resizer = "tensorflow
     ----------
     specification : str
         ``embedded`` (random filters; needs no weights, and figures made with it compare with nothing published),
-        ``inception=FILE`` (the FID Inception-v3), ``inception=download``, ``mobilenet=FILE``, ``timm:NAME=FILE`` (DINOv2, CLIP
-        and others), or ``classifier=DIR`` (the folder of a utility experiment).
+        ``inception=FILE`` (the FID Inception-v3), ``inception=download``, ``mobilenet=FILE``, ``lite0``
+        (EfficientNet-Lite0, of the extra ``efficientnet``), ``timm:NAME=FILE`` (DINOv2, CLIP and others), or
+        ``classifier=DIR`` (the folder of a utility experiment).
     resizer : {"tensorflow", "antialiased"}
         How images reach the network's size; published FID uses the first.
 
@@ -56,7 +66,8 @@ def extractor(specification: str = "embedded", *, resizer: Resizer = "tensorflow
     >>> features.name, features.comparable
     ('embedded', False)
     """
-    return load_extractor(specification, resizer=resizer)
+    require_choice(resizer, "resizer", get_args(Resizer))
+    return load_extractor(str(specification), resizer=resizer)
 
 
 def evaluate(
@@ -66,11 +77,11 @@ def evaluate(
     out: Path | str | None = None,
     extractor: Extractor | str = "embedded",
     split: str = "all",
-    by: Sequence[str] = (),
+    by: str | Sequence[str] = (),
     perceptual: str = "",
     path_lengths: int = 0,
     brief: bool = False,
-    run: Path | str | None = None,
+    run: Trained | None = None,
     utility: Path | str | None = None,
     photographs: bool = True,
     resolution: int | str | None = None,
@@ -95,15 +106,15 @@ def evaluate(
         The network whose features are compared, as for `extractor`.
     split : {"all", "train", "validation", "test"}
         Part of the real set to compare with.
-    by : sequence of str
-        Columns of both sets' tables whose values are compared apart.
+    by : str or sequence of str
+        Columns of both sets' tables whose values are compared apart; ``tone`` is the skin tone by whichever scale both have.
     perceptual : str
         ``lpips=FILE`` or ``mobilenet=FILE``: a perceptual distance for pairs of images and for the nearest training images.
     path_lengths : int
         Walks through the generator's latents whose perceptual lengths are measured, at least 0; needs `perceptual`.
     brief : bool
         FID, KID and SWD alone, and no verdict.
-    run : Path, str or None
+    run : Generator, Checkpoint, Path, str or None
         The run that made the set, if it was moved.
     utility : Path, str or None
         Folder of a utility experiment with this set, whose verdict is shown too.
@@ -144,49 +155,66 @@ def evaluate(
     >>> result.save("result.json").name
     'result.json'
     """
-    if path_lengths < 0:
-        raise UserError(f"`path_lengths` {path_lengths}: must be at least 0")
+    columns: tuple[str, ...] = as_tuple(by)
+    place, experiment = optional_path(out, "out"), optional_path(utility, "utility")
+    require_whole(path_lengths, "path_lengths", 0)
     if brief:
-        refuse_with_brief(by, utility, path_lengths)
-    with name_field("synthetic"):
-        opened = open_dataset(synthetic)
-    rows = set_with_run(opened, _path(run))
-    with name_field("against"):
-        real = open_dataset(training_folder(rows) if against is None else against)
+        refuse_with_brief(columns, experiment, path_lengths)
+    rows, real = _sides(synthetic, against, run)
     decoding = None if resolution is None and crop is None else decoding_of(rows, resolution, crop)
-    if out is not None:
-        check_place(Path(out), rows)
-    features = load_extractor(extractor) if isinstance(extractor, str) else extractor
-    missing = "" if brief else run_problem(rows)
-    if missing:
-        _log.info(f"discriminator membership test skipped: {missing}")
+    if place is not None:
+        check_place(place, rows)
+    choose_device(device)  # a wrong name is refused now
     result = measure(
         rows,
         real,
-        features,
+        _features(extractor),
         split=split,
-        columns=by,
+        columns=columns,
         brief=brief,
-        discriminator=None if brief else discriminator_of(rows, device),
+        discriminator=None if brief else _discriminator(rows, device),
         perceptual=load_perceptual(perceptual) if perceptual else None,
         paths=path_lengths,
-        usefulness=_path(utility),
+        usefulness=experiment,
         decoding=decoding,
         seed=seed,
-        out=_path(out),
+        out=place,
         device=device,
     )
-    folder = default_folder(rows, _path(out))
+    folder = default_folder(rows, place)
     copies = None if result.copy_gate is None else copies_of(rows, folder)
-    return result.with_page(
-        page_writer(rows, real, command_line(), photographs=photographs, copies=copies, folder=folder)
-    )
+    write_page = page_writer(rows, real, command_line(), photographs=photographs, copies=copies, folder=folder)
+    return result.with_page(write_page)
+
+
+def _sides(synthetic: Data, against: Data | None, run: Trained | None) -> tuple[DataSet, DataSet]:
+    """The synthetic and the real set, open."""
+    rows = set_with_run(open_named(synthetic, "synthetic"), None if run is None else run_of(run, "run"))
+    with name_field("against"):
+        return rows, open_data_set(training_folder(rows) if against is None else against)
+
+
+def _features(network: Extractor | str) -> Extractor:
+    """The network whose features are compared."""
+    if isinstance(network, Extractor):
+        return network
+    if not isinstance(network, str):
+        raise UserError(f"`extractor` {describe(network)}: give ds.extractor(...), or its text, for example 'embedded'")
+    return extractor(network)
+
+
+def _discriminator(rows: DataSet, device: str) -> Confidence | None:
+    """What the set's generator was trained against; a set whose run is not there goes without, and the log says so."""
+    problem = run_problem(rows)
+    if problem:
+        _log.info(f"discriminator membership test skipped: {problem}")
+    return discriminator_of(rows, device)
 
 
 def refuse_with_brief(by: Sequence[str], utility: Path | str | None, path_lengths: int) -> None:
     """Raise UserError for choices that a brief evaluation would ignore."""
-    given = {"`by`": bool(by), "`utility`": utility is not None, "`path_lengths`": path_lengths > 0}
-    useless = ", ".join(name for name, value in given.items() if value)
+    choices = {"`by`": bool(by), "`utility`": utility is not None, "`path_lengths`": path_lengths > 0}
+    useless = ", ".join(name for name, value in choices.items() if value)
     if useless:
         raise UserError(f"{useless}: goes without `brief`; leave one out")
 
@@ -197,43 +225,3 @@ def check_place(out: Path, synthetic: DataSet) -> None:
         raise UserError(f"`out` {out}: is a file; name a folder")
     if (out / METADATA).exists() and (out / DESCRIPTION).exists() and out.resolve() != synthetic.folder.resolve():
         raise UserError(f"`out` {out}: holds another data set; name a folder for the results")
-
-
-def _path(place: Path | str | None) -> Path | None:
-    return None if place is None else Path(place)
-
-
-def export(
-    synthetic: Data, *, out: Path | str, with_flagged: bool = False, evaluation: Path | str | None = None
-) -> DataSet:
-    """Copy a synthetic set without the images flagged as copies, and write a data card for it.
-
-    Parameters
-    ----------
-    synthetic : DataSet, Path or str
-        A synthetic set that the copy gate has seen (by `generate` or `evaluate`).
-    out : Path or str
-        New folder, as Hugging Face reads it: ``metadata.csv``, images, and the card ``README.md``.
-    with_flagged : bool
-        Whether images that were flagged as copies, or never checked, are copied too.
-    evaluation : Path, str or None
-        Folder of the set's evaluation; by default ``assessment`` in the set.
-
-    Returns
-    -------
-    DataSet
-        The exported set.
-
-    Raises
-    ------
-    UserError
-        A set of real images, one that was changed since, was never checked for copies, or has nothing but copies.
-
-    Examples
-    --------
-    >>> import dermsynth as ds
-    >>> released = ds.export("synthetic", out="released")
-    >>> (released.folder / "README.md").exists()
-    True
-    """
-    return write_release(open_dataset(synthetic), Path(out), with_flagged=with_flagged, evaluation=_path(evaluation))

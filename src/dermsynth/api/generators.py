@@ -8,9 +8,9 @@ from unicodedata import normalize
 
 import pandas as pd
 
-from dermsynth.api.data import open_dataset
-from dermsynth.data.dataset import Data, DataSet
-from dermsynth.errors import UserError, require_seed, require_whole
+from dermsynth.api.places import open_named
+from dermsynth.data.dataset import Data, DataSet, open_data_set
+from dermsynth.errors import UserError, require_path, require_seed, require_whole
 from dermsynth.evaluation.memorisation import check_copies
 from dermsynth.io import parse_count
 from dermsynth.sampling.generate import generate as write_images
@@ -27,8 +27,9 @@ def load_generator(run: Trained, *, checkpoint: str | int = "last", device: str 
 
     Parameters
     ----------
-    run : Generator, Path or str
-        Folder of a run, or of one of its checkpoints. A generator that is loaded already is returned as it is.
+    run : Generator, Checkpoint, Path or str
+        A checkpoint as `train` returns it, or the folder of a run or of one of its checkpoints. A generator that is loaded
+        already is returned as it is.
     checkpoint : str or int
         Which checkpoint of the run: ``last``, ``best``, or the number of real images shown. Left out with a checkpoint or a
         generator, which are one already.
@@ -66,7 +67,7 @@ def generate(
     truncation: float | None = None,
     seed: int = 0,
     checkpoint: str | int = "last",
-    data: Path | str | None = None,
+    data: Data | None = None,
     device: str = "auto",
 ) -> DataSet:
     """Generate a labelled synthetic data set and look for copies of training images in it.
@@ -75,8 +76,8 @@ def generate(
 
     Parameters
     ----------
-    run : Generator, Path or str
-        The generator, or its run.
+    run : Generator, Checkpoint, Path or str
+        The generator, its checkpoint (as `train` returns it), or its run.
     out : Path or str
         Folder for the synthetic set.
     count : int, mapping of str to int, or None
@@ -91,7 +92,7 @@ def generate(
         Seed of the first image of each class, at least 0.
     checkpoint : str or int
         Which checkpoint of the run: ``last``, ``best``, or the number of real images shown.
-    data : Path, str or None
+    data : DataSet, Path, str or None
         The data set that the run was trained on, if it was moved; for the copy gate.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
@@ -114,19 +115,20 @@ def generate(
     (['melanoma', 'nevus'], 3)
     """
     generator = load_generator(run, checkpoint=checkpoint, device=device)
-    place = None if data is None else Path(data)
+    folder = require_path(out, "out")
+    place = None if data is None else open_named(data, "data").folder
     if place is not None:
         data_trained_on(generator.config.data, place)  # a wrong one is refused now, not after the work
     if maps is not None:
         _refuse_with_maps(count, seed, truncation)
-        synthetic = from_maps(generator, open_dataset(maps), Path(out), split=split)
+        synthetic = from_maps(generator, open_named(maps, "maps"), folder, split=split)
         _look_for_copies(synthetic, place)
     else:
         quotas, look = _quotas(generator, count, split), partial(_look_for_copies, data=place)
         synthetic = write_images(
-            generator, quotas, Path(out), truncation=truncation, first_seed=require_seed(seed), examine=look
+            generator, quotas, folder, truncation=truncation, first_seed=require_seed(seed), examine=look
         )
-    return open_dataset(synthetic.folder)
+    return open_data_set(synthetic.folder)
 
 
 def _look_for_copies(synthetic: DataSet, data: Path | None) -> None:
@@ -134,8 +136,8 @@ def _look_for_copies(synthetic: DataSet, data: Path | None) -> None:
 
 
 def _refuse_with_maps(count: object, seed: int, truncation: float | None) -> None:
-    given = {"`count`": count is not None, "`seed`": seed != 0, "`truncation`": truncation is not None}
-    useless = ", ".join(name for name, value in given.items() if value)
+    choices = {"`count`": count is not None, "`seed`": seed != 0, "`truncation`": truncation is not None}
+    useless = ", ".join(name for name, value in choices.items() if value)
     if useless:
         raise UserError(f"{useless}: of no use with `maps`, where every map makes one image; leave it out")
 
@@ -147,6 +149,8 @@ def _quotas(generator: Generator, count: int | Mapping[str, int] | None, split: 
     if count is None and generator.model.inputs.from_noise:
         raise UserError("`count` is missing: name a number of images, or one for each class")
     if isinstance(count, Mapping | pd.Series):
+        if len(count) == 0:
+            raise UserError("`count`: names no class; name a number of images for each class that is wanted")
         return {str(label): require_whole(number, "count", 1) for label, number in count.items()}
     return dict.fromkeys(generator.labels or ("",), 0 if count is None else require_whole(count, "count", 1))
 
@@ -187,7 +191,7 @@ def translate(
 
     Parameters
     ----------
-    run : Generator, Path or str
+    run : Generator, Checkpoint, Path or str
         A generator that translates (residual-translation, cyclegan), or its run.
     data : DataSet, Path or str
         The data set whose images are translated.
@@ -227,5 +231,6 @@ def translate(
     ['melanoma']
     """
     generator = load_generator(run, checkpoint=checkpoint, device=device)
-    where = None if masks is None else open_dataset(masks)
-    return write_translations(generator, open_dataset(data), Path(out), to=target, masks=where, split=split)
+    where = None if masks is None else open_named(masks, "masks")
+    place = require_path(out, "out")
+    return write_translations(generator, open_named(data, "data"), place, to=target, masks=where, split=split)

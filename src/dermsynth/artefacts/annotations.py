@@ -81,9 +81,9 @@ def write_annotations(
         return add_columns(data_set, columns, dict(facts))
     claim_annotations(data_set, target)
     whole = open_data_set(data_set.folder)
-    known = with_annotations(whole, target) if (target / TABLE).exists() else _without_annotations(whole)
-    earlier = [str(name) for name in known.table if is_annotation(str(name))]
-    table = join_columns(known.table[["file_name", *earlier]], data_set.table["file_name"], columns)
+    annotated = with_annotations(whole, target) if (target / TABLE).exists() else _without_annotations(whole)
+    earlier = [str(name) for name in annotated.table if is_annotation(str(name))]
+    table = join_columns(annotated.table[["file_name", *earlier]], data_set.table["file_name"], columns)
     with replace_file(target / TABLE) as temporary:
         table.to_csv(temporary, index=False)
     write_json(target / FACTS, {**read_json(target / FACTS), **facts})

@@ -164,16 +164,18 @@ def try_artefacts(
     image: Pixels, number: int, seed: int, artefacts: Sequence[str] = INSERTED, methods: Sequence[Method] = METHODS
 ) -> tuple[list[DetectionTrial], list[RepairTrial]]:
     """Draw every artefact into a clean image, look for it, and remove it by every method with its known mask."""
-    before, found, repairs = detect(image), list[DetectionTrial](), list[RepairTrial]()
+    before, detections, repairs = detect(image), list[DetectionTrial](), list[RepairTrial]()
     for artefact in artefacts:
         spoilt, masks = insert_artefacts(image, [artefact], seed + number)
-        mask, seen = masks[artefact], detect(spoilt)[artefact]
-        found.append(DetectionTrial(number, artefact, dice(seen.mask, mask), before[artefact].score, seen.score))
+        mask, detected = masks[artefact], detect(spoilt)[artefact]
+        detections.append(
+            DetectionTrial(number, artefact, dice(detected.mask, mask), before[artefact].score, detected.score)
+        )
         for method in methods:
             if method in SLOW and mask.sum() > MOST_HOLE:
                 continue
             repairs.append(_repair(image, spoilt, mask, number, artefact, method))
-    return found, repairs
+    return detections, repairs
 
 
 def _repair(truth: Pixels, spoilt: Pixels, mask: Mask, number: int, artefact: str, method: Method) -> RepairTrial:
@@ -248,8 +250,8 @@ def examples(data_set: DataSet, result: Comparison) -> list[ExampleStrip]:
     strips = []
     for name in INSERTED:
         spoilt, masks = insert_artefacts(image, [name], result.seed)
-        known = {name: DetectedArtefact(masks[name], 1.0)}
-        repaired = [remove_artefacts(spoilt, None, Removal({name: method}), known).image for method in methods]
+        exact = {name: DetectedArtefact(masks[name], 1.0)}
+        repaired = [remove_artefacts(spoilt, None, Removal({name: method}), exact).image for method in methods]
         strips.append(ExampleStrip(name, [image, spoilt, *repaired]))
     return strips
 

@@ -64,7 +64,7 @@ def artefact_columns(data_set: DataSet, trust: Sequence[Trust]) -> tuple[list[st
     names, notes = list[str](), list[str]()
     for artefact, columns in LABELS.items():
         own = [name for name in columns if name in data_set.table]
-        passed = [found_column(artefact) for one in trust if one.artefact == artefact and one.passes]
+        passed = [found_column(artefact) for detector in trust if detector.artefact == artefact and detector.passes]
         names += own or passed
     names += [name for name in OTHER_NAMES if name in data_set.table]
     usable = []
@@ -94,10 +94,10 @@ def artefact_bias(data_set: DataSet, seed: int = 0) -> Bias:
         raise TooFewClasses(
             f"{data_set.folder}: {len(classes)} classes of at least {FEWEST} images; two are needed to compare"
         )
-    kept = data_set.part(np.isin(data_set.labels.astype(str), classes))
-    ratios = pd.DataFrame([_ratio(kept, column, label) for column in columns for label in classes])
-    predictive = _predictive_areas(kept, columns, classes, seed) if columns else pd.DataFrame()
-    return Bias(ratios, predictive, _tones(kept, classes), trust, notes)
+    rows = data_set.part(np.isin(data_set.labels.astype(str), classes))
+    ratios = pd.DataFrame([_ratio(rows, column, label) for column in columns for label in classes])
+    predictive = _predictive_areas(rows, columns, classes, seed) if columns else pd.DataFrame()
+    return Bias(ratios, predictive, _tones(rows, classes), trust, notes)
 
 
 def bias_findings(bias: Bias, folder: object) -> list[str]:
@@ -142,31 +142,31 @@ def _unconfirmed(trust: Sequence[Trust], folder: object) -> list[str]:
 def _ratio(data_set: DataSet, column: str, label: str) -> dict[str, object]:
     """Share of a class with the artefact, and its odds ratio against the other classes with exact conditional interval."""
     values = data_set.flags(column)
-    known = np.isfinite(values)
-    mine, shown = (data_set.labels == label)[known], values[known] == 1
+    stated = np.isfinite(values)
+    mine, present = (data_set.labels == label)[stated], values[stated] == 1
     table = [
-        [int((mine & shown).sum()), int((mine & ~shown).sum())],
-        [int((~mine & shown).sum()), int((~mine & ~shown).sum())],
+        [int((mine & present).sum()), int((mine & ~present).sum())],
+        [int((~mine & present).sum()), int((~mine & ~present).sum())],
     ]
-    found = odds_ratio(table)
-    low, high = found.confidence_interval(LEVEL)
+    ratio = odds_ratio(table)
+    low, high = ratio.confidence_interval(LEVEL)
     return {
         "artefact": column, "label": label, "share": round(table[0][0] / max(int(mine.sum()), 1), 3),
-        "odds_ratio": round(float(found.statistic), 2), "low": round(float(low), 2), "high": round(float(high), 2),
+        "odds_ratio": round(float(ratio.statistic), 2), "low": round(float(low), 2), "high": round(float(high), 2),
         "images": int(mine.sum()),
     }  # fmt: skip
 
 
 def _predictive_areas(data_set: DataSet, columns: Sequence[str], classes: Sequence[str], seed: int) -> pd.DataFrame:
     """AUC, one class against the others, of a logistic regression on the artefact columns alone, never fitted on one's group."""
-    seen = np.stack([data_set.flags(column) for column in columns], axis=1)
-    known: NDArray[np.bool_] = np.asarray(np.isfinite(seen).all(axis=1))
-    data_set, seen = data_set.part(known), seen[known]
+    presence = np.stack([data_set.flags(column) for column in columns], axis=1)
+    complete: NDArray[np.bool_] = np.asarray(np.isfinite(presence).all(axis=1))
+    data_set, presence = data_set.part(complete), presence[complete]
     groups = joined_groups(data_set.groups, np.empty((0, 2), np.int64))
     rows = []
     for label in classes if len(classes) > 2 else classes[:1]:
         truth = np.asarray(data_set.labels == label)
-        area, low, high = held_out_auc(seen, truth, groups, _regression, seed)
+        area, low, high = held_out_auc(presence, truth, groups, _regression, seed)
         rows.append(
             {
                 "label": label,
@@ -180,8 +180,10 @@ def _predictive_areas(data_set: DataSet, columns: Sequence[str], classes: Sequen
     return pd.DataFrame(rows)
 
 
-def _regression(seen: NDArray[np.floating], truth: NDArray[np.bool_]) -> Callable[..., NDArray[np.float64]]:
-    score: Callable[..., NDArray[np.float64]] = LogisticRegression(max_iter=400).fit(seen, truth).decision_function
+def _regression(predictors: NDArray[np.floating], truth: NDArray[np.bool_]) -> Callable[..., NDArray[np.float64]]:
+    score: Callable[..., NDArray[np.float64]] = (
+        LogisticRegression(max_iter=400).fit(predictors, truth).decision_function
+    )
     return score
 
 

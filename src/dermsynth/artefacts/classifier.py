@@ -153,12 +153,12 @@ def train_detector(
     groups = group_numbers(data_set)
     accuracies, weights, biases = [], [], []
     for column in progress_bar(columns, total=len(columns), label="training", unit="label"):
-        known = ~np.isnan(truths[column])
-        truth = truths[column][known] == 1
-        area, low, high = held_out_auc(rows[known], truth, groups[known], _score, seed)
+        labelled = ~np.isnan(truths[column])
+        truth = truths[column][labelled] == 1
+        area, low, high = held_out_auc(rows[labelled], truth, groups[labelled], _score, seed)
         counts = {"with": int(truth.sum()), "without": int((~truth).sum())}
         accuracies.append(LabelAccuracy(label=column, auc=area, low=low, high=high, **counts))
-        weight, bias = _fit(rows[known], truth)
+        weight, bias = _fit(rows[labelled], truth)
         weights.append(weight)
         biases.append(bias)
     _write(out, Detector(pooled.name, tuple(columns), np.stack(weights), np.array(biases)))
@@ -263,6 +263,6 @@ def add_probabilities(data_set: DataSet, folder: Path, model: str, *, out: Path 
         raise UserError(
             f"`model` {pooled.place!r}: {rows.shape[1]} features; the detector takes {detector.weights.shape[1]}"
         )
-    found = detector.probabilities(rows).round(4).astype(str)
-    columns = {f"probability_{label}": found[:, i] for i, label in enumerate(detector.labels)}
+    probabilities = detector.probabilities(rows).round(4).astype(str)
+    columns = {f"probability_{label}": probabilities[:, i] for i, label in enumerate(detector.labels)}
     return write_annotations(data_set, columns, {}, out)

@@ -81,8 +81,8 @@ def wilson_interval(right: int, of: int) -> tuple[float, float]:
     """95 % interval of a share (Wilson 1927); NaN of none."""
     if of == 0:
         return float("nan"), float("nan")
-    found = scipy.stats.binomtest(right, of).proportion_ci(method="wilson")
-    return float(found.low), float(found.high)
+    interval = scipy.stats.binomtest(right, of).proportion_ci(method="wilson")
+    return float(interval.low), float(interval.high)
 
 
 def detected_artefacts(data_set: DataSet) -> list[str]:
@@ -100,15 +100,17 @@ def detector_trust(data_set: DataSet) -> list[Trust]:
 
 
 def _trust_in(data_set: DataSet, name: str, answers: pd.DataFrame) -> Trust:
-    found = data_set.flags(found_column(name)) == 1
-    count = int(found.sum())
+    detected = data_set.flags(found_column(name)) == 1
+    count = int(detected.sum())
     for column in LABELS[name]:
         if column in data_set.table:
             truth = data_set.flags(column)
-            known = np.isfinite(truth)
-            if (found & known).any():
-                seen, right = int((truth == 1).sum()), int((found & (truth == 1)).sum())
-                return Trust(name, count, "labels", right, int((found & known).sum()), seen, seen - right)
+            labelled = np.isfinite(truth)
+            if (detected & labelled).any():
+                positives, right = int((truth == 1).sum()), int((detected & (truth == 1)).sum())
+                return Trust(
+                    name, count, "labels", right, int((detected & labelled).sum()), positives, positives - right
+                )
     mine = answers[(answers["artefact"] == name) & answers["confirmed"].notna()]
     if len(mine) == 0:
         return Trust(name, count, "unconfirmed")
@@ -146,12 +148,12 @@ def _answer(path: Path, row: int, text: str) -> bool | None:
 
 def _detections(data_set: DataSet) -> list[tuple[str, str, str]]:
     """Artefact, file name and score of everything that was found."""
-    table, found = data_set.table, []
+    table, detections = data_set.table, []
     for name in detected_artefacts(data_set):
         rows = data_set.flags(found_column(name)) == 1
         scores = table.get(score_column(name), pd.Series([""] * len(table)))
-        found += [(name, f, s) for f, s in zip(table["file_name"][rows], scores[rows], strict=True)]
-    return found
+        detections += [(name, f, s) for f, s in zip(table["file_name"][rows], scores[rows], strict=True)]
+    return detections
 
 
 def draw_confirmation(data_set: DataSet, each: int, seed: int) -> pd.DataFrame:
@@ -167,8 +169,8 @@ def draw_confirmation(data_set: DataSet, each: int, seed: int) -> pd.DataFrame:
     rows = list[tuple[object, ...]]()
     for number, name in enumerate(ARTEFACTS):
         places = [place for place in _detections(data_set) if place[0] == name]
-        known = answers[answers["artefact"] == name]
-        done = known[known["confirmed"].notna()]
+        answered = answers[answers["artefact"] == name]
+        done = answered[answered["confirmed"].notna()]
         rest = [place for place in places if place[1] not in set(done["file_name"])]
         order = np.random.default_rng([seed, number]).permutation(len(rest))[: max(0, each - len(done))]
         rows += list(done[list(COLUMNS)].itertuples(index=False, name=None))
@@ -185,16 +187,22 @@ def write_answers(path: Path, rows: pd.DataFrame) -> None:
     write_text(path, table.to_csv(index=False, lineterminator="\n"))
 
 
-def trust_table(found: Sequence[Trust]) -> pd.DataFrame:
+def trust_table(detectors: Sequence[Trust]) -> pd.DataFrame:
     """One row a detector, for pages and terminals."""
     rows = []
-    for one in found:
-        low, high = one.interval
+    for detector in detectors:
+        low, high = detector.interval
         rows.append(
             {
-                "artefact": one.artefact, "images": one.found, "judged by": one.status, "right": one.right, "of": one.judged,
-                "share": round(one.right / one.judged, 3) if one.judged else "", "low": round(low, 3) if one.judged else "",
-                "high": round(high, 3) if one.judged else "", "believed": "yes" if one.passes else "no",
+                "artefact": detector.artefact,
+                "images": detector.found,
+                "judged by": detector.status,
+                "right": detector.right,
+                "of": detector.judged,
+                "share": round(detector.right / detector.judged, 3) if detector.judged else "",
+                "low": round(low, 3) if detector.judged else "",
+                "high": round(high, 3) if detector.judged else "",
+                "believed": "yes" if detector.passes else "no",
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(rows)

@@ -1,6 +1,6 @@
 """Whole data sets without artefacts, or with some drawn in: new folders of the same form, image by image."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.masks import read_mask
 from dermsynth.data.phantom.artefacts import insert
 from dermsynth.data.phantom.canvas import Canvas
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_png, read_image
@@ -53,19 +54,22 @@ def insert_artefacts(image: Pixels, names: Sequence[str], seed: int) -> tuple[Pi
     ((64, 64, 3), True)
     """
     canvas = Canvas(image.shape[0], image.shape[1], np.random.default_rng([seed, 23]))
-    found: NDArray[np.floating[Any]] = image.astype(np.float32) / 255
+    result: NDArray[np.floating[Any]] = image.astype(np.float32) / 255
     masks = dict[str, Mask]()
     for name in names:
-        found, mask = insert(canvas, found, name)
+        result, mask = insert(canvas, result, name)
         masks[name] = np.asarray(mask) > COVERED
-    return np.clip(np.rint(found * 255), 0, 255).astype(np.uint8), masks
+    return np.clip(np.rint(result * 255), 0, 255).astype(np.uint8), masks
 
 
 Row = dict[str, str]
 Edit = Callable[[DataSet, Row, Pixels, Mask | None, int], tuple[Pixels, Mask | None, Row]]
 """Image, lesion mask and columns of a new row, from a set, one of its rows, its image and mask, and its number."""
 CHUNK = 8
-SHARED_FACTS = ("synthetic", "source", "licence", "phantom", "generator", "digital_source_type")
+SHARED_FACTS = (
+    "synthetic", "source", "licence", "attribution", "layout", "doi", "citation", "leak_columns", "phantom", "generator",
+    "real_images", "digital_source_type",
+)  # fmt: skip
 """Facts of a set that its edited copy shares."""
 OUTDATED = ("found_", "score_", "probability_", "copy_", "left_", "skin_tone"), ("structures", "_file_name", "_mask")
 """Beginnings and endings of columns that describe the pixels as they were, or name files that do not come along."""
@@ -97,10 +101,12 @@ def remove_all(data_set: DataSet, out: Path, removal: Removal, *, jobs: int | No
         For a method that is not one of its artefact's, when `out` holds something, or no image could be edited.
     """
     check_methods(removal.methods)
-    step = {
-        "command": "dermsynth artefacts remove", "methods": dict(removal.methods), "inside_lesion": removal.inside_lesion,
-        "seed": removal.seed,
-    }  # fmt: skip
+    step = Step(
+        command="dermsynth artefacts remove",
+        methods=dict(removal.methods),
+        inside_lesion=removal.inside_lesion,
+        seed=removal.seed,
+    )
     chunk = 1 if set(removal.methods.values()) & set(SLOW) else CHUNK
     return _edit(data_set, out, partial(_remove, removal), step, jobs, chunk)
 
@@ -131,7 +137,7 @@ def insert_all(data_set: DataSet, out: Path, names: Sequence[str], seed: int, *,
         For no artefact or an unknown one, when `out` holds something, or no image could be edited.
     """
     _check_inserted(names)
-    step = {"command": "dermsynth artefacts insert", "artefacts": list(names), "seed": seed}
+    step = Step(command="dermsynth artefacts insert", artefacts=list(names), seed=seed)
     return _edit(data_set, out, partial(_insert, tuple(names), seed), step, jobs)[0]
 
 
@@ -156,12 +162,12 @@ def _remove(
 def _insert(
     names: Sequence[str], seed: int, data_set: DataSet, row: Row, image: Pixels, lesion: Mask | None, number: int
 ) -> tuple[Pixels, Mask | None, Row]:
-    shown = {column: "1" for name in names for column in LABELS[name] if column in row}
-    return insert_artefacts(image, names, seed + number)[0], lesion, {"inserted": " ".join(names), **shown}
+    labels = {column: "1" for name in names for column in LABELS[name] if column in row}
+    return insert_artefacts(image, names, seed + number)[0], lesion, {"inserted": " ".join(names), **labels}
 
 
 def _edit(
-    data_set: DataSet, out: Path, edit: Edit, step: Mapping[str, object], jobs: int | None, chunk: int = CHUNK
+    data_set: DataSet, out: Path, edit: Edit, step: Step, jobs: int | None, chunk: int = CHUNK
 ) -> tuple[DataSet, list[str]]:
     require_empty(out)
     table = data_set.table
@@ -169,13 +175,14 @@ def _edit(
     with replace_folder(out) as work:
         rewrite = partial(_edit_image, data_set, work, edit)
         results = parallel_map(rewrite, list(enumerate(rows)), label="editing", chunk=chunk, jobs=jobs)
-        kept, problems = [r for r in results if isinstance(r, dict)], [r for r in results if isinstance(r, str)]
-        if not kept:
+        edited, problems = [r for r in results if isinstance(r, dict)], [r for r in results if isinstance(r, str)]
+        if not edited:
             raise UserError(f"{data_set.folder}: no image could be edited; first: {problems[0]}")
         provenance = data_set.provenance
         facts = {key: provenance.document[key] for key in SHARED_FACTS if provenance.says(key)}
         facts |= {"history": provenance.document.get("history", []), "edited_from": data_set.whole_hash}
-        write_data_set(work, pd.DataFrame(kept).fillna(""), facts, {**step, "left_out": len(problems)})
+        done = Step.model_validate({**step.document, "left_out": len(problems)})
+        write_data_set(work, pd.DataFrame(edited).fillna(""), Provenance.model_validate(facts), done)
     return open_data_set(out), problems
 
 
@@ -193,8 +200,8 @@ def _edit_image(data_set: DataSet, out: Path, edit: Edit, numbered: tuple[int, R
         return f"{name}: {error}"
     write_bytes(out / "images" / f"{stem}.png", encode_png(result, synthetic=data_set.synthetic_row(row)))
     begins, ends = OUTDATED
-    kept = {"file_name", "mask_file_name"}
-    new = {k: v for k, v in row.items() if k in kept or not (k.startswith(begins) or k.endswith(ends))}
+    own = {"file_name", "mask_file_name"}
+    new = {k: v for k, v in row.items() if k in own or not (k.startswith(begins) or k.endswith(ends))}
     new |= {"file_name": f"images/{stem}.png", "edited_from": name, **facts}
     if lesion is not None:
         write_bytes(out / "masks" / f"{stem}.png", encode_png(lesion.astype(np.uint8) * 255))
@@ -204,12 +211,12 @@ def _edit_image(data_set: DataSet, out: Path, edit: Edit, numbered: tuple[int, R
     return new
 
 
-def remaining_artefacts(made: DataSet) -> dict[str, tuple[float, float, int]]:
+def remaining_artefacts(copy: DataSet) -> dict[str, tuple[float, float, int]]:
     """Of every artefact that was filled: shares of its pixels that are found again, outside the lesion and inside, and images."""
-    found = {}
+    shares = {}
     for name in LABELS:
-        if f"left_{name}" in made.table:
-            rows = [[int(part) for part in text.split()] for text in made.table[f"left_{name}"] if text]
+        if f"left_{name}" in copy.table:
+            rows = [[int(part) for part in text.split()] for text in copy.table[f"left_{name}"] if text]
             before, outside, inside_lesion = np.array(rows).sum(axis=0)
-            found[name] = (outside / max(before, 1), inside_lesion / max(before, 1), len(rows))
-    return found
+            shares[name] = (outside / max(before, 1), inside_lesion / max(before, 1), len(rows))
+    return shares

@@ -60,8 +60,8 @@ class ImageView:
         if self._known is not None:
             size = (self.image.shape[1], self.image.shape[0])
             return cv2.resize(self._known.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
-        found = cv2.dilate(lesion_mask(self.half).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
-        return self.doubled((found, 0.0))[0]
+        widened = cv2.dilate(lesion_mask(self.half).astype(np.uint8), np.ones((3, 3), np.uint8)).astype(bool)
+        return self.doubled((widened, 0.0))[0]
 
     @cached_property
     def around(self) -> Mask:
@@ -71,10 +71,10 @@ class ImageView:
         """
         reach = odd(EDGE * self.side)
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach, reach))
-        found = self.lesion
+        mask = self.lesion
         if self._known is None:
-            found = found | self.doubled((lesion_mask(self.half[..., [0, 2, 1]]), 0.0))[0]
-        return cv2.dilate(found.astype(np.uint8), disc).astype(bool)
+            mask = mask | self.doubled((lesion_mask(self.half[..., [0, 2, 1]]), 0.0))[0]
+        return cv2.dilate(mask.astype(np.uint8), disc).astype(bool)
 
     @cached_property
     def half_usable(self) -> Mask:
@@ -86,10 +86,11 @@ class ImageView:
         size = (self.half.shape[1], self.half.shape[0])
         return cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool)
 
-    def doubled(self, found: tuple[Mask, float]) -> tuple[Mask, float]:
+    def doubled(self, detection: tuple[Mask, float]) -> tuple[Mask, float]:
         """What was found at half the size, at full size."""
+        mask, score = detection
         size = (self.image.shape[1], self.image.shape[0])
-        return cv2.resize(found[0].astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool), found[1]
+        return cv2.resize(mask.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST).astype(bool), score
 
     def thin(self, *, bright: bool) -> Grey:
         """Thin structures outside the frame."""

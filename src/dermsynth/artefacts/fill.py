@@ -33,14 +33,14 @@ def fill_hole(image: Pixels, hole: Mask, method: Method, skin: Mask, seed: int) 
 
 def _skin(image: Pixels, hole: Mask, skin: Mask, seed: int) -> Pixels:
     """Samples of the normal distribution fitted to the colours of skin (ROSEN)."""
-    known = skin & ~hole
-    colours = image[known if known.sum() >= FEWEST_SKIN else ~hole].astype(np.float64)
+    bare = skin & ~hole
+    colours = image[bare if bare.sum() >= FEWEST_SKIN else ~hole].astype(np.float64)
     covariance = np.cov(colours, rowvar=False) if len(colours) > 1 else np.zeros((3, 3))
     random = np.random.default_rng(seed)
     drawn = random.multivariate_normal(colours.mean(axis=0), covariance, int(hole.sum()), method="svd")
-    found = image.copy()
-    found[hole] = np.clip(np.rint(drawn), 0, 255).astype(np.uint8)
-    return found
+    filled = image.copy()
+    filled[hole] = np.clip(np.rint(drawn), 0, 255).astype(np.uint8)
+    return filled
 
 
 def _nearest(image: Pixels, hole: Mask, skin: Mask, seed: int) -> Pixels:
@@ -61,16 +61,16 @@ def _navier_stokes(image: Pixels, hole: Mask, skin: Mask, seed: int) -> Pixels:
 
 def _biharmonic(image: Pixels, hole: Mask, skin: Mask, seed: int) -> Pixels:
     """Smoothest surface: the biharmonic equation (Damelin & Hoang 2018)."""
-    found = inpaint_biharmonic(image / 255, hole, channel_axis=-1, split_into_regions=True)
-    return np.clip(np.rint(found * 255), 0, 255).astype(np.uint8)
+    filled = inpaint_biharmonic(image / 255, hole, channel_axis=-1, split_into_regions=True)
+    return np.clip(np.rint(filled * 255), 0, 255).astype(np.uint8)
 
 
 def _selective(algorithm: int) -> Callable[[Pixels, Mask, Mask, int], Pixels]:
     def fill(image: Pixels, hole: Mask, skin: Mask, seed: int) -> Pixels:
         """Frequency selective reconstruction (Seiler et al. 2015)."""
-        found = np.zeros_like(image)
-        cv2.xphoto.inpaint(image, np.where(hole, 0, 255).astype(np.uint8), found, algorithm)
-        return found
+        filled = np.zeros_like(image)
+        cv2.xphoto.inpaint(image, np.where(hole, 0, 255).astype(np.uint8), filled, algorithm)
+        return filled
 
     return fill
 

@@ -18,8 +18,8 @@ def thin_structures(grey: Grey, *, bright: bool, width: int) -> Grey:
     """Black-hat, or for bright ones top-hat, by a disc (Serra 1982): how far what is narrower than `width` px stands out."""
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     operation = cv2.MORPH_TOPHAT if bright else cv2.MORPH_BLACKHAT
-    found: Grey = np.asarray(cv2.morphologyEx(grey, operation, disc), np.uint8)
-    return found
+    response: Grey = np.asarray(cv2.morphologyEx(grey, operation, disc), np.uint8)
+    return response
 
 
 def along_lines(response: Grey, length: int) -> Grey:
@@ -27,24 +27,24 @@ def along_lines(response: Grey, length: int) -> Grey:
 
     The largest of openings by turned line segments (Soille & Talbot 2001).
     """
-    found = np.zeros_like(response)
+    strongest = np.zeros_like(response)
     for segment in segments(length):
-        found = cv2.max(found, cv2.morphologyEx(response, cv2.MORPH_OPEN, segment))
-    return found
+        strongest = cv2.max(strongest, cv2.morphologyEx(response, cv2.MORPH_OPEN, segment))
+    return strongest
 
 
 @cache
 def segments(length: int) -> tuple[Grey, ...]:
     """Line segments as structuring elements, turned by steps of 15 degrees."""
-    found = []
+    segments = []
     for turn in range(TURNS):
         angle, half = np.pi * turn / TURNS, (length - 1) / 2
         reach = half * np.array([np.cos(angle), -np.sin(angle)])
         segment = np.zeros((length, length), np.uint8)
         ends = [tuple(int(v) for v in np.rint(half + sign * reach)) for sign in (-1, 1)]
         cv2.line(segment, ends[0], ends[1], 1)
-        found.append(segment)
-    return tuple(found)
+        segments.append(segment)
+    return tuple(segments)
 
 
 def odd(value: float, least: int = 3) -> int:
@@ -82,9 +82,9 @@ def hair(dark: Grey, bright: Grey, usable: Mask, lesion: Mask) -> tuple[Mask, fl
 
 def _inside(usable: Mask, width: int) -> Mask:
     """Without the image's border, where cut frames leave lines."""
-    found = np.zeros_like(usable)
-    found[width:-width, width:-width] = usable[width:-width, width:-width]
-    return found
+    inner = np.zeros_like(usable)
+    inner[width:-width, width:-width] = usable[width:-width, width:-width]
+    return inner
 
 
 def _lines(response: Grey, lasting: Grey, least: int, lesion: Mask) -> Mask:
@@ -97,13 +97,15 @@ def _lines(response: Grey, lasting: Grey, least: int, lesion: Mask) -> Mask:
     count, parts, stats, _ = cv2.connectedComponentsWithStats((seeds | beside).astype(np.uint8))
     sizes = np.maximum(stats[:, 4], 1)
     outside = np.bincount(parts[~lesion], minlength=count) / sizes
-    seen = np.bincount(parts[seeds], minlength=count)
-    strong = np.bincount(parts[seeds], weights=lasting[seeds], minlength=count) / np.maximum(seen, 1) >= STRONG * least
+    support = np.bincount(parts[seeds], minlength=count)
+    strong = (
+        np.bincount(parts[seeds], weights=lasting[seeds], minlength=count) / np.maximum(support, 1) >= STRONG * least
+    )
     extent = np.hypot(stats[:, 2], stats[:, 3]) / min(response.shape)
-    kept = (extent >= np.where(strong, SHORT, SMALLEST)) & (strong | (outside >= OUTSIDE))
-    kept[0] = False
-    found: Mask = kept[parts]
-    return found
+    lines = (extent >= np.where(strong, SHORT, SMALLEST)) & (strong | (outside >= OUTSIDE))
+    lines[0] = False
+    mask: Mask = lines[parts]
+    return mask
 
 
 Profile = NDArray[np.float64]
@@ -127,36 +129,36 @@ def ruler(dark: Grey, usable: Mask) -> tuple[Mask, float]:
     a peak of the autocorrelation of what stands out along it.
     """
     side = min(dark.shape)
-    seen = np.where(usable, dark, 0).astype(np.uint8)
-    strong = ((seen > OUTSTANDING) * 255).astype(np.uint8)
+    darkness = np.where(usable, dark, 0).astype(np.uint8)
+    strong = ((darkness > OUTSTANDING) * 255).astype(np.uint8)
     length, reach = SHORTEST * side, max(4, round(LONGEST_MARK * side / 2))
     lines = cv2.HoughLinesP(strong, 1, np.pi / 180, int(length * 0.6), minLineLength=length, maxLineGap=GAP * side)
     best, best_sign, score = None, 1, 0.0
     for ends in [] if lines is None else _longest(lines.reshape(-1, 4).astype(float)):
         for sign in (-1, 1):
-            drawn = float((_along(seen, ends, np.zeros(1)) > OUTSTANDING).mean())
-            profile = _along(seen, ends, sign * np.arange(2.0, reach + 1))
+            drawn = float((_along(darkness, ends, np.zeros(1)) > OUTSTANDING).mean())
+            profile = _along(darkness, ends, sign * np.arange(2.0, reach + 1))
             regular = (0.5 + 0.5 * drawn) * regularity(profile)
             if regular > score and not _are_marks(
-                profile, _along(seen, ends, sign * np.arange(reach + 1.0, 2 * reach + 1))
+                profile, _along(darkness, ends, sign * np.arange(reach + 1.0, 2 * reach + 1))
             ):
                 regular *= UNMARKED
             if regular > score:
                 best, best_sign, score = ends, sign, regular
     if best is None or score < REGULAR:
         return np.zeros_like(usable), score
-    corridor = np.zeros_like(seen)
+    corridor = np.zeros_like(darkness)
     normal = _normal(best) * best_sign
     corners = [best[:2] - 2 * normal, best[2:] - 2 * normal, best[2:] + reach * normal, best[:2] + reach * normal]
     cv2.fillConvexPoly(corridor, np.rint(corners).astype(np.int32), 1)
-    least = max(OUTSTANDING, FAINTEST * float(np.median(seen[(corridor > 0) & (seen > OUTSTANDING)])))
-    return (corridor > 0) & (seen > least), score
+    least = max(OUTSTANDING, FAINTEST * float(np.median(darkness[(corridor > 0) & (darkness > OUTSTANDING)])))
+    return (corridor > 0) & (darkness > least), score
 
 
 def _longest(lines: NDArray[np.float64]) -> NDArray[np.float64]:
     lengths = np.hypot(lines[:, 2] - lines[:, 0], lines[:, 3] - lines[:, 1])
-    found: NDArray[np.float64] = lines[np.argsort(-lengths)[:CANDIDATES]]
-    return found
+    longest: NDArray[np.float64] = lines[np.argsort(-lengths)[:CANDIDATES]]
+    return longest
 
 
 def _normal(ends: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -164,14 +166,14 @@ def _normal(ends: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.array([-y, x])
 
 
-def _along(seen: Grey, ends: NDArray[np.float64], offsets: NDArray[np.float64]) -> Profile:
+def _along(darkness: Grey, ends: NDArray[np.float64], offsets: NDArray[np.float64]) -> Profile:
     """What stands out at some distances from a line, on the mean, pixel by pixel along it."""
     along = ends[2:] - ends[:2]
     length = float(np.hypot(*along))
     unit = along / length
     places = ends[:2] + np.arange(int(length) + 1)[:, None] * unit
     points = places[:, None] + offsets[:, None] * _normal(ends)
-    values = ndimage.map_coordinates(seen, points.transpose(2, 0, 1)[::-1], order=1, output=np.float64)
+    values = ndimage.map_coordinates(darkness, points.transpose(2, 0, 1)[::-1], order=1, output=np.float64)
     return np.asarray(values.mean(axis=1))
 
 

@@ -42,9 +42,9 @@ def ink(image: Pixels, skin: Mask) -> tuple[Mask, float]:
     lit = skin & (smooth.max(axis=2) > DIMMEST * reference.max())
     flat = -np.log(smooth / reference)
     plain = lit & (np.minimum(flat[..., 0], flat[..., 1]) - flat[..., 2] <= INK)
-    around, known = _surroundings(np.log(smooth), plain, AROUND * min(skin.shape))
+    around, measured = _surroundings(np.log(smooth), plain, AROUND * min(skin.shape))
     density = around - np.log(smooth)
-    index = np.where(inner & lit & known, np.minimum(density[..., 1] - density[..., 2], density[..., 0]), -1)
+    index = np.where(inner & lit & measured, np.minimum(density[..., 1] - density[..., 2], density[..., 0]), -1)
     place = max(index.size - max(index.size // MOST, 1), 0)
     score = float(np.partition(index.ravel(), place)[place])
     mask = cv2.morphologyEx((index > INK).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8))
@@ -59,9 +59,9 @@ def _erode(skin: Mask, share: float) -> Mask:
     return cv2.erode(padded, disc)[width:-width, width:-width].astype(bool)
 
 
-def _surroundings(values: NDArray[np.float32], known: Mask, reach: float) -> tuple[NDArray[np.float32], Mask]:
+def _surroundings(values: NDArray[np.float32], valid: Mask, reach: float) -> tuple[NDArray[np.float32], Mask]:
     """Means of the known values [h, w, 3] around every pixel (normalised convolution), and where enough of them are near."""
-    weights = known.astype(np.float32)
+    weights = valid.astype(np.float32)
     near = cv2.GaussianBlur(weights, (0, 0), reach)
     means = cv2.GaussianBlur(values * weights[..., None], (0, 0), reach) / np.maximum(near, 1e-3)[..., None]
     return means, near > LEAST_SKIN
@@ -84,8 +84,8 @@ def sticker(image: Pixels, usable: Mask, lesion: Mask) -> tuple[Mask, float]:
     )
     large = (stats[:, 4] >= STICKER_SIZE * far.size) & np.isin(np.arange(len(stats)), parts[rim & far])
     large[0] = False
-    found: Mask = large[parts]
-    return found, float(away[found].sum() / found.size)
+    mask: Mask = large[parts]
+    return mask, float(away[mask].sum() / mask.size)
 
 
 def bubbles(image: Pixels, grey: Grey, usable: Mask) -> tuple[Mask, float]:
@@ -93,5 +93,5 @@ def bubbles(image: Pixels, grey: Grey, usable: Mask) -> tuple[Mask, float]:
     width = odd(BUBBLE * min(grey.shape))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     shine = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, disc)
-    found: Mask = (shine > SHINE) & (image.min(axis=2) > WHITE) & usable
-    return found, float(found.mean())
+    mask: Mask = (shine > SHINE) & (image.min(axis=2) > WHITE) & usable
+    return mask, float(mask.mean())

@@ -25,7 +25,7 @@ def largest_clean(dirty: Mask, *, square: bool) -> Box | None:
     block = max(1, -(-min(dirty.shape) // WORKING_SIDE))
     height, width = (side // block for side in dirty.shape)
     blocks = dirty[: height * block, : width * block].reshape(height, block, width, block).any(axis=(1, 3))
-    best, found = 0, None
+    best, rectangle = 0, None
     above = np.vstack([np.zeros((1, width), np.int64), np.cumsum(blocks, axis=0)])
     for rows in range(1, height + 1):
         clean = above[rows:] == above[:-rows]
@@ -35,18 +35,18 @@ def largest_clean(dirty: Mask, *, square: bool) -> Box | None:
         area = rows * int(run.flat[place])
         if area > best:
             top, end = divmod(place, width)
-            best, found = area, (top, top + rows, end + 1 - int(run.flat[place]), end + 1)
-    if found is None:
+            best, rectangle = area, (top, top + rows, end + 1 - int(run.flat[place]), end + 1)
+    if rectangle is None:
         return None
-    return slice(found[0] * block, found[1] * block), slice(found[2] * block, found[3] * block)
+    return slice(rectangle[0] * block, rectangle[1] * block), slice(rectangle[2] * block, rectangle[3] * block)
 
 
 def _runs(clean: Mask) -> NDArray[np.int64]:
     """How many clean places end at every place of a row."""
     places = np.arange(1, clean.shape[1] + 1)
     last_dirty = np.maximum.accumulate(np.where(clean, 0, places), axis=1)
-    found: NDArray[np.int64] = places - last_dirty
-    return found
+    lengths: NDArray[np.int64] = places - last_dirty
+    return lengths
 
 
 Cut = Literal["crop", "crop-square"]
@@ -101,7 +101,7 @@ class RemovalResult:
 
 
 def remove_artefacts(
-    image: Pixels, lesion: Mask | None, removal: Removal, found: Mapping[str, DetectedArtefact] | None = None
+    image: Pixels, lesion: Mask | None, removal: Removal, detected: Mapping[str, DetectedArtefact] | None = None
 ) -> RemovalResult:
     """Take artefacts off an image.
 
@@ -133,12 +133,12 @@ def remove_artefacts(
     """
     if lesion is not None and lesion.all():
         raise ValueError("the lesion mask covers the whole image: everything is protected")
-    found = found or detect(image, tuple(removal.methods), lesion)
-    box = _box(image, removal, found)
+    detected = detected or detect(image, tuple(removal.methods), lesion)
+    box = _box(image, removal, detected)
     protected, cut = None if lesion is None else lesion[box], image[box]
-    masks = {name: artefact.mask[box] for name, artefact in found.items()}
+    masks = {name: artefact.mask[box] for name, artefact in detected.items()}
     result, changed = _fill_holes(cut, protected, removal, masks)
-    scores = {name: artefact.score for name, artefact in found.items()}
+    scores = {name: artefact.score for name, artefact in detected.items()}
     remaining = _remaining_pixels(result, protected, removal, masks)
     return RemovalResult(result, box, changed, _lost_share(lesion, box), scores, remaining)
 
@@ -181,11 +181,11 @@ def _remaining_pixels(
     }
 
 
-def _box(image: Pixels, removal: Removal, found: Mapping[str, DetectedArtefact]) -> Box:
+def _box(image: Pixels, removal: Removal, detected: Mapping[str, DetectedArtefact]) -> Box:
     """What is left of the image where frames are cut away."""
     method = removal.methods.get("frame")
-    if method in CUTS and found["frame"].mask.any():
-        return _cut(found["frame"].mask, square=method == "crop-square")
+    if method in CUTS and detected["frame"].mask.any():
+        return _cut(detected["frame"].mask, square=method == "crop-square")
     return slice(0, image.shape[0]), slice(0, image.shape[1])
 
 

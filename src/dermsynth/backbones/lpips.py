@@ -53,10 +53,10 @@ class PerceptualDistance(nn.Module):
         """Two batches [n, 3, h, w] in [-1, 1] -> a number."""
         network = self._network[0].to(real.device)
         with torch.no_grad():
-            wanted = self._layers(network, real)
+            target = self._layers(network, real)
         layers = self._layers(network, generated)
-        weights = layer_weights(len(wanted))
-        terms = [w * (a - b).abs().mean() for w, a, b in zip(weights, wanted, layers, strict=True)]
+        weights = layer_weights(len(target))
+        terms = [w * (a - b).abs().mean() for w, a, b in zip(weights, target, layers, strict=True)]
         return torch.stack(terms).sum()
 
     def _layers(self, network: Any, image: Tensor) -> list[Tensor]:

@@ -82,11 +82,11 @@ def parse_spec(text: str, forms: Sequence[str], field: str) -> Spec:
 
 def _fits(spec: Spec, text: str, form: str) -> bool:
     """Whether a specification has a form: the same kind, and place and name where the form has them."""
-    wanted = split_spec(form)
+    pattern = split_spec(form)
     if (
-        spec.kind != wanted.kind
+        spec.kind != pattern.kind
         or ("=" in text) != ("=" in form)
-        or (":" in text.partition("=")[0]) != bool(wanted.name)
+        or (":" in text.partition("=")[0]) != bool(pattern.name)
     ):
         return False
-    return bool(spec.place) == bool(wanted.place) and bool(spec.name) == bool(wanted.name)
+    return bool(spec.place) == bool(pattern.place) and bool(spec.name) == bool(pattern.name)

@@ -88,40 +88,17 @@ def confirm(
     count
         How many images of each artefact.
     """
+    from dermsynth.api.artefacts import confirm as draw_sample
     from dermsynth.api.data import open_dataset
-    from dermsynth.artefacts.annotations import claim_annotations
-    from dermsynth.artefacts.confirmation import answers_file, detector_trust, draw_confirmation, write_answers
-    from dermsynth.report.artefact_report import write_confirmation
 
     data_set = open_dataset(data, annotations=annotations)
-    claim_annotations(data_set)
-    if answers is not None:
-        _keep_answers(answers, data_set)
-    rows = draw_confirmation(data_set, count, seed)
-    write_answers(answers_file(data_set), rows)
-    trust = detector_trust(data_set)
-    page = write_confirmation(data_set, rows, trust, photographs=photographs)
-    say(*(detector.sentence() for detector in trust))
-    unanswered = int(rows["confirmed"].isna().sum())
-    if unanswered:
-        print(
-            f"{unanswered} of {len(rows)} to be answered, on the page or in {answers_file(data_set)}; then repeat this command"
-        )
-    print(page)
+    checks = draw_sample(data_set, answers=answers, count=count, seed=seed, photographs=photographs)
+    say(*(detector.sentence() for detector in checks.trust))
+    if checks.unanswered:
+        places = f"{checks.unanswered} of {len(checks.rows)} to be answered, on the page or in {checks.table}"
+        print(f"{places}; then repeat this command")
+    print(checks.page)
     say_photographs(photographs)
-
-
-def _keep_answers(answers: Path, data_set: "DataSet") -> None:
-    """Store a table of answers with the annotations it is of."""
-    from dermsynth.artefacts.confirmation import answers_file, read_answers, write_answers
-    from dermsynth.errors import UserError
-
-    if not answers.is_file():
-        raise UserError(f"--answers {answers}: no such file; save it from the page")
-    rows = read_answers(answers, data_set)
-    if rows["confirmed"].notna().sum() == 0:
-        raise UserError(f"--answers {answers}: no answer to anything that is found in {data_set.folder} now")
-    write_answers(answers_file(data_set), rows)
 
 
 def train(data: Path, *, column: Several, model: Backbone, out: Path, seed: Seed = 0) -> None:
@@ -136,10 +113,9 @@ def train(data: Path, *, column: Several, model: Backbone, out: Path, seed: Seed
     out
         Folder of the detector.
     """
-    from dermsynth.artefacts.classifier import Pooled, train_detector
-    from dermsynth.data.dataset import open_data_set
+    from dermsynth.api.artefacts import train as train_detector
 
-    rows = train_detector(open_data_set(data), column, Pooled(model), out, seed)
+    rows = train_detector(data, columns=column, model=model, out=out, seed=seed)
     print(f"{'label':<20}{'AUC':>7}  {'95 %':<16}{'with':>7}{'without':>9}")
     for row in rows:
         interval = f"{row.low:.3f} ... {row.high:.3f}"

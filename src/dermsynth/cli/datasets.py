@@ -7,11 +7,24 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from dermsynth.cli.flags import say, say_photographs
-from dermsynth.cli.options import WORKERS, Annotations, DataFolder, NewData, Photographs, Seed, Split, Switch, Workers
+from dermsynth.cli.options import (
+    WORKERS,
+    Annotations,
+    DataFolder,
+    Folders,
+    NewData,
+    Photographs,
+    Seed,
+    Split,
+    Switch,
+    Workers,
+)
 
 
-def verified(folder: DataFolder, *, fast: Switch = False) -> None:
+def verify_files(folder: DataFolder, *, fast: Switch = False) -> None:
     """Read every file of a data set, and list those that were changed, deleted or added since it was written.
+
+    Whether images are ones that were handed on, `dermsynth verify` says.
 
     Parameters
     ----------
@@ -56,21 +69,21 @@ PATCHES = Patches()
 
 def patches(folder: DataFolder, *, out: NewData, cut: Patches = PATCHES) -> None:
     """Cut photographs with lesion masks into square patches, labelled clean and lesion; splits and groups are kept."""
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.data.patches import PatchSettings, write_patches
+    from dermsynth.api.preparation import patches as write_patches
     from dermsynth.errors import UserError
 
     try:
         low, high = (float(part) for part in cut.lesion.split("-"))
     except ValueError as error:
         raise UserError(f"--lesion {cut.lesion!r}: write two shares, for example 0.1-0.8") from error
-    settings = PatchSettings(cut.side, cut.stride, low, high, cut.skin, cut.skin_mask)
-    result = write_patches(open_data_set(folder), out, settings)
+    result = write_patches(
+        folder, out=out, side=cut.side, stride=cut.stride, lesion=(low, high), skin=cut.skin, skin_mask=cut.skin_mask
+    )
     counts = ", ".join(f"{label} {result.count(label):,}" for label in result.classes)
     print(f"{out}: {len(result.table):,} patches ({counts})")
 
 
-def edited_maps(
+def maps(
     folder: Path, *, out: NewData, count: int, split: Split = "train", superpixels: Switch = False, seed: Seed = 0
 ) -> None:
     """Make new semantic maps by bending, mirroring and recombining those of a data set.
@@ -84,18 +97,35 @@ def edited_maps(
     superpixels
         Bend the boundaries of superpixels along, for runs that take them.
     """
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.data.map_editing import edit_maps
+    from dermsynth.api.preparation import edit_maps
 
-    result = edit_maps(open_data_set(folder), out, count, split=split, superpixels=superpixels, seed=seed)
-    following = shlex.join(["dermsynth", "generate", "RUN", "--maps", str(out), "--out", "DIR"])
-    print(f"{out}: {len(result.table):,} maps; next: {following}")
+    result = edit_maps(folder, out=out, count=count, split=split, superpixels=superpixels, seed=seed)
+    next_command = shlex.join(["dermsynth", "generate", "RUN", "--maps", str(out), "--out", "DIR"])
+    print(f"{out}: {len(result.table):,} maps; next: {next_command}")
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class NearDuplicates:
+    """How near-duplicates are looked for, and what becomes of them."""
+
+    also: Folders = ()
+    """Folder of a further data set: which of its photographs does this one hold too? May be repeated."""
+    extractor: str = ""
+    """Network by whose features near-duplicates are looked for, too: lite0 (EfficientNet-Lite0), mobilenet=FILE or
+    timm:NAME=FILE. By default hashes alone."""
+    exclude_out: Path | None = None
+    """CSV file for the images that are better left out; dermsynth import takes it as --leave-out."""
+
+
+NEAR_DUPLICATES = NearDuplicates()
 
 
 def audit(
     folder: DataFolder,
     *,
     page: Path | None = None,
+    near_duplicates: NearDuplicates = NEAR_DUPLICATES,
     annotations: Annotations = None,
     photographs: Photographs = True,
     seed: Seed = 0,
@@ -106,15 +136,19 @@ def audit(
     Parameters
     ----------
     page
-        The HTML file; audit.html in the data set by default. A JSON file is written beside it.
+        The HTML file; audit.html in the data set by default. A JSON file is written beside it, and a CSV of near-duplicates.
     """
     from dermsynth.api.audit import audit as look
     from dermsynth.api.data import open_dataset
 
     workers.prepare()
-    result = look(open_dataset(folder, annotations=annotations), seed=seed)
+    data_set = open_dataset(folder, annotations=annotations)
+    result = look(data_set, also=near_duplicates.also, extractor=near_duplicates.extractor, seed=seed)
     path = result.save(page or folder / "audit.html", photographs=photographs)
-    say(result.text(), f"\nreport: {path}")
+    say(result.text(), f"\nreport: {path}", next_verb="train")
+    if near_duplicates.exclude_out is not None:
+        result.save_exclusions(near_duplicates.exclude_out)
+        print(f"{near_duplicates.exclude_out}: {len(result.content.exclusions)} images to leave out")
     say_photographs(photographs)
 
 

@@ -83,17 +83,20 @@ def with_flags(text: str, flags: Mapping[str, str]) -> str:
     return FIELD.sub(lambda field: flags.get(field[1], field[1].replace("_", " ")), text)
 
 
-def in_flags(text: str) -> str:
-    """A message of the library with the flags of the verb that runs."""
+def in_flags(text: str, *, next_verb: str = "") -> str:
+    """A message of the library with the flags of the verb that runs, or else of the one that comes next."""
     from dermsynth.cli.app import app
 
-    return with_flags(text, flags_of(app, sys.argv[1:])) if "`" in text else text
+    if "`" not in text:
+        return text
+    later = flags_of(app, [next_verb]) if next_verb else {}
+    return with_flags(text, {**later, **flags_of(app, sys.argv[1:])})
 
 
-def say(*lines: object) -> None:
-    """Print lines of the library, with the flags of the verb that runs."""
+def say(*lines: object, next_verb: str = "") -> None:
+    """Print lines of the library, with the flags of the verb that runs, or else of the one that comes next."""
     for line in lines:
-        print(in_flags(str(line)))
+        print(in_flags(str(line), next_verb=next_verb))
 
 
 def say_photographs(page_shows_them: bool) -> None:

@@ -25,6 +25,7 @@ Annotations = Annotated[
     Path | None,
     Parameter(help="Folder in which dermsynth artefacts detect --out stored what it found in the data set."),
 ]
+DirectionFile = Annotated[Path, Parameter(help="A directions.safetensors.")]
 Several = Annotated[tuple[str, ...], Parameter(negative="")]
 Folders = Annotated[tuple[Path, ...], Parameter(negative="")]
 Switch = Annotated[bool, Parameter(negative="")]
@@ -74,7 +75,7 @@ class Machine:
     threads: int | None = None
     """Threads that compute; by default those that a probe of a second finds fastest, or those the run was begun with."""
     cache: Path | None = None
-    """Folder for decoded images; by default .cache in the data set, or ~/.cache/dermsynth where that cannot be written."""
+    """Folder for decoded images and features; by default dermsynth in XDG_CACHE_HOME, or in ~/.cache."""
     workers: Workers = WORKERS
     """Who decodes images."""
 

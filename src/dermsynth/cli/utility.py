@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
@@ -55,6 +55,9 @@ class Tests:
     """Leave photographs that the real set holds too out of further test sets, instead of stopping."""
     by: Several = ()
     """A column of the test sets (an artefact, a body site) by whose values results are also given separately; may be repeated."""
+    view: Literal["whole", "lesion", "background", "box", "low-pass", "high-pass"] = "whole"
+    """What classifiers see of every image: does the label show without the lesion? lesion, background and box need lesion
+    masks."""
 
 
 TRAININGS, TESTS = Trainings(), Tests()
@@ -109,7 +112,18 @@ def utility(
     }
     result = carry_out(synthetic, real, out=out, variants=parse_variants(variant), seed=seed, **choices)
     page = write_utility_report(out, result, command_line())
-    say(figures_text(result), f"size: {result.sizes}", "", result.verdict, *result.cautions, result.worth, "", page)
+    view = [result.view_text, ""] if result.view_text else []
+    say(
+        figures_text(result),
+        f"size: {result.sizes}",
+        "",
+        *view,
+        result.verdict,
+        *result.cautions,
+        result.worth,
+        "",
+        page,
+    )
 
 
 def parse_variants(words: tuple[str, ...]) -> dict[str, Path]:

@@ -12,12 +12,17 @@ from numpy.typing import NDArray
 from dermsynth.data.audit_findings import Suggestion, findings, suggestions
 from dermsynth.data.audit_pictures import Pictures, inspect_pictures
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.feature_twins import FeatureTwins, Network, feature_twins
+from dermsynth.data.leak_columns import WARNING, LeakColumn, leak_columns, leak_table
 from dermsynth.data.predictive_columns import ColumnPrediction, assessed_columns, column_predictions, strongest
+from dermsynth.data.split_effect import SplitEffect, split_effect
 from dermsynth.data.splits import joined_groups
+from dermsynth.data.twin_pairs import Twins, exclusions, pair_table, twins_across
 
+MOST_PAIRS = 10
+"""Pairs of near-duplicates that a terminal shows."""
 MOST_VALUES = 12
 """A column with more different values is no category."""
-EXACT_LEVELS = 0.01
 NO_CATEGORIES = {"file_name", "label", "mask_file_name", "group", "split", "width", "height", "seed", "structures"}
 TABLES = ("classes", "sizes", "splits", "duplicates", "leaks")
 
@@ -35,13 +40,21 @@ class Audit:
     columns
         Of every categorical column the share of each value within each class.
     duplicates
-        Pairs of images that show the same photograph.
+        Pairs of images that show the same photograph, in the set and with the sets of `also`, the most similar first.
     leaks
         Groups (patient, lesion, duplicates) whose images lie in more than one split.
     predictive
         Of every column the pair of classes that it alone separates best: area under the ROC curve with 95 % interval.
     predictions
         The same of every pair of classes.
+    leak_columns
+        Columns that are consequences of the class, by layout, name or measurement.
+    also
+        Further sets whose images were looked for in this one.
+    features
+        Near-duplicates by a network's features, and how their threshold was calibrated; None where no network was named.
+    effect
+        How much better a classifier looks when images of one group are on both sides of a split.
     pictures
         What is wrong with images and masks.
     findings
@@ -59,9 +72,23 @@ class Audit:
     leaks: pd.DataFrame
     predictive: pd.DataFrame
     predictions: tuple[ColumnPrediction, ...] = ()
+    leak_columns: tuple[LeakColumn, ...] = ()
+    also: tuple[DataSet, ...] = ()
+    features: FeatureTwins | None = None
+    effect: SplitEffect = field(default_factory=SplitEffect)
     pictures: Pictures = field(default_factory=Pictures)
     findings: tuple[str, ...] = ()
     suggestions: tuple[Suggestion, ...] = ()
+
+    @property
+    def leak_table(self) -> pd.DataFrame:
+        """Columns that are consequences of the class: by what they are known, and what each alone tells."""
+        return leak_table(self.leak_columns)
+
+    @property
+    def exclusions(self) -> pd.DataFrame:
+        """Which image of each pair of duplicates is left out: file name, reason, and the twin that stays."""
+        return exclusions(self.duplicates)
 
     @property
     def identifiers(self) -> list[str]:
@@ -73,13 +100,24 @@ class Audit:
         return replace(self, findings=(*self.findings, *more))
 
 
-def audit(data_set: DataSet, *, jobs: int | None = None, seed: int = 0) -> Audit:
+def audit(
+    data_set: DataSet,
+    *,
+    also: Sequence[DataSet] = (),
+    network: Network | None = None,
+    jobs: int | None = None,
+    seed: int = 0,
+) -> Audit:
     """Look at images, masks, classes, sizes, duplicates, missing labels, columns, leaks between splits, and split sizes.
 
     Parameters
     ----------
     data_set
         The set.
+    also
+        Further sets: which of their photographs does this one hold too?
+    network
+        A network by whose features near-duplicates are looked for, too, and a classifier sees the images.
     jobs
         Images that are read at once; None for what `use_workers` set.
     seed
@@ -93,24 +131,60 @@ def audit(data_set: DataSet, *, jobs: int | None = None, seed: int = 0) -> Audit
     30
     """
     pictures = inspect_pictures(data_set, jobs=jobs)
-    pairs, thumbnails = pictures.twins()
+    twins = _twins(pictures, also, jobs)
+    features = None if network is None else _feature_twins(data_set, pictures, also, network)
+    pairs = twins.pairs if features is None else np.concatenate([twins.pairs, features.pairs])
     joined = joined_groups(data_set.groups, pairs)
     predictions = column_predictions(data_set.table, data_set.labels, joined, seed)
+    leaks = leak_columns(data_set, predictions)
     tables = Audit(
         data_set,
         _classes(data_set),
         _sizes(data_set),
         _splits(data_set),
         _columns(data_set),
-        _duplicates(data_set, pairs, thumbnails),
+        pair_table(data_set, also, twins, features),
         _leaks(data_set, joined),
         _predictive(predictions),
         tuple(predictions),
+        leaks,
+        tuple(also),
+        features,
+        _effect(data_set, twins, features, joined, seed),
         pictures,
     )
     advice = suggestions(data_set)
-    sentences = findings(data_set, tables.duplicates, len(tables.leaks), pictures, predictions, advice)
+    sentences = findings(data_set, tables.duplicates, len(tables.leaks), pictures, predictions, leaks, advice)
+    sentences += [tables.effect.text] if tables.effect.matters else []
     return replace(tables, findings=tuple(sentences), suggestions=tuple(advice))
+
+
+def _twins(pictures: Pictures, also: Sequence[DataSet], jobs: int | None) -> Twins:
+    """Pairs by hash within the set and with the others."""
+    pairs, thumbnails = pictures.twins()
+    hashes, rows = pictures.hashes()
+    across = twins_across(hashes, thumbnails[rows], rows, also, jobs)
+    return Twins(pairs, thumbnails, tuple(found for found, _ in across), tuple(small for _, small in across))
+
+
+def _feature_twins(data_set: DataSet, pictures: Pictures, also: Sequence[DataSet], network: Network) -> FeatureTwins:
+    """Pairs by features; images that cannot be read have none."""
+    _, rows = pictures.hashes()
+    readable = np.isin(np.arange(len(data_set)), rows)
+    features = network.features(data_set.part(readable))
+    every = np.full((len(data_set), features.shape[1]), np.nan, np.float32)
+    every[rows] = features
+    groups = joined_groups(data_set.groups, np.empty((0, 2), np.int64))
+    return feature_twins(every, groups, tuple(network.features(other) for other in also), network.name)
+
+
+def _effect(
+    data_set: DataSet, twins: Twins, features: FeatureTwins | None, joined: NDArray[np.int64], seed: int
+) -> SplitEffect:
+    """What groups on both sides of a split are worth to a classifier of features, or of thumbnails where there are none."""
+    if features is None:
+        return split_effect(data_set, twins.thumbnails, joined, "thumbnails of 16 x 16 pixels", seed)
+    return split_effect(data_set, features.rows, joined, f"features of {features.network}", seed)
 
 
 def _named_labels(data_set: DataSet) -> pd.Series:
@@ -146,20 +220,6 @@ def _columns(data_set: DataSet) -> dict[str, pd.DataFrame]:
         if column not in NO_CATEGORIES and 1 < values.nunique() <= MOST_VALUES:
             tables[str(column)] = pd.crosstab(labels, values, normalize="index").round(3).reset_index()
     return tables
-
-
-def _duplicates(data_set: DataSet, pairs: NDArray[np.int64], thumbnails: NDArray[np.float32]) -> pd.DataFrame:
-    names, labels = data_set.table["file_name"].to_numpy(), data_set.labels
-    rows = [
-        {
-            "first": names[a],
-            "second": names[b],
-            "kind": "same" if np.abs(thumbnails[a] - thumbnails[b]).mean() < EXACT_LEVELS else "near",
-            "labels": labels[a] if labels[a] == labels[b] else f"{labels[a]} / {labels[b]}",
-        }
-        for a, b in pairs
-    ]
-    return pd.DataFrame(rows)
 
 
 def _leaks(data_set: DataSet, joined: NDArray[np.int64]) -> pd.DataFrame:
@@ -200,30 +260,45 @@ def as_text(result: Audit) -> str:
     for title, table in (("classes", result.classes), ("sizes", result.sizes), ("splits", result.splits)):
         if len(table):
             lines += ["", title, table.to_string(index=False)]
+    if result.leak_columns:
+        lines += ["", f"columns that give the class away: {WARNING}", result.leak_table.to_string(index=False)]
+    lines += ["", *_twin_lines(result)] if len(result.duplicates) or result.features is not None else []
     if len(result.predictive):
         lines += ["", "what columns alone tell", result.predictive.to_string(index=False)]
     lines += ["", identifiers_text(result)] if result.identifiers else []
+    lines += ["", result.effect.text]
     lines += ["", "findings", *(f"  - {finding}" for finding in result.findings or ["no problems found"])]
     if result.suggestions:
-        lines += ["", f"suggested: dermsynth train ... {' '.join(flag_texts(result))}"]
+        lines += ["", f"suggested for training: {' '.join(suggestion.text() for suggestion in result.suggestions)}"]
     return "\n".join(lines)
 
 
-def flag_texts(result: Audit) -> list[str]:
-    """The suggestions as flags of `dermsynth train`."""
-    return [suggestion.flag() for suggestion in result.suggestions]
+def _twin_lines(result: Audit) -> list[str]:
+    """The most similar pairs, and how the threshold of features came about."""
+    pairs = result.duplicates
+    lines = [] if result.features is None else [result.features.text()]
+    if len(pairs):
+        few = pairs.head(MOST_PAIRS).drop(columns=["one_group", *(["set"] if (pairs["set"] == "").all() else [])])
+        lines += [f"{len(pairs)} pairs of near-duplicates, the most similar first", few.to_string(index=False)]
+    return lines + (["..."] if len(pairs) > MOST_PAIRS else [])
 
 
 def as_json(result: Audit) -> dict[str, Any]:
-    """The content of the audit's JSON file."""
+    """Tables and findings by name, as they stand in the audit's JSON file."""
     tables = {name: getattr(result, name).to_dict("records") for name in TABLES}
     return {
         **tables,
+        "leak_columns": [
+            {"column": leak.column, "reasons": leak.reasons, "warning": WARNING, "prediction": prediction}
+            for leak in result.leak_columns
+            for prediction in [None if leak.prediction is None else asdict(leak.prediction)]
+        ],
+        "near_duplicates": "" if result.features is None else result.features.text(),
+        "split_effect": result.effect.as_json(),
         "telling": result.predictive.to_dict("records"),
         "columns": {name: table.to_dict("records") for name, table in result.columns.items()},
         "tellings": [asdict(prediction) for prediction in result.predictions],
         "findings": list(result.findings),
-        "flags": flag_texts(result),
     }
 
 

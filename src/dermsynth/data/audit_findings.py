@@ -10,6 +10,7 @@ import pandas as pd
 
 from dermsynth.data.audit_pictures import Pictures, picture_findings
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.leak_columns import LeakColumn
 from dermsynth.data.predictive_columns import ColumnPrediction, strongest
 from dermsynth.data.split_checks import split_findings
 from dermsynth.data.training_set import SMALLEST_CLASS
@@ -28,9 +29,9 @@ class Suggestion:
     option: Literal["exclude", "imbalance"]
     value: str
 
-    def flag(self) -> str:
-        """As it is written on the command line."""
-        return f"--{self.option} {shlex.quote(self.value)}"
+    def text(self) -> str:
+        """The option as the field that it sets, and its value."""
+        return f"`{self.option}` {shlex.quote(self.value)}"
 
 
 def suggestions(data_set: DataSet) -> list[Suggestion]:
@@ -47,9 +48,11 @@ def findings(
     leaking: int,
     pictures: Pictures,
     predictions: Sequence[ColumnPrediction],
+    leak_columns: Sequence[LeakColumn],
     advice: Sequence[Suggestion],
 ) -> list[str]:
     """What should be looked at, a sentence each."""
+    leaks = {leak.column for leak in leak_columns}
     return [
         *_missing_labels(data_set),
         *_class_sizes(data_set, advice),
@@ -58,7 +61,8 @@ def findings(
         *_changed_files(data_set),
         *split_findings(data_set),
         *picture_findings(pictures),
-        *_predictive_columns(predictions),
+        *(leak.sentence() for leak in leak_columns),
+        *_predictive_columns([prediction for prediction in predictions if prediction.column not in leaks]),
     ]
 
 
@@ -91,13 +95,19 @@ def _class_sizes(data_set: DataSet, advice: Sequence[Suggestion]) -> list[str]:
 
 
 def _duplicates(duplicates: pd.DataFrame) -> list[str]:
-    if not len(duplicates):
-        return []
-    same = int((duplicates["kind"] == "same").sum())
-    sentences = [f"{len(duplicates)} pairs show the same photograph ({same} identical)."]
-    others = duplicates[duplicates["labels"].str.contains(" / ")]
-    if len(others):
-        sentences.append(f"{len(others)} of these pairs carry different labels, first {others.iloc[0]['first']}.")
+    """How many pairs there are, in the set and with each other set, and how many carry different labels."""
+    sentences = []
+    for name in map(str, duplicates["set"].unique()) if len(duplicates) else ():
+        pairs = duplicates[duplicates["set"] == name]
+        same = int((pairs["kind"] == "same").sum())
+        images = f" ({pairs['first'].nunique()} images of this set)" if name else ""
+        where = f"with {name}{images} " if name else ""
+        sentences.append(f"{len(pairs)} pairs {where}show the same photograph ({same} identical).")
+    contradictory = duplicates[duplicates["labels"].str.contains(" / ")] if len(duplicates) else duplicates
+    if len(contradictory):
+        sentences.append(
+            f"{len(contradictory)} of these pairs carry different labels, first {contradictory.iloc[0]['first']}."
+        )
     return sentences
 
 
@@ -121,6 +131,6 @@ def _predictive_columns(predictions: Sequence[ColumnPrediction]) -> list[str]:
             sentences.append(
                 f"Column {best.column!r} goes with the class: column {best.column!r} alone tells {best.first} from "
                 f"{best.second} with AUC {best.auc:.2f} (95 % {best.low:.2f} to {best.high:.2f}; {best.images[0]} and "
-                f"{best.images[1]} images){more}: a model that sees this, or images chosen by it, has seen the answer."
+                f"{best.images[1]} images){more}: a model that sees this, or images chosen by it, has seen part of the answer."
             )
     return sentences

@@ -48,16 +48,21 @@ class Pictures:
 
     rows: list[Picture] = field(default_factory=list)
 
+    def hashes(self) -> tuple[NDArray[np.uint64], NDArray[np.int64]]:
+        """Hashes [k] of the readable images, and their rows [k] in the table."""
+        rows = [row for row, picture in enumerate(self.rows) if picture.hash is not None]
+        return np.array([self.rows[row].hash for row in rows], np.uint64), np.array(rows, np.int64)
+
     def twins(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Pairs [k, 2] of rows that show the same photograph, and thumbnails [n, d]; unreadable images have no twin."""
-        known = [row for row, picture in enumerate(self.rows) if picture.hash is not None]
-        if not known:
+        readable = [row for row, picture in enumerate(self.rows) if picture.hash is not None]
+        if not readable:
             return np.empty((0, 2), np.int64), np.empty((len(self.rows), 0), np.float32)
-        hashes = np.array([self.rows[row].hash for row in known], np.uint64)
-        thumbnails = np.stack([np.asarray(self.rows[row].thumbnail) for row in known])
-        pairs = np.array(known)[near_duplicates(hashes, thumbnails)].reshape(-1, 2)
+        hashes = np.array([self.rows[row].hash for row in readable], np.uint64)
+        thumbnails = np.stack([np.asarray(self.rows[row].thumbnail) for row in readable])
+        pairs = np.array(readable)[near_duplicates(hashes, thumbnails)].reshape(-1, 2)
         every = np.full((len(self.rows), thumbnails.shape[1]), np.nan, np.float32)
-        every[known] = thumbnails
+        every[readable] = thumbnails
         return pairs, every
 
 
@@ -83,21 +88,21 @@ def _inspect(folder: Path, names: tuple[str, str]) -> Picture:
 def image_faults(image: Pixels) -> tuple[str, ...]:
     """What makes RGB uint8 [h, w, 3] useless, in words."""
     short, long = sorted(image.shape[:2])
-    found = []
+    faults = []
     if short < SMALLEST_SIDE:
-        found.append(f"tiny (a side below {SMALLEST_SIDE} pixels)")
+        faults.append(f"tiny (a side below {SMALLEST_SIDE} pixels)")
     if long > LONGEST_SHAPE * short:
-        found.append(f"a strip (one side more than {LONGEST_SHAPE} times the other)")
+        faults.append(f"a strip (one side more than {LONGEST_SHAPE} times the other)")
     low, high = np.percentile(
         image.reshape(-1, 3)[:: max(1, image.shape[0] * image.shape[1] // 50_000)], (0.5, 99.5), axis=0
     )
     if image.mean() < BLACK:
-        found.append("black or nearly so")
+        faults.append("black or nearly so")
     elif image.mean() > WHITE:
-        found.append("white or nearly so")
+        faults.append("white or nearly so")
     elif (high - low).max() <= EVEN:
-        found.append("blank (one colour)")
-    return tuple(found)
+        faults.append("blank (one colour)")
+    return tuple(faults)
 
 
 def _mask_faults(folder: Path, name: str, size: tuple[int, ...]) -> tuple[tuple[str, ...], str]:
@@ -131,7 +136,7 @@ def mask_faults(mask: NDArray[np.bool_]) -> tuple[str, ...]:
 
 def picture_findings(pictures: Pictures) -> list[str]:
     """A sentence for every fault: how many images or masks have it, and the first names."""
-    found = []
+    sentences = []
     for what, side in (("images", "image_faults"), ("masks", "mask_faults")):
         having: dict[str, list[str]] = {}
         for picture in pictures.rows:
@@ -140,9 +145,11 @@ def picture_findings(pictures: Pictures) -> list[str]:
         count = (
             len(pictures.rows) if what == "images" else sum(bool(p.mask_hash or p.mask_faults) for p in pictures.rows)
         )
-        found += [f"{len(names)} of {count} {what} are {fault}: {_first(names)}." for fault, names in having.items()]
-    found = [text.replace(" are cannot be read", " cannot be read") for text in found]
-    return [*found, *_alike(pictures)]
+        sentences += [
+            f"{len(names)} of {count} {what} are {fault}: {_first(names)}." for fault, names in having.items()
+        ]
+    sentences = [text.replace(" are cannot be read", " cannot be read") for text in sentences]
+    return [*sentences, *_alike(pictures)]
 
 
 def _alike(pictures: Pictures) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.cache import cache_folder, cached_array, chosen_cache
+from dermsynth.cache import cache_folder, cached_array
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.manifest import file_state, read_record
 from dermsynth.data.verification import content_of
@@ -31,25 +31,25 @@ class Decoding:
 
 
 def cache_path(data_set: DataSet, decoding: Decoding) -> Path:
-    """Where the cache of these files (name, content) with these settings lies, or will lie.
+    """Where the images of these files (name, content) with these settings are cached, or will be: in the cache folder.
 
-    In the folder chosen by `use_cache`; else beside the data set, or in a folder of the user's where that cannot be written.
     Raises UserError for an image that is not there.
     """
-    record = read_record(data_set.folder)
+    settings = f"{VERSION}/{_identities(data_set)}/{sorted(asdict(decoding).items())}"
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:24]
+    return cache_folder() / f"{decoding.width}x{decoding.height}-{digest}.npy"
+
+
+def _identities(data_set: DataSet) -> list[str]:
+    """Name and content of every image; of sets written without a record of contents folder, size and time."""
     names = [str(name) for name in data_set.table["file_name"]]
-    if record is None:
-        states = [file_state(data_set.folder / name) for name in names]
-        files = [f"{name}/{s.st_size}/{s.st_mtime_ns}" for name, s in zip(names, states, strict=True)]
-    else:
+    record = read_record(data_set.folder)
+    if record is not None:
         contents = content_of(data_set.folder, names, record)
-        files = [f"{name}/{contents[name]}" for name in names]
-    settings = f"{VERSION}/{files}/{sorted(asdict(decoding).items())}"
-    name = f"{decoding.width}x{decoding.height}-{hashlib.sha256(settings.encode()).hexdigest()[:24]}.npy"
-    beside = data_set.folder / ".cache"
-    if chosen_cache() is None and (beside / name).exists():  # of a set that cannot be written any more, too
-        return beside / name
-    return cache_folder(beside) / name
+        return [f"{name}/{contents[name]}" for name in names]
+    states = {name: file_state(data_set.folder / name) for name in names}
+    folder = data_set.folder.resolve()
+    return [f"{folder}/{name}/{state.st_size}/{state.st_mtime_ns}" for name, state in states.items()]
 
 
 def decode_images(data_set: DataSet, decoding: Decoding, *, jobs: int | None = None) -> NDArray[np.uint8]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from dermsynth.data.manifest import (
 from dermsynth.data.marks import row_mark
 from dermsynth.data.provenance import Provenance, parse_provenance
 from dermsynth.data.tables import AMBIGUOUS, read_table, require_columns
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, describe
 from dermsynth.images import Crop, parse_size
 from dermsynth.io import read_json
 from dermsynth.values import flags, identifiers, numbers
@@ -270,6 +271,8 @@ def open_data_set(place: Data) -> DataSet:
     """
     if isinstance(place, DataSet):
         return place
+    if not isinstance(place, str | PathLike):
+        raise UserError(f"{describe(place)}: no data set; give one that is open, or the path of its folder")
     folder = Path(place)
     description = _read_description(folder)
     table = _read_metadata(folder)

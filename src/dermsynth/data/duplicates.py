@@ -19,8 +19,8 @@ def fingerprints(paths: list[Path], jobs: int | None = None) -> tuple[NDArray[np
     """Hashes [n] and thumbnails [n, 768] of image files, of none as well."""
     if not paths:
         return np.empty(0, dtype=np.uint64), np.empty((0, 3 * 16 * 16), dtype=np.float32)
-    found = parallel_map(_fingerprint, paths, label="comparing", jobs=jobs)
-    return np.array([f[0] for f in found], dtype=np.uint64), np.stack([f[1] for f in found])
+    prints = parallel_map(_fingerprint, paths, label="comparing", jobs=jobs)
+    return np.array([f[0] for f in prints], dtype=np.uint64), np.stack([f[1] for f in prints])
 
 
 def _fingerprint(path: Path) -> tuple[np.uint64, NDArray[np.float32]]:

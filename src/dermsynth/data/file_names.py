@@ -63,7 +63,7 @@ def safe_stem(file_name: str) -> str:
 
 def unique_stems(file_names: Iterable[str]) -> list[str]:
     """The files' names without folder and ending (`safe_stem`), numbered where two are alike."""
-    found: list[str] = []
+    stems: list[str] = []
     used: set[str] = set()
     for file_name in file_names:
         stem = name = safe_stem(file_name)
@@ -72,5 +72,5 @@ def unique_stems(file_names: Iterable[str]) -> list[str]:
             number += 1
             name = f"{stem}_{number}"
         used.add(name.casefold())
-        found.append(name)
-    return found
+        stems.append(name)
+    return stems

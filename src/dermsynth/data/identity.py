@@ -36,7 +36,7 @@ LARGEST_SHARE = 0.2
 
 def identifying_columns(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Columns whose values are of one patient, lesion or photograph, and those named so of which a value cannot be one."""
-    found, doubtful = [], []
+    columns, doubtful = [], []
     for column in map(str, table.columns):
         if column == "file_name" or not _names_somebody(column) or _flags_only(table[column]):
             continue
@@ -45,8 +45,8 @@ def identifying_columns(table: pd.DataFrame) -> tuple[list[str], list[str]]:
             doubtful.append(column)
         counts = Counter(every if column == "group" else personal)
         if any(count > 1 for value, count in counts.items() if value):
-            found.append(column)
-    return found, doubtful
+            columns.append(column)
+    return columns, doubtful
 
 
 def personal_identifiers(values: Iterable[str]) -> NDArray[np.object_]:
@@ -69,11 +69,17 @@ def _names_somebody(column: str) -> bool:
     who = [bool(_PERSON.match(word)) for word in words]
     if any(who):
         return all(person or word in _BESIDE for person, word in zip(who, words, strict=True))
-    if {"image", "images", "photo"} & set(words) and {"original", "source", "parent"} & set(words):
-        return True
     numbered = bool(words) and words[-1] in ("id", "uid", "uuid")
-    record = {"number", "no", "nr"} & set(words) and {"hospital", "health", "record"} & set(words)
-    return bool(record) or (numbered and not set(words) & _PLACES)
+    return _names_an_origin({*words}) or (numbered and not {*words} & _PLACES)
+
+
+def _names_an_origin(words: set[str]) -> bool:
+    """Whether the words say which photograph an image was cut from, or which record of a hospital it belongs to."""
+    photograph = (
+        {"image", "images", "photo"} & words and {"original", "source", "parent"} & words and "type" not in words
+    )
+    record = {"number", "no", "nr"} & words and {"hospital", "health", "record"} & words
+    return bool(photograph or record)
 
 
 def identity_pairs(columns: Sequence[Sequence[str]]) -> NDArray[np.int64]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.maps import SEGMENT_COLUMN, boundaries, colour_map, label_map, layer_names, with_maps
 from dermsynth.data.maps import superpixels as superpixels_of
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError, require_seed
@@ -58,14 +59,13 @@ def edit_maps(
         edit = partial(_edit_map, rows, work, layers, superpixels)
         seeds = range(seed, seed + count)
         table = pd.DataFrame(parallel_map(edit, seeds, label="maps", unit="map", jobs=jobs))
-        facts = {
-            "synthetic": True,
-            "source": "semantic maps recombined by a program; no photographs",
-            "map_classes": list(layers),
-            "made_from": {"folder": str(data_set.folder), "content_hash": data_set.whole_hash, "split": split},
-        }
-        step = {"command": "dermsynth data maps", "count": count, "seed": seed}
-        write_data_set(work, table, facts, step)
+        provenance = Provenance(
+            synthetic=True,
+            source="semantic maps recombined by a program; no photographs",
+            map_classes=list(layers),
+            made_from={"folder": str(data_set.folder), "content_hash": data_set.whole_hash, "split": split},
+        )
+        write_data_set(work, table, provenance, Step(command="dermsynth data maps", count=count, seed=seed))
     return open_data_set(out)
 
 

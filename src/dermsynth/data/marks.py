@@ -58,11 +58,11 @@ def file_mark(data: bytes, path: Path | None = None) -> str:
         (_SETTINGS, "settings of a generator"),
         (_PROGRAMS, "program"),
     ):
-        found = pattern.search(notes)
-        if found:
-            return f"{what} {found[0].decode('ascii', 'replace').strip()!r}"
-    found = _SOURCE_TYPE.search(data)
-    return f"digital source type {found[0].decode('ascii')!r}" if found else ""
+        match = pattern.search(notes)
+        if match:
+            return f"{what} {match[0].decode('ascii', 'replace').strip()!r}"
+    match = _SOURCE_TYPE.search(data)
+    return f"digital source type {match[0].decode('ascii')!r}" if match else ""
 
 
 def row_mark(columns: Mapping[Any, str]) -> str:
@@ -165,10 +165,10 @@ def _from_hexadecimal(note: bytes) -> bytes:
 def _sidecar(path: Path | None) -> bytes:
     if path is None:
         return b""
-    found = b""
+    packet = b""
     for ending in (".xmp", ".XMP", ".txt", ".json"):
         for candidate in (path.with_suffix(ending), path.with_name(f"{path.name}{ending}")):
             if candidate.is_file() and candidate.stat().st_size < 1_000_000:
                 data = candidate.read_bytes().replace(b"\0", b"")
-                found += b"\n" + (data if ending.lower() == ".xmp" else b"".join(_SETTINGS.findall(data)))
-    return found
+                packet += b"\n" + (data if ending.lower() == ".xmp" else b"".join(_SETTINGS.findall(data)))
+    return packet

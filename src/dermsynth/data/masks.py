@@ -1,5 +1,6 @@
 """Masks from any tool: paint on nothing, palettes, two values of any depth, soft edges; never a guess between two meanings."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -95,11 +96,11 @@ def _of_value(image: Image.Image, value: int, name: str) -> Mask:
         raise BadImage(f"{name}: has colours, not numbers; value {value} cannot be looked for in it")
     numbers = np.asarray(image).astype(float)
     readings = [numbers, numbers * 255 if image.mode == "1" else np.asarray(image.convert("L"), float)]
-    found = next((plane for plane in readings if (plane == value).any()), numbers)
-    if numbers.any() and not (found == value).any():
+    reading = next((plane for plane in readings if (plane == value).any()), numbers)
+    if numbers.any() and not (reading == value).any():
         values = ", ".join(f"{v:g}" for v in np.unique(numbers)[:6])
         raise BadImage(f"{name}: value {value} does not occur in it (it holds {values})")
-    return np.asarray(found == value)
+    return np.asarray(reading == value)
 
 
 def _alpha(image: Image.Image, name: str) -> NDArray[np.uint8] | None:
@@ -156,13 +157,16 @@ def _refuse_areas(codes: NDArray[Any], name: str, *, lossy: bool) -> None:
     areas = _areas(codes)
     beyond = len(areas) == 2 and (values[0] < areas[0] or values[-1] > areas[1]) and codes.max() <= 65535
     if len(areas) > 2 or beyond:
-        shown = ", ".join(
-            f"{v:g}" if v <= 65535 else f"colour #{int(v):06x}" for v in (values if beyond else areas)[:6]
-        )
-        raise BadImage(
-            f"{name}: an index mask (values {shown}, each of its own meaning): which is the lesion? "
-            "Name its value (`mask_value`), or save a mask of two values"
-        )
+        raise _index_mask(name, (values if beyond else areas)[:6])
+
+
+def _index_mask(name: str, values: Iterable[float]) -> BadImage:
+    """What is said of a mask of several values, each of its own meaning."""
+    texts = ", ".join(f"{value:g}" if value <= 65535 else f"colour #{int(value):06x}" for value in values)
+    return BadImage(
+        f"{name}: an index mask (values {texts}, each of its own meaning): which is the lesion? "
+        "Name its value (`mask_value`), or save a mask of two values"
+    )
 
 
 def _of_plane(values: NDArray[Any], name: str, *, lossy: bool) -> tuple[Mask, str]:
@@ -191,10 +195,4 @@ def _refuse_plateau(values: NDArray[Any], middle: Mask, name: str) -> None:
     flat = middle & (cv2.erode(plane, around) == cv2.dilate(plane, around))
     numbers, counts = np.unique(values[flat], return_counts=True)
     if len(counts) and counts.max() > max(1, AREA * values.size):
-        shown = ", ".join(
-            f"{v:g}" for v in sorted({float(values.min()), float(numbers[counts.argmax()]), float(values.max())})
-        )
-        raise BadImage(
-            f"{name}: an index mask (values {shown}, each of its own meaning): which is the lesion? "
-            "Name its value (`mask_value`), or save a mask of two values"
-        )
+        raise _index_mask(name, sorted({float(values.min()), float(numbers[counts.argmax()]), float(values.max())}))

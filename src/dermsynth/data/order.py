@@ -47,8 +47,8 @@ class Order:
 
     def _build(self, block: int) -> NDArray[np.int64]:
         while len(self._counts) <= block:
-            shown = np.bincount(self._classes(len(self._counts) - 1), minlength=len(self.members))
-            self._counts.append(self._counts[-1] + shown)
+            drawn = np.bincount(self._classes(len(self._counts) - 1), minlength=len(self.members))
+            self._counts.append(self._counts[-1] + drawn)
         classes = self._classes(block)
         indices = np.empty(self.BLOCK, dtype=np.int64)
         for label, members in enumerate(self.members):

@@ -1,5 +1,6 @@
 """Images as families see them that make images from images: with semantic maps, or as two domains."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -50,18 +51,23 @@ def domain_set(
         raise UserError(f"domain {source!r}: source and target are the same")
     sides = [_side(data_set, label, split) for label in (source, target)]
     images = [decode_images(side, decoding) for side in sides]
-    found = [_masks(side, decoding) if masks else None for side in sides]
-    if masks and found[0] is None and found[1] is None:
+    lesions = [_masks(side, decoding) if masks else None for side in sides]
+    if masks and lesions[0] is None and lesions[1] is None:
         raise UserError(f"{data_set.folder}: neither all images of {source!r} nor all of {target!r} have masks")
-    kept = min(len(side) for side in images)
-    random = np.random.default_rng(seed)
-    some = [np.sort(random.permutation(len(side))[:kept]) for side in images]
-    shown = [Order(np.zeros(kept, np.int64), seed=4 * seed + i) for i in range(2)]
-    surplus = [Order(np.zeros(len(side), np.int64), seed=4 * seed + 2 + i) for i, side in enumerate(images)]
-    domains = Domains(*images, *some, *shown, *surplus, *found)  # type: ignore[arg-type]
+    domains = _domains(images, lesions, seed)
     labels = np.ones(len(images[1]), np.int64)
-    both = "".join(rows_hash(side) for side in sides)
-    return TrainingSet(images[1], labels, (source, target), surplus[1], both, domains=domains)
+    hashes = "".join(rows_hash(side) for side in sides)
+    return TrainingSet(images[1], labels, (source, target), domains.target_surplus, hashes, domains=domains)
+
+
+def _domains(images: Sequence[Images], lesions: Sequence[Images | None], seed: int) -> Domains:
+    """Both sides with equally many images in their orders, and all images of each in others."""
+    count = min(len(side) for side in images)
+    random = np.random.default_rng(seed)
+    chosen = [np.sort(random.permutation(len(side))[:count]) for side in images]
+    orders = [Order(np.zeros(count, np.int64), seed=4 * seed + i) for i in range(2)]
+    surplus = [Order(np.zeros(len(side), np.int64), seed=4 * seed + 2 + i) for i, side in enumerate(images)]
+    return Domains(*images, *chosen, *orders, *surplus, *lesions)  # type: ignore[arg-type]
 
 
 def _side(data_set: DataSet, label: str, split: str) -> DataSet:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.masks import read_mask
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.tables import require_columns
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty, write_data_set
@@ -64,12 +65,14 @@ def write_patches(
                 raise UserError(
                     f"{data_set.folder}: no {label} patches of {settings.side} pixels; use a smaller `side` or `stride`"
                 )
-        facts = {
-            "synthetic": data_set.synthetic,
-            "source": str(data_set.provenance.document.get("source", data_set.folder.name)),
-        }
-        facts |= {"licence": data_set.provenance.document.get("licence", [])}
-        write_data_set(work, table, facts, {"command": "dermsynth data patches", **settings.__dict__})
+        earlier = data_set.provenance
+        provenance = Provenance(
+            synthetic=earlier.synthetic,
+            source=earlier.source if earlier.says("source") else data_set.folder.name,
+            licence=earlier.document.get("licence", []),
+            **earlier.shared_facts("attribution"),
+        )
+        write_data_set(work, table, provenance, Step(command="dermsynth data patches", **settings.__dict__))
     return open_data_set(out)
 
 
@@ -108,7 +111,7 @@ def _cut_photograph(
     skin = np.ones(lesion.shape, dtype=bool)
     if settings.skin_column and row[settings.skin_column]:
         skin = read_mask(path_inside(folder, row[settings.skin_column]))
-    found = []
+    patches = []
     for top, left in _squares(lesion.shape[0], lesion.shape[1], settings):
         window = slice(top, top + settings.side), slice(left, left + settings.side)
         label = patch_label(lesion[window], skin[window], settings)
@@ -120,7 +123,7 @@ def _cut_photograph(
         if label == LESION:
             mask = f"masks/{name}"
             write_bytes(out / mask, encode_png(lesion[window].astype(np.uint8) * 255))
-        found.append(
+        patches.append(
             {
                 "file_name": f"images/{name}",
                 "label": label,
@@ -134,4 +137,4 @@ def _cut_photograph(
                 **({"synthetic": "true"} if synthetic else {}),
             }
         )
-    return found
+    return patches

@@ -49,19 +49,19 @@ class ColumnPrediction:
 def kind_of(name: str, values: pd.Series) -> Kind:
     """What a column holds; what names images, lesions or patients is an identifier."""
     plain = identifiers(values)
-    known = plain[plain != ""]
+    present = plain[plain != ""]
     if len(np.unique(plain)) < 2:
         return "constant"
     if IDENTIFIER.search(name):
         return "identifier"
-    if _all_numbers(known):
+    if _all_numbers(present):
         return "number"
-    return "identifier" if len(np.unique(known)) * EACH > len(known) else "category"
+    return "identifier" if len(np.unique(present)) * EACH > len(present) else "category"
 
 
-def _all_numbers(known: NDArray[np.object_]) -> bool:
+def _all_numbers(values: NDArray[np.object_]) -> bool:
     try:
-        return all(parse_number(value) is not None for value in np.unique(known.astype(str)))
+        return all(parse_number(value) is not None for value in np.unique(values.astype(str)))
     except ValueError:
         return False
 
@@ -70,13 +70,13 @@ def codes_of(values: pd.Series, kind: Kind) -> Codes:
     """Every value as a whole number: a category its own, a number its tenth of the range by rank; 0 where it is missing."""
     if kind != "number":
         plain = identifiers(values).astype(str)
-        known = plain != ""
-        return np.where(known, 1 + np.unique(plain, return_inverse=True)[1], 0).astype(np.int64)
+        present = plain != ""
+        return np.where(present, 1 + np.unique(plain, return_inverse=True)[1], 0).astype(np.int64)
     numbers = np.array([np.nan if is_missing(value) else parse_number(value) for value in values], np.float64)
-    known = np.isfinite(numbers)
-    edges = np.unique(np.quantile(numbers[known], np.linspace(0, 1, BINS + 1)[1:-1]))
+    present = np.isfinite(numbers)
+    edges = np.unique(np.quantile(numbers[present], np.linspace(0, 1, BINS + 1)[1:-1]))
     places = sum(np.searchsorted(edges, numbers, side=side) for side in ("left", "right"))  # what many share is apart
-    return np.where(known, 1 + places, 0).astype(np.int64)
+    return np.where(present, 1 + places, 0).astype(np.int64)
 
 
 def assessed_columns(table: pd.DataFrame) -> dict[str, Kind]:
@@ -126,7 +126,10 @@ def held_out_area(codes: Codes, truth: Truth, folds: list[Fold]) -> tuple[float,
     """
     if not folds:
         return (float("nan"),) * 3
-    parts = [(truth[held], _shares(codes[known], truth[known], codes.max() + 1)[codes[held]]) for known, held in folds]
+    parts = [
+        (truth[held], _shares(codes[training], truth[training], codes.max() + 1)[codes[held]])
+        for training, held in folds
+    ]
     value, low, high = delong_interval_of_folds(parts)
     if value in (0.0, 1.0):
         far = float(((1 - LEVEL) / 2) ** (1 / min(truth.sum(), (~truth).sum())))

@@ -1,6 +1,6 @@
 """Where a data set comes from: the typed content of its `dataset.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -198,6 +198,14 @@ class CopyGateFacts(Document):
     training: int = 0
 
 
+class RealImages(Document):
+    """The real images that a synthetic set was made from: their source, licences, and whom they ask to be named."""
+
+    source: str = ""
+    licence: Texts = ()
+    attribution: Texts = ()
+
+
 class Step(Document):
     """One step of a set's history: the command that wrote it, and its settings."""
 
@@ -206,6 +214,7 @@ class Step(Document):
     left_out: int = 0
     with_flagged: bool = False
     checked_for_copies: bool = False
+    signed: bool = False
 
 
 class Provenance(Document):
@@ -223,12 +232,18 @@ class Provenance(Document):
         Whether a generator made the images.
     source, licence, attribution
         Name of the data set the images come from, its licences, and whom they ask to be named.
+    layout, doi, citation
+        The published layout that the set was imported by, and how it is cited.
+    leak_columns
+        Columns that are consequences of the class, by that layout: whoever sees them has seen the answer.
     digital_source_type
         IPTC's word for how the images came about.
     generator
         The generator of a synthetic set; empty for photographs.
     copy_gate
         What the copy gate found; None where it never ran.
+    real_images
+        What the real images behind a synthetic set ask for.
     edited_from
         Content hash of the set that this one is an edited copy of; empty for others.
     map_classes, structure_bits, artefact_bits
@@ -249,9 +264,14 @@ class Provenance(Document):
     source: str = ""
     licence: Texts = ()
     attribution: Texts = ()
+    layout: str = ""
+    doi: str = ""
+    citation: str = ""
+    leak_columns: Texts = ()
     digital_source_type: str = ""
     generator: Annotated[GeneratorProvenance, BeforeValidator(_mapping)] = GeneratorProvenance()
     copy_gate: Annotated[CopyGateFacts | None, BeforeValidator(_filled_mapping)] = None
+    real_images: Annotated[RealImages, BeforeValidator(_mapping)] = RealImages()
     edited_from: str = ""
     map_classes: tuple[str, ...] = ()
     structure_bits: Mapping[str, int] = Field(default_factory=dict)
@@ -261,6 +281,16 @@ class Provenance(Document):
     def shared_facts(self, *keys: str) -> dict[str, Any]:
         """Those of the named keys that the document has, for a set that is derived from this one."""
         return {key: value for key, value in self._document.items() if key in keys}
+
+
+def real_images_behind(sets: Iterable[Provenance]) -> RealImages:
+    """What several sets ask for together: photographs themselves, and of synthetic sets the real images behind them."""
+    rows = [one.real_images if one.synthetic else one for one in sets]
+    return RealImages(
+        source="; ".join(dict.fromkeys(row.source for row in rows if row.source)),
+        licence=tuple(dict.fromkeys(text for row in rows for text in row.licence)),
+        attribution=tuple(dict.fromkeys(text for row in rows for text in row.attribution)),
+    )
 
 
 def parse_provenance(document: Mapping[str, Any], path: Path) -> Provenance:

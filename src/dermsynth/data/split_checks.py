@@ -35,18 +35,18 @@ def _cut_identifiers(data_set: DataSet) -> list[str]:
     columns, doubtful = identifying_columns(table)
     if "split" not in table:
         return []
-    found = []
+    sentences = []
     for column in columns:
         read, splits = identifiers if column == "group" else personal_identifiers, defaultdict(set)
         for value, part in zip(read(table[column]), table["split"], strict=True):
             splits[value].add(part)
         cut = sorted(value for value, parts in splits.items() if value and len(parts) > 1)
         if cut:
-            found.append(
+            sentences.append(
                 f"Column {column!r}: {len(cut)} of its values lie in more than one split (first: {cut[0]}); what is measured on "
                 f"held-out images is too good. Import again with `group` {column}."
             )
-    return found + [
+    return sentences + [
         f"Column {name!r} has a value that more than a fifth of the images share: taken for nobody's, and splits may cut it."
         for name in doubtful
     ]
@@ -57,16 +57,18 @@ def _parts(data_set: DataSet) -> list[str]:
         return []
     splits = data_set.splits
     unknown = sorted({str(part) for part in splits} - set(SPLITS))
-    found = [f"Split {name!r} is none of train, validation and test; its images are never used." for name in unknown]
+    sentences = [
+        f"Split {name!r} is none of train, validation and test; its images are never used." for name in unknown
+    ]
     if not {"validation", "test"} & set(splits):
-        found.append("No image is held out (validation or test): the copy gate, floors and classifiers need some.")
+        sentences.append("No image is held out (validation or test): the copy gate, floors and classifiers need some.")
     wanted = next((step.split for step in data_set.provenance.history if step.says("split")), "")
     try:
         shares = parse_shares(wanted)
     except UserError:
-        return found
+        return sentences
     unmet = unmet_shares(splits, _joined_groups(data_set), shares)
-    return [*found, f"{unmet[0].upper()}{unmet[1:]}."] if unmet else found
+    return [*sentences, f"{unmet[0].upper()}{unmet[1:]}."] if unmet else sentences
 
 
 def _joined_groups(data_set: DataSet) -> NDArray[np.int64]:
@@ -78,10 +80,10 @@ def _groups(data_set: DataSet) -> list[str]:
     if "group" not in data_set.table:
         return []
     written, groups = data_set.table["group"], data_set.groups
-    found = []
+    sentences = []
     missing = int(((groups == "") & (written != "").to_numpy()).sum())
     if missing:
-        found.append(
+        sentences.append(
             f"{missing} images have a missing group ({written[groups == ''].iloc[0]!r}); each counts as a group of its own."
         )
     ways = defaultdict(set)
@@ -89,18 +91,18 @@ def _groups(data_set: DataSet) -> list[str]:
         ways[group].add(text)
     several = [sorted(texts) for group, texts in ways.items() if group and len(texts) > 1]
     if several:
-        found.append(
+        sentences.append(
             f"{len(several)} groups are written in several ways (first: {' and '.join(several[0])}); they are one each."
         )
     names, counts = np.unique(groups[groups != ""].astype(str), return_counts=True)
     if len(groups) >= FEW and len(counts) and counts.max() > LARGE_GROUP * len(groups):
         largest = names[int(counts.argmax())]
-        found.append(f"One group ({largest}) holds {counts.max() / len(groups):.0%} of the images: is it a person?")
-    return found
+        sentences.append(f"One group ({largest}) holds {counts.max() / len(groups):.0%} of the images: is it a person?")
+    return sentences
 
 
 def _labels(data_set: DataSet) -> list[str]:
-    found = [
+    sentences = [
         f"Class {name!r} reads like a missing label; leave it blank if it is."
         for name in data_set.classes
         if is_missing(name)
@@ -108,16 +110,16 @@ def _labels(data_set: DataSet) -> list[str]:
     twins = defaultdict(list)
     for name in data_set.classes:
         twins[plain_identifier(name) or name].append(name)
-    found += [
+    sentences += [
         f"Classes {' and '.join(map(repr, names))} are one in another spelling."
         for names in twins.values()
         if len(names) > 1
     ]
     if data_set.classes and all(split_name(name) for name in data_set.classes):
-        found.append(
+        sentences.append(
             f"The classes ({', '.join(data_set.classes)}) are named like splits: were folders of splits taken for classes?"
         )
-    return found
+    return sentences
 
 
 def _marked_synthetic(data_set: DataSet) -> list[str]:

@@ -56,13 +56,13 @@ def split(
     """
     codes = np.unique(labels.astype(str), return_inverse=True)[1]
     most = min(FOLDS, len(np.unique(groups)), int(np.bincount(codes).max()))
-    wanted = [name for name, share in zip(SPLITS, shares, strict=True) if share]
+    names = [name for name, share in zip(SPLITS, shares, strict=True) if share]
     first = None
     for folds in dict.fromkeys((most, 10, 5, 3)):
         if not 3 <= folds <= most:
             continue
         result = _deal(codes, groups, shares, seed, folds)
-        if set(wanted) <= set(result):
+        if set(names) <= set(result):
             return result
         first = result if first is None else first
     return np.full(len(labels), "train", dtype=object) if first is None else first
@@ -87,7 +87,7 @@ def _deal(
 def unmet_shares(splits: NDArray[np.object_], groups: NDArray[np.int64], shares: tuple[float, float, float]) -> str:
     """What of the wanted shares could not be had, and why, as a sentence; the empty string where they were met."""
     got = tuple(float((splits == name).mean()) for name in SPLITS)
-    empty = [name for name, share, wanted in zip(SPLITS, got, shares, strict=True) if wanted and not share]
+    empty = [name for name, share, target in zip(SPLITS, got, shares, strict=True) if target and not share]
     if not empty and all(abs(a - b) <= max(SHARE_TOLERANCE, b / 2) for a, b in zip(got, shares, strict=True)):
         return ""
     sizes = np.unique(groups, return_counts=True)[1]

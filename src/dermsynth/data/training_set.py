@@ -42,7 +42,7 @@ class Domains:
 
 
 @dataclass(frozen=True)
-class ShownDomains:
+class MinibatchDomains:
     """One step's images: for the generators, then for the discriminators, and the masks, all zero where there are none."""
 
     source: Images
@@ -53,19 +53,21 @@ class ShownDomains:
 
 
 @dataclass(frozen=True)
-class Shown:
-    """What a step is shown: images and class numbers; maps [n, 2, h, w] or two domains where the family takes them."""
+class Minibatch:
+    """Images and class numbers of a step; maps [n, 2, h, w] or two domains where the family takes them."""
 
     images: Images
     labels: NDArray[np.int64]
     maps: Images | None = None
-    domains: ShownDomains | None = None
+    domains: MinibatchDomains | None = None
 
-    def at(self, index: NDArray[np.int64]) -> "Shown":
+    def at(self, index: NDArray[np.int64]) -> "Minibatch":
         """The rows of `index`."""
         maps = None if self.maps is None else self.maps[index]
-        domains = None if self.domains is None else ShownDomains(*(side[index] for side in vars(self.domains).values()))
-        return Shown(self.images[index], self.labels[index], maps, domains)
+        domains = (
+            None if self.domains is None else MinibatchDomains(*(side[index] for side in vars(self.domains).values()))
+        )
+        return Minibatch(self.images[index], self.labels[index], maps, domains)
 
 
 @dataclass(frozen=True)
@@ -84,14 +86,14 @@ class TrainingSet:
     map_layers: tuple[str, ...] = ()
     domains: Domains | None = None
 
-    def take(self, start: int, count: int) -> Shown:
-        """What is shown at positions start ... start + count - 1 of the order."""
+    def take(self, start: int, count: int) -> Minibatch:
+        """The images at positions start ... start + count - 1 of the order."""
         index = self.order.take(start, count)
         maps = None if self.maps is None else self.maps[index]
-        domains = None if self.domains is None else _shown_domains(self.domains, start, count)
-        return Shown(self.images[index], self.labels[index], maps, domains)
+        domains = None if self.domains is None else _domains_of_minibatch(self.domains, start, count)
+        return Minibatch(self.images[index], self.labels[index], maps, domains)
 
-    def inputs(self, seeds: Sequence[int]) -> Shown | None:
+    def inputs(self, seeds: Sequence[int]) -> Minibatch | None:
         """What images are made from, for any seeds: maps, or source images with masks; None where from noise alone.
 
         In an order drawn once, for neighbours in a table are often of one photograph.
@@ -100,26 +102,26 @@ class TrainingSet:
             return None
         index = _scatter(seeds, len(self.images))
         if self.maps is not None:
-            return Shown(self.images[index], self.labels[index], self.maps[index])
+            return Minibatch(self.images[index], self.labels[index], self.maps[index])
         assert self.domains is not None
         source, target = self.domains.source, self.domains.target
         left, right = (_scatter(seeds, len(side)) for side in (source, target))
         mask = _masks(self.domains, left, right)
-        shown = ShownDomains(source[left], target[right], source[left], target[right], mask)
-        return Shown(target[right], np.ones(len(left), np.int64), None, shown)
+        inputs = MinibatchDomains(source[left], target[right], source[left], target[right], mask)
+        return Minibatch(target[right], np.ones(len(left), np.int64), None, inputs)
 
 
 def _scatter(seeds: Sequence[int], count: int) -> NDArray[np.int64]:
     order = np.random.default_rng(0).permutation(count)
-    found: NDArray[np.int64] = order[np.asarray(seeds) % count]
-    return found
+    indices: NDArray[np.int64] = order[np.asarray(seeds) % count]
+    return indices
 
 
-def _shown_domains(domains: Domains, start: int, count: int) -> ShownDomains:
+def _domains_of_minibatch(domains: Domains, start: int, count: int) -> MinibatchDomains:
     source = domains.source_kept[domains.source_order.take(start, count)]
     target = domains.target_kept[domains.target_order.take(start, count)]
     real_source, real_target = domains.source_surplus.take(start, count), domains.target_surplus.take(start, count)
-    return ShownDomains(
+    return MinibatchDomains(
         domains.source[source],
         domains.target[target],
         domains.source[real_source],
@@ -209,11 +211,11 @@ def rows_hash(rows: DataSet) -> str:
     Also of the images' content, where nothing else says what it was.
     """
     names = [str(name) for name in rows.table["file_name"]]
-    told = names
+    texts = names
     if content_unknown(rows):
         content = content_of(rows.folder, names)
-        told = [f"{name}\t{content[name]}" for name in names]
-    text = "\n".join(f"{name}\t{label}" for name, label in zip(told, rows.labels, strict=True))
+        texts = [f"{name}\t{content[name]}" for name in names]
+    text = "\n".join(f"{name}\t{label}" for name, label in zip(texts, rows.labels, strict=True))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 

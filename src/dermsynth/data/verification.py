@@ -1,7 +1,6 @@
 """Is a data set still the one that was written? Files changed, deleted or added in place are found and named."""
 
 import logging
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ SHOWN = 3
 IMAGES = "images"
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".tif", ".tiff", ".webp", ".bmp", ".gif")
 _log = logging.getLogger(__name__)
-_known: dict[tuple[str, int, int], str] = {}
+_read_before: dict[tuple[str, int, int], str] = {}
 _warned: set[Path] = set()
 
 
@@ -47,8 +46,8 @@ class Differences:
     def text(self) -> str:
         """Counts and first names, in one line."""
         parts = {"changed": self.changed, "deleted": self.deleted, "added": self.added}
-        found = [f"{len(names):,} {word} ({_first(names)})" for word, names in parts.items() if names]
-        return "; ".join([*found, self.unnamed] if self.unnamed else found)
+        texts = [f"{len(names):,} {word} ({_first(names)})" for word, names in parts.items() if names]
+        return "; ".join([*texts, self.unnamed] if self.unnamed else texts)
 
 
 def _first(names: Iterable[str]) -> str:
@@ -65,17 +64,18 @@ def verify(data_set: DataSet, *, full: bool = False, unfinished: bool = False) -
 
     Raises ChangedData that counts and names what was changed, deleted or added, and says what can be done.
     """
-    found = differences_of(data_set, full=full)
+    differences = differences_of(data_set, full=full)
     if unfinished:
-        found = Differences(changed=found.changed)
-    if found:
+        differences = Differences(changed=differences.changed)
+    if differences:
         raise ChangedData(
-            f"{data_set.folder}: files are not as they were when the set was written: {found.text()}; {_advice(data_set, found)}"
+            f"{data_set.folder}: files are not as they were when the set was written: {differences.text()}; "
+            f"{_advice(data_set, differences)}"
         )
 
 
-def _advice(data_set: DataSet, found: Differences) -> str:
-    if found.added and not (found.changed or found.deleted):
+def _advice(data_set: DataSet, differences: Differences) -> str:
+    if differences.added and not (differences.changed or differences.deleted):
         again = "repeat the command that makes the set" if data_set.synthetic else "import them into a new set"
         return f"remove what was added, or {again}"
     if data_set.synthetic and not data_set.provenance.generator.claimed:
@@ -90,26 +90,30 @@ def differences_of(data_set: DataSet, *, full: bool = False) -> Differences:
     if record is None:
         return _by_whole_hash(data_set, images)
     named = dict.fromkeys([*images, *_recorded_beside(data_set, record)])
-    there = {name: state for name in named if (state := _state(folder / name)) is not None}
-    known = [name for name in there if name in record]
-    if full:
-        now = {name: facts.sha256 for name, facts in file_facts(folder, known).items()}
-    else:
-        now = content_of(folder, known, record)
-    added = [name for name in there if name not in record]
-    added += [name for name in _images_in(folder) if name not in record and name not in named]
+    present = dict.fromkeys(name for name in named if _is_there(folder / name))
+    unnamed = [name for name in _images_in(folder) if name not in named]
     return Differences(
-        tuple(name for name in known if now[name] != record[name].sha256),
-        tuple(name for name in named if name not in there),
-        tuple(added),
+        changed=_changed(folder, [name for name in present if name in record], record, full=full),
+        deleted=tuple(name for name in named if name not in present),
+        added=tuple(name for name in [*present, *unnamed] if name not in record),
     )
 
 
-def _state(path: Path) -> os.stat_result | None:
+def _changed(folder: Path, names: list[str], record: Record, *, full: bool) -> tuple[str, ...]:
+    """Recorded files whose content is another; with `full` every one is read."""
+    if full:
+        contents = {name: facts.sha256 for name, facts in file_facts(folder, names).items()}
+    else:
+        contents = content_of(folder, names, record)
+    return tuple(name for name in names if contents[name] != record[name].sha256)
+
+
+def _is_there(path: Path) -> bool:
     try:
-        return path.stat()
+        path.stat()
     except OSError:
-        return None
+        return False
+    return True
 
 
 def _recorded_beside(data_set: DataSet, record: Record) -> list[str]:
@@ -120,20 +124,20 @@ def _recorded_beside(data_set: DataSet, record: Record) -> list[str]:
 
 def content_of(folder: Path, names: list[str], record: Record | None = None) -> dict[str, str]:
     """SHA-256 of files; those with the size and time of the record, or of an earlier call, are not read again."""
-    record, found, unread = record or {}, {}, []
+    record, contents, unread = record or {}, {}, []
     for name in names:
         state = file_state(folder / name)
         key = (str(folder / name), state.st_size, state.st_mtime_ns)
         facts = record.get(name)
         if facts is not None and (facts.size, facts.mtime_ns) == key[1:]:
-            found[name] = facts.sha256
-        elif key in _known:
-            found[name] = _known[key]
+            contents[name] = facts.sha256
+        elif key in _read_before:
+            contents[name] = _read_before[key]
         else:
             unread.append(name)
     for name, facts in file_facts(folder, unread).items():
-        _known[(str(folder / name), facts.size, facts.mtime_ns)] = found[name] = facts.sha256
-    return found
+        _read_before[(str(folder / name), facts.size, facts.mtime_ns)] = contents[name] = facts.sha256
+    return contents
 
 
 def _images_in(folder: Path) -> list[str]:
@@ -145,14 +149,13 @@ def _images_in(folder: Path) -> list[str]:
 
 def content_unknown(data_set: DataSet) -> bool:
     """Whether a set, one made by hand for example, has neither a record nor a hash of its images."""
-    known = data_set.whole_hash
-    return read_record(data_set.folder) is None and not re.fullmatch("[0-9a-f]{64}", known)
+    return read_record(data_set.folder) is None and not re.fullmatch("[0-9a-f]{64}", data_set.whole_hash)
 
 
 def _by_whole_hash(data_set: DataSet, images: list[str]) -> Differences:
     """Without a record only the hash of the whole set is known: by every byte, or, of older sets, by sizes and ends."""
-    folder, known = data_set.folder, data_set.content_hash
-    deleted = [name for name in images if _state(folder / name) is None]
+    folder, recorded = data_set.folder, data_set.content_hash
+    deleted = [name for name in images if not _is_there(folder / name)]
     if deleted:
         return Differences(deleted=tuple(deleted))
     if content_unknown(data_set):
@@ -160,7 +163,7 @@ def _by_whole_hash(data_set: DataSet, images: list[str]) -> Differences:
             folder, f"{folder}: written without a record of its files ({RECORD}); changes of images cannot be seen"
         )
         return Differences()
-    if known != hash_of_ends(folder, images) and known != content_hash(images, file_facts(folder, images)):
+    if recorded != hash_of_ends(folder, images) and recorded != content_hash(images, file_facts(folder, images)):
         return Differences(unnamed=f"images or rows are others (there is no {RECORD}, which would name them)")
     _warn_once(
         folder, f"{folder}: without a record of its files ({RECORD}); the images were compared by the hash of all"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dermsynth import __version__
 from dermsynth.data.dataset import DESCRIPTION, METADATA, SCHEMA, DataSet, open_data_set
 from dermsynth.data.manifest import content_hash, file_facts, file_names, is_file_column, update_record, write_record
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.errors import UserError
 from dermsynth.io import replace_file, write_json
 
@@ -78,23 +79,32 @@ def _files(columns: Mapping[str, NDArray[Any]]) -> dict[str, pd.Series]:
     return {name: pd.Series(values) for name, values in columns.items() if is_file_column(name)}
 
 
-def write_data_set(folder: Path, table: pd.DataFrame, facts: dict[str, Any], step: dict[str, Any]) -> DataSet:
+def write_data_set(folder: Path, table: pd.DataFrame, provenance: Provenance, step: Step) -> DataSet:
     """Write table, record of the files and description of a folder whose images are in place.
 
-    `facts` are kept as they are (licence, source, synthetic, ...); `step` is appended to the history.
+    Parameters
+    ----------
+    folder
+        The folder, in which every image lies that the table names.
+    table
+        A row an image, `file_name` among the columns.
+    provenance
+        What is known of the set beside what is counted here: source, licence, generator, earlier history.
+    step
+        What was done now; it is appended to the history.
     """
     record = file_facts(folder, file_names(folder, table))
     write_table(folder, table)
     write_record(folder, record)
-    labels = sorted({label for label in table.get("label", pd.Series(dtype=str)) if label})
+    facts = provenance.document
     description = {
         "schema": SCHEMA,
         "program": f"dermsynth {__version__}",
         "images": len(table),
-        "classes": labels,
+        "classes": sorted({label for label in table.get("label", pd.Series(dtype=str)) if label}),
         "content_hash": content_hash(table["file_name"], record),
         **facts,
-        "history": [*facts.get("history", []), step],
+        "history": [*facts.get("history", []), step.document],
     }
     write_json(folder / DESCRIPTION, description)
     return open_data_set(folder)

@@ -63,7 +63,7 @@ def evaluate(
     split : str
         Part of the real set to compare with: all, train, validation or test.
     columns : sequence of str
-        Columns of both sets' tables whose values are compared apart.
+        Columns of both sets' tables whose values are compared separately.
     brief : bool
         FID, KID and SWD alone, and no verdict; a whole evaluation of the same images stays as it is.
     discriminator : callable, optional

@@ -1,7 +1,8 @@
-"""Features, colour histograms and named features of every image, computed once and cached beside the decoded images."""
+"""Features, colour histograms and named features of every image, computed once and cached with the decoded images."""
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Literal, get_args
@@ -16,11 +17,12 @@ from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import require_choice
 from dermsynth.evaluation.results import Point, View
-from dermsynth.images import Crop, image_size, parse_size
+from dermsynth.images import Crop, fit, image_size, parse_size, read_image
 from dermsynth.metrics.clinical_features import NAMES, measure_appearance
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.parallel import parallel_map
 from dermsynth.progress import progress_bar
+from dermsynth.seeds import sklearn_seed
 
 POINTS = 400
 """Images a side in the view."""
@@ -67,7 +69,7 @@ def _point(image: tuple[DataSet, Side, int], place: NDArray[np.float64]) -> Poin
 
 
 def _planes(rows: Plane, seed: int) -> list[tuple[str, str, Plane]]:
-    analysis = PCA(2, random_state=seed)
+    analysis = PCA(2, random_state=sklearn_seed(seed))
     plane = analysis.fit_transform(rows)
     variance = f"{analysis.explained_variance_ratio_.sum():.0%} of the variance"
     planes = [("PCA", variance, _within_unit(plane))]
@@ -82,7 +84,7 @@ def _umap() -> Callable[[Plane, int], Plane] | None:
         from umap import UMAP
     except ImportError:
         return None
-    return lambda rows, seed: UMAP(random_state=seed, n_jobs=1).fit_transform(rows)
+    return lambda rows, seed: UMAP(random_state=sklearn_seed(seed), n_jobs=1).fit_transform(rows)
 
 
 def _within_unit(plane: Plane) -> Plane:
@@ -93,6 +95,8 @@ def _within_unit(plane: Plane) -> Plane:
 
 
 Images = NDArray[np.uint8]
+WHOLE_SIDE = 96
+"""Side of whole images for networks that take any size: small enough that resolution and compression hardly matter."""
 CHUNK, APPEARANCE_CHUNK = 64, 8
 """Images that features are computed of at once, and that travel together to a worker."""
 VERSION = 2
@@ -119,6 +123,33 @@ def features(data_set: DataSet, images: Images, decoding: Decoding, extractor: E
         data_set, images, decoding, f"{extractor.identity}/{extractor.resizer}", "features", extractor
     )
     return rows
+
+
+def whole_features(data_set: DataSet, extractor: Extractor) -> NDArray[np.float32]:
+    """Features [n, d] of whole images that hardly change when an image is shrunk, stretched, mirrored or turned.
+
+    Images are stretched to a square of 96 pixels, or the extractor's own size where its network takes no other, and features
+    are averaged over the eight ways in which a square can lie. Images are read a few at a time; the features are cached.
+    """
+    side = WHOLE_SIDE if extractor.any_size else extractor.size or WHOLE_SIDE
+    path = _cache_file(data_set, Decoding(side, side, "stretch"), f"{extractor.identity}/whole")
+    return np.array(cached_array(path, partial(_compute_whole, data_set, side, extractor)))
+
+
+def _compute_whole(data_set: DataSet, side: int, extractor: Extractor, file: Path) -> None:
+    paths, sized = data_set.paths, replace(extractor, size=None)
+    starts = range(0, len(paths), CHUNK)
+    rows = []
+    label = f"features of {data_set.folder.name}"
+    for start in progress_bar(starts, total=len(starts), label=label, unit=f"x{CHUNK} img"):
+        images = [fit(read_image(path), side, side, "stretch", "area") for path in paths[start : start + CHUNK]]
+        lying = [turned for turn in range(4) for turned in _both_sides(np.rot90(np.stack(images), turn, (1, 2)))]
+        rows.append(np.mean([sized(np.ascontiguousarray(way.transpose(0, 3, 1, 2))) for way in lying], axis=0))
+    np.save(file, np.concatenate(rows).astype(np.float32))
+
+
+def _both_sides(images: Images) -> tuple[Images, Images]:
+    return images, images[:, :, ::-1]
 
 
 def histograms(data_set: DataSet, images: Images, decoding: Decoding) -> dict[str, NDArray[np.float64]]:

@@ -32,15 +32,15 @@ def judgements(estimates: Sequence[Estimate], question: Question) -> list[Judgem
     """Every estimate of a group that answers a question of the verdict, the worst first.
 
     KID, MMD and FID at infinity have floors of about zero, of which nothing is a multiple: FID of the same features stands
-    for them. Of distances of single colour channels the mean is judged: one may be small by chance.
+    for them. Of single colour channels the mean distance counts: one may be small by chance.
     """
     judged: list[Judgement | None] = []
     for id in dict.fromkeys(estimate.id for estimate in estimates):
-        mine = [estimate for estimate in estimates if estimate.id == id]
+        of_metric = [estimate for estimate in estimates if estimate.id == id]
         if id in METRICS and METRICS[id].question == question:
-            judged += RULES[METRICS[id].floor](mine)
-    known = (judgement for judgement in judged if judgement is not None)
-    return sorted(known, key=lambda judgement: (ORDER.index(judgement.light), -judgement.severity))
+            judged += RULES[METRICS[id].floor](of_metric)
+    complete = (judgement for judgement in judged if judgement is not None)
+    return sorted(complete, key=lambda judgement: (ORDER.index(judgement.light), -judgement.severity))
 
 
 def worst(judged: Iterable[Judgement]) -> Light:

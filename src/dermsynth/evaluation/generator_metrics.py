@@ -129,8 +129,8 @@ def same_division(synthetic: DataSet, real: DataSet) -> bool:
         return not generator.says("rows_hash") or rows_hash(seen) == generator.rows_hash
     if not generator.says("rows_hash") or not family(generator.recipe).inputs.from_noise:
         return True
-    shown = Selection(generator.split, generator.exclude, bool(generator.classes))
-    return bool(rows_hash(chosen_rows(real, shown)) == generator.rows_hash)
+    selection = Selection(generator.split, generator.exclude, bool(generator.classes))
+    return bool(rows_hash(chosen_rows(real, selection)) == generator.rows_hash)
 
 
 @dataclass(frozen=True)

@@ -79,11 +79,11 @@ class ComparedSets:
         return Pair(synthetic, features(self.real, self.images.real, self.decoding, self.extractor))
 
     def features_of(self, rows: DataSet) -> NDArray[np.float32]:
-        """Features of some of the real images: those at hand, or computed for images that are not compared."""
+        """Features of some of the real images, computed for those that are not compared."""
         places = {name: index for index, name in enumerate(self.real.table["file_name"])}
-        wanted = [places.get(name, -1) for name in rows.table["file_name"]]
-        if -1 not in wanted:
-            return self.features.real[wanted]
+        indices = [places.get(name, -1) for name in rows.table["file_name"]]
+        if -1 not in indices:
+            return self.features.real[indices]
         return features(rows, decode_images(rows, self.decoding), self.decoding, self.extractor)
 
     @cached_property
@@ -233,8 +233,8 @@ class GroupComparison:
             require_both(rows[0][:, columns], rows[1][:, columns], self.group.name)
         except UserError as error:
             of_synthetic = f"{len(rows[0])} of {len(whole.synthetic)} synthetic"
-            seen = f"{of_synthetic}, {len(rows[1])} of {len(whole.real)} real images"
-            raise UserError(f"{error} (lesions were found in {seen})") from error
+            counts = f"{of_synthetic}, {len(rows[1])} of {len(whole.real)} real images"
+            raise UserError(f"{error} (lesions were found in {counts})") from error
         return replace(whole, synthetic=rows[0], real=rows[1])
 
 
@@ -253,9 +253,9 @@ def _check_sides(synthetic: DataSet, real: DataSet) -> None:
 def classes_left_out(chosen: DataSet, real: DataSet, split: str) -> dict[str, int]:
     """Images of the split that are not compared, by label: those of classes that were not generated."""
     rows = real.table[real.in_split(split)]
-    others = rows[~rows["file_name"].isin(chosen.table["file_name"])]
+    rest = rows[~rows["file_name"].isin(chosen.table["file_name"])]
     return {
-        str(label) or "no label": int(n) for label, n in others.get("label", others["file_name"]).value_counts().items()
+        str(label) or "no label": int(n) for label, n in rest.get("label", rest["file_name"]).value_counts().items()
     }
 
 

@@ -68,14 +68,14 @@ def label_fidelity(
     the other four, all classes weighing alike, and so is a random fifth of the synthetic images: each image of both sides is
     classified once, by classifiers of equally many real images.
     """
-    known, refused = _known_classes(real[1], groups, set(synthetic[1]))
-    if len(known) < 2:
-        reason = f"{len(known)} classes of real images; two are needed to tell one from another"
+    classes, refused = _known_classes(real[1], groups, set(synthetic[1]))
+    if len(classes) < 2:
+        reason = f"{len(classes)} classes of real images; two are needed to tell one from another"
         return [], [*refused, Refusal.of_label_fidelity(reason)]
-    chosen = np.isin(real[1], known)
+    chosen = np.isin(real[1], classes)
     predicted = _predictions(real[0][chosen], real[1][chosen], groups[chosen], synthetic[0], seed)
     rows = []
-    for label in known:
+    for label in classes:
         count = int((synthetic[1] == label).sum())
         if count < FEWEST_SYNTHETIC:
             what = f"{count} synthetic images, at least {FEWEST_SYNTHETIC} are needed"
@@ -95,40 +95,42 @@ def _recognition(
     seed: int,
 ) -> Recognition:
     """The row of a class, from labels and predictions of both sides."""
-    seen, held_out = (predicted[truth == label] for truth, predicted in (synthetic, real))
-    mine, names = real[0] == label, sorted(set(real[0]))
-    others, counts = np.unique(seen[seen != label], return_counts=True)
-    wrong = (str(others[counts.argmax()]), float(counts.max() / len(seen))) if len(others) else ("", 0.0)
-    value, low, high = _interval(float((seen == label).mean()), len(seen))
-    count = len(np.unique(groups[mine]))
+    predictions, held_out = (predicted[truth == label] for truth, predicted in (synthetic, real))
+    of_class, names = real[0] == label, sorted(set(real[0]))
+    mistakes, counts = np.unique(predictions[predictions != label], return_counts=True)
+    wrong = (str(mistakes[counts.argmax()]), float(counts.max() / len(predictions))) if len(mistakes) else ("", 0.0)
+    value, low, high = _interval(float((predictions == label).mean()), len(predictions))
+    count = len(np.unique(groups[of_class]))
     floor = _interval(float((held_out == label).mean()), count)
-    taken, _, taken_high = _interval(_elsewhere(label, *real), len(np.unique(groups[~mine])))
+    taken, _, taken_high = _interval(_elsewhere(label, *real), len(np.unique(groups[~of_class])))
     away = max(int((synthetic[0] != label).sum()), 1)
     passing, _, passing_high = _interval(_elsewhere(label, *synthetic), away)
     return Recognition(
-        label, value, low, high, len(seen), *floor, taken, taken_high, len(held_out), count, *wrong, passing, passing_high,
+        label, value, low, high, len(predictions), *floor, taken, taken_high, len(held_out), count, *wrong, passing, passing_high,
         len(names), extractor, seed,
     )  # fmt: skip
 
 
 def _elsewhere(label: str, truth: Labels, predicted: Labels) -> float:
     """Share of the images of other classes that are taken for this one, every class weighing alike."""
-    others = [float((predicted[truth == other] == label).mean()) for other in sorted(set(truth)) if other != label]
-    return float(np.mean(others)) if others else 0.0
+    shares = [float((predicted[truth == other] == label).mean()) for other in sorted(set(truth)) if other != label]
+    return float(np.mean(shares)) if shares else 0.0
 
 
-def _known_classes(labels: Labels, groups: NDArray[np.int64], wanted: set[str]) -> tuple[list[str], list[Refusal]]:
+def _known_classes(
+    labels: Labels, groups: NDArray[np.int64], labels_of_set: set[str]
+) -> tuple[list[str], list[Refusal]]:
     """Classes with enough groups of real images to learn them and to hold some out; why others are left out."""
-    known: list[str] = []
+    classes: list[str] = []
     refused: list[Refusal] = []
-    for label in sorted(map(str, wanted - {""})):
+    for label in sorted(map(str, labels_of_set - {""})):
         count = len(np.unique(groups[labels == label]))
         if count >= FEWEST_GROUPS:
-            known.append(label)
+            classes.append(label)
         else:
             what = f"real images of {count} patients, lesions or single images"
             refused.append(Refusal.of_label_fidelity(f"{what}, at least {FEWEST_GROUPS} are needed", label))
-    return known, refused
+    return classes, refused
 
 
 def _predictions(
@@ -139,11 +141,11 @@ def _predictions(
     parts = np.random.default_rng(seed).permutation(len(synthetic)) % FOLDS
     for number, (training, held_out) in enumerate(stratified_group_folds(truth, groups, seed)):
         model = _classifier().fit(rows[training].astype(np.float64), truth[training].astype(str))
-        mine = parts == number
+        part = parts == number
         if len(held_out):
             of_real[held_out] = model.predict(rows[held_out].astype(np.float64))
-        if mine.any():
-            of_synthetic[mine] = model.predict(synthetic[mine].astype(np.float64))
+        if part.any():
+            of_synthetic[part] = model.predict(synthetic[part].astype(np.float64))
     return of_synthetic.astype(str), of_real.astype(str)
 
 
@@ -158,7 +160,7 @@ def _interval(share: float, count: int) -> tuple[float, float, float]:
 
 
 def recognition_light(row: Recognition) -> tuple[Light, str]:
-    """Green from 0.9 times the share of real images; red below 0.7 times where the intervals are apart; amber between.
+    """Green from 0.9 times the share of real images; red below 0.7 times where the intervals do not overlap; amber between.
 
     Red, too, where the synthetic images of other classes pass for this one as often, and amber where they may.
     Not measured where the classifier takes real images of the class for it no more often than those of other classes.

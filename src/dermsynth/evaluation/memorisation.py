@@ -57,15 +57,15 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
     generator = synthetic.provenance.generator
     _check_comparable(synthetic, real, generator)
     verify(real)
-    wanted = ~np.isin(real.labels.astype(str), generator.exclude)
+    trained_on = ~np.isin(real.labels.astype(str), generator.exclude)
     if generator.classes:
-        wanted &= np.isin(real.labels.astype(str), generator.classes)
+        trained_on &= np.isin(real.labels.astype(str), generator.classes)
     used = seen_images(generator, real)
     given = np.isin(real.table["file_name"].to_numpy(str), _given_images(synthetic, real))
-    wanted, used = wanted | given, used | given
-    if not (wanted & ~used).any():
+    trained_on, used = trained_on | given, used | given
+    if not (trained_on & ~used).any():
         raise UserError(f"no held-out images{NOT_SEARCHED}")
-    return Sources(real.part(wanted & used), real.part(wanted & ~used))
+    return Sources(real.part(trained_on & used), real.part(trained_on & ~used))
 
 
 def _given_images(synthetic: DataSet, real: DataSet) -> list[str]:
@@ -91,9 +91,9 @@ def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorPro
         raise UserError(f"{reason}{NOT_SEARCHED}")
 
 
-def unrelated_images(known: Sources) -> DataSet:
+def unrelated_images(sides: Sources) -> DataSet:
     """The held-out images that are no twin of a training image and not of one of its groups: these alone give 'close' a scale."""
-    held_out, training = known.held_out, known.training
+    held_out, training = sides.held_out, sides.training
     related = np.zeros(len(held_out.table), dtype=bool)
     related |= np.isin(held_out.groups.astype(str), sorted(set(training.groups) - {""}))
     related[twins_between(held_out.paths, training.paths)[:, 0]] = True
@@ -101,39 +101,39 @@ def unrelated_images(known: Sources) -> DataSet:
 
 
 def fit_gate(
-    known: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
+    sides: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
 ) -> CopyGate:
     """The copy gate of a generator's training images.
 
     Raises UserError when fewer than `fewest` held-out images are there.
     """
-    sides = (np.asarray(decode_images(side, decoding)) for side in (known.training, unrelated_images(known)))
-    return CopyGate.fit_planes(*sides, false_alarms=false_alarms, fewest=fewest)
+    images = (np.asarray(decode_images(side, decoding)) for side in (sides.training, unrelated_images(sides)))
+    return CopyGate.fit_planes(*images, false_alarms=false_alarms, fewest=fewest)
 
 
 def flag_copies(
-    synthetic: DataSet, known: Sources, decoding: Decoding, folder: Path, *, false_alarms: float = FALSE_ALARMS,
+    synthetic: DataSet, sides: Sources, decoding: Decoding, folder: Path, *, false_alarms: float = FALSE_ALARMS,
     fewest: int = FEWEST_HELD_OUT,
 ) -> Copies:  # fmt: skip
     """Give every image its copy score, the training image it is closest to, and a flag where it is too close, in `folder`.
 
     Raises UserError when fewer than `fewest` held-out images are there.
     """
-    gate = fit_gate(known, decoding, false_alarms, fewest)
+    gate = fit_gate(sides, decoding, false_alarms, fewest)
     matches = gate.check_planes(np.asarray(decode_images(synthetic, decoding)))
-    return write_copies(synthetic, folder, gate_facts(gate, matches, known), gate_columns(matches, known))
+    return write_copies(synthetic, folder, gate_facts(gate, matches, sides), gate_columns(matches, sides))
 
 
-def gate_columns(matches: Matches, known: Sources) -> dict[str, NDArray[np.generic]]:
+def gate_columns(matches: Matches, sides: Sources) -> dict[str, NDArray[np.generic]]:
     """The columns of a table of copies: score, nearest training image, how that lies, and flag."""
-    names = known.training.table["file_name"].to_numpy()[matches.index]
+    names = sides.training.table["file_name"].to_numpy()[matches.index]
     values = (
         np.round(matches.score, 4), names, np.array(matches.orientation), np.where(matches.flagged, "true", "false"),
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))
 
 
-def gate_facts(gate: CopyGate, matches: Matches, known: Sources) -> CopyGateFacts:
+def gate_facts(gate: CopyGate, matches: Matches, sides: Sources) -> CopyGateFacts:
     """How many were flagged, and what the gate knew."""
     return CopyGateFacts.model_validate(
         {
@@ -142,18 +142,18 @@ def gate_facts(gate: CopyGate, matches: Matches, known: Sources) -> CopyGateFact
             "threshold": round(gate.threshold, 4),
             "false_alarms": gate.false_alarms,
             "held_out": gate.held_out,
-            "held_out_relatives": len(known.held_out.table) - gate.held_out,
-            "training": len(known.training.table),
+            "held_out_relatives": len(sides.held_out.table) - gate.held_out,
+            "training": len(sides.training.table),
         }
     )
 
 
 def membership_by_discriminator(
-    discriminator: Confidence, known: Sources, decoding: Decoding, synthetic: int, *, resamples: int, seed: int
+    discriminator: Confidence, sides: Sources, decoding: Decoding, synthetic: int, *, resamples: int, seed: int
 ) -> CopyEstimate:
     """Membership by the discriminator's confidence: how well it tells training images from held-out ones."""
     scores = [
-        discriminator(side, np.asarray(decode_images(side, decoding))) for side in (known.training, known.held_out)
+        discriminator(side, np.asarray(decode_images(side, decoding))) for side in (sides.training, sides.held_out)
     ]
     interval = percentile_bootstrap(membership_auc, scores[0], scores[1], resamples=resamples, seed=seed)
     value, sizes = membership_auc(scores[0], scores[1]), (synthetic, len(scores[0]), len(scores[1]))
@@ -183,8 +183,8 @@ def check_copies(synthetic: DataSet, data: Path | None = None, *, fewest: int = 
     run = Path(synthetic.provenance.generator.run)
     try:
         real = data_trained_on(read_config(run).data, data)
-        folder, known = default_folder(synthetic, None), sources(synthetic, real)
-        copies = flag_copies(synthetic, known, decoding_of(synthetic), folder, fewest=fewest)
+        folder, sides = default_folder(synthetic, None), sources(synthetic, real)
+        copies = flag_copies(synthetic, sides, decoding_of(synthetic), folder, fewest=fewest)
     except UserError as error:
         return CopyCheck(None, str(error).removesuffix(NOT_SEARCHED))
     return CopyCheck(copies.facts)
@@ -205,7 +205,7 @@ class _Nearest(NamedTuple):
 
 
 def nearest_training_images(
-    synthetic: DataSet, known: Sources, decoding: Decoding, features: tuple[Features, Features], folder: Path,
+    synthetic: DataSet, sides: Sources, decoding: Decoding, features: tuple[Features, Features], folder: Path,
     perceptual: PerceptualSpace | None = None,
 ) -> dict[str, tuple[ClosePair, ...]]:  # fmt: skip
     """The training image nearest to each synthetic one by several measures: all in `neighbours.csv`, the closest returned.
@@ -217,9 +217,9 @@ def nearest_training_images(
     chosen = np.sort(np.random.default_rng(0).permutation(len(synthetic.table))[:COMPARED])
     synthetic = synthetic.part(np.isin(np.arange(len(synthetic.table)), chosen))
     measures = _nearest(
-        synthetic, known.training, reduced_decoding(decoding), (features[0][chosen], features[1]), perceptual
+        synthetic, sides.training, reduced_decoding(decoding), (features[0][chosen], features[1]), perceptual
     )
-    names, table = known.training.table["file_name"].to_numpy(), synthetic.table[["file_name"]].copy()
+    names, table = sides.training.table["file_name"].to_numpy(), synthetic.table[["file_name"]].copy()
     files, closest = synthetic.table["file_name"].to_numpy(), {}
     for measure, (values, index, higher) in measures.items():
         table[measure], table[f"{measure}: of"] = np.round(values, 5), names[index]
@@ -236,15 +236,15 @@ def _nearest(
     synthetic: DataSet, training: DataSet, decoding: Decoding, features: tuple[Features, Features],
     perceptual: PerceptualSpace | None,
 ) -> dict[str, _Nearest]:  # fmt: skip
-    images, others = (np.asarray(decode_images(side, decoding)) for side in (synthetic, training))
+    images, candidates = (np.asarray(decode_images(side, decoding)) for side in (synthetic, training))
     measures = {
-        "SSIM": _Nearest(*most_similar(images, others), higher=True),
-        "squared error": _Nearest(*least_squared_error(images, others)),
-        "bits of the hash": _Nearest(*nearest_hash(images, others)),
+        "SSIM": _Nearest(*most_similar(images, candidates), higher=True),
+        "squared error": _Nearest(*least_squared_error(images, candidates)),
+        "bits of the hash": _Nearest(*nearest_hash(images, candidates)),
         "cosine of features": _Nearest(*highest_cosine(*features), higher=True),
     }
     if perceptual is not None:
-        distance, index = nearest(perceptual(images), perceptual(others))
+        distance, index = nearest(perceptual(images), perceptual(candidates))
         measures[perceptual.name] = _Nearest(distance[:, 0] ** 2, index[:, 0])
     return measures
 
@@ -259,11 +259,11 @@ def copy_section(
     """The result with flags, measures of copying and nearest neighbours; or with the reason why there are none."""
     synthetic, decoding, seed = sets.synthetic, sets.decoding, sets.seed
     try:
-        known = sources(synthetic, sets.whole)
-        copies = flag_copies(synthetic, known, decoding, folder, fewest=fewest)
+        sides = sources(synthetic, sets.whole)
+        copies = flag_copies(synthetic, sides, decoding, folder, fewest=fewest)
     except UserError as error:
         return result.model_copy(update={"copying": None, "copying_refused": str(error)})
-    of_synthetic, (trained, unseen) = sets.features.synthetic, map(sets.features_of, known)
+    of_synthetic, (trained, unseen) = sets.features.synthetic, map(sets.features_of, sides)
     features, resamples = (
         ThreeSets(of_synthetic, trained, unseen, sets.extractor.suffix, seed),
         sets.effort.mean_resamples,
@@ -272,9 +272,9 @@ def copy_section(
     if discriminator is not None:
         count = len(synthetic.table)
         estimates.append(
-            membership_by_discriminator(discriminator, known, decoding, count, resamples=resamples, seed=seed)
+            membership_by_discriminator(discriminator, sides, decoding, count, resamples=resamples, seed=seed)
         )
     closest = nearest_training_images(
-        synthetic, known, decoding, (of_synthetic, trained), folder, sets.perceptual
+        synthetic, sides, decoding, (of_synthetic, trained), folder, sets.perceptual
     )  # fmt: skip
     return result.model_copy(update={"copying": tuple(estimates), "copy_gate": copies.facts, "closest": closest})

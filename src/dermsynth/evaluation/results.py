@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 import pandas as pd
-from pydantic import Field, PrivateAttr, ValidationError
+from pydantic import Field, JsonValue, PrivateAttr, ValidationError
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
 from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
@@ -112,7 +112,7 @@ class Assessment(Record):
     label_fidelity
         Whether images of a class are recognised as what they are said to be.
     skin_tones, skin_tones_measured
-        Tone -> side -> share of the images; side -> share of the images whose tone the light lets be told.
+        Tone -> side -> share of the images; side -> share of the images whose light allows an estimate of the tone.
     path_lengths
         Lengths of paths through the generator's latents.
     embedding
@@ -179,6 +179,10 @@ class Evaluation(Assessment):
     refused: tuple[Refusal, ...] = ()
     _write_page: Callable[["Evaluation", Path], None] | None = PrivateAttr(None)
 
+    def __repr__(self) -> str:
+        lights = ", ".join(f"{line.question} {line.light}" for line in self.verdict) or "brief"
+        return f"Evaluation({self.synthetic.folder!r} against {self.real.folder!r}: {lights})"
+
     @property
     def brief(self) -> bool:
         """Whether it has the main distances alone, and no verdict."""
@@ -220,7 +224,7 @@ class Evaluation(Assessment):
         """A row an estimate: id, name, part, group, value, low, high, numbers of images, floor, matched, seed."""
         return pd.DataFrame([estimate.model_dump() for estimate in self.estimates])
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> dict[str, JsonValue]:
         """The result as it stands in JSON."""
         document = self.model_dump(mode="json", by_alias=True, exclude={"copy_gate"})
         document["synthetic"]["generator"] = {**self.synthetic.generator.document}

@@ -153,8 +153,8 @@ def implausible_distances(estimates: Iterable[Estimate]) -> tuple[Remark, ...]:
 
 def shared_images(synthetic: Images, real: Images) -> int:
     """How many synthetic images are a real one, pixel for pixel; images of one colour do not count."""
-    known = {image.tobytes() for image in real if not _is_blank(image)}
-    return sum(image.tobytes() in known for image in synthetic if not _is_blank(image))
+    real_bytes = {image.tobytes() for image in real if not _is_blank(image)}
+    return sum(image.tobytes() in real_bytes for image in synthetic if not _is_blank(image))
 
 
 def image_fingerprints(images: Images) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
@@ -213,7 +213,8 @@ def _masks(synthetic: Side, real: Side) -> Iterator[Remark]:
 
 
 def _headers(side: Side) -> list[Header]:
-    return [_header(side.rows.paths[index]) for index in _sample_rows(len(side.rows.table))]
+    paths = side.rows.paths
+    return [_header(paths[index]) for index in _sample_rows(len(paths))]
 
 
 def _header(path: Path) -> Header:
@@ -252,15 +253,15 @@ def _sizes(side: Side, files: list[Header], decoding: Decoding, trained: bool, c
     sizes = Counter((header.width, header.height) for header in files)
     if set(sizes) == {(decoding.width, decoding.height)}:
         return
-    synthetic, wanted = side.name == "synthetic", f"{decoding.width} x {decoding.height}"
+    synthetic, target = side.name == "synthetic", f"{decoding.width} x {decoding.height}"
     common = ", ".join(f"{w} x {h} ({n})" for (w, h), n in sizes.most_common(3)) + (", ..." if len(sizes) > 3 else "")
-    says = f"{side.name} images of {len(sizes)} size{'s' * (len(sizes) > 1)}, {common}, are brought to {wanted}, "
+    says = f"{side.name} images of {len(sizes)} size{'s' * (len(sizes) > 1)}, {common}, are brought to {target}, "
     says += "as was chosen" if chosen else "that of the first synthetic image"
     says += f" (crop {decoding.crop}, filter {decoding.filter})"
     yield Remark("size", "warning" if synthetic and not (chosen and len(sizes) == 1) else "note", says)
     small = np.mean([header.width < decoding.width or header.height < decoding.height for header in files])
     if small > ENLARGED:
-        says = f"{small:.0%} of the {side.name} images are smaller than {wanted} and are enlarged"
+        says = f"{small:.0%} of the {side.name} images are smaller than {target} and are enlarged"
         yield Remark("enlarged", "warning", says)
     yield from _aspects(side, files, decoding, trained and not synthetic)
 

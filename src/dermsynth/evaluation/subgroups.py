@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.writing import TEXT_COLUMNS
 from dermsynth.errors import UserError
+from dermsynth.evaluation.tones import cells_of_column, columns_of, has_column
 from dermsynth.metrics.clinical_features import TONE
 from dermsynth.metrics.estimate import ALL
 from dermsynth.segmentation.skin import skin_tone_class
@@ -36,9 +37,9 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
     parts = [Group(ALL, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
     if synthetic.classes:
         parts += _by_value(synthetic.labels, real.labels, "")
-    for column in columns:
+    for column in columns_of(columns, synthetic, real):
         for side in (synthetic, real):
-            if column not in side.table:
+            if not has_column(side, column):
                 both = [
                     str(name) for name in synthetic.table.columns if name in real.table and name not in TEXT_COLUMNS
                 ]
@@ -64,11 +65,11 @@ def values_of_one_side(synthetic: DataSet, real: DataSet, columns: Sequence[str]
     lines = []
     both: list[tuple[str, tuple[NDArray[Any], NDArray[Any]]]]
     both = [("class", (synthetic.labels, real.labels))] if synthetic.classes else []
-    both += [(column, _one_spelling(synthetic, real, column)) for column in columns]
+    both += [(column, _one_spelling(synthetic, real, column)) for column in columns_of(columns, synthetic, real)]
     for what, (of_synthetic, of_real) in both:
-        for side, mine, theirs in (("synthetic", of_synthetic, of_real), ("real", of_real, of_synthetic)):
-            alone = sorted({str(value) for value in mine if value} - {str(value) for value in theirs})
-            lines += [f"{what} {value!r}: only {side} images have it ({(mine == value).sum()})" for value in alone]
+        for side, own, other in (("synthetic", of_synthetic, of_real), ("real", of_real, of_synthetic)):
+            alone = sorted({str(value) for value in own if value} - {str(value) for value in other})
+            lines += [f"{what} {value!r}: only {side} images have it ({(own == value).sum()})" for value in alone]
     return lines
 
 
@@ -109,10 +110,10 @@ def skin_tones(rows: NDArray[np.float64]) -> NDArray[np.str_]:
     return np.array([skin_tone_class(angle) for angle in rows[:, TONE]])
 
 
-def _by_value(mine: NDArray[Any], theirs: NDArray[Any], prefix: str) -> list[Group]:
-    values = sorted({str(v) for v in mine if v} & {str(v) for v in theirs if v})
+def _by_value(synthetic: NDArray[Any], real: NDArray[Any], prefix: str) -> list[Group]:
+    values = sorted({str(v) for v in synthetic if v} & {str(v) for v in real if v})
     return [
-        Group(f"{prefix}{value}", np.flatnonzero(mine == value), np.flatnonzero(theirs == value)) for value in values
+        Group(f"{prefix}{value}", np.flatnonzero(synthetic == value), np.flatnonzero(real == value)) for value in values
     ]
 
 
@@ -121,7 +122,7 @@ def _one_spelling(synthetic: DataSet, real: DataSet, column: str) -> tuple[NDArr
     spelling: dict[str, str] = {}
 
     def cells_of(side: DataSet) -> NDArray[np.object_]:
-        cells = [str(cell) for cell in side.table[column]]
+        cells = cells_of_column(side, column)
         return np.array(["" if is_missing(c) else spelling.setdefault(plain_identifier(c), c) for c in cells], object)
 
     return cells_of(synthetic), cells_of(real)

@@ -66,7 +66,7 @@ def _line(question: str, light: Light, says: str, rule: str) -> Line:
 
 
 def _of_estimates(result: Evaluation, question: Question, group: str) -> Line:
-    """The worst estimate decides; without a network's features only that something is wrong can be told."""
+    """The worst estimate decides; without a network's features it can only show that something is wrong."""
     judgements = floors.judgements(result.of_group(group), question)
     light = floors.worst(judgements)
     if not judgements:
@@ -170,8 +170,8 @@ def _label(result: Evaluation, label: str) -> Line:
     rows = [row for row in result.label_fidelity if row.label == label]
     if not rows:
         refused = _label_refusals(result)
-        mine = [refusal for refusal in refused if refusal.label in (label, "")] or refused
-        return _line("label", "not measured", str(mine[0]) if mine else "", LABEL_RULE)
+        reasons = [refusal for refusal in refused if refusal.label in (label, "")] or refused
+        return _line("label", "not measured", str(reasons[0]) if reasons else "", LABEL_RULE)
     light, says = recognition_light(rows[0])
     if result.extractor.name == EMBEDDED and light in ("green", "amber"):
         says += "; told by colour and texture alone"

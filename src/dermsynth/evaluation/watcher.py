@@ -33,11 +33,11 @@ Images = NDArray[np.uint8]
 Projected = list[NDArray[np.float32]]
 
 
-def usual_watchers(config: RunConfig, shown: TrainingSet) -> list[Watcher]:
+def usual_watchers(config: RunConfig, training: TrainingSet) -> list[Watcher]:
     """Distances, by whose mean the best checkpoint is chosen; the discriminator's opinion where images are held out."""
-    watchers = [distance_watcher(shown.images, shown.labels, min(WATCHED, len(shown.images)))]
+    watchers = [distance_watcher(training.images, training.labels, min(WATCHED, len(training.images)))]
     unseen = unseen_images(config.family, config.data)
-    return watchers if unseen is None else [*watchers, discriminator_watcher(shown, unseen, WATCHED)]
+    return watchers if unseen is None else [*watchers, discriminator_watcher(training, unseen, WATCHED)]
 
 
 def distance_watcher(images: Images, labels: NDArray[np.int64], count: int) -> Watcher:
@@ -74,10 +74,10 @@ def distance_watcher(images: Images, labels: NDArray[np.int64], count: int) -> W
 
 
 def _distances(
-    features: NDArray[np.floating], others: NDArray[np.floating], patches: Projected, other_patches: Projected
+    features: NDArray[np.floating], real: NDArray[np.floating], patches: Projected, other_patches: Projected
 ) -> dict[str, float]:
     """Frechet distance of features, and distance of patches a level, the finest first."""
-    distances = {name_of("fid", "-embedded"): frechet_distance(features, others)}
+    distances = {name_of("fid", "-embedded"): frechet_distance(features, real)}
     for level, (x, y) in enumerate(zip(patches, other_patches, strict=True)):
         name = "SWD, full size" if level == 0 else f"SWD, 1/{2**level} of the size"
         distances[name] = 1000 * float(np.mean([_line_distance(a, b) for a, b in zip(x, y, strict=True)]))
@@ -103,7 +103,7 @@ def _line_distance(a: NDArray[np.float32], b: NDArray[np.float32]) -> float:
     return line_distance(a[:count], b[:count])
 
 
-def discriminator_watcher(shown: TrainingSet, held_out: TrainingSet, count: int) -> Watcher:
+def discriminator_watcher(training: TrainingSet, held_out: TrainingSet, count: int) -> Watcher:
     """How sure the discriminator is that training, held-out and generated images are real (FURGER, overfitting).
 
     Means of sigmoid(D) over at most `count` images of each kind. The difference between training and held-out images
@@ -111,7 +111,7 @@ def discriminator_watcher(shown: TrainingSet, held_out: TrainingSet, count: int)
     """
     random = np.random.default_rng(0)
     sides = {}
-    for name, side in (("training", shown), ("held-out", held_out)):
+    for name, side in (("training", training), ("held-out", held_out)):
         chosen = np.sort(random.permutation(len(side.images))[:count])
         sides[name] = np.asarray(side.images[chosen]), [int(v) for v in side.labels[chosen]]
 

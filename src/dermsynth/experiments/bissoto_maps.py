@@ -43,19 +43,18 @@ class MapsResult(Result):
 def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> MapsResult:
     """Train all; draw a row of images a run above the maps and the real images these belong to, and their details."""
     rows: dict[str, Pixels] = {}
+    from_maps: list[str] = []
     for name in setting.plans:
-        generator, shown = train_run(setting, name, data_set, out, device)
+        generator, training = train_run(setting, name, data_set, out, device)
         seeds = range(COLUMNS)
-        rows[name] = sample_images(generator.model, seeds, [0] * COLUMNS, inputs=shown.inputs(seeds))
-        if shown.maps is not None:
-            rows["map"], rows["real"] = colour_map(np.asarray(shown.maps[:COLUMNS])), np.asarray(shown.images[:COLUMNS])
+        rows[name] = sample_images(generator.model, seeds, [0] * COLUMNS, inputs=training.inputs(seeds))
+        if training.maps is not None:
+            from_maps.append(name)
+            rows["map"] = colour_map(np.asarray(training.maps[:COLUMNS]))
+            rows["real"] = np.asarray(training.images[:COLUMNS])
     rows_picture(out / "images.png", list(rows.values()), scale=2)
     rows_picture(out / "details.png", [details(row) for row in rows.values()], scale=2)
-    error = {
-        name: float(np.abs(rows[name].astype(np.int16) - rows["real"]).mean())
-        for name in rows
-        if name.startswith("semantic")
-    }
+    error = {name: float(np.abs(rows[name].astype(np.int16) - rows["real"]).mean()) for name in from_maps}
     text = ["rows from above: " + ", ".join(rows)]
     text += [
         f"{name}: {value:.1f} grey levels from its map's training image (n = {COLUMNS})"

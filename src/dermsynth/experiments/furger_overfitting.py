@@ -44,13 +44,13 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     The data set needs a validation split of at least 16 images, else there is no curve.
     """
     name = next(iter(setting.plans))
-    generator, shown = train_run(setting, name, data_set, out, device)
+    generator, training = train_run(setting, name, data_set, out, device)
     lines = [line for line in read_json_lines(out / "runs" / name / "log.jsonl") if GAP in line.get("metrics", {})]
     keys = [key for key in (lines[0]["metrics"] if lines else {}) if key in (*CONFIDENCE.values(), GAP)]
     confidence = {key: ([line["images"] for line in lines], [line["metrics"][key] for line in lines]) for key in keys}
     if confidence:
         write_text(out / "discriminator.svg", str(curves(confidence, title="How sure the discriminator is")))
-    generated, real = samples(generator, setting.generated, shown), np.asarray(shown.images)
+    generated, real = samples(generator, setting.generated, training), np.asarray(training.images)
     similarity, by_ssim = most_similar(generated, real)
     _, by_error = least_squared_error(generated, real)
     rows_picture(out / "neighbours.png", [generated, real[by_ssim], real[by_error]], scale=2)

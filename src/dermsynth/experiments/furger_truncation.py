@@ -54,10 +54,10 @@ class TruncationResult(Result):
 def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> TruncationResult:
     """Train, sweep the thresholds, and draw the curve and a row of images a threshold."""
     name = next(iter(setting.plans))
-    generator, shown = train_run(setting, name, data_set, out, device)
+    generator, training = train_run(setting, name, data_set, out, device)
     if not generator.model.accepts_truncation(1.0):
         raise UserError(f"experiment furger-truncation: {name} takes {generator.model.truncation}")
-    rows = sweep(setting, generator, shown)
+    rows = sweep(setting, generator, training)
     pictures = [sample_images(generator.model, range(COLUMNS), [0] * COLUMNS, threshold) for threshold in THRESHOLDS]
     rows_picture(out / "thresholds.png", pictures)
     write_text(out / "fid.svg", str(plot(rows)))
@@ -68,10 +68,10 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     return result
 
 
-def sweep(setting: Setting, generator: Generator, shown: TrainingSet) -> list[ThresholdFigure]:
+def sweep(setting: Setting, generator: Generator, training: TrainingSet) -> list[ThresholdFigure]:
     """FID and KID between as many images of the same seeds at every threshold and the training images."""
     extractor, rows = load_extractor(setting.extractor), []
-    real = _features(extractor, np.asarray(shown.images))
+    real = _features(extractor, np.asarray(training.images))
     seeds, labels = range(setting.generated), [0] * setting.generated
     for threshold in progress_bar(THRESHOLDS, total=len(THRESHOLDS), label="thresholds", unit="threshold"):
         synthetic = _features(extractor, sample_images(generator.model, seeds, labels, threshold))

@@ -76,7 +76,7 @@ def _in_rows(images: Pixels) -> list[Pixels]:
 
 
 def by_phase(log: Path, model: Model) -> dict[str, Series]:
-    """Loss curves of a run's log, apart for every phase of the training."""
+    """Loss curves of a run's log, by phase of the training."""
     phases: dict[str, Series] = {}
     parts = {name: player.part for name, player in model.players().items()}
     for line in read_json_lines(log):

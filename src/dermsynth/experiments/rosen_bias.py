@@ -15,7 +15,7 @@ from dermsynth.artefacts.removal import CUTS
 from dermsynth.data.cache import decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.experiments.rosen_sets import Sets, SetsRequest, prepare_sets, scores_of
+from dermsynth.experiments.rosen_sets import Sets, SetsRequest, edited_set, prepare_sets, scores_of
 from dermsynth.experiments.steps import Result, Setting, plan, rows_picture, train_run, write_results
 from dermsynth.io import parse_count, write_text
 from dermsynth.latents.attributes import Scorer, scorer
@@ -206,7 +206,7 @@ def _material(setting: Setting, data_set: DataSet, generator: Generator, sets: S
 
 
 def _arms(sets: Sets, ratio: float) -> list[Arm]:
-    """Real, shown longer, cleaned, every synthetic set alone, and one synthetic image for each real one, if there are so many."""
+    """Real, shown longer, cleaned, every synthetic set alone, and one synthetic image for each real one, if there are enough."""
     named = [Arm(name, real=0.0, synthetic=None, variant=name) for name in sets.synthetic if name != "synthetic"]
     return [
         REAL,
@@ -244,13 +244,13 @@ def measure_amplification(material: Material, sets: Sets, target: Scorer) -> lis
 
 def _switched(material: Material, arm: Arm, useful: UtilityResult, out: Path) -> list[dict[str, Any]]:
     """For each kind of pair: what the ensemble of an arm's classifiers says of the images that were changed, before and after."""
-    original, *others = material.tests
+    original, *further = material.tests
     repeats = useful.settings.repeats
     threshold = next(f.threshold for f in useful.figures if (f.arm, f.test) == (arm.name, original.name))
     before = stored_scores(out / "utility", arm, repeats, original.name).mean(axis=0)
     places = {name: row for row, name in enumerate(original.rows.table["file_name"])}
     results = []
-    for test in others:
+    for test in further:
         after = stored_scores(out / "utility", arm, repeats, test.name).mean(axis=0)
         rows = [places[name] for name in test.rows.table["edited_from"]]
         changed = (
@@ -265,7 +265,7 @@ def _write_pictures(sets: Sets, material: Material, target: Scorer, out: Path) -
     """The same latents as generated and edited, those first that show most; real test images, inserted and removed."""
     source = sets.synthetic["synthetic"]
     most = np.argsort(-scores_of(source, material.decoding, target), kind="stable")[:PICTURED]
-    names = ["synthetic", *(name for name in sets.synthetic if name.startswith("edited"))]
+    names = ["synthetic", *map(edited_set, sets.directions)]
     rows_picture(
         out / "edited.png",
         [np.asarray(decode_images(sets.synthetic[name], material.decoding))[most] for name in names],

@@ -39,9 +39,9 @@ class Sets:
     left_out: Mapping[str, str] = field(default_factory=dict)
 
 
-def scores_of(rows: DataSet, decoding: Decoding, seen: Scorer) -> NDArray[np.float64]:
+def scores_of(rows: DataSet, decoding: Decoding, scorer: Scorer) -> NDArray[np.float64]:
     """Scores of a set's images at the generator's size: all sets are looked at alike."""
-    return seen.score(np.asarray(decode_images(rows, decoding)))
+    return scorer.score(np.asarray(decode_images(rows, decoding)))
 
 
 def synthetic_sets(
@@ -70,6 +70,11 @@ def first(data_set: DataSet, keep: NDArray[np.bool_], each: int) -> DataSet:
     return data_set.part(chosen)
 
 
+def edited_set(direction: str) -> str:
+    """Name of the synthetic set that is edited along a direction."""
+    return f"edited, {direction}"
+
+
 def directions_of(
     space: Space, target: Scorer, samples: Samples, seed: int
 ) -> tuple[dict[str, Direction], dict[str, str]]:
@@ -84,7 +89,7 @@ def directions_of(
         try:
             directions[name] = replace(make(), name=name)
         except UserError as error:
-            left_out[f"edited, {name}"] = str(error)
+            left_out[edited_set(name)] = str(error)
     return directions, left_out
 
 
@@ -132,7 +137,7 @@ def prepare_sets(real: DataSet, space: Space, target: Scorer, request: SetsReque
     for name, direction in directions.items():
         folder = out / "synthetic" / f"edited-{name.lower()}"
         edit = partial(edit_set, source, space, direction, folder, steps=None, until_absent=target)
-        synthetic[f"edited, {name}"] = once(folder, edit)
+        synthetic[edited_set(name)] = once(folder, edit)
     cleaned, pairs = cleaned_sets(real, request, out / "real")
     return Sets(synthetic, cleaned, pairs, directions, left_out | without)
 

@@ -130,10 +130,10 @@ def measure_run(
     return [RunFigure(**estimate.model_dump(), run=name) for estimate in result.estimates]
 
 
-def samples(generator: Generator, count: int, shown: TrainingSet, first_seed: int = 0) -> Pixels:
+def samples(generator: Generator, count: int, training: TrainingSet, first_seed: int = 0) -> Pixels:
     """Images of a run as uint8 [n, 3, h, w], from consecutive seeds."""
     seeds, target = range(first_seed, first_seed + count), generator.model.targets()[0]
-    return sample_images(generator.model, seeds, [target] * count, inputs=shown.inputs(seeds))
+    return sample_images(generator.model, seeds, [target] * count, inputs=training.inputs(seeds))
 
 
 def real_images(data_set: DataSet, setting: Setting, count: int) -> Pixels:

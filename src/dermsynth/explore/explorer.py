@@ -117,11 +117,11 @@ def gate_of(
     facts = {"synthetic": True, "generator": generator.origin().with_facts(truncation=None).document}
     empty = DataSet(generator.run, pd.DataFrame({"file_name": []}), facts)
     try:
-        known = sources(empty, data_trained_on(data, place))
-        gate = fit_gate(known, Decoding(shape.height, shape.width, data.crop, data.filter), fewest=fewest_held_out)
+        sides = sources(empty, data_trained_on(data, place))
+        gate = fit_gate(sides, Decoding(shape.height, shape.width, data.crop, data.filter), fewest=fewest_held_out)
     except UserError as error:
         return None, str(error)
-    return Gate(gate, known.training.table["file_name"].tolist()), ""
+    return Gate(gate, sides.training.table["file_name"].tolist()), ""
 
 
 class Explorer:

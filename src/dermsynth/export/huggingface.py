@@ -1,42 +1,50 @@
 """Export of a synthetic set: a copy without flagged images, with a data card."""
 
-import html
 import logging
 import posixpath
-import re
 import shutil
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from jinja2 import Environment, PackageLoader
 
-from dermsynth import __version__
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.file_names import path_inside
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import COLUMNS, Copies, copies_of
 from dermsynth.evaluation.results import Evaluation, evaluation_of
-from dermsynth.io import replace_folder, write_text
-from dermsynth.metrics.estimate import ALL, Estimate
-from dermsynth.metrics.registry import METRICS
+from dermsynth.export.card import CARD, card
+from dermsynth.export.croissant import CROISSANT, croissant
+from dermsynth.export.fingerprints import write_registry
+from dermsynth.export.licences import Terms, terms_of
+from dermsynth.export.signing import MADE, SigningKey, sign_images
+from dermsynth.io import replace_folder, write_json, write_text
 
 log = logging.getLogger(__name__)
-CARD, FLAG = "README.md", "copy_flag"
+FLAG = "copy_flag"
 COUNTED = ("schema", "program", "images", "classes", "content_hash")
 """Facts of a description that are of the folder they stand in."""
 PLACES = ("run", "source", "maps", "trained_on", "trained_on_files")
 ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map", "conditioned_on")
 """What names files and folders of the private side: it stays behind."""
-SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def export(data_set: DataSet, out: Path, *, with_flagged: bool = False, evaluation: Path | None = None) -> DataSet:
-    """Copy a synthetic set into a new folder and write its data card.
+def export(
+    data_set: DataSet,
+    out: Path,
+    *,
+    with_flagged: bool = False,
+    evaluation: Path | None = None,
+    licence: Sequence[str] = (),
+    data: Path | None = None,
+    key: SigningKey | None = None,
+) -> DataSet:
+    """Copy a synthetic set into a new folder and write its data card, for people and for programs.
 
     Parameters
     ----------
@@ -48,6 +56,12 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False, evaluati
         Whether images that the copy gate flagged are exported, too.
     evaluation : Path, optional
         The folder with the set's evaluation; by default `assessment` in the set. Results of other images do not count.
+    licence : sequence of str
+        Licences of the release; by default those that the set, or the real images behind it, are under.
+    data : Path, optional
+        The data set that the generator was trained on, if it was moved.
+    key : SigningKey, optional
+        What a signed manifest in every image is written with.
 
     Returns
     -------
@@ -57,7 +71,8 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False, evaluati
     Raises
     ------
     UserError
-        When the set is real, its images are not those that were generated, it was never checked for copies, or nothing is left.
+        When the set is real, its images are not those that were generated, it was never checked for copies, no
+        licence is known, or nothing is left.
     """
     if not data_set.synthetic:
         raise UserError(f"{data_set.folder}: real images; only synthetic sets are exported")
@@ -70,15 +85,22 @@ def export(data_set: DataSet, out: Path, *, with_flagged: bool = False, evaluati
     keep = np.ones(len(data_set.table), bool) if with_flagged or copies is None else ~copies.flagged
     if not keep.any():
         raise UserError(f"{data_set.folder}: every image is flagged as a copy; nothing is left to export")
+    terms = terms_of(data_set, licence, data)
     table = _exported_table(data_set, copies)[keep].reset_index(drop=True)
-    step = {
-        "command": "dermsynth export", "left_out": int((~keep).sum()), "with_flagged": with_flagged,
-        "checked_for_copies": copies is not None,
-    }  # fmt: skip
+    left_out = int((~keep).sum())
+    step = Step(
+        command="dermsynth export", left_out=left_out, with_flagged=with_flagged, checked_for_copies=copies is not None,
+        signed=key is not None,
+    )  # fmt: skip
     with replace_folder(out) as work:
         _copy_files(data_set.folder, table, work)
-        written = write_data_set(work, table, _facts(data_set, copies), step)
-        write_text(work / CARD, card(written, result, out.name, int((~keep).sum()), with_flagged))
+        if key is not None:
+            sign_images(work, list(table["file_name"]), key, data_set.provenance.digital_source_type or MADE)
+        written = write_data_set(work, table, _provenance(data_set, copies, terms), step)
+        text = card(written, result, terms, out.name, left_out=left_out, with_flagged=with_flagged)
+        write_text(work / CARD, text)
+        write_json(work / CROISSANT, croissant(written, terms, result, out.name))
+        write_registry(work, list(table["file_name"]), written.content_hash, out.name)
     return open_data_set(out)
 
 
@@ -98,14 +120,17 @@ def _exported_table(data_set: DataSet, copies: Copies | None) -> pd.DataFrame:
     return table.drop(columns=[column for column in ORIGINS if column in table])
 
 
-def _facts(data_set: DataSet, copies: Copies | None) -> dict[str, Any]:
-    """What the set's description says that is also true of its copy."""
+def _provenance(data_set: DataSet, copies: Copies | None, terms: Terms) -> Provenance:
+    """What the set's description says that is also true of its copy, and its terms."""
     document = data_set.provenance.document
     facts = {key: value for key, value in document.items() if key not in (*COUNTED, "copy_gate")}
     if copies is not None and copies.facts is not None:
         facts["copy_gate"] = copies.facts.document
     generator = {k: v for k, v in data_set.provenance.generator.document.items() if k not in PLACES}
-    return {**facts, "generator": generator}
+    real = terms.real.model_dump()
+    return Provenance.model_validate(
+        {**facts, "licence": list(terms.licence), "real_images": real, "generator": generator}
+    )
 
 
 def _checked(data_set: DataSet, copies: Copies | None, result: Evaluation | None, with_flagged: bool) -> Copies | None:
@@ -165,46 +190,3 @@ def _evaluation(data_set: DataSet, place: Path | None) -> Evaluation | None:
             raise
         log.warning("%s", error)
         return None
-
-
-def _on_card(result: Evaluation) -> list[Estimate]:
-    """The estimates that a card shows: of each metric that stands on cards the first part, over all images."""
-    first: dict[str, Estimate] = {}
-    for estimate in result.of_group(ALL):
-        if METRICS[estimate.id].on_card:
-            first.setdefault(estimate.id, estimate)
-    return list(first.values())
-
-
-def markdown_text(value: object) -> str:
-    """A value that stands in Markdown as it is, also in a cell of a table: no markup, no HTML, one line."""
-    return re.sub(r"([\\`*\[\]|])", r"\\\1", html.escape(" ".join(str(value).split()), quote=False))
-
-
-def card(data_set: DataSet, evaluation: Evaluation | None, name: str, left_out: int, with_flagged: bool) -> str:
-    """The data card in Markdown, with the front matter that Hugging Face reads."""
-    count = len(data_set.table)
-    size = next((text for bound, text in SIZES if count < bound), "n>1M")
-    classes = {label: data_set.count(label) for label in data_set.classes}
-    environment = Environment(loader=PackageLoader("dermsynth.export"), trim_blocks=True, lstrip_blocks=True)
-    environment.filters["plain"] = markdown_text
-    return environment.get_template("data_card.md").render(
-        name=name,
-        count=count,
-        size=size,
-        classes=classes,
-        generator=data_set.provenance.generator.document,
-        claim=data_set.provenance.generator.claim,
-        hash=data_set.content_hash,
-        evaluation=evaluation,
-        left_out=left_out,
-        checked=data_set.provenance.history[-1].checked_for_copies,
-        on_card=[] if evaluation is None else _on_card(evaluation),
-        why="" if evaluation is None else evaluation.copying_refused,
-        gate=data_set.provenance.copy_gate,
-        with_flagged=with_flagged,
-        tones={} if evaluation is None else evaluation.skin_tones,
-        tones_measured={} if evaluation is None else evaluation.skin_tones_measured,
-        columns=[str(c) for c in data_set.table.columns if (data_set.table[c] != "").any()],
-        version=__version__,
-    )

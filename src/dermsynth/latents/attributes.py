@@ -191,14 +191,14 @@ def fit_regressor(data_set: DataSet, column: str, pooled: Pooled) -> Regressor:
         values = data_set.numbers(column)
     except UserError as error:
         raise UserError(f"`score` column={data_set.folder}:{column}: {error}") from error
-    known = np.isfinite(values)
-    if known.sum() < FEWEST or len(np.unique(values[known])) < 2:
+    measured = np.isfinite(values)
+    if measured.sum() < FEWEST or len(np.unique(values[measured])) < 2:
         raise UserError(
-            f"`score` column={data_set.folder}:{column}: {int(known.sum())} numbers of "
-            f"{len(np.unique(values[known]))} values; at least {FEWEST} of two or more are needed"
+            f"`score` column={data_set.folder}:{column}: {int(measured.sum())} numbers of "
+            f"{len(np.unique(values[measured]))} values; at least {FEWEST} of two or more are needed"
         )
-    chosen = data_set.part(known)
-    rows, truth = pooled_rows(chosen, pooled).astype(np.float64), values[known]
+    chosen = data_set.part(measured)
+    rows, truth = pooled_rows(chosen, pooled).astype(np.float64), values[measured]
     model = make_pipeline(StandardScaler(), RidgeCV(PENALTIES))
     held_out = cross_val_predict(model, rows, truth, groups=group_numbers(chosen), cv=GroupKFold(FOLDS))
     return Regressor(model.fit(rows, truth), float(np.median(truth)), float(r2_score(truth, held_out)))

@@ -7,6 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
@@ -22,7 +23,7 @@ from dermsynth.sampling.names import seeds_of, truncation_of
 
 PART = 64
 COLUMNS = ("file_name", "label", "seed", "truncation", "checkpoint", "synthetic")
-SHARED = ("synthetic", "source", "digital_source_type", "generator", "history")
+SHARED = ("synthetic", "source", "digital_source_type", "generator", "real_images", "history")
 """Columns, and facts of a set, that its edited copy takes over."""
 
 
@@ -80,7 +81,7 @@ def edit_set(
             "steps": steps,
         }
         until = {} if until_absent is None else {"until_gone": until_absent.name, "threshold": until_absent.threshold}
-        write_data_set(work, table, facts, {**step, **until})
+        write_data_set(work, table, Provenance.model_validate(facts), Step.model_validate({**step, **until}))
     return open_data_set(out)
 
 

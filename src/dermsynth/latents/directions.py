@@ -20,6 +20,7 @@ from dermsynth.errors import UserError
 from dermsynth.io import replace_file
 from dermsynth.latents.samples import Samples
 from dermsynth.latents.space import Points, Space, require_w
+from dermsynth.seeds import sklearn_seed
 
 Vector = NDArray[np.float32]
 HELD_OUT, FEWEST = 0.2, 20
@@ -58,7 +59,9 @@ def svm_direction(samples: Samples, threshold: float, name: str, seed: int) -> D
             "sample more (`count`) or set another threshold (frame@0.2)"
         )
     scale = float(samples.points.std())
-    train, test = train_test_split(np.arange(len(shows)), test_size=HELD_OUT, random_state=seed, stratify=shows)
+    train, test = train_test_split(
+        np.arange(len(shows)), test_size=HELD_OUT, random_state=sklearn_seed(seed), stratify=shows
+    )
     model = LinearSVC(C=0.01, class_weight="balanced", dual=False).fit(samples.points[train] / scale, shows[train])
     right = model.predict(samples.points[test] / scale) == shows[test]
     normal = model.coef_[0]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, get_args
 
-from dermsynth.errors import UserError, require_choice, require_seed, require_whole
+from dermsynth.errors import UserError, require_choice, require_path, require_seed, require_whole
 from dermsynth.latents.attributes import Scorer, scorer
 from dermsynth.latents.directions import Direction, pca_directions, sefa_directions, svm_direction
 from dermsynth.latents.samples import sample_scores
@@ -34,7 +34,7 @@ def directions(
 
     Parameters
     ----------
-    generator : Generator, Path or str
+    generator : Generator, Checkpoint, Path or str
         Of a family with a latent space, or its run; stylegan2-ada is moved in W.
     method : {"svm", "pca", "sefa"}
         `svm`: the normal of the plane between points whose images show something and others. `pca`: principal directions of
@@ -85,8 +85,8 @@ def directions(
     seed, count = require_seed(seed), require_whole(count, "count", 1)
     check_truncation(space.generator, truncation)
     if method == "svm":
-        seen = score if isinstance(score, Scorer) else scorer(score, model)
-        return [_svm(space, seen, count, truncation, seed, None if out is None else Path(out))]
+        chosen = score if isinstance(score, Scorer) else scorer(score, model)
+        return [_svm(space, chosen, count, truncation, seed, None if out is None else require_path(out, "out"))]
     if method == "pca":
         return pca_directions(sample_points(space, count, seed, truncation), components)
     require_w(space, "sefa")

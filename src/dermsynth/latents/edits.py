@@ -83,7 +83,7 @@ def edit(
 
     Parameters
     ----------
-    generator : Generator, Path or str
+    generator : Generator, Checkpoint, Path or str
         Of a family with a latent space, or its run.
     direction : Direction
         One of this generator's, from `directions` or `read_directions`.

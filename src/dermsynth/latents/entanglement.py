@@ -210,10 +210,10 @@ def _changes(before: Observation, after: Observation, observers: Observers) -> d
 
 def figure(values: NDArray[np.float64]) -> Figure | None:
     """Mean and interval of what could be measured; None where nothing could."""
-    known = values[np.isfinite(values)]
-    if len(known) == 0:
+    measured = values[np.isfinite(values)]
+    if len(measured) == 0:
         return None
-    return Figure(float(known.mean()), *mean_interval(known), len(known))
+    return Figure(float(measured.mean()), *mean_interval(measured), len(measured))
 
 
 def _appearances(images: Images) -> Appearances:
@@ -257,8 +257,8 @@ def rank_directions(rows: Sequence[EntanglementRow]) -> list[RankedDirection]:
     for row in rows:
         taken = row.gone.mean if row.gone is not None else 0.0
         entry = RankedDirection(**_fields(row), taken=taken, enough=taken >= ENOUGH)
-        known = best.get(row.direction)
-        if known is None or _preference(entry) > _preference(known):
+        former = best.get(row.direction)
+        if former is None or _preference(entry) > _preference(former):
             best[row.direction] = entry
     return sorted(best.values(), key=_order, reverse=True)
 

@@ -66,7 +66,7 @@ def invert(
 
     Parameters
     ----------
-    generator : Generator, Path or str
+    generator : Generator, Checkpoint, Path or str
         Of a family with styles (stylegan2-ada), or its run.
     photograph : ndarray of uint8 [h, w, 3]
         RGB, of any size; it is brought to the generator's size as its training images were.
@@ -239,7 +239,7 @@ def write_projection(
 
 
 def edit_projection(space: Space, projection: Projection, direction: Direction, step: float) -> Pixels:
-    """The projection moved by so many deviations along a direction, with its own noise."""
+    """The projection moved along a direction, with its own noise; `step` is in deviations of the latents."""
     model = space.generator.model
     device = next(model.parameters()).device
     point = move_points(space, projection.point[None], direction, step)

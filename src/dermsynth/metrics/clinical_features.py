@@ -33,7 +33,7 @@ SMALLEST_LESION, SMALLEST_SKIN = 30, 30
 class Appearance:
     """Features of one image; shares and indices without unit, ITA in degrees, differences in CIELAB units.
 
-    The skin tone is NaN where the light does not let it be told; its lightness is always there.
+    The skin tone is NaN where the light does not allow an estimate; its lightness is always there.
     """
 
     asymmetry: float

@@ -8,13 +8,14 @@ import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
 from sklearn.cluster import KMeans
-from sklearn.metrics import roc_auc_score
 
 from dermsynth.errors import UserError, require_seed
 from dermsynth.metrics.comparison import Extractor, embedded, pixels, require_extractor
 from dermsynth.metrics.estimate import CopyEstimate, name_of
 from dermsynth.metrics.knn import nearest
+from dermsynth.seeds import sklearn_seed
 from dermsynth.statistics.intervals import Indices, bootstrap, jackknife, percentile_bootstrap
+from dermsynth.statistics.roc import auc
 
 Features = NDArray[np.floating]
 Array = NDArray[np.float64]
@@ -40,8 +41,10 @@ def distance_ratio(synthetic: Features, training: Features, held_out: Features, 
     """
     count = min(len(training), len(held_out))
     random = np.random.default_rng(seed)
-    seen, unseen = (nearest(synthetic, side[random.permutation(len(side))[:count]])[0] for side in (training, held_out))
-    return float(np.median(seen) / np.median(unseen))
+    near_training, near_held_out = (
+        nearest(synthetic, side[random.permutation(len(side))[:count]])[0] for side in (training, held_out)
+    )
+    return float(np.median(near_training) / np.median(near_held_out))
 
 
 @dataclass(frozen=True)
@@ -68,16 +71,16 @@ def copy_test(
 
     Raises ValueError when no cell has enough of both.
     """
-    regions = KMeans(cells, n_init=4, random_state=seed).fit(np.asarray(training, np.float64))
+    regions = KMeans(cells, n_init=4, random_state=sklearn_seed(seed)).fit(np.asarray(training, np.float64))
     near, far = (nearest(side, training)[0][:, 0] for side in (synthetic, held_out))
-    places, others = (regions.predict(np.asarray(side, np.float64)) for side in (synthetic, held_out))
-    used = [c for c in range(cells) if min((places == c).sum(), (others == c).sum()) >= FEWEST_IN_CELL]
+    places, held_out_places = (regions.predict(np.asarray(side, np.float64)) for side in (synthetic, held_out))
+    used = [c for c in range(cells) if min((places == c).sum(), (held_out_places == c).sum()) >= FEWEST_IN_CELL]
     if not used:
         raise ValueError(f"no cell of {cells} has {FEWEST_IN_CELL} synthetic and {FEWEST_IN_CELL} held-out images")
 
     def averaged(i: Indices, j: Indices) -> float:
-        scores = [z_statistic(near[i][places[i] == c], far[j][others[j] == c]) for c in used]
-        return float(np.average(scores, weights=[np.sum(others[j] == c) for c in used]))
+        scores = [z_statistic(near[i][places[i] == c], far[j][held_out_places[j] == c]) for c in used]
+        return float(np.average(scores, weights=[np.sum(held_out_places[j] == c) for c in used]))
 
     sizes = len(near), len(far)
     value = averaged(*map(np.arange, sizes))
@@ -96,8 +99,8 @@ def z_statistic(synthetic: Array, held_out: Array) -> float:
 
 def membership_auc(training_scores: Array, held_out_scores: Array) -> float:
     """How well a score tells training images (higher) from held-out ones: AUC, one half where it cannot."""
-    truth = np.concatenate([np.ones(len(training_scores)), np.zeros(len(held_out_scores))])
-    return float(roc_auc_score(truth, np.concatenate([training_scores, held_out_scores])))
+    truth = np.arange(len(training_scores) + len(held_out_scores)) < len(training_scores)
+    return auc(truth, np.concatenate([training_scores, held_out_scores]))
 
 
 def negative_distances(real: Features, synthetic: Features) -> Array:
@@ -161,7 +164,7 @@ def distance_ratio_of(sets: ThreeSets) -> CopyEstimate:
 
 
 def membership_of(sets: ThreeSets, resamples: int) -> CopyEstimate:
-    """How well training images are told from held-out ones by their distance to the nearest synthetic image."""
+    """How well the distance to the nearest synthetic image separates training images from held-out ones."""
     near, far = negative_distances(sets.training, sets.synthetic), negative_distances(sets.held_out, sets.synthetic)
     interval = percentile_bootstrap(membership_auc, near, far, resamples=resamples, seed=sets.seed)
     return sets.estimate("membership_distance", membership_auc(near, far), interval, 0.5)
@@ -255,7 +258,7 @@ def membership(
     synthetic: NDArray[Any], training: NDArray[Any], held_out: NDArray[Any], *, extractor: Extractor | None = None,
     resamples: int = 500, seed: int = 0,
 ) -> CopyEstimate:  # fmt: skip
-    """How well training images are told from held-out ones by their distance to the nearest synthetic image.
+    """How well the distance to the nearest synthetic image separates training images from held-out ones.
 
     Parameters
     ----------

@@ -23,12 +23,12 @@ def pairs_between(sides: Sides, id: str, measure: Measure, pairs: int, resamples
     for side, images in (("synthetic", sides.synthetic), ("real", sides.real)):
         require_pixels(images)
         require(len(images), side, sides.group)
-    values, others = (_of_pairs(images, measure, pairs, sides.seed) for images in (sides.synthetic, sides.real))
+    values, real_values = (_of_pairs(images, measure, pairs, sides.seed) for images in (sides.synthetic, sides.real))
     value = float(values.mean())
     interval = bootstrap(
         lambda i, _: float(values[i].mean()), (len(values), len(values)), value, resamples=resamples, seed=sides.seed
     )
-    return sides.estimate_with(id, value, interval, (float(others.mean()), value, min(sides.sizes)), part=part)
+    return sides.estimate_with(id, value, interval, (float(real_values.mean()), value, min(sides.sizes)), part=part)
 
 
 def _of_pairs(images: Images, measure: Measure, pairs: int, seed: int) -> Array:

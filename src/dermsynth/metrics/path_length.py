@@ -30,10 +30,10 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
 
 def path_classes(labels: Sequence[str], classes: Sequence[str], paths: int, seed: int) -> NDArray[np.int64]:
     """The class numbers [paths] of paths, drawn among the labels that the generator knows; in turn where it knows none."""
-    known = [classes.index(label) for label in labels if label in classes]
-    if not known:
+    numbers = [classes.index(label) for label in labels if label in classes]
+    if not numbers:
         return np.arange(paths) % max(len(classes), 1)
-    drawn: NDArray[np.int64] = np.random.default_rng(seed).choice(np.array(known), paths)
+    drawn: NDArray[np.int64] = np.random.default_rng(seed).choice(np.array(numbers), paths)
     return drawn
 
 

@@ -40,7 +40,7 @@ def manifold(
     equations 1 to 3, k = 3). Density: mean number of real balls around a synthetic image, over k; coverage: share of real
     balls that hold a synthetic image (Naeem et al. 2020, equations 3 and 4, k = 5).
     """
-    balls, others = radii(real, near) ** 2, radii(synthetic, near) ** 2
+    balls, synthetic_balls = radii(real, near) ** 2, radii(synthetic, near) ** 2
     wide = radii(real, dense) ** 2
     recalled = np.zeros(len(real), dtype=bool)
     inside, counts = np.zeros(len(synthetic), dtype=bool), np.zeros(len(synthetic))
@@ -49,7 +49,7 @@ def manifold(
         distances = block.numpy()
         inside[rows] = (distances <= balls).any(axis=1)
         counts[rows] = (distances <= wide).sum(axis=1)
-        recalled |= (distances <= others[rows, None]).any(axis=0)
+        recalled |= (distances <= synthetic_balls[rows, None]).any(axis=0)
         closest = np.minimum(closest, distances.min(axis=0))
     return Manifold(
         float(inside.mean()), float(recalled.mean()), float(counts.mean() / dense), float((closest <= wide).mean())

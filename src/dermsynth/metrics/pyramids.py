@@ -75,7 +75,7 @@ def swd(
     real, synthetic : ndarray
         Images of one size, uint8 [n, h, w, 3], the shorter side at least 16 pixels. At least 50 of each.
     largest : int
-        At most so many images of each side, drawn by `seed`; 10,000 in the published protocol.
+        At most this many images of each side, drawn by `seed`; 10,000 in the published protocol.
     seed : int
         Seed of the patches, of the directions that they are projected on, and of the halves of the floor.
     white : float, optional

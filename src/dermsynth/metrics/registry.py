@@ -34,7 +34,7 @@ AS_REAL = "near that of real images"
 
 
 class Metric(NamedTuple):
-    """A metric: how it is called, what its values mean, how it is computed, and how it is judged.
+    """A metric: its name, what its values mean, how it is computed, and how the verdict uses it.
 
     Attributes
     ----------
@@ -58,11 +58,11 @@ class Metric(NamedTuple):
     label
         The name of one estimate, from its `features` and `part`.
     floor
-        How it is judged beside the same figure between real images: `times` for a distance, as a multiple; `mean of parts` for
-        distances of many parts, of which the mean is judged; `share` where higher is better; `missing share` for a similarity,
-        of which what is missing to 1 is judged. Empty where it is not.
+        How it is compared with the same figure between real images: `times` for a distance, as a multiple; `mean of parts` for
+        distances of many parts, whose mean is compared; `share` where higher is better; `missing share` for a similarity,
+        whose difference from 1 is compared. Empty where it is not.
     question
-        The question of the verdict that it is judged for.
+        The question of the verdict that it helps to answer.
     brief
         Whether a brief evaluation has it.
     of_tones
@@ -93,7 +93,7 @@ class Metric(NamedTuple):
 def _metric(
     id: str, title: str, unit: str, direction: Direction, section: str, function: Measure | None, **more: object
 ) -> Metric:
-    """A metric whose estimates are called by its title and whose good values are told by its direction, unless given."""
+    """A metric whose estimates bear its title, and whose good values follow from its direction unless given."""
     return with_defaults(Metric(id, title, unit, direction, section, function, **more))  # type: ignore[arg-type]
 
 
@@ -240,12 +240,12 @@ def add_metric(metric: Metric) -> None:
 
 def measures(*, brief: bool = False, of_tones: bool = False) -> list[Measure]:
     """The functions that compute the metrics of an evaluation, each once: all, those of a brief one, or of skin tones."""
-    wanted = [
+    fields = [
         metric.function
         for metric in METRICS.values()
         if metric.function is not None and (metric.brief or not brief) and (metric.of_tones or not of_tones)
     ]
-    return list(dict.fromkeys(wanted))
+    return list(dict.fromkeys(fields))
 
 
 def sections() -> list[str]:

@@ -83,13 +83,13 @@ def _similarities(others: _Windows, images: Images) -> Values:
     With A = mu_x mu_y + C1 / 2 and F = E[x y] + C1 / 2 + C2 / 2 a window's similarity is 4 A (F - A) over the product of
     mu_x^2 + mu_y^2 + C1 and the sum of both variances and C2.
     """
-    mine = _windows(luma(images))
-    values = np.empty((len(mine.planes), len(others.planes)))
-    room = [np.empty((TILE, *side.shape[1:]), np.float32) for side in (mine.planes, *[mine.means] * 3)]
+    own = _windows(luma(images))
+    values = np.empty((len(own.planes), len(others.planes)))
+    room = [np.empty((TILE, *side.shape[1:]), np.float32) for side in (own.planes, *[own.means] * 3)]
     for start in range(0, len(others.planes), TILE):
         tile = _Windows(*(side[start : start + TILE] for side in others))
         buffers = [buffer[: len(tile.planes)] for buffer in room]
-        for row, image in enumerate(zip(*mine, strict=True)):
+        for row, image in enumerate(zip(*own, strict=True)):
             values[row, start : start + TILE] = _of_tile(_Windows(*image), tile, *buffers)
     return values
 

@@ -21,7 +21,7 @@ REPEATS, DIRECTIONS = 4, 128
 SCALE, CELLS, AT_ONCE = 1000.0, 1 << 15, 256
 LEFT_OUT_DIRECTIONS = 32
 RANGE_IMAGES, MARGIN = 1024, 0.25
-"""Cells reach beyond the projections of so many images of either set by this share of their range, where there are more."""
+"""Of more images than this a side, cells reach beyond the projections of the first ones by this share of their range."""
 
 Array = NDArray[np.float32]
 Places = NDArray[np.int64]
@@ -165,20 +165,28 @@ def _cells(sides: Sides, directions: Array) -> tuple[list[Array], list[Array]]:
 
     Of more than 1,024 images a side there is a margin; what lies even beyond it is counted in the outermost cell.
     """
-    low: list[Array] = []
-    high: list[Array] = []
-    for walk, level_moments in sides:
-        for levels in itertools.islice(walk, RANGE_IMAGES // AT_ONCE):
-            shadows = [m.projected(level, directions) for m, level in zip(level_moments, levels, strict=True)]
-            lows, highs = [s.min(axis=1) for s in shadows], [s.max(axis=1) for s in shadows]
-            low = [np.minimum(a, b) for a, b in zip(low, lows, strict=True)] if low else lows
-            high = [np.maximum(a, b) for a, b in zip(high, highs, strict=True)] if high else highs
     margin = MARGIN if len(sides[0][0].places) > RANGE_IMAGES else 0.0
-    wide: list[Array] = [(margin * (h - a)).astype(np.float32) for a, h in zip(low, high, strict=True)]
-    steps: list[Array] = [
-        ((h - a + 2 * w) / (CELLS - 1)).astype(np.float32) for a, h, w in zip(low, high, wide, strict=True)
+    lowest: list[Array] = []
+    steps: list[Array] = []
+    for low, high in _ranges(sides, directions):
+        beyond = (margin * (high - low)).astype(np.float32)
+        lowest.append(low - beyond)
+        steps.append(((high - low + 2 * beyond) / (CELLS - 1)).astype(np.float32))
+    return lowest, steps
+
+
+def _ranges(sides: Sides, directions: Array) -> list[tuple[Array, Array]]:
+    """Lowest and highest projection of the first images of both sets, [512] each, a level at a time."""
+    projections = (
+        [moments.projected(level, directions) for moments, level in zip(of_levels, levels, strict=True)]
+        for walk, of_levels in sides
+        for levels in itertools.islice(walk, RANGE_IMAGES // AT_ONCE)
+    )
+    bounds = [[(shadow.min(axis=1), shadow.max(axis=1)) for shadow in levels] for levels in projections]
+    return [
+        (np.min([low for low, _ in parts], axis=0), np.max([high for _, high in parts], axis=0))
+        for parts in zip(*bounds, strict=True)
     ]
-    return [a - w for a, w in zip(low, wide, strict=True)], steps
 
 
 def _difference(

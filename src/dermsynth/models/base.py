@@ -92,7 +92,7 @@ class Player:
     `schedule` gives rate and betas anew from the images shown; `restarts` says of a step at that many images whether
     the optimiser forgets its moments before it. With `zero_gradients`, parameters that the terms of an update do not reach
     count as having a gradient of zero, so that Adam's mean square of their gradients fades; without, the update leaves them out.
-    `part` is the resolution, phase or domain it belongs to, if any: losses of different parts are drawn apart.
+    `part` is the resolution, phase or domain it belongs to, if any: losses of different parts are plotted separately.
     """
 
     parameters: list[nn.Parameter]
@@ -152,7 +152,7 @@ class Model(nn.Module, ABC):
     """Whether the family follows `self.dtype` in its networks; elsewhere bfloat16 is automatic and float16 refused."""
 
     penalties: ClassVar[tuple[str, ...]] = ()
-    """Terms of its losses that are penalties, to be drawn apart from the others."""
+    """Terms of its losses that are penalties, to be plotted separately."""
     plots: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """Of `statistics`, those that a report draws: title of a plot -> names."""
     training_state: ClassVar[tuple[str, ...]] = ()

@@ -124,11 +124,11 @@ class Pool(torch.nn.Module):
     @torch.no_grad()
     def exchange(self, translations: Tensor, draws: Draws, sum_processes: Callable[[Tensor], Tensor]) -> Tensor:
         """Images [n, 3, h, w] for the discriminator instead of `translations`; those exchanged take the older ones' places."""
-        size, mine = len(self.images), slice(draws.start, draws.start + draws.count)
+        size, own = len(self.images), slice(draws.start, draws.start + draws.count)
         if size == 0:
             return translations
         batch = translations.new_zeros(draws.total, *translations.shape[1:])
-        batch[mine] = translations
+        batch[own] = translations
         batch = sum_processes(batch)
         whole = Draws(draws.generator, draws.total, 0, draws.total)
         coin, place = whole.uniform(), (whole.uniform() * size).long()
@@ -140,7 +140,7 @@ class Pool(torch.nn.Module):
             elif coin[i] < 0.5:
                 batch[i] = self.images[place[i]]
                 self.images[place[i]] = image
-        return batch[mine]
+        return batch[own]
 
 
 Discriminator = MultiScaleDiscriminator | multiscale.MultiScaleDiscriminator

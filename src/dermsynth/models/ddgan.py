@@ -8,7 +8,6 @@ import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
-from dermsynth.errors import UserError
 from dermsynth.models.base import (
     Batch,
     Condition,
@@ -22,7 +21,7 @@ from dermsynth.models.base import (
 )
 from dermsynth.models.layers.dcgan import Discriminator, Generator, widths
 from dermsynth.models.layers.resample import halve
-from dermsynth.models.layers.shapes import Shape
+from dermsynth.models.layers.shapes import Shape, require_levels
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC
 
 
@@ -73,8 +72,7 @@ class DDGAN(Model):
         """Every discriminated resolution must be reached by doublings."""
         super().check_shape(shape, config)
         assert isinstance(config, Config)
-        if config.levels > shape.doublings:
-            raise UserError(f"levels {config.levels}: at {shape} pixels there can be at most {shape.doublings}")
+        require_levels("levels", config.levels, shape)
 
     def players(self) -> dict[str, Player]:
         """The generator with its side outputs, and all discriminators as one."""

@@ -8,7 +8,6 @@ import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
-from dermsynth.errors import UserError
 from dermsynth.models.base import (
     Batch,
     Condition,
@@ -23,7 +22,7 @@ from dermsynth.models.base import (
 from dermsynth.models.layers.convolutional import down, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator, widths
 from dermsynth.models.layers.resample import double, halve
-from dermsynth.models.layers.shapes import Shape
+from dermsynth.models.layers.shapes import Shape, require_levels
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC
 
 
@@ -84,8 +83,7 @@ class FrozenPGGAN(Model):
         """The first phase must still be a constant doubled some times."""
         super().check_shape(shape, config)
         assert isinstance(config, Config)
-        if config.phases > shape.doublings:
-            raise UserError(f"phases {config.phases}: at {shape} pixels there can be at most {shape.doublings}")
+        require_levels("phases", config.phases, shape)
 
     def phase(self, images: int) -> int:
         """Number of the phase when `images` were shown."""

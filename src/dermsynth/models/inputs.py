@@ -55,7 +55,7 @@ class Inputs(ABC):
     masked: bool = False
     """Whether a mask says where a photograph may change."""
     smallest: Conditions = Conditions()
-    """Conditions with which the networks can be built where no data set is at hand."""
+    """Conditions with which the networks can be built without a data set."""
 
     @abstractmethod
     def training_set(self, data_set: DataSet, request: DataRequest, seed: int) -> TrainingSet:

@@ -8,7 +8,6 @@ import torch
 from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
-from dermsynth.errors import UserError
 from dermsynth.models.base import (
     Batch,
     Condition,
@@ -23,7 +22,7 @@ from dermsynth.models.base import (
 from dermsynth.models.layers.convolutional import LEAK, BatchNorm, draw_weights, with_label
 from dermsynth.models.layers.dcgan import Discriminator, Generator
 from dermsynth.models.layers.resample import enlarge, halve
-from dermsynth.models.layers.shapes import Shape
+from dermsynth.models.layers.shapes import Shape, require_levels
 from dermsynth.models.losses.adversarial import GAMES, LOGISTIC
 
 
@@ -103,8 +102,7 @@ class LAPGAN(Model):
         """The lowest level must be a constant doubled some times, too."""
         super().check_shape(shape, config)
         assert isinstance(config, Config)
-        if config.levels > shape.doublings:
-            raise UserError(f"levels {config.levels}: at {shape} pixels there can be at most {shape.doublings}")
+        require_levels("levels", config.levels, shape)
 
     def players(self) -> dict[str, Player]:
         """Generator and discriminator of every level, named after its size."""

@@ -31,9 +31,9 @@ def mean_w(mapping: Mapping, label: Tensor) -> Tensor:
     weight = next(mapping.parameters())
     parts = even_normals(SAMPLES, mapping.latent).to(weight).split(CHUNK)
     total = torch.zeros(len(label), mapping.width, dtype=torch.float64, device=weight.device)
-    for place, one in enumerate(label.to(weight)):
+    for place, class_row in enumerate(label.to(weight)):
         for part in parts:
-            total[place] += mapping(part, one.expand(len(part), -1)).double().sum(dim=0)
+            total[place] += mapping(part, class_row.expand(len(part), -1)).double().sum(dim=0)
     return (total / SAMPLES).to(weight.dtype)
 
 
@@ -58,6 +58,6 @@ class Centre:
     def _fits(self, mapping: Mapping) -> bool:
         now = list(mapping.parameters())
         return len(now) == len(self._weights) and all(
-            mine.device == theirs.device and mine.dtype == theirs.dtype and torch.equal(mine, theirs)
-            for mine, theirs in zip(self._weights, now, strict=True)
+            own.device == other.device and own.dtype == other.dtype and torch.equal(own, other)
+            for own, other in zip(self._weights, now, strict=True)
         )

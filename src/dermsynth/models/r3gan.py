@@ -268,8 +268,8 @@ class R3GAN(Model):
             "generator",
             {"adversarial": relativistic(self._logits(fake, batch), self._logits(batch.image, batch).detach())},
         )
-        shown = len(batch.label) * progress.processes
-        beta = half_life_beta(shown, self.scheduled_value(config.ema_images, images))
+        batch_images = len(batch.label) * progress.processes
+        beta = half_life_beta(batch_images, self.scheduled_value(config.ema_images, images))
         move_average(self.average, self.generator, beta)
 
     def _fake_images(self, batch: Batch) -> Tensor:

@@ -37,8 +37,8 @@ DECLARED = ("publication", "good_for", "config_type", "presets")
 
 def families() -> dict[str, str]:
     """Name -> module:Class of every family, those of other packages last; their names never replace one of this package."""
-    others = {point.name: point.value for point in sorted(entry_points(group=GROUP))}
-    return FAMILIES | {name: place for name, place in others.items() if name not in FAMILIES}
+    installed = {point.name: point.value for point in sorted(entry_points(group=GROUP))}
+    return FAMILIES | {name: place for name, place in installed.items() if name not in FAMILIES}
 
 
 def family(name: str) -> "type[Model]":

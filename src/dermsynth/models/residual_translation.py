@@ -53,7 +53,7 @@ def laptop(shape: Shape, batch: int) -> Config:
     """Narrow layers, and a rate for trainings of some ten thousand images.
 
     The larger relevancy weight holds the change outside the mask below two grey levels, and R1 keeps the discriminator
-    from telling domains apart by the skin that the generator may then no longer touch.
+    from distinguishing domains by the skin that the generator may then no longer touch.
     """
     return Config(features=16, discriminator_features=16, learning_rate=0.0004, relevancy_weight=60.0, r1_gamma=50.0)
 

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dermsynth.data.maps import colour_map
-from dermsynth.data.training_set import Shown
+from dermsynth.data.training_set import Minibatch
 from dermsynth.models.base import Batch, Condition, DomainImages, Model
 from dermsynth.rng import Draws, seed_of
 
@@ -66,8 +66,8 @@ def discriminator_confidence(
             logits = model.logits(part, one_hot(labels[start : start + CHUNK], model.classes, device))
             parts.append(logits)
     model.train(training)
-    known = [logits.double().sigmoid().cpu().numpy() for logits in parts if logits is not None]
-    return np.concatenate(known) if known else None
+    confidences = [logits.double().sigmoid().cpu().numpy() for logits in parts if logits is not None]
+    return np.concatenate(confidences) if confidences else None
 
 
 def sample_images(
@@ -75,7 +75,7 @@ def sample_images(
     seeds: Sequence[int],
     labels: Sequence[int],
     truncation: float | None = None,
-    inputs: Shown | None = None,
+    inputs: Minibatch | None = None,
 ) -> NDArray[np.uint8]:
     """Generate uint8 [n, 3, h, w]: image i from seed i, class number i, truncation, and input i where the family takes any.
 
@@ -93,7 +93,7 @@ def sample_images(
     return np.concatenate(results)
 
 
-def _condition(model: Model, labels: Sequence[int], inputs: Shown | None, device: torch.device) -> Condition:
+def _condition(model: Model, labels: Sequence[int], inputs: Minibatch | None, device: torch.device) -> Condition:
     label = one_hot(labels, model.classes, device)
     if inputs is None:
         return Condition(label)
@@ -106,11 +106,11 @@ def _condition(model: Model, labels: Sequence[int], inputs: Shown | None, device
     return Condition(label, image=from_bytes(image, device), mask=mask)
 
 
-def make_batch(shown: Shown, classes: int, draws: Draws, device: torch.device) -> Batch:
+def make_batch(minibatch: Minibatch, classes: int, draws: Draws, device: torch.device) -> Batch:
     """The images of one training step as tensors on the device."""
-    label, domains = one_hot(shown.labels, classes, device), None
-    if shown.domains is not None:
-        sides = shown.domains
+    label, domains = one_hot(minibatch.labels, classes, device), None
+    if minibatch.domains is not None:
+        sides = minibatch.domains
         domains = DomainImages(
             from_bytes(sides.source, device),
             from_bytes(sides.target, device),
@@ -118,12 +118,12 @@ def make_batch(shown: Shown, classes: int, draws: Draws, device: torch.device) -
             from_bytes(sides.real_target, device),
             torch.from_numpy(sides.mask).to(device).float(),
         )
-    maps = None if shown.maps is None else torch.from_numpy(shown.maps).to(device)
-    return Batch(from_bytes(shown.images, device), label, draws, maps, domains)
+    maps = None if minibatch.maps is None else torch.from_numpy(minibatch.maps).to(device)
+    return Batch(from_bytes(minibatch.images, device), label, draws, maps, domains)
 
 
 def pair_with_inputs(
-    samples: NDArray[np.uint8], labels: Sequence[int], inputs: Shown, columns: int
+    samples: NDArray[np.uint8], labels: Sequence[int], inputs: Minibatch, columns: int
 ) -> NDArray[np.uint8]:
     """Rows of a grid in pairs: a row of inputs, and the row of images [n, 3, h, w] generated from them."""
     if inputs.domains is None:

@@ -238,12 +238,12 @@ class StyleGAN2ADA(Model):
         The gradient passes through a, too: by the last term, whose value is nought, for the lengths of all processes as for
         those of one.
         """
-        seen = lengths.detach()
-        total = progress.sum(torch.stack([seen.sum(), seen.new_tensor(float(len(seen)))]))
+        detached = lengths.detach()
+        total = progress.sum(torch.stack([detached.sum(), detached.new_tensor(float(len(detached)))]))
         mean, decay = total[0] / total[1], self.config.path_decay
         self.mean_path_length.lerp_(mean, decay)
         average = self.mean_path_length.clone()
-        through = 2 * (mean - average) * decay * (lengths.mean() - seen.mean())
+        through = 2 * (mean - average) * decay * (lengths.mean() - detached.mean())
         return (lengths - average).square().mean() - through
 
     def _update_average(self, batch: int, images: int) -> None:

@@ -32,21 +32,21 @@ MEASURES = (
 )
 
 
-def write_removal_report(source: DataSet, made: DataSet, *, photographs: bool = True) -> Path:
+def write_removal_report(source: DataSet, copy: DataSet, *, photographs: bool = True) -> Path:
     """A page of what is left, and of the images of which most was filled or cut: before, after, and what was changed.
 
     Without `photographs` names and figures alone.
     """
-    changed = made.table["filled_share"].astype(float) + made.table["lesion_lost"].astype(float)
-    most = made.table.loc[changed.sort_values(ascending=False).index[:SHOWN]]
+    changed = copy.table["filled_share"].astype(float) + copy.table["lesion_lost"].astype(float)
+    most = copy.table.loc[changed.sort_values(ascending=False).index[:SHOWN]]
     rows = [{str(k): str(v) for k, v in row.items()} for row in most.to_dict("records")]
     strips = [
-        (row["edited_from"], picture(_strip(source, made, row), row["edited_from"]) if photographs else "")
+        (row["edited_from"], picture(_strip(source, copy, row), row["edited_from"]) if photographs else "")
         for row in rows
     ]
-    page = made.folder / REMOVAL
-    step = made.provenance.document["history"][-1]
-    values = {"name": made.folder.name, "rows": rows, "strips": strips, "step": step, "left": remaining_artefacts(made)}
+    page = copy.folder / REMOVAL
+    step = copy.provenance.document["history"][-1]
+    values = {"name": copy.folder.name, "rows": rows, "strips": strips, "step": step, "left": remaining_artefacts(copy)}
     write_page(page, "removal.html", {**values, "photographs": _notice(photographs)})
     return page
 
@@ -77,24 +77,24 @@ def _outline(data_set: DataSet, place: int, artefact: str, photographs: bool) ->
     """The image, and beside it the image with the outline of what was found; without photographs the outline alone."""
     row = {str(key): str(value) for key, value in data_set.table.iloc[place].items()}
     image = read_image(data_set.folder / row["file_name"])
-    found = masks_of(data_set, row) or detect(image, (artefact,))
+    detections = masks_of(data_set, row) or detect(image, (artefact,))
     bare = image if photographs else np.full_like(image, 235)
     small, mask = (
         _thumbnail(bare),
-        _thumbnail(np.repeat(found[artefact].mask[..., None], 3, axis=2).astype(np.uint8) * 255)[..., 0],
+        _thumbnail(np.repeat(detections[artefact].mask[..., None], 3, axis=2).astype(np.uint8) * 255)[..., 0],
     )
     lines, _ = cv2.findContours((mask > 64).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
     drawn = cv2.drawContours(small.copy(), lines, -1, OUTLINE, 1)
     return grid(np.stack([small, drawn]), 2) if photographs else drawn
 
 
-def _strip(source: DataSet, made: DataSet, row: Mapping[str, str]) -> Pixels:
-    before, after = read_image(source.folder / row["edited_from"]), read_image(made.folder / row["file_name"])
-    shown = [_thumbnail(before), _thumbnail(after)]
+def _strip(source: DataSet, copy: DataSet, row: Mapping[str, str]) -> Pixels:
+    before, after = read_image(source.folder / row["edited_from"]), read_image(copy.folder / row["file_name"])
+    pictures = [_thumbnail(before), _thumbnail(after)]
     if before.shape == after.shape:
         touched = (before != after).any(axis=2)
-        shown.append(_thumbnail(np.where(touched[..., None], FILLED, before)))
-    return grid(np.stack(shown), len(shown))
+        pictures.append(_thumbnail(np.where(touched[..., None], FILLED, before)))
+    return grid(np.stack(pictures), len(pictures))
 
 
 def _thumbnail(pixels: Pixels) -> Pixels:

@@ -1,5 +1,6 @@
 """The audit as a page."""
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -8,11 +9,12 @@ import pandas as pd
 
 from dermsynth.artefacts.bias import Bias
 from dermsynth.artefacts.confirmation import trust_table
-from dermsynth.data.audit import Audit, example_paths, flag_texts, identifiers_text
+from dermsynth.data.audit import Audit, example_paths, identifiers_text
+from dermsynth.data.leak_columns import WARNING
 from dermsynth.images import grid
 from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
 
-EXAMPLES, TWINS = 8, 12
+EXAMPLES, TWINS = 8, 48
 
 
 def write_audit_report(
@@ -22,7 +24,12 @@ def write_audit_report(
 
     Without `photographs` no image of the set is on the page. `refused` says why there is no `bias`.
     """
-    tables = [("Classes", audit.classes), ("Sizes", audit.sizes), ("Splits", audit.splits)]
+    tables = [
+        (f"Columns that give the class away: {WARNING}", audit.leak_table),
+        ("Classes", audit.classes),
+        ("Sizes", audit.sizes),
+        ("Splits", audit.splits),
+    ]
     tables.append(
         ("What columns alone tell: AUC of the pair of classes told apart best, cross-validated, 95 %", audit.predictive)
     )
@@ -54,6 +61,8 @@ def write_audit_report(
             "examples": _examples(audit) if photographs else {},
             "twins": _twins(audit) if photographs else [],
             "photographs": PHOTOGRAPHS if photographs else "Photographs were left out.",
+            "near_duplicates": "" if audit.features is None else audit.features.text(),
+            "split_effect": audit.effect.text,
             "unjudged": identifiers_text(audit),
             "more_twins": max(0, len(audit.duplicates) - TWINS) if photographs else 0,
             "is_number": lambda v: isinstance(v, (int, float, np.number)),
@@ -65,19 +74,25 @@ def _examples(audit: Audit) -> dict[str, Any]:
     """A sheet of every class, of the images that can be read."""
     unreadable = {picture.name for picture in audit.pictures.rows if picture.hash is None}
     return {
-        label: picture(grid(thumbnails(shown, 96), EXAMPLES), f"examples of {label}")
+        label: picture(grid(thumbnails(readable, 96), EXAMPLES), f"examples of {label}")
         for label, paths in example_paths(audit, EXAMPLES).items()
-        if (shown := [path for path in paths if str(path.relative_to(audit.data_set.folder)) not in unreadable])
+        if (readable := [path for path in paths if str(path.relative_to(audit.data_set.folder)) not in unreadable])
     }
 
 
 def _twins(audit: Audit) -> list[tuple[dict[Any, Any], Any]]:
-    """The first pairs of twins, side by side."""
-    found = []
+    """The most similar pairs of twins, side by side."""
+    pictures = []
     for pair in audit.duplicates.head(TWINS).to_dict("records"):
-        both = thumbnails([audit.data_set.folder / pair["first"], audit.data_set.folder / pair["second"]], 96)
-        found.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
-    return found
+        other = Path(pair["set"]) if pair["set"] else audit.data_set.folder
+        both = thumbnails([audit.data_set.folder / pair["first"], other / pair["second"]], 96)
+        pictures.append((pair, picture(grid(both, 2), f"{pair['first']} and {pair['second']}")))
+    return pictures
+
+
+def flag_texts(audit: Audit) -> list[str]:
+    """What an audit suggests, as flags of `dermsynth train`."""
+    return [f"--{suggestion.option} {shlex.quote(suggestion.value)}" for suggestion in audit.suggestions]
 
 
 def bias_tables(bias: Bias) -> list[tuple[str, pd.DataFrame]]:

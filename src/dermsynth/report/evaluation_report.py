@@ -3,10 +3,11 @@
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.evaluation.copies import Copies, copies_of
@@ -134,8 +135,8 @@ def _explained(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, str]]:
     for row in rows:
         names.setdefault(METRICS[row["id"]].says, {})[row["name"]] = None
     return [
-        (", ".join(known) if len(known) < 4 else f"{next(iter(known))} ... {list(known)[-1]}", says)
-        for says, known in names.items()
+        (", ".join(names_of) if len(names_of) < 4 else f"{next(iter(names_of))} ... {list(names_of)[-1]}", says)
+        for says, names_of in names.items()
     ]
 
 
@@ -144,7 +145,17 @@ def _counts(data_set: DataSet) -> list[tuple[str, int]]:
     return [(label, data_set.count(label)) for label in data_set.classes]
 
 
-def _embedding(synthetic: DataSet, real: DataSet, view: View, photographs: bool) -> dict[str, Any]:
+class EmbeddingPlot(NamedTuple):
+    """A view of the features: how it was computed, the points for the page's script, and one picture of all their images."""
+
+    method: str
+    note: str
+    points: int
+    data: Mapping[str, object]
+    sprite: Markup
+
+
+def _embedding(synthetic: DataSet, real: DataSet, view: View, photographs: bool) -> EmbeddingPlot:
     """Points for the page's script, [x, y, real or not, label, file name], and one picture that holds all their images.
 
     Without `photographs` the picture is blank at real images, and at all that are not in `synthetic`.
@@ -161,13 +172,7 @@ def _embedding(synthetic: DataSet, real: DataSet, view: View, photographs: bool)
             sprite[row] = thumbnails([folders[point.side] / point.file_name], SPRITE)[0]
     rows = [[p.x, p.y, int(p.side == "real"), labels.index(p.label), p.file_name] for p in points]
     data = {"points": rows, "labels": labels, "colours": COLOURS, "side": SPRITE, "columns": SPRITES}
-    return {
-        "method": view.method,
-        "note": view.note,
-        "points": len(points),
-        "data": data,
-        "sprite": picture(grid(sprite, SPRITES, gap=0), ""),
-    }
+    return EmbeddingPlot(view.method, view.note, len(points), data, picture(grid(sprite, SPRITES, gap=0), ""))
 
 
 def _without_photographs(synthetic: DataSet, copies: Copies | None) -> DataSet:
@@ -181,8 +186,10 @@ def _some(data_set: DataSet) -> str:
     if data_set.table.empty:
         return "every image is flagged as a copy, or made from a photograph"
     chosen = np.sort(np.random.default_rng(0).permutation(len(data_set.table))[:EXAMPLES])
-    paths = [data_set.paths[index] for index in chosen]
-    return picture(grid(thumbnails(paths, 96), COLUMNS), f"random images of {data_set.folder.name}")
+    paths = data_set.paths
+    return picture(
+        grid(thumbnails([paths[index] for index in chosen], 96), COLUMNS), f"random images of {data_set.folder.name}"
+    )
 
 
 def _differences(result: Evaluation) -> str:

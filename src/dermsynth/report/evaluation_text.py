@@ -32,8 +32,8 @@ def _facts(result: Evaluation) -> list[str]:
         lines.append("  unknown whether the generator was trained on these real images")
     lines += [f"  {remark.level}: {remark.says}" for remark in result.sides]
     if real.left_out:
-        others = ", ".join(f"{label} {count}" for label, count in real.left_out.items())
-        lines.append(f"  real images of classes that the set does not have are not compared: {others}")
+        classes = ", ".join(f"{label} {count}" for label, count in real.left_out.items())
+        lines.append(f"  real images of classes that the set does not have are not compared: {classes}")
     return lines
 
 

@@ -68,7 +68,7 @@ def _speed(log: list[dict[str, Any]]) -> dict[str, float]:
 
 
 def _comparison(images: RunImages) -> list[tuple[str, Markup, Markup | None]]:
-    """Pictures of every class: generated images (below their inputs), and real ones where they are at hand."""
+    """Pictures of every class: generated images (below their inputs), and real ones where there are any."""
     return [
         (
             sheet.label,
@@ -110,7 +110,7 @@ def _metric_plots(metrics: Series) -> list[Markup]:
 
 
 def _by_part(losses: Series, model: Model) -> dict[str, Series]:
-    """Losses without penalties, apart for every resolution, phase or domain of the players."""
+    """Losses without penalties, by resolution, phase or domain of the players."""
     parts: dict[str, Series] = {}
     players = model.players()
     for name, values in losses.items():
@@ -147,11 +147,11 @@ def _evaluations(run: Path, folders: Sequence[Path]) -> list[tuple[str, Evaluati
     earlier = [
         (file.stem, parse_evaluation(read_json(file), file)) for file in sorted((run / "evaluations").glob("*.json"))
     ]
-    made = {checkpoint.hash for checkpoint in checkpoints(run)}
+    hashes = {checkpoint.hash for checkpoint in checkpoints(run)}
     named = []
     for folder in folders:
         result = read_evaluation(folder)
-        if result.synthetic.generator.checkpoint not in made:
+        if result.synthetic.generator.checkpoint not in hashes:
             raise UserError(f"`evaluation` {folder}: of a set that no checkpoint of {run} made")
         named.append((result.synthetic.folder, result))
     return [*earlier, *named]

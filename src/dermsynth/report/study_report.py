@@ -17,7 +17,7 @@ SHOWN, COLUMNS = 40, 10
 
 
 def write_study_report(folder: Path, result: StudyResult, command: str, study: Study | None = None) -> Path:
-    """Write `report.json` and `study.html`; with the study's folder at hand the images are shown."""
+    """Write `report.json` and `study.html`; given the study's folder, the page shows the images."""
     folder.mkdir(parents=True, exist_ok=True)
     result.save(folder / RESULT)
     images = result.images
@@ -72,7 +72,7 @@ def _boxes(result: StudyResult) -> Markup:
 
 
 def _shares_right(rows: Sequence[ImageResult]) -> Markup:
-    """How many images were recognised by which share of their raters, real and synthetic apart."""
+    """How many real and how many synthetic images were recognised by which share of their raters."""
     with drawing(5, 3) as (figure, axes):
         shares = {kind: [row.right / row.raters for row in rows if row.truth == kind] for kind in ("real", "synthetic")}
         axes.hist(list(shares.values()), bins=np.linspace(0, 1, 11), label=list(shares), color=COLOURS[:2])
@@ -109,7 +109,7 @@ def _certainty(rows: Sequence[CertaintyResult]) -> Markup:
 
 
 def _sheet(study: Study | None, items: Sequence[str]) -> Markup:
-    known = [] if study is None else [study.image(item) for item in items if item in study.by_item][:SHOWN]
-    if not known:
+    paths = [] if study is None else [study.image(item) for item in items if item in study.by_item][:SHOWN]
+    if not paths:
         return Markup("")
-    return picture(grid(thumbnails(known, 96), COLUMNS), f"{len(known)} images")
+    return picture(grid(thumbnails(paths, 96), COLUMNS), f"{len(paths)} images")

@@ -116,13 +116,13 @@ def _generate(
     return images if inputs is None else pair_with_inputs(images, labels, inputs, columns)
 
 
-def _source(generator: Generator, others: Sequence[DataSet]) -> TrainingSet:
+def _source(generator: Generator, inputs: Sequence[DataSet]) -> TrainingSet:
     config = generator.config
-    if not others:
+    if not inputs:
         return same_images(config.family, config.data)
     data = config.data.model_copy(update={"split": "all", "exclude": ()})
     reasons = []
-    for data_set in others:
+    for data_set in inputs:
         try:
             return similar_images(config.family, data, data_set)
         except UserError as error:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dermsynth.data.provenance import GeneratorProvenance
-from dermsynth.errors import UserError, require_seed, require_whole
+from dermsynth.errors import UserError, describe, require_number, require_path, require_seed, require_whole
 from dermsynth.models.base import Model, require_edition
 from dermsynth.models.registry import family
 from dermsynth.models.sampler import sample_images
@@ -30,6 +31,12 @@ class Generator:
     config: RunConfig
     checkpoint: checkpoints.Checkpoint
     run: Path
+
+    def __repr__(self) -> str:
+        height, width = self.resolution
+        classes = ", ".join(self.labels) or "no classes"
+        size, shown = f"{width} x {height}", f"{self.checkpoint.images:,} images shown"
+        return f"Generator({str(self.run)!r}: {self.config.family}, {size}, {shown}; {classes})"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -225,16 +232,37 @@ def open_generator(run: "Trained", *, which: str = "last", device: str = "auto")
     Raises UserError as `load_generator` does, and where checkpoint or device are others than those of the loaded generator.
     """
     if not isinstance(run, Generator):
-        return load_generator(run, which=which, device=device)
+        place = run.path if isinstance(run, checkpoints.Checkpoint) else run
+        if not isinstance(place, str | PathLike):
+            raise UserError(f"`run` {describe(run)}: must be a generator, a checkpoint, or the path of a run")
+        return load_generator(Path(place), which=which, device=device)
     require_checkpoint(run.checkpoint, which)
+    device = str(device)
     kind, _, index = device.partition(":")
     if device != "auto" and (kind != run.device.type or index not in ("", str(run.device.index))):
         raise UserError(f"`device` {device}: the generator is on {run.device}; leave it out, or load the run there")
     return run
 
 
-Trained = Generator | Path | str
-"""A generator, or the folder of its run or checkpoint."""
+Trained = Generator | checkpoints.Checkpoint | Path | str
+"""A generator, a checkpoint as `train` returns it, or the folder of a run or checkpoint."""
+
+
+def weights_of(trained: Trained, field: str) -> Path:
+    """Where the weights of a generator, a checkpoint or a run lie."""
+    checkpoint = trained.checkpoint if isinstance(trained, Generator) else trained
+    return checkpoint.path if isinstance(checkpoint, checkpoints.Checkpoint) else require_path(checkpoint, field)
+
+
+def run_of(trained: Trained, field: str) -> Path:
+    """The folder of a run, or of the run that a generator or a checkpoint belongs to."""
+    if isinstance(trained, Generator):
+        return trained.run
+    return (
+        trained.path.resolve().parents[1]
+        if isinstance(trained, checkpoints.Checkpoint)
+        else require_path(trained, field)
+    )
 
 
 def require_checkpoint(checkpoint: checkpoints.Checkpoint, which: str) -> None:
@@ -279,9 +307,9 @@ def check_label(generator: Generator, label: str) -> None:
 def check_request(generator: Generator, counts: Mapping[str, int], truncation: float | None, first_seed: int) -> None:
     """Raise UserError for a request that the generator cannot carry out."""
     check_source(generator)
-    known = generator.config.data.classes or ("",)
+    classes = generator.config.data.classes or ("",)
     for label, count in counts.items():
-        if label not in known:
+        if label not in classes:
             there = (
                 ", ".join(generator.config.data.classes) or "none: the generator is unconditional, write `count` 500"
             )
@@ -296,6 +324,8 @@ def check_request(generator: Generator, counts: Mapping[str, int], truncation: f
 def check_truncation(generator: Generator, truncation: float | None) -> None:
     """Raise UserError for a truncation that the family does not take."""
     model = generator.model
+    if truncation is not None:
+        require_number(truncation, "truncation")
     if truncation is not None and not model.accepts_truncation(truncation):
         raise UserError(f"`truncation` {truncation}: {generator.config.family} takes {model.truncation}")
 
@@ -305,9 +335,9 @@ def class_seed(number: int, seed: int) -> int:
     return number * SEEDS_A_CLASS + seed
 
 
-def render(generator: Generator, wanted: Sequence[tuple[str, int]], truncation: float | None) -> NDArray[np.uint8]:
+def render(generator: Generator, images: Sequence[tuple[str, int]], truncation: float | None) -> NDArray[np.uint8]:
     """Images uint8 [n, h, w, 3] of labels and seeds."""
     classes = generator.config.data.classes
-    numbers = [classes.index(label) if classes else 0 for label, _ in wanted]
-    seeds = [class_seed(number, seed) for number, (_, seed) in zip(numbers, wanted, strict=True)]
+    numbers = [classes.index(label) if classes else 0 for label, _ in images]
+    seeds = [class_seed(number, seed) for number, (_, seed) in zip(numbers, images, strict=True)]
     return sample_images(generator.model, seeds, numbers, truncation).transpose(0, 2, 3, 1)

@@ -52,10 +52,10 @@ def images_there(out: Path, classes: Sequence[str]) -> list[Image]:
         for label in (classes or [""])
         for seed in _seeds(out / "images" / (class_folder(classes, label) if classes else ""))
     ]
-    known = {image.name for image in images}
+    names = {image.name for image in images}
     for path in sorted((out / "images").rglob("*.png")):
         name = path.relative_to(out).as_posix()
-        if name not in known:
+        if name not in names:
             raise UserError(f"{out}: {name} is not named as this program names images; choose another `out`")
     return images
 
@@ -83,7 +83,7 @@ def truncation_of(rows: pd.DataFrame) -> float | None:
     Raises UserError where it is not a number, or rows differ in it.
     """
     values = numbers(rows, "truncation")
-    known = {None if value != value else float(value) for value in values}
-    if len(known) != 1:
+    truncations = {None if value != value else float(value) for value in values}
+    if len(truncations) != 1:
         raise UserError("column 'truncation': rows of one set differ; restore metadata.csv as it was generated")
-    return known.pop()
+    return truncations.pop()

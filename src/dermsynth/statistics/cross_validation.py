@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
+from dermsynth.seeds import sklearn_seed
 from dermsynth.statistics.roc import delong_interval_of_folds
 
 Rows = NDArray[np.floating]
@@ -22,7 +23,7 @@ def stratified_group_folds(
     labels: NDArray[Any], groups: NDArray[np.int64], seed: int, count: int = FOLDS
 ) -> list[Fold]:
     """Folds that never cut a group, with about the same share of every label in each."""
-    folds = StratifiedGroupKFold(count, shuffle=True, random_state=seed % 2**32)
+    folds = StratifiedGroupKFold(count, shuffle=True, random_state=sklearn_seed(seed))
     with warnings.catch_warnings():
         warnings.simplefilter(
             "ignore", UserWarning

@@ -1,4 +1,4 @@
-"""What a whole panel of raters can do: skill apart from habit, for other raters and images; chance, and equivalence."""
+"""What a whole panel of raters can do: skill separated from habit, for other raters and images; chance, and equivalence."""
 
 from dataclasses import dataclass
 
@@ -23,7 +23,7 @@ RATE = 2.0
 NODES = np.polynomial.hermite_e.hermegauss(31)
 LIMIT = 30.0
 SMALLEST = -200.0
-"""Logarithm of the smallest p that is told from none."""
+"""Logarithm of the smallest p that is distinguished from 0."""
 
 
 @dataclass(frozen=True)
@@ -112,11 +112,11 @@ def fit_panel(right: Array, answers: Array, positive: NDArray[np.bool_]) -> Pane
         return state.loss + float(sizes @ logarithms) + state.log_determinant / 2 - prior
 
     first = np.log([0.3, 0.3, 0.5])
-    found = scipy.optimize.minimize(
+    optimum = scipy.optimize.minimize(
         negative_posterior, first, method="Nelder-Mead", bounds=[BOUNDS] * 3,
         options={"xatol": 0.02, "fatol": 2e-3, "initial_simplex": np.vstack([first, first + np.eye(3)])},
     )  # fmt: skip
-    deviations = np.exp(found.x)
+    deviations = np.exp(optimum.x)
     state = _mode(right, answers, truth, deviations, start)
     habit, widths = float(state.effects[1]), (float(deviations[0]), float(deviations[1]), float(deviations[2]))
     skill = _skill_of(_observed(right, answers, positive), habit, widths)

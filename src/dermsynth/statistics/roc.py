@@ -36,7 +36,7 @@ def auc(truth: Truth, scores: Array) -> float:
 
 
 def auc_interval(truth: Truth, scores: Array, *, resamples: int, seed: int) -> tuple[float, float]:
-    """95 % percentile interval; positives and negatives are drawn apart, so that none is ever without either."""
+    """95 % percentile interval; positives and negatives are drawn separately, so that no resample lacks either."""
 
     def area(positive: Array, negative: Array) -> float:
         both = np.concatenate([positive, negative])

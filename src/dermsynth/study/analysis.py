@@ -12,12 +12,14 @@ from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
 from dermsynth import __version__
+from dermsynth.errors import require_path
 from dermsynth.statistics.agreement import RESAMPLES as AGREEMENT_RESAMPLES
 from dermsynth.statistics.agreement import agreement_interval, fleiss_kappa, krippendorff_alpha
 from dermsynth.statistics.mixed_model import fit_panel
 from dermsynth.statistics.rates import against_chance, detection, rate, rates
 from dermsynth.study.answers import REAL, SYNTHETIC, Answers, check_positive
 from dermsynth.study.counting import Doubt, counted_answers, read_answers
+from dermsynth.study.create import Study
 from dermsynth.study.export import study_answers
 from dermsynth.study.results import (
     AccuracyDifference,
@@ -39,12 +41,10 @@ from dermsynth.study.serve import open_live_study
 from dermsynth.values import as_tuple
 
 RESAMPLES = 2000
-TABLE = Path("answers")
-"""What messages call a table that came without a file."""
 
 
 def analyse_study(
-    source: Path | str | pd.DataFrame,
+    source: Study | Path | str | pd.DataFrame,
     *,
     positive: Literal["real", "synthetic", ""] = "",
     without: Doubt | Collection[Doubt] = (),
@@ -55,9 +55,9 @@ def analyse_study(
 
     Parameters
     ----------
-    source : Path, str or DataFrame
-        A study's folder, a CSV, or a table with the columns `rater`, `item`, `truth` and `answer` (real or synthetic), and what
-        else there is of `group`, `condition`, `label`, `diagnosis`, `certainty`, `seconds`, `repeat`.
+    source : Study, Path, str or DataFrame
+        A study or its folder, a CSV, or a table with the columns `rater`, `item`, `truth` and `answer` (real or synthetic), and
+        what else there is of `group`, `condition`, `label`, `diagnosis`, `certainty`, `seconds`, `repeat`.
     positive : {"real", "synthetic", ""}
         The kind whose recognition counts as a hit; by default the protocol's, or what the table says, or real.
     without : str, or collection of {"unfinished", "reopened", "diagnosis"}
@@ -99,14 +99,16 @@ def analyse_study(
     notes: tuple[str, ...] = ()
     without = as_tuple(without)
     if isinstance(source, pd.DataFrame):
-        answers, counted = counted_answers(source.fillna("").astype(str), TABLE, positive, without)
-    elif Path(source).is_dir():
-        live = open_live_study(Path(source), database)
+        answers, counted = counted_answers(source.fillna("").astype(str), Path("answers"), positive, without)
+        return analyse(answers, seed, left_out=counted.left_out, noticed=counted.noticed, notes=counted.notes)
+    place = source.folder if isinstance(source, Study) else require_path(source, "source")
+    if place.is_dir():
+        live = open_live_study(place, database)
         answers, counted = study_answers(live, without)
         notes = live.study.notes
         answers = Answers(answers.table, check_positive(positive)) if positive else answers
     else:
-        answers, counted = read_answers(Path(source), positive, without)
+        answers, counted = read_answers(place, positive, without)
     return analyse(answers, seed, left_out=counted.left_out, noticed=counted.noticed, notes=(*counted.notes, *notes))
 
 
@@ -296,16 +298,16 @@ def _matrix(first: Answers) -> AnswerMatrix:
 
 def _certainty(first: Answers) -> tuple[CertaintyResult, ...]:
     """Share of right answers at every certainty: a rater's certainty means something if it rises."""
-    known = first.table[first.table["certainty"].notna()]
+    rated = first.table[first.table["certainty"].notna()]
     results = []
-    for value, table in known.groupby("certainty", sort=True):
+    for value, table in rated.groupby("certainty", sort=True):
         right = int((table["truth"] == table["answer"]).sum())
         results.append(CertaintyResult(certainty=float(str(value)), **asdict(rate(right, len(table)))))
     return tuple(results)
 
 
 def _diagnosis(first: Answers, seed: int) -> DiagnosisResult | None:
-    """Confusion of diagnoses on real and on synthetic images apart, and whether their accuracies differ."""
+    """Confusion of diagnoses on real and on synthetic images, and whether their accuracies differ."""
     table = first.table[(first.table["diagnosis"] != "") & (first.table["label"] != "")]
     if table.empty:
         return None

@@ -142,9 +142,9 @@ def _one_group(table: pd.DataFrame, source: Path) -> pd.Series:
 
     Raises UserError for a rater with two groups.
     """
-    known = table[table["group"] != ""]
-    groups = known.drop_duplicates("rater").set_index("rater")["group"]
-    other = known[known["group"] != known["rater"].map(groups)]
+    grouped = table[table["group"] != ""]
+    groups = grouped.drop_duplicates("rater").set_index("rater")["group"]
+    other = grouped[grouped["group"] != grouped["rater"].map(groups)]
     if len(other):
         row = other.iloc[0]
         raise UserError(

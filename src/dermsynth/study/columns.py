@@ -176,9 +176,9 @@ def _one_spelling(values: pd.Series, key: Callable[[str], str], what: str, notes
     spellings: dict[str, dict[str, int]] = {}
     keys = [key(value) if not is_missing(value, words=False) else "" for value in values]
     for value, plain in zip(values, keys, strict=True):
-        seen = spellings.setdefault(plain, {})
-        seen[str(value)] = seen.get(str(value), 0) + 1
-    several = {plain: list(seen) for plain, seen in spellings.items() if plain and len(seen) > 1}
+        counts = spellings.setdefault(plain, {})
+        counts[str(value)] = counts.get(str(value), 0) + 1
+    several = {plain: list(counts) for plain, counts in spellings.items() if plain and len(counts) > 1}
     if several:
         example = " and ".join(map(repr, next(iter(several.values()))[:_NAMED]))
         notes.append(
@@ -203,9 +203,9 @@ def _of_item(table: pd.DataFrame, column: str, notes: list[str]) -> pd.Series:
 
     Raises UserError where an image has two.
     """
-    known = table[(table[column] != "") & (table["item"] != "")]
-    first = known.drop_duplicates("item").set_index("item")
-    other = known[known[column] != known["item"].map(first[column])]
+    rows = table[(table[column] != "") & (table["item"] != "")]
+    first = rows.drop_duplicates("item").set_index("item")
+    other = rows[rows[column] != rows["item"].map(first[column])]
     if len(other):
         row, before = other.iloc[0], first.loc[other["item"].iloc[0]]
         raise UserError(

@@ -88,12 +88,12 @@ def differs(values: Sequence[str], real: NDArray[np.bool_], level: float) -> boo
 def _separating(name: str, values: Sequence[str], real: NDArray[np.bool_], level: float) -> str:
     """One column's sentence, of the images for which it has a value; empty where it does not separate the kinds."""
     plain = np.array(_plain(values), dtype=object)
-    known, kinds = list(plain[plain != ""]), real[plain != ""]
-    if min(kinds.sum(), (~kinds).sum()) < FEWEST or len(set(known)) < 2 or not differs(known, kinds, level):
+    words, kinds = list(plain[plain != ""]), real[plain != ""]
+    if min(kinds.sum(), (~kinds).sum()) < FEWEST or len(set(words)) < 2 or not differs(words, kinds, level):
         return ""
     return (
         f"{'the class' if name == 'label' else f'column {name!r}'} differs between real and synthetic images: a rater who knew "
-        f"nothing else could still be right about {separation(known, kinds):.0%} of them"
+        f"nothing else could still be right about {separation(words, kinds):.0%} of them"
     )
 
 
@@ -194,8 +194,8 @@ def _ending(image: StudyImage, sides: Mapping[str, DataSet]) -> str:
 def _patients(trials: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> list[str]:
     """Several images of one patient or lesion: they are alike, and intervals take images as independent."""
     groups = sides[REAL].groups
-    mine = pd.Series([groups[image.row] for image in trials if image.kind == REAL and groups[image.row]], dtype=object)
-    counts = mine.value_counts()
+    own = pd.Series([groups[image.row] for image in trials if image.kind == REAL and groups[image.row]], dtype=object)
+    counts = own.value_counts()
     several = counts[counts > 1]
     if several.empty:
         return []

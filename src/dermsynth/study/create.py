@@ -18,7 +18,7 @@ from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty
-from dermsynth.errors import UserError, name_field, require_seed
+from dermsynth.errors import UserError, name_field, require_path, require_seed
 from dermsynth.images import encode_png, fit, image_size, read_image
 from dermsynth.io import read_json, replace_file, replace_folder, write_bytes, write_json, write_text
 from dermsynth.progress import progress_bar
@@ -68,6 +68,10 @@ class Study:
     def secret(self) -> bytes:
         """The key that signs links."""
         return (self.folder / SECRET).read_bytes()
+
+    def __repr__(self) -> str:
+        size = f"{self.size[0]} x {self.size[1]}"
+        return f"Study({str(self.folder)!r}: {len(self.items)} images of {size}, {len(self.notes)} notes)"
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -131,7 +135,8 @@ def create_study(
         real = open_data_set(real)
     with name_field("synthetic"):
         synthetic = open_data_set(synthetic)
-    out = Path(out)
+    out = require_path(out, "out")
+    protocol = str(require_path(protocol, "protocol"))
     require_seed(seed)
     _check_sides(real, synthetic)
     require_empty(out)
@@ -208,8 +213,9 @@ def _encode(
     """
     generator = sides[SYNTHETIC].provenance.generator
     encoded, sizes = list[bytes](), list[tuple[int, int]]()
+    paths = {kind: side.paths for kind, side in sides.items()}
     for image in progress_bar(images, total=len(images), label="encoding", unit="img"):
-        pixels = _large_enough(sides[image.kind].paths[image.row], *size)
+        pixels = _large_enough(paths[image.kind][image.row], *size)
         sizes.append((pixels.shape[1], pixels.shape[0]))
         resized = fit(pixels, size[1], size[0], generator.crop, generator.filter)
         encoded.append(encode_png(resized, compression=0))
@@ -240,11 +246,11 @@ def open_study(folder: Path) -> Study:
         raise UserError(f"{folder}: schema {description['schema']} is newer than this program; update dermsynth")
     protocol = parse_protocol((folder / PROTOCOL).read_text(encoding="utf-8"), str(folder / PROTOCOL))
     try:
-        known = StudyDescription.model_validate(description)
+        parsed = StudyDescription.model_validate(description)
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(f"{folder / DESCRIPTION}: {where}: {error.errors()[0]['msg']}; restore the file") from error
-    return Study(folder, known, protocol, read_table(folder / ITEMS))
+    return Study(folder, parsed, protocol, read_table(folder / ITEMS))
 
 
 def _large_enough(path: Path, width: int, height: int) -> NDArray[np.uint8]:

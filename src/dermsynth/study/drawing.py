@@ -48,7 +48,8 @@ class Features:
         """
         centre, scale = np.nanmean(self.values, axis=0), np.maximum(np.nanstd(self.values, axis=0), 1e-6)
         means = self._class_means(centre, scale)
-        features = (_features([side.paths[row] for row in rows]) - centre) / scale
+        paths = side.paths
+        features = (_features([paths[row] for row in rows]) - centre) / scale
         labels = map(plain_word, side.labels[rows])
         return np.array([_likeness(row, label, means) for row, label in zip(features, labels, strict=True)], np.float64)
 
@@ -59,10 +60,10 @@ class Features:
 
 
 def _likeness(features: NDArray[np.float64], label: str, means: Mapping[str, NDArray[np.float64]]) -> float:
-    others = [np.linalg.norm(features - mean) for name, mean in means.items() if name != label]
-    if label not in means or not others or not np.isfinite(features).all():
+    distances = [np.linalg.norm(features - mean) for name, mean in means.items() if name != label]
+    if label not in means or not distances or not np.isfinite(features).all():
         return -np.inf
-    return float(np.linalg.norm(features - means[label]) - min(others))
+    return float(np.linalg.norm(features - means[label]) - min(distances))
 
 
 class Drawing:

@@ -45,14 +45,14 @@ def _row(live: LiveStudy, rater: Rater, trial: Trial) -> dict[str, Any]:
     item, last = live.study.by_item[trial.item], trial.answers[-1]
     kind = live.study.protocol.kind_question
     given, times = dict(last.values), last.times
-    known = "shown_ms" in times and "answered_ms" in times
+    timed = "shown_ms" in times and "answered_ms" in times
     return {
         "rater": rater.name, "positive": live.study.protocol.positive,
         "group": rater.group, "years": rater.years, "excluded": _reason(rater.excluded),
         "finished": rater.finished, "item": trial.item, "truth": item["truth"], "label": item["label"],
         "condition": item["condition"], "position": trial.position, "repeat": trial.repeat, "attention": trial.asked,
         "answer": given.pop(kind), **given,
-        "seconds": round((times["answered_ms"] - times["shown_ms"]) / 1000, 3) if known else "",
+        "seconds": round((times["answered_ms"] - times["shown_ms"]) / 1000, 3) if timed else "",
         **{name: times.get(name, "") for name in MEASURED},
         "views": trial.views, "revisions": len(trial.answers) - 1, "received": last.received,
     }  # fmt: skip

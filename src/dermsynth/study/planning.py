@@ -1,4 +1,4 @@
-"""How precise a panel of so many raters and images is."""
+"""How precise a panel is, from its numbers of raters and images."""
 
 from dataclasses import dataclass
 

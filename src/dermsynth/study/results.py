@@ -180,6 +180,9 @@ class StudyResult(Record):
     noticed: dict[str, int] = Field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"StudyResult({self.answers:,} answers of {len(self.raters)} raters)"
+
     def to_frame(self) -> pd.DataFrame:
         """Raters as a table.
 

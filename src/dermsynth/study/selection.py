@@ -10,10 +10,10 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.study.columns import REAL, SYNTHETIC, plain_word
 from dermsynth.study.drawing import Drawing, StudyImage
-from dermsynth.study.matching import quotas, target_shares
 from dermsynth.study.protocol import Condition, Images, Protocol
 
 TRIAL, EXAMPLE, ATTENTION = "trial", "example", "attention"
+Counts = Mapping[str, int]
 
 
 class Request(NamedTuple):
@@ -99,17 +99,55 @@ def _matched_parts(
     rules = [r for r in rules if not fixed or r.kind == rule.kind]
     available = [drawing.available(r) for r in rules]
     own = drawing.available(rule)
-    wanted = fixed or next((counts for r, counts in zip(rules, available, strict=True) if r.kind == SYNTHETIC), own)
+    goal = fixed or next((counts for r, counts in zip(rules, available, strict=True) if r.kind == SYNTHETIC), own)
     drawn = Counter[str]()
     for r in rules:
         drawn[r.kind] += r.count
-    shares = target_shares(wanted, [(counts, drawn[r.kind]) for r, counts in zip(rules, available, strict=True)])
+    shares = target_shares(goal, [(counts, drawn[r.kind]) for r, counts in zip(rules, available, strict=True)])
     if sum(shares.values()) < 1 - 1e-6:
-        drawing.refuse_unlike(rule, wanted)
+        drawing.refuse_unlike(rule, goal)
     return [
         request._replace(rule=rule.model_copy(update={"count": number}), label=label)
         for label, number in quotas(shares, rule.count, own).items()
     ]
+
+
+def target_shares(goal: Counts, available: Sequence[tuple[Counts, int]]) -> dict[str, float]:
+    """Shares of the labels as near to those of `goal` as every side can follow.
+
+    `available` holds, for every side, how many images of each label it has and how many are drawn from it. What a label
+    lacks goes to the others in proportion to their shares. The sum is less than 1 where the sides have too few images.
+    """
+    limits = {
+        label: min((counts.get(label, 0) / drawn for counts, drawn in available), default=1.0)
+        for label in goal
+        if goal[label] > 0
+    }
+    shares, open_labels, rest = dict.fromkeys(limits, 0.0), set(limits), 1.0
+    while open_labels and rest > 1e-12:
+        total = sum(goal[label] for label in open_labels)
+        offered = {label: rest * goal[label] / total for label in open_labels}
+        full = {label for label in open_labels if shares[label] + offered[label] >= limits[label] - 1e-12}
+        if not full:
+            return {label: shares[label] + offered.get(label, 0.0) for label in shares}
+        for label in full:
+            rest -= limits[label] - shares[label]
+            shares[label] = limits[label]
+        open_labels -= full
+    return shares
+
+
+def quotas(shares: Mapping[str, float], count: int, available: Counts) -> dict[str, int]:
+    """`count` images by shares, whole numbers by largest remainder, none above what is available (Hamilton's method)."""
+    result = {label: min(int(share * count + 1e-9), available.get(label, 0)) for label, share in shares.items()}
+    order = sorted(shares, key=lambda label: (-(shares[label] * count - result[label]), label))
+    while sum(result.values()) < count:
+        free = [label for label in order if result[label] < available.get(label, 0)]
+        if not free:
+            break
+        for label in free[: count - sum(result.values())]:
+            result[label] += 1
+    return {label: number for label, number in result.items() if number}
 
 
 def _classes_of_other_kind(request: Request, images: Sequence[StudyImage]) -> Counter[str]:

@@ -19,7 +19,7 @@ class Place(NamedTuple):
 
 
 def conditions_for(study: Study, given: Mapping[str, int], random: np.random.Generator) -> list[str]:
-    """The conditions of the next rater: those given least often so far, by lot among equals, in random order."""
+    """The conditions of the next rater, in random order: those assigned least often so far, ties broken at random."""
     trials = study.items[study.items["role"] == TRIAL]
     names = list(dict.fromkeys(trials["condition"]))
     ranked = sorted(names, key=lambda name: (given.get(name, 0), random.random()))

@@ -143,9 +143,9 @@ def seat_of(live: LiveStudy, token: str) -> Seat | None:
     identity = live.links.identity(token)
     if identity is None:
         return None
-    mine = Trial.rater_id == Rater.id
-    count = select(func.count()).select_from(Trial).where(mine).scalar_subquery()
-    following = select(func.min(Trial.position)).where(mine, ~_answered()).scalar_subquery()
+    of_rater = Trial.rater_id == Rater.id
+    count = select(func.count()).select_from(Trial).where(of_rater).scalar_subquery()
+    following = select(func.min(Trial.position)).where(of_rater, ~_answered()).scalar_subquery()
     with reading(live.engine) as session:
         row = session.execute(
             select(Rater, count, following, _state()).where(Rater.token_hash == identity)

@@ -72,6 +72,9 @@ class Checkpoint:
     path: Path
     state: CheckpointState
 
+    def __repr__(self) -> str:
+        return f"Checkpoint({str(self.path)!r}: {self.state.family}, {self.images:,} images shown)"
+
     @property
     def images(self) -> int:
         """Real images shown."""

@@ -89,10 +89,10 @@ def similar_images(name: str, settings: DataSettings, data_set: DataSet, seed: i
 
     Raises UserError when it lacks the labels, masks or map values that the family takes.
     """
-    others, images = load_training_images(name, data_set, _request(name, settings), seed)
-    if others.map_layers != settings.map_layers:
+    own, images = load_training_images(name, data_set, _request(name, settings), seed)
+    if own.map_layers != settings.map_layers:
         raise UserError(
-            f"{data_set.folder}: maps of {', '.join(others.map_layers)}; the run knows {', '.join(settings.map_layers)}"
+            f"{data_set.folder}: maps of {', '.join(own.map_layers)}; the run knows {', '.join(settings.map_layers)}"
         )
     return images
 

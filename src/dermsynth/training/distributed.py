@@ -240,6 +240,7 @@ def choose_device(name: str) -> torch.device:
 
     Raises UserError for a device that is not there.
     """
+    name = str(name)
     if name == "auto":
         name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
     try:

@@ -191,10 +191,10 @@ class Trainer:
         state.images += total
 
     def _batch(self, total: int, offset: int, size: int) -> Batch:
-        shown = self.data.take(self.state.images + offset, size)
+        minibatch = self.data.take(self.state.images + offset, size)
         seed = seed_of(self.config.training.seed, "step", self.state.step)
         draws = Draws.for_step(self.device, seed, total=total, start=offset, count=size)
-        return make_batch(shown, len(self.data.classes), draws, self.device)
+        return make_batch(minibatch, len(self.data.classes), draws, self.device)
 
     def _log(self) -> None:
         line = LogLine(

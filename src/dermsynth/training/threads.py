@@ -48,8 +48,8 @@ def cores() -> int:
 def recorded_threads(run: Path) -> int | None:
     """The number of threads of a run's last training, or None where its folder does not say."""
     path = run / ENVIRONMENT
-    known = read_json(path).get("threads") if path.exists() else None
-    return known if isinstance(known, int) and known >= 1 else None
+    count = read_json(path).get("threads") if path.exists() else None
+    return count if isinstance(count, int) and count >= 1 else None
 
 
 def use_threads(asked: int | None = None, *, run: Path | None = None, device: str = "auto") -> Threads:

@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
@@ -24,6 +23,7 @@ from dermsynth.utility.leakage import (
     without_overlap,
 )
 from dermsynth.utility.material import Classes, Copies, HeldOut, Material, Stratum, SyntheticImages
+from dermsynth.utility.views import MASKED, Look, View, has_masks, look_of
 from dermsynth.values import is_missing, numbers, parse_flag, plain_identifier
 
 MOST_VALUES = 8
@@ -42,13 +42,17 @@ def collect_material(
     variants: Mapping[str, DataSet] | None = None,
     trust_provenance: bool = False,
     decoding: Decoding | None = None,
+    view: View = "whole",
+    synthetic_shown: bool = True,
 ) -> Material:
     """Divide the real set by its splits, check where the synthetic set comes from, and add external test sets.
 
     `variants` are further synthetic sets of the same generator's kind (edited, or without artefacts), checked in the same way,
     or edited copies of the real set. Test images are also looked at by skin tone and by the values of columns: the named ones
     and all of few values or of numbers. With `trust_provenance`, what sets made elsewhere claim of their generator is taken
-    as it is. `decoding` is the size of all images, by default that of the first synthetic one.
+    as it is. `decoding` is the size of all images, by default that of the first synthetic one. All sets are seen in one
+    `view`. Where it needs masks and no arm shows the synthetic images (`synthetic_shown`), a synthetic set without masks is
+    left out.
 
     Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups or twins lie
     in two splits, an external image is one of the real set's (which `drop_overlap` leaves out instead), or no test set has a
@@ -63,23 +67,29 @@ def collect_material(
     parts = _parts(real, classes)
     for data_set in (synthetic, *further.values()):
         check_claimed_twins(data_set, parts)
-    rows, images = _synthetic_images(synthetic, decoding, classes)
-    tests = [_held_out(f"{real.folder.name} (held out)", parts["test"], decoding, classes, columns)]
-    tests += [_external(other, real, decoding, classes, columns, drop_overlap) for other in external]
+    look = look_of(view, decoding, parts["train"])
+    if view in MASKED and not synthetic_shown and not has_masks(synthetic):
+        rows = synthetic.part(np.zeros(len(synthetic), bool))
+        images = np.empty((0, 3, decoding.height, decoding.width), np.uint8)
+    else:
+        rows, images = _synthetic_images(synthetic, look, classes)
+    tests = [_held_out(f"{real.folder.name} (held out)", parts["test"], look, classes, columns)]
+    tests += [_external(other, real, look, classes, columns, drop_overlap) for other in external]
     _check_columns(columns, tests, real)
     return Material(
         training=parts["train"],
-        training_images=_images(parts["train"], decoding),
+        training_images=look.images(parts["train"]),
         synthetic=rows,
         synthetic_images=images,
-        validation=Examples(_images(parts["validation"], decoding), classes.truth(parts["validation"])),
+        validation=Examples(look.images(parts["validation"]), classes.truth(parts["validation"])),
         validation_rows=parts["validation"],
         tests=tests,
         classes=classes,
         decoding=decoding,
         chosen=chosen,
-        variants={name: _synthetic_images(variant, decoding, classes) for name, variant in further.items()},
-        copies={name: _copies(copy, parts["train"], decoding) for name, copy in edited.items()},
+        variants={name: _synthetic_images(variant, look, classes) for name, variant in further.items()},
+        copies={name: _copies(copy, parts["train"], look) for name, copy in edited.items()},
+        view=view,
     )
 
 
@@ -88,10 +98,10 @@ def is_copy(data_set: DataSet, real: DataSet) -> bool:
     return not data_set.synthetic and data_set.provenance.edited_from == real.whole_hash
 
 
-def _check_sets(real: DataSet, synthetic: Sequence[DataSet], others: Sequence[DataSet], *, trust: bool) -> None:
+def _check_sets(real: DataSet, synthetic: Sequence[DataSet], further: Sequence[DataSet], *, trust: bool) -> None:
     if real.synthetic:
         raise UserError(f"`real` {real.folder}: a synthetic set; it takes the set that the generator was trained on")
-    for data_set in (real, *synthetic, *others):
+    for data_set in (real, *synthetic, *further):
         verify(data_set)
     for data_set in synthetic:
         check_origin(data_set, real, trust=trust)
@@ -100,7 +110,7 @@ def _check_sets(real: DataSet, synthetic: Sequence[DataSet], others: Sequence[Da
 
 
 def _check_names(real: DataSet, external: Sequence[DataSet]) -> None:
-    """Test sets are told apart by the names of their folders."""
+    """Raise UserError where two test sets have folders of one name, which identifies them in results."""
     names = [real.folder.name, *(other.folder.name for other in external)]
     if len(set(names)) < len(names):
         raise UserError(f"`tests`: two sets named {max(names, key=names.count)!r}; rename a folder")
@@ -121,17 +131,17 @@ def _parts(real: DataSet, classes: Classes) -> dict[str, DataSet]:
     return parts
 
 
-def _copies(edited: DataSet, training: DataSet, decoding: Decoding) -> Copies:
+def _copies(edited: DataSet, training: DataSet, look: Look) -> Copies:
     """The copies of training images, in the order of these."""
     places = {name: row for row, name in enumerate(training.table["file_name"])}
     copies = edited.part(np.isin(edited.table["edited_from"].to_numpy(str), list(places)))
     rows = np.array([places[name] for name in copies.table["edited_from"]], np.int64)
     order = np.argsort(rows)
-    return Copies(rows[order], _images(copies, decoding)[order], edited.content_hash)
+    return Copies(rows[order], look.images(copies)[order], edited.content_hash)
 
 
 def _external(
-    other: DataSet, real: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str], drop: bool
+    other: DataSet, real: DataSet, look: Look, classes: Classes, columns: Sequence[str], drop: bool
 ) -> HeldOut:
     """A further test set, without photographs of the real one."""
     if other.synthetic:
@@ -139,12 +149,12 @@ def _external(
     if other.whole_hash == real.whole_hash:
         raise UserError(f"`tests` {other.folder}: the same images as `real`, whose test split is used already")
     rows = without_overlap(classes.of(other, str(other.folder)), real, drop=drop)
-    return _held_out(other.folder.name, classes.of(rows, str(other.folder)), decoding, classes, columns)
+    return _held_out(other.folder.name, classes.of(rows, str(other.folder)), look, classes, columns)
 
 
-def _synthetic_images(data_set: DataSet, decoding: Decoding, classes: Classes) -> SyntheticImages:
+def _synthetic_images(data_set: DataSet, look: Look, classes: Classes) -> SyntheticImages:
     rows = classes.of(data_set, str(data_set.folder), both=False)
-    return SyntheticImages(rows, _images(rows, decoding))
+    return SyntheticImages(rows, look.images(rows))
 
 
 def _split(real: DataSet, name: str) -> DataSet:
@@ -153,24 +163,20 @@ def _split(real: DataSet, name: str) -> DataSet:
     return real.split(name)
 
 
-def _held_out(name: str, rows: DataSet, decoding: Decoding, classes: Classes, columns: Sequence[str]) -> HeldOut:
-    images = _images(rows, decoding)
-    tones = skin_tones(appearances(rows, images, decoding))
-    found = [Stratum("skin tone", str(tone), tones == tone) for tone in np.unique(tones) if tone]
+def _held_out(name: str, rows: DataSet, look: Look, classes: Classes, columns: Sequence[str]) -> HeldOut:
+    whole = np.asarray(decode_images(rows, look.decoding))
+    tones = skin_tones(appearances(rows, whole, look.decoding))
+    strata = [Stratum("skin tone", str(tone), tones == tone) for tone in np.unique(tones) if tone]
     for column in dict.fromkeys([*columns, *telling_columns(rows.table)]):
         if column in rows.table:
-            found += strata_of(rows.table, column)
-    return HeldOut(name, rows, images, classes.truth(rows), found)
-
-
-def _images(rows: DataSet, decoding: Decoding) -> NDArray[np.uint8]:
-    return np.asarray(decode_images(rows, decoding))
+            strata += strata_of(rows.table, column)
+    return HeldOut(name, rows, look.images(rows), classes.truth(rows), strata)
 
 
 def telling_columns(table: pd.DataFrame) -> list[str]:
-    """Columns whose values are looked at apart: those of two to eight values, and those of numbers."""
-    others = [str(column) for column in table.columns if column not in TEXT_COLUMNS]
-    return [column for column in others if 2 <= len(strata_of(table, column, most=MOST_VALUES)) <= MOST_VALUES]
+    """Columns whose values are analysed separately: those of two to eight values, and those of numbers."""
+    columns = [str(column) for column in table.columns if column not in TEXT_COLUMNS]
+    return [column for column in columns if 2 <= len(strata_of(table, column, most=MOST_VALUES)) <= MOST_VALUES]
 
 
 def strata_of(table: pd.DataFrame, column: str, most: int | None = None) -> list[Stratum]:
@@ -203,11 +209,11 @@ def _halves(table: pd.DataFrame, column: str) -> list[Stratum]:
         values = numbers(table, column)
     except UserError:
         return []
-    known = np.isfinite(values)
-    if len(np.unique(values[known])) <= MOST_VALUES:
+    measured = np.isfinite(values)
+    if len(np.unique(values[measured])) <= MOST_VALUES:
         return []
-    middle = float(np.median(values[known]))
+    middle = float(np.median(values[measured]))
     return [
-        Stratum(column, f"up to {middle:g}", known & (values <= middle)),
-        Stratum(column, f"above {middle:g}", known & (values > middle)),
+        Stratum(column, f"up to {middle:g}", measured & (values <= middle)),
+        Stratum(column, f"above {middle:g}", measured & (values > middle)),
     ]

@@ -73,10 +73,11 @@ def run_experiment(material: Material, plan: Plan, out: Path) -> UtilityResult:
         _train_missing(material, plan, out)
         result = _result(material, plan, settings, out)
         result.save(out / RESULT)
-        usefulness = Usefulness(
-            outcome=result.outcome, verdict=result.verdict, content_hash=material.synthetic.content_hash
-        )
-        write_json(out / USEFULNESS, usefulness.model_dump())
+        if material.view == "whole":  # only whole images say whether the set is useful
+            usefulness = Usefulness(
+                outcome=result.outcome, verdict=result.verdict, content_hash=material.synthetic.content_hash
+            )
+            write_json(out / USEFULNESS, usefulness.model_dump())
     return result
 
 
@@ -111,18 +112,23 @@ def _settings(material: Material, plan: Plan) -> Settings:
         validation_images=len(material.validation.truth),
         validation_rows=table_hash(material.validation_rows),
         synthetic=SyntheticSet(content_hash=synthetic.content_hash, images=len(synthetic.table)),
-        variants={name: SyntheticSet(content_hash=known, images=count) for name, (known, count) in variants.items()},
+        variants={
+            name: SyntheticSet(content_hash=content_hash, images=count)
+            for name, (content_hash, count) in variants.items()
+        },
         size=(material.decoding.width, material.decoding.height, material.decoding.crop) if material.chosen else None,
         tests=tuple(
             TestSet(name=test.name, images=len(test.truth), positive=int(test.truth.sum()), rows=table_hash(test.rows))
             for test in material.tests
         ),
+        view=material.view,
     )
 
 
 def _difference(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     """The first setting that is not as it was, but for those that may grow."""
     changed = [key for key in settings if key not in GROWING and earlier.get(key) != settings[key]]
+    changed += ["view"] if "view" in earlier and "view" not in settings else []
     variants = earlier.get("variants", {})
     changed += [f"variant {name}" for name in variants if settings["variants"].get(name) != variants[name]]
     return f"begun with another {changed[0]}" if changed else ""
@@ -143,7 +149,7 @@ def _train_classifier(material: Material, plan: Plan, arm: Arm, repeat: int, pat
     training = replace(plan.training, images=length)
     augment = classical_augmentation if arm.classical else random_dihedral
     model, _ = train_classifier(material.examples(arm, seed), material.validation, training, augment, seed=seed)
-    if arm == REAL and repeat == 0:
+    if arm == REAL and repeat == 0 and material.view == "whole":
         threshold = best_threshold(material.validation.truth, model.probabilities(material.validation.images))
         write_classifier(path.parent.parent, model, training, material.decoding, threshold)
     with replace_file(path) as temporary:
@@ -158,7 +164,9 @@ def _scores(material: Material, arm: Arm, model: Classifier) -> pd.DataFrame:
         for test in material.tests
     ]
     validation = pd.DataFrame({"test": VALIDATION, "score": model.probabilities(material.validation.images)})
-    if arm == REAL:  # train on real, test on synthetic: whether synthetic images show their labels
+    if arm == REAL and len(
+        material.synthetic
+    ):  # train on real, test on synthetic: whether synthetic images show their labels
         scores = model.probabilities(material.synthetic_images)
         rows.append(pd.DataFrame({"test": MADE, "file_name": material.synthetic.table["file_name"], "score": scores}))
     return pd.concat([*rows, validation])
@@ -208,7 +216,8 @@ def _remarks(material: Material) -> tuple[Remark, ...]:
     synthetic = [material.synthetic, *(rows for rows, _ in material.variants.values())]
     claims = dict.fromkeys(rows.provenance.generator.claim for rows in synthetic)
     trained = not any(claims) and material.decoding.crop == material.synthetic.provenance.generator.crop
-    of_sides = remarks(*_sides(material), material.decoding, trained, chosen=material.chosen)
+    decoding, chosen = material.decoding, material.chosen
+    of_sides = remarks(*_sides(material), decoding, trained, chosen=chosen) if len(material.synthetic) else ()
     return (*(remark for claim in claims for remark in remarks_on_claims(claim, ())), *of_sides)
 
 

@@ -77,9 +77,9 @@ def check_sources(synthetic: DataSet, real: DataSet) -> None:
     if generator.source_hash not in ("", real.whole_hash):
         raise UserError(f"{synthetic.folder}: made from photographs of another set than {real.folder}")
     _check_conditions(synthetic, real)
-    others = set(synthetic.splits) - {"", "train"}
-    if others:
-        raise UserError(f"{synthetic.folder}: holds images made from the splits {', '.join(sorted(others))}")
+    held_out = set(synthetic.splits) - {"", "train"}
+    if held_out:
+        raise UserError(f"{synthetic.folder}: holds images made from the splits {', '.join(sorted(held_out))}")
 
 
 def _check_conditions(synthetic: DataSet, real: DataSet) -> None:
@@ -97,20 +97,22 @@ def _check_conditions(synthetic: DataSet, real: DataSet) -> None:
 
 def check_groups(parts: dict[str, DataSet]) -> None:
     """No patient or lesion may be trained on and tested."""
-    seen: dict[str, str] = {}
+    split_of: dict[str, str] = {}
     for name, rows in parts.items():
         for group in sorted(set(rows.groups) - {""}):
-            if seen.setdefault(str(group), name) != name:
-                raise UserError(f"group {group!r}: in the splits {seen[str(group)]} and {name}; divide the set anew")
+            if split_of.setdefault(str(group), name) != name:
+                raise UserError(
+                    f"group {group!r}: in the splits {split_of[str(group)]} and {name}; divide the set anew"
+                )
 
 
 def check_twins(parts: Mapping[str, DataSet]) -> None:
     """No photograph of another part may be in the training split once more, as a file of its own."""
-    others = [(name, path) for name in ("validation", "test") for path in parts[name].paths]
-    twins = twins_between([path for _, path in others], parts["train"].paths)
+    held_out = [(name, path) for name in ("validation", "test") for path in parts[name].paths]
+    twins = twins_between([path for _, path in held_out], parts["train"].paths)
     if len(twins):
-        (name, path), train = others[twins[0][0]], parts["train"]
-        count = sum(others[i][0] == name for i in np.unique(twins[:, 0]))
+        (name, path), train = held_out[twins[0][0]], parts["train"]
+        count = sum(held_out[i][0] == name for i in np.unique(twins[:, 0]))
         raise UserError(
             f"{train.folder}: {count} photographs of the split {name} are in the split train too, for example "
             f"{path.relative_to(train.folder)} and {train.table['file_name'].iloc[twins[0][1]]}; "

@@ -12,6 +12,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.utility.arms import Arm
 from dermsynth.utility.classifier import Examples
+from dermsynth.utility.views import View
 
 FEWEST = 10
 """Images a class below which nothing is trained or tested."""
@@ -105,6 +106,7 @@ class Material:
     """Whether the size was chosen, and is not that of the first synthetic image."""
     variants: Mapping[str, SyntheticImages] = field(default_factory=dict)
     copies: Mapping[str, Copies] = field(default_factory=dict)
+    view: View = "whole"
 
     def synthetic_of(self, variant: str) -> SyntheticImages:
         """The synthetic images of an arm: the experiment's, or those of a variant.
@@ -202,5 +204,7 @@ def _draw_share(rows: DataSet, share: float, random: np.random.Generator) -> NDA
 
 def _draw_by_class(truth: NDArray[np.bool_], count: int, random: np.random.Generator) -> NDArray[np.int64]:
     """Indices of `count` images, each class in its share of the set."""
+    if not len(truth):
+        return np.empty(0, np.int64)
     sides = [random.permutation(np.flatnonzero(truth == value)) for value in (True, False)]
     return np.sort(np.concatenate([side[: round(count * len(side) / len(truth))] for side in sides]))

@@ -29,7 +29,7 @@ FIXED = 0.9
 """Specificity, and sensitivity, at which the other is reported."""
 RESAMPLES = 2000
 FEW_REPEATS = 5
-"""Below so many repeats the intervals are wide and themselves uncertain."""
+"""With fewer repeats the intervals are wide and themselves uncertain."""
 MOST_REPEATS = 100
 
 
@@ -221,5 +221,5 @@ def wanted_repeats(of_tests: float, of_seeds: float) -> tuple[int, float]:
 
 
 def half_width(of_tests: float, of_seeds: float, repeats: int) -> float:
-    """Half of the 95 % interval of a mean difference of so many repeats: Student's quantile, both variances."""
+    """Half of the 95 % interval of a mean difference over `repeats`: Student's quantile, both variances."""
     return float(scipy.stats.t.ppf(0.975, repeats - 1) * np.sqrt(of_tests + of_seeds / repeats))

@@ -11,8 +11,9 @@ from dermsynth.evaluation.sides import Remark, SizePolicy
 from dermsynth.io import write_json
 from dermsynth.records import Record
 from dermsynth.statistics.roc import Difference
-from dermsynth.utility.arms import Arm
+from dermsynth.utility.arms import REAL, Arm
 from dermsynth.utility.classifier import Training
+from dermsynth.utility.views import TEXTS, View
 
 Outcome = Literal["helps", "no evidence", "hurts", "not measured"]
 
@@ -64,6 +65,14 @@ class Settings(Record):
     variants: dict[str, SyntheticSet] = Field(default_factory=dict)
     size: tuple[int, int, str] | None = None
     tests: tuple[TestSet, ...]
+    view: View = "whole"
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        if self.view == "whole":  # as experiments were written before there were views
+            del values["view"]
+        return values
 
     def arm(self, name: str) -> Arm:
         """The arm of a name."""
@@ -166,6 +175,28 @@ class UtilityResult(Record):
         if self.trained_on_real_tested_on_synthetic is None:
             del values["trained_on_real_tested_on_synthetic"]
         return values
+
+    @property
+    def view_text(self) -> str:
+        """What was hidden of every image, and what the arm of real images still saw; the empty string for whole images."""
+        view = self.settings.view
+        if view == "whole":
+            return ""
+        shown = f"View {view!r}: all arms, validation and test sets show {TEXTS[view]}"
+        real = next(
+            (row for row in self.figures if row.arm == REAL.name and row.test == self.settings.tests[0].name), None
+        )
+        if real is None:
+            return f"{shown}."
+        low, high = real.delong
+        verdict = "the label can still be told" if low > 0.5 else "no evidence that the label can be told"
+        return (
+            f"{shown}. Of this {verdict}: real images alone, AUC of the ensemble {real.ensemble_auc:.3f} (95 % {low:.3f} to "
+            f"{high:.3f}; {real.images} images, {real.positive} positive; 0.5 is chance)."
+        )
+
+    def __repr__(self) -> str:
+        return f"UtilityResult({len(self.figures)} figures; {self.verdict})"
 
     def to_frame(self) -> pd.DataFrame:
         """Figures as a table.

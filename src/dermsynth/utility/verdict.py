@@ -116,7 +116,7 @@ def _few_repeats(rows: Sequence[Comparison], repeats: int) -> list[str]:
 def _falls(figures: ArmFigures) -> list[str]:
     """Strata of a test set within which classifiers of real images are clearly worse than over all of it.
 
-    What tells the classes apart over all images is then partly what tells the strata apart. p after Holm over all strata.
+    What separates the classes over all images is then partly what separates the strata. p after Holm over all strata.
     """
     whole = figures.ensemble_auc
     strata = [row for row in figures.strata if 0 < row.auc < 1 and row.low < row.high]

@@ -93,13 +93,13 @@ class Prefix:
 
 def _bounded(receive: Receive) -> Receive:
     """Counts the bytes of a body, whatever length was announced."""
-    seen = 0
+    received = 0
 
     async def counting() -> Message:
-        nonlocal seen
+        nonlocal received
         message = await receive()
-        seen += len(message.get("body", b""))
-        if seen > LARGEST_BODY:
+        received += len(message.get("body", b""))
+        if received > LARGEST_BODY:
             raise TooLarge
         return message
 

@@ -52,12 +52,12 @@ def _joined_groups(table: pd.DataFrame, images: Sequence[ImportedImage]) -> tupl
 
 
 def _source_splits(table: pd.DataFrame) -> NDArray[np.object_]:
-    given = table["split"].map(split_name)
-    unknown = np.flatnonzero(~given.isin(SPLITS))
+    splits = table["split"].map(split_name)
+    unknown = np.flatnonzero(~splits.isin(SPLITS))
     if len(unknown):
         first = table.iloc[int(unknown[0])]
         raise UserError(f"split {first['split']!r} of {first['file_name']}: must be train, validation or test")
-    return given.to_numpy(dtype=object)
+    return splits.to_numpy(dtype=object)
 
 
 def _cut_groups(splits: NDArray[np.object_], joined: Groups) -> list[str]:

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 
 from dermsynth.data.file_names import path_inside
+from dermsynth.data.importers.boxes import Box, rectangles
+from dermsynth.data.importers.dicom_pixels import read_frame
 from dermsynth.data.importers.sources import ImportOptions, SourceRow
 from dermsynth.data.marks import file_mark, folder_mark, photograph_file_mark, row_mark
 from dermsynth.data.masks import DOUBT, read_mask_with_notes
@@ -80,6 +82,8 @@ def _import_pixels(folder: Path, out: Path, options: ImportOptions, row: SourceR
         write_bytes(out / f"images/{name}.png", encode_png(row.pixels, synthetic=options.synthetic))
         return _Pixels(f"images/{name}.png", row.pixels, mark=mark)
     path = path_inside(folder, row.image, options.roots)
+    if row.frame is not None:
+        return _import_frame(path, out, row, name, mark or folder_mark(path.parent))
     data = read_bytes(path)
     pixels, changes = decode_image_with_notes(data, str(path))
     _refuse_mask(pixels, path)
@@ -99,6 +103,16 @@ def _is_plain_jpeg(data: bytes) -> bool:
         return image.format == "JPEG" and image.mode == "RGB" and not is_turned(data)
 
 
+def _import_frame(path: Path, out: Path, row: SourceRow, name: str, mark: str) -> _Pixels:
+    frame = read_frame(path, row.name or str(path), row.frame or 0)
+    _refuse_mask(frame.pixels, Path(row.title))
+    if frame.jpeg:
+        file_name = _copy_image(frame.jpeg, out, name, frame.pixels, anew=bool(mark), synthetic=bool(mark))
+        return _Pixels(file_name, frame.pixels, frame.notes, mark)
+    write_bytes(out / f"images/{name}.png", encode_png(frame.pixels, synthetic=bool(mark)))
+    return _Pixels(f"images/{name}.png", frame.pixels, frame.notes, mark)
+
+
 def _with_masks(
     image: _Pixels, folder: Path, out: Path, options: ImportOptions, row: SourceRow, name: str
 ) -> ImportedImage:
@@ -114,6 +128,8 @@ def _with_masks(
             raise
         except UserError as error:
             problems.append(f"mask left out: {error}")
+    if row.boxes is not None:
+        masks[""] = _draw_boxes(row.boxes, out, f"masks/{name}.png", image.pixels)
     code, thumbnail = thumbnail_hash(image.pixels)
     return ImportedImage(
         image.file_name,
@@ -159,6 +175,13 @@ def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: 
         return f"images/{name}{suffix}"
     write_bytes(out / f"images/{name}.png", encode_png(pixels, synthetic=synthetic))
     return f"images/{name}.png"
+
+
+def _draw_boxes(boxes: tuple[Box, ...], out: Path, target: str, pixels: Pixels) -> str:
+    """Write the mask of boxes; its path."""
+    mask = rectangles(boxes, *pixels.shape[:2])
+    write_bytes(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
+    return target
 
 
 def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray, options: ImportOptions) -> tuple[str, ...]:

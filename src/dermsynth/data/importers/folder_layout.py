@@ -35,8 +35,8 @@ class Place:
 def split_name(text: str) -> str:
     """`train`, `validation` or `test` for any common name of one, else the empty string."""
     plain = text.strip().casefold()
-    found = _SPLIT_FOLDER.fullmatch(plain)
-    return SPLIT_NAMES.get(found["name"] if found else plain, "")
+    around = _SPLIT_FOLDER.fullmatch(plain)
+    return SPLIT_NAMES.get(around["name"] if around else plain, "")
 
 
 def places(names: Sequence[str], folder: str) -> tuple[list[Place], list[str]]:
@@ -47,7 +47,7 @@ def places(names: Sequence[str], folder: str) -> tuple[list[Place], list[str]]:
 
     Raises UserError where some folders of one level are named like splits and others are not.
     """
-    parts = [[unicodedata.normalize("NFC", part) for part in PurePosixPath(name).parts[:-1]] for name in names]
+    parts = [_folders_of(name) for name in names]
     splits: list[str] = [""] * len(parts)
     notes: list[str] = []
     for _ in range(4):
@@ -55,8 +55,9 @@ def places(names: Sequence[str], folder: str) -> tuple[list[Place], list[str]]:
         level = _split_level(parts, folder)
         if level is None:
             break
-        notes.append(f"folders {', '.join(sorted({p[level] for p in parts}))} taken as the split, not as classes")
-        splits = [split_name(part[level]) for part in parts]
+        folders = [part[level] for part in parts]
+        notes.append(f"folders {', '.join(sorted(set(folders)))} taken as the split, not as classes")
+        splits = [split_name(name) for name in folders]
         parts = [part[:level] + part[level + 1 :] for part in parts]
     deeper = sum(len(part) > 1 for part in parts)
     if deeper:
@@ -64,15 +65,25 @@ def places(names: Sequence[str], folder: str) -> tuple[list[Place], list[str]]:
     return [Place(part[0] if part else "", split) for part, split in zip(parts, splits, strict=True)], notes
 
 
+def _folders_of(name: str) -> list[str]:
+    return [unicodedata.normalize("NFC", part) for part in PurePosixPath(name).parts[:-1]]
+
+
 def _without_containers(parts: list[list[str]], notes: list[str]) -> list[list[str]]:
     """The folders below those that only hold others: named so, or one in which everything lies, in folders of its own."""
     while parts and all(part and part[0].casefold() in CONTAINERS for part in parts):
         parts = [part[1:] for part in parts]
-    shared = {part[0] if len(part) > 1 else "" for part in parts}
-    if len(shared) == 1 and "" not in shared and not split_name(next(iter(shared))):
-        notes.append(f"folder {next(iter(shared))!r} holds all others and is no class; the folders in it are")
-        return _without_containers([part[1:] for part in parts], notes)
-    return parts
+    first = _shared_folder(parts)
+    if not first or split_name(first):
+        return parts
+    notes.append(f"folder {first!r} holds all others and is no class; the folders in it are")
+    return _without_containers([part[1:] for part in parts], notes)
+
+
+def _shared_folder(parts: list[list[str]]) -> str:
+    """The folder in which everything lies, in folders of its own; the empty string where there is none."""
+    folders = {part[0] if len(part) > 1 else "" for part in parts}
+    return folders.pop() if len(folders) == 1 else ""
 
 
 def _split_level(parts: list[list[str]], folder: str) -> int | None:
@@ -83,9 +94,13 @@ def _split_level(parts: list[list[str]], folder: str) -> int | None:
         if like and like == names:
             return level
         if level == 0 and like and names - {""}:
-            others = sorted(name or "(the folder itself)" for name in names - like)
-            raise UserError(
-                f"{folder}: {', '.join(sorted(like))} are named like splits, {', '.join(others[:4])} like classes; "
-                "move them apart, or name classes and splits in a CSV: dermsynth import csv"
-            )
+            raise UserError(_mixed_text(folder, like, names - like))
     return None
+
+
+def _mixed_text(folder: str, splits: set[str], classes: set[str]) -> str:
+    labels = sorted(name or "(the folder itself)" for name in classes)
+    return (
+        f"{folder}: {', '.join(sorted(splits))} are named like splits, {', '.join(labels[:4])} like classes; "
+        "move them apart, or name classes and splits in a CSV: dermsynth import csv"
+    )

@@ -5,18 +5,21 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, get_args
+from typing import get_args
 
 import pandas as pd
 
 from dermsynth.data.dataset import open_data_set
+from dermsynth.data.importers.dicom import with_dicom
 from dermsynth.data.importers.division import Shares, divide
 from dermsynth.data.importers.elsewhere import GeneratorElsewhere, as_synthetic, refuse_photographs
 from dermsynth.data.importers.files import ImportedImage, import_image
+from dermsynth.data.importers.leave_out import without_listed
 from dermsynth.data.importers.report import REPORT as REPORT
 from dermsynth.data.importers.report import ImportReport, ImportResult, report_images
 from dermsynth.data.importers.rows import named_rows, plain_rows
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source, SourceRow
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.splits import parse_shares
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError, require_choice, require_seed
@@ -35,7 +38,8 @@ class _Settings:
     """How rows become a data set."""
 
     shares: Shares
-    step: dict[str, Any]
+    seed: int
+    step: Step
     jobs: int | None
     options: ImportOptions
 
@@ -83,17 +87,19 @@ def import_source(
         When `out` holds something, labels differ in case only, images are marked as made by an algorithm (unless the options
         say what to do with them), no mask could be used of those that were named, or no image is left.
     """
-    wanted, options = parse_shares(shares), options or ImportOptions()
+    parts, options = parse_shares(shares), options or ImportOptions()
     require_seed(seed)
     require_choice(options.marked, "marked", get_args(Marked))
     require_empty(out)
     if generator is not None:
         source, options = as_synthetic(source, generator), replace(options, synthetic=True)
+    source = with_dicom(source, options, out)
+    source = source if options.leave_out is None else without_listed(source, options.leave_out, jobs)
     report = ImportReport(notes=list(source.notes))
     rows = plain_rows(source.rows, report, options)
     if not rows:
         raise UserError(f"{source.folder}: no images found{_why_none(source)}")
-    settings = _Settings(wanted, {"seed": seed, "split": shares}, jobs, options)
+    settings = _Settings(parts, seed, Step(seed=seed, split=shares), jobs, options)
     with replace_folder(out) as work:
         _write_set(replace(source, rows=rows), work, settings, report)
     result = ImportResult(open_data_set(out), tuple(report.rows), tuple(report.notes))
@@ -123,23 +129,22 @@ def _write_set(source: Source, work: Path, settings: _Settings, report: ImportRe
     _require_masks(usable)
     for name, reason in source.unused:
         report.add(name, reason, "not used")
-    table, step = _divided(_table(usable), usable, settings, report)
+    table, division = _divided(_table(usable), usable, settings, report)
     report.write(work)
     left_out = {"left_out": len(source.rows) - len(usable), "notes": report.notes}
-    write_data_set(
-        work, table, {"synthetic": False, **source.facts, **facts}, {"command": source.command, **step, **left_out}
-    )
+    step = Step.model_validate({"command": source.command, **division, **left_out})
+    write_data_set(work, table, Provenance.model_validate({"synthetic": False, **source.facts, **facts}), step)
 
 
 def _divided(
     table: pd.DataFrame, images: Images, settings: _Settings, report: ImportReport
-) -> tuple[pd.DataFrame, dict[str, Any]]:
+) -> tuple[pd.DataFrame, dict[str, object]]:
     """The table with splits, and how they came about; a synthetic set has none."""
     if settings.options.synthetic:
         return table.drop(columns="split"), {}
-    table["split"], notes = divide(table, [image for _, image in images], settings.shares, settings.step["seed"])
+    table["split"], notes = divide(table, [image for _, image in images], settings.shares, settings.seed)
     report.notes += notes
-    return table, {**settings.step, **({"split": "given"} if any(row.split for row, _ in images) else {})}
+    return table, {**settings.step.document, **({"split": "given"} if any(row.split for row, _ in images) else {})}
 
 
 def _without_marked(
@@ -152,7 +157,7 @@ def _without_marked(
     marked = [(row, image) for row, image in images if image.mark]
     if not marked or options.synthetic:
         return images, {}
-    first = f"{marked[0][0].image}, {marked[0][1].mark}"
+    first = f"{marked[0][0].title}, {marked[0][1].mark}"
     statement = f"{len(marked)} of {len(images)} images are marked as made by an algorithm (first: {first})"
     if options.marked == "refuse":
         raise UserError(
@@ -161,7 +166,7 @@ def _without_marked(
         )
     outcome = "left out" if options.marked == "leave-out" else "kept, marked"
     for row, image in marked:
-        report.add(row.image, f"marked as made by an algorithm: {image.mark}", outcome)
+        report.add(row.title, f"marked as made by an algorithm: {image.mark}", outcome)
     if options.marked == "keep":
         report.notes.append(f"{statement}; kept, and marked in the column {MARK_COLUMN!r}")
         return images, {"synthetic": len(marked) == len(images), "marked_synthetic": len(marked)}

@@ -1,62 +1,30 @@
-"""Download from the ISIC Archive's public API (v2): resumable, checked, and no faster than allowed."""
+"""Download from the ISIC Archive: resumable, checked, within the disk, and with the licences that images are under."""
 
 import csv
 import io
 import json
 import logging
-import time
+import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import httpx
 
-from dermsynth.errors import UserError
-from dermsynth.images import BadImage, decode_image
-from dermsynth.io import file_hash, write_bytes, write_text
+from dermsynth.data.file_names import safe_stem
+from dermsynth.data.importers.isic_client import API as API
+from dermsynth.data.importers.isic_client import Client, Record, RefusedRequest, describe_search, image_records
+from dermsynth.errors import UserError, require_whole
+from dermsynth.images import SUFFIXES, BadImage, decode_image
+from dermsynth.io import append_json_line, byte_text, file_hash, write_bytes, write_text
 from dermsynth.progress import progress_bar
 
-API = "https://api.isic-archive.com/api/v2"
-PAGE = 100
-ATTEMPTS = 5
 MANIFEST = "download.jsonl"
-METADATA = "metadata.csv"
+METADATA, ATTRIBUTION, LICENCES = "metadata.csv", "attribution.txt", "licenses"
+SNAPSHOT = "https://isic-archive.s3.us-east-1.amazonaws.com/snapshots/ISIC_images.zip"
+FIRST_COLUMNS = ("isic_id", "attribution", "copyright_license")
 _log = logging.getLogger(__name__)
-
-
-@dataclass
-class _Client:
-    """Requests with a minimum distance in time, and with patience when the server asks for it."""
-
-    http: httpx.Client
-    pause: float
-    last: float = 0.0
-
-    def get(self, url: str) -> httpx.Response:
-        for attempt in range(ATTEMPTS):
-            time.sleep(max(0.0, self.last + self.pause - time.monotonic()))
-            self.last = time.monotonic()
-            try:
-                response = self.http.get(url)
-            except httpx.TransportError as error:
-                if attempt == ATTEMPTS - 1:
-                    raise UserError(
-                        f"{url}: no answer ({error}); check the connection and repeat the command"
-                    ) from error
-                time.sleep(min(2.0**attempt * self.pause, 30))
-                continue
-            if response.status_code == 429 or response.status_code >= 500:
-                time.sleep(_wait_seconds(response, attempt, self.pause))
-                continue
-            if response.status_code >= 400:
-                raise UserError(f"{url}: the server answers {response.status_code} {response.reason_phrase}")
-            return response
-        raise UserError(f"{url}: the server is busy; repeat the command later, it goes on where it stopped")
-
-
-def _wait_seconds(response: httpx.Response, attempt: int, pause: float) -> float:
-    asked = response.headers.get("retry-after", "")
-    return min(float(asked) if asked.isdigit() else 2.0**attempt * pause, 60)
 
 
 @dataclass(frozen=True)
@@ -68,36 +36,74 @@ class FetchResult:
     metadata
         The table of the images.
     images
-        How many images the archive listed.
+        How many images are there now.
+    downloaded
+        How many of them came in this call; the others were there.
     left_out
-        What was wrong with those that could not be decoded.
+        What was wrong with those that are not there.
     """
 
     metadata: Path
     images: int
+    downloaded: int
     left_out: tuple[str, ...] = ()
 
     def summary(self) -> str:
-        """The table, and how many images it has."""
-        return f"{self.metadata}: {self.images} images"
+        """The table, how many images it has, and how many of them are new."""
+        there = self.images - self.downloaded
+        return f"{self.metadata}: {self.images:,} images" + (f" ({there:,} were there)" if there else "")
+
+
+@dataclass(frozen=True)
+class _Download:
+    """Where a download goes, whom it asks, and the hash of every file that came before."""
+
+    out: Path
+    client: Client
+    base: str
+    known: Mapping[str, str]
+
+    def path(self, record: Record) -> Path:
+        """The place of an image."""
+        return self.out / file_of(record)
+
+    def is_there(self, record: Record) -> bool:
+        """Whether an image lies at its place with the archive's size, and as it was when it came."""
+        path, size = self.path(record), _size(record)
+        if not path.is_file() or (size is not None and path.stat().st_size != size):
+            return False
+        known = self.known.get(file_of(record))
+        return size is not None if known is None else known == file_hash(path)
+
+
+def parse_collections(text: str) -> tuple[int, ...]:
+    """Numbers of collections from a list with commas, as the archive has it; UserError for anything else."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not all(part.isdecimal() for part in parts):
+        raise UserError(f"`collections` {text!r}: write the numbers of collections with commas, as 66,70")
+    return tuple(map(int, parts))
 
 
 def fetch_isic(
-    out: Path, limit: int, *, query: str = "", base: str = API, per_second: float = 4.0, timeout: float = 60.0
-) -> FetchResult:
-    """Download images and their metadata from the ISIC Archive.
+    out: Path, count: int | None = None, *, query: str = "", collections: Sequence[int] = (), base: str = API,
+    per_second: float = 4.0, timeout: float = 60.0,
+) -> FetchResult:  # fmt: skip
+    """Download images, their metadata and their licences from the ISIC Archive.
 
-    Files that are there and as they were when downloaded are kept; every image is decoded once, and its length is compared
-    with the server's.
+    Files that are there and as they were when downloaded are kept, as are those of another program with the right size.
+    Every image is decoded once, and its length is compared with the server's. The table is written even where the
+    download stops in the middle.
 
     Parameters
     ----------
     out
-        Folder for `metadata.csv` and `images/`.
-    limit
-        How many images at most.
+        Folder for `metadata.csv`, `images/`, `attribution.txt` and `licenses/`.
+    count
+        How many images at most; None for all of the query and collections, one of which must then be there.
     query
         The archive's own search language, for example `diagnosis_3:"Nevus"`.
+    collections
+        Numbers of the archive's collections; an image of any of them is taken.
     base
         Address of the API.
     per_second, timeout
@@ -106,37 +112,63 @@ def fetch_isic(
     Raises
     ------
     UserError
-        When the server refuses, is away, or sends something else.
+        When the server refuses, is away, or sends something else, or the disk has no room for the images.
     """
+    if count is not None:
+        require_whole(count, "count", 1)
+    elif not query and not collections:
+        raise UserError(
+            f"`count` is missing: without `query` or `collections` it is the whole archive, 60 GB in {SNAPSHOT}"
+        )
     out.mkdir(parents=True, exist_ok=True)
     with httpx.Client(timeout=timeout, follow_redirects=True) as http:
-        client = _Client(http, 1 / per_second)
-        records = _records(client, base, limit, query)
+        client = Client(http, 1 / per_second)
+        records = image_records(client, base, count, query, collections)
         if not records:
-            raise UserError(f"`query` {query!r}: the archive has no such images")
-        known = _known(out)
-        bar = progress_bar(records, total=len(records), label="downloading", unit="img")
-        problems = [_fetch_image(client, out, record, known) for record in bar]
-    _write_metadata(out, records)
-    left_out = tuple(problem for problem in problems if problem)
-    for problem in left_out:
-        _log.warning(f"left out: {problem}")
-    return FetchResult(out / METADATA, len(records), left_out)
-
-
-def _records(client: _Client, base: str, limit: int, query: str) -> list[dict[str, Any]]:
-    """Walk the pages of the listing."""
-    parameters = {"limit": str(min(PAGE, limit))} | ({"query": query} if query else {})
-    url: str | None = str(httpx.URL(f"{base}/images/{'search/' if query else ''}", params=parameters))
-    records: list[dict[str, Any]] = []
-    while url and len(records) < limit:
+            raise UserError(f"{describe_search(query, collections)}: the archive has no such images")
+        download = _Download(out, client, base, _known(out))
+        missing = [record for record in records if not download.is_there(record)]
+        _require_space(out, missing)
         try:
-            page = client.get(url).json()
-            records += page["results"]
-            url = page.get("next")
-        except (json.JSONDecodeError, KeyError, TypeError) as error:
-            raise UserError(f"{url}: not the answer of an ISIC Archive ({type(error).__name__})") from error
-    return records[:limit]
+            bar = progress_bar(missing, total=len(missing), label="downloading", unit="img")
+            problems = tuple(problem for record in bar if (problem := _fetch_image(download, record)))
+        finally:
+            there = [record for record in records if download.path(record).is_file()]
+            if there:
+                _write_metadata(out, there)
+        if not there:
+            raise UserError(f"none of the {len(records)} images could be downloaded; the first: {problems[0]}")
+        _write_licences(download, there)
+    for problem in problems:
+        _log.warning(f"left out: {problem}")
+    return FetchResult(out / METADATA, len(there), len(missing) - len(problems), problems)
+
+
+def file_of(record: Record) -> str:
+    """The name of an image's file, from the folder of a download: its number with the ending of its address.
+
+    Raises UserError for what is no number of the archive.
+    """
+    identity = str(record["isic_id"])
+    if not identity.replace("_", "").isalnum():
+        raise UserError(f"isic_id {identity!r}: not an identifier of the archive")
+    suffix = PurePosixPath(httpx.URL(record["files"]["full"]["url"]).path).suffix.lower()
+    return f"images/{identity}{suffix if suffix in SUFFIXES else '.jpg'}"
+
+
+def _size(record: Record) -> int | None:
+    size = record["files"]["full"].get("size")
+    return None if size is None else int(size)
+
+
+def _require_space(out: Path, records: Sequence[Record]) -> None:
+    """Raise UserError where the disk has less room than the images take."""
+    need, free = sum(_size(record) or 0 for record in records), shutil.disk_usage(out).free
+    if need > free:
+        raise UserError(
+            f"{out}: {len(records):,} images need {byte_text(need)}, and {byte_text(free)} are free; "
+            "free some space, take fewer with `count`, or another folder with `out`"
+        )
 
 
 def _known(out: Path) -> dict[str, str]:
@@ -152,44 +184,68 @@ def _known(out: Path) -> dict[str, str]:
     return known
 
 
-def _fetch_image(client: _Client, out: Path, record: dict[str, Any], known: dict[str, str]) -> str:
-    """Download an image that is not there yet; what is wrong with it, or nothing."""
+def _fetch_image(download: _Download, record: Record) -> str:
+    """Download an image; what is wrong with it, or nothing."""
     identity = str(record["isic_id"])
-    if not identity.replace("_", "").isalnum():
-        raise UserError(f"isic_id {identity!r}: not an identifier of the archive")
-    name = f"images/{identity}.jpg"
-    path = out / name
-    if path.exists() and known.get(name) == file_hash(path):
-        return ""
-    full = record["files"]["full"]
-    data = client.get(full["url"]).content
-    expected = full.get("size")
-    if expected is not None and int(expected) != len(data):
-        raise UserError(f"{identity}: {len(data):,} of {int(expected):,} bytes arrived; repeat the command")
     try:
+        data = _image_bytes(download, record)
         decode_image(data, identity)
-    except BadImage as error:
+    except (BadImage, RefusedRequest) as error:
         return str(error)
+    path = download.path(record)
     write_bytes(path, data)
-    with (out / MANIFEST).open("a") as file:
-        file.write(json.dumps({"file": name, "sha256": file_hash(path), "bytes": len(data)}) + "\n")
+    append_json_line(download.out / MANIFEST, {"file": file_of(record), "sha256": file_hash(path), "bytes": len(data)})
     return ""
 
 
-def _write_metadata(out: Path, records: list[dict[str, Any]]) -> None:
-    """One flat row an image in the columns of the archive's own metadata export."""
-    rows = []
-    for record in records:
-        if not (out / f"images/{record['isic_id']}.jpg").exists():
-            continue
-        metadata = record.get("metadata", {})
-        flat = {k: v for section in ("acquisition", "clinical") for k, v in (metadata.get(section) or {}).items()}
-        row = {"isic_id": record["isic_id"], "attribution": record.get("attribution", ""),
-               "copyright_license": record.get("copyright_license", "")}  # fmt: skip
-        rows.append({**row, **flat})
-    columns = list(dict.fromkeys(key for row in rows for key in row))
+def _image_bytes(download: _Download, record: Record) -> bytes:
+    """The bytes of an image, from a new address where the one of the list is no longer valid.
+
+    Raises UserError where fewer arrive than the archive names.
+    """
+    try:
+        data = download.client.get(record["files"]["full"]["url"]).content
+    except RefusedRequest as error:
+        if error.status != 403:
+            raise
+        record = download.client.get_json(f"{download.base}/images/{record['isic_id']}/")
+        data = download.client.get(record["files"]["full"]["url"]).content
+    expected = _size(record)
+    if expected is not None and expected != len(data):
+        raise UserError(f"{record['isic_id']}: {len(data):,} of {expected:,} bytes arrived; repeat the command")
+    return data
+
+
+def _write_metadata(out: Path, records: Sequence[Record]) -> None:
+    """One flat row an image, in the order of columns of the archive's own client."""
+    rows = [_flat_row(record) for record in records]
+    columns = [*FIRST_COLUMNS, *sorted({key for row in rows for key in row} - set(FIRST_COLUMNS))]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, restval="")
     writer.writeheader()
     writer.writerows(rows)
     write_text(out / METADATA, buffer.getvalue())
+
+
+def _flat_row(record: Record) -> dict[str, Any]:
+    metadata = record.get("metadata") or {}
+    sections = [metadata.get(section) or {} for section in ("acquisition", "clinical")]
+    flat = {key: value for section in sections for key, value in section.items()}
+    facts = {name: record.get(name) or "" for name in FIRST_COLUMNS}
+    return {**flat, **facts}
+
+
+def _write_licences(download: _Download, records: Sequence[Record]) -> None:
+    """Whom to name for the images, and the text of each licence; a text that the archive does not give is said."""
+    names = sorted({str(record["attribution"]) for record in records if record.get("attribution")})
+    write_text(download.out / ATTRIBUTION, "\n\n".join(names) + "\n")
+    for licence in sorted({str(r["copyright_license"]) for r in records if r.get("copyright_license")}):
+        path = download.out / LICENCES / f"{safe_stem(f'{licence}.txt')}.txt"
+        if path.exists():
+            continue
+        try:
+            text = download.client.get(f"{download.base}/zip-download/license-file/{licence}/").text
+        except UserError as error:
+            _log.warning(f"the text of licence {licence} is missing: {error}")
+            continue
+        write_text(path, text)

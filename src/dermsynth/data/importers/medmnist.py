@@ -12,13 +12,7 @@ from dermsynth.errors import UserError
 
 def from_medmnist(path: Path) -> Source:
     """A MedMNIST `.npz` (Yang et al. 2023): `train_images`, `train_labels`, and the same for val and test."""
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such file") from error
-    except (ValueError, OSError, BadZipFile, EOFError, TypeError) as error:
-        raise UserError(f"{path}: not a MedMNIST .npz ({error})") from error
+    arrays = _read_arrays(path)
     rows, notes, scales = [], [], set()
     for part, split in (("train", "train"), ("val", "validation"), ("test", "test")):
         if f"{part}_images" not in arrays:
@@ -39,21 +33,40 @@ def from_medmnist(path: Path) -> Source:
     return Source(path.parent, rows, facts, command_of("medmnist", path), notes=notes)
 
 
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such file") from error
+    except (ValueError, OSError, BadZipFile, EOFError, TypeError) as error:
+        raise UserError(f"{path}: not a MedMNIST .npz ({error})") from error
+
+
 def _levels_of(images: np.ndarray, name: str) -> tuple[np.ndarray, str]:
     """Images as uint8 [n, h, w, 3], and what was understood of other kinds of numbers."""
     if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] not in (1, 3)):
         raise UserError(f"{name} has shape {images.shape}; only 2-D sets can be imported")
     note = ""
-    if images.dtype.kind == "u" and images.size and images.max() == 1:
-        raise UserError(f"{name} holds whole numbers of 0 and 1 only; give pixels of 0 to 255")
     if images.dtype.kind == "f" and images.size:
         images, note = float_levels(images, name)
-    elif images.dtype.kind not in "ui" or (images.size and (images.min() < 0 or images.max() > 255)):
-        raise UserError(
-            f"{name} holds {images.dtype} from {images.min()} to {images.max()}; must be 0 to 255, or floating-point 0 to 1"
-        )
+    else:
+        _require_levels(images, name)
     images = images[..., None] if images.ndim == 3 else images
     return np.broadcast_to(images, (*images.shape[:3], 3)).astype(np.uint8), note
+
+
+def _require_levels(images: np.ndarray, name: str) -> None:
+    """Raise UserError unless an array holds whole numbers that can be grey levels."""
+    if not images.size:
+        return
+    least, most = images.min(), images.max()
+    if images.dtype.kind == "u" and most == 1:
+        raise UserError(f"{name} holds whole numbers of 0 and 1 only; give pixels of 0 to 255")
+    if images.dtype.kind not in "ui" or least < 0 or most > 255:
+        raise UserError(
+            f"{name} holds {images.dtype} from {least} to {most}; must be 0 to 255, or floating-point 0 to 1"
+        )
 
 
 def _single_labels(labels: np.ndarray, count: int, name: str) -> list[int]:

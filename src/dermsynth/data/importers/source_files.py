@@ -12,16 +12,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dermsynth.data.dataset import DESCRIPTION, METADATA
 from dermsynth.data.file_names import allowed_roots
+from dermsynth.data.importers.dicom_pixels import DICOM_SUFFIXES, is_dicom
 from dermsynth.errors import BadImage, UserError
 from dermsynth.images import SUFFIXES
 
 SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "icon\r"}
-OTHER_IMAGES = {
-    ".heic": "HEIC cannot be read; export it as JPEG",
-    ".heif": "HEIF cannot be read; export it as JPEG",
-    ".dcm": "DICOM cannot be read; export it as PNG",
-    ".dicom": "DICOM cannot be read; export it as PNG",
-}
+ENDINGS = (*SUFFIXES, *DICOM_SUFFIXES)
+"""Of files that are read as images."""
 _MASK_NAME = re.compile(
     r"(^|[_\-. ])(mask|masks|segmentation|segmentations|seg|superpixels?|groundtruth|attribute_\w+|contour|annotation|gt)$",
     re.IGNORECASE,
@@ -57,13 +54,19 @@ class SourceFiles:
     guesses: Counter[str] = field(default_factory=Counter)
     claimed: set[str] = field(default_factory=set)
     """Files that a table names exactly: never a guess for another row."""
+    _listings: dict[str, set[str]] = field(default_factory=dict)
 
     @cached_property
     def images(self) -> list[str]:
         """Paths of all images from the folder, sorted; whatever else lies there is noted in `unused`."""
+        return [name for name in self.names if self._is_image(name)]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Paths of all files from the folder, sorted."""
         if not self.folder.is_dir():
             raise UserError(f"{self.folder}: no such folder")
-        return sorted(name for name in self._walk() if self._is_image(name))
+        return sorted(self._walk())
 
     def _walk(self) -> Iterator[str]:
         seen = {self.folder.resolve()}
@@ -76,35 +79,46 @@ class SourceFiles:
 
     def _enter(self, folder: Path, seen: set[Path]) -> bool:
         """Whether to look into a folder: not hidden, not seen before, no data set, no link to somewhere else."""
-        name, real = folder.relative_to(self.folder).as_posix() + "/", folder.resolve()
-        if folder.name.startswith(".") or folder.name.casefold() in SYSTEM:
-            if folder.name.startswith(".") and any(p.suffix.lower() in SUFFIXES for p in folder.iterdir()):
-                self.unused.append((name, "a hidden folder"))
-            return False
-        if real in seen:
-            self.unused.append((name, "a link to a folder that is imported already"))
-        elif not any(real.is_relative_to(root) for root in allowed_roots(self.folder, self.roots)):
-            self.unused.append((name, f"a link that leads out of {self.folder}; allow it with `allow_links_to` {real}"))
-        elif (folder / METADATA).exists() and (folder / DESCRIPTION).exists():
-            self.unused.append((name, "a data set already; import it by itself, or use it as it is"))
+        if folder.name.startswith("."):
+            reason = "a hidden folder" if any(p.suffix.lower() in ENDINGS for p in folder.iterdir()) else ""
+        elif folder.name.casefold() in SYSTEM:
+            reason = ""
         else:
-            seen.add(real)
-            return True
+            reason = self._refusal(folder, seen)
+            if not reason:
+                seen.add(folder.resolve())
+                return True
+        if reason:
+            self.unused.append((folder.relative_to(self.folder).as_posix() + "/", reason))
         return False
+
+    def _refusal(self, folder: Path, seen: set[Path]) -> str:
+        """Why a folder is not looked into; the empty string where it is."""
+        real = folder.resolve()
+        if real in seen:
+            return "a link to a folder that is imported already"
+        if not any(real.is_relative_to(root) for root in allowed_roots(self.folder, self.roots)):
+            return f"a link that leads out of {self.folder}; allow it with `allow_links_to` {real}"
+        if (folder / METADATA).exists() and (folder / DESCRIPTION).exists():
+            return "a data set already; import it by itself, or use it as it is"
+        return ""
 
     def _is_image(self, name: str) -> bool:
         suffix = PurePosixPath(name).suffix.lower()
-        if suffix in SUFFIXES:
+        if PurePosixPath(name).name.casefold() == "dicomdir":
+            self.unused.append((name, "a list of DICOM files"))
+            return False
+        if suffix in ENDINGS or is_dicom(self.folder / name):
             return True
-        self.unused.append((name, OTHER_IMAGES.get(suffix, f"not an image by its ending ({suffix or 'none'})")))
+        self.unused.append((name, f"not an image by its ending ({suffix or 'none'})"))
         return False
 
     @cached_property
     def _by_stem(self) -> dict[str, list[str]]:
-        found = defaultdict(list)
+        names = defaultdict(list)
         for name in self.images:
-            found[plain_name(PurePosixPath(name).stem)].append(name)
-        return found
+            names[plain_name(PurePosixPath(name).stem)].append(name)
+        return names
 
     def find(self, name: str, *, mask: bool = False) -> str:
         """The file that a table means by `name`, from the folder: as written, else in another spelling, else by its last parts.
@@ -120,10 +134,35 @@ class SourceFiles:
         if windows and self._is_file(plain):
             self.guesses["backslashes read as slashes"] += 1
             return self._relative(plain)
-        for suffix in SUFFIXES if PurePosixPath(plain).suffix.lower() not in SUFFIXES else ():
-            if self._is_file(plain + suffix):
-                return self._relative(plain + suffix)
+        completed = self._with_suffix(plain)
+        if completed:
+            return self._relative(completed)
         return name if ".." in PurePosixPath(plain).parts else self._by_last_parts(plain, name, mask)
+
+    def _with_suffix(self, name: str) -> str:
+        """The file of a name that was written without its ending; the empty string where there is none."""
+        if PurePosixPath(name).suffix.lower() in ENDINGS:
+            return ""
+        names = (name + suffix for suffix in ENDINGS)
+        return next((full for full in names if self._lists(full) and self._is_file(full)), "")
+
+    def _lists(self, name: str) -> bool:
+        """Whether a folder lists this name; folders are read once, for a look at every ending of every row takes long."""
+        place, file = posixpath.split(name)
+        if place not in self._listings:
+            try:
+                self._listings[place] = set(os.listdir(self.folder / place))
+            except (OSError, ValueError):
+                self._listings[place] = set()
+        return file in self._listings[place]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this path."""
+        return self._is_file(name)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is an image of this path, or anywhere of this name, with any ending."""
+        return self._is_file(name) or bool(self._by_stem.get(plain_name(PurePosixPath(name).name)))
 
     def _is_file(self, name: str) -> bool:
         try:
@@ -143,12 +182,12 @@ class SourceFiles:
 
     def _by_last_parts(self, plain: str, name: str, mask: bool) -> str:
         path = PurePosixPath(plain)
-        ended = path.suffix.lower() in SUFFIXES
-        found = [
+        ended = path.suffix.lower() in ENDINGS
+        candidates = [
             f for f in self._by_stem.get(plain_name(path.stem if ended else path.name), []) if f not in self.claimed
         ]
-        masks = [f for f in found if looks_like_mask(f)]
-        best = _sharing_most((masks or found) if mask else [f for f in found if f not in masks], path)
+        masks = [f for f in candidates if looks_like_mask(f)]
+        best = _sharing_most((masks or candidates) if mask else [f for f in candidates if f not in masks], path)
         if len(best) > 1:
             raise BadImage(f"{name}: lies there {len(best)} times ({', '.join(sorted(best)[:3])}); write its path")
         if not best:
@@ -159,30 +198,28 @@ class SourceFiles:
     def not_named(self, used: Sequence[str], *, everywhere: bool = False) -> list[tuple[str, str]]:
         """The images beside those `used` (or anywhere) that are not among them; those of a folder in one line where many."""
         names, by_folder = set(used), defaultdict(list)
-        places = {posixpath.dirname(name) for name in names if self._is_file(name)}
-        beside = (
-            posixpath.join(place, file) for place in sorted(places) for file in sorted(os.listdir(self.folder / place))
-        )
-        for name in self.images if everywhere else beside:
-            if PurePosixPath(name).suffix.lower() in SUFFIXES and name not in names and self._is_file(name):
+        for name in self.images if everywhere else self._beside(names):
+            if PurePosixPath(name).suffix.lower() in ENDINGS and name not in names and self._is_file(name):
                 by_folder[posixpath.dirname(name)].append(name)
-        found = []
+        lines = list[str]()
         for place, files in by_folder.items():
-            many = len(files) > MANY
-            found += (
-                [(f"{place or '.'}/: {len(files):,} images", NOT_NAMED)] if many else [(n, NOT_NAMED) for n in files]
-            )
-        return found
+            lines += [f"{place or '.'}/: {len(files):,} images"] if len(files) > MANY else files
+        return [(line, NOT_NAMED) for line in lines]
+
+    def _beside(self, names: Iterable[str]) -> Iterator[str]:
+        """Every file in the folders of these."""
+        for place in sorted({posixpath.dirname(name) for name in names if self._is_file(name)}):
+            yield from (posixpath.join(place, file) for file in sorted(os.listdir(self.folder / place)))
 
 
 def _sharing_most(names: Sequence[str], path: PurePosixPath) -> list[str]:
     """Of several files those that share most of the last folders with a path."""
-    wanted = [plain_name(part) for part in reversed(path.parts[:-1])]
+    folders = [plain_name(part) for part in reversed(path.parts[:-1])]
 
     def shared(name: str) -> int:
         parts = [plain_name(part) for part in reversed(PurePosixPath(name).parts[:-1])]
         return next(
-            (k for k, (a, b) in enumerate(zip(wanted, parts, strict=False)) if a != b), min(len(wanted), len(parts))
+            (k for k, (a, b) in enumerate(zip(folders, parts, strict=False)) if a != b), min(len(folders), len(parts))
         )
 
     most = max(map(shared, names), default=0)

@@ -12,6 +12,7 @@ from dermsynth.cache import cache_folder
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.phantom.parameters import ARTEFACTS, MARKERS, PhantomSettings, draw_parameters
 from dermsynth.data.phantom.render import render
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.splits import joined_groups, split
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError, require_seed, require_whole
@@ -45,15 +46,15 @@ def _fill(work: Path, count: int, settings: PhantomSettings, seed: int, structur
     table = pd.DataFrame(parallel_map(draw, range(count), label="drawing", jobs=jobs, chunk=CHUNK))
     alone = joined_groups(np.full(count, "", dtype=object), np.empty((0, 2), dtype=np.int64))
     table["split"] = split(table["label"].to_numpy(dtype=object), alone, (0.8, 0.1, 0.1), seed)
-    facts = {
-        "synthetic": False,
-        "phantom": True,
-        "source": "drawn by a program; no patient",
-        "licence": ["CC0-1.0"],
-        "structure_bits": {name: bit for bit, name in enumerate(STRUCTURES)},
-        "settings": asdict(settings),
-    }
-    write_data_set(work, table, facts, {"command": "dermsynth phantom", "seed": seed, "n": count})
+    provenance = Provenance(
+        synthetic=False,
+        phantom=True,
+        source="drawn by a program; no patient",
+        licence=["CC0-1.0"],
+        structure_bits={name: bit for bit, name in enumerate(STRUCTURES)},
+        settings=asdict(settings),
+    )
+    write_data_set(work, table, provenance, Step(command="dermsynth phantom", seed=seed, n=count))
 
 
 def _write_image(out: Path, settings: PhantomSettings, seed: int, structures: bool, number: int) -> dict[str, object]:

@@ -12,6 +12,17 @@ MARKERS = ("pigment_network", "negative_network", "streaks", "milia_like_cyst", 
 ARTEFACTS = ("hair", "ruler", "frame", "ink", "sticker")
 CLASS_SHARES = (0.6, 0.25, 0.15)
 ARTEFACT_SHARES = {"hair": 0.4, "ruler": 0.2, "frame": 0.2, "ink": 0.08, "sticker": 0.06}
+MARKER_SHARES = {
+    "nevus": {
+        "pigment_network": 0.55, "negative_network": 0.06, "streaks": 0.06, "milia_like_cyst": 0.12, "globules": 0.4,
+    },
+    "melanoma": {
+        "pigment_network": 0.55, "negative_network": 0.3, "streaks": 0.45, "milia_like_cyst": 0.12, "globules": 0.4,
+    },
+    "seborrheic_keratosis": {
+        "pigment_network": 0.05, "negative_network": 0.06, "streaks": 0.06, "milia_like_cyst": 1.0, "globules": 0.1,
+    },
+}  # fmt: skip
 MALIGNANT_SCORE, CYSTS_OF_KERATOSIS = 1.2, 6
 
 
@@ -92,10 +103,10 @@ class Parameters:
 def draw_parameters(seed: int, settings: PhantomSettings) -> Parameters:
     """Draw one image's parameters; the same seed and settings give the same image on every machine."""
     generator = np.random.default_rng([seed, 7])
-    wanted = CLASSES[int(np.searchsorted(np.cumsum(CLASS_SHARES), generator.random() * sum(CLASS_SHARES)))]
+    label = CLASSES[int(np.searchsorted(np.cumsum(CLASS_SHARES), generator.random() * sum(CLASS_SHARES)))]
     while True:
-        candidate = _draw_lesion(generator, seed, wanted)
-        if candidate.label == wanted:
+        candidate = _draw_lesion(generator, seed, label)
+        if candidate.label == label:
             break
     artefacts = tuple(
         name for name in ARTEFACTS if generator.random() < settings.artefact_probability(name, candidate.label)
@@ -103,16 +114,10 @@ def draw_parameters(seed: int, settings: PhantomSettings) -> Parameters:
     return Parameters(**{**asdict(candidate), "artefacts": artefacts})
 
 
-def _draw_lesion(g: np.random.Generator, seed: int, wanted: str) -> Parameters:
-    malignant = wanted == "melanoma"
-    keratosis = wanted == "seborrheic_keratosis"
-    chances = {
-        "pigment_network": 0.55 if not keratosis else 0.05,
-        "negative_network": 0.3 if malignant else 0.06,
-        "streaks": 0.45 if malignant else 0.06,
-        "milia_like_cyst": 1.0 if keratosis else 0.12,
-        "globules": 0.4 if not keratosis else 0.1,
-    }
+def _draw_lesion(g: np.random.Generator, seed: int, label: str) -> Parameters:
+    malignant = label == "melanoma"
+    keratosis = label == "seborrheic_keratosis"
+    chances = MARKER_SHARES[label]
     markers = tuple(name for name in MARKERS if g.random() < chances[name])
     cysts = int(g.integers(6, 16) if keratosis else g.integers(1, 5)) if "milia_like_cyst" in markers else 0
     return Parameters(

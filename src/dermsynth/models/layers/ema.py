@@ -20,8 +20,8 @@ def move_average(average: nn.Module, network: nn.Module, beta: float) -> None:
     averaged: list[Tensor] = list(average.parameters())
     trained: list[Tensor] = list(network.parameters())
     torch._foreach_lerp_(averaged, trained, 1 - beta)
-    for mine, theirs in zip(average.buffers(), network.buffers(), strict=True):
-        mine.copy_(theirs)
+    for own, source in zip(average.buffers(), network.buffers(), strict=True):
+        own.copy_(source)
 
 
 def half_life_beta(batch: int, images: float) -> float:

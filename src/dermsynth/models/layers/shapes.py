@@ -40,11 +40,13 @@ class Shape:
         return str(self.width) if self.width == self.height else f"{self.width}x{self.height}"
 
 
-def parse_shape(text: str | int, *, smallest: int = 8, largest: int = 2048) -> Shape:
-    """Read `64` or `WIDTHxHEIGHT`.
+def parse_shape(text: str | int | tuple[int, int], *, smallest: int = 8, largest: int = 2048) -> Shape:
+    """Read `64`, `WIDTHxHEIGHT` or (height, width).
 
     Raises UserError when it is neither, or a side is outside of the limits in pixels.
     """
+    if isinstance(text, tuple | list) and len(text) == 2:
+        text = f"{text[1]}x{text[0]}"
     parts = str(text).lower().replace("×", "x").split("x")
     if not all(part.isdigit() for part in parts) or len(parts) > 2:
         raise UserError(f"`resolution` {text!r}: write one number (64) or WIDTHxHEIGHT (128x96)")
@@ -60,6 +62,12 @@ def require_doublings(shape: Shape) -> None:
         raise UserError(
             f"`resolution` {shape}: a side must be 3 to 7 pixels doubled some times; nearest: {_nearest(shape.width)}"
         )
+
+
+def require_levels(name: str, count: int, shape: Shape) -> None:
+    """Raise UserError when the field `name` asks for more levels than the size has doublings."""
+    if count > shape.doublings:
+        raise UserError(f"{name} {count}: at {shape} pixels there can be at most {shape.doublings}")
 
 
 def _reachable(shape: Shape) -> bool:

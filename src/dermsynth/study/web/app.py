@@ -29,7 +29,7 @@ def application(site: Site, prefix: str = "") -> FastAPI:
 
     @app.exception_handler(SQLAlchemyError)
     def storage(request: Request, error: Exception) -> Response:
-        """The database cannot store: nothing is acknowledged, and a person is told so."""
+        """The page of a database that cannot store: no answer is acknowledged, and the page says so."""
         return site.message(request, "full", 503)
 
     @app.exception_handler(HTTPException)

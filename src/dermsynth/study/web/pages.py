@@ -161,7 +161,7 @@ async def image(visit: Known, position: int) -> Response:
 
 @router.get("/r/{token}/example/{item}")
 async def example(visit: Known, item: str) -> Response:
-    """An image whose truth is told."""
+    """An example image, shown with its truth."""
     row = visit.study.by_item.get(item)
     if row is None or row["role"] != EXAMPLE:
         raise HTTPException(404)

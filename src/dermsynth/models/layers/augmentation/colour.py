@@ -58,9 +58,9 @@ def random_gains(uniform: Draw, normal: Draw, p: float, strengths: Strengths) ->
     power = torch.tensor(POWER, device=gains.device)
     for band in range(4):
         drawn = torch.where(uniform() < strengths.filtering * p, normal().exp2(), 1.0)
-        one = torch.ones_like(gains)
-        one[:, band] = drawn
-        gains = gains * one / (one.square() @ power).sqrt()[:, None]
+        factor = torch.ones_like(gains)
+        factor[:, band] = drawn
+        gains = gains * factor / (factor.square() @ power).sqrt()[:, None]
     return gains
 
 

@@ -1,0 +1,222 @@
+"""Lists of images that an import leaves out: of `dermsynth audit`, CleanVision, SelfClean, or anybody's column of names.
+
+Formats were read in the packages' own code: CleanVision 0.3 (`imagelab.issues`, `imagelab.info`), SelfClean 0.0.8 and later
+(`issues.get_issues("near_duplicates", return_as_df=True)`).
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from dermsynth.data.duplicates import fingerprints, near_duplicates
+from dermsynth.data.importers.sources import Source, SourceRow
+from dermsynth.data.tables import read_table
+from dermsynth.errors import BadImage, UserError
+from dermsynth.values import parse_flag
+
+NAMES = ("file_name", "image", "path", "file")
+"""Columns of a plain list, by the first of which images are named."""
+FLAGS = ("is_exact_duplicates_issue", "is_near_duplicates_issue")
+FIRST, SECOND, SELECTED = "path_indices_1", "path_indices_2", "auto_issues"
+FORMS = (
+    f"a CSV with a column {', '.join(NAMES[:-1])} or {NAMES[-1]}; CleanVision's issues (CSV) or info (JSON); SelfClean's "
+    "near_duplicates with paths (CSV or JSON)"
+)
+Names = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ExclusionList:
+    """What a list says.
+
+    Attributes
+    ----------
+    program
+        Who wrote it: dermsynth, CleanVision or SelfClean.
+    images
+        Images to leave out, by name, and why.
+    sets
+        Sets of images that show the same: one of each stays.
+    flagged
+        Images that have a twin among one another, of which the list does not say which.
+    """
+
+    program: str
+    images: dict[str, str]
+    sets: tuple[Names, ...] = ()
+    flagged: Names = ()
+
+    @property
+    def names(self) -> list[str]:
+        """All images that the list names."""
+        return list(dict.fromkeys([*self.images, *(name for twins in self.sets for name in twins), *self.flagged]))
+
+
+def read_exclusion_list(path: Path) -> ExclusionList:
+    """Read a list in any of the known forms.
+
+    Raises UserError for a file in none of them, or one that names no image.
+    """
+    if path.suffix.casefold() == ".json":
+        return _from_json(path)
+    table = read_table(path)
+    first = str(table.columns[0])
+    if set(FLAGS) & set(table.columns):
+        named = next((name for name in NAMES if name in table), first)
+        return ExclusionList("CleanVision", {}, flagged=_flagged(table, named, path))
+    if {FIRST, SECOND} <= set(table.columns):
+        return ExclusionList("SelfClean", {}, _pairs(table, path))
+    for name in NAMES:
+        if name in table:
+            return ExclusionList("dermsynth", _plain(table, name))
+    raise UserError(f"`leave_out` {path}: not understood (columns {', '.join(map(str, table.columns))}); give {FORMS}")
+
+
+def _plain(table: pd.DataFrame, name: str) -> dict[str, str]:
+    reasons = table["reason"] if "reason" in table else [""] * len(table)
+    return {str(image): str(reason) for image, reason in zip(table[name], reasons, strict=True) if image}
+
+
+def _flagged(table: pd.DataFrame, named: str, path: Path) -> Names:
+    """Images with a flag of CleanVision's."""
+    flags = [name for name in FLAGS if name in table]
+    try:
+        return tuple(
+            str(row[named]) for _, row in table.iterrows() if any(parse_flag(str(row[flag])) for flag in flags)
+        )
+    except ValueError as error:
+        raise UserError(f"`leave_out` {path}: a column {' or '.join(flags)} holds a value that is no flag") from error
+
+
+def _pairs(table: pd.DataFrame, path: Path) -> tuple[Names, ...]:
+    """SelfClean's pairs: those it selected, or all of a ranking that somebody has cut."""
+    pairs = [(str(a), str(b)) for a, b in zip(table[FIRST], table[SECOND], strict=True)]
+    if SELECTED in table:
+        return tuple(pair for pair, flag in zip(pairs, table[SELECTED], strict=True) if parse_flag(str(flag)))
+    images = len({name for pair in pairs for name in pair})
+    if images > 2 and len(pairs) == images * (images - 1) // 2:
+        raise UserError(
+            f"`leave_out` {path}: ranks all pairs of {images} images and has no column {SELECTED!r}; run SelfClean with "
+            "auto_cleaning=True, or leave only the pairs that are duplicates in it"
+        )
+    return tuple(pairs)
+
+
+def _from_json(path: Path) -> ExclusionList:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"`leave_out` {path}: no JSON that can be read ({type(error).__name__})") from error
+    sets = _cleanvision_sets(content)
+    if sets is not None:
+        return ExclusionList("CleanVision", {}, sets)
+    try:
+        table = pd.DataFrame(content).map(str)
+    except (ValueError, TypeError, AttributeError):
+        table = pd.DataFrame()
+    if not {FIRST, SECOND} <= set(table.columns):
+        raise UserError(f"`leave_out` {path}: not understood; give {FORMS}")
+    return ExclusionList("SelfClean", {}, _pairs(table, path))
+
+
+def _cleanvision_sets(content: Any) -> tuple[Names, ...] | None:
+    """The sets of duplicates in CleanVision's `info`; None where there are none."""
+    kinds = [content.get(kind) for kind in ("exact_duplicates", "near_duplicates")] if isinstance(content, dict) else []
+    lists = [kind["sets"] for kind in kinds if isinstance(kind, dict) and isinstance(kind.get("sets"), list)]
+    return tuple(tuple(map(str, twins)) for sets in lists for twins in sets) if lists else None
+
+
+def without_listed(source: Source, path: Path, jobs: int | None = None) -> Source:
+    """A source whose listed rows are marked as left out, each with its reason, and notes about the list.
+
+    Names are compared whole, then by the end of their paths, then by the image's name without its suffix.
+
+    Raises
+    ------
+    UserError
+        Where none of the listed images is there.
+    """
+    listed = read_exclusion_list(path)
+    places = _places(source.rows, listed.names)
+    if listed.names and not places:
+        raise UserError(
+            f"`leave_out` {path}: none of its {len(listed.names)} images is in {source.folder}, for example {listed.names[0]}"
+        )
+    reasons = _reasons(source, listed, places, jobs)
+    rows = [
+        replace(row, problem=f"listed in {path.name}: {reasons[place]}")
+        if place in reasons and not row.problem
+        else row
+        for place, row in enumerate(source.rows)
+    ]
+    note = f"{len(reasons)} images are left out by {path.name} (a list of {listed.program})"
+    missing = len(listed.names) - len(places)
+    notes = [*source.notes, note, *([f"{missing} images of {path.name} are not in {source.folder}"] if missing else [])]
+    return replace(source, rows=rows, notes=notes)
+
+
+def _marked(row: SourceRow, name: str, reasons: Mapping[str, str]) -> SourceRow:
+    """The row as it is, or with the reason why it is left out."""
+    why = reasons.get(_plain_path(row.image))
+    return row if why is None or row.problem else replace(row, problem=f"listed in {name}: {why}")
+
+
+def _reasons(source: Source, listed: ExclusionList, places: dict[str, int], jobs: int | None) -> dict[int, str]:
+    """Which rows are left out, and why; of every set of twins one stays: one for the test, or else the first."""
+    reasons = {places[name]: why or "left out" for name, why in listed.images.items() if name in places}
+    sets = [sorted({places[name] for name in twins if name in places}) for twins in listed.sets]
+    flagged = sorted({places[name] for name in listed.flagged if name in places})
+    for twins in [*sets, *_twin_sets(source, flagged, jobs)]:
+        there = [place for place in twins if place not in reasons]
+        stays = min(there, key=lambda place: source.rows[place].split.casefold() != "test", default=None)
+        for place in there:
+            if place != stays and stays is not None:
+                reasons[place] = f"near-duplicate of {source.rows[stays].image}"
+    return reasons
+
+
+def _twin_sets(source: Source, flagged: Sequence[int], jobs: int | None) -> list[list[int]]:
+    """CleanVision's table does not say which images are twins of one another: those of the flagged that our hashes join."""
+    if len(flagged) < 2:
+        return []
+    try:
+        hashes, thumbnails = fingerprints([source.folder / source.rows[place].image for place in flagged], jobs)
+    except BadImage as error:
+        raise UserError(f"`leave_out`: a listed image cannot be compared: {error}") from error
+    sets = defaultdict[int, list[int]](list)
+    first = np.arange(len(flagged))
+    for a, b in near_duplicates(hashes, thumbnails):
+        first[first == first[b]] = first[a]
+    for place, number in zip(flagged, first, strict=True):
+        sets[int(number)].append(place)
+    return [twins for twins in sets.values() if len(twins) > 1]
+
+
+def _places(rows: Sequence[SourceRow], names: Iterable[str]) -> dict[str, int]:
+    """The row of each name that means one row only."""
+    by_path = dict[str, int]()
+    for place, row in enumerate(rows):
+        by_path.setdefault(_plain_path(row.image), place)
+    by_stem = defaultdict[str, list[str]](list)
+    for path in by_path:
+        by_stem[PurePosixPath(path).stem].append(path)
+    found = {}
+    for name in names:
+        plain = _plain_path(name)
+        parts = plain.split("/")
+        ends = ["/".join(parts[start:]) for start in range(len(parts))]
+        alike = by_stem[PurePosixPath(plain).stem]
+        meant = [end for end in ends if end in by_path] or (alike if len(alike) == 1 else [])
+        if meant:
+            found[name] = by_path[meant[0]]
+    return found
+
+
+def _plain_path(name: str) -> str:
+    return name.replace("\\", "/").removeprefix("./").strip().casefold()
