@@ -31,7 +31,9 @@ def write_real(folder: Path, count: int = 160) -> DataSet:
         label = ("nevus", "melanoma")[number % 3 == 0]
         group = f"p{number // 2}"
         rows.append({"file_name": f"images/r{number}.png", "label": label, "group": group, "split": split})
-    return write_data_set(folder, pd.DataFrame(rows), Provenance(source="drawn"), Step(command="test"))
+    return write_data_set(
+        folder, pd.DataFrame(rows), Provenance(source="drawn", licence=("CC0-1.0",)), Step(command="test")
+    )
 
 
 def write_elsewhere(folder: Path, real: DataSet, count: int = 60) -> Path:
