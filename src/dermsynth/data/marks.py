@@ -123,7 +123,8 @@ def folder_mark(folder: Path, *, synthetic: bool = True) -> str:
         except (OSError, ValueError):
             continue
         said = str(facts.get("synthetic", "")).strip().casefold() if isinstance(facts, dict) else ""
-        if said in (("true", "1", "yes") if synthetic else ("false", "0", "no")):
+        is_set = isinstance(facts, dict) and "content_hash" in facts  # one that does not say so is of photographs
+        if said in ("true", "1", "yes") if synthetic else said in ("false", "0", "no") or (not said and is_set):
             return f"dataset.json of {place.name}"
     return ""
 
