@@ -22,7 +22,6 @@ from dermsynth.images import Pixels, encode_jpeg, encode_png
 from dermsynth.io import write_bytes
 
 
-
 def photograph(seed: int) -> Pixels:
     small = np.random.default_rng(seed).integers(0, 255, (4, 4, 3), dtype=np.uint8)
     return cv2.resize(small, (48, 48), interpolation=cv2.INTER_CUBIC)

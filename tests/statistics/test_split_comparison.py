@@ -10,7 +10,9 @@ def drawn(groups: int, each: int, alike: float, seed: int = 0) -> tuple[np.ndarr
     """Features [n, 6] that say nothing of the class but, by the share `alike`, of the group."""
     random = np.random.default_rng(seed)
     number = np.repeat(np.arange(groups), each)
-    rows = np.sqrt(alike) * random.normal(size=(groups, 6))[number] + np.sqrt(1 - alike) * random.normal(size=(len(number), 6))
+    rows = np.sqrt(alike) * random.normal(size=(groups, 6))[number] + np.sqrt(1 - alike) * random.normal(
+        size=(len(number), 6)
+    )
     return rows, number % 2 == 0, number
 
 

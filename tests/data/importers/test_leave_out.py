@@ -84,7 +84,10 @@ def test_cleanvision_flags_do_not_lose_both_twins(photographs: Path, tmp_path: P
 
 
 def test_cleanvision_sets_are_read(photographs: Path, tmp_path: Path) -> None:
-    info = {"exact_duplicates": {"sets": [list(TWINS)], "num_sets": 1}, "near_duplicates": {"sets": [["a/0.png", "a/1.png"]]}}
+    info = {
+        "exact_duplicates": {"sets": [list(TWINS)], "num_sets": 1},
+        "near_duplicates": {"sets": [["a/0.png", "a/1.png"]]},
+    }
     (tmp_path / "info.json").write_text(json.dumps(info))
     left, report = bring(photographs, tmp_path / "info.json")
     assert len(left) == 6
