@@ -133,8 +133,7 @@ def audit(
     pictures = inspect_pictures(data_set, jobs=jobs)
     twins = _twins(pictures, also, jobs)
     features = None if network is None else _feature_twins(data_set, pictures, also, network)
-    pairs = twins.pairs if features is None else np.concatenate([twins.pairs, features.pairs])
-    joined = joined_groups(data_set.groups, pairs)
+    joined = joined_groups(data_set.groups, twins.pairs)  # pairs by features are for a person to look at
     predictions = column_predictions(data_set.table, data_set.labels, joined, seed)
     leaks = leak_columns(data_set, predictions)
     tables = Audit(

@@ -99,10 +99,12 @@ def _duplicates(duplicates: pd.DataFrame) -> list[str]:
     sentences = []
     for name in map(str, duplicates["set"].unique()) if len(duplicates) else ():
         pairs = duplicates[duplicates["set"] == name]
-        same = int((pairs["kind"] == "same").sum())
-        images = f" ({pairs['first'].nunique()} images of this set)" if name else ""
-        where = f"with {name}{images} " if name else ""
-        sentences.append(f"{len(pairs)} pairs {where}show the same photograph ({same} identical).")
+        same, seen = int((pairs["kind"] == "same").sum()), pairs[pairs["by"] == "features"]
+        where = f"with {name} ({pairs['first'].nunique()} images of this set) " if name else ""
+        cut = int(seen["splits"].str.contains(" / ").sum())
+        between = f" ({cut} in two splits)" if cut and not name else ""
+        more = f"; {len(seen)} more look alike to the network only{between}: look at them" if len(seen) else ""
+        sentences.append(f"{len(pairs) - len(seen)} pairs {where}show the same photograph ({same} identical){more}.")
     contradictory = duplicates[duplicates["labels"].str.contains(" / ")] if len(duplicates) else duplicates
     if len(contradictory):
         sentences.append(

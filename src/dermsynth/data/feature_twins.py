@@ -46,7 +46,8 @@ class Threshold(NamedTuple):
             return f"no threshold: {self.images} images, at least {FEWEST} are needed to calibrate one"
         return (
             f"threshold {self.value:.4f} (cosine distance), calibrated by the distances of {self.images:,} images to the "
-            f"nearest image of another group (median {self.median:.3f}): of these {FALSE_PAIRS:g} are expected below it by chance"
+            f"nearest image of another group (median {self.median:.3f}): were their logarithms normal, {FALSE_PAIRS:g} of them "
+            "would lie below it"
         )
 
 
