@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import ClassVar
 
+from tests import warm
+
 PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 24, 1
 
 
@@ -53,18 +55,33 @@ def _drop_capabilities() -> None:
 
 def python(*arguments: object, cache: Path) -> "subprocess.CompletedProcess[str]":
     """A Python process without root's rights."""
-    environment = {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)}
     return subprocess.run(
-        [sys.executable, *map(str, arguments)], env=environment, capture_output=True, text=True, timeout=600,
+        [sys.executable, *map(str, arguments)], env=_environment(cache), capture_output=True, text=True, timeout=600,
         preexec_fn=_without_override,
     )  # fmt: skip
 
 
 def dermsynth(*arguments: object, cache: Path) -> str:
     """Standard output of `dermsynth ARGUMENTS` in such a process; it must end well."""
-    done = python("-m", "dermsynth.cli.app", *arguments, cache=cache)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
+    return call(warm.verb, *map(str, arguments), cache=cache)
+
+
+def call(function: Callable[..., object], *arguments: object, cache: Path) -> str:
+    """Standard output of a function of a module in such a process; it must end well."""
+    process = warm.start(_without_rights, function, *arguments, environment=_environment(cache))
+    out, errors = process.communicate(warm.WAIT)
+    assert process.returncode == 0, out + errors
+    return out
+
+
+def _without_rights(function: Callable[..., object], *arguments: object) -> object:
+    if os.geteuid() == 0:
+        _drop_capabilities()
+    return function(*arguments)
+
+
+def _environment(cache: Path) -> dict[str, str]:
+    return {**os.environ, "COLUMNS": "200", "OMP_NUM_THREADS": "1", "XDG_CACHE_HOME": str(cache)}
 
 
 @contextmanager

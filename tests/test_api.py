@@ -27,7 +27,7 @@ MODULES = ("artefacts", "metrics")
 INTERNAL = ("origin", "provenance", "fit_planes", "check_planes")
 CLASSES = {"Generator": Generator, "CopyGate": ds.CopyGate}
 CHOICES = {"ImageChoices": ds.ImageChoices, "LoopChoices": ds.LoopChoices}
-WITHOUT_ERRORS = {"metrics.list", "Callback", *CHOICES}
+WITHOUT_ERRORS = {"metrics.list", "layouts", "Callback", *CHOICES}
 WITHOUT_RESULT = {"use_workers", "metrics.add_metric", "Callback", *CHOICES}
 
 

@@ -73,3 +73,24 @@ def test_a_jpeg_that_ends_in_the_middle_but_is_closed(tmp_path: Path) -> None:
         framed[:20], framed[-20:] = level, level
         Image.fromarray(framed).save(tmp_path / f"{name}.jpg", quality=95)
         assert read_image(tmp_path / f"{name}.jpg").shape == (96, 128, 3)
+
+
+def _planes(colours: np.ndarray) -> bytes:
+    """A TIFF of 16 bits a colour, uncompressed, each colour in a strip of its own."""
+    height, width, count = colours.shape
+    size, data = 2 * height * width, np.ascontiguousarray(colours.astype("<u2").transpose(2, 0, 1)).tobytes()
+    end = 8 + len(data)
+    after = end + 2 + 10 * 12 + 4
+    tags = [(256, 4, 1, width), (257, 4, 1, height), (258, 3, count, after), (259, 3, 1, 1), (262, 3, 1, 2),
+            (273, 4, count, after + 6), (277, 3, 1, count), (278, 4, 1, height), (279, 4, count, after + 18), (284, 3, 1, 2)]  # fmt: skip
+    directory = struct.pack("<H", len(tags)) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4)
+    lists = (
+        struct.pack("<3H", *[16] * 3) + struct.pack("<3I", 8, 8 + size, 8 + 2 * size) + struct.pack("<3I", *[size] * 3)
+    )
+    return b"II*\0" + struct.pack("<I", end) + data + directory + lists
+
+
+def test_colours_in_separate_planes_are_refused_and_never_read_as_others(tmp_path: Path) -> None:
+    (tmp_path / "planes.tif").write_bytes(_planes(COLOURS.astype(np.uint16) * 257))
+    with pytest.raises(BadImage, match=r"planes\.tif: 16 bits a colour in separate planes cannot be read"):
+        read_image(tmp_path / "planes.tif")

@@ -15,15 +15,13 @@ from dermsynth.sampling.generator import load_generator
 from dermsynth.training.data import load_training_images
 from dermsynth.training.loop import train
 from tests.conftest import tiny_config
-from tests.read_only import dermsynth, python, read_only
+from tests.read_only import call, dermsynth, python, read_only
 
-EXPLORE = """
-import sys
-from pathlib import Path
-from dermsynth.explore.serve import prepare_page
-page = prepare_page(Path(sys.argv[1]), [], ["frame"], "", which="last", device="cpu", port=0)
-print(page.gate)
-"""
+
+def _explore(run: Path) -> None:
+    from dermsynth.explore.serve import prepare_page
+
+    print(prepare_page(run, [], ["frame"], "", which="last", device="cpu", port=0).gate)
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +86,7 @@ def test_a_projection_leaves_the_run_alone(inputs: dict[str, Path], tmp_path: Pa
 
 def test_the_explorer_leaves_run_and_data_alone(inputs: dict[str, Path], cache: Path) -> None:
     with read_only(list(inputs.values())):
-        done = python("-c", EXPLORE, inputs["run"], cache=cache)
-    assert done.returncode == 0, done.stderr
-    assert "held-out images" in done.stdout
+        assert "held-out images" in call(_explore, inputs["run"], cache=cache)
 
 
 def test_a_study_leaves_both_sets_alone(inputs: dict[str, Path], tmp_path: Path, cache: Path) -> None:

@@ -87,7 +87,7 @@ def test_a_set_that_was_being_drawn_leaves_nothing_behind(name: str, tmp_path: P
 
 
 def test_generating_goes_on_where_it_was_stopped(run: Path, tmp_path: Path) -> None:
-    words = ("generate", run, "--count", "nevus=3000", "--out", tmp_path / "set", "--device", "cpu")
+    words = ("generate", run, "--count", "nevus=30000", "--out", tmp_path / "set", "--device", "cpu")
     process = start_verb(*words)
     _wait_for(tmp_path / "set" / "images", "*/*.png", process)
     process.send_signal(signal.SIGTERM)

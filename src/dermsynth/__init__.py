@@ -10,14 +10,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dermsynth import metrics as metrics
     from dermsynth.api import artefacts as artefacts
+    from dermsynth.api.archives import fetch_isic as fetch_isic
     from dermsynth.api.audit import audit as audit
     from dermsynth.api.data import import_csv as import_csv
     from dermsynth.api.data import import_folder as import_folder
+    from dermsynth.api.data import import_layout as import_layout
+    from dermsynth.api.data import layouts as layouts
     from dermsynth.api.data import open_dataset as open_dataset
     from dermsynth.api.data import phantom as phantom
     from dermsynth.api.evaluation import evaluate as evaluate
-    from dermsynth.api.evaluation import export as export
     from dermsynth.api.evaluation import extractor as extractor
+    from dermsynth.api.gate import gate as gate
     from dermsynth.api.generators import generate as generate
     from dermsynth.api.generators import load_generator as load_generator
     from dermsynth.api.generators import translate as translate
@@ -25,9 +28,10 @@ if TYPE_CHECKING:
     from dermsynth.api.latents import edit_set as edit_set
     from dermsynth.api.latents import perceptual as perceptual
     from dermsynth.api.preparation import edit_maps as edit_maps
-    from dermsynth.api.preparation import fetch_isic as fetch_isic
-    from dermsynth.api.preparation import import_published as import_published
     from dermsynth.api.preparation import patches as patches
+    from dermsynth.api.release import export as export
+    from dermsynth.api.release import methods as methods
+    from dermsynth.api.release import verify as verify
     from dermsynth.api.reports import gallery as gallery
     from dermsynth.api.reports import report as report
     from dermsynth.api.training import ImageChoices as ImageChoices
@@ -60,12 +64,15 @@ for _package in (
 
 _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metrics"}
 _PLACES = {
+    "api.archives": ("fetch_isic",),
     "api.audit": ("audit",),
-    "api.data": ("import_csv", "import_folder", "open_dataset", "phantom"),
-    "api.evaluation": ("evaluate", "export", "extractor"),
+    "api.data": ("import_csv", "import_folder", "import_layout", "layouts", "open_dataset", "phantom"),
+    "api.evaluation": ("evaluate", "extractor"),
+    "api.gate": ("gate",),
     "api.generators": ("generate", "load_generator", "translate"),
     "api.latents": ("compare_directions", "edit_set", "perceptual"),
-    "api.preparation": ("edit_maps", "fetch_isic", "import_published", "patches"),
+    "api.preparation": ("edit_maps", "patches"),
+    "api.release": ("export", "methods", "verify"),
     "api.reports": ("gallery", "report"),
     "api.training": ("ImageChoices", "LoopChoices", "train"),
     "training.callbacks": ("Callback",),
@@ -103,12 +110,15 @@ __all__ = [
     "extractor",
     "fetch_isic",
     "gallery",
+    "gate",
     "generate",
     "import_csv",
     "import_folder",
-    "import_published",
+    "import_layout",
     "invert",
+    "layouts",
     "load_generator",
+    "methods",
     "metrics",
     "open_dataset",
     "patches",
@@ -119,6 +129,7 @@ __all__ = [
     "translate",
     "use_workers",
     "utility",
+    "verify",
 ]
 
 

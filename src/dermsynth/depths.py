@@ -14,6 +14,8 @@ AMBIGUOUS_BELOW = 2**14
 """A 16-bit image whose values all lie below may hold 12 or 14 bits, or be dark: it is refused unless it says which."""
 MAX_SAMPLE_VALUE = 281
 BITS_PER_SAMPLE = 258
+PLANAR_CONFIGURATION, SEPARATE_PLANES = 284, 2
+"""Pillow and OpenCV read such colours of 16 bits as other ones, without a word."""
 
 
 def is_deep(image: Image.Image) -> bool:
@@ -80,9 +82,14 @@ def float_levels(values: NDArray[Any], name: str) -> tuple[NDArray[np.uint8], st
 
 
 def deep_colours(image: Image.Image, data: bytes, name: str) -> tuple[Image.Image, str]:
-    """The image of a file of 16 bits a channel, of which it holds the upper half, by the rule of `whole_levels`."""
+    """The image of a file of 16 bits a channel, of which it holds the upper half, by the rule of `whole_levels`.
+
+    Raises BadImage for colours in separate planes.
+    """
     if image.format not in ("PNG", "TIFF") or image.mode not in ("RGB", "RGBA") or stored_bits(image, data) != 16:
         return image, ""
+    if getattr(image, "tag_v2", {}).get(PLANAR_CONFIGURATION) == SEPARATE_PLANES:
+        raise BadImage(f"{name}: 16 bits a colour in separate planes cannot be read; save it with 8 bits, or as PNG")
     largest, upper = largest_stored_value(image, data), np.asarray(image.convert("RGB"))
     if not 0 < largest < 65535 and int(upper.max()) >= AMBIGUOUS_BELOW >> 8:
         return image, ""

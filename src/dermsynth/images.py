@@ -18,6 +18,7 @@ from PIL import ExifTags, Image, ImageOps, PngImagePlugin, UnidentifiedImageErro
 from dermsynth.depths import deep_colours, deep_levels, is_deep, unusual_tiff
 from dermsynth.errors import BadImage as BadImage
 from dermsynth.errors import UserError, require_whole
+from dermsynth.heic import depth_note, is_heic, prepare_heic, require_standard_range
 from dermsynth.srgb import camera_colours, to_srgb
 
 Pixels = NDArray[np.uint8]
@@ -28,21 +29,9 @@ MAX_PIXELS = 100_000_000
 """A larger image is refused before it is decoded."""
 MAX_FILE_BYTES = 500_000_000
 SUFFIXES = (
-    ".jpg",
-    ".jpeg",
-    ".jpe",
-    ".jfif",
-    ".png",
-    ".bmp",
-    ".dib",
-    ".tif",
-    ".tiff",
-    ".webp",
-    ".gif",
-    ".jp2",
-    ".avif",
-    ".mpo",
-)
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".gif", ".jp2", ".avif", ".mpo",
+    ".heic", ".heif", ".hif",
+)  # fmt: skip
 CUT_ROWS, CUT_SHARE = 8, 0.1
 """A JPEG whose lower share of rows is one flat colour was cut short; so many rows at the top must not be."""
 AI_SOURCE = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
@@ -144,6 +133,7 @@ def open_image(data: bytes, name: str) -> Iterator[Image.Image]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            prepare_heic(data, name)
             with Image.open(io.BytesIO(data)) as image:
                 _check_header(image, name)
                 image.load()
@@ -151,11 +141,13 @@ def open_image(data: bytes, name: str) -> Iterator[Image.Image]:
     except BadImage:
         raise
     except UnidentifiedImageError as error:
-        raise BadImage(f"{name}: not an image that can be read (JPEG, PNG, TIFF, BMP, WebP)") from error
+        if is_heic(data):
+            raise BadImage(f"{name}: damaged or cut short (no HEIC that can be read)") from error
+        raise BadImage(f"{name}: not an image that can be read (JPEG, PNG, TIFF, BMP, WebP, HEIC)") from error
     except Image.DecompressionBombError as error:
         raise BadImage(f"{name}: more than {MAX_PIXELS:,} pixels; reduce it first") from error
     except Exception as error:  # decoders raise almost anything on damaged data
-        raise BadImage(f"{name}: damaged or cut short ({error})") from error
+        raise BadImage(f"{name}: damaged or cut short ({' '.join(str(error).split())})") from error
 
 
 def _check_header(image: Image.Image, name: str) -> None:
@@ -164,6 +156,7 @@ def _check_header(image: Image.Image, name: str) -> None:
         raise BadImage(f"{name}: {width} x {height} pixels, more than {MAX_PIXELS:,}; reduce it first")
     if min(width, height) < 2:
         raise BadImage(f"{name}: {width} x {height} pixels; too small to be a photograph")
+    require_standard_range(image.info, name)
     if getattr(image, "is_animated", False) and image.format != "MPO":  # a phone's photograph with a depth map
         raise BadImage(f"{name}: {getattr(image, 'n_frames', 'several')} frames; export the one that is meant")
 
@@ -178,7 +171,7 @@ def _to_rgb(image: Image.Image, data: bytes, name: str) -> tuple[Pixels, list[st
         return np.array(coloured.convert("RGB"), dtype=np.uint8), [note, done]
     coloured, done = to_srgb(_with_info(turned, image), camera_colours(image))
     flat, alpha = _flat(coloured)
-    return np.array(flat.convert("RGB"), dtype=np.uint8), [done, alpha, depth]
+    return np.array(flat.convert("RGB"), dtype=np.uint8), [done, alpha, depth or depth_note(image.info)]
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -192,8 +185,10 @@ def upright(image: Image.Image) -> Image.Image:
 def is_turned(data: bytes) -> bool:
     """Whether a file says that its camera was not held upright."""
     try:
+        prepare_heic(data, "")
         with Image.open(io.BytesIO(data)) as image:
-            return image.getexif().get(ExifTags.Base.Orientation, 1) != 1
+            turned = image.info.get("original_orientation") or image.getexif().get(ExifTags.Base.Orientation, 1)
+            return turned != 1
     except Exception:  # whatever stands in the EXIF block
         return False
 
@@ -229,7 +224,7 @@ def _refuse_cut(image: Image.Image, pixels: Pixels, name: str) -> None:
         raise BadImage(f"{name}: damaged or cut short (its lower {share:.0%} are one flat colour)")
 
 
-def parse_size(size: int | str | tuple[int, int]) -> tuple[int, int]:
+def parse_size(size: int | str | tuple[int, int], field: str = "size") -> tuple[int, int]:
     """Height and width in pixels from both, one number for squares, or `WIDTHxHEIGHT`; UserError for anything else."""
     if isinstance(size, str):
         parts = size.lower().replace("×", "x").split("x")
@@ -237,8 +232,8 @@ def parse_size(size: int | str | tuple[int, int]) -> tuple[int, int]:
     else:
         sides = tuple(size) if isinstance(size, tuple | list) else (size,)
     if len(sides) not in (1, 2):
-        raise UserError(f"`size` {size!r}: write one number (64), WIDTHxHEIGHT (128x96), or (height, width)")
-    height, width = (require_whole(side, "size", 1) for side in (sides[0], sides[-1]))
+        raise UserError(f"`{field}` {size!r}: write one number (64), WIDTHxHEIGHT (128x96), or (height, width)")
+    height, width = (require_whole(side, field, 1) for side in (sides[0], sides[-1]))
     return height, width
 
 
@@ -331,6 +326,26 @@ def _xmp(text: dict[str, str]) -> str:
         f'Iptc4xmpExt:DigitalSourceType="{AI_SOURCE}" photoshop:Instructions="{description}"/>'
         '</rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
     )
+
+
+def mark_jpeg(data: bytes) -> bytes:
+    """A JPEG marked in XMP as made by a trained algorithm, its pixels as they are; other metadata is left out.
+
+    Kept are what a reader needs: APP0, the colour profile (APP2) and Adobe's colour transform (APP14).
+    """
+    segments, place = [], 2
+    while data[place + 1] != 0xDA:
+        if data[place + 1] == 0xFF:  # a byte that fills
+            place += 1
+            continue
+        end = place + 2 + int.from_bytes(data[place + 2 : place + 4], "big")
+        if data[place + 1] not in (*range(0xE0, 0xF0), 0xFE) or data[place + 1] in (0xE0, 0xE2, 0xEE):
+            segments.append(data[place:end])
+        place = end
+    packet = b"http://ns.adobe.com/xap/1.0/\0" + _xmp({}).encode()
+    mark = b"\xff\xe1" + (len(packet) + 2).to_bytes(2, "big") + packet
+    first = segments[:1] if segments and segments[0][1] == 0xE0 else []
+    return b"".join([data[:2], *first, mark, *segments[len(first) :], data[place:]])
 
 
 def encode_jpeg(pixels: Pixels, quality: int = 85) -> bytes:

@@ -12,6 +12,8 @@ UNCHANGED_LEVELS = 2
 PNG_GAMMA = 0.45455
 SRGB_PRIMARIES = (0.64, 0.33, 0.30, 0.60, 0.15, 0.06)
 ADOBE_PRIMARIES, ADOBE_GAMMA = (0.64, 0.33, 0.21, 0.71, 0.15, 0.06), 563 / 256
+P3_PRIMARIES, P3_CODE = (0.680, 0.320, 0.265, 0.690, 0.150, 0.060), 12
+"""Display P3, and its number in ITU-T H.273 by which a HEIC without a profile names it."""
 D65 = (0.3127, 0.3290)
 _BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])
 
@@ -42,6 +44,8 @@ def to_srgb(image: Image.Image, camera: str = "") -> tuple[Image.Image, str]:
         return _by_numbers(
             image, 1 / ADOBE_GAMMA, ADOBE_PRIMARIES, D65
         ), "colours converted from Adobe RGB to sRGB (camera's note)"
+    if (image.info.get("nclx_profile") or {}).get("color_primaries") == P3_CODE:
+        return _by_numbers(image, None, P3_PRIMARIES, D65), "colours converted from Display P3 to sRGB"
     gamma = image.info.get("gamma")
     if image.format != "PNG" or "srgb" in image.info or not gamma:
         return image, ""
@@ -119,18 +123,26 @@ def _is_srgb(profile: bytes, mode: str) -> bool:
 
 
 def _by_numbers(
-    image: Image.Image, gamma: float, primaries: tuple[float, ...], white: tuple[float, ...]
+    image: Image.Image, gamma: float | None, primaries: tuple[float, ...], white: tuple[float, ...]
 ) -> Image.Image:
-    """Colours of the given primaries (xy of red, green, blue), white and encoding gamma as sRGB (IEC 61966-2-1)."""
+    """Colours of the given primaries (xy of red, green, blue), white and encoding gamma as sRGB (IEC 61966-2-1).
+
+    Without a gamma they are encoded by the curve of sRGB.
+    """
     plain, alpha = _opaque(image)
     encoded = np.asarray(plain.convert("RGB"), np.float64) / 255
     to_xyz = _adaptation(white, D65) @ _xyz_of(primaries, white)
-    linear = np.clip(encoded ** (1 / gamma) @ (np.linalg.inv(_xyz_of(SRGB_PRIMARIES, D65)) @ to_xyz).T, 0, 1)
+    light = _srgb_light(encoded) if gamma is None else encoded ** (1 / gamma)
+    linear = np.clip(light @ (np.linalg.inv(_xyz_of(SRGB_PRIMARIES, D65)) @ to_xyz).T, 0, 1)
     curve = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)
     converted = Image.fromarray(np.rint(curve * 255).astype(np.uint8))
     if alpha is not None:
         converted.putalpha(alpha)
     return converted
+
+
+def _srgb_light(encoded: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.where(encoded <= 0.04045, encoded / 12.92, ((encoded + 0.055) / 1.055) ** 2.4)
 
 
 def _tristimulus(x: float, y: float) -> NDArray[np.float64]:

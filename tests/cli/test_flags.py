@@ -129,7 +129,7 @@ def test_artefacts_are_detected_without_masks_and_removed(shell: Shell, data: Pa
     ("call", "parts"),
     [
         ("utility s --real r --out x --positive a --negative b --drop-overlap --learning-rate 0", "--learning-rate 0"),
-        ("data fetch isic --count 0 --query a --per-second 1 --out x", "--count 0 --per-second 1"),
+        ("data fetch isic --count 0 --query a --per-second 1 --out x", "--count 0: must be at least 1"),
         ("data fetch isic --count 1 --base http://127.0.0.1:9 --out x", "127.0.0.1"),
         ("study invite nowhere --cap 0 --note remark", "--cap 0"),
         ("study create --real r --synthetic s --protocol baur --unmatched --out x", "r: no such folder"),

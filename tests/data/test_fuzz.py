@@ -105,7 +105,7 @@ def _synthetic_set(folder: Path, flag_column: list[str], rewrite: str) -> DataSe
         pixels = np.random.default_rng(number).integers(0, 255, (8, 8, 3), dtype=np.uint8)
         (folder / name).write_bytes(encode_png(pixels, synthetic=True))
     table = pd.DataFrame({"file_name": names, "label": "nevus", "copy_flag": flag_column})
-    facts = {"synthetic": True, "source": "generated"}
+    facts = {"synthetic": True, "source": "generated", "licence": ["CC0-1.0"]}
     write_data_set(folder, table, Provenance.model_validate(facts), Step(command="test"))
     if rewrite == "pandas":
         pd.read_csv(folder / "metadata.csv").to_csv(folder / "metadata.csv", index=False)

@@ -27,7 +27,7 @@ DATA_FOLDERS = (
     "runs/",
     "synthetic/",
 )
-DATA_FOLDERS += ("checkpoints/", "evaluations/")
+DATA_FOLDERS += ("checkpoints/", "evaluations/", "licenses/", "mlflow/", "tensorboard/", "trackio/", "wandb/")
 FILES = SOURCES | OTHERS
 TEXTS = "\n".join((ROOT / path).read_text("utf-8") for path in sorted(OTHERS) if path.startswith("tests/"))
 TESTS = set(re.findall(r"^\s*(?:async )?def (test_\w+)", TEXTS, re.M))

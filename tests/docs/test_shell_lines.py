@@ -29,17 +29,20 @@ def _executed(page: Path) -> list[Block]:
 WITH_BLOCKS = [page for page in PAGES if page != TUTORIAL and _executed(page)]
 
 
-def _opens_with_hugging_face(folders: list[Path], cache: Path) -> None:
-    """At every stage a set opens as one split that holds every image."""
+def _opens_with_hugging_face(folder: Path, cache: Path) -> None:
+    """A set opens as one split that holds every image."""
     if importlib.util.find_spec("datasets") is None:
         return
     import datasets
 
-    for folder in folders:
-        if (folder / "metadata.csv").exists():
-            opened = datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=str(cache))
-            count = len(pd.read_csv(folder / "metadata.csv"))
-            assert {name: len(rows) for name, rows in opened.items()} == {"train": count}, folder
+    opened = datasets.load_dataset("imagefolder", data_dir=str(folder), cache_dir=str(cache))
+    count = len(pd.read_csv(folder / "metadata.csv"))
+    assert {name: len(rows) for name, rows in opened.items()} == {"train": count}, folder
+
+
+def _files(folder: Path) -> dict[Path, tuple[int, int]]:
+    """Time and size of every file of a folder, which need not exist."""
+    return {path: (stat.st_mtime_ns, stat.st_size) for path in folder.rglob("*") if (stat := path.stat())}
 
 
 @pytest.fixture(scope="module")
@@ -47,14 +50,17 @@ def tutorial(shell: Callable[..., object], tmp_path_factory: pytest.TempPathFact
     """The folder in which every command of the tutorial was run, in order."""
     folder = tmp_path_factory.mktemp("tutorial")
     home = Path.cwd()
+    seen: dict[str, object] = {name: {} for name in ("data", "synthetic", "edited")}
     os.chdir(folder)
     try:
         for block in _executed(TUTORIAL):
             for program, *words in block.commands():
                 assert program == "dermsynth", block
                 shell(*words)
-                sets = [folder / name for name in ("data", "synthetic", "edited")]
-                _opens_with_hugging_face(sets, folder / "cache")
+                for name, before in seen.items():
+                    if before != _files(folder / name):  # at every stage at which a command has changed something in it
+                        _opens_with_hugging_face(folder / name, folder / "cache")
+                    seen[name] = _files(folder / name)
     finally:
         os.chdir(home)
     shutil.rmtree(folder / "cache", ignore_errors=True)

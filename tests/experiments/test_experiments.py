@@ -26,6 +26,8 @@ from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.training.data import resolve
 from tests.conftest import SMALLER
 
+NARROW = {"multiscale": plan("multiscale", choices={"generator_features": 16, "discriminator_features": 4})}
+
 
 @pytest.fixture(scope="module")
 def data_set(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
@@ -90,7 +92,7 @@ def test_baurs_comparison_ranks_by_swd_and_states_floor_and_n(data_set: DataSet,
 
 
 def test_furgers_sweep_covers_every_threshold(data_set: DataSet, tmp_path: Path) -> None:
-    setting = replace(furger_truncation.configuration("laptop"), resolution="16", images=32, generated=60)
+    setting = replace(furger_truncation.configuration("laptop"), resolution="16", images=32, plans=NARROW, generated=60)
     result = furger_truncation.carry_out(setting, data_set, tmp_path / "out", "cpu")
     fid = {row.threshold: row.value for row in result.measurements if row.name.startswith("FID")}
     assert set(fid) == {0.01, 0.02, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 1.0, None}
@@ -100,7 +102,7 @@ def test_furgers_sweep_covers_every_threshold(data_set: DataSet, tmp_path: Path)
 
 
 def test_furgers_curves_and_neighbours_are_drawn(data_set: DataSet, tmp_path: Path) -> None:
-    setting = replace(furger_overfitting.configuration("laptop"), resolution="16", images=64, generated=4)
+    setting = replace(furger_overfitting.configuration("laptop"), resolution="16", images=64, plans=NARROW, generated=4)
     result = furger_overfitting.carry_out(setting, data_set, tmp_path / "out", "cpu")
     assert set(result.confidence) >= {"D(training)", "D(held-out)", "D(generated)"}
     assert len(result.ssim_of_nearest) == 4

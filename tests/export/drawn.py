@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.provenance import Provenance, Step
@@ -25,3 +26,12 @@ def drawn(
         table["copy_flag"] = flags
     provenance = Provenance.model_validate({"synthetic": True, "licence": ["CC0-1.0"], **facts})
     return write_data_set(folder, table, provenance, Step(command="drawn"))
+
+
+def skin(*, lesion: tuple[int, int]) -> NDArray[np.uint8]:
+    """64 x 64 pixels of one skin with a round dark lesion around a place."""
+    rows, columns = np.mgrid[:64, :64]
+    skin = np.stack([200 + rows / 4, 150 + columns / 4, 130 + rows / 8], axis=2)
+    inside = (rows - lesion[0]) ** 2 + (columns - lesion[1]) ** 2 < 25
+    skin[inside] = (90, 60, 50)
+    return skin.astype(np.uint8)

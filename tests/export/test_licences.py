@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.provenance import Provenance, real_images_behind
 from dermsynth.errors import UserError
 from dermsynth.export.huggingface import export
 from dermsynth.export.licences import hub_licence, licence_address
@@ -49,6 +50,7 @@ def test_licence_and_attribution_of_the_real_images_are_carried_along(tmp_path: 
     card = (tmp_path / "out" / "README.md").read_text()
     assert card.startswith("---\npretty_name: ")
     assert "license:\n- cc-by-nc-4.0\n" in card
+    assert "by-nc/4.0/>)**, that of the real images behind them." in card
     assert "The real images: ISIC &lt;Archive&gt;." in card
     assert "- Hospital A\n- Dr \\| B\n" in card
     assert json.loads((tmp_path / "out" / "croissant.json").read_text())["creditText"] == "Hospital A; Dr | B"
@@ -60,7 +62,7 @@ def test_another_set_is_not_taken_for_the_one_trained_on(tmp_path: Path, phantom
     data = real_set(tmp_path / "data", phantom)
     table = (data / "metadata.csv").read_text().splitlines()
     (data / "metadata.csv").write_text("\n".join(table[:-1]) + "\n")
-    with pytest.raises(UserError, match="`data` .*another set than the one that the generator was trained on"):
+    with pytest.raises(UserError, match=r"`data` .*another set than the one that the generator was trained on"):
         export(without_licence(tmp_path / "set", phantom), tmp_path / "out", data=data)
 
 
@@ -89,3 +91,25 @@ def test_a_wider_licence_than_that_of_the_real_images_is_warned_of(
 def test_licences_have_the_names_of_the_hub(licence: str, hub: str, address: str) -> None:
     assert hub_licence(licence) == hub
     assert licence_address(licence) == address
+
+
+def test_a_generated_set_knows_the_licence_without_its_run(run: Path, phantom: DataSet, tmp_path: Path) -> None:
+    from dermsynth.sampling.generate import generate
+    from dermsynth.sampling.generator import load_generator
+
+    made = generate(load_generator(run, device="cpu"), {"nevus": 2}, tmp_path / "made")
+    assert made.provenance.real_images.licence == ("CC0-1.0",)
+    document = read_json(made.folder / "dataset.json")
+    gone = {**document, "generator": {**document["generator"], "run": "elsewhere"}}
+    write_json(made.folder / "dataset.json", gone)
+    released = export(open_data_set(made.folder), tmp_path / "out", with_flagged=True)
+    assert released.provenance.licence == ("CC0-1.0",)
+    assert released.provenance.real_images.source == phantom.provenance.source
+
+
+def test_what_several_sets_ask_for_is_joined() -> None:
+    one = Provenance.model_validate({"source": "A", "licence": "CC-BY-4.0", "attribution": ["Dr A"]})
+    behind = {"source": "B", "licence": ["CC0-1.0", "CC-BY-4.0"]}
+    two = Provenance.model_validate({"source": "generated", "synthetic": True, "real_images": behind})
+    both = real_images_behind([one, two])
+    assert (both.source, both.licence, both.attribution) == ("A; B", ("CC-BY-4.0", "CC0-1.0"), ("Dr A",))

@@ -283,7 +283,8 @@ def test_figures_of_a_set_against_itself_lie_in_their_intervals() -> None:
         assert row.low <= row.value <= row.high, row
 
 
-def test_the_interval_of_fid_covers_the_expected_figure_of_as_many_images() -> None:
+@pytest.mark.parametrize(("pairs", "least"), [(30, 25), pytest.param(100, 87, marks=pytest.mark.slow)])
+def test_the_interval_of_fid_covers_the_expected_figure_of_as_many_images(pairs: int, least: int) -> None:
     """What other images of the same sources, as many of them, give on average: the target that the interval names."""
 
     def draw(seed: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
@@ -291,7 +292,7 @@ def test_the_interval_of_fid_covers_the_expected_figure_of_as_many_images() -> N
 
     expected = np.mean([frechet_distance(*draw(1000 + seed)) for seed in range(400)])
     covered = 0
-    for seed in range(100):
+    for seed in range(pairs):
         x, y = draw(seed)
         low, high = bootstrap(
             lambda i, j, x=x, y=y: frechet_distance(x[i], y[j]),
@@ -301,7 +302,7 @@ def test_the_interval_of_fid_covers_the_expected_figure_of_as_many_images() -> N
             seed=seed,
         )
         covered += low <= expected <= high
-    assert 87 <= covered <= 100
+    assert covered >= least
 
 
 def test_bootstrap_of_a_difference_of_means_covers_the_truth() -> None:

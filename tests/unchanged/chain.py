@@ -162,7 +162,7 @@ def audit(shell: Shell, place: Path) -> Path:
 
 def export(shell: Shell, place: Path) -> Path:
     out = place / "exported"
-    shell("export", evaluate(shell, place), "--out", out)
+    shell("export", evaluate(shell, place), "--out", out, "--licence", "CC0-1.0")
     return out
 
 

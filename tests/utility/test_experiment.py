@@ -177,7 +177,7 @@ def test_one_text_is_one_value_and_only_copies_of_the_real_set_are_copies(
         utility(synthetic, real, **words, arms="fake")  # type: ignore[arg-type]
     with pytest.raises(UserError, match="`tests`: two sets named 'real'"):
         utility(synthetic, real, **words, tests=str(real.folder))  # type: ignore[arg-type]
-    with pytest.raises(UserError, match="`images` 0: must be at least 1"):
+    with pytest.raises(UserError, match="`images` 0: the amount of images must be at least 1"):
         utility(synthetic, real, **words, images=0)  # type: ignore[arg-type]
     stranger = folder(tmp_path / "stranger", {"melanoma": 12, "nevus": 12}, 3, {})
     with pytest.raises(UserError, match="after @ comes a name given with `variants`"):

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.api.detectors import confirm, train
-from dermsynth.api.places import opened, optional_path
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.artefacts import detection
 from dermsynth.artefacts.annotate import annotate_artefacts
 from dermsynth.artefacts.benchmark import Comparison, compare_methods
@@ -114,7 +114,7 @@ def detect(
     >>> set(marked.table["found_frame"])
     {'1'}
     """
-    marked = annotate_artefacts(opened(data, "data"), out=optional_path(out, "out"), masks=store_masks, jobs=jobs)
+    marked = annotate_artefacts(open_named(data, "data"), out=optional_path(out, "out"), masks=store_masks, jobs=jobs)
     return marked if detector is None else add_probabilities(marked, require_path(detector, "detector"), model)
 
 
@@ -173,7 +173,7 @@ def remove(
             f"`methods` {describe(methods)}: name a method for each artefact, for example {{'hair': 'telea'}}"
         )
     copy, problems = remove_all(
-        opened(data, "data"), require_path(out, "out"), Removal(methods, inside_lesion, seed), jobs=jobs
+        open_named(data, "data"), require_path(out, "out"), Removal(methods, inside_lesion, seed), jobs=jobs
     )
     for problem in problems:
         log.warning("left out: %s", problem)
@@ -215,7 +215,7 @@ def insert(
     >>> framed.table["inserted"].iloc[0]
     'frame'
     """
-    return insert_all(opened(data, "data"), require_path(out, "out"), as_tuple(artefacts), seed, jobs=jobs)
+    return insert_all(open_named(data, "data"), require_path(out, "out"), as_tuple(artefacts), seed, jobs=jobs)
 
 
 def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, jobs: int | None = None) -> Comparison:
@@ -252,4 +252,4 @@ def compare(data: Data, *, count: int = 100, slow: bool = False, seed: int = 0, 
     >>> [row.artefact for row in result.detections]
     ['frame', 'hair', 'ruler', 'ink', 'sticker']
     """
-    return compare_methods(opened(data, "data"), count, slow=slow, seed=seed, jobs=jobs)
+    return compare_methods(open_named(data, "data"), count, slow=slow, seed=seed, jobs=jobs)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from dermsynth.api.places import opened
+from dermsynth.api.places import open_named
 from dermsynth.artefacts.bias import Bias, NoBias, artefact_bias, bias_findings
 from dermsynth.data.audit import Audit, as_json, as_text
 from dermsynth.data.audit import audit as audit_images
@@ -134,7 +134,7 @@ def audit(
     True
     """
     require_seed(seed)
-    data_set = opened(data, "data")
+    data_set = open_named(data, "data")
     others = _others(data_set, also)
     network = _network(extractor) if extractor else None
     content = audit_images(data_set, also=others, network=network, jobs=jobs, seed=seed)
@@ -148,7 +148,7 @@ def audit(
 def _others(data_set: DataSet, also: Data | Sequence[Data]) -> tuple[DataSet, ...]:
     """The further sets, open; none of them is the set itself."""
     several: tuple[Data, ...] = (also,) if isinstance(also, DataSet) else as_tuple(also)
-    others = tuple(opened(place, "also") for place in several)
+    others = tuple(open_named(place, "also") for place in several)
     for other in others:
         if other.folder.resolve() == data_set.folder.resolve():
             raise UserError(f"`also` {other.folder}: the audited set itself; name another one")

@@ -4,15 +4,21 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from dermsynth.api.places import opened, optional_path
+import pandas as pd
+
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.artefacts.annotations import with_annotations
-from dermsynth.data.dataset import Data, DataSet
+from dermsynth.data.dataset import Data, DataSet, open_data_set
+from dermsynth.data.importers.elsewhere import OF_SYNTHETIC, GeneratorElsewhere, generator_elsewhere
 from dermsynth.data.importers.generic import from_csv, from_folder
 from dermsynth.data.importers.importing import import_source
+from dermsynth.data.importers.layout_table import Layout, read_layout
+from dermsynth.data.importers.layouts import layout_files
+from dermsynth.data.importers.published import LayoutChoices, layout_reader
 from dermsynth.data.importers.report import ImportResult
 from dermsynth.data.importers.sources import ImportOptions, Marked, Source
 from dermsynth.data.phantom import PhantomSettings, write_phantom
-from dermsynth.errors import UserError, describe, require_number, require_path, require_whole
+from dermsynth.errors import UserError, describe, name_field, require_number, require_path, require_whole
 from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.values import as_tuple
 
@@ -48,7 +54,7 @@ def open_dataset(folder: Data, *, annotations: Path | str | None = None) -> Data
     >>> len(data.table), data.classes
     (600, ['melanoma', 'nevus', 'seborrheic_keratosis'])
     """
-    data_set = opened(folder, "folder")
+    data_set = open_named(folder, "folder")
     return data_set if annotations is None else with_annotations(data_set, require_path(annotations, "annotations"))
 
 
@@ -61,7 +67,13 @@ def import_folder(
     lower_case_labels: bool = False,
     labels_as_written: bool = False,
     marked: Marked = "refuse",
+    synthetic: bool = False,
+    trained_on: Data | None = None,
+    trained_on_split: str = "train",
+    trained_on_files: Path | str | Sequence[str] | None = None,
+    generator: str = "",
     allow_links_to: LinkTargets = (),
+    salt_file: Path | str | None = None,
     jobs: int | None = None,
     leave_out: Path | str | None = None,
 ) -> ImportResult:
@@ -87,8 +99,22 @@ def import_folder(
         Whether labels such as ``NA`` or ``1.0`` stay as they are; otherwise they are missing values and numbers.
     marked : {"refuse", "leave-out", "keep"}
         What happens to images whose files say that an algorithm made them.
+    synthetic : bool
+        Whether a generator elsewhere made all the images: the set is then a synthetic one, without splits.
+    trained_on : DataSet, Path, str or None
+        With `synthetic`: the real set that the generator was trained on, as its makers say. Without it nothing can be said of
+        copies.
+    trained_on_split : str
+        The split of that set: ``train``, ``validation``, ``test`` or ``all``.
+    trained_on_files : Path, str, sequence of str, or None
+        Where it was not a split: a CSV or text file of the images of that set, or their names.
+    generator : str
+        With `synthetic`: what the generator is called, such as ``SD 1.5 + LoRA``.
     allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
+    salt_file : Path, str or None
+        File with the secret of the hashes that name the patients of DICOM files, so that two imports agree; it is written where
+        it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
     leave_out : Path, str or None
@@ -112,12 +138,16 @@ def import_folder(
     ['melanoma', 'nevus']
     """
     source = from_folder(require_path(folder, "folder"), roots=link_targets(allow_links_to))
-    options = ImportOptions(
-        marked, labels_as_written, None, link_targets(allow_links_to), optional_path(leave_out, "leave_out")
-    )
+    salt = optional_path(salt_file, "salt_file")
+    options = ImportOptions(marked, labels_as_written, None, link_targets(allow_links_to), salt)
+    options = replace(options, leave_out=optional_path(leave_out, "leave_out"))
+    if synthetic:
+        refuse_with_synthetic(shares=shares != SHARES, seed=seed != 0, marked=marked == "leave-out")
+    claims = claimed_generator(synthetic, generator, trained_on, trained_on_split, trained_on_files)
     return import_rows(
-        source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
-    )
+        source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs,
+        generator=claims,
+    )  # fmt: skip
 
 
 def import_csv(
@@ -129,23 +159,32 @@ def import_csv(
     mask: str = "",
     group: str = "",
     split_column: str = "",
+    sheet: str = "",
     image_folder: Path | str | None = None,
     shares: str = SHARES,
     seed: int = 0,
     lower_case_labels: bool = False,
     labels_as_written: bool = False,
     marked: Marked = "refuse",
+    synthetic: bool = False,
+    trained_on: Data | None = None,
+    trained_on_split: str = "train",
+    trained_on_files: Path | str | Sequence[str] | None = None,
+    generator: str = "",
+    prompt_column: str = "",
+    source_column: str = "",
     mask_value: int | None = None,
     allow_links_to: LinkTargets = (),
+    salt_file: Path | str | None = None,
     jobs: int | None = None,
     leave_out: Path | str | None = None,
 ) -> ImportResult:
-    """Import the images that a CSV names, with its columns, as a new data set.
+    """Import the images that a CSV or Excel file names, with its columns, as a new data set.
 
     Parameters
     ----------
     table : Path or str
-        The CSV file.
+        The CSV file, or an Excel workbook (``.xlsx``; ``pip install 'dermsynth[excel]'``).
     out : Path or str
         New folder for the data set.
     image : str
@@ -158,8 +197,10 @@ def import_csv(
         Column with the patient or lesion, which the splits never divide.
     split_column : str
         Column that says train, validation or test already.
+    sheet : str
+        Sheet of a workbook; by default the first that is visible.
     image_folder : Path, str or None
-        Folder from which the paths start; by default that of the CSV.
+        Folder from which the paths start; by default that of the table.
     shares : str
         Shares of training, validation and test images, between 0 and 1; they sum to 1.
     seed : int
@@ -170,10 +211,28 @@ def import_csv(
         Whether labels such as ``NA`` or ``1.0`` stay as they are.
     marked : {"refuse", "leave-out", "keep"}
         What happens to images whose files say that an algorithm made them.
+    synthetic : bool
+        Whether a generator elsewhere made all the images: the set is then a synthetic one, without splits.
+    trained_on : DataSet, Path, str or None
+        With `synthetic`: the real set that the generator was trained on, as its makers say. Without it nothing can be said of
+        copies.
+    trained_on_split : str
+        The split of that set: ``train``, ``validation``, ``test`` or ``all``.
+    trained_on_files : Path, str, sequence of str, or None
+        Where it was not a split: a CSV or text file of the images of that set, or their names.
+    generator : str
+        With `synthetic`: what the generator is called, such as ``SD 1.5 + LoRA``.
+    prompt_column : str
+        With `synthetic`: column with the words that each image was made from.
+    source_column : str
+        With `synthetic`: column with the real image that each image was made from; blank where from none.
     mask_value : int or None
         The lesion's number in masks that hold several numbers.
     allow_links_to : Path, str, or sequence of them
         Further folders into which symbolic links may lead.
+    salt_file : Path, str or None
+        File with the secret of the hashes that name the patients of DICOM files, so that two imports agree; it is written where
+        it is not there. By default a secret is drawn for this import and kept nowhere.
     jobs : int or None
         Images that are worked on side by side, at least 1; by default one a core.
     leave_out : Path, str or None
@@ -199,25 +258,200 @@ def import_csv(
     links = link_targets(allow_links_to)
     place = optional_path(image_folder, "image_folder")
     columns = {"label": label, "mask": mask, "group": group, "split": split_column}
+    columns |= {"prompt": prompt_column, "conditioned_on": source_column}
     if not image or not isinstance(image, str):
         raise UserError(f"`image` {describe(image)}: name the column with the paths of the images")
     if mask_value is not None:
         require_whole(mask_value, "mask_value", 0)
-    source = from_csv(require_path(table, "table"), image=image, **columns, images=place, roots=links)
-    options = ImportOptions(marked, labels_as_written, mask_value, links, optional_path(leave_out, "leave_out"))
+    if synthetic:
+        refuse_with_synthetic(
+            shares=shares != SHARES, seed=seed != 0, marked=marked == "leave-out", split_column=bool(split_column)
+        )
+    elif prompt_column or source_column:
+        raise UserError(f"`{'prompt_column' if prompt_column else 'source_column'}`: goes with `synthetic`")
+    claims = claimed_generator(synthetic, generator, trained_on, trained_on_split, trained_on_files)
+    source = from_csv(require_path(table, "table"), image=image, **columns, images=place, roots=links, sheet=sheet)
+    options = ImportOptions(marked, labels_as_written, mask_value, links, optional_path(salt_file, "salt_file"))
+    options = replace(options, leave_out=optional_path(leave_out, "leave_out"))
+    return import_rows(
+        source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs,
+        generator=claims,
+    )  # fmt: skip
+
+
+def import_layout(
+    layout: Path | str,
+    place: Path | str,
+    *,
+    out: Path | str,
+    image_folder: Path | str | None = None,
+    label: str = "",
+    level: int | None = None,
+    image_type: str = "",
+    new_splits: bool = False,
+    partial: bool = False,
+    shares: str = SHARES,
+    seed: int = 0,
+    lower_case_labels: bool = False,
+    labels_as_written: bool = False,
+    marked: Marked = "refuse",
+    mask_value: int | None = None,
+    allow_links_to: LinkTargets = (),
+    jobs: int | None = None,
+    leave_out: Path | str | None = None,
+) -> ImportResult:
+    """Import a published data set, or any set whose files a TOML table describes.
+
+    Age, sex, site, skin tone and kind of image become columns of one name and coding; columns that are consequences of the
+    class are named in ``dataset.json``.
+
+    Parameters
+    ----------
+    layout : Path or str
+        Name of a published layout (``layouts`` lists them), or a TOML file that describes one.
+    place : Path or str
+        The unpacked folder, or the table in it.
+    out : Path or str
+        New folder for the data set.
+    image_folder : Path, str or None
+        Folder of the images; by default that of the table.
+    label : str
+        Column with the class, instead of the layout's own.
+    level : int or None
+        Level of the class, from 1, the coarsest, to 5. A class that is known to a coarser level only gets that one.
+    image_type : str
+        The one kind of images that is taken: ``dermoscopic``, ``clinical``, ``tbp`` or ``rcm``.
+    new_splits : bool
+        Whether the images are divided anew, although the set comes with a split.
+    partial : bool
+        Whether what is there is imported, where more than a twentieth of the images is missing.
+    shares : str
+        Shares of training, validation and test images, between 0 and 1; they sum to 1.
+    seed : int
+        Seed of the random numbers that divide the images, at least 0.
+    lower_case_labels : bool
+        Whether labels that differ in case only are one class.
+    labels_as_written : bool
+        Whether labels such as ``NA`` or ``1.0`` stay as they are.
+    marked : {"refuse", "leave-out", "keep"}
+        What happens to images whose files or rows say that an algorithm made them.
+    mask_value : int or None
+        The lesion's number in masks that hold several numbers.
+    allow_links_to : Path, str, or sequence of them
+        Further folders into which symbolic links may lead.
+    jobs : int or None
+        Images that are worked on side by side, at least 1; by default one a core.
+    leave_out : Path, str or None
+        A list of images to leave out: of ``audit``, CleanVision or SelfClean, or any CSV with a column ``file_name``.
+
+    Returns
+    -------
+    ImportResult
+        ``data_set``, and what happened to files: ``files``, ``notes``, ``summary()``.
+
+    Raises
+    ------
+    UserError
+        The layout is unknown or its file has an unknown key; a table or column is missing, or too many images are; `out` is
+        not empty, or a value is not what it should be.
+
+    Examples
+    --------
+    A layout of one's own:
+
+    >>> import dermsynth as ds
+    >>> from pathlib import Path
+    >>> text = '''
+    ... what = "Photographs of our clinic."
+    ... name = "Our clinic"
+    ... group = "patient"
+    ... tables = [{ files = "photographs.csv" }]
+    ... images = { id = "file" }
+    ... label = { columns = "diagnosis", tree = { nevus = "benign", melanoma = "malignant" } }
+    ... '''
+    >>> _ = Path("clinic.toml").write_text(text)
+    >>> data = ds.import_layout("clinic.toml", "photographs.csv", out="clinic", level=1, jobs=1).data_set
+    >>> data.classes
+    ['benign', 'malignant']
+    """
+    links = link_targets(allow_links_to)
+    images = optional_path(image_folder, "image_folder")
+    choices = LayoutChoices(label, level, image_type, new_splits, partial)
+    source = layout_reader(read_layout(layout))(
+        require_path(place, "place"), images=images, choices=choices, roots=links
+    )
+    listed = optional_path(leave_out, "leave_out")
+    options = ImportOptions(marked, labels_as_written, mask_value, links, leave_out=listed)
     return import_rows(
         source, out, shares=shares, seed=seed, lower_case_labels=lower_case_labels, options=options, jobs=jobs
     )
 
 
+def refuse_with_synthetic(**given: bool) -> None:
+    """Raise UserError for choices of photographs that an import of synthetic images would ignore."""
+    useless = ", ".join(f"`{name}`" for name, value in given.items() if value)
+    if useless:
+        raise UserError(
+            f"{useless}: of no use with `synthetic`: such a set has no splits and nothing but marked images"
+        )
+
+
+def claimed_generator(
+    synthetic: bool, name: str, trained_on: Data | None, split: str, files: Path | str | Sequence[str] | None
+) -> GeneratorElsewhere | None:
+    """What is claimed of the generator of synthetic images; None for photographs, of which nothing may be claimed."""
+    given = (trained_on is not None, split != "train", files is not None, bool(name))
+    if not synthetic:
+        useless = [f"`{field}`" for field, value in zip(OF_SYNTHETIC, given, strict=False) if value]
+        if useless:
+            raise UserError(f"{useless[0]}: goes with `synthetic`, for images that a generator elsewhere made")
+        return None
+    with name_field("trained_on"):
+        real = None if trained_on is None else open_data_set(trained_on)
+    return generator_elsewhere(name, real, split, files)
+
+
+def layouts() -> pd.DataFrame:
+    """The published data sets that can be imported.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a layout: `name`, `images` and `groups` of the whole set (0 where they are not fixed), `licence`, `what`,
+        `doi`, `address`.
+
+    Examples
+    --------
+    >>> import dermsynth as ds
+    >>> "ham10000" in set(ds.layouts()["name"])
+    True
+    """
+    return pd.DataFrame([_layout_row(read_layout(name)) for name in layout_files()])
+
+
+def _layout_row(layout: Layout) -> dict[str, object]:
+    counts = {"images": layout.expected.images or 0, "groups": layout.expected.groups or 0}
+    licence = ", ".join(layout.licence)
+    return {
+        "name": layout.key,
+        **counts,
+        "licence": licence,
+        "what": layout.what,
+        "doi": layout.doi,
+        "address": layout.address,
+    }
+
+
 def import_rows(
     source: Source, out: Path | str, *, shares: str, seed: int, lower_case_labels: bool, options: ImportOptions,
-    jobs: int | None = None,
+    jobs: int | None = None, generator: GeneratorElsewhere | None = None,
 ) -> ImportResult:  # fmt: skip
     """A data set from what any importer found."""
     if lower_case_labels:
         source = replace(source, rows=[replace(row, label=row.label.lower()) for row in source.rows])
-    return import_source(source, require_path(out, "out"), shares=shares, seed=seed, jobs=jobs, options=options)
+    return import_source(
+        source, require_path(out, "out"), shares=shares, seed=seed, jobs=jobs, options=options, generator=generator
+    )
 
 
 def link_targets(places: LinkTargets) -> tuple[Path, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermsynth.api.places import opened, optional_path
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.artefacts.annotations import claim_annotations
 from dermsynth.artefacts.classifier import LabelAccuracy, Pooled, train_detector
 from dermsynth.artefacts.confirmation import (
@@ -81,7 +81,7 @@ def train(
     names: tuple[str, ...] = as_tuple(columns)
     if not names:
         raise UserError("`columns`: none given; name a column of 0 and 1")
-    return train_detector(opened(data, "data"), names, Pooled(model), require_path(out, "out"), require_seed(seed))
+    return train_detector(open_named(data, "data"), names, Pooled(model), require_path(out, "out"), require_seed(seed))
 
 
 def confirm(
@@ -124,7 +124,7 @@ def confirm(
     >>> checks.unanswered == len(checks.rows), checks.page.exists()
     (True, True)
     """
-    data_set, saved = opened(data, "data"), optional_path(answers, "answers")
+    data_set, saved = open_named(data, "data"), optional_path(answers, "answers")
     claim_annotations(data_set)
     if saved is not None:
         store_answers(saved, data_set)

@@ -1,17 +1,18 @@
-"""Judging synthetic images: features, the evaluation of a set, and handing it on."""
+"""Judging synthetic images: features, and the evaluation of a set."""
 
 import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import get_args
 
-from dermsynth.api.places import opened, optional_path
+from dermsynth.api.places import open_named, optional_path
 from dermsynth.backbones.extractors import Extractor, Resizer
 from dermsynth.backbones.lpips import load_perceptual
 from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet, open_data_set
-from dermsynth.errors import UserError, describe, name_field, require_choice, require_path, require_whole
+from dermsynth.errors import UserError, describe, name_field, require_choice, require_whole
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
+from dermsynth.evaluation.feature_cache import decoding_of
 from dermsynth.evaluation.generator_metrics import (
     Confidence,
     discriminator_of,
@@ -20,7 +21,7 @@ from dermsynth.evaluation.generator_metrics import (
     training_folder,
 )
 from dermsynth.evaluation.results import Evaluation, default_folder
-from dermsynth.export.huggingface import export as write_release
+from dermsynth.images import Crop
 from dermsynth.io import command_line
 from dermsynth.report.evaluation_report import page_writer
 from dermsynth.sampling.generator import Trained, run_of
@@ -83,6 +84,8 @@ def evaluate(
     run: Trained | None = None,
     utility: Path | str | None = None,
     photographs: bool = True,
+    resolution: int | str | None = None,
+    crop: Crop | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> Evaluation:
@@ -94,7 +97,7 @@ def evaluate(
     Parameters
     ----------
     synthetic : DataSet, Path or str
-        A set made by `generate` or by any other tool, at least 50 images.
+        A set made by `generate`, or by any other tool and imported with ``synthetic=True``; at least 50 images.
     against : DataSet, Path, str or None
         The real set, at least 50 images; by default the one that the generator was trained on.
     out : Path, str or None
@@ -104,7 +107,7 @@ def evaluate(
     split : {"all", "train", "validation", "test"}
         Part of the real set to compare with.
     by : str or sequence of str
-        Columns of both sets' tables whose values are compared apart.
+        Columns of both sets' tables whose values are compared apart; ``tone`` is the skin tone by whichever scale both have.
     perceptual : str
         ``lpips=FILE`` or ``mobilenet=FILE``: a perceptual distance for pairs of images and for the nearest training images.
     path_lengths : int
@@ -117,6 +120,11 @@ def evaluate(
         Folder of a utility experiment with this set, whose verdict is shown too.
     photographs : bool
         Whether a page that is saved shows real images, and generated ones that were flagged as copies of them.
+    resolution : int, str or None
+        Size in pixels to which both sides are brought: one number for squares, or ``"WIDTHxHEIGHT"``; by default that of the
+        first synthetic image.
+    crop : {"centre", "pad", "stretch"} or None
+        How images of other shapes come to that shape; by default as the generator's training images did, else ``centre``.
     seed : int
         Seed of the random numbers, at least 0.
     device : str
@@ -153,6 +161,7 @@ def evaluate(
     if brief:
         refuse_with_brief(columns, experiment, path_lengths)
     rows, real = _sides(synthetic, against, run)
+    decoding = None if resolution is None and crop is None else decoding_of(rows, resolution, crop)
     if place is not None:
         check_place(place, rows)
     choose_device(device)  # a wrong name is refused now
@@ -167,6 +176,7 @@ def evaluate(
         perceptual=load_perceptual(perceptual) if perceptual else None,
         paths=path_lengths,
         usefulness=experiment,
+        decoding=decoding,
         seed=seed,
         out=place,
         device=device,
@@ -179,7 +189,7 @@ def evaluate(
 
 def _sides(synthetic: Data, against: Data | None, run: Trained | None) -> tuple[DataSet, DataSet]:
     """The synthetic and the real set, open."""
-    rows = set_with_run(opened(synthetic, "synthetic"), None if run is None else run_of(run, "run"))
+    rows = set_with_run(open_named(synthetic, "synthetic"), None if run is None else run_of(run, "run"))
     with name_field("against"):
         return rows, open_data_set(training_folder(rows) if against is None else against)
 
@@ -195,16 +205,16 @@ def _features(network: Extractor | str) -> Extractor:
 
 def _discriminator(rows: DataSet, device: str) -> Confidence | None:
     """What the set's generator was trained against; a set whose run is not there goes without, and the log says so."""
-    missing = run_problem(rows)
-    if missing:
-        _log.info(f"discriminator membership test skipped: {missing}")
+    problem = run_problem(rows)
+    if problem:
+        _log.info(f"discriminator membership test skipped: {problem}")
     return discriminator_of(rows, device)
 
 
 def refuse_with_brief(by: Sequence[str], utility: Path | str | None, path_lengths: int) -> None:
     """Raise UserError for choices that a brief evaluation would ignore."""
-    given = {"`by`": bool(by), "`utility`": utility is not None, "`path_lengths`": path_lengths > 0}
-    useless = ", ".join(name for name, value in given.items() if value)
+    choices = {"`by`": bool(by), "`utility`": utility is not None, "`path_lengths`": path_lengths > 0}
+    useless = ", ".join(name for name, value in choices.items() if value)
     if useless:
         raise UserError(f"{useless}: goes without `brief`; leave one out")
 
@@ -215,40 +225,3 @@ def check_place(out: Path, synthetic: DataSet) -> None:
         raise UserError(f"`out` {out}: is a file; name a folder")
     if (out / METADATA).exists() and (out / DESCRIPTION).exists() and out.resolve() != synthetic.folder.resolve():
         raise UserError(f"`out` {out}: holds another data set; name a folder for the results")
-
-
-def export(
-    synthetic: Data, *, out: Path | str, with_flagged: bool = False, evaluation: Path | str | None = None
-) -> DataSet:
-    """Copy a synthetic set without the images flagged as copies, and write a data card for it.
-
-    Parameters
-    ----------
-    synthetic : DataSet, Path or str
-        A synthetic set that the copy gate has seen (by `generate` or `evaluate`).
-    out : Path or str
-        New folder, as Hugging Face reads it: ``metadata.csv``, images, and the card ``README.md``.
-    with_flagged : bool
-        Whether images that were flagged as copies, or never checked, are copied too.
-    evaluation : Path, str or None
-        Folder of the set's evaluation; by default ``assessment`` in the set.
-
-    Returns
-    -------
-    DataSet
-        The exported set.
-
-    Raises
-    ------
-    UserError
-        A set of real images, one that was changed since, was never checked for copies, or has nothing but copies.
-
-    Examples
-    --------
-    >>> import dermsynth as ds
-    >>> released = ds.export("synthetic", out="released")
-    >>> (released.folder / "README.md").exists()
-    True
-    """
-    source, place = opened(synthetic, "synthetic"), require_path(out, "out")
-    return write_release(source, place, with_flagged=with_flagged, evaluation=optional_path(evaluation, "evaluation"))

@@ -8,7 +8,7 @@ from unicodedata import normalize
 
 import pandas as pd
 
-from dermsynth.api.places import opened
+from dermsynth.api.places import open_named
 from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.errors import UserError, require_path, require_seed, require_whole
 from dermsynth.evaluation.memorisation import check_copies
@@ -116,12 +116,12 @@ def generate(
     """
     generator = load_generator(run, checkpoint=checkpoint, device=device)
     folder = require_path(out, "out")
-    place = None if data is None else opened(data, "data").folder
+    place = None if data is None else open_named(data, "data").folder
     if place is not None:
         data_trained_on(generator.config.data, place)  # a wrong one is refused now, not after the work
     if maps is not None:
         _refuse_with_maps(count, seed, truncation)
-        synthetic = from_maps(generator, opened(maps, "maps"), folder, split=split)
+        synthetic = from_maps(generator, open_named(maps, "maps"), folder, split=split)
         _look_for_copies(synthetic, place)
     else:
         quotas, look = _quotas(generator, count, split), partial(_look_for_copies, data=place)
@@ -136,8 +136,8 @@ def _look_for_copies(synthetic: DataSet, data: Path | None) -> None:
 
 
 def _refuse_with_maps(count: object, seed: int, truncation: float | None) -> None:
-    given = {"`count`": count is not None, "`seed`": seed != 0, "`truncation`": truncation is not None}
-    useless = ", ".join(name for name, value in given.items() if value)
+    choices = {"`count`": count is not None, "`seed`": seed != 0, "`truncation`": truncation is not None}
+    useless = ", ".join(name for name, value in choices.items() if value)
     if useless:
         raise UserError(f"{useless}: of no use with `maps`, where every map makes one image; leave it out")
 
@@ -231,6 +231,6 @@ def translate(
     ['melanoma']
     """
     generator = load_generator(run, checkpoint=checkpoint, device=device)
-    where = None if masks is None else opened(masks, "masks")
+    where = None if masks is None else open_named(masks, "masks")
     place = require_path(out, "out")
-    return write_translations(generator, opened(data, "data"), place, to=target, masks=where, split=split)
+    return write_translations(generator, open_named(data, "data"), place, to=target, masks=where, split=split)

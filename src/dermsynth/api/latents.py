@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dermsynth.api.places import opened
+from dermsynth.api.places import open_named
 from dermsynth.backbones.lpips import PerceptualSpace, load_perceptual
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import UserError, describe, require_number, require_path, require_seed, require_whole
@@ -108,7 +108,7 @@ def edit_set(
         raise UserError(f"`direction` {describe(direction)}: must be one of those that ds.directions(...) returns")
     distance = None if steps is None else require_number(steps, "steps")
     folder = require_path(out, "out")
-    source = set_with_run(opened(synthetic, "synthetic"), None if run is None else run_of(run, "run"))
+    source = set_with_run(open_named(synthetic, "synthetic"), None if run is None else run_of(run, "run"))
     target = (until_gone if isinstance(until_gone, Scorer) else scorer(until_gone, model)) if until_gone else None
     return write_edited(source, latent_space_of(source), direction, folder, steps=distance, until_absent=target)
 
@@ -165,8 +165,8 @@ def compare_directions(
     Examples
     --------
     >>> import dermsynth as ds
-    >>> found = ds.directions("run", "pca", count=50, components=1)
-    >>> result = ds.compare_directions("run", found, target="hair", steps=[1.0])
+    >>> axes = ds.directions("run", "pca", count=50, components=1)
+    >>> result = ds.compare_directions("run", axes, target="hair", steps=[1.0])
     >>> [row.direction for row in result.rows]
     ['pca0']
     """

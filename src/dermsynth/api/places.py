@@ -6,7 +6,7 @@ from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.errors import name_field, require_path
 
 
-def opened(data: Data, field: str) -> DataSet:
+def open_named(data: Data, field: str) -> DataSet:
     """A data set, open; UserError names the parameter that holds none."""
     with name_field(field):
         return open_data_set(data)

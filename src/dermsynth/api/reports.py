@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from dermsynth.api.places import opened
+from dermsynth.api.places import open_named
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.errors import require_path
 from dermsynth.report.gallery import write_gallery
@@ -56,7 +56,7 @@ def report(
     path = folder / "report.html" if page is None else require_path(page, "page")
     several: tuple[Data, ...] = (evaluations,) if isinstance(evaluations, DataSet) else as_tuple(evaluations)
     places = [place.folder if isinstance(place, DataSet) else require_path(place, "evaluations") for place in several]
-    moved = None if data is None else opened(data, "data").folder
+    moved = None if data is None else open_named(data, "data").folder
     generator = load_generator(folder)
     images = run_images(generator, data=moved, photographs=photographs)
     write_run_report(generator, images, path, evaluations=places, photographs=photographs)
@@ -94,6 +94,6 @@ def gallery(runs: Trained | Sequence[Trained], *, out: Path | str, inputs: Data 
     several: tuple[Trained, ...] = as_tuple(runs)
     sources: tuple[Data, ...] = (inputs,) if isinstance(inputs, DataSet) else as_tuple(inputs)
     folder = require_path(out, "out")
-    sheets = contact_sheets([run_of(run, "runs") for run in several], [opened(data, "inputs") for data in sources])
+    sheets = contact_sheets([run_of(run, "runs") for run in several], [open_named(data, "inputs") for data in sources])
     write_gallery(sheets, folder, foreign=bool(sources))
     return folder / "README.md"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from dermsynth.api.places import opened
+from dermsynth.api.places import open_named
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import Data
 from dermsynth.data.phantom import default_phantom
@@ -32,6 +32,7 @@ from dermsynth.training.config import CONFIG, Precision, RunConfig
 from dermsynth.training.data import Plan, resolve
 from dermsynth.training.data import configure as configure_run
 from dermsynth.training.loop import train as train_run
+from dermsynth.training.writers import writers
 from dermsynth.values import as_tuple
 
 TrainingFilter = Literal["area", "lanczos"]
@@ -191,6 +192,7 @@ def train(
     batch: int | None = None,
     seed: int = 0,
     callbacks: Callback | Sequence[Callback] = (),
+    log_to: str | Sequence[str] = (),
     device: str = "auto",
     selection: ImageChoices = IMAGES,
     loop: LoopChoices = LOOP,
@@ -220,6 +222,9 @@ def train(
         Seed of the random numbers, at least 0.
     callbacks : Callback or sequence of Callback
         Follow the training: called at every step, line of the log and measurement.
+    log_to : str or sequence of str
+        Programs that get the lines of the log, too: ``wandb``, ``mlflow``, ``trackio`` (extras of those names, which write into
+        the run's folder) or ``tensorboard``.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
     selection : ImageChoices
@@ -254,7 +259,7 @@ def train(
     64
     """
     selection, loop = with_choices(selection, loop, choices)
-    folder, followers = require_path(out, "out"), _callbacks(callbacks)
+    folder, followers = require_path(out, "out"), (*_callbacks(callbacks), *writers(as_tuple(log_to)))
     try:
         config, chosen = configure(
             family, data, images, resolution=resolution, preset=preset, options=options, batch=batch, seed=seed,
@@ -288,7 +293,7 @@ def configure(
     plan = Plan(family, preset, options or {}, loop.settings(images, batch, seed))
     resolve(plan, shape)  # a wrong choice is refused before any image is read
     request = selection.request(shape)
-    data_set = opened(data, "data") if data is not None else default_phantom(shape.height, shape.width)
+    data_set = open_named(data, "data") if data is not None else default_phantom(shape.height, shape.width)
     if data_set.synthetic:
         _log.warning(f"{data_set.folder}: training on synthetic images; what their generator got wrong is learnt too")
     return configure_run(plan, data_set, request)

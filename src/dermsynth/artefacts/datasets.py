@@ -66,7 +66,10 @@ Row = dict[str, str]
 Edit = Callable[[DataSet, Row, Pixels, Mask | None, int], tuple[Pixels, Mask | None, Row]]
 """Image, lesion mask and columns of a new row, from a set, one of its rows, its image and mask, and its number."""
 CHUNK = 8
-SHARED_FACTS = ("synthetic", "source", "licence", "phantom", "generator", "digital_source_type")
+SHARED_FACTS = (
+    "synthetic", "source", "licence", "attribution", "layout", "doi", "citation", "leak_columns", "phantom", "generator",
+    "real_images", "digital_source_type",
+)  # fmt: skip
 """Facts of a set that its edited copy shares."""
 OUTDATED = ("found_", "score_", "probability_", "copy_", "left_", "skin_tone"), ("structures", "_file_name", "_mask")
 """Beginnings and endings of columns that describe the pixels as they were, or name files that do not come along."""

@@ -8,7 +8,8 @@ from cyclopts import App, CycloptsError, Parameter
 
 from dermsynth import __version__
 from dermsynth.cli.flags import in_flags, require_whole_numbers, with_present_names
-from dermsynth.data.importers.layouts import IMPORTERS
+from dermsynth.cli.importing import import_by_file
+from dermsynth.data.importers.layouts import OWN, layout_files, summary
 from dermsynth.errors import DiskError, Stopped, UserError
 from dermsynth.io import set_command, user_cache
 from dermsynth.signals import handle_signals, interrupt
@@ -43,10 +44,12 @@ VERBS = {
     "generate": ("synthetic", "Generate a labelled synthetic data set."),
     "translate": ("synthetic", "Change photographs: add a finding, remove it, or make another class of them."),
     "evaluate": ("synthetic", "Is a synthetic set faithful, diverse, and not copied? Figures, verdict, page."),
+    "gate": ("gate", "Copies of training images among any images? Flags, nearest pairs, exit status 3."),
     "utility": ("utility", "Do the synthetic images help a classifier? Arms, repeats, tests, verdict."),
     "explore": ("latents", "A local page with sliders: seed, class, truncation, directions."),
-    "export": ("synthetic", "A synthetic set to hand on: without copies, with a data card."),
-    "report": ("synthetic", "Write an HTML report of a run."),
+    "export": ("synthetic", "A synthetic set to hand on: without copies, with a data card, signed if wanted."),
+    "verify": ("synthetic", "Are these images ones that were handed on, also after JPEG and resizing?"),
+    "report": ("synthetic", "Write an HTML report of a run, or its methods for a paper."),
     "gallery": ("synthetic", "Contact sheets of several runs on one page."),
     "experiment": ("experiment", "Repeat a document's comparison: train, measure, draw its figures."),
     "demo": ("demo", "The whole chain on the phantom, in minutes."),
@@ -86,12 +89,16 @@ DIRECTIONS = {
     "pca": "The directions of most variance (GANSpace).",
     "sefa": "Eigenvectors of the style weights (SeFa).",
 }
-for name, layout in IMPORTERS.items():
-    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=layout.help)
-data.command("dermsynth.cli.datasets:edited_maps", name="maps", help="New semantic maps from those of a data set.")
+for name, text in OWN.items():
+    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=text)
+for name in layout_files():
+    importing.command(f"dermsynth.cli.importing:import_{name}", name=name, help=summary(name))
+importing.command("dermsynth.cli.importing:list_layouts", name="list", help="The published layouts, as a table.")
+importing.default(import_by_file)
+data.command("dermsynth.cli.datasets:maps", name="maps", help="New semantic maps from those of a data set.")
 data.command("dermsynth.cli.datasets:patches", name="patches", help="Cut photographs with masks into patches.")
 data.command(
-    "dermsynth.cli.datasets:verified", name="verify", help="Check that the files of a data set were not changed."
+    "dermsynth.cli.datasets:verify_files", name="verify", help="Check that the files of a data set were not changed."
 )
 data.command("dermsynth.cli.importing:fetch", name="fetch", help="Download from the ISIC Archive.")
 for name, text in ARTEFACTS.items():
@@ -103,9 +110,9 @@ app.command(study)
 app.command(artefacts)
 directions = App(name="directions", help="Find directions: by a score, by variance, or in the weights.")
 for name, text in DIRECTIONS.items():
-    directions.command(f"dermsynth.cli.latents:{name}", name=name, help=text)
+    directions.command(f"dermsynth.cli.directions:{name}", name=name, help=text)
 latents.command(directions)
-latents.command("dermsynth.cli.latents:rename", name="rename", help="Give a direction a name.")
+latents.command("dermsynth.cli.directions:rename", name="rename", help="Give a direction a name.")
 latents.command("dermsynth.cli.latents:edit", name="edit", help="Edit a synthetic set along a direction.")
 latents.command(
     "dermsynth.cli.latents:compare", name="compare", help="Compare what directions change beside their target."
@@ -151,16 +158,18 @@ def main() -> None:
 
 
 def show_whole_help(words: list[str]) -> None:
-    """Let the help of a verb be its whole description; lists of verbs show one line each."""
-    asked = {"--help", "-h"}
-    if asked.isdisjoint(words):
+    """Let the help of a verb be its whole description; lists of verbs are plain lines."""
+    flags = {"--help", "-h"}
+    if flags.isdisjoint(words):
         return
     try:
-        _, apps, _ = app.parse_commands([word for word in words if word not in asked])
+        _, apps, _ = app.parse_commands([word for word in words if word not in flags])
     except CycloptsError:
         return
     if apps[-1].default_command is not None:
         apps[-1].help = None
+    else:
+        apps[-1].help_format = "plaintext"  # a line a verb: the reader of Markdown would take a third of the time
 
 
 def _way_out(path: Path | None, words: list[str]) -> str:

@@ -21,8 +21,10 @@ from dermsynth.cli.options import (
 )
 
 
-def verified(folder: DataFolder, *, fast: Switch = False) -> None:
+def verify_files(folder: DataFolder, *, fast: Switch = False) -> None:
     """Read every file of a data set, and list those that were changed, deleted or added since it was written.
+
+    Whether images are ones that were handed on, `dermsynth verify` says.
 
     Parameters
     ----------
@@ -81,7 +83,7 @@ def patches(folder: DataFolder, *, out: NewData, cut: Patches = PATCHES) -> None
     print(f"{out}: {len(result.table):,} patches ({counts})")
 
 
-def edited_maps(
+def maps(
     folder: Path, *, out: NewData, count: int, split: Split = "train", superpixels: Switch = False, seed: Seed = 0
 ) -> None:
     """Make new semantic maps by bending, mirroring and recombining those of a data set.
@@ -98,8 +100,8 @@ def edited_maps(
     from dermsynth.api.preparation import edit_maps
 
     result = edit_maps(folder, out=out, count=count, split=split, superpixels=superpixels, seed=seed)
-    following = shlex.join(["dermsynth", "generate", "RUN", "--maps", str(out), "--out", "DIR"])
-    print(f"{out}: {len(result.table):,} maps; next: {following}")
+    next_command = shlex.join(["dermsynth", "generate", "RUN", "--maps", str(out), "--out", "DIR"])
+    print(f"{out}: {len(result.table):,} maps; next: {next_command}")
 
 
 @Parameter(name="*")

@@ -18,7 +18,8 @@ def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: Resolutio
         How many images the phantom has.
     """
     from dermsynth.cli.datasets import audit, phantom
-    from dermsynth.cli.synthetic import Wanted, evaluate, generate, report
+    from dermsynth.cli.synthetic import Images as Quotas
+    from dermsynth.cli.synthetic import evaluate, generate, report
     from dermsynth.cli.training import Images, Loop, Model, train
 
     # a sixth of the laptop preset's arithmetic: what two cores show 12,000 images to in under two minutes
@@ -27,8 +28,8 @@ def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: Resolutio
     if not (data / "dataset.json").exists():
         phantom(out=data, count=count, resolution=resolution)
     audit(data)
-    shown = Images(data=data, resolution=resolution)
-    train("stylegan2-ada", out=run, images=images, shown=shown, model=small, loop=Loop(snapshot="3k"))
-    generate(run, out=synthetic, wanted=Wanted(count=("100",)))
+    selection = Images(data=data, resolution=resolution)
+    train("stylegan2-ada", out=run, images=images, selection=selection, model=small, loop=Loop(snapshot="3k"))
+    generate(run, out=synthetic, images=Quotas(count=("100",)))
     evaluate(synthetic, against=data)
     report(run, evaluation=(synthetic,))

@@ -1,8 +1,9 @@
 """The verb `experiment`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from cyclopts import Parameter
 
@@ -11,6 +12,7 @@ from dermsynth.cli.options import Device, Seed, Several
 
 if TYPE_CHECKING:
     from dermsynth.experiments.steps import Setting
+    from dermsynth.training.data import Plan
 
 
 @Parameter(name="*")
@@ -81,25 +83,34 @@ def experiment(
 
 
 def changed_setting(name: str, setting: "Setting", changes: Changes, seed: int) -> "Setting":
-    """The experiment's setting with what was asked otherwise."""
+    """The experiment's setting with what a person chose instead."""
     from dataclasses import replace
 
-    from dermsynth.errors import UserError
-    from dermsynth.experiments.steps import chosen_options, plan
+    from dermsynth.experiments.steps import chosen_options
     from dermsynth.io import parse_count
+
+    values: dict[str, Any] = {
+        "resolution": changes.resolution,
+        "images": parse_count(changes.images, "images") if changes.images else 0,
+        "plans": plans_of(name, setting, changes.families),
+        "generated": changes.count,
+        "extractor": changes.extractor,
+    }
+    options = chosen_options(name, setting, changes.set)
+    changed = {field: value for field, value in values.items() if value}
+    return replace(setting, **changed, exclude=changes.exclude, options=options, seed=seed)
+
+
+def plans_of(name: str, setting: "Setting", families: Sequence[str]) -> dict[str, "Plan"]:
+    """The experiment's own plans of some families, and the laptop preset of others.
+
+    Raises UserError for a family that makes images from images.
+    """
+    from dermsynth.errors import UserError
+    from dermsynth.experiments.steps import plan
     from dermsynth.models.registry import family
 
-    for asked in changes.families:
-        if asked not in setting.plans and not family(asked).inputs.from_noise:
-            raise UserError(f"--families {asked}: makes images from images, which {name} does not compare")
-    return replace(
-        setting,
-        resolution=changes.resolution or setting.resolution,
-        images=parse_count(changes.images, "images") if changes.images else setting.images,
-        plans={f: setting.plans.get(f) or plan(f) for f in changes.families} or setting.plans,
-        generated=changes.count or setting.generated,
-        extractor=changes.extractor or setting.extractor,
-        exclude=changes.exclude,
-        options=chosen_options(name, setting, changes.set),
-        seed=seed,
-    )
+    for run in families:
+        if run not in setting.plans and not family(run).inputs.from_noise:
+            raise UserError(f"`families` {run}: makes images from images, which {name} does not compare")
+    return {run: setting.plans.get(run) or plan(run) for run in families}

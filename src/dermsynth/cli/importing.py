@@ -4,7 +4,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from cyclopts import Parameter
 
@@ -13,18 +13,16 @@ from dermsynth.cli.options import (
     WORKERS,
     Folders,
     NewData,
-    Seed,
     Switch,
     Workers,
 )
-from dermsynth.data.importers.layouts import IMPORTERS
-
-if TYPE_CHECKING:
-    from dermsynth.data.importers.sources import Source
+from dermsynth.data.importers.layouts import OWN, layout_files, summary
 
 MaskValue = Annotated[int | None, Parameter(help="The lesion's number in masks that hold several numbers.")]
 ImageFolder = Annotated[Path | None, Parameter(help="Folder of the images; by default that of the table.")]
-Table = Annotated[Path, Parameter(help="The CSV file.")]
+Table = Annotated[Path, Parameter(help="The CSV or Excel file.")]
+Place = Annotated[Path, Parameter(help="The unpacked folder, or the table in it.")]
+ListSwitch = Annotated[bool, Parameter(name="--list", negative="", help="Show the published layouts.")]
 
 
 @Parameter(name="*")
@@ -69,7 +67,45 @@ class Links:
     """A folder that links may lead into; may be repeated."""
 
 
-DIVISION, LABELS, LINKS = Division(), Labels(), Links()
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Patients:
+    """How patients of DICOM files are named."""
+
+    salt_file: Path | None = None
+    """File with the secret of the hashes that name patients of DICOM files, so that imports agree; written if it is not there."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Elsewhere:
+    """Images that another tool generated."""
+
+    synthetic: Switch = False
+    """A generator made all the images: they become a synthetic set, which evaluate, gate, study, utility and export take."""
+    trained_on: Path | None = None
+    """With --synthetic: the real data set that the generator was trained on, as its makers say."""
+    trained_on_split: str = "train"
+    """The split of that set which was trained on: train, validation, test or all."""
+    trained_on_files: Path | None = None
+    """Where it was not a split: a CSV or text file that names the images of --trained-on which were trained on."""
+    generator: str = ""
+    """With --synthetic: what the generator is called, for example "SD 1.5 + LoRA"."""
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class SyntheticColumns:
+    """What further columns of a table of synthetic images are called."""
+
+    prompt_column: str = ""
+    """With --synthetic: column with the words that each image was made from."""
+    source_column: str = ""
+    """With --synthetic: column with the real image of --trained-on that each image was made from; blank for none."""
+
+
+DIVISION, LABELS, LINKS, PATIENTS = Division(), Labels(), Links(), Patients()
+ELSEWHERE, SYNTHETIC_COLUMNS = Elsewhere(), SyntheticColumns()
 
 
 @Parameter(name="*")
@@ -87,11 +123,14 @@ class Columns:
     """Column with the patient or lesion: a split never cuts through it."""
     split_column: str = ""
     """Column that says train, validation or test already."""
+    sheet: str = ""
+    """Sheet of an Excel workbook; by default the first."""
 
 
 def import_folder(
-    folder: Path, *, out: NewData, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS
-) -> None:
+    folder: Path, *, out: NewData, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS,
+    patients: Patients = PATIENTS, elsewhere: Elsewhere = ELSEWHERE,
+) -> None:  # fmt: skip
     """Import a folder of images; sub-folders are the labels, or the splits if they are named train, validation and test.
 
     Parameters
@@ -103,119 +142,118 @@ def import_folder(
 
     from dermsynth.api.data import import_folder as write_data_set
 
-    result = write_data_set(folder, out=out, **division.begin(), **asdict(labels), **asdict(links))
+    choices = {**asdict(labels), **asdict(links), **asdict(patients), **asdict(elsewhere)}
+    result = write_data_set(folder, out=out, **division.begin(), **choices)
     say(result.summary())
 
 
 def import_csv(
     table: Table, *, out: NewData, columns: Columns, image_folder: ImageFolder = None, division: Division = DIVISION,
-    labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS,
+    labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS, patients: Patients = PATIENTS,
+    elsewhere: Elsewhere = ELSEWHERE, synthetic_columns: SyntheticColumns = SYNTHETIC_COLUMNS,
 ) -> None:  # fmt: skip
-    """Import a CSV with named columns and the images it names."""
+    """Import a CSV or Excel file with named columns and the images it names."""
     from dataclasses import asdict
 
     from dermsynth.api.data import import_csv as write_data_set
 
-    choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links)}
+    choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links), **asdict(patients)}
+    choices |= {**asdict(elsewhere), **asdict(synthetic_columns)}
     result = write_data_set(table, out=out, image_folder=image_folder, mask_value=mask_value, **choices)
     say(result.summary())
 
 
-def _import(
-    source: "Source", out: Path, division: Division = DIVISION, labels: Labels = LABELS, links: Links = LINKS,
-    mask_value: int | None = None,
-) -> None:  # fmt: skip
-    from dermsynth.api.data import import_rows
-    from dermsynth.data.importers.sources import ImportOptions
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Choices:
+    """What is taken of a published data set."""
 
-    division.begin()
-    options = ImportOptions(
-        division.marked, labels.labels_as_written, mask_value, links.allow_links_to, division.leave_out
-    )
-    result = import_rows(
-        source, out, shares=division.shares, seed=division.seed, lower_case_labels=labels.lower_case_labels,
-        options=options,
-    )  # fmt: skip
+    label: str = ""
+    """Column with the class, instead of the layout's own."""
+    level: int | None = None
+    """Level of the class, from 1, the coarsest, to 5; a class that is known to a coarser level only gets that one."""
+    image_type: str = ""
+    """The one kind of images that is taken: dermoscopic, clinical, tbp (total-body photography) or rcm (confocal)."""
+    new_splits: Switch = False
+    """Divide the images anew, although the set comes with a split."""
+    partial: Switch = False
+    """Import what is there, where more than a twentieth of the images is missing."""
+
+
+CHOICES = Choices()
+
+
+def _import_published(
+    layout: str | Path, place: Path, out: Path, image_folder: Path | None, choices: Choices, division: Division,
+    labels: Labels, mask_value: int | None, links: Links,
+) -> None:  # fmt: skip
+    from dataclasses import asdict
+
+    from dermsynth.api.data import import_layout
+
+    options = {**asdict(choices), **division.begin(), **asdict(labels), **asdict(links)}
+    result = import_layout(layout, place, out=out, image_folder=image_folder, mask_value=mask_value, **options)
     say(result.summary())
 
 
-def import_isic(
-    table: Table, *, out: NewData, image_folder: ImageFolder = None, label: str = "", division: Division = DIVISION,
-    labels: Labels = LABELS, links: Links = LINKS,
-) -> None:  # fmt: skip
-    """Import a metadata export of the ISIC Archive; licence, attribution, patient and lesion are kept.
-
-    Parameters
-    ----------
-    label
-        Column with the class; by default the finest diagnosis there is.
-    """
-    from dermsynth.data.importers.published import from_isic_archive
-
-    source = from_isic_archive(table, images=image_folder, label=label, roots=links.allow_links_to)
-    _import(source, out, division, labels, links)
-
-
 def __getattr__(name: str) -> Callable[..., None]:
-    """The verb of a published table: `import_` and the name of its layout."""
+    """The verb of a published layout: `import_` and its name."""
     layout = name.removeprefix("import_")
-    if layout == name or layout not in IMPORTERS:
+    if layout == name or layout not in layout_files():
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
-    def import_table(
-        table: Table, *, out: NewData, image_folder: ImageFolder = None, division: Division = DIVISION,
-        labels: Labels = LABELS, links: Links = LINKS,
+    def import_published(
+        place: Place, *, out: NewData, image_folder: ImageFolder = None, choices: Choices = CHOICES,
+        division: Division = DIVISION, labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS,
     ) -> None:  # fmt: skip
-        source = IMPORTERS[layout].read()(table, images=image_folder, roots=links.allow_links_to)
-        _import(source, out, division, labels, links)
+        _import_published(layout, place, out, image_folder, choices, division, labels, mask_value, links)
 
-    import_table.__doc__ = f"Import {IMPORTERS[layout].help.rstrip('.')}: its table and its image folder."
-    return import_table
-
-
-def import_isic2018(
-    folder: Path, *, out: NewData, division: Division = DIVISION, mask_value: MaskValue = None, links: Links = LINKS
-) -> None:
-    """Import the unpacked ISIC 2018 challenge (tasks 1, 2 and 3, whatever of them is there), or that of 2019.
-
-    Parameters
-    ----------
-    folder
-        The unpacked folder.
-    """
-    from dermsynth.data.importers.isic_challenges import from_isic2018
-
-    _import(from_isic2018(folder, roots=links.allow_links_to), out, division, links=links, mask_value=mask_value)
+    import_published.__doc__ = f"Import a published data set. {summary(layout)}"
+    return import_published
 
 
-def import_ph2(folder: Path, *, out: NewData, division: Division = DIVISION) -> None:
-    """Import the unpacked PH2 data set.
+def import_by_file(
+    *words: str, out: Path | None = None, layout: Path | None = None, list_: ListSwitch = False,
+    image_folder: ImageFolder = None, choices: Choices = CHOICES, division: Division = DIVISION, labels: Labels = LABELS,
+    mask_value: MaskValue = None, links: Links = LINKS,
+) -> None:  # fmt: skip
+    """Bring images into a data set on disk: by a published layout (one of the verbs below), or by one of your own.
 
     Parameters
     ----------
-    folder
-        The unpacked folder.
+    words
+        The folder that is imported by `--layout`.
+    out
+        New folder for the data set.
+    layout
+        A TOML file that describes the folder's files.
     """
-    from dermsynth.data.importers.published import from_ph2
+    from dermsynth.errors import UserError
 
-    _import(from_ph2(folder), out, division)
+    if list_:
+        list_layouts()
+    elif layout is None:
+        known = ", ".join([*OWN, *layout_files()])
+        what = f"layout {words[0]!r}: unknown" if words else "name a layout and a folder"
+        raise UserError(f"{what}; there are: {known}; or describe yours in a file, and name it with `layout`")
+    elif len(words) != 1 or out is None:
+        raise UserError("name one folder, and where the data set goes: dermsynth import FOLDER `layout` FILE `out` OUT")
+    else:
+        place = Path(words[0])
+        _import_published(layout, place, out, image_folder, choices, division, labels, mask_value, links)
 
 
-def import_medmnist(archive: Path, *, out: NewData, seed: Seed = 0) -> None:
-    """Import a MedMNIST .npz file with its own splits.
+def list_layouts() -> None:
+    """The published layouts: name, images of the whole set, licence, and what it is."""
+    from dermsynth.api.data import layouts
 
-    Parameters
-    ----------
-    archive
-        The .npz file.
-    """
-    from dermsynth.data.importers.medmnist import from_medmnist
-
-    _import(from_medmnist(archive), out, Division(seed=seed))
+    for row in layouts().to_dict("records"):
+        count = f"{row['images']:,}" if row["images"] else "-"
+        print(f"{row['name']:<14} {count:>8}  {row['what']}\n{'':<25}{row['licence'] or 'licence: see each image'}")
 
 
 def fetch(
-    source: str, *, out: NewData, count: int, query: str = "", collections: str = "", base: str = "",
+    source: str, *, out: NewData, count: int | None = None, query: str = "", collections: str = "", base: str = "",
     per_second: float = 4.0,
 ) -> None:  # fmt: skip
     """Download images from a public archive; `isic` is the only one. The same command goes on where it stopped.
@@ -225,7 +263,7 @@ def fetch(
     source
         isic
     count
-        How many images at most.
+        How many images at most; by default all of the query and the collections.
     query
         The archive's own search language, for example diagnosis_3:"Nevus".
     collections
@@ -235,15 +273,12 @@ def fetch(
     per_second
         Requests a second at most.
     """
-    from dermsynth.data.importers.isic_archive import API, fetch_isic, parse_collections
+    from dermsynth.api.archives import fetch_isic
     from dermsynth.errors import UserError
 
     if source != "isic":
         raise UserError(f"data fetch {source!r}: unknown; there is: isic")
-    if count < 1 or per_second <= 0:
-        raise UserError(f"--count {count} --per-second {per_second}: both must be positive")
-    chosen = parse_collections(collections)
-    result = fetch_isic(out, count, query=query, collections=chosen, base=base or API, per_second=per_second)
+    result = fetch_isic(out, count=count, query=query, collections=collections, base=base, per_second=per_second)
     folder = result.metadata.parent
     words = ["dermsynth", "import", "isic", result.metadata, "--image-folder", folder / "images", "--out"]
     say(f"{result.summary()}; next: {shlex.join(map(str, [*words, f'{folder}-set']))}")

@@ -1,6 +1,5 @@
-"""The verbs of latent spaces: find directions, edit along them."""
+"""The verbs that follow directions of a latent space: edit sets and photographs, compare, explore."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,141 +7,16 @@ from typing import TYPE_CHECKING, Annotated
 from cyclopts import Parameter
 
 from dermsynth.cli.flags import say
-from dermsynth.cli.options import Backbone, Checkpoint, Device, Folders, Seed, Several, Switch
+from dermsynth.cli.options import Backbone, Checkpoint, Device, DirectionFile, Folders, Seed, Several, Switch
 
 if TYPE_CHECKING:
     from dermsynth.latents.directions import Direction
     from dermsynth.latents.space import Space
-    from dermsynth.sampling.generator import Generator
 
 Steps = Annotated[tuple[float, ...], Parameter(negative="")]
 DirectionFiles = Annotated[
     tuple[Path, ...], Parameter(negative="", help="A directions.safetensors, or several; may be repeated.")
 ]
-OneFile = Annotated[Path, Parameter(help="A directions.safetensors.")]
-Truncation = Annotated[
-    float | None, Parameter(help="Truncation of the points, as in dermsynth generate; none by default.")
-]
-
-
-def svm(
-    run: Path, *, score: str, out: Path, count: int = 20_000, model: Backbone = "", truncation: Truncation = None,
-    checkpoint: Checkpoint = "last", seed: Seed = 0,
-) -> None:  # fmt: skip
-    """The direction between points whose images show something and others: plane of a linear support vector machine.
-
-    Parameters
-    ----------
-    run
-        A run of a family with a latent; stylegan2-ada is moved in W.
-    score
-        frame, hair, ruler, ink, sticker, bubble, any, detector=DIR:LABEL, column=DATA:NAME (regressed on pooled features) or
-        classifier=DIR; frame@0.2 sets the score from which on an image shows it.
-    out
-        Folder for the samples and directions.safetensors; continues where it was stopped.
-    count
-        How many points.
-    """
-    from dermsynth.latents.discovery import directions
-    from dermsynth.sampling.generator import load_generator
-
-    generator = load_generator(run, which=checkpoint)
-    result = directions(
-        generator, "svm", score=score, model=model, count=count, truncation=truncation, seed=seed, out=out
-    )
-    _write(out, generator, result)
-
-
-def pca(
-    run: Path, *, out: Path, count: int = 20_000, components: int = 10, truncation: Truncation = None,
-    checkpoint: Checkpoint = "last", seed: Seed = 0,
-) -> None:  # fmt: skip
-    """The principal directions of sampled points (GANSpace).
-
-    Parameters
-    ----------
-    run
-        A run of a family with a latent.
-    out
-        Folder for directions.safetensors.
-    count
-        How many points.
-    components
-        How many directions.
-    """
-    from dermsynth.latents.discovery import directions
-    from dermsynth.sampling.generator import load_generator
-
-    generator = load_generator(run, which=checkpoint)
-    result = directions(generator, "pca", count=count, components=components, truncation=truncation, seed=seed)
-    _write(out, generator, result)
-
-
-def sefa(run: Path, *, out: Path, components: int = 10, layers: str = "", checkpoint: Checkpoint = "last") -> None:
-    """Eigenvectors of the weights from w to styles, each style's of unit length (SeFa): no images are needed.
-
-    Parameters
-    ----------
-    run
-        A stylegan2-ada run.
-    out
-        Folder for directions.safetensors.
-    components
-        How many directions.
-    layers
-        First and last layer, for example 0-3; all by default.
-    """
-    from dermsynth.latents.discovery import directions
-    from dermsynth.latents.space import require_w, space_of
-    from dermsynth.sampling.generator import load_generator
-
-    generator = load_generator(run, which=checkpoint)
-    require_w(space_of(generator), "sefa")
-    _write(out, generator, directions(generator, "sefa", components=components, layers=parse_layers(layers)))
-
-
-def parse_layers(text: str) -> tuple[int, int] | None:
-    """First and last layer; None for all."""
-    from dermsynth.errors import UserError
-
-    if not text:
-        return None
-    try:
-        first, last = (int(part) for part in text.split("-"))
-    except ValueError as error:
-        raise UserError(f"`layers` {text!r}: write first and last, for example 0-3") from error
-    return first, last
-
-
-def _write(out: Path, generator: "Generator", directions: "Sequence[Direction]") -> None:
-    from dermsynth.latents.directions import write_directions
-    from dermsynth.latents.space import space_of
-
-    path = out / "directions.safetensors"
-    write_directions(path, space_of(generator), directions)
-    for direction in directions:
-        facts = ", ".join(
-            f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
-            for key, value in direction.facts.items()
-        )
-        print(f"{direction.name:<12}deviation {direction.scale:.3g}; {facts}")
-    print(path)
-
-
-def rename(directions: OneFile, old: str, new: str) -> None:
-    """Give a direction another name.
-
-    Parameters
-    ----------
-    old
-        Its name so far.
-    new
-        Its name from now on.
-    """
-    from dermsynth.latents.directions import rename_direction
-
-    rename_direction(directions, old, new)
-    print(f"{directions}: {old} is called {new}")
 
 
 @Parameter(name="*")
@@ -165,7 +39,7 @@ MOVE = Move()
 
 
 def edit(
-    data: Path, *, directions: OneFile, direction: str, out: Path, move: Move = MOVE, run: Path | None = None
+    data: Path, *, directions: DirectionFile, direction: str, out: Path, move: Move = MOVE, run: Path | None = None
 ) -> None:
     """Edit a whole synthetic set along a direction: by so many deviations, or until a scorer sees nothing any more.
 
@@ -180,39 +54,38 @@ def edit(
     run
         The run that made the set, if it was moved.
     """
+    from dermsynth.api.latents import edit_set
     from dermsynth.data.dataset import open_data_set
     from dermsynth.errors import UserError
     from dermsynth.evaluation.generator_metrics import set_with_run
-    from dermsynth.latents.attributes import scorer
-    from dermsynth.latents.datasets import edit_set, latent_space_of
+    from dermsynth.latents.datasets import latent_space_of
     from dermsynth.report.latents_report import write_edits
 
     if (move.steps is None) == (not move.until_gone):
         raise UserError("say how far: either --steps NUMBER or --until-gone SCORER")
     source = set_with_run(open_data_set(data), run)
-    space = latent_space_of(source)
-    chosen = _chosen(directions, direction, move, space)
-    until_absent = scorer(move.until_gone, move.model) if move.until_gone else None
-    edited = edit_set(source, space, chosen, out, steps=move.steps, until_absent=until_absent)
+    chosen = _read_direction(directions, direction, move, latent_space_of(source))
+    edited = edit_set(source, chosen, out=out, steps=move.steps, until_gone=move.until_gone, model=move.model)
     lengths = edited.numbers("edit_step")
     mean = lengths[lengths != 0].mean() if (lengths != 0).any() else 0.0
     print(f"{out}: {len(edited.table):,} images, {(lengths != 0).sum():,} moved, {mean:+.2f} deviations on average")
     print(write_edits(source, edited))
 
 
-def _chosen(file: Path, name: str, move: Move, space: "Space") -> "Direction":
-    """A direction of a file, without others and for some layers if that is asked for."""
+def _read_direction(file: Path, name: str, move: Move, space: "Space") -> "Direction":
+    """A direction of a file, if asked for with other directions projected out and for some layers only."""
     from dataclasses import replace
 
+    from dermsynth.cli.directions import parse_layers
     from dermsynth.latents.directions import find_direction, project_out, read_directions
     from dermsynth.latents.discovery import SCALED_BY, check_layers, sample_points
     from dermsynth.latents.space import require_w
 
-    known = read_directions(file, space)
-    direction = find_direction(known, name)
+    directions = read_directions(file, space)
+    direction = find_direction(directions, name)
     if move.without:
-        others = [find_direction(known, other) for other in move.without]
-        direction = project_out(direction, others, sample_points(space, SCALED_BY))
+        projected = [find_direction(directions, other) for other in move.without]
+        direction = project_out(direction, projected, sample_points(space, SCALED_BY))
     if move.layers:
         require_w(space, "`layers`")
         direction = replace(direction, layers=parse_layers(move.layers))
@@ -257,30 +130,26 @@ def compare(
     steps
         Deviations of points along a direction; may be repeated.
     """
-    from dermsynth.backbones.lpips import load_perceptual
-    from dermsynth.latents.attributes import scorer
+    from dermsynth.api.latents import compare_directions
     from dermsynth.latents.directions import collect_directions, project_out
     from dermsynth.latents.discovery import SCALED_BY, sample_points
     from dermsynth.latents.edits import strips
-    from dermsynth.latents.entanglement import Observers, compare_directions
     from dermsynth.latents.space import space_of
     from dermsynth.report.latents_report import as_text, write_entanglement
     from dermsynth.sampling.generator import load_generator
 
-    space = space_of(load_generator(run, which=checkpoint))
-    observers = Observers(
-        scorer(target, costs.model),
-        scorer(costs.classifier) if costs.classifier else None,
-        load_perceptual(costs.perceptual) if costs.perceptual else None,
-    )
-    chosen, others = (list(collect_directions(paths, space).values()) for paths in (directions, costs.without))
-    if others:
+    generator = load_generator(run, which=checkpoint)
+    space = space_of(generator)
+    chosen, projected = (list(collect_directions(paths, space).values()) for paths in (directions, costs.without))
+    if projected:
         points = sample_points(space, SCALED_BY)
-        chosen += [project_out(direction, others, points) for direction in chosen]
-    seeds = range(seed, seed + count)
-    result = compare_directions(space, chosen, observers, seeds=seeds, steps=steps)
+        chosen += [project_out(direction, projected, points) for direction in chosen]
+    result = compare_directions(
+        generator, chosen, target=target, count=count, steps=steps, classifier=costs.classifier, perceptual=costs.perceptual,
+        model=costs.model, seed=seed,
+    )  # fmt: skip
     print(as_text(result.ranking))
-    print(write_entanglement(out, result, strips(space, chosen, seeds), count))
+    print(write_entanglement(out, result, strips(space, chosen, range(seed, seed + count)), count))
 
 
 @Parameter(name="*")

@@ -25,10 +25,26 @@ Annotations = Annotated[
     Path | None,
     Parameter(help="Folder in which dermsynth artefacts detect --out stored what it found in the data set."),
 ]
+DirectionFile = Annotated[Path, Parameter(help="A directions.safetensors.")]
 Several = Annotated[tuple[str, ...], Parameter(negative="")]
 Folders = Annotated[tuple[Path, ...], Parameter(negative="")]
 Switch = Annotated[bool, Parameter(negative="")]
 Resizer = Literal["tensorflow", "antialiased"]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class ComparedSize:
+    """The size at which both sides are compared."""
+
+    resolution: str | None = None
+    """Size in pixels to which both sides are brought: one number for squares, or WIDTHxHEIGHT; by default that of the first
+    synthetic image."""
+    crop: Literal["centre", "pad", "stretch"] | None = None
+    """How images of other shapes come to that shape; by default as the generator's training images did, else centre."""
+
+
+COMPARED_SIZE = ComparedSize()
 
 
 @Parameter(name="*")

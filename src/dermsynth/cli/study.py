@@ -10,7 +10,7 @@ from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import Photographs, Seed, Switch
 
 if TYPE_CHECKING:
-    from dermsynth.study.results import GroupResult
+    from dermsynth.study.results import GroupResult, StudyResult
 
 StudyFolder = Annotated[Path, Parameter(help="Folder of the study.")]
 Database = Annotated[str, Parameter(help="URL of the database, if it is not in the study's folder.")]
@@ -28,7 +28,7 @@ def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: Seed 
     real
         A real data set.
     synthetic
-        A set made by dermsynth generate.
+        A set made by dermsynth generate, or by another tool and imported with --synthetic.
     protocol
         baur, furger, rosen, or a TOML file.
     out
@@ -42,8 +42,9 @@ def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: Seed 
     say(*(f"note: {note}" for note in study.notes))
     for row in study.items.groupby(["role", "truth", "label"]).size().reset_index().itertuples(index=False):
         print(f"{row[0]:<10}{row[1]:<11}{row[3]:<5}{row[2]}")
-    following = shlex.join(["dermsynth", "study", "serve", str(out)])
-    print(f"{out}: {len(study.items)} images of {study.size[0]} x {study.size[1]}; next: {following}")
+    next_command = shlex.join(["dermsynth", "study", "serve", str(out)])
+    size = f"{study.size[0]} x {study.size[1]} (crop {study.description.crop})"
+    print(f"{out}: {len(study.items)} images of {size}; next: {next_command}")
 
 
 def plan(
@@ -215,15 +216,19 @@ def report(
     folder = out or (study if study.is_dir() else study.parent)
     images = open_study(study) if photographs and study.is_dir() else None
     page = write_study_report(folder, result, command_line({database: "URL"} if database else {}), images)
-    for name, reasons in (("left out", result.left_out), ("included", result.noticed)):
-        for reason, count in reasons.items():
-            if count:
-                print(f"{name}: {count} answers {reason}")
-    say(*(f"note: {note}" for note in result.notes))
+    say(*answers_text(result), *(f"note: {note}" for note in result.notes))
     for group in result.groups:
         print(f"{group.group}: {group.raters} raters, {_panel_text(group)}")
     print(page)
     say_photographs(images is not None)
+
+
+def answers_text(result: "StudyResult") -> list[str]:
+    """Which answers were left out, and which doubtful ones were counted."""
+    kinds = (("left out", result.left_out), ("included", result.noticed))
+    return [
+        f"{name}: {count} answers {reason}" for name, reasons in kinds for reason, count in reasons.items() if count
+    ]
 
 
 def _panel_text(group: "GroupResult") -> str:

@@ -1,7 +1,7 @@
 """Verbs that make and measure synthetic images, and report."""
 
 import shlex
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +9,10 @@ from cyclopts import Parameter
 
 from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import (
+    COMPARED_SIZE,
     MACHINE,
     Checkpoint,
+    ComparedSize,
     Device,
     Folders,
     Machine,
@@ -25,7 +27,7 @@ from dermsynth.cli.options import (
 
 @Parameter(name="*")
 @dataclass(frozen=True)
-class Wanted:
+class Images:
     """Which images are generated."""
 
     count: Several = ()
@@ -41,14 +43,14 @@ class Wanted:
     """Seed of the first image of each class, at least 0."""
 
 
-WANTED = Wanted()
+IMAGES = Images()
 
 
 def generate(
     run: Run,
     *,
     out: Path,
-    wanted: Wanted = WANTED,
+    images: Images = IMAGES,
     checkpoint: Checkpoint = "last",
     data: Path | None = None,
     device: Device = "auto",
@@ -68,10 +70,10 @@ def generate(
 
     generator = load_generator(run, checkpoint=checkpoint, device=device)
     machine.prepare(device=device)
-    count = parse_quotas(wanted.count, generator.labels) if wanted.count else None
+    count = parse_quotas(images.count, generator.labels) if images.count else None
     synthetic = write_images(
-        generator, out=out, count=count, maps=wanted.maps, split=wanted.split, truncation=wanted.truncation,
-        seed=wanted.seed, data=data,
+        generator, out=out, count=count, maps=images.maps, split=images.split, truncation=images.truncation,
+        seed=images.seed, data=data,
     )  # fmt: skip
     real = data or Path(generator.config.data.folder)
     command = ["dermsynth", "evaluate", str(out), "--against", str(real if real.is_dir() else "DIR")]
@@ -130,13 +132,16 @@ class Measures:
     split: str = "all"
     """Part of the real set to compare with: train, validation, test, or all."""
     by: Several = ()
-    """A column of both sets' metadata.csv whose values are compared separately; may be repeated."""
+    """A column of both sets' metadata.csv whose values are compared separately; may be repeated. `tone` is the skin tone by
+    whichever scale both sets have."""
     perceptual: str = ""
     """lpips=FILE or mobilenet=FILE: a perceptual distance for pairs of images and for the nearest training images."""
     path_lengths: int = 0
     """Walks through the generator's latents whose perceptual lengths are measured; needs --perceptual and the run."""
     brief: Annotated[bool, Parameter(negative="")] = False
     """FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is."""
+    size: ComparedSize = COMPARED_SIZE
+    """The size at which both sides are compared."""
 
 
 MEASURES = Measures()
@@ -155,7 +160,7 @@ def evaluate(
     device: Device = "auto",
     machine: Machine = MACHINE,
 ) -> None:
-    """Say whether a synthetic set is faithful, diverse and not copied: a folder with the page and all figures.
+    """Say whether a synthetic set is faithful, diverse and not copied, and write a page with all figures.
 
     Every figure comes with its interval, its real-against-real floor and the number of images; overall, per class and per
     skin tone. Images that lie too close to a training image are flagged in copies.csv. The set itself stays as it is.
@@ -163,7 +168,7 @@ def evaluate(
     Parameters
     ----------
     synthetic
-        A set made by: dermsynth generate.
+        A set made by dermsynth generate, or by another tool and imported with --synthetic.
     against
         The real data set; by default the one that the generator was trained on.
     out
@@ -186,7 +191,7 @@ def evaluate(
     choices = {name: getattr(measures, name) for name in ("split", "by", "perceptual", "path_lengths", "brief")}
     result = measure(
         synthetic, against=against, out=out, extractor=network, run=run, utility=utility, photographs=photographs, seed=seed,
-        device=device, **choices,
+        device=device, **asdict(measures.size), **choices,
     )  # fmt: skip
     folder = out or synthetic / FOLDER
     if measures.brief:
@@ -197,35 +202,101 @@ def evaluate(
     say_photographs(photographs)
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Release:
+    """Under which terms a set is handed on, and how its images are signed."""
+
+    licence: Several = ()
+    """Licence of the release, such as CC-BY-4.0; may be repeated. By default that of the set, or of the real images behind it."""
+    data: Path | None = None
+    """The data set that the generator was trained on, if it was moved: its licence and attribution go along."""
+    sign: Annotated[tuple[Path, Path] | None, Parameter(consume_multiple=True, negative="")] = None
+    """Certificate chain (the signer's first) and private key, both PEM: a signed C2PA manifest in every image."""
+    timestamp: str = ""
+    """Address of a time-stamp authority that is asked once an image; without it nothing touches the network."""
+
+
+RELEASE = Release()
+
+
 def export(
     synthetic: Path,
     *,
     out: NewData,
     with_flagged: Annotated[bool, Parameter(negative="")] = False,
     evaluation: Path | None = None,
+    release: Release = RELEASE,
 ) -> None:
-    """Copy a synthetic set without the images flagged as copies, and write a data card for it.
+    """Copy a synthetic set without the images flagged as copies, with a data card, croissant.json and fingerprints.
 
     Parameters
     ----------
     synthetic
-        A set made by dermsynth generate, and checked by dermsynth evaluate.
+        A synthetic set that was checked by dermsynth evaluate.
     with_flagged
         Copy the flagged images too.
     evaluation
         The folder that dermsynth evaluate --out wrote; assessment in the set by default.
     """
-    from dermsynth.api.evaluation import export as write_release
-    from dermsynth.export.huggingface import CARD, copies_said
+    from dermsynth.api.release import export as write_release
+    from dermsynth.export.card import CARD
+    from dermsynth.export.huggingface import copies_said
 
-    released = write_release(synthetic, out=out, with_flagged=with_flagged, evaluation=evaluation)
-    print(f"{out}: {len(released.table):,} images, {copies_said(released)}; {out / CARD}")
+    released = write_release(
+        synthetic, out=out, with_flagged=with_flagged, evaluation=evaluation, licence=release.licence, data=release.data,
+        sign=release.sign, timestamp=release.timestamp,
+    )  # fmt: skip
+    signed = ", signed" if release.sign else ""
+    terms = ", ".join(released.provenance.licence)
+    print(f"{out}: {len(released.table):,} images, {copies_said(released)}{signed}; licence: {terms}; {out / CARD}")
+
+
+def verify(
+    folder: Path,
+    *,
+    registry: Folders,
+    table: Path | None = None,
+) -> None:
+    """Are these images ours, also after JPEG and resizing? Compares them with fingerprints of exports; checks signatures.
+
+    The exit status is 0 where every image is one of ours and none was changed after it was signed, 3 otherwise, and 1 for an
+    error. Whether the files of a data set were changed, `dermsynth data verify` says.
+
+    Parameters
+    ----------
+    folder
+        An image, or a folder of images.
+    registry
+        fingerprints.jsonl of an export, or the export's folder; may be repeated.
+    table
+        CSV file for a line an image; without it the images that are not exact are listed.
+    """
+    import sys
+
+    from dermsynth.api.release import verify as look_up
+    from dermsynth.export.lookup import match_lines
+
+    result = look_up(folder, registry=registry)
+    if table is None:
+        say(*match_lines(result))
+    else:
+        result.save(table)
+    say(result.text())
+    sys.exit(0 if result.ours else 3)
 
 
 def report(
-    run: Run, *, page: Path | None = None, data: Path | None = None, evaluation: Folders = (), photographs: bool = True
+    run: Run,
+    *,
+    page: Path | None = None,
+    data: Path | None = None,
+    evaluation: Folders = (),
+    utility: Path | None = None,
+    methods: Path | None = None,
+    photographs: bool = True,
 ) -> None:
-    """Write the report of a run: one HTML file that needs nothing else.
+    """Write the report of a run: one HTML file that needs nothing else; or, with --methods, the methods for a paper.
 
     Parameters
     ----------
@@ -235,9 +306,27 @@ def report(
         The data set that the run was trained on, if it was moved.
     evaluation
         A synthetic set of the run that was evaluated, or a folder that dermsynth evaluate --out wrote; may be repeated.
+    utility
+        With --methods: folder of a dermsynth utility experiment with such a set.
+    methods
+        File (.md or .txt) for data, licences, splits, generator, length, seed, figures and versions in words; a CSV file beside
+        it has what CLEAR Derm and STARD-AI ask for. No page is written then, unless --page names one.
     photographs
         Whether the page shows training images, and what was made of single ones.
     """
+    if methods is not None:
+        from dermsynth.api.release import methods as write_up
+
+        result = write_up(run, data=data, evaluations=evaluation, utility=utility)
+        path = result.save(methods)
+        known = sum(item.known for item in result.items)
+        print(f"methods: {path}; {known} of {len(result.items)} topics of guidelines: {path.with_suffix('.csv')}")
+        if page is None:
+            return
+    elif utility is not None:
+        from dermsynth.errors import UserError
+
+        raise UserError("`utility`: goes with `methods`; leave it out")
     from dermsynth.report.run_report import write_run_report
     from dermsynth.sampling.contact_sheets import run_images
     from dermsynth.sampling.generator import load_generator
@@ -256,24 +345,28 @@ def gallery(
     out: Path,
     inputs: Folders = (),
 ) -> None:
-    """Write contact sheets of several runs as small JPEGs and a Markdown page that shows them.
+    """Write contact sheets of runs and synthetic sets as small JPEGs and a Markdown page that shows them.
 
     Parameters
     ----------
     runs
-        Folders of runs.
+        Folders of runs, and of synthetic sets, also of those that another tool made.
     out
         Folder for the page.
     inputs
         Data sets for families that make images from images, so that no photograph they were trained on is in the page; for
         example a phantom and patches cut from it. May be repeated.
     """
-    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.dataset import DESCRIPTION, METADATA, open_data_set
     from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
     from dermsynth.sampling.contact_sheets import contact_sheets
 
-    sheets = contact_sheets(runs, [open_data_set(folder) for folder in inputs])
-    size, photographs = write_gallery(sheets, out, foreign=bool(inputs))
-    print(f"{out / 'README.md'}: {len(runs)} runs, {size / 1e6:.2f} MB of pictures")
+    sets = [folder for folder in runs if (folder / METADATA).exists() and (folder / DESCRIPTION).exists()]
+    sheets = contact_sheets([run for run in runs if run not in sets], [open_data_set(folder) for folder in inputs])
+    size, photographs = write_gallery(
+        sheets, out, foreign=bool(inputs), sets=[open_data_set(folder) for folder in sets]
+    )
+    counts = f"{len(runs) - len(sets)} runs" + (f", {len(sets)} synthetic sets" if sets else "")
+    print(f"{out / 'README.md'}: {counts}, {size / 1e6:.2f} MB of pictures")
     if photographs:
         say(f"  {PHOTOGRAPHS}")

@@ -74,6 +74,9 @@ class Loop:
     """Images shown between two checkpoints."""
     log: int = 500
     """Images shown between two lines of the log."""
+    log_to: Several = ()
+    """A program that gets the lines of the log, too: wandb, mlflow, trackio or tensorboard; may be repeated. They write into
+    the run's folder and use no network unless their own environment variables say so."""
     keep: int = 3
     """How many of the last checkpoints stay, beside the best."""
     seed: int = 0
@@ -88,7 +91,7 @@ def train(
     *,
     out: Path,
     images: str,
-    shown: Images = IMAGES,
+    selection: Images = IMAGES,
     model: Model = MODEL,
     loop: Loop = LOOP,
     machine: Machine = MACHINE,
@@ -113,7 +116,7 @@ def train(
 
     machine.prepare(run=out, device=device)
     options = dict(map(parse_choice, model.set))
-    choices = {**asdict(shown), **asdict(loop), "preset": model.preset, "batch": model.batch, "options": options}
+    choices = {**asdict(selection), **asdict(loop), "preset": model.preset, "batch": model.batch, "options": options}
     try:
         last = carry_out(family, **choices, out=out, images=images, device=device)
     except TrainingStopped as error:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import Parameter
 
 from dermsynth.cli.flags import say
-from dermsynth.cli.options import MACHINE, Machine, Seed, Several, Switch
+from dermsynth.cli.options import COMPARED_SIZE, MACHINE, ComparedSize, Machine, Seed, Several, Switch
 
 if TYPE_CHECKING:
     from dermsynth.utility.results import UtilityResult
@@ -72,6 +72,8 @@ def utility(
     trainings: Trainings = TRAININGS,
     tests: Tests = TESTS,
     variant: Several = (),
+    trust_provenance: Switch = False,
+    size: ComparedSize = COMPARED_SIZE,
     seed: Seed = 0,
     machine: Machine = MACHINE,
 ) -> None:
@@ -83,7 +85,8 @@ def utility(
     Parameters
     ----------
     synthetic
-        A set made by dermsynth generate, from a generator trained on the training split.
+        A set made by dermsynth generate, from a generator trained on the training split; or one of another tool of which that is
+        claimed.
     real
         The real data set that the generator was trained on, with the splits train, validation and test.
     out
@@ -91,6 +94,8 @@ def utility(
     variant
         NAME=DIR: another synthetic set (edited, without artefacts), or a copy of the real set by dermsynth artefacts remove;
         may be repeated.
+    trust_provenance
+        Believe what sets made elsewhere claim of the images that their generator was trained on.
     """
     from dermsynth.io import command_line, parse_count
     from dermsynth.report.utility_report import write_utility_report
@@ -101,12 +106,24 @@ def utility(
         **asdict(classes),
         **asdict(trainings),
         **asdict(tests),
+        **asdict(size),
+        "trust_provenance": trust_provenance,
         "images": parse_count(trainings.images, "images"),
     }
     result = carry_out(synthetic, real, out=out, variants=parse_variants(variant), seed=seed, **choices)
     page = write_utility_report(out, result, command_line())
     view = [result.view_text, ""] if result.view_text else []
-    say(figures_text(result), "", *view, result.verdict, *result.cautions, result.worth, "", page)
+    say(
+        figures_text(result),
+        f"size: {result.sizes}",
+        "",
+        *view,
+        result.verdict,
+        *result.cautions,
+        result.worth,
+        "",
+        page,
+    )
 
 
 def parse_variants(words: tuple[str, ...]) -> dict[str, Path]:

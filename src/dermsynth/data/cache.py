@@ -57,6 +57,17 @@ def decode_images(data_set: DataSet, decoding: Decoding, *, jobs: int | None = N
     return cached_array(cache_path(data_set, decoding), partial(_decode, data_set.paths, decoding, jobs))
 
 
+def decode_paths(paths: list[Path], decoding: Decoding) -> NDArray[np.uint8]:
+    """Files as images uint8 [n, 3, height, width] in memory: for those that are no data set, beside which nothing is written."""
+    images = parallel_map(partial(_decode_path, decoding), paths, label="decoding", few=CHUNK)
+    return np.stack(images)
+
+
+def _decode_path(decoding: Decoding, path: Path) -> NDArray[np.uint8]:
+    pixels = fit(read_image(path), decoding.height, decoding.width, decoding.crop, decoding.filter)
+    return pixels.transpose(2, 0, 1)
+
+
 def _decode(paths: list[Path], decoding: Decoding, jobs: int | None, file: Path) -> None:
     shape = (len(paths), 3, decoding.height, decoding.width)
     np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape).flush()
@@ -69,6 +80,5 @@ def _decode(paths: list[Path], decoding: Decoding, jobs: int | None, file: Path)
 def _decode_chunk(file: Path, decoding: Decoding, chunk: tuple[int, list[Path]]) -> None:
     images, (start, paths) = np.load(file, mmap_mode="r+"), chunk
     for offset, path in enumerate(paths):
-        pixels = fit(read_image(path), decoding.height, decoding.width, decoding.crop, decoding.filter)
-        images[start + offset] = pixels.transpose(2, 0, 1)
+        images[start + offset] = _decode_path(decoding, path)
     images.flush()

@@ -75,7 +75,9 @@ def _names_somebody(column: str) -> bool:
 
 def _names_an_origin(words: set[str]) -> bool:
     """Whether the words say which photograph an image was cut from, or which record of a hospital it belongs to."""
-    photograph = {"image", "images", "photo"} & words and {"original", "source", "parent"} & words
+    photograph = (
+        {"image", "images", "photo"} & words and {"original", "source", "parent"} & words and "type" not in words
+    )
     record = {"number", "no", "nr"} & words and {"hospital", "health", "record"} & words
     return bool(photograph or record)
 

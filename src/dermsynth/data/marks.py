@@ -1,4 +1,4 @@
-"""Marks by which an image file says that an algorithm made it."""
+"""Marks by which an image, or its row in a table, says that an algorithm made it, or that it is a photograph."""
 
 import io
 import json
@@ -39,6 +39,14 @@ COLUMNS = (
 REAL_COLUMNS = ("real", "isreal")
 KINDS = ("imagemanipulation", "digitalsourcetype", "imageorigin", "origin", "provenance", "imagesource")
 """Columns that say it, in letters alone: `is_synthetic`, `isSynthetic` and `is synthetic` are one."""
+_CAPTURED = re.compile(
+    rb"digitalsourcetype/(?:digitalcapture|computationalcapture|negativefilm|positivefilm|print)\b", re.I
+)
+"""IPTC digital source types of photographs."""
+_PHOTOGRAPH = re.compile(
+    r"real|authentic|photo(graph)?|camera|(.*digitalsourcetype/)?digital ?capture|(non|not)[ _-]?(synthetic|generated)",
+    re.IGNORECASE,
+)
 _KIND_WORDS = re.compile(r"\b(synthetic|generated|\w*algorithmicmedia|fake|\w*gan\d*|diffusion)\b", re.IGNORECASE)
 
 
@@ -66,16 +74,34 @@ def row_mark(columns: Mapping[Any, str]) -> str:
         plain = re.sub("[^a-z]", "", str(column).casefold())
         if plain in COLUMNS and _flag(column, value):
             return f"column {column!r}"
-        if plain in REAL_COLUMNS and _says_no(value):
+        if plain in REAL_COLUMNS and _says(value, False):
             return f"column {column!r}"
         if plain in KINDS and _says_generated(value):
             return f"column {column!r}"
     return ""
 
 
-def _says_no(value: str) -> bool:
+def photograph_mark(columns: Mapping[Any, str]) -> str:
+    """The column of a table's row by which its image is said to be a photograph; the empty string where none does."""
+    for column, value in columns.items():
+        plain = re.sub("[^a-z]", "", str(column).casefold())
+        says_no, says_yes = plain in COLUMNS and _says(value, False), plain in REAL_COLUMNS and _says(value, True)
+        if says_no or says_yes or (plain in KINDS and _PHOTOGRAPH.fullmatch(value.strip())):
+            return f"column {column!r}"
+    return ""
+
+
+def photograph_file_mark(data: bytes, path: Path) -> str:
+    """What in an image file, or in the description of the set that it lies in, says that it is a photograph."""
+    found = _CAPTURED.search(data)
+    if found:
+        return f"digital source type {found[0].decode('ascii')!r}"
+    return folder_mark(path.parent, synthetic=False)
+
+
+def _says(value: str, flag: bool) -> bool:
     try:
-        return parse_flag(value) is False
+        return parse_flag(value) is flag
     except ValueError:  # a column of something else
         return False
 
@@ -86,14 +112,19 @@ def _says_generated(value: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def folder_mark(folder: Path) -> str:
-    """The description of a synthetic set in a folder or the two above it; the empty string where there is none."""
+def folder_mark(folder: Path, *, synthetic: bool = True) -> str:
+    """The description of a synthetic set (or of photographs) in a folder or the two above it; the empty string where none is.
+
+    The nearest description decides.
+    """
     for place in (folder, *folder.parents[:2]):
         try:
             facts = json.loads((place / "dataset.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):
             continue
-        if isinstance(facts, dict) and str(facts.get("synthetic", "")).strip().casefold() in ("true", "1", "yes"):
+        said = str(facts.get("synthetic", "")).strip().casefold() if isinstance(facts, dict) else ""
+        is_set = isinstance(facts, dict) and "content_hash" in facts  # one that does not say so is of photographs
+        if said in ("true", "1", "yes") if synthetic else said in ("false", "0", "no") or (not said and is_set):
             return f"dataset.json of {place.name}"
     return ""
 

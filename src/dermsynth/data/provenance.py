@@ -1,6 +1,6 @@
 """Where a data set comes from: the typed content of its `dataset.json`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
@@ -39,6 +39,8 @@ def _filled_mapping(value: object) -> object:
     return _mapping(value) or None
 
 
+LISTED = "listed"
+"""Stands for the split of a generator that was trained on a list of images."""
 Flag = Annotated[bool, BeforeValidator(_flag)]
 Texts = Annotated[tuple[str, ...], BeforeValidator(_texts)]
 """Texts, or one text alone."""
@@ -110,6 +112,14 @@ class GeneratorProvenance(Document):
         Content hash of the set whose masks said where to translate; empty for the photographs' own.
     maps, maps_hash, maps_split
         Folder, content hash and split of the maps filled.
+    name
+        What a generator elsewhere is said to be.
+    claimed
+        Whether name and training images are only claimed, as of images made elsewhere: nothing of them was checked.
+    trained_on, trained_on_images
+        Folder of the set that a generator elsewhere is said to be trained on, and how many images that set had.
+    trained_on_files
+        The images of that set it is said to be trained on, where they are not a whole split.
     """
 
     recipe: str = ""
@@ -134,11 +144,28 @@ class GeneratorProvenance(Document):
     maps: str = ""
     maps_hash: str = ""
     maps_split: str = ""
+    name: str = ""
+    claimed: Flag = False
+    trained_on: str = ""
+    trained_on_images: int | None = None
+    trained_on_files: tuple[str, ...] = ()
 
     @property
     def known(self) -> bool:
         """Whether `dataset.json` says anything of a generator."""
         return bool(self._document)
+
+    @property
+    def claim(self) -> str:
+        """What is claimed of a generator elsewhere and cannot be checked, in words; empty for one that was trained here."""
+        if not self.claimed:
+            return ""
+        name = self.name or "a generator that is not named"
+        if not self.says("data_hash"):
+            return f"claimed, not checked: made by {name}; what it was trained on is not said"
+        what = "listed images" if self.split == LISTED else f"the split {self.split}"
+        where = Path(self.trained_on).name or "a set that is not named"
+        return f"claimed, not checked: made by {name}, which was trained on {what} of {where}"
 
     def with_facts(self, **facts: object) -> Self:
         """The same with further facts, in the order of this class's fields."""
@@ -172,7 +199,7 @@ class CopyGateFacts(Document):
 
 
 class RealImages(Document):
-    """The real images that a handed-on synthetic set was made from: their source, licences, and whom they ask to be named."""
+    """The real images that a synthetic set was made from: their source, licences, and whom they ask to be named."""
 
     source: str = ""
     licence: Texts = ()
@@ -187,6 +214,7 @@ class Step(Document):
     left_out: int = 0
     with_flagged: bool = False
     checked_for_copies: bool = False
+    signed: bool = False
 
 
 class Provenance(Document):
@@ -204,6 +232,8 @@ class Provenance(Document):
         Whether a generator made the images.
     source, licence, attribution
         Name of the data set the images come from, its licences, and whom they ask to be named.
+    layout, doi, citation
+        The published layout that the set was imported by, and how it is cited.
     leak_columns
         Columns that are consequences of the class, by that layout: whoever sees them has seen the answer.
     digital_source_type
@@ -213,7 +243,7 @@ class Provenance(Document):
     copy_gate
         What the copy gate found; None where it never ran.
     real_images
-        What the real images behind an exported synthetic set ask for.
+        What the real images behind a synthetic set ask for.
     edited_from
         Content hash of the set that this one is an edited copy of; empty for others.
     map_classes, structure_bits, artefact_bits
@@ -234,6 +264,9 @@ class Provenance(Document):
     source: str = ""
     licence: Texts = ()
     attribution: Texts = ()
+    layout: str = ""
+    doi: str = ""
+    citation: str = ""
     leak_columns: Texts = ()
     digital_source_type: str = ""
     generator: Annotated[GeneratorProvenance, BeforeValidator(_mapping)] = GeneratorProvenance()
@@ -248,6 +281,16 @@ class Provenance(Document):
     def shared_facts(self, *keys: str) -> dict[str, Any]:
         """Those of the named keys that the document has, for a set that is derived from this one."""
         return {key: value for key, value in self._document.items() if key in keys}
+
+
+def real_images_behind(sets: Iterable[Provenance]) -> RealImages:
+    """What several sets ask for together: photographs themselves, and of synthetic sets the real images behind them."""
+    rows = [one.real_images if one.synthetic else one for one in sets]
+    return RealImages(
+        source="; ".join(dict.fromkeys(row.source for row in rows if row.source)),
+        licence=tuple(dict.fromkeys(text for row in rows for text in row.licence)),
+        attribution=tuple(dict.fromkeys(text for row in rows for text in row.attribution)),
+    )
 
 
 def parse_provenance(document: Mapping[str, Any], path: Path) -> Provenance:

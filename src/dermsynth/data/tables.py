@@ -1,6 +1,7 @@
 """Tables of text from files that any spreadsheet or library wrote: separators, encodings, and what makes a table unsafe."""
 
 import csv
+import logging
 import re
 import sys
 from collections import Counter
@@ -10,6 +11,7 @@ from typing import Any
 
 import pandas as pd
 
+from dermsynth.data.workbooks import OLD_WORKBOOK, WORKBOOK, workbook_rows
 from dermsynth.errors import UserError
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
@@ -18,28 +20,41 @@ SAMPLE = 100
 MOSTLY = 0.2
 """Up to this share of the rows is an exception."""
 AMBIGUOUS = "ambiguous"
+_log = logging.getLogger(__name__)
 _EXCEL_TEXT = re.compile(r'="(.*)"')
 
 
-def read_table(path: Path, *, notes: list[str] | None = None) -> pd.DataFrame:
+def read_table(path: Path, *, notes: list[str] | None = None, sheet: str = "") -> pd.DataFrame:
     """Read a table with every value as text and blanks as empty strings.
 
     Understood are commas, semicolons, tabs and bars, UTF-8, UTF-16 and Windows-1252, a byte-order mark, a first line
     `sep=;`, and quoted line breaks. A row of fewer cells than the header is completed by blanks, a row of more is
-    refused unless they are blank. What was guessed is appended to `notes`.
+    refused unless they are blank. Of an Excel workbook the first sheet is read, or the one that `sheet` names. What was
+    guessed is appended to `notes`.
 
-    Raises UserError, with the line where there is one, when the file is missing, empty, a workbook or no table.
+    Raises UserError, with the line where there is one, when the file is missing, empty or no table.
     """
+    data = _bytes_of(path)
+    if data.startswith(WORKBOOK):
+        return _table_of_workbook(data, path, sheet, notes)
     notes = notes if notes is not None else []
-    text = _decode(_bytes_of(path), path, notes)
+    if sheet:
+        raise UserError(f"`sheet` {sheet!r}: {path} is no Excel workbook and has no sheets; leave it out")
+    text = _decode(data, path, notes)
     text, named = _without_separator_line(text)
     separator = named or _likely_separator(text)
     if separator != ",":
         notes.append(f"{path.name}: separated by {SEPARATORS.get(separator, repr(separator))}")
-    rows = _parse(text, separator, path)
-    if not rows:
-        raise UserError(f"{path}: not a CSV table (the file is empty)")
-    return _table(rows, path, notes)
+    return _filled_table(_parse(text, separator, path), path, notes)
+
+
+def _table_of_workbook(data: bytes, path: Path, sheet: str, notes: list[str] | None) -> pd.DataFrame:
+    """The table of a sheet; what was guessed is logged where nobody gathers it."""
+    said = notes if notes is not None else []
+    table = _filled_table(workbook_rows(data, path, sheet, said), path, said)
+    for note in said if notes is None else ():
+        _log.info(f"note: {note}")
+    return table
 
 
 def require_columns(table: pd.DataFrame, columns: list[str], path: Path) -> None:
@@ -63,8 +78,8 @@ def _bytes_of(path: Path) -> bytes:
 
 
 def _decode(data: bytes, path: Path, notes: list[str]) -> str:
-    if data.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise UserError(f"{path}: a workbook, not a CSV table; in Excel or LibreOffice save it as CSV UTF-8")
+    if data.startswith(OLD_WORKBOOK):
+        raise UserError(f"{path}: a workbook of an old kind (.xls), or with a password; save it as .xlsx or CSV UTF-8")
     encoding = _unicode_encoding(data)
     try:
         text = data.decode(encoding)
@@ -137,6 +152,12 @@ def _parse(text: str, separator: str, path: Path) -> list[tuple[int, list[str]]]
         return [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise UserError(f"{path}: not a CSV table (line {reader.line_num}: {error})") from error
+
+
+def _filled_table(rows: list[tuple[int, list[str]]], path: Path, notes: list[str]) -> pd.DataFrame:
+    if not rows:
+        raise UserError(f"{path}: not a table (the file is empty)")
+    return _table(rows, path, notes)
 
 
 def _table(rows: list[tuple[int, list[str]]], path: Path, notes: list[str]) -> pd.DataFrame:

@@ -78,7 +78,7 @@ def _advice(data_set: DataSet, differences: Differences) -> str:
     if differences.added and not (differences.changed or differences.deleted):
         again = "repeat the command that makes the set" if data_set.synthetic else "import them into a new set"
         return f"remove what was added, or {again}"
-    if data_set.synthetic:
+    if data_set.synthetic and not data_set.provenance.generator.claimed:
         return "put the files back, or make the set anew with dermsynth generate"
     return "put the files back, or import the images as they are now into a new folder with dermsynth import"
 

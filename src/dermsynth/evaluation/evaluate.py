@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dermsynth.backbones.extractors import Extractor
 from dermsynth.backbones.lpips import PerceptualSpace
+from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copy_detection import FEWEST_HELD_OUT
@@ -43,6 +44,7 @@ def evaluate(
     usefulness: Path | None = None,
     effort: Effort | None = None,
     fewest_held_out: int = FEWEST_HELD_OUT,
+    decoding: Decoding | None = None,
     seed: int = 0,
     out: Path | None = None,
     device: str = "auto",
@@ -76,6 +78,8 @@ def evaluate(
         Resamples of the intervals, and pairs of images.
     fewest_held_out : int
         Real images never trained on, below which copies are not looked for.
+    decoding : Decoding, optional
+        The size both sides are brought to, and how; by default that of the first synthetic image.
     seed : int
         Seed of everything drawn.
     out : Path, optional
@@ -95,7 +99,7 @@ def evaluate(
         without a generator or a distance; and for a set that cannot be written to, without `out`.
     """
     folder = default_folder(synthetic, out)
-    sets = ComparedSets(synthetic, real, extractor, split, seed, perceptual, effort)
+    sets = ComparedSets(synthetic, real, extractor, split, seed, perceptual, effort, decoding)
     if brief:
         result = _brief(sets)
         if _has_full_evaluation(synthetic, out):

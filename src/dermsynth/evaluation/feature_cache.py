@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,9 @@ from dermsynth.backbones.extractors import Extractor
 from dermsynth.cache import cached_array
 from dermsynth.data.cache import Decoding, cache_path
 from dermsynth.data.dataset import DataSet
+from dermsynth.errors import require_choice
 from dermsynth.evaluation.results import Point, View
-from dermsynth.images import fit, image_size, read_image
+from dermsynth.images import Crop, fit, image_size, parse_size, read_image
 from dermsynth.metrics.clinical_features import NAMES, measure_appearance
 from dermsynth.metrics.colour import colour_histograms
 from dermsynth.parallel import parallel_map
@@ -102,11 +103,18 @@ VERSION = 2
 """To be raised whenever segmentation, colours or named features are computed in another way."""
 
 
-def decoding_of(synthetic: DataSet) -> Decoding:
-    """The size of a synthetic set's images, and how its generator's training images came to it."""
-    width, height = image_size(synthetic.paths[0])
+def decoding_of(
+    synthetic: DataSet, resolution: int | str | tuple[int, int] | None = None, crop: Crop | None = None
+) -> Decoding:
+    """The size of a synthetic set's images, and how its generator's training images came to it; or what was chosen instead."""
     generator = synthetic.provenance.generator
-    return Decoding(height, width, generator.crop, generator.filter)
+    if crop is not None:
+        require_choice(crop, "crop", get_args(Crop))
+    if resolution is None:
+        width, height = image_size(synthetic.paths[0])
+    else:
+        height, width = parse_size(resolution, "resolution")
+    return Decoding(height, width, crop or generator.crop, generator.filter)
 
 
 def features(data_set: DataSet, images: Images, decoding: Decoding, extractor: Extractor) -> NDArray[np.float32]:

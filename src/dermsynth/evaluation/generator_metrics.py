@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dermsynth.backbones.lpips import PerceptualSpace
+from dermsynth.data.claims import seen_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
 from dermsynth.errors import UserError
@@ -83,6 +84,12 @@ def training_folder(synthetic: DataSet) -> Path:
     origin = synthetic.provenance.generator
     if not origin.known:
         raise UserError(f"{synthetic.folder}: dataset.json names no generator; {way}")
+    if origin.claimed:
+        if not origin.trained_on:
+            raise UserError(f"{synthetic.folder}: it is not said what its generator was trained on; {way}")
+        if not Path(origin.trained_on).is_dir():
+            raise UserError(f"{synthetic.folder}: the set it was trained on was not found ({origin.trained_on}); {way}")
+        return Path(origin.trained_on)
     try:
         folder = Path(read_config(Path(origin.run)).data.folder)
     except UserError as error:
@@ -114,9 +121,12 @@ def discriminator_of(synthetic: DataSet, device: str = "auto") -> Confidence | N
 def same_division(synthetic: DataSet, real: DataSet) -> bool:
     """Whether splits and labels of a real set are still those that the set's generator was trained on.
 
-    Told for families trained on images; of others the rows are known in another way.
+    Told for families trained on images, and for generators elsewhere; of others the rows are known in another way.
     """
     generator = synthetic.provenance.generator
+    if generator.claimed:
+        seen = real.part(seen_images(generator, real))
+        return not generator.says("rows_hash") or rows_hash(seen) == generator.rows_hash
     if not generator.says("rows_hash") or not family(generator.recipe).inputs.from_noise:
         return True
     selection = Selection(generator.split, generator.exclude, bool(generator.classes))

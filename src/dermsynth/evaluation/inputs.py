@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dermsynth.backbones.extractors import Extractor
 from dermsynth.backbones.lpips import PerceptualSpace
-from dermsynth.data.cache import decode_images
+from dermsynth.data.cache import Decoding, decode_images
+from dermsynth.data.claims import held_out_sources, other_set, seen_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.data.splits import joined_groups
@@ -20,7 +21,15 @@ from dermsynth.evaluation.feature_cache import appearances, decoding_of, feature
 from dermsynth.evaluation.label_fidelity import Recognition, label_fidelity, refusal_for_one_class
 from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.results import Evaluation, ExtractorFacts, RealFacts, SyntheticFacts
-from dermsynth.evaluation.sides import Side, image_fingerprints, remarks, shared_images
+from dermsynth.evaluation.sides import (
+    Remark,
+    Side,
+    image_fingerprints,
+    remarks,
+    remarks_on_claims,
+    shared_images,
+    size_policy,
+)
 from dermsynth.evaluation.subgroups import Group
 from dermsynth.io import environment
 from dermsynth.metrics.clinical_features import COMPARED
@@ -47,7 +56,7 @@ class ComparedSets:
 
     def __init__(
         self, synthetic: DataSet, real: DataSet, extractor: Extractor, split: str, seed: int,
-        perceptual: PerceptualSpace | None = None, effort: Effort | None = None,
+        perceptual: PerceptualSpace | None = None, effort: Effort | None = None, decoding: Decoding | None = None,
     ) -> None:  # fmt: skip
         require_seed(seed)
         _check_sides(synthetic, real)
@@ -56,7 +65,7 @@ class ComparedSets:
         self.real = comparable_images(synthetic, real, split)
         require(len(synthetic.table), "synthetic")
         require(len(self.real.table), "real")
-        self.decoding = decoding_of(synthetic)
+        self.chosen, self.decoding = decoding is not None, decoding or decoding_of(synthetic)
 
     @cached_property
     def images(self) -> Pair[NDArray[np.uint8]]:
@@ -112,18 +121,35 @@ class ComparedSets:
                 identity=self.extractor.identity,
                 comparable_with_published_fid=self.extractor.comparable,
             ),
-            sides=remarks(
-                Side(self.synthetic, self.images.synthetic, "synthetic"),
-                Side(self.real, self.images.real, "real"),
-                self.decoding,
-                self.synthetic.provenance.generator.known,
-            ),
+            sides=(*self._claims(), *remarks(*self._sides, self.decoding, self._trained, chosen=self.chosen)),
+            sizes=size_policy(*self._sides, self.decoding, chosen=self.chosen),
             shared_images=shared_images(*self.images),
             size=(self.decoding.width, self.decoding.height),
             interval=INTERVALS,
             environment=environment(),
             estimates=(),
         )
+
+    @property
+    def _sides(self) -> tuple[Side, Side]:
+        return (
+            Side(self.synthetic, self.images.synthetic, "synthetic"),
+            Side(self.real, self.images.real, "real"),
+        )
+
+    @property
+    def _trained(self) -> bool:
+        """Whether the generator is known to have seen images cropped in this way."""
+        generator = self.synthetic.provenance.generator
+        return generator.known and not generator.claimed and self.decoding.crop == generator.crop
+
+    def _claims(self) -> tuple[Remark, ...]:
+        """What is claimed of a generator elsewhere, and images made from real ones that they are compared with."""
+        generator = self.synthetic.provenance.generator
+        unseen = self.whole.in_split(self.split)
+        if not other_set(generator, self.whole):
+            unseen = unseen & ~seen_images(generator, self.whole)
+        return remarks_on_claims(generator.claim, held_out_sources(self.synthetic, self.whole, unseen))
 
     def _synthetic_facts(self) -> SyntheticFacts:
         synthetic = self.synthetic
@@ -137,7 +163,7 @@ class ComparedSets:
 
     def _real_facts(self) -> RealFacts:
         generator = self.synthetic.provenance.generator
-        same = generator.data_hash == self.whole.whole_hash
+        same = not other_set(generator, self.whole)
         return RealFacts(
             folder=self.whole.folder.name,
             content_hash=self.whole.whole_hash,
@@ -145,7 +171,7 @@ class ComparedSets:
             classes=tuple(self.real.classes),
             left_out=classes_left_out(self.real, self.whole, self.split),
             split=self.split,
-            trained_on=int(np.sum(self.real.in_split(generator.split))) if same else 0,
+            trained_on=int(np.sum(seen_images(generator, self.real))) if same else 0,
             training_set_known=same,
         )
 
@@ -216,7 +242,10 @@ def _check_sides(synthetic: DataSet, real: DataSet) -> None:
     verify(synthetic)
     verify(real)
     if not synthetic.synthetic:
-        raise UserError(f"{synthetic.folder}: not a synthetic set; the first folder must come from: dermsynth generate")
+        raise UserError(
+            f"{synthetic.folder}: not a synthetic set; the first folder must come from dermsynth generate, or from "
+            "dermsynth import --synthetic"
+        )
     if real.synthetic:
         raise UserError(f"{real.folder}: a synthetic set; `against` takes the real one")
 

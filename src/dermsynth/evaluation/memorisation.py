@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.data.cache import Decoding, decode_images
+from dermsynth.data.claims import CONDITIONED, images_named, other_set, seen_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import twins_between
-from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
+from dermsynth.data.provenance import LISTED, CopyGateFacts, GeneratorProvenance
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import COLUMNS, Copies, write_copies
-from dermsynth.evaluation.copy_detection import FALSE_ALARMS, FEWEST_HELD_OUT, CopyGate
+from dermsynth.evaluation.copy_detection import FALSE_ALARMS, FEWEST_HELD_OUT, CopyGate, Matches
 from dermsynth.evaluation.feature_cache import decoding_of
 from dermsynth.evaluation.generator_metrics import Confidence, same_division
 from dermsynth.evaluation.inputs import ComparedSets
@@ -59,13 +60,18 @@ def sources(synthetic: DataSet, real: DataSet) -> Sources:
     trained_on = ~np.isin(real.labels.astype(str), generator.exclude)
     if generator.classes:
         trained_on &= np.isin(real.labels.astype(str), generator.classes)
-    used = real.in_split(generator.split)
-    if TRANSLATED in synthetic.table:
-        given = np.isin(real.table["file_name"].to_numpy(str), synthetic.table[TRANSLATED].to_numpy(str))
-        trained_on, used = trained_on | given, used | given
+    used = seen_images(generator, real)
+    given = np.isin(real.table["file_name"].to_numpy(str), _given_images(synthetic, real))
+    trained_on, used = trained_on | given, used | given
     if not (trained_on & ~used).any():
         raise UserError(f"no held-out images{NOT_SEARCHED}")
     return Sources(real.part(trained_on & used), real.part(trained_on & ~used))
+
+
+def _given_images(synthetic: DataSet, real: DataSet) -> list[str]:
+    """Photographs that images of a set were made from: those that were translated, and those that rows made elsewhere name."""
+    names = [str(name) for name in synthetic.table.get(TRANSLATED, ())]
+    return names + images_named(list(synthetic.table.get(CONDITIONED, ())), real, CONDITIONED)
 
 
 def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorProvenance) -> None:
@@ -73,9 +79,9 @@ def _check_comparable(synthetic: DataSet, real: DataSet, generator: GeneratorPro
     reason = ""
     if not generator.known:
         reason = f"{synthetic.folder}: dataset.json names no generator, so its training images are not known"
-    elif generator.data_hash != real.whole_hash:
-        reason = f"{real.folder}: not the set that the generator was trained on"
-    elif not real.divided or generator.split == "all":
+    elif other := other_set(generator, real):
+        reason = other
+    elif generator.split != LISTED and (not real.divided or generator.split == "all"):
         reason = f"{real.folder}: all of it was trained on; the copy gate needs held-out images to set its threshold"
     elif not same_division(synthetic, real):
         reason = f"{real.folder}: divided or labelled in another way since the generator was trained"
@@ -115,22 +121,31 @@ def flag_copies(
     """
     gate = fit_gate(sides, decoding, false_alarms, fewest)
     matches = gate.check_planes(np.asarray(decode_images(synthetic, decoding)))
+    return write_copies(synthetic, folder, gate_facts(gate, matches, sides), gate_columns(matches, sides))
+
+
+def gate_columns(matches: Matches, sides: Sources) -> dict[str, NDArray[np.generic]]:
+    """The columns of a table of copies: score, nearest training image, how that lies, and flag."""
     names = sides.training.table["file_name"].to_numpy()[matches.index]
     values = (
         np.round(matches.score, 4), names, np.array(matches.orientation), np.where(matches.flagged, "true", "false"),
     )  # fmt: skip
-    facts = CopyGateFacts.model_validate(
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def gate_facts(gate: CopyGate, matches: Matches, sides: Sources) -> CopyGateFacts:
+    """How many were flagged, and what the gate knew."""
+    return CopyGateFacts.model_validate(
         {
             "flagged": int(matches.flagged.sum()),
             "of": len(matches.flagged),
             "threshold": round(gate.threshold, 4),
-            "false_alarms": false_alarms,
+            "false_alarms": gate.false_alarms,
             "held_out": gate.held_out,
             "held_out_relatives": len(sides.held_out.table) - gate.held_out,
             "training": len(sides.training.table),
         }
     )
-    return write_copies(synthetic, folder, facts, dict(zip(COLUMNS, values, strict=True)))
 
 
 def membership_by_discriminator(

@@ -15,7 +15,7 @@ from dermsynth.evaluation.floors import Light
 from dermsynth.evaluation.generator_metrics import PathLength
 from dermsynth.evaluation.label_fidelity import Recognition
 from dermsynth.evaluation.refusals import Refusal
-from dermsynth.evaluation.sides import Remark
+from dermsynth.evaluation.sides import Remark, SizePolicy
 from dermsynth.io import read_json, write_json
 from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate, Figure
 from dermsynth.records import Record
@@ -157,6 +157,8 @@ class Evaluation(Assessment):
         Synthetic images that are a real one, pixel for pixel.
     size
         Width and height at which images were compared.
+    sizes
+        How both sides came to that size; None in results of earlier versions.
     estimates
         All estimates, in the order of computation.
     refused
@@ -170,6 +172,7 @@ class Evaluation(Assessment):
     sides: tuple[Remark, ...] = ()
     shared_images: int = 0
     size: tuple[int, int]
+    sizes: SizePolicy | None = None
     interval: str = ""
     environment: dict[str, str] = Field(default_factory=dict)
     estimates: tuple[Estimate, ...] = Field(alias="measurements")
@@ -224,7 +227,8 @@ class Evaluation(Assessment):
     def document(self) -> dict[str, JsonValue]:
         """The result as it stands in JSON."""
         document = self.model_dump(mode="json", by_alias=True, exclude={"copy_gate"})
-        document["synthetic"]["generator"] = self.synthetic.generator.document
+        document["synthetic"]["generator"] = {**self.synthetic.generator.document}
+        document["synthetic"]["generator"].pop("trained_on_files", None)  # as many as images; the set names them
         document["measurements"] = [estimate.model_dump(by_alias=True) for estimate in self.estimates]
         if self.copying is not None:
             document["copying"] = [estimate.model_dump(by_alias=True) for estimate in self.copying]

@@ -17,6 +17,7 @@ from dermsynth.data.duplicates import near_duplicates
 from dermsynth.images import thumbnail_hash
 from dermsynth.metrics.estimate import Estimate
 from dermsynth.metrics.registry import METRICS
+from dermsynth.records import Record
 from dermsynth.segmentation.frame import frame
 
 Images = NDArray[np.uint8]
@@ -32,6 +33,11 @@ FLAT, COLOURLESS, DETAIL = 2.0, 3.0, 2.0
 that gives a warning."""
 SAME_SET = 0.02
 """Share of the floor below which a distance is that of a set to itself."""
+CROPS = {
+    "centre": "other shapes cropped to their centre",
+    "pad": "other shapes with borders",
+    "stretch": "other shapes stretched",
+}
 ROTATED = range(5, 9)
 ORIENTATION = 0x0112
 
@@ -43,6 +49,34 @@ class Remark:
     about: str
     level: Level
     says: str
+
+
+class SizePolicy(Record):
+    """How both sides were brought to one size, and the sizes that their files had, the most frequent first."""
+
+    width: int
+    height: int
+    crop: str
+    filter: str
+    chosen: bool
+    reduced: bool = False
+    synthetic: tuple[tuple[int, int], ...]
+    real: tuple[tuple[int, int], ...]
+
+    def __str__(self) -> str:
+        """The policy in words."""
+        origin = (
+            "as was chosen" if self.chosen else f"the size of the first synthetic image{', reduced' * self.reduced}"
+        )
+        files = "; ".join(f"{name} files {_sizes_text(sizes)}" for name, sizes in self._sides())
+        return f"{self.width} x {self.height} pixels ({origin}), {CROPS[self.crop]}, filter {self.filter}; {files}"
+
+    def _sides(self) -> tuple[tuple[str, tuple[tuple[int, int], ...]], ...]:
+        return ("synthetic", self.synthetic), ("real", self.real)
+
+
+def _sizes_text(sizes: Sequence[tuple[int, int]]) -> str:
+    return ", ".join(f"{w} x {h}" for w, h in sizes[:3]) + (", ..." if len(sizes) > 3 else "")
 
 
 class Side(NamedTuple):
@@ -61,16 +95,42 @@ class Header(NamedTuple):
     kind: str
 
 
-def remarks(synthetic: Side, real: Side, decoding: Decoding, trained: bool) -> tuple[Remark, ...]:
+def size_policy(
+    synthetic: Side, real: Side, decoding: Decoding, *, chosen: bool = False, reduced: bool = False
+) -> SizePolicy:
+    """How two sides came to the size of `decoding`: `chosen`, or that of the first synthetic image, `reduced` perhaps."""
+    sizes = [Counter((header.width, header.height) for header in _headers(side)) for side in (synthetic, real)]
+    files = [tuple(size for size, _ in count.most_common()) for count in sizes]
+    return SizePolicy(
+        width=decoding.width, height=decoding.height, crop=decoding.crop, filter=decoding.filter, chosen=chosen,
+        reduced=reduced, synthetic=files[0], real=files[1],
+    )  # fmt: skip
+
+
+def remarks_on_claims(claim: str, sources: Sequence[str]) -> tuple[Remark, ...]:
+    """What is claimed of a generator elsewhere, and a warning for the held-out `sources` that synthetic images were made from."""
+    lines = [Remark("claimed", "note", claim)] if claim else []
+    if sources:
+        says = f"{len(sources)} synthetic images were made from held-out real images of the other side, or of their patients"
+        lines.insert(
+            0, Remark("conditioned", "warning", f"{says} (first: {sources[0]}): figures against these flatter them")
+        )
+    return tuple(lines)
+
+
+def remarks(
+    synthetic: Side, real: Side, decoding: Decoding, trained: bool, *, chosen: bool = False
+) -> tuple[Remark, ...]:
     """All remarks on two sides, warnings first.
 
-    `trained` says whether the synthetic images' generator is known to have seen images cropped in the way of `decoding`.
+    `trained` says whether the synthetic images' generator is known to have seen images cropped in the way of `decoding`,
+    `chosen` whether its size is not that of the first synthetic image.
     """
     sides = synthetic, real
     headers = [_headers(side) for side in sides]
     lines = [*_alike(*sides), *_labels(*sides), *_masks(*sides), *_formats(headers[0], headers[1], decoding)]
     for side, files in zip(sides, headers, strict=True):
-        lines += [*_sizes(side, files, decoding, trained), *_repeats(side)]
+        lines += [*_sizes(side, files, decoding, trained, chosen), *_repeats(side)]
     lines += _pixels(*sides)
     return tuple(sorted(lines, key=lambda remark: remark.level != "warning"))
 
@@ -189,17 +249,16 @@ def _formats(synthetic: list[Header], real: list[Header], decoding: Decoding) ->
         yield Remark("file format", "note", says)
 
 
-def _sizes(side: Side, files: list[Header], decoding: Decoding, trained: bool) -> Iterator[Remark]:
+def _sizes(side: Side, files: list[Header], decoding: Decoding, trained: bool, chosen: bool) -> Iterator[Remark]:
     sizes = Counter((header.width, header.height) for header in files)
     if set(sizes) == {(decoding.width, decoding.height)}:
         return
     synthetic, target = side.name == "synthetic", f"{decoding.width} x {decoding.height}"
     common = ", ".join(f"{w} x {h} ({n})" for (w, h), n in sizes.most_common(3)) + (", ..." if len(sizes) > 3 else "")
-    says = (
-        f"{side.name} images of {len(sizes)} size{'s' * (len(sizes) > 1)}, {common}, are brought to {target}, that of "
-    )
-    says += f"the first synthetic image (crop {decoding.crop}, filter {decoding.filter})"
-    yield Remark("size", "warning" if synthetic else "note", says)
+    says = f"{side.name} images of {len(sizes)} size{'s' * (len(sizes) > 1)}, {common}, are brought to {target}, "
+    says += "as was chosen" if chosen else "that of the first synthetic image"
+    says += f" (crop {decoding.crop}, filter {decoding.filter})"
+    yield Remark("size", "warning" if synthetic and not (chosen and len(sizes) == 1) else "note", says)
     small = np.mean([header.width < decoding.width or header.height < decoding.height for header in files])
     if small > ENLARGED:
         says = f"{small:.0%} of the {side.name} images are smaller than {target} and are enlarged"

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.writing import TEXT_COLUMNS
 from dermsynth.errors import UserError
+from dermsynth.evaluation.tones import cells_of_column, columns_of, has_column
 from dermsynth.metrics.clinical_features import TONE
 from dermsynth.metrics.estimate import ALL
 from dermsynth.segmentation.skin import skin_tone_class
@@ -36,9 +37,9 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
     parts = [Group(ALL, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
     if synthetic.classes:
         parts += _by_value(synthetic.labels, real.labels, "")
-    for column in columns:
+    for column in columns_of(columns, synthetic, real):
         for side in (synthetic, real):
-            if column not in side.table:
+            if not has_column(side, column):
                 both = [
                     str(name) for name in synthetic.table.columns if name in real.table and name not in TEXT_COLUMNS
                 ]
@@ -64,7 +65,7 @@ def values_of_one_side(synthetic: DataSet, real: DataSet, columns: Sequence[str]
     lines = []
     both: list[tuple[str, tuple[NDArray[Any], NDArray[Any]]]]
     both = [("class", (synthetic.labels, real.labels))] if synthetic.classes else []
-    both += [(column, _one_spelling(synthetic, real, column)) for column in columns]
+    both += [(column, _one_spelling(synthetic, real, column)) for column in columns_of(columns, synthetic, real)]
     for what, (of_synthetic, of_real) in both:
         for side, own, other in (("synthetic", of_synthetic, of_real), ("real", of_real, of_synthetic)):
             alone = sorted({str(value) for value in own if value} - {str(value) for value in other})
@@ -121,7 +122,7 @@ def _one_spelling(synthetic: DataSet, real: DataSet, column: str) -> tuple[NDArr
     spelling: dict[str, str] = {}
 
     def cells_of(side: DataSet) -> NDArray[np.object_]:
-        cells = [str(cell) for cell in side.table[column]]
+        cells = cells_of_column(side, column)
         return np.array(["" if is_missing(c) else spelling.setdefault(plain_identifier(c), c) for c in cells], object)
 
     return cells_of(synthetic), cells_of(real)

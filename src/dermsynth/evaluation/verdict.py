@@ -91,7 +91,8 @@ def _copying(result: Evaluation) -> Line:
     if result.copy_gate is None:
         findings.append(("not measured", f"copy gate not run: {result.copying_refused}"))
     bad = [says for light, says in findings if light != "green"] if worst != "green" else []
-    return _line("copying", worst, "; ".join(bad or [says for _, says in findings]), rule)
+    claimed = "; its training images are claimed, not checked" if result.synthetic.generator.claimed else ""
+    return _line("copying", worst, "; ".join(bad or [says for _, says in findings]) + claimed, rule)
 
 
 def _shared(result: Evaluation) -> list[Finding]:

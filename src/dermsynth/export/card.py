@@ -7,8 +7,9 @@ Zamzmi et al. (2025), Scorecard for synthetic medical data evaluation, Communica
 
 import html
 import re
+from functools import cache
 
-from jinja2 import Environment, PackageLoader
+from jinja2 import Environment, PackageLoader, Template
 
 from dermsynth import __version__
 from dermsynth.data.dataset import METADATA, DataSet
@@ -26,11 +27,9 @@ def card(
     data_set: DataSet, evaluation: Evaluation | None, terms: Terms, name: str, *, left_out: int, with_flagged: bool
 ) -> str:
     """The data card in Markdown of an exported set called `name`."""
-    environment = Environment(loader=PackageLoader("dermsynth.export"), trim_blocks=True, lstrip_blocks=True)
-    environment.filters["plain"] = markdown_text
     count = len(data_set.table)
     figures = [] if evaluation is None else _on_card(evaluation)
-    return environment.get_template("data_card.md").render(
+    return _template().render(
         name=name,
         count=count,
         size=next((text for bound, text in SIZES if count < bound), "n>1M"),
@@ -39,6 +38,7 @@ def card(
         licences=sorted({hub_licence(licence) for licence in terms.licence}),
         address=licence_address,
         terms=terms,
+        claim=data_set.provenance.generator.claim,
         generator=data_set.provenance.generator,
         hash=data_set.content_hash,
         evaluation=evaluation,
@@ -57,6 +57,14 @@ def card(
         blanks=_blanks(data_set),
         version=__version__,
     )
+
+
+@cache
+def _template() -> Template:
+    """The card's template, compiled once in a process."""
+    environment = Environment(loader=PackageLoader("dermsynth.export"), trim_blocks=True, lstrip_blocks=True)
+    environment.filters["plain"] = markdown_text
+    return environment.get_template("data_card.md")
 
 
 def _blanks(data_set: DataSet) -> dict[str, int]:

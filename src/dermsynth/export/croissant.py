@@ -19,10 +19,11 @@ from dermsynth.io import file_hash
 CROISSANT = "croissant.json"
 VERSION = "http://mlcommons.org/croissant/1.1"
 RAI = "http://mlcommons.org/croissant/RAI/1.0"
-TERMS = (
-    "citeAs column conformsTo equivalentProperty extract field fileProperty fileObject fileSet format includes isLiveDataset jsonPath key md5 "
-    "parentField path recordSet references regex repeated replace samplingRate separator source subField transform"
-).split()
+TERMS = """
+citeAs column conformsTo equivalentProperty extract field fileProperty fileObject fileSet format includes isLiveDataset
+jsonPath key md5 parentField path recordSet references regex repeated replace samplingRate separator source subField
+transform
+""".split()  # noqa: SIM905
 """Words of the Croissant vocabulary that stand without their prefix."""
 TYPES = {"string": "sc:Text", "int64": "cr:Int64", "float64": "cr:Float64", "bool": "sc:Boolean"}
 IMAGES = "image-files"
@@ -137,7 +138,7 @@ def responsible(data_set: DataSet, terms: Terms, evaluation: Evaluation | None) 
         "rai:dataBiases": "The shares and errors of the training images come along; rare findings and rare skin tones may be "
         "missing or wrong.",
         "rai:dataLimitations": _limits(evaluation),
-        "rai:dataUseCases": "Research on methods; training classifiers whose gain was measured on real images. Not for diagnosis.",
+        "rai:dataUseCases": "Research; training classifiers whose gain was measured on real images. Not for diagnosis.",
         "rai:dataSocialImpact": "A synthetic image is not anonymous because it is synthetic: it may repeat a training image.",
         "rai:personalSensitiveInformation": "None is recorded of these images; real patients stand behind the training images.",
     }  # fmt: skip

@@ -25,14 +25,14 @@ def features_of(metadata: Path) -> list[Feature]:
     return [_feature(str(column), table[column]) for column in table.columns]
 
 
-def _feature(column: str, values: "pd.Series[object]") -> Feature:
+def _feature(column: str, values: pd.Series) -> Feature:
     kind = _kind(values)
     if kind == "string" and (column == SUFFIX or column.endswith(f"_{SUFFIX}")):
         return Feature(column, column.removesuffix(SUFFIX).removesuffix("_") or IMAGE, "image")
     return Feature(column, column, kind)
 
 
-def _kind(values: "pd.Series[object]") -> Kind:
+def _kind(values: pd.Series) -> Kind:
     if pd.api.types.is_bool_dtype(values):
         return "bool"
     if pd.api.types.is_integer_dtype(values):

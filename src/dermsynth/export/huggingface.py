@@ -20,15 +20,17 @@ from dermsynth.evaluation.copies import COLUMNS, Copies, copies_of
 from dermsynth.evaluation.results import Evaluation, evaluation_of
 from dermsynth.export.card import CARD, card
 from dermsynth.export.croissant import CROISSANT, croissant
+from dermsynth.export.fingerprints import write_registry
 from dermsynth.export.licences import Terms, terms_of
+from dermsynth.export.signing import MADE, SigningKey, sign_images
 from dermsynth.io import replace_folder, write_json, write_text
 
 log = logging.getLogger(__name__)
 FLAG = "copy_flag"
 COUNTED = ("schema", "program", "images", "classes", "content_hash")
 """Facts of a description that are of the folder they stand in."""
-PLACES = ("run", "source", "maps")
-ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map")
+PLACES = ("run", "source", "maps", "trained_on", "trained_on_files")
+ORIGINS = ("copy_of", "group", "source_image", "source_mask", "source_map", "conditioned_on")
 """What names files and folders of the private side: it stays behind."""
 
 
@@ -40,6 +42,7 @@ def export(
     evaluation: Path | None = None,
     licence: Sequence[str] = (),
     data: Path | None = None,
+    key: SigningKey | None = None,
 ) -> DataSet:
     """Copy a synthetic set into a new folder and write its data card, for people and for programs.
 
@@ -57,6 +60,8 @@ def export(
         Licences of the release; by default those that the set, or the real images behind it, are under.
     data : Path, optional
         The data set that the generator was trained on, if it was moved.
+    key : SigningKey, optional
+        What a signed manifest in every image is written with.
 
     Returns
     -------
@@ -84,14 +89,18 @@ def export(
     table = _exported_table(data_set, copies)[keep].reset_index(drop=True)
     left_out = int((~keep).sum())
     step = Step(
-        command="dermsynth export", left_out=left_out, with_flagged=with_flagged, checked_for_copies=copies is not None
-    )
+        command="dermsynth export", left_out=left_out, with_flagged=with_flagged, checked_for_copies=copies is not None,
+        signed=key is not None,
+    )  # fmt: skip
     with replace_folder(out) as work:
         _copy_files(data_set.folder, table, work)
+        if key is not None:
+            sign_images(work, list(table["file_name"]), key, data_set.provenance.digital_source_type or MADE)
         written = write_data_set(work, table, _provenance(data_set, copies, terms), step)
         text = card(written, result, terms, out.name, left_out=left_out, with_flagged=with_flagged)
         write_text(work / CARD, text)
         write_json(work / CROISSANT, croissant(written, terms, result, out.name))
+        write_registry(work, list(table["file_name"]), written.content_hash, out.name)
     return open_data_set(out)
 
 

@@ -4,9 +4,10 @@ import logging
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from dermsynth.data.dataset import DataSet, open_data_set
-from dermsynth.data.provenance import Provenance, RealImages
+from dermsynth.data.provenance import RealImages, real_images_behind
 from dermsynth.errors import UserError
 from dermsynth.evaluation.generator_metrics import training_folder
 from dermsynth.records import Record
@@ -14,7 +15,7 @@ from dermsynth.records import Record
 log = logging.getLogger(__name__)
 CREATIVE_COMMONS = re.compile(r"cc[- ]?(by(?:[- ](?:nc|nd|sa)){0,2})(?:[- ](\d\.\d))?")
 ZERO = re.compile(r"cc[- ]?(0|zero)(?:[- ]1\.0)?|public domain")
-OTHERS = frozenset("apache-2.0 mit bsd-3-clause pddl odbl odc-by gfdl gpl-3.0".split())
+OTHERS = frozenset(["apache-2.0", "mit", "bsd-3-clause", "pddl", "odbl", "odc-by", "gfdl", "gpl-3.0"])
 """Further licences by the names that Hugging Face has for them."""
 NONCOMMERCIAL = re.compile(r"\bnc\b|non-?commercial|research|education", re.IGNORECASE)
 
@@ -26,14 +27,14 @@ class Terms(Record):
     ----------
     licence
         Licences of the release.
-    chosen
-        Whether the publisher named them; otherwise they are those of the real images, or of the set itself.
+    origin
+        Who says so: the publisher, the set itself, or the real images behind it.
     real
         Source, licences and attribution of the real images; blank where they are not known.
     """
 
     licence: tuple[str, ...]
-    chosen: bool
+    origin: Literal["publisher", "set", "real images"]
     real: RealImages
 
 
@@ -48,8 +49,13 @@ def terms_of(data_set: DataSet, licence: Sequence[str] = (), data: Path | None =
     if not all(named):
         raise UserError("`licence` is blank; write its name, for example CC-BY-4.0")
     real, missing = _real_images(data_set, data)
-    licences = named or data_set.provenance.licence or real.licence
-    if not licences:
+    sources: dict[Literal["publisher", "set", "real images"], tuple[str, ...]] = {
+        "publisher": named,
+        "set": data_set.provenance.licence,
+        "real images": real.licence,
+    }
+    origin = next((key for key, licences in sources.items() if licences), None)
+    if origin is None:
         raise UserError(
             f"{data_set.folder}: no licence is known ({missing}); name it with `licence`, for example CC-BY-4.0, or the data "
             "set that the generator was trained on with `data`"
@@ -58,7 +64,7 @@ def terms_of(data_set: DataSet, licence: Sequence[str] = (), data: Path | None =
         log.warning(
             f"`licence` {', '.join(named)}: the real images are under {', '.join(real.licence)}, which allows less"
         )
-    return Terms(licence=licences, chosen=bool(named), real=real)
+    return Terms(licence=sources[origin], origin=origin, real=real)
 
 
 def _real_images(data_set: DataSet, data: Path | None) -> tuple[RealImages, str]:
@@ -77,12 +83,7 @@ def _real_images(data_set: DataSet, data: Path | None) -> tuple[RealImages, str]
         if data is not None:
             raise UserError(f"`data` {data}: another set than the one that the generator was trained on")
         return known, f"{place.folder} is no longer the set that was trained on"
-    return real_images(place.provenance), f"{place.folder} names none"
-
-
-def real_images(provenance: Provenance) -> RealImages:
-    """What a set of real images says of itself, as it is handed on with what was made of it."""
-    return RealImages(source=provenance.source, licence=provenance.licence, attribution=provenance.attribution)
+    return real_images_behind([data_set.provenance, place.provenance]), f"{place.folder} names none"
 
 
 def hub_licence(licence: str) -> str:

@@ -23,7 +23,7 @@ from dermsynth.sampling.names import seeds_of, truncation_of
 
 PART = 64
 COLUMNS = ("file_name", "label", "seed", "truncation", "checkpoint", "synthetic")
-SHARED = ("synthetic", "source", "digital_source_type", "generator", "history")
+SHARED = ("synthetic", "source", "digital_source_type", "generator", "real_images", "history")
 """Columns, and facts of a set, that its edited copy takes over."""
 
 

@@ -21,10 +21,13 @@ def evaluation_table(result: Evaluation, group: str = "") -> str:
 def _facts(result: Evaluation) -> list[str]:
     extractor, real = result.extractor, result.real
     lines = [f"features: {extractor.name}, resized {extractor.resizer}"]
+    if result.sizes is not None:
+        lines.append(f"  size: {result.sizes}")
     if not extractor.comparable_with_published_fid:
         lines.append("  not comparable with published FID or KID; compare only figures made with the same extractor")
     if real.trained_on:
-        lines.append(f"  the generator was trained on {real.trained_on} of the {real.images} real images")
+        claimed = " (claimed)" if result.synthetic.generator.claimed else ""
+        lines.append(f"  the generator was trained on {real.trained_on} of the {real.images} real images{claimed}")
     elif not real.training_set_known:
         lines.append("  unknown whether the generator was trained on these real images")
     lines += [f"  {remark.level}: {remark.says}" for remark in result.sides]

@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
-from dermsynth.data.provenance import GeneratorProvenance, Provenance, Step
+from dermsynth.data.provenance import GeneratorProvenance, Provenance, RealImages, Step, real_images_behind
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import write_data_set
 from dermsynth.errors import UserError
@@ -19,6 +19,7 @@ from dermsynth.progress import progress_bar
 from dermsynth.sampling.generator import Generator, check_request, render
 from dermsynth.sampling.names import image_name, images_there
 from dermsynth.training import distributed
+from dermsynth.training.data import data_trained_on
 
 JOB = ".generating.json"
 PLACES = ("run", "source", "maps")
@@ -127,9 +128,8 @@ def _write_table(generator: Generator, counts: Mapping[str, int], out: Path, ori
         return open_data_set(out)
     quotas = {label or "image": n for label, n in counts.items()}
     step = Step(command="dermsynth generate", count=quotas)
-    data_set = write_data_set(
-        out, _table(generator, out, origin), Provenance.model_validate(description_of(origin)), step
-    )
+    provenance = Provenance.model_validate(description_of(origin, real_images(generator, out)))
+    data_set = write_data_set(out, _table(generator, out, origin), provenance, step)
     distributed.wait()
     return data_set
 
@@ -145,11 +145,26 @@ def _table(generator: Generator, out: Path, origin: GeneratorProvenance) -> pd.D
     return table if generator.config.data.classes else table.drop(columns="label")
 
 
-def description_of(origin: GeneratorProvenance) -> dict[str, object]:
-    """What `dataset.json` says of a set of generated images."""
+def real_images(generator: Generator, out: Path, *sources: DataSet) -> RealImages:
+    """What the images that a generator was trained on, and those it was given, ask for.
+
+    Where the data set is gone, what an earlier call wrote into the folder `out` stays.
+    """
+    try:
+        trained = [data_trained_on(generator.config.data).provenance]
+    except UserError:
+        trained = []
+    if not trained and (out / DESCRIPTION).exists():
+        trained = [open_data_set(out).provenance]
+    return real_images_behind([*trained, *(source.provenance for source in sources)])
+
+
+def description_of(origin: GeneratorProvenance, real: RealImages) -> dict[str, object]:
+    """What `dataset.json` says of a set of generated images, and of the real ones behind it."""
     return {
         "synthetic": True,
         "source": "generated images; not photographs of patients",
         "digital_source_type": "trainedAlgorithmicMedia",
         "generator": origin.document,
+        "real_images": real.model_dump(),
     }

@@ -12,7 +12,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.file_names import path_inside, unique_stems
 from dermsynth.data.maps import MapSettings, decode_maps, with_maps
 from dermsynth.data.masks import read_mask
-from dermsynth.data.provenance import GeneratorProvenance, Provenance, Step
+from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.training_set import Minibatch, MinibatchDomains
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import write_data_set
@@ -22,7 +22,7 @@ from dermsynth.io import write_bytes
 from dermsynth.locks import folder_lock
 from dermsynth.models.sampler import CHUNK, sample_images
 from dermsynth.progress import progress_bar
-from dermsynth.sampling.generate import claim, description_of
+from dermsynth.sampling.generate import claim, description_of, real_images
 from dermsynth.sampling.generator import Generator
 from dermsynth.training import distributed
 
@@ -79,7 +79,8 @@ def _translate(generator: Generator, source: DataSet, out: Path, to: str, masks:
             if place is not None:
                 row |= {"source_mask": str(place), "change_outside_mask": f"{change:.3f}"}
             table.append(_write(out, names[int(i)], image, data.classes[target], generator, row))
-    return _finish(out, table, origin, "dermsynth translate")
+    facts = description_of(origin, real_images(generator, out, source))
+    return _finish(out, table, facts, "dermsynth translate")
 
 
 def _translate_images(
@@ -127,7 +128,8 @@ def _fill_maps(generator: Generator, source: DataSet, out: Path, split: str) -> 
             write_bytes(out / "masks" / f"{name}.png", encode_png(np.where(planes[0] > 0, 255, 0).astype(np.uint8)))
             row = {"mask_file_name": f"masks/{name}.png", "source_map": source_row["file_name"], **_side(rows, int(i))}
             table.append(_write(out, name, image, str(source_row.get("label", "")), generator, row))
-    return _finish(out, table, origin, "dermsynth generate --maps")
+    facts = description_of(origin, real_images(generator, out, source))
+    return _finish(out, table, facts, "dermsynth generate --maps")
 
 
 def _side(rows: DataSet, index: int) -> dict[str, str]:
@@ -201,9 +203,8 @@ def _write(
     return {**row, **columns, "checkpoint": generator.checkpoint.hash[:16], "synthetic": "true"}
 
 
-def _finish(out: Path, rows: list[dict[str, str]], origin: GeneratorProvenance, command: str) -> DataSet:
+def _finish(out: Path, rows: list[dict[str, str]], facts: dict[str, object], command: str) -> DataSet:
     """Write table and description."""
-    facts = description_of(origin)
     changes = [float(row["change_outside_mask"]) for row in rows if "change_outside_mask" in row]
     if changes:
         mean = round(float(np.mean(changes)), 3)

@@ -17,8 +17,10 @@ ARTEFACTS = (
     "frame", "dark_corner", "hair", "ruler", "ink", "sticker", "patches", "bubble", "gel_border", "gel_bubble",
 )  # fmt: skip
 """Columns of this program and of ISIC's artefact lists."""
-INVISIBLE = (*TEXT_COLUMNS, "seed", "source", "licence", "license", "attribution", "checkpoint", "truncation")
-"""Columns that say where an image comes from, not what is seen in it."""
+INVISIBLE = (
+    *TEXT_COLUMNS, "seed", "source", "licence", "license", "attribution", "checkpoint", "truncation", "width", "height",
+)  # fmt: skip
+"""Columns that say where an image comes from, or how large its file was, not what is seen in it; sizes have their own notes."""
 LOSSY = {".jpg", ".jpeg", ".jfif", ".jpe"}
 LEVEL, RESAMPLES, BINS, FEWEST = 0.05, 1999, 4, 5
 REDUCED = 1.5

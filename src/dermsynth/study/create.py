@@ -1,6 +1,7 @@
 """A study on disk: its protocol, its images under random names and of one size in bytes, and the truth beside them."""
 
 import secrets
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -41,6 +42,7 @@ class StudyDescription(Record):
     protocol: str
     seed: int
     size: tuple[int, int]
+    crop: str = ""
     images: int
     real: str
     synthetic: str
@@ -100,7 +102,7 @@ def create_study(
     real : DataSet, Path or str
         A real data set, or its folder.
     synthetic : DataSet, Path or str
-        A set made by `generate`; its images give the study's size, unless the protocol does.
+        A set made by `generate`, or by another tool and imported so; its images give the study's size, unless the protocol does.
     out : Path or str
         The new study's folder; only its owner can read it, for it holds the truth.
     seed : int
@@ -146,7 +148,7 @@ def create_study(
     images, notes = select_images(rules, sides, seed, matched=matched)
     size = _size(rules, synthetic)
     encoded, sizes = _encode(images, sides, size)
-    notes = [*notes, *confounding(images, sides, sizes)]
+    notes = [*notes, *confounding(images, sides, sizes), *_claims(synthetic, images, sizes, size)]
     with replace_folder(out) as work:
         _write_images(work, encoded, images, sides)
         write_text(work / PROTOCOL, text)
@@ -158,6 +160,7 @@ def create_study(
             protocol=Path(protocol).name,
             seed=seed,
             size=size,
+            crop=synthetic.provenance.generator.crop,
             images=len(encoded),
             real=real.content_hash,
             synthetic=synthetic.content_hash,
@@ -174,6 +177,31 @@ def _check_sides(real: DataSet, synthetic: DataSet) -> None:
         raise UserError(
             f"`real` {real.folder} `synthetic` {synthetic.folder}: one is not what it should be, or they are swapped"
         )
+
+
+def _claims(
+    synthetic: DataSet, images: Sequence[StudyImage], sizes: Sequence[tuple[int, int]], size: tuple[int, int]
+) -> list[str]:
+    """Of images made elsewhere: what is claimed of their generator, and how both kinds came to one size."""
+    generator = synthetic.provenance.generator
+    if not generator.claimed:
+        return []
+    notes = [f"the synthetic images' origin is {generator.claim}"]
+    if set(sizes) != {size}:
+        kinds = list(zip(images, sizes, strict=True))
+        files = {
+            kind: _most_frequent([own for image, own in kinds if image.kind == kind]) for kind in (REAL, SYNTHETIC)
+        }
+        notes.append(
+            f"real images of {files[REAL]} and synthetic ones of {files[SYNTHETIC]} pixels are all shown at "
+            f"{size[0]} x {size[1]} (crop {generator.crop}, filter {generator.filter})"
+        )
+    return notes
+
+
+def _most_frequent(sizes: Sequence[tuple[int, int]]) -> str:
+    ordered = Counter(sizes).most_common()
+    return f"{ordered[0][0][0]} x {ordered[0][0][1]}{' and other' if len(ordered) > 1 else ''}"
 
 
 def _encode(

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from dermsynth.data.cache import decode_images
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import TEXT_COLUMNS
@@ -14,6 +14,7 @@ from dermsynth.evaluation.feature_cache import appearances, decoding_of
 from dermsynth.evaluation.subgroups import skin_tones
 from dermsynth.utility.classifier import Examples
 from dermsynth.utility.leakage import (
+    check_claimed_twins,
     check_groups,
     check_history,
     check_origin,
@@ -39,6 +40,8 @@ def collect_material(
     drop_overlap: bool = False,
     columns: Sequence[str] = (),
     variants: Mapping[str, DataSet] | None = None,
+    trust_provenance: bool = False,
+    decoding: Decoding | None = None,
     view: View = "whole",
     synthetic_shown: bool = True,
 ) -> Material:
@@ -46,8 +49,10 @@ def collect_material(
 
     `variants` are further synthetic sets of the same generator's kind (edited, or without artefacts), checked in the same way,
     or edited copies of the real set. Test images are also looked at by skin tone and by the values of columns: the named ones
-    and all of few values or of numbers. All sets are seen in one `view`. Where it needs masks and no arm shows the synthetic
-    images (`synthetic_shown`), a synthetic set without masks is left out.
+    and all of few values or of numbers. With `trust_provenance`, what sets made elsewhere claim of their generator is taken
+    as it is. `decoding` is the size of all images, by default that of the first synthetic one. All sets are seen in one
+    `view`. Where it needs masks and no arm shows the synthetic images (`synthetic_shown`), a synthetic set without masks is
+    left out.
 
     Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups or twins lie
     in two splits, an external image is one of the real set's (which `drop_overlap` leaves out instead), or no test set has a
@@ -56,10 +61,12 @@ def collect_material(
     variants = variants or {}
     edited = {name: rows for name, rows in variants.items() if is_copy(rows, real)}
     further = {name: rows for name, rows in variants.items() if name not in edited}
-    _check_sets(real, [synthetic, *further.values()], [*external, *edited.values()])
+    _check_sets(real, [synthetic, *further.values()], [*external, *edited.values()], trust=trust_provenance)
     _check_names(real, external)
-    decoding = decoding_of(synthetic)
+    chosen, decoding = decoding is not None, decoding or decoding_of(synthetic)
     parts = _parts(real, classes)
+    for data_set in (synthetic, *further.values()):
+        check_claimed_twins(data_set, parts)
     look = look_of(view, decoding, parts["train"])
     if view in MASKED and not synthetic_shown and not has_masks(synthetic):
         rows = synthetic.part(np.zeros(len(synthetic), bool))
@@ -79,6 +86,7 @@ def collect_material(
         tests=tests,
         classes=classes,
         decoding=decoding,
+        chosen=chosen,
         variants={name: _synthetic_images(variant, look, classes) for name, variant in further.items()},
         copies={name: _copies(copy, parts["train"], look) for name, copy in edited.items()},
         view=view,
@@ -90,13 +98,13 @@ def is_copy(data_set: DataSet, real: DataSet) -> bool:
     return not data_set.synthetic and data_set.provenance.edited_from == real.whole_hash
 
 
-def _check_sets(real: DataSet, synthetic: Sequence[DataSet], further: Sequence[DataSet]) -> None:
+def _check_sets(real: DataSet, synthetic: Sequence[DataSet], further: Sequence[DataSet], *, trust: bool) -> None:
     if real.synthetic:
         raise UserError(f"`real` {real.folder}: a synthetic set; it takes the set that the generator was trained on")
     for data_set in (real, *synthetic, *further):
         verify(data_set)
     for data_set in synthetic:
-        check_origin(data_set, real)
+        check_origin(data_set, real, trust=trust)
         check_sources(data_set, real)
         check_history(data_set, real)
 

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.results import USEFULNESS, Usefulness
-from dermsynth.evaluation.sides import Remark, Side, remarks
+from dermsynth.evaluation.sides import Remark, Side, remarks, remarks_on_claims, size_policy
 from dermsynth.io import environment, read_json, replace_file, write_json
 from dermsynth.locks import claim_folder, folder_lock
 from dermsynth.progress import progress_bar
@@ -116,6 +116,7 @@ def _settings(material: Material, plan: Plan) -> Settings:
             name: SyntheticSet(content_hash=content_hash, images=count)
             for name, (content_hash, count) in variants.items()
         },
+        size=(material.decoding.width, material.decoding.height, material.decoding.crop) if material.chosen else None,
         tests=tuple(
             TestSet(name=test.name, images=len(test.truth), positive=int(test.truth.sum()), rows=table_hash(test.rows))
             for test in material.tests
@@ -188,8 +189,8 @@ def _result(material: Material, plan: Plan, settings: Settings, out: Path) -> Ut
     first = material.tests[0].name
     of_first = [row for row in figures if row.test == first]
     outcome, text = verdict(of_first, [row for row in rows if row.test == first], plan.arms)
-    sides = _sides(material)
-    warnings = [f"{remark.says}." for remark in sides if remark.level == "warning"]
+    sides = _remarks(material)
+    warnings = [f"{remark.says}." for remark in sides if remark.level == "warning" or remark.about == "claimed"]
     return UtilityResult(
         settings=settings,
         figures=tuple(figures),
@@ -198,18 +199,26 @@ def _result(material: Material, plan: Plan, settings: Settings, out: Path) -> Ut
         outcome=outcome,
         verdict=text,
         sides=sides,
+        sizes=size_policy(*_sides(material), material.decoding, chosen=material.chosen),
         cautions=(*cautions(figures, rows, plan.repeats), *warnings),
         worth=worth(of_first, plan.arms, len(material.training.table)),
         trained_on_real_tested_on_synthetic=_synthetic_test(material, tables.get(REAL)),
     )
 
 
-def _sides(material: Material) -> tuple[Remark, ...]:
-    if not len(material.synthetic):
-        return ()
+def _sides(material: Material) -> tuple[Side, Side]:
     synthetic = Side(material.synthetic, material.synthetic_images, "synthetic")
-    real = Side(material.training, material.training_images, "real")
-    return remarks(synthetic, real, material.decoding, True)
+    return synthetic, Side(material.training, material.training_images, "real")
+
+
+def _remarks(material: Material) -> tuple[Remark, ...]:
+    """What makes both sides unlike; and what is claimed of the generator, here of all synthetic sets."""
+    synthetic = [material.synthetic, *(rows for rows, _ in material.variants.values())]
+    claims = dict.fromkeys(rows.provenance.generator.claim for rows in synthetic)
+    trained = not any(claims) and material.decoding.crop == material.synthetic.provenance.generator.crop
+    decoding, chosen = material.decoding, material.chosen
+    of_sides = remarks(*_sides(material), decoding, trained, chosen=chosen) if len(material.synthetic) else ()
+    return (*(remark for claim in claims for remark in remarks_on_claims(claim, ())), *of_sides)
 
 
 def _synthetic_test(material: Material, tables: Sequence[pd.DataFrame] | None) -> SyntheticTest | None:

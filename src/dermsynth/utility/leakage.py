@@ -4,27 +4,50 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from dermsynth.data.claims import held_out_sources, other_set, seen_images
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import twins_between
+from dermsynth.data.provenance import LISTED
 from dermsynth.errors import UserError
 from dermsynth.evaluation.generator_metrics import same_division
 
 
-def check_origin(synthetic: DataSet, real: DataSet) -> None:
-    """The generator must have seen the training split of this real set and nothing else."""
+def check_origin(synthetic: DataSet, real: DataSet, *, trust: bool = False) -> None:
+    """The generator must have seen the training split of this real set and nothing else; a claim of that needs `trust`."""
     generator = synthetic.provenance.generator
     if not synthetic.synthetic or not generator.known:
-        raise UserError(f"{synthetic.folder}: says nothing of its generator; a set from dermsynth generate is needed")
-    if generator.data_hash != real.whole_hash:
+        raise UserError(
+            f"{synthetic.folder}: says nothing of its generator; a set is needed from dermsynth generate, or from "
+            "dermsynth import --synthetic"
+        )
+    if generator.claimed:
+        _check_claim(synthetic, real, trust=trust)
+    elif generator.data_hash != real.whole_hash:
         raise UserError(
             f"{synthetic.folder}: its generator was trained on another set than {real.folder}; it may have seen the test images"
         )
     trained_on = generator.document.get("split")
-    if trained_on != "train":
+    if trained_on not in ("train", LISTED):
         raise UserError(
             f"{synthetic.folder}: its generator was trained on the split {trained_on!r}, test images included; "
             "train one with `split` train"
         )
+
+
+def _check_claim(synthetic: DataSet, real: DataSet, *, trust: bool) -> None:
+    """A claimed training set must be the training split of this real set, or images of it, and be believed."""
+    generator = synthetic.provenance.generator
+    if other := other_set(generator, real):
+        raise UserError(f"{synthetic.folder}: {other}; its generator may have seen the test images")
+    outside = seen_images(generator, real) & ~real.in_split("train")
+    if generator.split == LISTED and outside.any():
+        first = real.table["file_name"].to_numpy()[outside][0]
+        raise UserError(
+            f"{synthetic.folder}: {outside.sum()} images its generator was trained on are not in the split train of "
+            f"{real.folder}, the first {first}; it has seen validation or test images"
+        )
+    if not trust:
+        raise UserError(f"{synthetic.folder}: {generator.claim}; `trust_provenance` takes the claim as it is")
 
 
 def check_history(synthetic: DataSet, real: DataSet) -> None:
@@ -53,9 +76,23 @@ def check_sources(synthetic: DataSet, real: DataSet) -> None:
             )
     if generator.source_hash not in ("", real.whole_hash):
         raise UserError(f"{synthetic.folder}: made from photographs of another set than {real.folder}")
+    _check_conditions(synthetic, real)
     held_out = set(synthetic.splits) - {"", "train"}
     if held_out:
         raise UserError(f"{synthetic.folder}: holds images made from the splits {', '.join(sorted(held_out))}")
+
+
+def _check_conditions(synthetic: DataSet, real: DataSet) -> None:
+    """No image may be made from a real one that is not in the training split, or whose patient or lesion has others outside."""
+    held_out = ~real.in_split("train")
+    sources = held_out_sources(synthetic, real, held_out, strict=True)
+    if sources:
+        own = held_out[(real.table["file_name"] == sources[0]).to_numpy()].any()
+        why = "which is held out" if own else "whose patient or lesion has held-out images"
+        raise UserError(
+            f"{synthetic.folder}: {len(sources)} images were made from real ones that are held out, or of their groups: the "
+            f"first from {sources[0]}, {why}; leave these rows out"
+        )
 
 
 def check_groups(parts: dict[str, DataSet]) -> None:
@@ -81,6 +118,22 @@ def check_twins(parts: Mapping[str, DataSet]) -> None:
             f"{path.relative_to(train.folder)} and {train.table['file_name'].iloc[twins[0][1]]}; "
             "give them one group and import the set anew"
         )
+
+
+def check_claimed_twins(synthetic: DataSet, parts: Mapping[str, DataSet]) -> None:
+    """No image made elsewhere may be a photograph that is held out: what is claimed of its generator would not be true."""
+    if not synthetic.provenance.generator.claimed:
+        return
+    for name in ("validation", "test"):
+        twins = twins_between(synthetic.paths, parts[name].paths)
+        if len(twins):
+            first, photograph = (
+                rows.table["file_name"].iloc[i] for rows, i in zip((synthetic, parts[name]), twins[0], strict=True)
+            )
+            raise UserError(
+                f"{synthetic.folder}: {len(np.unique(twins[:, 0]))} images are photographs of the split {name}, for example "
+                f"{first} and {photograph}: what is claimed of the generator is not true, it has seen held-out images"
+            )
 
 
 def without_overlap(other: DataSet, real: DataSet, *, drop: bool) -> DataSet:

@@ -102,6 +102,8 @@ class Material:
     tests: Sequence[HeldOut]
     classes: Classes
     decoding: Decoding
+    chosen: bool = False
+    """Whether the size was chosen, and is not that of the first synthetic image."""
     variants: Mapping[str, SyntheticImages] = field(default_factory=dict)
     copies: Mapping[str, Copies] = field(default_factory=dict)
     view: View = "whole"

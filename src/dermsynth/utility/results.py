@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 import pandas as pd
 from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, model_serializer
 
-from dermsynth.evaluation.sides import Remark
+from dermsynth.evaluation.sides import Remark, SizePolicy
 from dermsynth.io import write_json
 from dermsynth.records import Record
 from dermsynth.statistics.roc import Difference
@@ -63,6 +63,7 @@ class Settings(Record):
     validation_rows: str = ""
     synthetic: SyntheticSet
     variants: dict[str, SyntheticSet] = Field(default_factory=dict)
+    size: tuple[int, int, str] | None = None
     tests: tuple[TestSet, ...]
     view: View = "whole"
 
@@ -163,6 +164,7 @@ class UtilityResult(Record):
     outcome: Outcome
     verdict: str
     sides: tuple[Remark, ...]
+    sizes: SizePolicy | None = None
     cautions: tuple[str, ...]
     worth: str
     trained_on_real_tested_on_synthetic: SyntheticTest | None = None

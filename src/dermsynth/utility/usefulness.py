@@ -13,6 +13,8 @@ from dermsynth.errors import (
     require_path,
     require_whole,
 )
+from dermsynth.evaluation.feature_cache import decoding_of
+from dermsynth.images import Crop
 from dermsynth.io import parse_count
 from dermsynth.utility.arms import Arm, parse_arms
 from dermsynth.utility.classifier import Training, backbone
@@ -41,6 +43,9 @@ def utility(
     drop_overlap: bool = False,
     variants: Mapping[str, Data] | None = None,
     by: str | Sequence[str] = (),
+    trust_provenance: bool = False,
+    resolution: int | str | None = None,
+    crop: Crop | None = None,
     view: View = "whole",
     seed: int = 0,
 ) -> UtilityResult:
@@ -51,7 +56,8 @@ def utility(
     Parameters
     ----------
     synthetic : DataSet, Path or str
-        A set made by `generate`, from a generator trained on the split `train` of `real`.
+        A set made by `generate`, from a generator trained on the split `train` of `real`; or one of another tool of which that is
+        claimed.
     real : DataSet, Path or str
         The real data set that the generator was trained on, with the splits train, validation and test.
     out : Path or str
@@ -82,6 +88,12 @@ def utility(
         Further synthetic sets (edited, without artefacts) or edited copies of the real set, by name.
     by : str or sequence of str
         Columns of the test sets by whose values results are also given separately.
+    trust_provenance : bool
+        Whether it is believed what sets made elsewhere claim of the images their generator was trained on.
+    resolution : int, str or None
+        Size in pixels of all images: one number for squares, or ``"WIDTHxHEIGHT"``; by default that of the first synthetic image.
+    crop : {"centre", "pad", "stretch"} or None
+        How images of other shapes come to that shape; by default as the generator's training images did, else ``centre``.
     view : {"whole", "lesion", "background", "box", "low-pass", "high-pass"}
         What classifiers see of every image, in all arms and tests: does the label show without the lesion? `lesion`, `background`
         and `box` (the rectangle around the lesion is hidden) need lesion masks of every image; of the synthetic set only where an
@@ -122,6 +134,8 @@ def utility(
     require_choice(view, "view", VIEWS)
     backbone(model)  # a wrong name or file is refused before images are read
     named: tuple[str | Arm, ...] = as_tuple(arms)
+    names = list(variants or ())
+    parse_arms(named, names, names)  # a wrong arm is refused before a set is opened
     with name_field("variants"):
         further = {name: open_data_set(data) for name, data in (variants or {}).items()}
     with name_field("real"):
@@ -141,6 +155,8 @@ def utility(
         drop_overlap=drop_overlap,
         columns=as_tuple(by),
         variants=further,
+        trust_provenance=trust_provenance,
+        decoding=None if resolution is None and crop is None else decoding_of(synthetic_set, resolution, crop),
         view=view,
         synthetic_shown=any(arm.synthetic != 0 for arm in chosen),
     )

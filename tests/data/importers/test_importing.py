@@ -15,7 +15,8 @@ from dermsynth.data.importers.importing import Source, SourceRow, import_source
 from dermsynth.data.importers.isic_challenges import from_isic2018
 from dermsynth.data.importers.layouts import reader
 from dermsynth.data.importers.medmnist import from_medmnist
-from dermsynth.data.importers.published import from_isic_archive, from_ph2
+from dermsynth.data.importers.ph2 import from_ph2
+from dermsynth.data.importers.published import from_isic_archive
 from dermsynth.data.maps import layer_names
 from dermsynth.data.masks import read_mask
 from dermsynth.errors import UserError

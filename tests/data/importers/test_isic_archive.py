@@ -174,6 +174,9 @@ def test_collections_are_asked_for_on_every_page(archive: str, tmp_path: Path, m
     result = fetch_isic(tmp_path, 9, collections=parse_collections("66, 70"), base=archive, per_second=1000)
     assert Archive.requests[0][1] == "/api/v2/images/search/?limit=2&collections=66%2C70"
     assert result.images == 3
+    assert fetch_isic(tmp_path, collections=[66], base=archive, per_second=1000).images == 3
+    with pytest.raises(UserError, match=r"`count` is missing: without `query` or `collections`"):
+        fetch_isic(tmp_path, base=archive)
     with pytest.raises(UserError, match=r"`collections` 'HAM10000': write the numbers"):
         parse_collections("HAM10000")
 

@@ -9,11 +9,21 @@ import numpy as np
 from PIL import Image
 
 from dermsynth.data.file_names import path_inside
+from dermsynth.data.importers.boxes import Box, rectangles
+from dermsynth.data.importers.dicom_pixels import read_frame
 from dermsynth.data.importers.sources import ImportOptions, SourceRow
-from dermsynth.data.marks import file_mark, folder_mark, row_mark
+from dermsynth.data.marks import file_mark, folder_mark, photograph_file_mark, row_mark
 from dermsynth.data.masks import DOUBT, read_mask_with_notes
 from dermsynth.errors import BadImage, DiskError, UserError
-from dermsynth.images import Pixels, decode_image_with_notes, encode_png, is_turned, read_bytes, thumbnail_hash
+from dermsynth.images import (
+    Pixels,
+    decode_image_with_notes,
+    encode_png,
+    is_turned,
+    mark_jpeg,
+    read_bytes,
+    thumbnail_hash,
+)
 from dermsynth.io import write_bytes
 
 TURNED = "the photograph was turned as its camera was held: is its mask, too?"
@@ -23,13 +33,17 @@ PLAIN = 4
 
 @dataclass(frozen=True)
 class ImportedImage:
-    """What became of an image: its files, or the problem; what was changed, and the mark by which an algorithm made it."""
+    """What became of an image: its files, or the problem; what was changed, and the mark by which an algorithm made it.
+
+    `photograph` is the mark by which an image of an import of synthetic ones is a photograph.
+    """
 
     file_name: str
     mask_file_name: str = ""
     problem: str = ""
     changes: tuple[str, ...] = ()
     mark: str = ""
+    photograph: str = ""
     more_masks: dict[str, str] = field(default_factory=dict)
     mask_problems: tuple[str, ...] = ()
     doubts: tuple[str, ...] = ()
@@ -52,27 +66,51 @@ def import_image(folder: Path, out: Path, options: ImportOptions, named: tuple[S
 
 
 class _Pixels(NamedTuple):
-    """An image that was copied: its file in the set, its pixels, what was changed, its mark, and what is doubtful."""
+    """An image that was copied: its file in the set, its pixels, what was changed, its marks, and what is doubtful."""
 
     file_name: str
     pixels: Pixels
     changes: tuple[str, ...] = ()
     mark: str = ""
     doubts: tuple[str, ...] = ()
+    photograph: str = ""
 
 
 def _import_pixels(folder: Path, out: Path, options: ImportOptions, row: SourceRow, name: str) -> _Pixels:
-    mark = row_mark(row.columns)
+    mark = row_mark(row.columns) or ("named so by the import" if options.synthetic else "")
     if row.pixels is not None:
-        write_bytes(out / f"images/{name}.png", encode_png(row.pixels))
+        write_bytes(out / f"images/{name}.png", encode_png(row.pixels, synthetic=options.synthetic))
         return _Pixels(f"images/{name}.png", row.pixels, mark=mark)
     path = path_inside(folder, row.image, options.roots)
+    if row.frame is not None:
+        return _import_frame(path, out, row, name, mark or folder_mark(path.parent))
     data = read_bytes(path)
     pixels, changes = decode_image_with_notes(data, str(path))
     _refuse_mask(pixels, path)
-    mark = file_mark(data, path) or folder_mark(path.parent) or mark
-    file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
-    return _Pixels(file_name, pixels, changes, mark, (TURNED,) if row.mask and is_turned(data) else ())
+    own_mark = file_mark(data, path) or folder_mark(path.parent)
+    photograph = photograph_file_mark(data, path) if options.synthetic and not own_mark else ""
+    mark = own_mark or mark
+    if options.synthetic and not changes and _is_plain_jpeg(data):
+        file_name = f"images/{name}.jpg"
+        write_bytes(out / file_name, mark_jpeg(data))  # its compression is seen by whoever compares it with photographs
+    else:
+        file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
+    return _Pixels(file_name, pixels, changes, mark, (TURNED,) if row.mask and is_turned(data) else (), photograph)
+
+
+def _is_plain_jpeg(data: bytes) -> bool:
+    with Image.open(io.BytesIO(data)) as image:
+        return image.format == "JPEG" and image.mode == "RGB" and not is_turned(data)
+
+
+def _import_frame(path: Path, out: Path, row: SourceRow, name: str, mark: str) -> _Pixels:
+    frame = read_frame(path, row.name or str(path), row.frame or 0)
+    _refuse_mask(frame.pixels, Path(row.title))
+    if frame.jpeg:
+        file_name = _copy_image(frame.jpeg, out, name, frame.pixels, anew=bool(mark), synthetic=bool(mark))
+        return _Pixels(file_name, frame.pixels, frame.notes, mark)
+    write_bytes(out / f"images/{name}.png", encode_png(frame.pixels, synthetic=bool(mark)))
+    return _Pixels(f"images/{name}.png", frame.pixels, frame.notes, mark)
 
 
 def _with_masks(
@@ -90,12 +128,15 @@ def _with_masks(
             raise
         except UserError as error:
             problems.append(f"mask left out: {error}")
+    if row.boxes is not None:
+        masks[""] = _draw_boxes(row.boxes, out, f"masks/{name}.png", image.pixels)
     code, thumbnail = thumbnail_hash(image.pixels)
     return ImportedImage(
         image.file_name,
         masks.pop("", ""),
         changes=(*image.changes, *(note for note in notes if note != DOUBT)),
         mark=image.mark,
+        photograph=image.photograph,
         more_masks=masks,
         mask_problems=tuple(problems),
         doubts=(*image.doubts, *(note for note in notes if note == DOUBT)),
@@ -134,6 +175,13 @@ def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: 
         return f"images/{name}{suffix}"
     write_bytes(out / f"images/{name}.png", encode_png(pixels, synthetic=synthetic))
     return f"images/{name}.png"
+
+
+def _draw_boxes(boxes: tuple[Box, ...], out: Path, target: str, pixels: Pixels) -> str:
+    """Write the mask of boxes; its path."""
+    mask = rectangles(boxes, *pixels.shape[:2])
+    write_bytes(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
+    return target
 
 
 def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray, options: ImportOptions) -> tuple[str, ...]:

@@ -40,30 +40,36 @@ def from_csv(
     mask: str = "",
     group: str = "",
     split: str = "",
+    prompt: str = "",
+    conditioned_on: str = "",
     images: Path | None = None,
     roots: Sequence[Path] = (),
+    sheet: str = "",
 ) -> Source:
-    """A CSV with named columns; image and mask paths start from `images`, or from the CSV's folder.
+    """A CSV or a sheet of an Excel workbook with named columns; paths start from `images`, or from the table's folder.
+
+    `prompt` and `conditioned_on` are columns of synthetic images: the words, and the real image, that each was made from.
 
     Columns that are not named are kept as they are. Suffix, case, slashes and sub-folders that differ are completed
     where only one file can be meant.
     """
     notes: list[str] = []
-    table = read_table(table_path, notes=notes)
-    require_columns(table, [c for c in (image, label, mask, group, split) if c], table_path)
+    table = read_table(table_path, notes=notes, sheet=sheet)
+    renamed = {old: new for old, new in ((prompt, "prompt"), (conditioned_on, "conditioned_on")) if old}
+    require_columns(table, [c for c in (image, label, mask, group, split, *renamed) if c], table_path)
     files = SourceFiles(images or table_path.parent, tuple(roots))
     files.claim([*table[image], *(table[mask] if mask else ())])
     if mask and table[mask].map(lambda cell: is_missing(cell, words=False)).all():
         notes.append(f"column {mask!r} names no mask")
     named = (image, label, mask, group, split)
-    rows = [located_row(files, _row_of(record, named)) for record in table.to_dict("records")]
+    rows = [located_row(files, _row_of(record, named, renamed)) for record in table.to_dict("records")]
     return table_source(files, rows, licence_facts(table, table_path.name), command_of("csv", table_path), notes)
 
 
-def _row_of(record: Mapping[Hashable, str], named: Sequence[str]) -> SourceRow:
-    """A row of a table by its columns of image, label, mask, group and split; the others are kept as they are."""
+def _row_of(record: Mapping[Hashable, str], named: Sequence[str], renamed: Mapping[str, str]) -> SourceRow:
+    """A row of a table by its columns of image, label, mask, group and split; the others are kept, some under a new name."""
     image, label, mask, group, split = (record[column] if column else "" for column in named)
-    columns = {column_name(str(c)): value for c, value in record.items() if c not in named}
+    columns = {renamed.get(str(c)) or column_name(str(c)): value for c, value in record.items() if c not in named}
     return SourceRow(image, label, mask, group, split, columns)
 
 
@@ -84,10 +90,13 @@ def located_row(files: SourceFiles, row: SourceRow) -> SourceRow:
 
 def table_source(
     files: SourceFiles, rows: list[SourceRow], facts: Mapping[str, object], command: str, notes: list[str],
-    *, everywhere: bool = False,
+    *, everywhere: bool = False, aside: Sequence[str] = (),
 ) -> Source:  # fmt: skip
-    """Rows of a table, with the images beside them (or anywhere) that it does not name, and what had to be guessed."""
-    used = [name for row in rows for name in (row.image, row.mask, *row.more_masks.values()) if name]
+    """Rows of a table, with the images beside them (or anywhere) that it does not name, and what had to be guessed.
+
+    Images put `aside` are named by it, and not taken on purpose.
+    """
+    used = [*aside, *(name for row in rows for name in (row.image, row.mask, *row.more_masks.values()) if name)]
     unused = files.not_named(used, everywhere=everywhere)
     notes += [f"{count} paths: {guess}" for guess, count in files.guesses.items()]
     return Source(files.folder, rows, facts, command, unused, notes)

@@ -10,7 +10,9 @@ from typing import get_args
 import pandas as pd
 
 from dermsynth.data.dataset import open_data_set
+from dermsynth.data.importers.dicom import with_dicom
 from dermsynth.data.importers.division import Shares, divide
+from dermsynth.data.importers.elsewhere import GeneratorElsewhere, as_synthetic, refuse_photographs
 from dermsynth.data.importers.files import ImportedImage, import_image
 from dermsynth.data.importers.leave_out import without_listed
 from dermsynth.data.importers.report import REPORT as REPORT
@@ -50,6 +52,7 @@ def import_source(
     seed: int = 0,
     jobs: int | None = None,
     options: ImportOptions | None = None,
+    generator: GeneratorElsewhere | None = None,
 ) -> ImportResult:
     """Write a data set from a source.
 
@@ -71,6 +74,8 @@ def import_source(
         Images that are read at once; None for what `use_workers` set.
     options
         What happens to marked images, unusual labels, masks of numbers, and links.
+    generator
+        What is claimed of the generator elsewhere that made the images; the set is then a synthetic one, without splits.
 
     Returns
     -------
@@ -86,6 +91,9 @@ def import_source(
     require_seed(seed)
     require_choice(options.marked, "marked", get_args(Marked))
     require_empty(out)
+    if generator is not None:
+        source, options = as_synthetic(source, generator), replace(options, synthetic=True)
+    source = with_dicom(source, options, out)
     source = source if options.leave_out is None else without_listed(source, options.leave_out, jobs)
     report = ImportReport(notes=list(source.notes))
     rows = plain_rows(source.rows, report, options)
@@ -116,18 +124,27 @@ def _write_set(source: Source, work: Path, settings: _Settings, report: ImportRe
     usable = [(row, image) for (row, _), image in zip(rows, images, strict=True) if image.file_name]
     if not usable:
         raise UserError(f"none of the {len(source.rows)} images could be used; the first: {report.rows[0].problem}")
+    refuse_photographs([(row.image, image.photograph) for row, image in usable])
     usable, facts = _without_marked(usable, settings.options, work, report)
     _require_masks(usable)
     for name, reason in source.unused:
         report.add(name, reason, "not used")
-    table = _table(usable)
-    table["split"], notes = divide(table, [image for _, image in usable], settings.shares, settings.seed)
-    report.notes += notes
+    table, division = _divided(_table(usable), usable, settings, report)
     report.write(work)
-    division = {"split": "given"} if any(row.split for row, _ in usable) else {}
     left_out = {"left_out": len(source.rows) - len(usable), "notes": report.notes}
-    step = Step.model_validate({"command": source.command, **settings.step.document, **division, **left_out})
+    step = Step.model_validate({"command": source.command, **division, **left_out})
     write_data_set(work, table, Provenance.model_validate({"synthetic": False, **source.facts, **facts}), step)
+
+
+def _divided(
+    table: pd.DataFrame, images: Images, settings: _Settings, report: ImportReport
+) -> tuple[pd.DataFrame, dict[str, object]]:
+    """The table with splits, and how they came about; a synthetic set has none."""
+    if settings.options.synthetic:
+        return table.drop(columns="split"), {}
+    table["split"], notes = divide(table, [image for _, image in images], settings.shares, settings.seed)
+    report.notes += notes
+    return table, {**settings.step.document, **({"split": "given"} if any(row.split for row, _ in images) else {})}
 
 
 def _without_marked(
@@ -138,9 +155,9 @@ def _without_marked(
     Raises UserError where the options say nothing.
     """
     marked = [(row, image) for row, image in images if image.mark]
-    if not marked:
+    if not marked or options.synthetic:
         return images, {}
-    first = f"{marked[0][0].image}, {marked[0][1].mark}"
+    first = f"{marked[0][0].title}, {marked[0][1].mark}"
     statement = f"{len(marked)} of {len(images)} images are marked as made by an algorithm (first: {first})"
     if options.marked == "refuse":
         raise UserError(
@@ -149,7 +166,7 @@ def _without_marked(
         )
     outcome = "left out" if options.marked == "leave-out" else "kept, marked"
     for row, image in marked:
-        report.add(row.image, f"marked as made by an algorithm: {image.mark}", outcome)
+        report.add(row.title, f"marked as made by an algorithm: {image.mark}", outcome)
     if options.marked == "keep":
         report.notes.append(f"{statement}; kept, and marked in the column {MARK_COLUMN!r}")
         return images, {"synthetic": len(marked) == len(images), "marked_synthetic": len(marked)}

@@ -22,6 +22,7 @@ from dermsynth.progress import progress_bar
 
 MANIFEST = "download.jsonl"
 METADATA, ATTRIBUTION, LICENCES = "metadata.csv", "attribution.txt", "licenses"
+SNAPSHOT = "https://isic-archive.s3.us-east-1.amazonaws.com/snapshots/ISIC_images.zip"
 FIRST_COLUMNS = ("isic_id", "attribution", "copyright_license")
 _log = logging.getLogger(__name__)
 
@@ -84,7 +85,7 @@ def parse_collections(text: str) -> tuple[int, ...]:
 
 
 def fetch_isic(
-    out: Path, count: int, *, query: str = "", collections: Sequence[int] = (), base: str = API,
+    out: Path, count: int | None = None, *, query: str = "", collections: Sequence[int] = (), base: str = API,
     per_second: float = 4.0, timeout: float = 60.0,
 ) -> FetchResult:  # fmt: skip
     """Download images, their metadata and their licences from the ISIC Archive.
@@ -98,7 +99,7 @@ def fetch_isic(
     out
         Folder for `metadata.csv`, `images/`, `attribution.txt` and `licenses/`.
     count
-        How many images at most.
+        How many images at most; None for all of the query and collections, one of which must then be there.
     query
         The archive's own search language, for example `diagnosis_3:"Nevus"`.
     collections
@@ -113,7 +114,12 @@ def fetch_isic(
     UserError
         When the server refuses, is away, or sends something else, or the disk has no room for the images.
     """
-    require_whole(count, "count", 1)
+    if count is not None:
+        require_whole(count, "count", 1)
+    elif not query and not collections:
+        raise UserError(
+            f"`count` is missing: without `query` or `collections` it is the whole archive, 60 GB in {SNAPSHOT}"
+        )
     out.mkdir(parents=True, exist_ok=True)
     with httpx.Client(timeout=timeout, follow_redirects=True) as http:
         client = Client(http, 1 / per_second)

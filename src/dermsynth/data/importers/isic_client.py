@@ -68,15 +68,15 @@ def _wait_seconds(response: httpx.Response, attempt: int, pause: float) -> float
     return min(float(asked) if asked.isdigit() else 2.0**attempt * pause, 60)
 
 
-def image_records(client: Client, base: str, count: int, query: str, collections: Sequence[int]) -> list[Record]:
-    """What the archive says of the first `count` images of a search, in its order, each once.
+def image_records(client: Client, base: str, count: int | None, query: str, collections: Sequence[int]) -> list[Record]:
+    """What the archive says of the first `count` images of a search, or of all, in its order, each once.
 
     Raises UserError for a search that it does not understand, and for pages that are none of an ISIC Archive.
     """
     found: dict[str, Record] = {}
     url: str | None = _first_page(base, count, query, collections)
     seen = set[str]()
-    while url and url not in seen and len(found) < count:
+    while url and url not in seen and (count is None or len(found) < count):
         seen.add(url)
         try:
             page = client.get_json(url)
@@ -89,8 +89,8 @@ def image_records(client: Client, base: str, count: int, query: str, collections
     return list(found.values())[:count]
 
 
-def _first_page(base: str, count: int, query: str, collections: Sequence[int]) -> str:
-    parameters = {"limit": str(min(PAGE, count))}
+def _first_page(base: str, count: int | None, query: str, collections: Sequence[int]) -> str:
+    parameters = {"limit": str(min(PAGE, count or PAGE))}
     parameters |= {"query": query} if query else {}
     parameters |= {"collections": ",".join(map(str, collections))} if collections else {}
     return str(httpx.URL(f"{base}/images/{'search/' if query or collections else ''}", params=parameters))

@@ -1,97 +1,63 @@
-"""Every layout that can be imported: its name, what it is, and how it is read. A published one is one entry here.
+"""Every layout that can be imported: its name, what it is, and how it is read. A published one is one table in `data/layouts`.
 
 Nothing heavy is imported, for the command line lists the layouts.
 """
 
+import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from functools import cache
 from importlib import import_module
-from typing import Any, Literal
+from pathlib import Path
+from typing import Any
 
 from dermsynth.errors import UserError
 
-Place = Literal["folder", "table", "archive"]
-
-
-@dataclass(frozen=True)
-class TableLayout:
-    """A published data set whose table names images, labels and groups in columns; the images lie anywhere below a folder.
-
-    Attributes
-    ----------
-    source, licence
-        Name and licences of the data set.
-    image, label, group
-        Columns with the image's id, its class, and its patient or lesion; all others are kept as they are.
-    flag_labels
-        Classes of a label column that holds flags, where it does: that of false, that of true.
-    """
-
-    source: str
-    licence: tuple[str, ...]
-    image: str
-    label: str
-    group: str
-    flag_labels: tuple[str, str] | None = None
-
-
-@dataclass(frozen=True)
-class Importer:
-    """How a layout is imported.
-
-    Attributes
-    ----------
-    help
-        What it is, for a list of the layouts.
-    place
-        What is named to be imported: a folder, a table, or an archive of arrays.
-    reader
-        `module:function` that makes a `Source` of it, or the layout of a table.
-    """
-
-    help: str
-    place: Place
-    reader: str | TableLayout
-
-    def read(self) -> Callable[..., Any]:
-        """The function that makes a `Source` of a place."""
-        if isinstance(self.reader, TableLayout):
-            return partial(import_module(f"{_HOME}.published").from_layout, self.reader)
-        module, _, function = self.reader.partition(":")
-        function_of_module: Callable[..., Any] = getattr(import_module(f"{_HOME}.{module}"), function)
-        return function_of_module
-
-
-_HOME = "dermsynth.data.importers"
-IMPORTERS: dict[str, Importer] = {
-    "folder": Importer("A folder of images; sub-folders are labels.", "folder", "generic:from_folder"),
-    "csv": Importer("A CSV with named columns and the images it names.", "table", "generic:from_csv"),
-    "isic": Importer("A metadata export of the ISIC Archive.", "table", "published:from_isic_archive"),
-    "ham10000": Importer(
-        "HAM10000.", "table", TableLayout("HAM10000", ("CC-BY-NC-4.0",), "image_id", "dx", "lesion_id")
-    ),
-    "siim2020": Importer(
-        "SIIM-ISIC 2020.",
-        "table",
-        TableLayout("SIIM-ISIC 2020", ("CC-BY-NC-4.0",), "image_name", "target", "patient_id", ("benign", "melanoma")),
-    ),
-    "isic2018": Importer("ISIC 2018, tasks 1 to 3.", "folder", "isic_challenges:from_isic2018"),
-    "ph2": Importer("PH2.", "folder", "published:from_ph2"),
-    "medmnist": Importer("A MedMNIST .npz file.", "archive", "medmnist:from_medmnist"),
+TABLES = Path(__file__).parents[1] / "layouts"
+"""The folder of the published layouts, one TOML table each."""
+OWN = {
+    "folder": "A folder of images; sub-folders are labels.",
+    "csv": "A CSV or Excel file with named columns and the images it names.",
 }
-"""Name -> importer. HAM10000: Tschandl et al. 2018; SIIM-ISIC 2020: Rotemberg et al. 2021; PH2: Mendonca et al. 2013; MedMNIST:
-Yang et al. 2023."""
+"""Importers of one's own images: a name, and what it is."""
+_HOME = "dermsynth.data.importers"
 
 
-def reader(name: str) -> Callable[..., Any]:
-    """The function that makes a `Source` of a place in a layout.
+@cache
+def layout_files() -> dict[str, Path]:
+    """Name -> table of every published layout."""
+    return {path.stem: path for path in sorted(TABLES.glob("*.toml"))}
+
+
+def summary(name: str) -> str:
+    """What a published layout is, in one line: the key `what` of its table, which is not parsed for it."""
+    found = re.search(r'^what = "(.*)"$', layout_files()[name].read_text(encoding="utf-8"), re.MULTILINE)
+    return found[1] if found else ""
+
+
+def reader(name: str | Path) -> Callable[..., Any]:
+    """The function that makes a `Source` of a place in a layout: one of one's own, a published one, or that of a file.
 
     Raises
     ------
     UserError
         For an unknown layout; it says which there are.
     """
-    if name not in IMPORTERS:
-        raise UserError(f"layout {name!r}: unknown; there are: {', '.join(IMPORTERS)}")
-    return IMPORTERS[name].read()
+    function: Callable[..., Any]
+    if name in OWN:
+        function = getattr(import_module(f"{_HOME}.generic"), f"from_{name}")
+        return function
+    model, published = (import_module(f"{_HOME}.{module}") for module in ("layout_table", "published"))
+    function = published.layout_reader(model.read_layout(name))
+    return function
+
+
+def layout_file(name: str | Path) -> Path:
+    """The table of a layout: a published one by its name, or a file of one's own.
+
+    Raises UserError for a name that is none.
+    """
+    if str(name) in layout_files():
+        return layout_files()[str(name)]
+    if Path(name).suffix == ".toml":
+        return Path(name)
+    raise UserError(f"layout {str(name)!r}: unknown; there are: {', '.join([*OWN, *layout_files()])}")

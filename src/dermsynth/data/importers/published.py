@@ -1,121 +1,231 @@
-"""Published data sets: those whose layout is an entry of a table, the ISIC Archive's exports, and PH2."""
+"""Data sets whose files a layout's table describes: one function reads them all."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
-from dermsynth.data.importers.generic import licence_facts, located_row, table_source
-from dermsynth.data.importers.layouts import TableLayout
+from dermsynth.data.importers.folder_layout import split_name
+from dermsynth.data.importers.generic import licence_facts, table_source
+from dermsynth.data.importers.layout_labels import Choice, LabelReader
+from dermsynth.data.importers.layout_records import (
+    LayoutFiles,
+    Record,
+    columns_there,
+    fits,
+    image_records,
+    read_records,
+)
+from dermsynth.data.importers.layout_rows import filtered_records, layout_row, rows_of_kind, with_columns
+from dermsynth.data.importers.layout_table import Layout, read_layout
+from dermsynth.data.importers.meanings import OURS
 from dermsynth.data.importers.source_files import SourceFiles
-from dermsynth.data.importers.sources import Source, SourceRow, column_name, command_of
-from dermsynth.data.tables import read_table, require_columns
+from dermsynth.data.importers.sources import Source, SourceRow, command_of
 from dermsynth.errors import UserError
-from dermsynth.values import is_missing, parse_flag
+
+HALF = 0.05
+"""A larger share of images that are named and not there is no accident."""
+_READERS = {
+    "isic2018": "isic_challenges:from_isic2018",
+    "ph2": "ph2:from_ph2",
+    "medmnist": "medmnist:from_medmnist",
+}
+
+
+@dataclass(frozen=True)
+class LayoutChoices:
+    """What is taken of a layout.
+
+    Attributes
+    ----------
+    label
+        Column with the class; empty for the layout's own.
+    level
+        Level of the class, 1 the coarsest; None for the layout's own label.
+    image_type
+        The one kind of images that is taken: dermoscopic, clinical, tbp or rcm.
+    new_splits
+        Whether the split that the set comes with is put aside.
+    partial
+        Whether a set of which more than a twentieth of the images is missing is imported as it is.
+    """
+
+    label: str = ""
+    level: int | None = None
+    image_type: str = ""
+    new_splits: bool = False
+    partial: bool = False
+
+
+def layout_reader(layout: Layout) -> Callable[..., Source]:
+    """The function that makes a `Source` of a folder (or a table) in a layout."""
+    return partial(_from_reader if layout.reader else from_layout, layout)
+
+
+def _from_reader(
+    layout: Layout,
+    place: Path,
+    *,
+    images: Path | None = None,
+    choices: LayoutChoices = LayoutChoices(),
+    roots: Sequence[Path] = (),
+) -> Source:
+    """A data set that has a reader of its own, with what its layout says of the whole.
+
+    Raises UserError for a choice that this reader does not have.
+    """
+    given = {"image_folder": images, "label": choices.label, "level": choices.level, "image_type": choices.image_type}
+    refused = next((name for name, value in given.items() if value), "")
+    if refused:
+        raise UserError(f"`{refused}` {given[refused]}: the layout {layout.key} has no such choice")
+    module, _, function = _READERS[layout.reader].partition(":")
+    read: Callable[..., Source] = getattr(import_module(f"dermsynth.data.importers.{module}"), function)
+    source = read(place, roots=roots) if layout.reader == "isic2018" else read(place)
+    notes = list(source.notes)
+    rows = [replace(row, split="") for row in source.rows] if choices.new_splits else source.rows
+    rows = with_columns(rows, layout, notes)
+    return replace(source, rows=rows, facts={**source.facts, **_citation(layout)}, notes=notes)
+
+
+def _citation(layout: Layout) -> dict[str, object]:
+    facts = {"layout": layout.key, "doi": layout.doi, "citation": layout.citation}
+    return {name: fact for name, fact in facts.items() if fact}
 
 
 def from_isic_archive(
     table_path: Path, *, images: Path | None = None, label: str = "", roots: Sequence[Path] = ()
 ) -> Source:
-    """A metadata export of the ISIC Archive: diagnosis hierarchy, licence, attribution; patient and lesion as group.
-
-    The label is the column asked for, or the first of diagnosis_3, diagnosis_2, diagnosis, diagnosis_1 that is there.
-    """
-    notes: list[str] = []
-    table = read_table(table_path, notes=notes)
-    require_columns(table, ["isic_id"], table_path)
-    choices = [label] if label else ["diagnosis_3", "diagnosis_2", "diagnosis", "diagnosis_1", "benign_malignant"]
-    chosen = next((c for c in choices if c in table), "")
-    if not chosen:
-        raise UserError(f"{table_path}: no column {' or '.join(choices)} to take as label; name one with `label`")
-    table = table.assign(_group=_patient_or_lesion(table))
-    files = SourceFiles(images or table_path.parent, tuple(roots))
-    rows = [
-        located_row(
-            files,
-            SourceRow(
-                image=record["isic_id"],
-                label=record[chosen],
-                group=record["_group"],
-                columns={column_name(str(c)): v for c, v in record.items() if c not in ("_group", chosen)},
-            ),
-        )
-        for record in table.to_dict("records")
-    ]
-    return table_source(files, rows, licence_facts(table, "ISIC Archive"), command_of("isic", table_path), notes)
-
-
-def _patient_or_lesion(table: pd.DataFrame) -> pd.Series:
-    """The patient where known, else the lesion, else nothing."""
-    group = pd.Series("", index=table.index)
-    for column in ("lesion_id", "patient_id"):
-        if column in table:
-            group = table[column].where(~table[column].map(is_missing), group)
-    return group
+    """A metadata export of the ISIC Archive: diagnosis hierarchy, licence, attribution; patient and lesion as group."""
+    choices = LayoutChoices(label=label)
+    return from_layout(read_layout("isic"), table_path, images=images, choices=choices, roots=roots)
 
 
 def from_layout(
-    layout: TableLayout, table_path: Path, *, images: Path | None = None, roots: Sequence[Path] = ()
+    layout: Layout,
+    place: Path,
+    *,
+    images: Path | None = None,
+    choices: LayoutChoices = LayoutChoices(),
+    roots: Sequence[Path] = (),
 ) -> Source:
-    """A published table of image ids whose files lie anywhere below a folder.
+    """The rows of a data set whose files a layout describes.
 
-    Raises UserError for a missing column, and a label that is no flag where it should be one.
+    Parameters
+    ----------
+    layout
+        Which files there are, and what their columns mean.
+    place
+        The unpacked folder, or the table in it.
+    images
+        Folder of the images, where they lie elsewhere.
+    choices
+        Label, kind of images, splits.
+    roots
+        Further folders into which links may lead.
+
+    Raises
+    ------
+    UserError
+        For a table, column or image that is missing, and a choice that the set does not have.
     """
-    notes: list[str] = []
-    table = read_table(table_path, notes=notes)
-    require_columns(table, [layout.image, layout.label, layout.group], table_path)
-    files = SourceFiles(images or table_path.parent, tuple(roots))
-    rows = [located_row(files, _layout_row(layout, record)) for record in table.to_dict("records")]
-    if layout.flag_labels is not None:
-        rows = [replace(row, label=_flag_label(layout, row, table_path)) for row in rows]
-    facts = {"source": layout.source, "licence": list(layout.licence)}
-    return table_source(files, rows, facts, command_of("table", table_path), notes, everywhere=True)
+    files = _files_of(layout, place, images, roots)
+    choice = Choice(choices.label, choices.level)
+    records = filtered_records(image_records(read_records(files), files), files)
+    _require_group(records, files)
+    labels = LabelReader.of(layout.label, choice, files.place, records)
+    rows = [layout_row(record, files, labels) for record in records]
+    del records  # of 400,000 rows they are gigabytes
+    rows = rows_of_kind(with_columns(rows, layout, files.notes), choices.image_type, files)
+    rows = _with_splits(rows, files, choices.new_splits)
+    _require_whole(rows, files, choices.partial)
+    files.notes.extend([*labels.notes(), *_box_notes(rows, layout), *_count_notes(rows, layout)])
+    facts = _facts(rows, layout)
+    command = _command(layout, place, choices)
+    return table_source(files.images, rows, facts, command, files.notes, everywhere=True, aside=files.aside)
 
 
-def _layout_row(layout: TableLayout, record: Mapping[Any, str]) -> SourceRow:
-    named = (layout.image, layout.label, layout.group)
-    return SourceRow(
-        image=record[layout.image],
-        label=record[layout.label],
-        group=record[layout.group],
-        columns={column_name(str(name)): value for name, value in record.items() if name not in named},
-    )
+def _files_of(layout: Layout, place: Path, images: Path | None, roots: Sequence[Path]) -> LayoutFiles:
+    if not place.exists():
+        raise UserError(f"{place}: no such file or folder")
+    files = SourceFiles(place if place.is_dir() else place.parent, tuple(roots))
+    elsewhere = SourceFiles(images, tuple(roots)) if images is not None else files
+    return LayoutFiles(layout, files, elsewhere, None if place.is_dir() else place)
 
 
-def _flag_label(layout: TableLayout, row: SourceRow, table_path: Path) -> str:
-    assert layout.flag_labels is not None
-    try:
-        flag = parse_flag(row.label)
-    except ValueError as error:
-        raise UserError(f"{table_path}: {layout.label} {row.label!r} of {row.image}; must be 0 or 1") from error
-    return "" if flag is None else layout.flag_labels[flag]
+def _require_group(records: list[Record], place: LayoutFiles) -> None:
+    """Raise UserError where nothing says which images belong together, although the layout has columns for it."""
+    wanted, there = place.layout.group, columns_there(records)
+    if wanted and not place.layout.group_optional and not set(wanted) & set(there):
+        raise UserError(
+            f"{place.place}: no column {' or '.join(map(repr, wanted))}, which says which images belong together; "
+            f"there are: {', '.join(there)}"
+        )
 
 
-def from_ph2(folder: Path) -> Source:
-    """PH2 (Mendonca et al. 2013): `IMD*/IMD*_Dermoscopic_Image/*.bmp`, `*_lesion/*.bmp`, and PH2_dataset.txt."""
-    diagnoses = _ph2_diagnoses(folder / "PH2_dataset.txt")
-    rows = []
-    for path in sorted(folder.rglob("*_Dermoscopic_Image/*.bmp")):
-        name = path.stem
-        mask = path.parent.parent / f"{name}_lesion" / f"{name}_lesion.bmp"
-        mask_name = str(mask.relative_to(folder)) if mask.exists() else ""
-        rows.append(SourceRow(str(path.relative_to(folder)), diagnoses.get(name, ""), mask_name))
-    if not rows:
-        raise UserError(f"{folder}: no IMD*/IMD*_Dermoscopic_Image/*.bmp below it; name the unpacked PH2 folder")
-    facts = {"source": "PH2", "licence": ["research and education only"]}
-    return Source(folder, rows, facts, command_of("ph2", folder))
+def _with_splits(rows: list[SourceRow], place: LayoutFiles, anew: bool) -> list[SourceRow]:
+    """The rows with the set's own split, or without it.
+
+    Raises UserError where it is known of some rows only.
+    """
+    if anew:
+        return [replace(row, split="") for row in rows]
+    without = sum(not row.split for row in rows)
+    if 0 < without < len(rows):
+        raise UserError(
+            f"{place.place}: {without} of {len(rows)} images have no split, and the others have one; complete the set's "
+            "lists, or divide the images with `new_splits`"
+        )
+    if not without and "validation" not in {split_name(row.split) for row in rows}:
+        place.notes.append("the set's own split has no validation images; `new_splits` divides anew")
+    return rows
 
 
-def _ph2_diagnoses(path: Path) -> dict[str, str]:
-    """Rows `|| IMD003 || ... || 0 || ...`: the clinical diagnosis 0 common nevus, 1 atypical nevus, 2 melanoma."""
-    if not path.exists():
-        return {}
-    names = {"0": "common nevus", "1": "atypical nevus", "2": "melanoma"}
-    diagnoses = {}
-    for line in path.read_text(encoding="latin-1").splitlines():
-        cells = [cell.strip() for cell in line.split("||")]
-        if len(cells) > 3 and cells[1].startswith("IMD"):
-            diagnoses[cells[1]] = next((names[c] for c in cells[2:5] if c in names), "")
-    return diagnoses
+def _require_whole(rows: list[SourceRow], place: LayoutFiles, partial: bool) -> None:
+    """Raise UserError where too many of the images that the tables name are not there."""
+    missing = [row for row in rows if not row.problem and not place.images.has(row.image)]
+    if not missing:
+        return
+    where = f" {' or '.join(place.layout.images.files)}:" if place.layout.images.files else ""
+    line = f"{place.layout.name}:{where} {len(missing)} of {len(rows)} images are missing (first: {missing[0].image})"
+    if len(missing) > HALF * len(rows) and not partial:
+        raise UserError(f"{place.images.folder}: {line}; complete the folder, or import what is there with `partial`")
+    place.notes.append(line)
+
+
+def _box_notes(rows: list[SourceRow], layout: Layout) -> list[str]:
+    """How many images have no file of boxes, and so no mask."""
+    without = sum(row.boxes is None for row in rows) if layout.boxes else 0
+    return [f"{without} of {len(rows)} images have no file of boxes, and get no mask"] if without else []
+
+
+def _count_notes(rows: list[SourceRow], layout: Layout) -> list[str]:
+    """Where there are more or fewer images or groups than the whole set has."""
+    groups = {row.group for row in rows if row.group}
+    found = {"images": len(rows), "groups": len(groups)}
+    wanted = layout.expected.model_dump()
+    differ = [kind for kind, count in wanted.items() if count is not None and count != found[kind]]
+    return [f"{layout.name}: {found[kind]:,} {kind}; the whole set has {wanted[kind]:,}" for kind in differ]
+
+
+def _facts(rows: list[SourceRow], layout: Layout) -> dict[str, object]:
+    """What is known of the set as a whole, for its `dataset.json`."""
+    table = pd.DataFrame([row.columns for row in rows]).fillna("")
+    known = {"source": layout.name, "licence": list(layout.licence)}
+    facts = {**known, **{name: fact for name, fact in licence_facts(table, layout.name).items() if fact}}
+    leaks = [str(name) for name in table if fits(_written(str(name)), layout.leak_columns)]
+    return {**facts, **_citation(layout), **({"leak_columns": leaks} if leaks else {})}
+
+
+def _written(name: str) -> str:
+    """A column's name in the source."""
+    return name.removeprefix("source_") if name.removeprefix("source_") in OURS else name
+
+
+def _command(layout: Layout, place: Path, choices: LayoutChoices) -> str:
+    flags = {"--label": choices.label, "--level": choices.level, "--image-type": choices.image_type}
+    words = [f"{flag} {value}" for flag, value in flags.items() if value]
+    words += ["--new-splits"] if choices.new_splits else []
+    return " ".join([command_of(layout.key, place), *words])

@@ -109,6 +109,6 @@ def report_images(rows: Sequence[SourceRow], images: Sequence[ImportedImage], re
             ("changed", "; ".join(image.changes)),
         ):
             if problem:
-                report.add(row.image, problem, outcome)
+                report.add(row.title, problem, outcome)
         sums.update([*image.changes, *image.doubts])
     report.notes += [f"{count} images: {change}" for change, count in sums.most_common(MOST_CHANGES)]

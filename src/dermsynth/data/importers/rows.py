@@ -77,23 +77,23 @@ def named_rows(rows: list[SourceRow], report: ImportReport) -> list[tuple[Source
 
     Of several rows of one image the first is taken.
     """
-    first_rows: dict[str, SourceRow] = {}
+    first_rows: dict[tuple[str, int | None], SourceRow] = {}
     taken: set[str] = set()
     result = []
     for row in rows:
         problem = row.problem or _duplicate(row, first_rows)
         if problem:
-            report.add(row.image, problem, "left out")
+            report.add(row.title, problem, "left out")
             continue
-        first_rows[row.image] = row
-        result.append((row, _unused_name(safe_stem(row.image), taken)))
+        first_rows[row.image, row.frame] = row
+        result.append((row, _unused_name(safe_stem(row.title), taken)))
     return result
 
 
-def _duplicate(row: SourceRow, first_rows: dict[str, SourceRow]) -> str:
-    if row.image not in first_rows:
+def _duplicate(row: SourceRow, first_rows: dict[tuple[str, int | None], SourceRow]) -> str:
+    first = first_rows.get((row.image, row.frame))
+    if first is None:
         return ""
-    first = first_rows[row.image]
     differs = [name for name in COMPARED if getattr(row, name) != getattr(first, name)]
     return f"duplicate row with another {' or '.join(differs)}; first kept" if differs else "duplicate row"
 

@@ -12,16 +12,13 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dermsynth.data.dataset import DESCRIPTION, METADATA
 from dermsynth.data.file_names import allowed_roots
+from dermsynth.data.importers.dicom_pixels import DICOM_SUFFIXES, is_dicom
 from dermsynth.errors import BadImage, UserError
 from dermsynth.images import SUFFIXES
 
 SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "icon\r"}
-OTHER_IMAGES = {
-    ".heic": "HEIC cannot be read; export it as JPEG",
-    ".heif": "HEIF cannot be read; export it as JPEG",
-    ".dcm": "DICOM cannot be read; export it as PNG",
-    ".dicom": "DICOM cannot be read; export it as PNG",
-}
+ENDINGS = (*SUFFIXES, *DICOM_SUFFIXES)
+"""Of files that are read as images."""
 _MASK_NAME = re.compile(
     r"(^|[_\-. ])(mask|masks|segmentation|segmentations|seg|superpixels?|groundtruth|attribute_\w+|contour|annotation|gt)$",
     re.IGNORECASE,
@@ -57,13 +54,19 @@ class SourceFiles:
     guesses: Counter[str] = field(default_factory=Counter)
     claimed: set[str] = field(default_factory=set)
     """Files that a table names exactly: never a guess for another row."""
+    _listings: dict[str, set[str]] = field(default_factory=dict)
 
     @cached_property
     def images(self) -> list[str]:
         """Paths of all images from the folder, sorted; whatever else lies there is noted in `unused`."""
+        return [name for name in self.names if self._is_image(name)]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Paths of all files from the folder, sorted."""
         if not self.folder.is_dir():
             raise UserError(f"{self.folder}: no such folder")
-        return sorted(name for name in self._walk() if self._is_image(name))
+        return sorted(self._walk())
 
     def _walk(self) -> Iterator[str]:
         seen = {self.folder.resolve()}
@@ -77,7 +80,7 @@ class SourceFiles:
     def _enter(self, folder: Path, seen: set[Path]) -> bool:
         """Whether to look into a folder: not hidden, not seen before, no data set, no link to somewhere else."""
         if folder.name.startswith("."):
-            reason = "a hidden folder" if any(p.suffix.lower() in SUFFIXES for p in folder.iterdir()) else ""
+            reason = "a hidden folder" if any(p.suffix.lower() in ENDINGS for p in folder.iterdir()) else ""
         elif folder.name.casefold() in SYSTEM:
             reason = ""
         else:
@@ -102,9 +105,12 @@ class SourceFiles:
 
     def _is_image(self, name: str) -> bool:
         suffix = PurePosixPath(name).suffix.lower()
-        if suffix in SUFFIXES:
+        if PurePosixPath(name).name.casefold() == "dicomdir":
+            self.unused.append((name, "a list of DICOM files"))
+            return False
+        if suffix in ENDINGS or is_dicom(self.folder / name):
             return True
-        self.unused.append((name, OTHER_IMAGES.get(suffix, f"not an image by its ending ({suffix or 'none'})")))
+        self.unused.append((name, f"not an image by its ending ({suffix or 'none'})"))
         return False
 
     @cached_property
@@ -135,9 +141,28 @@ class SourceFiles:
 
     def _with_suffix(self, name: str) -> str:
         """The file of a name that was written without its ending; the empty string where there is none."""
-        if PurePosixPath(name).suffix.lower() in SUFFIXES:
+        if PurePosixPath(name).suffix.lower() in ENDINGS:
             return ""
-        return next((name + suffix for suffix in SUFFIXES if self._is_file(name + suffix)), "")
+        names = (name + suffix for suffix in ENDINGS)
+        return next((full for full in names if self._lists(full) and self._is_file(full)), "")
+
+    def _lists(self, name: str) -> bool:
+        """Whether a folder lists this name; folders are read once, for a look at every ending of every row takes long."""
+        place, file = posixpath.split(name)
+        if place not in self._listings:
+            try:
+                self._listings[place] = set(os.listdir(self.folder / place))
+            except (OSError, ValueError):
+                self._listings[place] = set()
+        return file in self._listings[place]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of this path."""
+        return self._is_file(name)
+
+    def knows(self, name: str) -> bool:
+        """Whether there is an image of this path, or anywhere of this name, with any ending."""
+        return self._is_file(name) or bool(self._by_stem.get(plain_name(PurePosixPath(name).name)))
 
     def _is_file(self, name: str) -> bool:
         try:
@@ -157,7 +182,7 @@ class SourceFiles:
 
     def _by_last_parts(self, plain: str, name: str, mask: bool) -> str:
         path = PurePosixPath(plain)
-        ended = path.suffix.lower() in SUFFIXES
+        ended = path.suffix.lower() in ENDINGS
         candidates = [
             f for f in self._by_stem.get(plain_name(path.stem if ended else path.name), []) if f not in self.claimed
         ]
@@ -174,7 +199,7 @@ class SourceFiles:
         """The images beside those `used` (or anywhere) that are not among them; those of a folder in one line where many."""
         names, by_folder = set(used), defaultdict(list)
         for name in self.images if everywhere else self._beside(names):
-            if PurePosixPath(name).suffix.lower() in SUFFIXES and name not in names and self._is_file(name):
+            if PurePosixPath(name).suffix.lower() in ENDINGS and name not in names and self._is_file(name):
                 by_folder[posixpath.dirname(name)].append(name)
         lines = list[str]()
         for place, files in by_folder.items():

@@ -15,8 +15,10 @@ Marked = Literal["refuse", "leave-out", "keep"]
 class SourceRow:
     """One image of a source: a path in the source folder, or pixels, and what is known about it.
 
-    `more_masks` are further masks by name, such as dermoscopic attributes; with a `problem` the row cannot be used,
-    with a `doubt` it is used and listed.
+    `more_masks` are further masks by name, such as dermoscopic attributes; `boxes` are rectangles that are the mask (middle
+    and size, in shares of the image); with a `problem` the row cannot be used, with a `doubt` it is used and listed. `frame`
+    counts the images of a DICOM file from 0; `name` is what the image is called where its file's name is not to be known or not
+    its own.
     """
 
     image: str
@@ -30,6 +32,14 @@ class SourceRow:
     problem: str = ""
     doubt: str = ""
     mask_problem: str = ""
+    boxes: tuple[tuple[float, float, float, float], ...] | None = None
+    frame: int | None = None
+    name: str = ""
+
+    @property
+    def title(self) -> str:
+        """What the image is called in the set and its lists."""
+        return self.name or self.image
 
 
 @dataclass(frozen=True)
@@ -49,13 +59,18 @@ class Source:
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links, a list of images
-    that are left out."""
+    """How an import decides: images marked as made by an algorithm, labels such as NA, masks of numbers, links, pseudonyms, a
+    list of images that are left out.
+
+    With `synthetic` all images are of a generator elsewhere: such marks are expected, and photographs are refused.
+    """
 
     marked: Marked = "refuse"
     literal_labels: bool = False
     mask_value: int | None = None
     roots: tuple[Path, ...] = ()
+    salt_file: Path | None = None
+    synthetic: bool = False
     leave_out: Path | None = None
 
 

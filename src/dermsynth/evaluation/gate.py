@@ -1,0 +1,200 @@
+"""The copy gate alone: any images, synthetic or not, against the photographs that a generator was trained on."""
+
+import logging
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from dermsynth.data.cache import Decoding, decode_images, decode_paths
+from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet, open_data_set
+from dermsynth.data.importers.source_files import SourceFiles, looks_like_mask
+from dermsynth.data.manifest import content_hash, file_facts
+from dermsynth.data.provenance import CopyGateFacts
+from dermsynth.data.verification import verify
+from dermsynth.errors import UserError
+from dermsynth.evaluation.copies import COLUMNS, FLAG, SCORE, SOURCE, Copies, write_copies
+from dermsynth.evaluation.copy_detection import FALSE_ALARMS, FEWEST_HELD_OUT
+from dermsynth.evaluation.feature_cache import decoding_of
+from dermsynth.evaluation.memorisation import Sources, fit_gate, gate_columns, gate_facts
+from dermsynth.evaluation.sides import Side, SizePolicy, size_policy
+from dermsynth.images import Crop
+from dermsynth.values import numbers
+
+LARGEST = 128
+"""Pixels of the smaller side from which on images are reduced: the gate looks at 32 of them."""
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What the copy gate says of images.
+
+    Attributes
+    ----------
+    facts
+        How many were flagged, of how many, and what set the threshold.
+    table
+        A row an image: `file_name`, `copy_score` (below 1 is closer than nearly all real images), `copy_of` (the nearest
+        training image), `copy_lying` (how that one must be turned), `copy_flag`.
+    sizes
+        How all images were brought to one size.
+    images, training
+        What was checked, and the photographs it was compared with.
+    """
+
+    facts: CopyGateFacts
+    table: pd.DataFrame
+    sizes: SizePolicy
+    images: DataSet
+    training: DataSet
+
+    @property
+    def flagged(self) -> NDArray[np.bool_]:
+        """Which images are copies, or too close to tell, shape [n]."""
+        return (self.table[FLAG] == "true").to_numpy(bool)
+
+    def nearest(self, count: int) -> pd.DataFrame:
+        """The rows of the images that are closest to a training image, the closest first."""
+        return self.table.assign(score=numbers(self.table, SCORE)).sort_values("score", kind="stable").head(count)
+
+    def to_frame(self) -> pd.DataFrame:
+        """The table, the score as numbers and the flag as a flag."""
+        return self.table.assign(**{SCORE: numbers(self.table, SCORE), FLAG: self.flagged})
+
+    def text(self, pairs: int = 12) -> str:
+        """What was found for a terminal: counts, size, and the nearest pairs."""
+        facts = self.facts
+        lines = [
+            f"{facts.flagged} of {facts.of} images flagged; of as many real images that were never trained on "
+            f"{facts.false_alarms * facts.of:.0f} would be",
+            f"compared with {facts.training} training images; threshold {facts.threshold:g} from {facts.held_out} held-out ones "
+            f"({facts.held_out_relatives} more are their twins or of their groups)",
+            f"size: {self.sizes}",
+        ]
+        for row in self.nearest(pairs).to_dict("records"):
+            flag = "flagged" if row[FLAG] == "true" else ""
+            lines.append(f"{row[SCORE]:>8}  {flag:<8}{row['file_name']}  {row[SOURCE]} ({row['copy_lying']})")
+        return "\n".join(lines)
+
+    def write_table(self, folder: Path) -> Copies:
+        """Write `copies.csv` and `copies.json`, as an evaluation does."""
+        columns = {name: self.table[name].to_numpy() for name in COLUMNS}
+        return write_copies(self.images, folder, self.facts, columns)
+
+
+def check_images(
+    images: DataSet | Path,
+    known: Sources,
+    *,
+    resolution: int | str | None = None,
+    crop: Crop | None = None,
+    false_alarms: float = FALSE_ALARMS,
+    fewest: int = FEWEST_HELD_OUT,
+) -> GateResult:
+    """Look for copies of training images among any images.
+
+    Parameters
+    ----------
+    images
+        A data set, or a folder of image files, into which nothing is written.
+    known
+        The training images, and real images of the same kind that were not trained on.
+    resolution, crop
+        The size all images are brought to, and how; by default that of the first image, reduced to a smaller side of 128.
+    false_alarms
+        Share of real images that may be flagged.
+    fewest
+        Held-out images, below which no threshold is set.
+
+    Raises
+    ------
+    UserError
+        For a folder without images, an image that cannot be read, too few held-out images, and sets that were changed.
+    """
+    rows = plain_rows(images) if isinstance(images, Path) else images
+    whole = decoding_of(rows, resolution, crop)
+    decoding = whole if resolution is not None else _reduced(whole)
+    gate = fit_gate(known, decoding, false_alarms, fewest)
+    pixels = decode_paths(rows.paths, decoding) if isinstance(images, Path) else decode_images(rows, decoding)
+    matches = gate.check_planes(np.asarray(pixels))
+    table = pd.DataFrame({"file_name": rows.table["file_name"], **gate_columns(matches, known)}).astype(str)
+    sides = (Side(rows, pixels, "synthetic"), Side(known.training, pixels[:0], "real"))
+    sizes = size_policy(*sides, decoding, chosen=resolution is not None, reduced=decoding != whole)
+    return GateResult(gate_facts(gate, matches, known), table, sizes, rows, known.training)
+
+
+def _reduced(decoding: Decoding) -> Decoding:
+    scale = min(1.0, LARGEST / min(decoding.height, decoding.width))
+    return replace(decoding, height=round(decoding.height * scale), width=round(decoding.width * scale))
+
+
+def plain_rows(folder: Path) -> DataSet:
+    """The image files of a folder as rows; nothing is written into it.
+
+    Raises UserError for a folder without images.
+    """
+    files = SourceFiles(folder)
+    names = [name for name in files.images if not looks_like_mask(name)]
+    others = len(files.unused) + len(files.images) - len(names)
+    if not names:
+        raise UserError(f"{folder}: no images found")
+    if others:
+        _log.info(f"{folder}: {others} files that are no images, or masks by their names, are not looked at")
+    description = {"content_hash": content_hash(names, file_facts(folder, names))}
+    return DataSet(folder, pd.DataFrame({"file_name": names}), description)
+
+
+def is_data_set(folder: Path) -> bool:
+    """Whether a folder is a data set, and no plain folder of images."""
+    return (folder / METADATA).exists() and (folder / DESCRIPTION).exists()
+
+
+def training_and_held_out(
+    training: DataSet, split: str, held_out: DataSet | None = None, held_out_split: str = "all"
+) -> Sources:
+    """The training images, and the held-out ones: those of another set, or the training set's own of other splits.
+
+    Raises UserError for a synthetic set, a split that is not there, sets that were changed, and where nothing is held out.
+    """
+    for data_set, field in ((training, "training"), (held_out, "held_out")):
+        if data_set is not None and data_set.synthetic:
+            raise UserError(f"`{field}` {data_set.folder}: a synthetic set; name photographs")
+        if data_set is not None:
+            verify(data_set)
+    seen = training.in_split(split)
+    if not seen.any():
+        raise UserError(
+            f"`training_split` {split!r}: no such split in {training.folder}; there are: {_splits(training)}"
+        )
+    if held_out is None:
+        unseen = training.part(~seen)
+        if unseen.table.empty:
+            raise UserError(
+                f"{training.folder}: all of it was trained on; name photographs that were not with `held_out` DIR"
+            )
+        return Sources(training.part(seen), unseen)
+    keep = held_out.in_split(held_out_split)
+    if not keep.any():
+        there = _splits(held_out)
+        raise UserError(f"`held_out_split` {held_out_split!r}: no such split in {held_out.folder}; there are: {there}")
+    if held_out.whole_hash == training.whole_hash:
+        keep &= ~np.isin(held_out.table["file_name"].to_numpy(str), training.table["file_name"].to_numpy(str)[seen])
+    return Sources(training.part(seen), held_out.part(keep))
+
+
+def _splits(data_set: DataSet) -> str:
+    return ", ".join(sorted({*map(str, data_set.splits), "all"} - {""}))
+
+
+def open_images(images: DataSet | Path | str) -> DataSet | Path:
+    """A data set, opened and seen to be as it was written; or the path of a plain folder of images."""
+    if not isinstance(images, DataSet):
+        folder = Path(images)
+        if not is_data_set(folder):
+            return folder
+        images = open_data_set(folder)
+    verify(images)
+    return images

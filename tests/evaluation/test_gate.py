@@ -1,0 +1,140 @@
+"""The copy gate on its own: plain folders and data sets, tables, a page, the exit status, and what it refuses."""
+
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import dermsynth as ds
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
+from dermsynth.evaluation.copies import copies_of
+from dermsynth.evaluation.gate import GateResult, check_images, open_images, training_and_held_out
+from dermsynth.report.gate_report import write_gate_report
+from tests.elsewhere import COLUMNS, COPIES, photograph, write_elsewhere, write_real
+
+
+@pytest.fixture(scope="module")
+def real(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    return write_real(tmp_path_factory.mktemp("real") / "isic", 240)
+
+
+@pytest.fixture(scope="module")
+def table(real: DataSet, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_elsewhere(tmp_path_factory.mktemp("made") / "made", real, 20)
+
+
+@pytest.fixture(scope="module")
+def result(table: Path, real: DataSet) -> GateResult:
+    return ds.gate(table.parent, real)
+
+
+def test_a_plain_folder_is_looked_at_and_stays_as_it_is(table: Path, real: DataSet, result: GateResult) -> None:
+    before = sorted(table.parent.rglob("*"))
+    copies = dict(zip(result.table["file_name"], result.flagged, strict=True))
+    assert [name for name, flagged in copies.items() if flagged and int(Path(name).stem) < COPIES] == [
+        f"{number}.png" for number in range(COPIES)
+    ]
+    assert result.facts.of == 20
+    assert result.facts.training == int(real.in_split("train").sum())
+    originals = result.to_frame().set_index("file_name")["copy_of"]
+    assert [originals[f"{number}.png"] for number in range(COPIES)] == list(
+        real.split("train").table["file_name"][:COPIES]
+    )
+    text = result.text(2)
+    assert f"{result.facts.flagged} of 20 images flagged" in text
+    assert "synthetic files 40 x 40, 32 x 24; real files 32 x 24" in text
+    assert len(text.splitlines()) == 5
+    assert sorted(table.parent.rglob("*")) == before
+
+
+def test_table_and_page_are_written_where_they_are_asked_for(result: GateResult, tmp_path: Path) -> None:
+    copies = result.write_table(tmp_path)
+    assert int(copies.flagged.sum()) == result.facts.flagged
+    page = write_gate_report(result, tmp_path, "dermsynth gate").read_text()
+    assert page.count("<b>flagged</b>") == result.facts.flagged
+    assert "This page contains photographs" in page
+    hidden = write_gate_report(result, tmp_path, "dermsynth gate", photographs=False).read_text()
+    assert "<img" not in hidden
+    assert hidden.count("<b>flagged</b>") == result.facts.flagged
+
+
+def test_a_data_set_is_known_by_its_content(table: Path, real: DataSet, tmp_path: Path) -> None:
+    made = ds.import_csv(
+        table, out=tmp_path / "set", synthetic=True, trained_on=real, generator="SDXL", jobs=1, **COLUMNS
+    ).data_set  # fmt: skip
+    ds.gate(made, real, out=tmp_path / "gate", resolution="32x24", crop="pad")
+    copies = copies_of(made, tmp_path / "gate")
+    assert copies is not None
+    assert copies.flagged.sum() >= COPIES
+    page = (tmp_path / "gate" / "gate.html").read_text()
+    assert "32 x 24 pixels (as was chosen), other shapes with borders" in page
+    assert "<b>Claimed, not checked:</b> made by SDXL" in page
+
+
+def test_held_out_images_may_be_another_set_or_part_of_it(real: DataSet, tmp_path: Path) -> None:
+    other = write_real(tmp_path / "other", 24)
+    known = training_and_held_out(real, "train", other, "test")
+    assert len(known.held_out) == 6
+    assert known.held_out.folder == other.folder
+    same = training_and_held_out(real, "train", real, "all")
+    assert len(same.held_out) == 120, "no training image is held out"
+
+
+def refused(words: str, images: object, training: object, **choices: object) -> None:
+    with pytest.raises(UserError, match=words):
+        ds.gate(images, training, **choices)  # type: ignore[arg-type]
+
+
+def test_what_the_gate_cannot_use_is_refused(table: Path, real: DataSet, tmp_path: Path) -> None:
+    empty, few = tmp_path / "empty", write_real(tmp_path / "few", 40)
+    empty.mkdir()
+    refused("no images found", empty, real)
+    refused("`images` .*: no such folder|no such folder", tmp_path / "nowhere", real)
+    refused("20 held-out images, at least 100 are needed", table.parent, few)
+    refused(
+        "`training_split` 'fold': no such split in .*; there are: all, test, train",
+        table.parent,
+        real,
+        training_split="fold",
+    )
+    refused("`held_out_split` 'fold': no such split", table.parent, real, held_out=few, held_out_split="fold")
+    refused("all of it was trained on; name photographs .* `held_out` DIR", table.parent, real, training_split="all")
+    refused("`resolution` 'big': must be a whole number", table.parent, real, resolution="big")
+    refused("`crop` 'cut': must be one of centre, pad, stretch", table.parent, real, crop="cut")
+    (empty / "a.png").write_bytes(b"no image")
+    refused("a.png: ", empty, real)
+
+
+def test_synthetic_images_are_no_training_set(table: Path, real: DataSet, tmp_path: Path) -> None:
+    made = ds.import_folder(table.parent, out=tmp_path / "set", synthetic=True, jobs=1).data_set
+    refused("`training` .*: a synthetic set; name photographs", made, made)
+    Image.fromarray(photograph(77)).save(made.paths[0])
+    refused("files are not as they were", made.folder, real)
+
+
+def test_large_images_are_reduced_first(tmp_path: Path, real: DataSet) -> None:
+    (tmp_path / "f").mkdir()
+    Image.fromarray(photograph(5000, (400, 300))).save(tmp_path / "f" / "a.png")
+    result = check_images(open_images(tmp_path / "f"), training_and_held_out(real, "train"))
+    assert (result.sizes.width, result.sizes.height, result.sizes.reduced) == (171, 128, True)
+    assert "(the size of the first synthetic image, reduced)" in str(result.sizes)
+
+
+def test_the_exit_status_tells_a_script(
+    table: Path, real: DataSet, shell: Callable[..., subprocess.CompletedProcess[str]], tmp_path: Path
+) -> None:
+    result = shell("gate", table.parent, "--training", real.folder, "--out", tmp_path / "gate", status=3)
+    assert f"{tmp_path / 'gate' / 'gate.html'}" in result.stdout
+    assert "flagged 0.png" in result.stdout
+    (tmp_path / "new").mkdir()
+    far = np.full((32, 32, 3), 120, np.uint8)
+    far[8:20, 4:28] = (90, 20, 40)
+    Image.fromarray(far).save(tmp_path / "new" / "far.png")
+    choices = ("--training-split", "train", "--held-out", real.folder, "--held-out-split", "all")
+    assert "0 of 1 images flagged" in shell("gate", tmp_path / "new", "--training", real.folder, *choices).stdout
+    wrong = shell("gate", tmp_path / "nowhere", "--training", real.folder, status=1)
+    assert "dermsynth: " in wrong.stderr
