@@ -56,7 +56,7 @@ def test_numbers_that_are_no_pixels_are_refused(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["extractor", "SWD", "squared error", "hash", "colours", "views", "luma"])
 def test_colours_at_the_end_are_refused_with_the_way_out(name: str) -> None:
-    with pytest.raises(UserError, match=r"shape \(60, 32, 32, 3\); wanted \[n, 3, h, w\].*transpose\(0, 3, 1, 2\)"):
+    with pytest.raises(UserError, match=r"shape \(60, 32, 32, 3\); must be \[n, 3, h, w\].*transpose\(0, 3, 1, 2\)"):
         MEASURES[name](PIXELS.transpose(0, 2, 3, 1))
 
 

@@ -60,7 +60,7 @@ def test_images_of_numbers_need_the_value_of_white(name: str) -> None:
     function = OF_IMAGES[name]
     with pytest.raises(UserError, match=r"`synthetic`: images: float64 from 0 to 1"):
         function(REAL, FAKE / 255)
-    with pytest.raises(UserError, match=r"`real`: .*wanted \[n, h, w, 3\]"):
+    with pytest.raises(UserError, match=r"`real`: .*must be \[n, h, w, 3\]"):
         function(REAL.transpose(0, 3, 1, 2), FAKE)
 
 
