@@ -206,7 +206,7 @@ def test_the_page_shows_images_of_the_study_only_with_a_word_about_photographs(s
         ("rater,item,truth,answer\na,1,real,real\na,1,real,real\n", "row 3: rater 'a' judges image '1' again"),
         ("rater,item,truth,answer,seconds\na,1,real,real,soon\n", "row 2, column 'seconds': 'soon' is no number"),
         ("rater,item,truth,answer\n", "no answers yet"),
-        ("", "not a CSV table"),
+        ("", "not a table"),
     ],
 )
 def test_a_wrong_table_is_one_line(text: str, said: str, tmp_path: Path) -> None:
