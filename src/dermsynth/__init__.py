@@ -12,10 +12,6 @@ if TYPE_CHECKING:
     from dermsynth.api import artefacts as artefacts
     from dermsynth.api.archives import fetch_isic as fetch_isic
     from dermsynth.api.audit import audit as audit
-    from dermsynth.api.data import import_csv as import_csv
-    from dermsynth.api.data import import_folder as import_folder
-    from dermsynth.api.data import import_layout as import_layout
-    from dermsynth.api.data import layouts as layouts
     from dermsynth.api.data import open_dataset as open_dataset
     from dermsynth.api.data import phantom as phantom
     from dermsynth.api.evaluation import evaluate as evaluate
@@ -24,6 +20,10 @@ if TYPE_CHECKING:
     from dermsynth.api.generators import generate as generate
     from dermsynth.api.generators import load_generator as load_generator
     from dermsynth.api.generators import translate as translate
+    from dermsynth.api.importing import import_csv as import_csv
+    from dermsynth.api.importing import import_folder as import_folder
+    from dermsynth.api.importing import import_layout as import_layout
+    from dermsynth.api.importing import layouts as layouts
     from dermsynth.api.latents import compare_directions as compare_directions
     from dermsynth.api.latents import edit_set as edit_set
     from dermsynth.api.latents import perceptual as perceptual
@@ -66,10 +66,11 @@ _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metric
 _PLACES = {
     "api.archives": ("fetch_isic",),
     "api.audit": ("audit",),
-    "api.data": ("import_csv", "import_folder", "import_layout", "layouts", "open_dataset", "phantom"),
+    "api.data": ("open_dataset", "phantom"),
     "api.evaluation": ("evaluate", "extractor"),
     "api.gate": ("gate",),
     "api.generators": ("generate", "load_generator", "translate"),
+    "api.importing": ("import_csv", "import_folder", "import_layout", "layouts"),
     "api.latents": ("compare_directions", "edit_set", "perceptual"),
     "api.preparation": ("edit_maps", "patches"),
     "api.release": ("export", "methods", "verify"),

@@ -8,7 +8,7 @@ from typing import get_args
 from dermsynth.api.places import open_named, optional_path
 from dermsynth.backbones.extractors import Extractor, Resizer
 from dermsynth.backbones.lpips import load_perceptual
-from dermsynth.data.dataset import DESCRIPTION, METADATA, Data, DataSet, open_data_set
+from dermsynth.data.dataset import Data, DataSet, is_data_set, open_data_set
 from dermsynth.errors import UserError, describe, name_field, require_choice, require_whole
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.evaluate import evaluate as measure
@@ -223,5 +223,5 @@ def check_place(out: Path, synthetic: DataSet) -> None:
     """Raise UserError for a file, or the folder of another data set than the synthetic one."""
     if out.exists() and not out.is_dir():
         raise UserError(f"`out` {out}: is a file; name a folder")
-    if (out / METADATA).exists() and (out / DESCRIPTION).exists() and out.resolve() != synthetic.folder.resolve():
+    if is_data_set(out) and out.resolve() != synthetic.folder.resolve():
         raise UserError(f"`out` {out}: holds another data set; name a folder for the results")

@@ -1,4 +1,4 @@
-"""Data sets from published layouts and the ISIC Archive, and what is cut and bent from them."""
+"""Data sets that are cut and bent from others."""
 
 from pathlib import Path
 

@@ -140,7 +140,7 @@ def import_folder(
     """
     from dataclasses import asdict
 
-    from dermsynth.api.data import import_folder as write_data_set
+    from dermsynth.api.importing import import_folder as write_data_set
 
     choices = {**asdict(labels), **asdict(links), **asdict(patients), **asdict(elsewhere)}
     result = write_data_set(folder, out=out, **division.begin(), **choices)
@@ -155,7 +155,7 @@ def import_csv(
     """Import a CSV or Excel file with named columns and the images it names."""
     from dataclasses import asdict
 
-    from dermsynth.api.data import import_csv as write_data_set
+    from dermsynth.api.importing import import_csv as write_data_set
 
     choices = {**asdict(columns), **division.begin(), **asdict(labels), **asdict(links), **asdict(patients)}
     choices |= {**asdict(elsewhere), **asdict(synthetic_columns)}
@@ -189,7 +189,7 @@ def _import_published(
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
-    from dermsynth.api.data import import_layout
+    from dermsynth.api.importing import import_layout
 
     options = {**asdict(choices), **division.begin(), **asdict(labels), **asdict(links)}
     result = import_layout(layout, place, out=out, image_folder=image_folder, mask_value=mask_value, **options)
@@ -245,7 +245,7 @@ def import_by_file(
 
 def list_layouts() -> None:
     """The published layouts: name, images of the whole set, licence, and what it is."""
-    from dermsynth.api.data import layouts
+    from dermsynth.api.importing import layouts
 
     for row in layouts().to_dict("records"):
         count = f"{row['images']:,}" if row["images"] else "-"

@@ -327,15 +327,11 @@ def report(
         from dermsynth.errors import UserError
 
         raise UserError("`utility`: goes with `methods`; leave it out")
-    from dermsynth.report.run_report import write_run_report
-    from dermsynth.sampling.contact_sheets import run_images
-    from dermsynth.sampling.generator import load_generator
+    from dermsynth.api.reports import write_report
 
-    path, generator = page or run / "report.html", load_generator(run)
-    images = run_images(generator, data=data, photographs=photographs)
-    shows_photographs = write_run_report(generator, images, path, evaluations=evaluation, photographs=photographs)
-    print(f"report: {path}")
-    say_photographs(shows_photographs)
+    written = write_report(run, page=page, data=data, evaluations=evaluation, photographs=photographs)
+    print(f"report: {written.path}")
+    say_photographs(written.photographs)
 
 
 def gallery(
@@ -357,16 +353,11 @@ def gallery(
         Data sets for families that make images from images, so that no photograph they were trained on is in the page; for
         example a phantom and patches cut from it. May be repeated.
     """
-    from dermsynth.data.dataset import DESCRIPTION, METADATA, open_data_set
-    from dermsynth.report.gallery import PHOTOGRAPHS, write_gallery
-    from dermsynth.sampling.contact_sheets import contact_sheets
+    from dermsynth.api.reports import write_sheets
+    from dermsynth.report.gallery import PHOTOGRAPHS
 
-    sets = [folder for folder in runs if (folder / METADATA).exists() and (folder / DESCRIPTION).exists()]
-    sheets = contact_sheets([run for run in runs if run not in sets], [open_data_set(folder) for folder in inputs])
-    size, photographs = write_gallery(
-        sheets, out, foreign=bool(inputs), sets=[open_data_set(folder) for folder in sets]
-    )
-    counts = f"{len(runs) - len(sets)} runs" + (f", {len(sets)} synthetic sets" if sets else "")
-    print(f"{out / 'README.md'}: {counts}, {size / 1e6:.2f} MB of pictures")
-    if photographs:
+    page = write_sheets(runs, out=out, inputs=inputs)
+    counts = f"{len(runs) - page.sets} runs" + (f", {page.sets} synthetic sets" if page.sets else "")
+    print(f"{page.path}: {counts}, {page.size / 1e6:.2f} MB of pictures")
+    if page.photographs:
         say(f"  {PHOTOGRAPHS}")

@@ -1,6 +1,5 @@
 """What is claimed of a generator elsewhere: which images of a real set it was trained on, and which it was given."""
 
-import unicodedata
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -9,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.file_names import safe_stem
+from dermsynth.data.file_names import plain_name, safe_stem
 from dermsynth.data.provenance import LISTED, GeneratorProvenance
 from dermsynth.data.tables import read_table
 from dermsynth.errors import UserError
@@ -78,7 +77,7 @@ def images_named(names: Sequence[str], real: DataSet, field: str) -> list[str]:
 def _by_name(real: DataSet) -> dict[str, list[str]]:
     places: dict[str, list[str]] = defaultdict(list)
     for name in map(str, real.table["file_name"]):
-        for key in {_plain(name), _plain(PurePosixPath(name).name), _plain(PurePosixPath(name).stem)}:
+        for key in {plain_name(name), plain_name(PurePosixPath(name).name), plain_name(PurePosixPath(name).stem)}:
             places[key].append(name)
     return places
 
@@ -86,14 +85,10 @@ def _by_name(real: DataSet) -> dict[str, list[str]]:
 def _image_named(name: str, places: dict[str, list[str]]) -> str | None:
     path = PureWindowsPath(name) if "\\" in name else PurePosixPath(name)
     for key in (path.as_posix(), path.name, path.stem, safe_stem(path.name)):
-        images = places.get(_plain(key), [])
+        images = places.get(plain_name(key), [])
         if images:
             return images[0] if len(images) == 1 else None
     return None
-
-
-def _plain(name: str) -> str:
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 def held_out_sources(

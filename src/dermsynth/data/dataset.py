@@ -166,6 +166,12 @@ class DataSet:
             return np.ones(len(self.table), dtype=bool)
         return np.asarray(self.splits == name, dtype=bool)
 
+    @property
+    def split_names(self) -> list[str]:
+        """What `split` takes: the splits that there are, and `all`."""
+        splits = map(str, self.splits) if self.divided else ("train",)
+        return sorted({*splits, "all"} - {""})
+
     def split(self, name: str) -> "DataSet":
         """The images of a split, by the rule of `in_split`.
 
@@ -181,9 +187,9 @@ class DataSet:
         """
         keep = self.in_split(name)
         if name != "all" and not keep.any():
-            splits = map(str, self.splits) if self.divided else ("train",)
-            there = ", ".join(sorted({*splits, "all"} - {""}))
-            raise UserError(f"`split` {name!r}: no such split in {self.folder}; there are: {there}")
+            raise UserError(
+                f"`split` {name!r}: no such split in {self.folder}; there are: {', '.join(self.split_names)}"
+            )
         return self if keep.all() else self.select(keep)
 
     def images(self, size: int | str | tuple[int, int] = (64, 64), *, crop: Crop = "centre") -> NDArray[np.uint8]:
@@ -262,6 +268,11 @@ class DataSet:
 
 Data = DataSet | Path | str
 """A data set, or the folder of one."""
+
+
+def is_data_set(folder: Path) -> bool:
+    """Whether a folder is a data set, and no plain folder of images."""
+    return (folder / METADATA).exists() and (folder / DESCRIPTION).exists()
 
 
 def open_data_set(place: Data) -> DataSet:

@@ -48,6 +48,11 @@ def names_a_split(name: str) -> bool:
     return not SPLIT_WORDS.isdisjoint(re.split(_SEPARATORS, name))
 
 
+def plain_name(name: str) -> str:
+    """One spelling of a file's name: composed letters, no case."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def safe_stem(file_name: str) -> str:
     """A file's name without folder and ending, as every system and `datasets` can have it.
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decode_images, decode_paths
-from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet, open_data_set
+from dermsynth.data.dataset import DataSet, is_data_set, open_data_set
 from dermsynth.data.importers.source_files import SourceFiles, looks_like_mask
 from dermsynth.data.manifest import content_hash, file_facts
 from dermsynth.data.provenance import CopyGateFacts
@@ -147,11 +147,6 @@ def plain_rows(folder: Path) -> DataSet:
     return DataSet(folder, pd.DataFrame({"file_name": names}), description)
 
 
-def is_data_set(folder: Path) -> bool:
-    """Whether a folder is a data set, and no plain folder of images."""
-    return (folder / METADATA).exists() and (folder / DESCRIPTION).exists()
-
-
 def training_and_held_out(
     training: DataSet, split: str, held_out: DataSet | None = None, held_out_split: str = "all"
 ) -> Sources:
@@ -167,7 +162,7 @@ def training_and_held_out(
     seen = training.in_split(split)
     if not seen.any():
         raise UserError(
-            f"`training_split` {split!r}: no such split in {training.folder}; there are: {_splits(training)}"
+            f"`training_split` {split!r}: no such split in {training.folder}; there are: {', '.join(training.split_names)}"
         )
     if held_out is None:
         unseen = training.part(~seen)
@@ -178,15 +173,11 @@ def training_and_held_out(
         return Sources(training.part(seen), unseen)
     keep = held_out.in_split(held_out_split)
     if not keep.any():
-        there = _splits(held_out)
+        there = ", ".join(held_out.split_names)
         raise UserError(f"`held_out_split` {held_out_split!r}: no such split in {held_out.folder}; there are: {there}")
     if held_out.whole_hash == training.whole_hash:
         keep &= ~np.isin(held_out.table["file_name"].to_numpy(str), training.table["file_name"].to_numpy(str)[seen])
     return Sources(training.part(seen), held_out.part(keep))
-
-
-def _splits(data_set: DataSet) -> str:
-    return ", ".join(sorted({*map(str, data_set.splits), "all"} - {""}))
 
 
 def open_images(images: DataSet | Path | str) -> DataSet | Path:

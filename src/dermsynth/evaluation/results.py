@@ -18,6 +18,7 @@ from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.sides import Remark, SizePolicy
 from dermsynth.io import read_json, write_json
 from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate, Figure
+from dermsynth.metrics.registry import METRICS
 from dermsynth.records import Record
 
 FOLDER, RESULT, PAGE = "assessment", "assessment.json", "assessment.html"
@@ -212,6 +213,15 @@ class Evaluation(Assessment):
     def of_group(self, group: str) -> list[Estimate]:
         """The estimates of one group."""
         return [estimate for estimate in self.estimates if estimate.group == group]
+
+    @property
+    def on_card(self) -> list[Estimate]:
+        """What cards and papers show: of each metric that stands on cards the first part, over all images."""
+        first: dict[str, Estimate] = {}
+        for estimate in self.of_group(ALL):
+            if METRICS[estimate.id].on_card:
+                first.setdefault(estimate.id, estimate)
+        return list(first.values())
 
     def light(self, question: str) -> Light:
         """The light of a question of the verdict: fidelity, diversity, copying, usefulness, fairness, labels.

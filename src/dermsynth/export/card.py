@@ -16,7 +16,6 @@ from dermsynth.data.dataset import METADATA, DataSet
 from dermsynth.evaluation.results import Evaluation
 from dermsynth.export.features import features_of
 from dermsynth.export.licences import Terms, hub_licence, licence_address
-from dermsynth.metrics.estimate import ALL, Estimate
 from dermsynth.metrics.registry import METRICS
 
 CARD = "README.md"
@@ -28,7 +27,7 @@ def card(
 ) -> str:
     """The data card in Markdown of an exported set called `name`."""
     count = len(data_set.table)
-    figures = [] if evaluation is None else _on_card(evaluation)
+    figures = [] if evaluation is None else evaluation.on_card
     return _template().render(
         name=name,
         count=count,
@@ -71,15 +70,6 @@ def _blanks(data_set: DataSet) -> dict[str, int]:
     """How many rows of each column are blank, of those columns that have any value."""
     counts = {str(column): int((data_set.table[column] == "").sum()) for column in data_set.table.columns}
     return {column: blank for column, blank in counts.items() if blank < len(data_set.table)}
-
-
-def _on_card(result: Evaluation) -> list[Estimate]:
-    """The estimates that a card shows: of each metric that stands on cards the first part, over all images."""
-    first: dict[str, Estimate] = {}
-    for estimate in result.of_group(ALL):
-        if METRICS[estimate.id].on_card:
-            first.setdefault(estimate.id, estimate)
-    return list(first.values())
 
 
 def markdown_text(value: object) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from dermsynth.data.dataset import DESCRIPTION, METADATA, open_data_set
+from dermsynth.data.dataset import is_data_set, open_data_set
 from dermsynth.data.verification import IMAGES
 from dermsynth.errors import BadImage, UserError
 from dermsynth.export.fingerprints import REGISTRY, Registry, fingerprint
@@ -150,7 +150,7 @@ def image_files(place: Path) -> list[Path]:
         return [place]
     if not place.is_dir():
         raise UserError(f"`folder` {place}: no such file or folder")
-    if (place / METADATA).is_file() and (place / DESCRIPTION).is_file():
+    if is_data_set(place):
         data_set = open_data_set(place)
         return sorted({*(path for path in data_set.paths if path.is_file()), *_images_below(place / IMAGES)})
     return sorted(_images_below(place))

@@ -10,8 +10,6 @@ from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import RESULT, Evaluation, Line
 from dermsynth.io import count_text, read_json, read_json_lines
-from dermsynth.metrics.estimate import ALL, Estimate
-from dermsynth.metrics.registry import METRICS
 from dermsynth.models.registry import family
 from dermsynth.training.checkpoints import find
 from dermsynth.training.config import CONFIG, RunConfig, read_config
@@ -210,13 +208,9 @@ def _lights(lines: Iterable[Line]) -> str:
 
 
 def _figure_texts(result: Evaluation) -> list[str]:
-    first: dict[str, Estimate] = {}
-    for row in result.of_group(ALL):
-        if METRICS[row.id].on_card:
-            first.setdefault(row.id, row)
     return [
         f"{row.name} {row.value:.3g} (95 % interval {row.low:.3g} to {row.high:.3g}; real against real {row.floor:.3g})"
-        for row in first.values()
+        for row in result.on_card
     ]
 
 

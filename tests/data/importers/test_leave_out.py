@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from dermsynth.api.data import import_csv, import_folder
+from dermsynth.api.importing import import_csv, import_folder
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.importers.importing import REPORT
 from dermsynth.data.importers.leave_out import read_exclusion_list

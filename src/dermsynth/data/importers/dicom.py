@@ -211,10 +211,14 @@ def _notes(files: Sequence[_File], salt_file: Path | None) -> list[str]:
     counts = Counter(note for file in read for note in sorted(set(file.notes)))
     named = any(row.group for file in read for row in file.rows)
     notes = [_RANDOM if salt_file is None else _KEPT.format(salt_file.name)] if named else []
-    notes += [f"{count} DICOM files {note}" if note != OLD_NOTE else f"{count} DICOM files: {note}"
-              for note, count in counts.items()]  # fmt: skip
-    personal = sorted({keyword for file in read for keyword in file.personal})
-    others = max(file.others for file in read)
+    notes += [f"{count} DICOM files{':' if note == OLD_NOTE else ''} {note}" for note, count in counts.items()]
+    return notes + _left_behind(read)
+
+
+def _left_behind(files: Sequence[_File]) -> list[str]:
+    """What of the files was not copied, in words."""
+    personal = sorted({keyword for file in files for keyword in file.personal})
+    others = max(file.others for file in files)
     behind = [", ".join(personal)] if personal else []
     behind += [f"{others} attributes that are not of the patient"] if others else []
-    return notes + ([f"not copied from DICOM files: {' and '.join(behind)}"] if behind else [])
+    return [f"not copied from DICOM files: {' and '.join(behind)}"] if behind else []

@@ -91,7 +91,7 @@ def generator_elsewhere(
     verify(trained_on)
     if files is None:
         if not trained_on.in_split(split).any():
-            there = ", ".join(sorted({*map(str, trained_on.splits), "all"} - {""}))
+            there = ", ".join(trained_on.split_names)
             raise UserError(f"`trained_on_split` {split!r}: no such split in {trained_on.folder}; there are: {there}")
         return GeneratorElsewhere(name, trained_on, split)
     names = listed_files(Path(files)) if isinstance(files, str | Path) else list(files)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermsynth.data.dataset import DESCRIPTION, METADATA
+from dermsynth.data.dataset import METADATA, is_data_set
 from dermsynth.data.importers.folder_layout import places
 from dermsynth.data.importers.source_files import SourceFiles, looks_like_mask
 from dermsynth.data.importers.sources import Source, SourceRow, column_name, command_of
@@ -21,7 +21,7 @@ def from_folder(folder: Path, *, roots: Sequence[Path] = ()) -> Source:
     Masks and superpixels beside the photographs, files that are no images and data sets of this program are left out.
     """
     files = SourceFiles(folder, tuple(roots))
-    if (folder / METADATA).exists() and (folder / DESCRIPTION).exists():
+    if is_data_set(folder):
         raise UserError(
             f"{folder}: a data set already; use it as it is, or import its {METADATA} with: dermsynth import csv"
         )

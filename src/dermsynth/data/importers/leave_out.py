@@ -6,7 +6,7 @@ Formats were read in the packages' own code: CleanVision 0.3 (`imagelab.issues`,
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -159,12 +159,6 @@ def without_listed(source: Source, path: Path, jobs: int | None = None) -> Sourc
     missing = len(listed.names) - len(places)
     notes = [*source.notes, note, *([f"{missing} images of {path.name} are not in {source.folder}"] if missing else [])]
     return replace(source, rows=rows, notes=notes)
-
-
-def _marked(row: SourceRow, name: str, reasons: Mapping[str, str]) -> SourceRow:
-    """The row as it is, or with the reason why it is left out."""
-    why = reasons.get(_plain_path(row.image))
-    return row if why is None or row.problem else replace(row, problem=f"listed in {name}: {why}")
 
 
 def _reasons(source: Source, listed: ExclusionList, places: dict[str, int], jobs: int | None) -> dict[int, str]:

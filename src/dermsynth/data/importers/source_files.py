@@ -3,15 +3,14 @@
 import os
 import posixpath
 import re
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from dermsynth.data.dataset import DESCRIPTION, METADATA
-from dermsynth.data.file_names import allowed_roots
+from dermsynth.data.dataset import is_data_set
+from dermsynth.data.file_names import allowed_roots, plain_name
 from dermsynth.data.importers.dicom_pixels import DICOM_SUFFIXES, is_dicom
 from dermsynth.errors import BadImage, UserError
 from dermsynth.images import SUFFIXES
@@ -37,11 +36,6 @@ def looks_like_mask(name: str) -> bool:
     """Whether a path is that of a mask by its name or its folders'."""
     path = PurePosixPath(name)
     return bool(_MASK_NAME.search(path.stem)) or any(_MASK_FOLDER.search(part) for part in path.parts[:-1])
-
-
-def plain_name(name: str) -> str:
-    """One spelling of a file's name: composed letters, no case."""
-    return unicodedata.normalize("NFC", name).casefold()
 
 
 @dataclass(frozen=True)
@@ -99,7 +93,7 @@ class SourceFiles:
             return "a link to a folder that is imported already"
         if not any(real.is_relative_to(root) for root in allowed_roots(self.folder, self.roots)):
             return f"a link that leads out of {self.folder}; allow it with `allow_links_to` {real}"
-        if (folder / METADATA).exists() and (folder / DESCRIPTION).exists():
+        if is_data_set(folder):
             return "a data set already; import it by itself, or use it as it is"
         return ""
 
