@@ -106,7 +106,7 @@ class LoopChoices:
     accumulate : int
         Pieces into which a batch is divided to save memory, at least 1.
     initial : Generator, Checkpoint, Path, str or None
-        Whose weights training starts from.
+        Whose weights training starts from; ``"base"`` is the generator of dermoscopic images that comes with dermsynth.
     rate : float
         Factor on every learning rate, above 0.
     precision : {"float32", "bfloat16", "float16"}
@@ -187,7 +187,7 @@ def train(
     out: Path | str,
     images: int | str,
     resolution: int | str | tuple[int, int] = 64,
-    preset: str = "laptop",
+    preset: str | None = None,
     options: Mapping[str, Any] | None = None,
     batch: int | None = None,
     seed: int = 0,
@@ -212,8 +212,9 @@ def train(
         Length of the training in real images shown, at least 1: ``40_000``, ``"40k"``, ``"1.5M"``.
     resolution : int, str, or tuple of two int
         Size in pixels: one number for squares, ``"WIDTHxHEIGHT"``, or (height, width).
-    preset : str
-        ``laptop`` (small, needs no GPU) or one of the family's published settings.
+    preset : str or None
+        ``laptop`` (small, needs no GPU) or one of the family's published settings. By default ``laptop``, or ``fine-tune`` with
+        ``initial="base"``.
     options : mapping of str to value, or None
         Settings of the family that differ from the preset, for example ``{"r1_gamma": 1}``.
     batch : int or None
@@ -279,7 +280,7 @@ def configure(
     images: int | str,
     *,
     resolution: int | str | tuple[int, int] = 64,
-    preset: str = "laptop",
+    preset: str | None = None,
     options: Mapping[str, Any] | None = None,
     batch: int | None = None,
     seed: int = 0,

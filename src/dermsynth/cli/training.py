@@ -49,8 +49,9 @@ class Images:
 class Model:
     """The choices of the family."""
 
-    preset: str = "laptop"
-    """laptop (small; no GPU needed), or one of the published ones that `dermsynth models` lists."""
+    preset: str | None = None
+    """laptop (small; no GPU needed), or one of those that `dermsynth models` lists. By default laptop, or fine-tune with
+    --from-base."""
     batch: int | None = None
     """Images a step; the preset's own by default."""
     set: Several = ()
@@ -63,7 +64,10 @@ class Loop:
     """How the training is carried out."""
 
     initial: Path | None = None
-    """Run or checkpoint whose weights training starts from; a preset's start-up schedules are left out then."""
+    """Run or checkpoint whose weights training starts from; a preset's start-up schedules are left out then. `base` is the
+    generator of dermoscopic images that comes with dermsynth."""
+    from_base: Switch = False
+    """The same as --initial base."""
     rate: float = 1.0
     """Factor on every learning rate of the family; below 1, for example 0.5, to fine-tune gently."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
@@ -116,13 +120,32 @@ def train(
 
     machine.prepare(run=out, device=device)
     options = dict(map(parse_choice, model.set))
-    choices = {**asdict(selection), **asdict(loop), "preset": model.preset, "batch": model.batch, "options": options}
+    choices = {
+        **asdict(selection),
+        **_loop_choices(loop),
+        "preset": model.preset,
+        "batch": model.batch,
+        "options": options,
+    }
     try:
         last = carry_out(family, **choices, out=out, images=images, device=device)
     except TrainingStopped as error:
         print(f"dermsynth: training stopped: {error}; the last good checkpoint is in {out}", file=sys.stderr)
         sys.exit(3)
     print(f"{last.path}: {last.images:,} images shown; next: {next_command(read_config(out), out)}")
+
+
+def _loop_choices(loop: Loop) -> dict[str, Any]:
+    """The choices of the loop; --from-base is a way to write --initial base."""
+    from dermsynth.errors import UserError
+    from dermsynth.training.pretrained import BASE
+
+    choices = asdict(loop)
+    if choices.pop("from_base"):
+        if loop.initial is not None:
+            raise UserError(f"--from-base: --initial {loop.initial} names other weights; leave one of them out")
+        choices["initial"] = Path(BASE)
+    return choices
 
 
 def next_command(config: "RunConfig", out: Path) -> str:

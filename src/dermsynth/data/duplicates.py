@@ -15,7 +15,11 @@ THUMBNAIL_LEVELS = 6.0
 BLOCK = 2048
 
 
-def fingerprints(paths: list[Path], jobs: int | None = None) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
+Prints = tuple[NDArray[np.uint64], NDArray[np.float32]]
+"""Hashes [n] and thumbnails [n, 768] of images."""
+
+
+def fingerprints(paths: list[Path], jobs: int | None = None) -> Prints:
     """Hashes [n] and thumbnails [n, 768] of image files, of none as well."""
     if not paths:
         return np.empty(0, dtype=np.uint64), np.empty((0, 3 * 16 * 16), dtype=np.float32)
@@ -29,10 +33,15 @@ def _fingerprint(path: Path) -> tuple[np.uint64, NDArray[np.float32]]:
 
 def twins_between(paths: list[Path], others: list[Path]) -> NDArray[np.int64]:
     """Pairs [k, 2] of a file and one of the others that show the same photograph, as positions in either list."""
-    both = [fingerprints(side) for side in (paths, others)]
-    pairs = near_duplicates(*(np.concatenate([a, b]) for a, b in zip(*both, strict=True)))
-    across = pairs[(pairs[:, 0] < len(paths)) & (pairs[:, 1] >= len(paths))]
-    return across - np.array([0, len(paths)])
+    return twins_of(fingerprints(paths), fingerprints(others))
+
+
+def twins_of(prints: Prints, others: Prints) -> NDArray[np.int64]:
+    """The same pairs [k, 2] from the fingerprints of both sides."""
+    pairs = near_duplicates(*(np.concatenate([a, b]) for a, b in zip(prints, others, strict=True)))
+    first = len(prints[0])
+    across = pairs[(pairs[:, 0] < first) & (pairs[:, 1] >= first)]
+    return across - np.array([0, first])
 
 
 def near_duplicates(hashes: NDArray[np.uint64], thumbnails: NDArray[np.float32]) -> NDArray[np.int64]:

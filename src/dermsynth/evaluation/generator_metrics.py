@@ -24,6 +24,7 @@ from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.statistics.intervals import percentile_bootstrap
 from dermsynth.training.checkpoints import NETWORK, Checkpoint, checkpoints
 from dermsynth.training.config import read_config
+from dermsynth.training.pretrained import locate
 
 Array = NDArray[np.float64]
 Confidence = Callable[[DataSet, NDArray[np.uint8]], Array]
@@ -36,7 +37,7 @@ PATH_SEED = 500_000_000
 def checkpoint_of(synthetic: DataSet) -> Checkpoint | None:
     """The checkpoint that made a set, if its run is still there."""
     run, hashed = synthetic.provenance.generator.run, synthetic.provenance.generator.checkpoint
-    same = [c for c in checkpoints(Path(run)) if c.state.hashes.get(NETWORK) == hashed] if run else []
+    same = [c for c in checkpoints(locate(Path(run))) if c.state.hashes.get(NETWORK) == hashed] if run else []
     return same[0] if same else None
 
 

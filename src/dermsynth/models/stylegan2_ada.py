@@ -22,6 +22,8 @@ R1_INTERVAL, PATH_INTERVAL = 16, 4
 ADJUSTMENT_INTERVAL = 4
 FINE_TUNING_ADA_IMAGES = 100_000
 """Images over which p can rise from 0 to 1 where training starts from other weights."""
+FROZEN_BLOCKS = 2
+"""Blocks of the discriminator that stay as they are in `fine-tune`."""
 
 
 class Config(FamilyConfig):
@@ -94,6 +96,18 @@ def laptop(shape: Shape, batch: int) -> Config:
     )
 
 
+def fine_tune(shape: Shape, batch: int) -> Config:
+    """For trainings that start from a generator of `laptop`'s widths: half its rate, the discriminator's first blocks frozen.
+
+    Freeze-D (Mo et al. 2020, "Freeze the discriminator"), for which low layers of the discriminator carry over.
+    """
+    narrow = laptop(shape, batch)
+    frozen = min(FROZEN_BLOCKS, len(shape.levels) - 1)
+    return narrow.model_copy(
+        update={"learning_rate": narrow.learning_rate / 2, "path_weight": 0.0, "freeze_discriminator": frozen}
+    )
+
+
 class StyleGAN2ADA(Model):
     """Generator, its moving average, discriminator and adaptive augmentation."""
 
@@ -102,7 +116,9 @@ class StyleGAN2ADA(Model):
     config_type = Config
     casts_itself = True
     truncation = "psi between 0 (the mean image of the class) and 1.5; 1 is none"
-    presets = MappingProxyType({"auto": Preset(auto, batch=32), "laptop": Preset(laptop, batch=8)})
+    presets = MappingProxyType(
+        {"auto": Preset(auto, batch=32), "laptop": Preset(laptop, batch=8), "fine-tune": Preset(fine_tune, batch=16)}
+    )
     penalties = ("path_length", "r1")
     plots = MappingProxyType(
         {"Augmentation: p, and the overfitting heuristic r_t": ("augmentation_p", "overfitting_r_t")}

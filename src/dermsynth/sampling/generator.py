@@ -19,6 +19,7 @@ from dermsynth.sampling.latents import images_of_points, latent_points
 from dermsynth.training import checkpoints, distributed
 from dermsynth.training.config import RunConfig, earlier_data, read_config
 from dermsynth.training.loop import build
+from dermsynth.training.pretrained import locate, name_of
 
 SEEDS_A_CLASS = 1_000_000_000
 
@@ -179,7 +180,7 @@ class Generator:
         data = self.config.data
         return GeneratorProvenance().with_facts(
             recipe=self.config.family,
-            run=str(self.run.resolve()),
+            run=name_of(self.run) or str(self.run.resolve()),
             checkpoint=self.checkpoint.hash,
             images_shown=self.checkpoint.images,
             classes=list(data.classes),
@@ -210,7 +211,7 @@ def load_generator(run: Path | str, *, which: str = "last", device: str = "auto"
     UserError
         The run, the checkpoint or its weights are not what they should be.
     """
-    place = Path(run)
+    place = locate(Path(run))
     run = place.resolve().parent.parent if (place / checkpoints.STATE).exists() else place  # RUN/checkpoints/IMAGES
     config = read_config(run)
     checkpoint = checkpoints.find(place, which)

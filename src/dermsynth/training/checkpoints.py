@@ -14,6 +14,7 @@ from torch.optim import Adam
 from dermsynth.errors import DiskError, UserError
 from dermsynth.io import file_hash, read_json, replace_folder, write_json
 from dermsynth.training.health import Alarms
+from dermsynth.training.pretrained import locate
 
 NETWORK, OPTIMISER, STATE = "network.safetensors", "optimiser.safetensors", "state.json"
 FOLDER, BEST = "checkpoints", "best.json"
@@ -200,10 +201,11 @@ def last_whole(run: Path) -> tuple[Checkpoint | None, list[str]]:
 
 
 def find(source: Path, which: str = "last") -> Checkpoint:
-    """The checkpoint meant by a run folder (`last`, `best` or images shown) or by a checkpoint folder itself.
+    """The checkpoint meant by a run (`last`, `best` or images shown), a checkpoint folder, or a name of `pretrained`.
 
     Raises UserError when there is none, or it is damaged.
     """
+    source = locate(source)
     if (source / STATE).exists():
         checkpoint = _open(source)
     elif source.is_file():

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from dermsynth.errors import UserError
 from dermsynth.io import read_json
+from dermsynth.training.pretrained import locate
 
 CONFIG = "config.json"
 LONGEST_CHAIN = 100
@@ -74,6 +75,7 @@ def read_config(run: Path) -> RunConfig:
 
     Raises UserError when the folder is not a run, or its configuration is not valid.
     """
+    run = locate(run)
     if not (run / CONFIG).exists():
         raise UserError(f"{run}: not a run folder (no {CONFIG}); train one with: dermsynth train")
     return validate(RunConfig, read_json(run / CONFIG), str(run / CONFIG))
@@ -84,7 +86,7 @@ def earlier_data(config: RunConfig) -> list[dict[str, str]]:
     earlier: list[dict[str, str]] = []
     place = config.training.initial
     while place and len(earlier) < LONGEST_CHAIN:
-        folder = Path(place)
+        folder = locate(Path(place))
         run = next((path for path in (folder, *folder.parents) if (path / CONFIG).exists()), None)
         if run is None:
             return [*earlier, {"run": folder.name, "data_hash": "", "split": ""}]

@@ -16,6 +16,10 @@ from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.training.config import DataSettings, RunConfig, TrainingSettings, validate
+from dermsynth.training.pretrained import CARD, pretrained, trained_on
+
+FINE_TUNE = "fine-tune"
+"""Preset for trainings that start from a generator of the same widths."""
 
 
 def load_training_images(
@@ -68,12 +72,22 @@ def data_trained_on(settings: DataSettings, place: Path | None = None) -> DataSe
     """
     folder = place or Path(settings.folder)
     if place is None and not folder.is_dir():
-        raise UserError(f"{folder}: no such folder; if the data set was moved, name it with `data` DIR")
+        raise UserError(_where_data_is(settings))
     data_set = open_data_set(folder)
     if data_set.whole_hash != settings.content_hash:
         hashes = f"content hash {data_set.whole_hash[:16]}, that of the run's set is {settings.content_hash[:16]}"
         raise UserError(f"{folder}: no longer holds the images that were trained on, or is another set ({hashes})")
     return data_set
+
+
+def _where_data_is(settings: DataSettings) -> str:
+    known = trained_on(settings.content_hash)
+    if known is None:
+        return f"{settings.folder}: no such folder; if the data set was moved, name it with `data` DIR"
+    return (
+        f"{known.name!r} comes with dermsynth without the photographs it was trained on; what the copy gate found among its "
+        f"images is in {known.folder / CARD}"
+    )
 
 
 def same_images(name: str, settings: DataSettings, seed: int = 0, place: Path | None = None) -> TrainingSet:
@@ -119,10 +133,13 @@ def _request(name: str, settings: DataSettings) -> DataRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """A family with a preset, the choices that differ from it, and the settings of the loop, of which `images` is required."""
+    """A family with a preset, the choices that differ from it, and the settings of the loop, of which `images` is required.
+
+    Without a preset it is `laptop`, or `fine-tune` where training starts from a generator of this package and the family has it.
+    """
 
     family: str
-    preset: str = "laptop"
+    preset: str | None = None
     choices: Mapping[str, Any] = field(default_factory=dict)
     training: Mapping[str, Any] = field(default_factory=dict)
 
@@ -133,9 +150,7 @@ def resolve(plan: Plan, shape: Shape) -> tuple[BaseModel, TrainingSettings]:
     Raises UserError for a family, a preset, a choice or a size that is not known.
     """
     kind = family(plan.family)
-    if plan.preset not in kind.presets:
-        raise UserError(f"`preset` {plan.preset!r}: unknown; {plan.family} has: {', '.join(kind.presets)}")
-    preset, asked = kind.presets[plan.preset], plan.training.get("batch")
+    preset, asked = kind.presets[chosen_preset(plan)], plan.training.get("batch")
     batch = preset.batch if asked is None else require_whole(asked, "batch", 1)
     training = validate(TrainingSettings, {**plan.training, "batch": batch}, "train")
     config = preset(shape, batch)
@@ -145,9 +160,24 @@ def resolve(plan: Plan, shape: Shape) -> tuple[BaseModel, TrainingSettings]:
     return config, training
 
 
+def chosen_preset(plan: Plan) -> str:
+    """The preset of a plan, or the one that is meant where it names none.
+
+    Raises UserError for a preset that the family does not have.
+    """
+    presets = family(plan.family).presets
+    if plan.preset is None:
+        return FINE_TUNE if plan.training.get("initial") in pretrained() and FINE_TUNE in presets else "laptop"
+    if plan.preset not in presets:
+        raise UserError(f"`preset` {plan.preset!r}: unknown; {plan.family} has: {', '.join(presets)}")
+    return plan.preset
+
+
 def configure(plan: Plan, data_set: DataSet, request: DataRequest) -> tuple[RunConfig, TrainingSet]:
     """The complete configuration of a run, and the decoded images it is shown."""
     config, training = resolve(plan, Shape(request.decoding.height, request.decoding.width))
     settings, images = load_training_images(plan.family, data_set, request, training.seed)
-    run = RunConfig(family=plan.family, preset=plan.preset, model=config.model_dump(), data=settings, training=training)
+    run = RunConfig(
+        family=plan.family, preset=chosen_preset(plan), model=config.model_dump(), data=settings, training=training
+    )
     return run, images

@@ -10,6 +10,7 @@ from dermsynth.data.duplicates import twins_between
 from dermsynth.data.provenance import LISTED
 from dermsynth.errors import UserError
 from dermsynth.evaluation.generator_metrics import same_division
+from dermsynth.training.pretrained import trained_on
 
 
 def check_origin(synthetic: DataSet, real: DataSet, *, trust: bool = False) -> None:
@@ -22,7 +23,7 @@ def check_origin(synthetic: DataSet, real: DataSet, *, trust: bool = False) -> N
         )
     if generator.claimed:
         _check_claim(synthetic, real, trust=trust)
-    elif generator.data_hash != real.whole_hash:
+    elif generator.data_hash != real.whole_hash and not _is_unseen(real, generator.data_hash, synthetic):
         raise UserError(
             f"{synthetic.folder}: its generator was trained on another set than {real.folder}; it may have seen the test images"
         )
@@ -54,15 +55,36 @@ def check_history(synthetic: DataSet, real: DataSet) -> None:
     """The split must still be the one that was trained on, and so must that of the runs whose weights training began with."""
     generator = synthetic.provenance.generator
     for earlier in generator.earlier:
-        if (earlier.data_hash, earlier.split) != (real.whole_hash, "train"):
+        own = (earlier.data_hash, earlier.split) == (real.whole_hash, "train")
+        if not own and not _is_unseen(real, earlier.data_hash, synthetic):
             raise UserError(
                 f"{synthetic.folder}: its generator began with the weights of {earlier.run!r}, which was not trained on the "
                 f"training split of {real.folder}; it may have seen the test images"
             )
-    if not same_division(synthetic, real):
+    elsewhere = generator.data_hash != real.whole_hash and trained_on(generator.data_hash) is not None
+    if not elsewhere and not same_division(synthetic, real):
         raise UserError(
             f"{real.folder}: divided or labelled in another way since {synthetic.folder}'s generator was trained"
         )
+
+
+def _is_unseen(real: DataSet, data_hash: str, synthetic: DataSet) -> bool:
+    """Whether a set was that of a generator of this package, which has seen no held-out photograph of `real`.
+
+    Raises UserError where it has seen one.
+    """
+    known = trained_on(data_hash)
+    if known is None:
+        return False
+    held_out = real.part(~real.in_split("train"))
+    seen = known.has_seen(held_out.paths)
+    if seen.any():
+        raise UserError(
+            f"{synthetic.folder}: its generator began with {known.name!r}, which was trained on {seen.sum()} of the "
+            f"{len(seen)} held-out images of {real.folder}, the first {held_out.table['file_name'].iloc[seen.argmax()]}; "
+            "train one from nothing for this set"
+        )
+    return True
 
 
 def check_sources(synthetic: DataSet, real: DataSet) -> None:

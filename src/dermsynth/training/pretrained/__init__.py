@@ -1,0 +1,102 @@
+"""Generators that come with this package: each a run folder beside this file, with a card and what it was trained on.
+
+They are used by their names wherever a run is: `dermsynth generate base`, `dermsynth train stylegan2-ada --initial base`.
+"""
+
+import logging
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.data.duplicates import Prints, fingerprints, twins_of
+from dermsynth.errors import UserError
+from dermsynth.io import read_json
+
+HOME = Path(__file__).parent
+CONFIG, CARD, PHOTOGRAPHS = "config.json", "MODEL_CARD.md", "photographs.npz"
+BASE = "base"
+"""The generator of dermoscopic images that trainings start from."""
+_log = logging.getLogger(__name__)
+_warned: set[Path] = set()
+
+
+@dataclass(frozen=True)
+class Pretrained:
+    """A generator of this package.
+
+    Attributes
+    ----------
+    name
+        What it is called.
+    """
+
+    name: str
+
+    @property
+    def folder(self) -> Path:
+        """Its run folder, which nothing writes into."""
+        return HOME / self.name
+
+    @property
+    def card(self) -> str:
+        """What a person should know of it: images, length, figures, limits."""
+        return (self.folder / CARD).read_text(encoding="utf-8")
+
+    @cached_property
+    def data_hash(self) -> str:
+        """Content hash of the data set that it was trained on."""
+        return str(read_json(self.folder / CONFIG)["data"]["content_hash"])
+
+    @cached_property
+    def photographs(self) -> Prints:
+        """Fingerprints of the photographs that it was trained on."""
+        with np.load(self.folder / PHOTOGRAPHS) as arrays:
+            return arrays["hashes"], arrays["thumbnails"].astype(np.float32)
+
+    def has_seen(self, paths: list[Path]) -> NDArray[np.bool_]:
+        """Which image files show a photograph that it was trained on, also re-encoded or resized. Shape [n]."""
+        seen = np.zeros(len(paths), dtype=bool)
+        seen[twins_of(fingerprints(paths), self.photographs)[:, 0]] = True
+        return seen
+
+
+def pretrained() -> dict[str, Pretrained]:
+    """The generators of this package by name."""
+    return {path.parent.name: Pretrained(path.parent.name) for path in sorted(HOME.glob(f"*/{CONFIG}"))}
+
+
+def trained_on(data_hash: str) -> Pretrained | None:
+    """The generator of this package that was trained on the data set with this content hash, if there is one."""
+    return next((one for one in pretrained().values() if data_hash and one.data_hash == data_hash), None)
+
+
+def locate(place: Path) -> Path:
+    """Where a run lies: the folder of a generator of this package for its name, else the path itself.
+
+    A folder of that name in the working directory is taken before it, and a line says so.
+    """
+    known = pretrained().get(str(place))
+    if known is None:
+        return place
+    if place.exists():
+        if place not in _warned:
+            _warned.add(place)
+            _log.warning(f"{place}: the folder here is used, not the generator of that name that comes with dermsynth")
+        return place
+    return known.folder
+
+
+def name_of(run: Path) -> str:
+    """The name of a generator of this package from its folder; blank for any other run."""
+    return run.name if run.parent == HOME else ""
+
+
+def require_pretrained(name: str) -> Pretrained:
+    """The generator of this package with a name; UserError lists those there are."""
+    known = pretrained()
+    if name not in known:
+        raise UserError(f"{name!r}: no generator comes with dermsynth under that name; there are: {', '.join(known)}")
+    return known[name]
