@@ -32,6 +32,10 @@ class Changes:
     """Synthetic images a run, instead of the size's own number."""
     extractor: str = ""
     """Features for FID and KID, as in `dermsynth evaluate`."""
+    minutes: float = 0.0
+    """Of families: minutes of this machine for each training, instead of the size's own."""
+    seeds: int = 0
+    """Of families: trainings of each family, from consecutive seeds."""
     set: Several = ()
     """NAME=VALUE, what an experiment has of its own: rosen-bias target, positive, classifier, run ...; may be repeated."""
 
@@ -54,7 +58,8 @@ def experiment(
     Parameters
     ----------
     name
-        baur, furger-truncation, furger-overfitting, bissoto-maps, lunagariya-curves or rosen-bias.
+        baur, furger-truncation, furger-overfitting, bissoto-maps, lunagariya-curves, rosen-bias, or families: all families at
+        equal time.
     data
         The real data set; without it the phantom.
     out
@@ -77,7 +82,8 @@ def experiment(
     setting = changed_setting(name, module.configuration(size), changes, seed)
     shape = parse_shape(setting.resolution)
     data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width, setting.framed)
-    check(setting, data_set)
+    if setting.images:
+        check(setting, data_set)
     result = module.carry_out(setting, data_set, out, device)
     say(*result.table, "", out)
 
@@ -96,7 +102,8 @@ def changed_setting(name: str, setting: "Setting", changes: Changes, seed: int) 
         "generated": changes.count,
         "extractor": changes.extractor,
     }
-    options = chosen_options(name, setting, changes.set)
+    timed = [f"{field}={value:g}" for field, value in (("minutes", changes.minutes), ("seeds", changes.seeds)) if value]
+    options = chosen_options(name, setting, [*timed, *changes.set])
     changed = {field: value for field, value in values.items() if value}
     return replace(setting, **changed, exclude=changes.exclude, options=options, seed=seed)
 

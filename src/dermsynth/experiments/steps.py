@@ -95,10 +95,11 @@ def chosen_options(name: str, setting: Setting, given: Sequence[str]) -> dict[st
 def check(setting: Setting, data_set: DataSet) -> None:
     """Resolve every run before the first is trained, so that what is missing is refused now, not after hours."""
     for name in setting.plans:
-        _configure(setting, name, data_set)
+        configure_run(setting, name, data_set)
 
 
-def _configure(setting: Setting, name: str, data_set: DataSet) -> tuple[RunConfig, TrainingSet]:
+def configure_run(setting: Setting, name: str, data_set: DataSet) -> tuple[RunConfig, TrainingSet]:
+    """The configuration of a run of an experiment, and its images."""
     shape, chosen = parse_shape(setting.resolution), setting.plans[name]
     request = DataRequest(
         Decoding(shape.height, shape.width),
@@ -112,7 +113,7 @@ def _configure(setting: Setting, name: str, data_set: DataSet) -> tuple[RunConfi
 
 def train_run(setting: Setting, name: str, data_set: DataSet, out: Path, device: str) -> tuple[Generator, TrainingSet]:
     """Train one run of an experiment, or go on with it where it stopped."""
-    config, images = _configure(setting, name, data_set)
+    config, images = configure_run(setting, name, data_set)
     run = out / "runs" / name
     logger.info(f"{name}: {config.family} ({config.preset})")
     train(run, config, images, watchers=usual_watchers(config, images), device=device)

@@ -1,0 +1,268 @@
+"""Which family for how much time? All of them trained equally long on the same machine, and judged in every way we have."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+from pydantic import BaseModel, ConfigDict
+
+from dermsynth.backbones.extractors import load_extractor
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
+from dermsynth.evaluation.evaluate import evaluate
+from dermsynth.evaluation.results import Evaluation, evaluation_of
+from dermsynth.experiments.steps import (
+    Result,
+    Setting,
+    configure_run,
+    logger,
+    plan,
+    real_images,
+    rows_picture,
+    samples,
+    train_run,
+    write_results,
+)
+from dermsynth.io import read_json, read_json_lines, write_json
+from dermsynth.models.registry import families, family
+from dermsynth.report.families_report import Compared, Curve, write_families_report
+from dermsynth.sampling.generate import generate
+from dermsynth.sampling.generator import Generator
+from dermsynth.training import distributed
+from dermsynth.training.checkpoints import Checkpoint, checkpoints
+from dermsynth.training.cost import lengths_within
+from dermsynth.utility.usefulness import utility
+
+SIZES = ("laptop", "paper")
+LENGTHS, COLUMNS = "lengths.json", 12
+GUESS = 20_000
+"""Length with which the first measurement of the cost begins."""
+FIGURES = ("swd", "fid", "kid", "precision", "recall", "density", "coverage")
+"""Metrics that the table shows, where they were measured."""
+
+
+def configuration(size: str) -> Setting:
+    """The comparison's settings.
+
+    `dermsynth experiment families --data DIR --minutes 30 --seeds 2`: every family that takes images, in its preset `laptop` at
+    64 pixels, 30 minutes of this machine each; a day on 2 CPU cores. `--size paper`: 128 pixels, the published presets, 8 hours
+    each on one GPU.
+    """
+    options = {"minutes": "30", "seeds": "2", "positive": "", "negative": "", "classifier": "small", "repeats": "2"}
+    if size == "paper":
+        plans = {name: plan(name, _published(name)) for name in _from_noise()}
+        return Setting("128", 0, plans, 2_000, conditional=True, options={**options, "minutes": "480"})
+    return Setting("64", 0, {name: plan(name) for name in _from_noise()}, 1_000, conditional=True, options=options)
+
+
+def _from_noise() -> list[str]:
+    return [name for name in families() if family(name).inputs.from_noise]
+
+
+def _published(name: str) -> str:
+    """The first preset that is no small one."""
+    return next((preset for preset in family(name).presets if preset not in ("laptop", "fine-tune")), "laptop")
+
+
+class FamilyRun(BaseModel):
+    """One training: its family and seed, what it showed in which time, and what came of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    family: str
+    seed: int
+    images: int
+    seconds: float
+    figures: dict[str, tuple[float, float, float, float]]
+    """Name of a metric -> value, ends of its interval, floor."""
+    flagged: int | None
+    """Images that the copy gate flagged; None where it could not run."""
+    generated: int
+    auc: float | None = None
+    """Mean AUC of classifiers that learnt from synthetic images alone, on real test images."""
+
+
+class FamiliesResult(Result):
+    """Every training, and the images each family showed in the time."""
+
+    minutes: float
+    lengths: dict[str, int]
+    runs: tuple[FamilyRun, ...]
+    real_auc: float | None = None
+
+
+class Choices(NamedTuple):
+    """What is asked for beside the setting."""
+
+    minutes: float
+    seeds: int
+    positive: str
+    negative: tuple[str, ...]
+    classifier: str
+    repeats: int
+
+
+def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> FamiliesResult:
+    """Measure what an image costs, train all families for the same time from several seeds, judge each, write the page."""
+    choices = _choices(setting.options)
+    lengths = _lengths(setting, data_set, out, device, choices.minutes)
+    runs, compared, real_auc = [], [], None
+    for seed in range(setting.seed, setting.seed + choices.seeds):
+        for name in setting.plans:
+            one = _run_setting(setting, name, seed, lengths[name])
+            run, page, real = _judge(one, name, data_set, out, device, choices)
+            runs.append(run)
+            compared.append(page)
+            real_auc = real if real is not None else real_auc
+    result = FamiliesResult(
+        table=tuple(table(runs, choices.minutes)),
+        minutes=choices.minutes,
+        lengths=lengths,
+        runs=tuple(runs),
+        real_auc=real_auc,
+    )
+    write_families_report(out, compared, result.table, real_images(data_set, setting, COLUMNS * 2))
+    write_results(out, "families", setting, result)
+    return result
+
+
+def _choices(options: Mapping[str, str]) -> Choices:
+    try:
+        minutes, seeds, repeats = float(options["minutes"]), int(options["seeds"]), int(options["repeats"])
+    except ValueError as error:
+        raise UserError(f"`minutes`, `seeds` and `repeats` must be numbers ({error})") from error
+    if minutes <= 0 or seeds < 1 or repeats < 1:
+        raise UserError(f"`minutes` {minutes:g}, `seeds` {seeds}, `repeats` {repeats}: must be above 0")
+    if bool(options["positive"]) != bool(options["negative"]):
+        raise UserError("`positive` and `negative` belong together: the labels that classifiers are to tell apart")
+    negative = tuple(filter(None, options["negative"].split("+")))
+    return Choices(minutes, seeds, options["positive"], negative, options["classifier"], repeats)
+
+
+def _run_setting(setting: Setting, name: str, seed: int, images: int) -> Setting:
+    """The setting of one training, whose run is named after family and seed."""
+    return dataclasses.replace(setting, images=images, seed=seed, plans={f"{name}-{seed}": setting.plans[name]})
+
+
+def _lengths(setting: Setting, data_set: DataSet, out: Path, device: str, minutes: float) -> dict[str, int]:
+    """Images that every family shows in the time, measured once: a repeated call goes on with the same."""
+    path = out / LENGTHS
+    if path.exists():
+        known = read_json(path)
+        if known["minutes"] != minutes or set(known["images"]) < set(setting.plans):
+            raise UserError(
+                f"{path}: measured for {known['minutes']:g} minutes and other families; choose another `out`"
+            )
+        return {name: int(known["images"][name]) for name in setting.plans}
+    logger.info("measuring what an image costs each family")
+    plans = {
+        name: lambda images, name=name: configure_run(dataclasses.replace(setting, images=images), name, data_set)[0]
+        for name in setting.plans
+    }
+    lengths = lengths_within(plans, minutes * 60, distributed.choose_device(device), GUESS)
+    write_json(path, {"minutes": minutes, "images": lengths})
+    return lengths
+
+
+def _judge(
+    setting: Setting, name: str, data_set: DataSet, out: Path, device: str, choices: Choices
+) -> tuple[FamilyRun, Compared, float | None]:
+    """Train one run, generate from it, evaluate, and let classifiers learn from it."""
+    run = next(iter(setting.plans))
+    generator, images = train_run(setting, run, data_set, out, device)
+    synthetic = _synthetic(generator, data_set, setting, out / "synthetic" / run)
+    result = evaluation_of(synthetic)
+    if result is None or result.brief:
+        result = evaluate(synthetic, data_set, load_extractor(setting.extractor), seed=setting.seed, device=device)
+    auc, real_auc = _usefulness(synthetic, data_set, out / "utility" / run, choices, setting.seed)
+    last = checkpoints(out / "runs" / run)[-1]
+    sheet = samples(generator, COLUMNS * 2, images)
+    rows_picture(out / f"{run}.png", [sheet[:COLUMNS], sheet[COLUMNS:]], scale=2)
+    facts = family_run(name, setting.seed, last, result, auc)
+    curve = swd_curve(read_json_lines(out / "runs" / run / "log.jsonl"))
+    return (
+        facts,
+        Compared(run=run, sheet=sheet, curve=curve, evaluation=result, synthetic=synthetic, real=data_set),
+        real_auc,
+    )
+
+
+def _synthetic(generator: Generator, data_set: DataSet, setting: Setting, folder: Path) -> DataSet:
+    """Images of every class as often as it occurs among the training images."""
+    rows = data_set.part(data_set.in_split(setting.split))
+    counts = {label: int((rows.labels.astype(str) == label).sum()) for label in generator.labels}
+    total = sum(counts.values())
+    quotas = {label: max(round(setting.generated * n / total), 1) for label, n in counts.items()} or {
+        "": setting.generated
+    }
+    return generate(generator, quotas, folder)
+
+
+def _usefulness(
+    synthetic: DataSet, data_set: DataSet, out: Path, choices: Choices, seed: int
+) -> tuple[float | None, float | None]:
+    """Mean AUC of classifiers that saw synthetic images alone, and of those that saw real ones, on the same real test images."""
+    if not choices.positive:
+        return None, None
+    result = utility(
+        synthetic, data_set, out=out, positive=choices.positive, negative=choices.negative, arms=["real", "synthetic"],
+        repeats=choices.repeats, model=choices.classifier, seed=seed,
+    )  # fmt: skip
+    means = {row.arm: row.auc for row in result.figures if row.test == result.settings.tests[0].name}
+    return means.get("synthetic"), means.get("real")
+
+
+def family_run(name: str, seed: int, last: Checkpoint, result: Evaluation, auc: float | None) -> FamilyRun:
+    """The facts of a run from its last checkpoint and its evaluation."""
+    figures = {e.name: (e.value, e.low, e.high, e.floor) for e in result.on_card if e.id in FIGURES}
+    return FamilyRun(
+        family=name, seed=seed, images=last.images, seconds=last.state.seconds, figures=figures, auc=auc,
+        flagged=None if result.copy_gate is None else result.copy_gate.flagged, generated=result.synthetic.images,
+    )  # fmt: skip
+
+
+def swd_curve(lines: Sequence[Mapping[str, object]]) -> Curve:
+    """Seconds of training and mean SWD at every snapshot of a log."""
+    curve: Curve = ([], [])
+    seconds = 0.0
+    for line in lines:
+        seconds = float(str(line.get("seconds", seconds)))
+        metrics = line.get("metrics")
+        if isinstance(metrics, dict) and (levels := [v for key, v in metrics.items() if key.startswith("SWD")]):
+            curve[0].append(seconds)
+            curve[1].append(fmean(levels))
+    return curve
+
+
+def table(runs: Sequence[FamilyRun], minutes: float) -> list[str]:
+    """A line a family, the best mean SWD first: means over seeds, and beneath them the figures of each."""
+    names = list(dict.fromkeys(run.family for run in runs))
+    metrics = list(dict.fromkeys(metric for run in runs for metric in run.figures))
+    first = metrics[0]
+    order = sorted(names, key=lambda name: fmean(run.figures[first][0] for run in runs if run.family == name))
+    head = ["family", "images shown", "seconds", *metrics, "flagged", "AUC, synthetic alone"]
+    lines = ["| " + " | ".join(head) + " |", "|--" * len(head) + "|"]
+    lines += [_line(name, [run for run in runs if run.family == name], metrics) for name in order]
+    floors = [f"{runs[0].figures[metric][3]:.3g}" for metric in metrics]
+    lines.append("| real against real | | | " + " | ".join(floors) + " | | |")
+    seeds = sorted({run.seed for run in runs})
+    text = f"{minutes:g} minutes of this machine a training; seeds {', '.join(map(str, seeds))}, mean (each)"
+    return [*lines, "", f"{text}; {runs[0].generated:,} synthetic images a run."]
+
+
+def _line(name: str, runs: Sequence[FamilyRun], metrics: Sequence[str]) -> str:
+    def cell(values: Sequence[float | None], digits: str = ".3g") -> str:
+        known = [value for value in values if value is not None]
+        if not known:
+            return ""
+        each = f" ({', '.join(f'{value:{digits}}' for value in known)})" if len(known) > 1 else ""
+        return f"{fmean(known):{digits}}{each}"
+
+    cells = [
+        name, cell([run.images for run in runs], ".0f"), cell([run.seconds for run in runs], ".0f"),
+        *(cell([run.figures[metric][0] for run in runs]) for metric in metrics),
+        cell([run.flagged for run in runs], ".0f"), cell([run.auc for run in runs]),
+    ]  # fmt: skip
+    return "| " + " | ".join(cells) + " |"
