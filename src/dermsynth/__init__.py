@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from dermsynth import metrics as metrics
     from dermsynth.api import artefacts as artefacts
+    from dermsynth.api.advice import advise as advise
     from dermsynth.api.archives import fetch_isic as fetch_isic
     from dermsynth.api.audit import audit as audit
     from dermsynth.api.data import open_dataset as open_dataset
@@ -64,6 +65,7 @@ for _package in (
 
 _MODULES = {"artefacts": "dermsynth.api.artefacts", "metrics": "dermsynth.metrics"}
 _PLACES = {
+    "api.advice": ("advise",),
     "api.archives": ("fetch_isic",),
     "api.audit": ("audit",),
     "api.data": ("open_dataset", "phantom"),
@@ -97,6 +99,7 @@ __all__ = [
     "LoopChoices",
     "Stopped",
     "UserError",
+    "advise",
     "analyse_study",
     "artefacts",
     "audit",

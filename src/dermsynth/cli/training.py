@@ -1,4 +1,4 @@
-"""The verb `train`."""
+"""The verbs `train` and `advise`."""
 
 import json
 import shlex
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
-from dermsynth.cli.options import MACHINE, Device, Machine, Several, Switch
+from dermsynth.cli.options import MACHINE, DataFolder, Device, Machine, Several, Switch
 
 if TYPE_CHECKING:
     from dermsynth.training.config import RunConfig
@@ -168,3 +168,17 @@ def parse_choice(text: str) -> tuple[str, Any]:
         return name, json.loads(value)
     except json.JSONDecodeError:
         return name, value
+
+
+def advise(data: DataFolder, *, minutes: float = 30, device: Device = "auto", machine: Machine = MACHINE) -> None:
+    """Say which generator to train on a data set: family, size, length, risks, and the command.
+
+    Parameters
+    ----------
+    minutes
+        The time there is.
+    """
+    from dermsynth.api.advice import advise as give_advice
+
+    machine.prepare(device=device)
+    print(give_advice(data, minutes=minutes, device=device).text())

@@ -1,0 +1,222 @@
+"""What to train, at which size and for how long: from a data set, a time and a machine."""
+
+import shlex
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import torch
+
+from dermsynth.data.audit_findings import suggestions
+from dermsynth.data.cache import Decoding
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.training_set import Selection
+from dermsynth.errors import UserError
+from dermsynth.io import count_text
+from dermsynth.models.inputs import DataRequest
+from dermsynth.models.layers.shapes import Shape
+from dermsynth.records import Record
+from dermsynth.training.config import RunConfig
+from dermsynth.training.cost import seconds_per_image
+from dermsynth.training.data import Plan, configure
+from dermsynth.training.pretrained import BASE, pretrained
+
+TABLE = Path(__file__).with_suffix(".toml")
+FAMILY = "stylegan2-ada"
+FEWEST = 50
+"""Training images below which a generator of one's own is a copying machine."""
+FEW = 1000
+"""Training images below which it pays to start from a generator that knows skin."""
+ENOUGH = {64: 10_000, 128: 30_000, 256: 100_000}
+"""Longer side -> images shown before pictures are worth looking at: seen here at 64 px; the others are guesses, three times a doubling."""
+RARE, HELD_OUT = 100, 50
+"""Images of a class below which it is learnt badly, and held-out images below which copies are hardly found."""
+LONGEST = {"cpu": 2_000_000, "cuda": 25_000_000}
+"""Images after which more bring nothing that was measured here, or in the papers."""
+
+
+class Experience(Record):
+    """A training whose figures were measured."""
+
+    family: str
+    preset: str
+    resolution: str
+    start: str
+    training_images: int
+    images: int
+    figures: dict[str, float]
+    source: str
+
+    def text(self) -> str:
+        """One line for a person."""
+        figures = ", ".join(f"{name.replace('_', '-')} {value:g}" for name, value in self.figures.items())
+        what = f"{self.family} ({self.preset}, {self.resolution} px, from {self.start})"
+        shown, learnt = count_text(self.images), f"{self.training_images:,} training images"
+        return f"{what}, {learnt}, {shown} shown: {figures} [{self.source}]"
+
+
+class Advice(Record):
+    """What to train.
+
+    Attributes
+    ----------
+    family, preset, resolution
+        The generator and its size.
+    images
+        How many images are shown in the time.
+    seconds_per_image
+        What one costs here, as measured.
+    minutes
+        The time.
+    command
+        The command, ready to be pasted.
+    reasons
+        Why this and no other.
+    risks
+        What may go wrong with these data.
+    expected
+        Figures of the trainings that are most alike.
+    """
+
+    family: str
+    preset: str
+    resolution: str
+    images: int
+    seconds_per_image: float
+    minutes: float
+    command: str
+    reasons: tuple[str, ...]
+    risks: tuple[str, ...]
+    expected: tuple[Experience, ...]
+
+    def text(self) -> str:
+        """Several lines for a person."""
+        rate = 1 / self.seconds_per_image
+        lines = [
+            f"{self.family} ({self.preset}) at {self.resolution} px, {count_text(self.images)} images shown",
+            f"  measured here: {rate:.3g} images a second, so {self.minutes:g} minutes",
+            *(f"  because {reason}" for reason in self.reasons), "risks",
+            *(f"  - {risk}" for risk in self.risks or ("none was seen; the audit looks closer",)),
+            "measured on other images (yours will differ)", *(f"  {one.text()}" for one in self.expected), "command",
+            f"  {self.command}",
+        ]  # fmt: skip
+        return "\n".join(lines)
+
+
+@cache
+def experiences() -> tuple[Experience, ...]:
+    """The trainings whose figures are known."""
+    with TABLE.open("rb") as file:
+        return tuple(Experience(**one) for one in tomllib.load(file)["training"])
+
+
+def advise(data_set: DataSet, *, minutes: float, device: torch.device) -> Advice:
+    """Choose family, size and length for a data set, a time and a device, measuring what an image costs here.
+
+    Raises UserError when there are too few images to learn from.
+    """
+    count = int(data_set.in_split("train").sum())
+    if count < FEWEST:
+        raise UserError(
+            f"{data_set.folder}: {count} training images; a generator of fewer than {FEWEST} gives back what it was shown. "
+            f"Collect more, or use images of another source: dermsynth generate {BASE}"
+        )
+    chosen, seconds = _size_within(data_set, minutes * 60, device)
+    images = max(min(int(minutes * 60 / seconds) // 1000, LONGEST[device.type] // 1000), 1) * 1000
+    initial = _start(count, chosen)
+    preset = "fine-tune" if initial else ("auto" if device.type == "cuda" else "laptop")
+    return Advice(
+        family=FAMILY, preset=preset, resolution=str(chosen), images=images, seconds_per_image=seconds, minutes=minutes,
+        command=_command(data_set, chosen, images, initial, preset), risks=tuple(_risks(data_set, images)),
+        reasons=tuple(_reasons(count, chosen, initial, images)), expected=_alike(chosen, initial, images),
+    )  # fmt: skip
+
+
+def _size_within(data_set: DataSet, seconds: float, device: torch.device) -> tuple[Shape, float]:
+    """The largest size at which enough images can be shown in the time, and seconds an image there."""
+    best: tuple[Shape, float] | None = None
+    for height, enough in ENOUGH.items():
+        shape = _shape(data_set, height)
+        cost = seconds_per_image({FAMILY: _config(data_set, shape, device)}, device)[FAMILY]
+        if best is not None and seconds / cost < enough:
+            break
+        best = (shape, cost)
+        if cost * enough * 2 > seconds:  # the next size costs at least four times as much
+            break
+    assert best is not None
+    return best
+
+
+def _shape(data_set: DataSet, height: int) -> Shape:
+    """The size of a height whose aspect ratio is nearest to that of the images: square, or 4 : 3."""
+    sizes = data_set.table[["width", "height"]].astype(float)
+    ratio = float((sizes["width"] / sizes["height"]).median())
+    return Shape(height * 3 // 4, height) if ratio > 7 / 6 else Shape(height, height)
+
+
+def _config(data_set: DataSet, shape: Shape, device: torch.device) -> RunConfig:
+    request = DataRequest(Decoding(shape.height, shape.width), Selection("train", _left_out(data_set)))
+    plan = Plan(FAMILY, "auto" if device.type == "cuda" else "laptop", {}, {"images": 1000})
+    return configure(plan, data_set, request)[0]
+
+
+def _left_out(data_set: DataSet) -> tuple[str, ...]:
+    return tuple(one.value for one in suggestions(data_set) if one.option == "exclude")
+
+
+def _start(count: int, shape: Shape) -> str:
+    """The pretrained generator to start from, where images are few and it is near in size."""
+    return BASE if count < FEW and BASE in pretrained() and shape.height <= 128 else ""
+
+
+def _command(data_set: DataSet, shape: Shape, images: int, initial: str, preset: str) -> str:
+    parts = ["dermsynth", "train", FAMILY, "--data", str(data_set.folder), "--out", f"{data_set.folder}-run"]
+    parts += ["--images", count_text(images), "--resolution", str(shape)]
+    parts += ["--from-base"] if initial else ["--preset", preset]
+    for one in suggestions(data_set):
+        parts += [f"--{one.option}", one.value]
+    return shlex.join(parts)
+
+
+def _reasons(count: int, shape: Shape, initial: str, images: int) -> list[str]:
+    reasons = [f"{FAMILY} was the best of all families at equal length here (docs/baur.md)"]
+    if initial:
+        reasons.append(f"{count:,} training images are few: it starts from {BASE!r}, which knows dermoscopy")
+    enough = ENOUGH.get(max(shape.height, shape.width), 0)
+    if images < enough:
+        reasons.append(f"smaller images are not worth it; {count_text(enough)} shown would be better")
+    else:
+        reasons.append("the time is too short for larger images")
+    return reasons
+
+
+def _risks(data_set: DataSet, images: int) -> list[str]:
+    """What may go wrong, a sentence each."""
+    train = data_set.in_split("train")
+    labels = data_set.labels.astype(str)
+    risks = []
+    for label in data_set.classes:
+        n = int((labels[train] == label).sum())
+        if 0 < n < RARE:
+            risks.append(f"{label!r}: {n} training images; its images will be few kinds, and may be copies")
+    per_image = images / max(int(train.sum()), 1)
+    if per_image > 200:
+        risks.append(f"every image is shown {per_image:.0f} times: look at the copy gate of each snapshot")
+    held_out = int((~train).sum())
+    if held_out < HELD_OUT:
+        risks.append(f"{held_out} held-out images: copies are hardly found, and no figure has a floor")
+    named = [group for group in data_set.groups if group]
+    if len(set(named)) < len(named):
+        risks.append(
+            f"{len(set(named)):,} patients or lesions for {len(named):,} images: fewer independent ones than it looks"
+        )
+    return risks
+
+
+def _alike(shape: Shape, initial: str, images: int) -> tuple[Experience, ...]:
+    """The measured trainings that are most alike: of this start first, then the nearest length."""
+    start = initial or "nothing"
+    order = sorted(
+        experiences(), key=lambda one: (one.start != start, one.resolution != str(shape), abs(one.images - images))
+    )
+    return tuple(order[:3])
