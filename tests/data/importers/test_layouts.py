@@ -155,6 +155,8 @@ def test_one_kind_of_images_is_taken_and_a_mixture_is_noted(tmp_path: Path) -> N
     result = bring("isic", folder, tmp_path / "out", image_type="dermoscopic")
     assert len(result.data_set) == 4
     assert not result.count("not used")
+    notes = bring("isic", folder, tmp_path / "level", image_type="dermoscopic", level=2).notes
+    assert any(note.endswith("the deepest that is known above it: 1 of level 1, 3 of level 2") for note in notes)
     with pytest.raises(
         UserError, match=r"`image_type` 'x-ray': no such images .* there are: clinical 2, dermoscopic 4"
     ):
@@ -295,6 +297,58 @@ def test_a_column_that_no_table_has_names_those_that_there_are(tmp_path: Path) -
         from_layout(read_layout(layout(tmp_path, OWN.replace('"diagnosis"', '"dx"'))), folder)
     with pytest.raises(UserError, match=r"no column 'who' or 'which', which says which images belong together"):
         from_layout(read_layout(layout(tmp_path, OWN.replace('["patient", "lesion"]', '["who", "which"]'))), folder)
+
+
+def test_other_levels_of_the_class_tell_it_too(tmp_path: Path) -> None:
+    source = from_layout(read_layout("ham10000"), drawn("ham10000", tmp_path), choices=LayoutChoices(level=1))
+    assert source.facts["leak_columns"] == ["dx", "dx_type"]
+
+
+def test_columns_of_the_layout_that_no_table_has_are_noted(tmp_path: Path) -> None:
+    text = OWN.replace('columns = "part"', 'columns = "prat"').replace(
+        'ita = "ita"', 'ita = "ita", age = ["age", "alter"]'
+    )
+    text += 'filters = [{ columns = "qualty", drop = "bad" }]\n'
+    notes = from_layout(read_layout(layout(tmp_path, text)), own_set(tmp_path / "in")).notes
+    wanted = "columns of the layout that no table has, and that are not read: prat (split), age or alter (age), qualty (filter 1)"
+    assert wanted in notes
+    assert not any(
+        "no table has" in note for note in from_layout(read_layout(layout(tmp_path, OWN)), tmp_path / "in").notes
+    )
+
+
+def joined_set(folder: Path) -> Path:
+    """Images of patients `1`, `2` and nobody, and a table of patients that says two things of `1` and has a blank key."""
+    rows = [{"file": f"{n}.png", "patient": ("1", "2.0", "")[n % 3], "age": ("", "60", "70")[n % 3]} for n in range(6)]
+    photographs(folder, [row["file"] for row in rows])
+    write(folder / "list.csv", "file patient age", rows)
+    patients = [("1", "nevus", "40"), ("1", "melanoma", "40"), ("2", "nevus", "61"), ("", "naevus of nobody", "99")]
+    write(
+        folder / "patients.csv",
+        "patient diagnosis age",
+        [dict(zip(("patient", "diagnosis", "age"), p, strict=True)) for p in patients],
+    )
+    return folder
+
+
+def test_joined_tables_say_what_is_not_clear_and_nobody_is_no_patient(tmp_path: Path) -> None:
+    text = OWN.replace(
+        '[{ files = "list.csv" }]', '[{ files = "list.csv" }, { files = "patients.csv", on = "patient" }]'
+    )
+    text = text.replace('meaning = { sex = "geschlecht", ita = "ita", monk = "monk" }', "").replace('split = { columns = "part", names = { a = "train", b = "test" } }', "")  # fmt: skip
+    source = from_layout(read_layout(layout(tmp_path, text)), joined_set(tmp_path / "in"))
+    assert [row.label for row in source.rows[:3]] == ["nevus", "nevus", ""]
+    assert [row.columns["age"] for row in source.rows[:3]] == ["40", "60", "70"]
+    assert "patients.csv: 1 'patient' have several rows that differ (first: 1); the first row counts" in source.notes
+    assert "patients.csv: column 'age' of 2 rows is another than in the table before it, which counts" in source.notes
+    assert "patients.csv: 2 of 6 rows have no partner in it by 'patient'" in source.notes
+
+
+def test_a_class_without_coarser_names_is_noted(tmp_path: Path) -> None:
+    text = OWN.replace('"2" = "melanoma" } }', '"2" = "melanoma" }, tree = { nevus = "benign" } }')
+    source = from_layout(read_layout(layout(tmp_path, text)), own_set(tmp_path / "in"), choices=LayoutChoices(level=1))
+    assert counts(row.label for row in source.rows) == {"benign": 3, "melanoma": 3}
+    assert "classes of which the layout has no coarser names stay as they are: melanoma 3" in source.notes
 
 
 def test_a_row_number_that_is_none_is_refused(tmp_path: Path) -> None:

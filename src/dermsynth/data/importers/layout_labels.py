@@ -1,6 +1,7 @@
 """The class of a row by its layout: a column, one-hot columns, weights as text; and its coarser names, level by level."""
 
 import ast
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -50,6 +51,7 @@ class LabelReader:
     depths: dict[int, int] = field(default_factory=dict)
     ties: int = 0
     known_coarser: int = 0
+    without_coarser: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def of(cls, label: Label, choice: Choice, place: Path, records: Sequence[Record]) -> "LabelReader":
@@ -147,7 +149,9 @@ class LabelReader:
         return [*coarser, label]
 
     def _of_level(self, cells: Mapping[str, str], level: int) -> tuple[str, str]:
-        known = [(depth, name) for depth, name in enumerate(self._path(cells)[:level], 1) if name]
+        path = self._path(cells)
+        self.without_coarser.update(name for name in path[:1] if name and len(path) == 1)
+        known = [(depth, name) for depth, name in enumerate(path[:level], 1) if name]
         depth, label = known[-1] if known else (0, "")
         self.depths[depth] = self.depths.get(depth, 0) + 1
         return next((name for pattern, name in self.label.aliases.items() if fits(label, [pattern])), label), ""
@@ -159,6 +163,9 @@ class LabelReader:
             words = {depth: f"of level {depth}" if depth else "not known" for depth in self.depths}
             depths = ", ".join(f"{count} {words[depth]}" for depth, count in sorted(self.depths.items()))
             notes.append(f"labels of level {self.choice.level}, or the deepest that is known above it: {depths}")
+        if self.without_coarser:
+            names = ", ".join(f"{name} {count}" for name, count in self.without_coarser.items())
+            notes.append(f"classes of which the layout has no coarser names stay as they are: {names}")
         if self.known_coarser:
             notes.append(
                 f"{self.known_coarser} images have no {self.column or 'label'}, but a coarser class; "

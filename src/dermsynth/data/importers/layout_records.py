@@ -1,6 +1,7 @@
 """The rows that a layout's tables hold: tables found below a folder, put below one another and joined by their keys."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -150,18 +151,44 @@ def _joined(records: list[Record], table: Table, content: pd.DataFrame, path: Pa
     require_columns(content, [key], path)
     if records and not any(name in records[0].cells for name in table.on):
         raise UserError(f"{path}: the other tables have no column {' or '.join(table.on)} to join it by")
-    others: dict[str, Cells] = {}
-    for cells in _cells(content):
-        others.setdefault(plain_identifier(cells[key]), cells)
-    result, alone = [], 0
-    for record in records:
-        other = others.get(plain_identifier(first_value(record.cells, table.on)))
-        alone += other is None
-        blank = other if other is not None else dict.fromkeys(map(str, content.columns), "")
-        result.append(replace(record, cells=_merged(record.cells, blank)))
+    others = _rows_by_key(content, key, path, notes)
+    blank = dict.fromkeys(map(str, content.columns), "")
+    partners = [others.get(plain_identifier(first_value(record.cells, table.on))) for record in records]
+    pairs = [(record, blank if other is None else other) for record, other in zip(records, partners, strict=True)]
+    alone = sum(other is None for other in partners)
     if alone:
         notes.append(f"{path.name}: {alone} of {len(records)} rows have no partner in it by {key!r}")
-    return result
+    contradicted = Counter(name for record, other in pairs for name in _contradictions(record.cells, other))
+    notes.extend(
+        f"{path.name}: column {name!r} of {count} rows is another than in the table before it, which counts"
+        for name, count in contradicted.items()
+        if name not in table.on
+    )
+    return [replace(record, cells=_merged(record.cells, other)) for record, other in pairs]
+
+
+def _rows_by_key(content: pd.DataFrame, key: str, path: Path, notes: list[str]) -> dict[str, Cells]:
+    """The rows of a table by what joins them; of several that differ the first, which is noted. A blank key joins nothing."""
+    rows: dict[str, Cells] = {}
+    unclear: dict[str, str] = {}
+    for cells in _cells(content):
+        name = plain_identifier(cells[key])
+        if name and rows.setdefault(name, cells) != cells:
+            unclear[name] = cells[key]
+    if unclear:
+        first = next(iter(unclear.values()))
+        notes.append(
+            f"{path.name}: {len(unclear)} {key!r} have several rows that differ (first: {first}); the first row counts"
+        )
+    return rows
+
+
+def _contradictions(cells: Cells, other: Cells) -> Iterator[str]:
+    """The columns of which two rows have different values."""
+    both = (
+        (name, cell) for name, cell in other.items() if not is_missing(cell) and not is_missing(cells.get(name, ""))
+    )
+    return (name for name, cell in both if plain_identifier(cell) != plain_identifier(cells[name]))
 
 
 def _merged(cells: Cells, other: Cells) -> Cells:

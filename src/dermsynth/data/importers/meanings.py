@@ -108,7 +108,7 @@ def with_meanings(rows: Sequence[Cells], meaning: Meaning) -> tuple[list[Cells],
     for name, code in CODES.items():
         sources = [column for column in getattr(meaning, name) if column in there]
         if sources:
-            written = [_first_understood(cells, sources, code) for cells in rows]
+            written = [first_understood(cells, sources, code) for cells in rows]
             values = [code(cell) for cell in written]
             pairs = Counter(zip(written, values, strict=True))
             words.append(_words(name, sources, pairs))
@@ -119,8 +119,8 @@ def with_meanings(rows: Sequence[Cells], meaning: Meaning) -> tuple[list[Cells],
     return [_beside(cells, new, changed) for cells, new in zip(rows, ours, strict=True)], notes
 
 
-def _first_understood(cells: Cells, sources: Sequence[str], code: Callable[[str], str]) -> str:
-    """The first of several cells that is understood, else the first that is not missing."""
+def first_understood(cells: Cells, sources: Sequence[str], code: Callable[[str], str]) -> str:
+    """The first of several cells that is understood by `code`, else the first that is not missing."""
     understood = (cells[name] for name in sources if not is_missing(cells.get(name, "")) and code(cells[name]))
     return next(understood, "") or first_value(cells, sources)
 
