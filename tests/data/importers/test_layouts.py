@@ -232,6 +232,9 @@ def test_what_was_converted_and_not_understood_is_noted(tmp_path: Path) -> None:
     assert any("2 images have several classes of the same weight" in note for note in notes)
 
 
+TABLES = "tables = [{ files = 't.csv' }]\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -242,6 +245,9 @@ def test_what_was_converted_and_not_understood_is_noted(tmp_path: Path) -> None:
         ("tables = [{ files = 't.csv' }]", "images needs id, each or pattern"),
         ("reader = 'ph2'", "reader = 'ph2': only published layouts have one"),
         ("what 3", "not a TOML table"),
+        (TABLES + "images = { pattern = 'img_{id}_*' }", "images.pattern begins with a column, as {subject_id}_"),
+        (TABLES + "images = { pattern = '{id' }", "images.pattern begins with a column"),
+        (TABLES + "images = { id = 'x' }\nmask = { pattern = '*_mask' }", "mask.pattern holds {stem}"),
     ],
 )
 def test_a_layout_with_a_mistake_is_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:

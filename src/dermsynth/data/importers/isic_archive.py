@@ -126,22 +126,27 @@ def fetch_isic(
         records = image_records(client, base, count, query, collections)
         if not records:
             raise UserError(f"{describe_search(query, collections)}: the archive has no such images")
-        download = _Download(out, client, base, _known(out))
-        missing = [record for record in records if not download.is_there(record)]
-        _require_space(out, missing)
-        try:
-            bar = progress_bar(missing, total=len(missing), label="downloading", unit="img")
-            problems = tuple(problem for record in bar if (problem := _fetch_image(download, record)))
-        finally:
-            there = [record for record in records if download.path(record).is_file()]
-            if there:
-                _write_metadata(out, there)
-        if not there:
-            raise UserError(f"none of the {len(records)} images could be downloaded; the first: {problems[0]}")
-        _write_licences(download, there)
-    for problem in problems:
+        result = _fetch_images(_Download(out, client, base, _known(out)), records)
+    for problem in result.left_out:
         _log.warning(f"left out: {problem}")
-    return FetchResult(out / METADATA, len(there), len(missing) - len(problems), problems)
+    return result
+
+
+def _fetch_images(download: _Download, records: Sequence[Record]) -> FetchResult:
+    """Download the images that are not there yet; the table of those that are is written even where it stops in between."""
+    missing = [record for record in records if not download.is_there(record)]
+    _require_space(download.out, missing)
+    try:
+        bar = progress_bar(missing, total=len(missing), label="downloading", unit="img")
+        problems = tuple(problem for record in bar if (problem := _fetch_image(download, record)))
+    finally:
+        there = [record for record in records if download.path(record).is_file()]
+        if there:
+            _write_metadata(download.out, there)
+    if not there:
+        raise UserError(f"none of the {len(records)} images could be downloaded; the first: {problems[0]}")
+    _write_licences(download, there)
+    return FetchResult(download.out / METADATA, len(there), len(missing) - len(problems), problems)
 
 
 def file_of(record: Record) -> str:

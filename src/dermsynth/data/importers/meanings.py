@@ -22,7 +22,8 @@ _SEXES = {
 _TYPE = r"(?:fst|fitzpatrick|fp|skin|photo|type|tone|scale)"
 _STEP = "vi|iv|v|iii|ii|i|[1-6]"
 _FITZPATRICK = re.compile(
-    rf"(?:{_TYPE}[\s_:-]*)*({_STEP})(?:\.0+)?(?![\w.])(?!\s*(?:[-/–]|to|or)\s*(?:{_STEP})\b)", re.IGNORECASE
+    rf"(?:{_TYPE}[\s_:-]*)*({_STEP})(?:[.,]0+)?(?![\w.])(?!,\d)(?!\s*(?:[-/–,;&+]|to|or|and|bis|und)\s*(?:{_STEP})\b)",
+    re.IGNORECASE,
 )
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _MONK = re.compile(r"(?:monk|mst|skin|tone|[\s_:-])*(10|[1-9])(?:\.0+)?", re.IGNORECASE)
