@@ -127,6 +127,29 @@ def test_a_layout_whose_files_are_half_there(name: str, gone: str, message: str,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "table", "message"),
+    [
+        ("milk10k", "MILK10k_Training_GroundTruth.csv", r"GroundTruth\.csv: none of the 6 rows .* has a partner in it by 'lesion_id'"),
+        ("isic2019", "ISIC_2019_Training_Metadata.csv", r"Metadata\.csv: none of the 8 rows .* has a partner in it by 'image'"),
+        ("scin", "dataset/scin_cases.csv", r"no column 'image_1_path' or .*; there are: no rows"),
+    ],
+)  # fmt: skip
+def test_a_table_without_rows_is_half_a_set(name: str, table: str, message: str, tmp_path: Path) -> None:
+    path = drawn(name, tmp_path / "in") / table
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(UserError, match=message):
+        bring(name, tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_each_table_that_lists_images_names_them(tmp_path: Path) -> None:
+    path = drawn("bcn20000", tmp_path / "in") / "bcn_20k_train.csv"
+    path.write_text(path.read_text().replace("bcn_filename", "file"))
+    with pytest.raises(UserError, match=r"no column 'bcn_filename'; there are: file, age_approx"):
+        bring("bcn20000", tmp_path / "in", tmp_path / "out")
+
+
 def test_what_is_there_can_be_imported_on_purpose(tmp_path: Path) -> None:
     folder = drawn("derm7pt", tmp_path / "in")
     (folder / "images/FAL/Fal003d.jpg").unlink()
