@@ -43,7 +43,7 @@ class GeneratorElsewhere:
     files: tuple[str, ...] = ()
 
     @property
-    def seen(self) -> set[str]:
+    def training_images(self) -> set[str]:
         """The images of the real set that it was trained on, by their names in it; empty where the set is not known."""
         real = self.trained_on
         if real is None or self.files:
@@ -60,7 +60,7 @@ class GeneratorElsewhere:
         real = self.trained_on
         if real is None:
             return facts
-        rows = real.part(np.isin(real.table["file_name"].to_numpy(str), sorted(self.seen)))
+        rows = real.part(np.isin(real.table["file_name"].to_numpy(str), sorted(self.training_images)))
         facts |= {"data_hash": real.whole_hash, "rows_hash": rows_hash(rows), "split": self.split}
         facts |= {"trained_on": str(real.folder.resolve()), "trained_on_images": len(real.table)}
         return {**facts, "trained_on_files": list(self.files)} if self.files else facts
@@ -129,7 +129,7 @@ def _with_sources(rows: list[SourceRow], generator: GeneratorElsewhere, notes: l
         notes.append("without `trained_on` the images that `source_column` names are not looked for, held out or not")
         return rows
     names = images_named(written, real, "source_column")
-    seen = generator.seen
+    seen = generator.training_images
     others = [name for name in names if name and name not in seen]
     if others:
         notes.append(

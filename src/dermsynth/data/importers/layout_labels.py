@@ -18,7 +18,7 @@ LONGEST = 10_000
 
 
 @dataclass(frozen=True)
-class Choice:
+class LabelChoice:
     """Which label is wanted: that of a column, or that of a level; the layout's own without."""
 
     column: str = ""
@@ -45,7 +45,7 @@ class LabelReader:
     """
 
     label: Label
-    choice: Choice
+    choice: LabelChoice
     place: Path
     columns: Sequence[str]
     depths: dict[int, int] = field(default_factory=dict)
@@ -54,7 +54,7 @@ class LabelReader:
     without_coarser: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, label: Label, choice: Choice, place: Path, records: Sequence[Record]) -> "LabelReader":
+    def of(cls, label: Label, choice: LabelChoice, place: Path, records: Sequence[Record]) -> "LabelReader":
         """A reader for the rows.
 
         Raises UserError where no column holds the class, or labels by level were asked for of a set that has none.
@@ -98,11 +98,11 @@ class LabelReader:
     def _read(self, cells: Mapping[str, str]) -> tuple[str, str]:
         if self.choice.level is not None:
             return self._of_level(cells, self.choice.level)
-        label, doubt = self._written(cells)
+        label, doubt = self._finest(cells)
         self.known_coarser += not label and not doubt and any(self._path(cells))
         return label, doubt
 
-    def _written(self, cells: Mapping[str, str]) -> tuple[str, str]:
+    def _finest(self, cells: Mapping[str, str]) -> tuple[str, str]:
         """The finest name of the class as the layout has it, under the name that it has in the data set."""
         doubt = ""
         if self.choice.column:
@@ -144,7 +144,7 @@ class LabelReader:
             return ["" if is_missing(name := self._cell(cells, column)) else name for column in columns]
         if not self.label.tree:
             return []
-        label = self._written(cells)[0]
+        label = self._finest(cells)[0]
         coarser = next((names for pattern, names in self.label.tree.items() if fits(label, [pattern])), ())
         return [*coarser, label]
 

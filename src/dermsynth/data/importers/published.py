@@ -10,7 +10,7 @@ import pandas as pd
 
 from dermsynth.data.importers.folder_layout import split_name
 from dermsynth.data.importers.generic import licence_facts, table_source
-from dermsynth.data.importers.layout_labels import Choice, LabelReader
+from dermsynth.data.importers.layout_labels import LabelChoice, LabelReader
 from dermsynth.data.importers.layout_records import (
     LayoutFiles,
     Record,
@@ -26,7 +26,7 @@ from dermsynth.data.importers.source_files import SourceFiles
 from dermsynth.data.importers.sources import Source, SourceRow, command_of
 from dermsynth.errors import UserError
 
-HALF = 0.05
+MISSING_SHARE = 0.05
 """A larger share of images that are named and not there is no accident."""
 _READERS = {
     "isic2018": "isic_challenges:from_isic2018",
@@ -132,7 +132,7 @@ def from_layout(
         For a table, column or image that is missing, and a choice that the set does not have.
     """
     files = _files_of(layout, place, images, roots)
-    choice = Choice(choices.label, choices.level)
+    choice = LabelChoice(choices.label, choices.level)
     records = filtered_records(image_records(read_records(files), files), files)
     _require_group(records, files)
     files.notes.extend(_absent_columns(records, layout))
@@ -203,7 +203,7 @@ def _require_whole(rows: list[SourceRow], place: LayoutFiles, partial: bool) -> 
         return
     where = f" {' or '.join(place.layout.images.files)}:" if place.layout.images.files else ""
     line = f"{place.layout.name}:{where} {len(missing)} of {len(rows)} images are missing (first: {missing[0].image})"
-    if len(missing) > HALF * len(rows) and not partial:
+    if len(missing) > MISSING_SHARE * len(rows) and not partial:
         raise UserError(f"{place.images.folder}: {line}; complete the folder, or import what is there with `partial`")
     place.notes.append(line)
 
@@ -228,7 +228,7 @@ def _facts(rows: list[SourceRow], layout: Layout) -> dict[str, object]:
     table = pd.DataFrame([row.columns for row in rows]).fillna("")
     known = {"source": layout.name, "licence": list(layout.licence)}
     facts = {**known, **{name: fact for name, fact in licence_facts(table, layout.name).items() if fact}}
-    leaks = [str(name) for name in table if _tells_the_class(_written(str(name)), layout)]
+    leaks = [str(name) for name in table if _tells_the_class(_source_name(str(name)), layout)]
     return {**facts, **_citation(layout), **({"leak_columns": leaks} if leaks else {})}
 
 
@@ -239,7 +239,7 @@ def _tells_the_class(column: str, layout: Layout) -> bool:
     return column in forms or fits(column, layout.leak_columns)
 
 
-def _written(name: str) -> str:
+def _source_name(name: str) -> str:
     """A column's name in the source."""
     return name.removeprefix("source_") if name.removeprefix("source_") in OURS else name
 
