@@ -320,7 +320,7 @@ def report(
         result = write_up(run, data=data, evaluations=evaluation, utility=utility)
         path = result.save(methods)
         known = sum(item.known for item in result.items)
-        print(f"methods: {path}; {known} of {len(result.items)} topics of guidelines: {path.with_suffix('.csv')}")
+        print(f"methods: {path}; {known} of {len(result.items)} items of guidelines: {path.with_suffix('.csv')}")
         if page is None:
             return
     elif utility is not None:

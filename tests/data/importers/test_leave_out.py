@@ -55,6 +55,14 @@ def test_a_plain_list_names_images_by_path_or_by_name(photographs: Path, tmp_pat
     assert left == {"1", "2", "3", "4", "5"}
 
 
+def test_a_name_that_may_be_several_images_leaves_none_out_and_is_said(photographs: Path, tmp_path: Path) -> None:
+    (photographs / "b" / "4.png").rename(photographs / "b" / "3.png")
+    listed = put(tmp_path / "list.csv", [{"ISIC_ID": "images/3.png"}, {"ISIC_ID": "x/a/2.png"}])
+    result = import_folder(photographs, out=tmp_path / "set", leave_out=listed, jobs=1)
+    assert len(result.data_set) == 7
+    assert any(f"1 images of list.csv are not in {photographs}, or may be several" in note for note in result.notes)
+
+
 def test_selfclean_pairs_keep_one_of_each(photographs: Path, tmp_path: Path) -> None:
     pairs = [{"indices_1": 3, "indices_2": 4, "scores": 0.01, "path_indices_1": f"x/{TWINS[1]}", "path_indices_2": TWINS[0],
               "auto_issues": True},

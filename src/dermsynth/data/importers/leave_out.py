@@ -6,27 +6,27 @@ Formats were read in the packages' own code: CleanVision 0.3 (`imagelab.issues`,
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dermsynth.data.duplicates import fingerprints, near_duplicates
-from dermsynth.data.importers.sources import Source, SourceRow
+from dermsynth.data.image_names import NAME_COLUMNS, ImageNames, name_column
+from dermsynth.data.importers.folder_layout import split_name
+from dermsynth.data.importers.sources import Source
 from dermsynth.data.tables import read_table
 from dermsynth.errors import BadImage, UserError
 from dermsynth.values import parse_flag
 
-NAMES = ("file_name", "image", "path", "file")
-"""Columns of a plain list, by the first of which images are named."""
 FLAGS = ("is_exact_duplicates_issue", "is_near_duplicates_issue")
 FIRST, SECOND, SELECTED = "path_indices_1", "path_indices_2", "auto_issues"
 FORMS = (
-    f"a CSV with a column {', '.join(NAMES[:-1])} or {NAMES[-1]}; CleanVision's issues (CSV) or info (JSON); SelfClean's "
-    "near_duplicates with paths (CSV or JSON)"
+    f"a CSV with a column {', '.join(NAME_COLUMNS[:-1])} or {NAME_COLUMNS[-1]}; CleanVision's issues (CSV) or info (JSON); "
+    "SelfClean's near_duplicates with paths (CSV or JSON)"
 )
 Names = tuple[str, ...]
 
@@ -66,15 +66,13 @@ def read_exclusion_list(path: Path) -> ExclusionList:
     if path.suffix.casefold() == ".json":
         return _from_json(path)
     table = read_table(path)
-    first = str(table.columns[0])
+    named = name_column(table.columns)
     if set(FLAGS) & set(table.columns):
-        named = next((name for name in NAMES if name in table), first)
-        return ExclusionList("CleanVision", {}, flagged=_flagged(table, named, path))
+        return ExclusionList("CleanVision", {}, flagged=_flagged(table, named or str(table.columns[0]), path))
     if {FIRST, SECOND} <= set(table.columns):
         return ExclusionList("SelfClean", {}, _pairs(table, path))
-    for name in NAMES:
-        if name in table:
-            return ExclusionList("dermsynth", _plain(table, name))
+    if named:
+        return ExclusionList("dermsynth", _plain(table, named))
     raise UserError(f"`leave_out` {path}: not understood (columns {', '.join(map(str, table.columns))}); give {FORMS}")
 
 
@@ -135,7 +133,7 @@ def _cleanvision_sets(content: Any) -> tuple[Names, ...] | None:
 def without_listed(source: Source, path: Path, jobs: int | None = None) -> Source:
     """A source whose listed rows are marked as left out, each with its reason, and notes about the list.
 
-    Names are compared whole, then by the end of their paths, then by the image's name without its suffix.
+    Names are understood by the rules of `ImageNames`; one that can be several images is none of them.
 
     Raises
     ------
@@ -143,7 +141,7 @@ def without_listed(source: Source, path: Path, jobs: int | None = None) -> Sourc
         Where none of the listed images is there.
     """
     listed = read_exclusion_list(path)
-    places = _places(source.rows, listed.names)
+    places = _rows_named(source, listed.names)
     if listed.names and not places:
         raise UserError(
             f"`leave_out` {path}: none of its {len(listed.names)} images is in {source.folder}, for example {listed.names[0]}"
@@ -155,20 +153,34 @@ def without_listed(source: Source, path: Path, jobs: int | None = None) -> Sourc
         else row
         for place, row in enumerate(source.rows)
     ]
-    note = f"{len(reasons)} images are left out by {path.name} (a list of {listed.program})"
-    missing = len(listed.names) - len(places)
-    notes = [*source.notes, note, *([f"{missing} images of {path.name} are not in {source.folder}"] if missing else [])]
-    return replace(source, rows=rows, notes=notes)
+    notes = [f"{len(reasons)} images are left out by {path.name} (a list of {listed.program})"]
+    missing = [name for name in listed.names if name not in places]
+    if missing:
+        notes.append(
+            f"{len(missing)} images of {path.name} are not in {source.folder}, or may be several of it (first: {missing[0]})"
+        )
+    return replace(source, rows=rows, notes=[*source.notes, *notes])
 
 
-def _reasons(source: Source, listed: ExclusionList, places: dict[str, int], jobs: int | None) -> dict[int, str]:
+def _rows_named(source: Source, names: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of each name that means one file: several of a file of several frames, none where another may be meant."""
+    paths = [(path, place) for place, row in enumerate(source.rows) for path in (row.image, row.title)]
+    images, known = [row.image for row in source.rows], ImageNames(paths)
+    found = {name: known.find(name) for name in names}
+    return {name: places for name, places in found.items() if len({images[place] for place in places}) == 1}
+
+
+def _reasons(
+    source: Source, listed: ExclusionList, places: Mapping[str, Sequence[int]], jobs: int | None
+) -> dict[int, str]:
     """Which rows are left out, and why; of every set of twins one stays: one for the test, or else the first."""
-    reasons = {places[name]: why or "left out" for name, why in listed.images.items() if name in places}
-    sets = [sorted({places[name] for name in twins if name in places}) for twins in listed.sets]
-    flagged = sorted({places[name] for name in listed.flagged if name in places})
+    reasons = {place: why or "left out" for name, why in listed.images.items() for place in places.get(name, ())}
+    alone = {name: several[0] for name, several in places.items() if len(several) == 1}
+    sets = [sorted({alone[name] for name in twins if name in alone}) for twins in listed.sets]
+    flagged = sorted({alone[name] for name in listed.flagged if name in alone})
     for twins in [*sets, *_twin_sets(source, flagged, jobs)]:
         there = [place for place in twins if place not in reasons]
-        stays = min(there, key=lambda place: source.rows[place].split.casefold() != "test", default=None)
+        stays = min(there, key=lambda place: split_name(source.rows[place].split) != "test", default=None)
         for place in there:
             if place != stays and stays is not None:
                 reasons[place] = f"near-duplicate of {source.rows[stays].image}"
@@ -190,27 +202,3 @@ def _twin_sets(source: Source, flagged: Sequence[int], jobs: int | None) -> list
     for place, number in zip(flagged, first, strict=True):
         sets[int(number)].append(place)
     return [twins for twins in sets.values() if len(twins) > 1]
-
-
-def _places(rows: Sequence[SourceRow], names: Iterable[str]) -> dict[str, int]:
-    """The row of each name that means one row only."""
-    by_path = dict[str, int]()
-    for place, row in enumerate(rows):
-        by_path.setdefault(_plain_path(row.image), place)
-    by_stem = defaultdict[str, list[str]](list)
-    for path in by_path:
-        by_stem[PurePosixPath(path).stem].append(path)
-    found = {}
-    for name in names:
-        plain = _plain_path(name)
-        parts = plain.split("/")
-        ends = ["/".join(parts[start:]) for start in range(len(parts))]
-        alike = by_stem[PurePosixPath(plain).stem]
-        meant = [end for end in ends if end in by_path] or (alike if len(alike) == 1 else [])
-        if meant:
-            found[name] = by_path[meant[0]]
-    return found
-
-
-def _plain_path(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./").strip().casefold()
