@@ -142,7 +142,7 @@ def test_an_image_made_from_one_of_a_held_out_group_is_refused_in_utility(
 
 def test_an_image_made_from_a_held_out_one_gives_a_warning_in_evaluate(from_held_out: DataSet, real: DataSet) -> None:
     brief = evaluate(from_held_out, real, load_extractor("embedded"), brief=True, effort=QUICK)
-    assert "warning: 1 synthetic images were made from held-out real images of the other side" in evaluation_table(
+    assert "warning: 1 synthetic images were made from held-out images of the set compared with" in evaluation_table(
         brief
     )
     known = sources(from_held_out, real)

@@ -120,7 +120,7 @@ def remarks_on_claims(claim: str, sources: Sequence[str]) -> tuple[Remark, ...]:
     """What is claimed of a generator elsewhere, and a warning for the held-out `sources` that synthetic images were made from."""
     lines = []
     if sources:
-        says = f"{len(sources)} synthetic images were made from held-out real images of the other side, or of their patients"
+        says = f"{len(sources)} synthetic images were made from held-out images of the set compared with, or of their patients"
         lines.append(
             Remark("conditioned", "warning", f"{says} (first: {sources[0]}): figures against these flatter them")
         )
@@ -177,7 +177,9 @@ def _alike(synthetic: Side, real: Side) -> Iterator[Remark]:
     shared, count = shared_images(synthetic.images, real.images), len(synthetic.images)
     if shared:
         yield Remark(
-            "alike", "warning", f"{shared} of {count} synthetic images are real ones of the other side, pixel for pixel"
+            "alike",
+            "warning",
+            f"{shared} of {count} synthetic images are real ones of the set compared with, pixel for pixel",
         )
     rows = [index for index, image in enumerate(synthetic.images) if not _is_blank(image)]
     if not rows:
@@ -186,7 +188,9 @@ def _alike(synthetic: Side, real: Side) -> Iterator[Remark]:
     pairs = near_duplicates(*(np.concatenate(parts) for parts in zip(*both, strict=True)))
     twins = len(np.unique(pairs[(pairs[:, 0] < len(rows)) & (pairs[:, 1] >= len(rows)), 0]))
     if twins > max(shared, 0.01 * count):
-        yield Remark("alike", "warning", f"{twins} of {count} synthetic images are nearly a real one of the other side")
+        yield Remark(
+            "alike", "warning", f"{twins} of {count} synthetic images are nearly a real one of the set compared with"
+        )
 
 
 def _labels(synthetic: Side, real: Side) -> Iterator[Remark]:

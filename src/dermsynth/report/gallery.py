@@ -121,7 +121,9 @@ def describe_set(data_set: DataSet, left_out: int | None) -> list[str]:
     )
     facts = f"{len(data_set):,} images{kinds}; {origin}. Random images (seed 0), "
     if left_out is None:
-        facts += "not all checked for copies: some may be photographs of the training set. Run dermsynth evaluate first."
+        facts += (
+            "not all checked for copies: some may be photographs of the training set. Run dermsynth evaluate first."
+        )
     else:
         facts += f"{left_out} flagged as copies left out." if left_out else "none flagged as a copy."
     return [f"## {name}", "", facts, "", f"![{name}]({name}.jpg)", ""]

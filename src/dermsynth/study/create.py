@@ -211,10 +211,10 @@ def _photographs(images: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> 
     if not len(twins):
         return []
     first, photograph = twins[0]
+    example = f"first: {paths[rows[first]].name}, which is {names.iloc[photograph]}"
     return [
-        f"{len(np.unique(twins[:, 0]))} of {len(rows)} synthetic images are photographs of the real set, mirrored or cropped ones "
-        f"not counted (first: {paths[rows[first]].name}, which is {names.iloc[photograph]}): raters who call them real are right; "
-        "leave copies out of the synthetic set, dermsynth gate finds them"
+        f"{len(np.unique(twins[:, 0]))} of {len(rows)} synthetic images are photographs of the real set ({example}; mirrored and "
+        "cropped ones are not counted): raters who call them real are right; leave out the copies that dermsynth gate finds"
     ]
 
 
