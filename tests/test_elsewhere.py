@@ -16,6 +16,7 @@ from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.feature_cache import decoding_of
 from dermsynth.evaluation.memorisation import sources
 from dermsynth.evaluation.results import Evaluation
+from dermsynth.io import read_json
 from dermsynth.metrics.estimate import Effort
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.report.evaluation_text import evaluation_table, verdict_table
@@ -247,6 +248,11 @@ def test_an_export_says_what_is_claimed_and_names_nothing_private(
     card = (tmp_path / "out" / "README.md").read_text()
     assert "Claimed, not checked: made by SD 1.5 + LoRA, which was trained on the split train" in card
     assert "- GAN" not in card
+    assert "images of skin that are said to be **generated**; not for diagnosis." in card
+    assert "size of both sides: 32 x 32 pixels" in card
+    description = read_json(tmp_path / "out" / "croissant.json")["description"]
+    for text in (card, description):
+        assert "not photographs of patients" not in text
 
 
 def test_a_gallery_says_of_which_sets_copies_were_never_looked_for(table: Path, tmp_path: Path) -> None:

@@ -38,7 +38,7 @@ def croissant(data_set: DataSet, terms: Terms, evaluation: Evaluation | None, na
         "@type": "sc:Dataset",
         "conformsTo": [VERSION, RAI],
         "name": name,
-        "description": f"{len(data_set.table)} generated images of skin; not photographs of patients, and not for diagnosis.",
+        "description": _description(data_set),
         "license": addresses if len(addresses) > 1 else addresses[0],
         "keywords": ["synthetic", "dermatology", "medical", *data_set.classes],
         "version": "1.0.0",
@@ -67,6 +67,13 @@ def context() -> dict[str, Any]:
         "examples": {"@id": "cr:examples", "@type": "@json"},
         **{term: words.get(term, f"cr:{term}") for term in TERMS},
     }
+
+
+def _description(data_set: DataSet) -> str:
+    """What the images are, or of a generator elsewhere: what they are said to be."""
+    if data_set.provenance.generator.claimed:
+        return f"{len(data_set)} images of skin that are said to be generated; not for diagnosis."
+    return f"{len(data_set)} generated images of skin; not photographs of patients, and not for diagnosis."
 
 
 def _files(data_set: DataSet) -> list[dict[str, Any]]:
