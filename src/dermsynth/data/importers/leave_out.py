@@ -24,6 +24,8 @@ NAMES = ("file_name", "image", "path", "file")
 """Columns of a plain list, by the first of which images are named."""
 FLAGS = ("is_exact_duplicates_issue", "is_near_duplicates_issue")
 FIRST, SECOND, SELECTED = "path_indices_1", "path_indices_2", "auto_issues"
+ALL, MOST = 10, 0.9
+"""Of more images than these, pairs of as large a share are no selection."""
 FORMS = (
     f"a CSV with a column {', '.join(NAMES[:-1])} or {NAMES[-1]}; CleanVision's issues (CSV) or info (JSON); SelfClean's "
     "near_duplicates with paths (CSV or JSON)"
@@ -45,12 +47,15 @@ class ExclusionList:
         Sets of images that show the same: one of each stays.
     flagged
         Images that have a twin among one another, of which the list does not say which.
+    ranking
+        Whether the sets are pairs in an order, and nothing says which of them are duplicates.
     """
 
     program: str
     images: dict[str, str]
     sets: tuple[Names, ...] = ()
     flagged: Names = ()
+    ranking: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -71,7 +76,7 @@ def read_exclusion_list(path: Path) -> ExclusionList:
         named = next((name for name in NAMES if name in table), first)
         return ExclusionList("CleanVision", {}, flagged=_flagged(table, named, path))
     if {FIRST, SECOND} <= set(table.columns):
-        return ExclusionList("SelfClean", {}, _pairs(table, path))
+        return _selfclean(table)
     for name in NAMES:
         if name in table:
             return ExclusionList("dermsynth", _plain(table, name))
@@ -94,18 +99,24 @@ def _flagged(table: pd.DataFrame, named: str, path: Path) -> Names:
         raise UserError(f"`leave_out` {path}: a column {' or '.join(flags)} holds a value that is no flag") from error
 
 
-def _pairs(table: pd.DataFrame, path: Path) -> tuple[Names, ...]:
+def _selfclean(table: pd.DataFrame) -> ExclusionList:
     """SelfClean's pairs: those it selected, or all of a ranking that somebody has cut."""
     pairs = [(str(a), str(b)) for a, b in zip(table[FIRST], table[SECOND], strict=True)]
-    if SELECTED in table:
-        return tuple(pair for pair, flag in zip(pairs, table[SELECTED], strict=True) if parse_flag(str(flag)))
-    images = len({name for pair in pairs for name in pair})
-    if images > 2 and len(pairs) == images * (images - 1) // 2:
+    if SELECTED not in table:
+        return ExclusionList("SelfClean", {}, tuple(pairs), ranking=True)
+    chosen = tuple(pair for pair, flag in zip(pairs, table[SELECTED], strict=True) if parse_flag(str(flag)))
+    return ExclusionList("SelfClean", {}, chosen)
+
+
+def _refuse_whole_ranking(listed: ExclusionList, named: int, source: Source, path: Path) -> None:
+    """Raise UserError for SelfClean's ranking of all images, whether of all pairs or of each image's nearest ones."""
+    every = len(source.rows) > ALL and named >= MOST * len(source.rows)
+    images = len(listed.names)
+    if listed.ranking and (every or (images > ALL and len(listed.sets) == images * (images - 1) // 2)):
         raise UserError(
-            f"`leave_out` {path}: ranks all pairs of {images} images and has no column {SELECTED!r}; run SelfClean with "
+            f"`leave_out` {path}: ranks {images} images, duplicates or not, and has no column {SELECTED!r}; run SelfClean with "
             "auto_cleaning=True, or leave only the pairs that are duplicates in it"
         )
-    return tuple(pairs)
 
 
 def _from_json(path: Path) -> ExclusionList:
@@ -122,7 +133,7 @@ def _from_json(path: Path) -> ExclusionList:
         table = pd.DataFrame()
     if not {FIRST, SECOND} <= set(table.columns):
         raise UserError(f"`leave_out` {path}: not understood; give {FORMS}")
-    return ExclusionList("SelfClean", {}, _pairs(table, path))
+    return _selfclean(table)
 
 
 def _cleanvision_sets(content: Any) -> tuple[Names, ...] | None:
@@ -148,6 +159,7 @@ def without_listed(source: Source, path: Path, jobs: int | None = None) -> Sourc
         raise UserError(
             f"`leave_out` {path}: none of its {len(listed.names)} images is in {source.folder}, for example {listed.names[0]}"
         )
+    _refuse_whole_ranking(listed, len(set(places.values())), source, path)
     reasons = _reasons(source, listed, places, jobs)
     rows = [
         replace(row, problem=f"listed in {path.name}: {reasons[place]}")
@@ -193,19 +205,23 @@ def _twin_sets(source: Source, flagged: Sequence[int], jobs: int | None) -> list
 
 
 def _places(rows: Sequence[SourceRow], names: Iterable[str]) -> dict[str, int]:
-    """The row of each name that means one row only."""
+    """The row of each name that means one row only; a name of one of the source's folders means nothing in another."""
     by_path = dict[str, int]()
     for place, row in enumerate(rows):
         by_path.setdefault(_plain_path(row.image), place)
     by_stem = defaultdict[str, list[str]](list)
     for path in by_path:
         by_stem[PurePosixPath(path).stem].append(path)
+    folders = {PurePosixPath(path).parent.name for path in by_path}
     found = {}
     for name in names:
         plain = _plain_path(name)
         parts = plain.split("/")
         ends = ["/".join(parts[start:]) for start in range(len(parts))]
+        folder = PurePosixPath(plain).parent.name
         alike = by_stem[PurePosixPath(plain).stem]
+        if folder in folders:  # the image is not there, and one of the same name elsewhere is another one
+            alike = [path for path in alike if PurePosixPath(path).parent.name == folder]
         meant = [end for end in ends if end in by_path] or (alike if len(alike) == 1 else [])
         if meant:
             found[name] = by_path[meant[0]]
