@@ -248,7 +248,7 @@ def test_an_export_says_what_is_claimed_and_names_nothing_private(
     card = (tmp_path / "out" / "README.md").read_text()
     assert "Claimed, not checked: made by SD 1.5 + LoRA, which was trained on the split train" in card
     assert "- GAN" not in card
-    assert "images of skin that are said to be **generated**; not for diagnosis." in card
+    assert "images of skin that a generator made, as their makers say; not for diagnosis." in card
     assert "size of both sides: 32 x 32 pixels" in card
     description = read_json(tmp_path / "out" / "croissant.json")["description"]
     for text in (card, description):

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 from dermsynth import __version__
 from dermsynth.data.dataset import Data, DataSet, open_data_set
 from dermsynth.data.duplicates import twins_between
+from dermsynth.data.flagged import flagged_text
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty
@@ -149,7 +150,12 @@ def create_study(
     images, notes = select_images(rules, sides, seed, matched=matched)
     size = _size(rules, synthetic)
     encoded, sizes = _encode(images, sides, size)
-    notes = [*notes, *confounding(images, sides, sizes), *_claims(synthetic, images, sizes, size)]
+    notes = [
+        *notes,
+        *_flagged(images, sides),
+        *confounding(images, sides, sizes),
+        *_claims(synthetic, images, sizes, size),
+    ]
     notes += _photographs(images, sides)
     with replace_folder(out) as work:
         _write_images(work, encoded, images, sides)
@@ -179,6 +185,15 @@ def _check_sides(real: DataSet, synthetic: DataSet) -> None:
         raise UserError(
             f"`real` {real.folder} `synthetic` {synthetic.folder}: one is not what it should be, or they are swapped"
         )
+
+
+def _flagged(images: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> list[str]:
+    """Which chosen images an audit of their set flagged."""
+    chosen = {
+        kind: [str(rows.table["file_name"].iloc[image.row]) for image in images if image.kind == kind]
+        for kind, rows in sides.items()
+    }
+    return [text for kind, names in chosen.items() if (text := flagged_text(sides[kind], names))]
 
 
 def _claims(
