@@ -357,7 +357,8 @@ def gallery(
     from dermsynth.report.gallery import PHOTOGRAPHS
 
     page = write_sheets(runs, out=out, inputs=inputs)
-    counts = f"{len(runs) - page.sets} runs" + (f", {page.sets} synthetic sets" if page.sets else "")
+    kinds = (("run", len(runs) - page.sets), ("synthetic set", page.sets))
+    counts = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds if count)
     print(f"{page.path}: {counts}, {page.size / 1e6:.2f} MB of pictures")
     if page.photographs:
         say(f"  {PHOTOGRAPHS}")

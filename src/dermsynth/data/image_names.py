@@ -38,19 +38,26 @@ class ImageNames(Generic[T]):
                 self._alike[_stem(plain)].append(plain)
             if image not in self._images[plain]:
                 self._images[plain].append(image)
+        self._folders = {PurePosixPath(path).parent.name for path in self._images} - {""}
 
     def find(self, name: str) -> list[T]:
         """The images that a name can mean: one, several where that is not clear, or none.
 
         The whole path counts first, then an image whose whole path is the end of the name, as of a list with absolute paths.
         Else it is the name without folders and ending, and of several images of this name those that share most of the last
-        folders. Case, kinds of slashes and spellings of one letter make no difference.
+        folders; a name in one of the images' own folders means none of another. Case, kinds of slashes and spellings of one
+        letter make no difference.
         """
         plain = plain_path(name)
         parts = plain.split("/")
         ends = ("/".join(parts[start:]) for start in range(len(parts)))
         whole = next((end for end in ends if end in self._images), "")
-        return self._of([whole] if whole else sharing_most_folders(self._alike.get(_stem(plain), ()), plain))
+        return self._of([whole] if whole else sharing_most_folders(self._candidates(plain), plain))
+
+    def _candidates(self, path: str) -> list[str]:
+        """Paths of the same image name: of the same folder alone where that is one of the images' own."""
+        alike, folder = self._alike.get(_stem(path), []), PurePosixPath(path).parent.name
+        return [one for one in alike if PurePosixPath(one).parent.name == folder] if folder in self._folders else alike
 
     def _of(self, paths: Iterable[str]) -> list[T]:
         images = [image for path in paths for image in self._images[path]]

@@ -24,6 +24,8 @@ from dermsynth.values import parse_flag
 
 FLAGS = ("is_exact_duplicates_issue", "is_near_duplicates_issue")
 FIRST, SECOND, SELECTED = "path_indices_1", "path_indices_2", "auto_issues"
+ALL, MOST = 10, 0.9
+"""Of more images than these, pairs of as large a share are no selection."""
 FORMS = (
     f"a CSV with a column {', '.join(NAME_COLUMNS[:-1])} or {NAME_COLUMNS[-1]}; CleanVision's issues (CSV) or info (JSON); "
     "SelfClean's near_duplicates with paths (CSV or JSON)"
@@ -45,12 +47,15 @@ class ExclusionList:
         Sets of images that show the same: one of each stays.
     flagged
         Images that have a twin among one another, of which the list does not say which.
+    ranking
+        Whether the sets are pairs in an order, and nothing says which of them are duplicates.
     """
 
     program: str
     images: dict[str, str]
     sets: tuple[Names, ...] = ()
     flagged: Names = ()
+    ranking: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -70,7 +75,7 @@ def read_exclusion_list(path: Path) -> ExclusionList:
     if set(FLAGS) & set(table.columns):
         return ExclusionList("CleanVision", {}, flagged=_flagged(table, named or str(table.columns[0]), path))
     if {FIRST, SECOND} <= set(table.columns):
-        return ExclusionList("SelfClean", {}, _pairs(table, path))
+        return _selfclean(table)
     if named:
         return ExclusionList("dermsynth", _plain(table, named))
     raise UserError(f"`leave_out` {path}: not understood (columns {', '.join(map(str, table.columns))}); give {FORMS}")
@@ -92,18 +97,24 @@ def _flagged(table: pd.DataFrame, named: str, path: Path) -> Names:
         raise UserError(f"`leave_out` {path}: a column {' or '.join(flags)} holds a value that is no flag") from error
 
 
-def _pairs(table: pd.DataFrame, path: Path) -> tuple[Names, ...]:
+def _selfclean(table: pd.DataFrame) -> ExclusionList:
     """SelfClean's pairs: those it selected, or all of a ranking that somebody has cut."""
     pairs = [(str(a), str(b)) for a, b in zip(table[FIRST], table[SECOND], strict=True)]
-    if SELECTED in table:
-        return tuple(pair for pair, flag in zip(pairs, table[SELECTED], strict=True) if parse_flag(str(flag)))
-    images = len({name for pair in pairs for name in pair})
-    if images > 2 and len(pairs) == images * (images - 1) // 2:
+    if SELECTED not in table:
+        return ExclusionList("SelfClean", {}, tuple(pairs), ranking=True)
+    chosen = tuple(pair for pair, flag in zip(pairs, table[SELECTED], strict=True) if parse_flag(str(flag)))
+    return ExclusionList("SelfClean", {}, chosen)
+
+
+def _refuse_whole_ranking(listed: ExclusionList, named: int, source: Source, path: Path) -> None:
+    """Raise UserError for SelfClean's ranking of all images, whether of all pairs or of each image's nearest ones."""
+    every = len(source.rows) > ALL and named >= MOST * len(source.rows)
+    images = len(listed.names)
+    if listed.ranking and (every or (images > ALL and len(listed.sets) == images * (images - 1) // 2)):
         raise UserError(
-            f"`leave_out` {path}: ranks all pairs of {images} images and has no column {SELECTED!r}; run SelfClean with "
+            f"`leave_out` {path}: ranks {images} images, duplicates or not, and has no column {SELECTED!r}; run SelfClean with "
             "auto_cleaning=True, or leave only the pairs that are duplicates in it"
         )
-    return tuple(pairs)
 
 
 def _from_json(path: Path) -> ExclusionList:
@@ -120,7 +131,7 @@ def _from_json(path: Path) -> ExclusionList:
         table = pd.DataFrame()
     if not {FIRST, SECOND} <= set(table.columns):
         raise UserError(f"`leave_out` {path}: not understood; give {FORMS}")
-    return ExclusionList("SelfClean", {}, _pairs(table, path))
+    return _selfclean(table)
 
 
 def _cleanvision_sets(content: Any) -> tuple[Names, ...] | None:
@@ -146,6 +157,7 @@ def without_listed(source: Source, path: Path, jobs: int | None = None) -> Sourc
         raise UserError(
             f"`leave_out` {path}: none of its {len(listed.names)} images is in {source.folder}, for example {listed.names[0]}"
         )
+    _refuse_whole_ranking(listed, len({place for several in places.values() for place in several}), source, path)
     reasons = _reasons(source, listed, places, jobs)
     rows = [
         replace(row, problem=f"listed in {path.name}: {reasons[place]}")
