@@ -82,8 +82,7 @@ def experiment(
     setting = changed_setting(name, module.configuration(size), changes, seed)
     shape = parse_shape(setting.resolution)
     data_set = open_data_set(data) if data else default_phantom(shape.height, shape.width, setting.framed)
-    if setting.images:
-        check(setting, data_set)
+    check(setting, data_set)
     result = module.carry_out(setting, data_set, out, device)
     say(*result.table, "", out)
 

@@ -38,7 +38,7 @@ from dermsynth.utility.usefulness import utility
 SIZES = ("laptop", "paper")
 LENGTHS, COLUMNS = "lengths.json", 12
 GUESS = 20_000
-"""Length with which the first measurement of the cost begins."""
+"""Length with which the measurement of the cost begins; what is shown follows from the time."""
 FIGURES = ("swd", "fid", "kid", "precision", "recall", "density", "coverage")
 """Metrics that the table shows, where they were measured."""
 
@@ -53,8 +53,8 @@ def configuration(size: str) -> Setting:
     options = {"minutes": "30", "seeds": "2", "positive": "", "negative": "", "classifier": "small", "repeats": "2"}
     if size == "paper":
         plans = {name: plan(name, _published(name)) for name in _from_noise()}
-        return Setting("128", 0, plans, 2_000, conditional=True, options={**options, "minutes": "480"})
-    return Setting("64", 0, {name: plan(name) for name in _from_noise()}, 1_000, conditional=True, options=options)
+        return Setting("128", GUESS, plans, 2_000, conditional=True, options={**options, "minutes": "480"})
+    return Setting("64", GUESS, {name: plan(name) for name in _from_noise()}, 1_000, conditional=True, options=options)
 
 
 def _from_noise() -> list[str]:

@@ -5,6 +5,7 @@ import tomllib
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from dermsynth.data.audit_findings import suggestions
@@ -12,6 +13,7 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.training_set import Selection
 from dermsynth.errors import UserError
+from dermsynth.images import image_size
 from dermsynth.io import count_text
 from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape
@@ -28,7 +30,9 @@ FEWEST = 50
 FEW = 1000
 """Training images below which it pays to start from a generator that knows skin."""
 ENOUGH = {64: 10_000, 128: 30_000, 256: 100_000}
-"""Longer side -> images shown before pictures are worth looking at: seen here at 64 px; the others are guesses, three times a doubling."""
+"""Longer side -> images shown before pictures are worth looking at: seen here at 64 px, the others are guesses."""
+SIZES = 50
+"""Images whose sizes are looked at."""
 RARE, HELD_OUT = 100, 50
 """Images of a class below which it is learnt badly, and held-out images below which copies are hardly found."""
 LONGEST = {"cpu": 2_000_000, "cuda": 25_000_000}
@@ -149,8 +153,8 @@ def _size_within(data_set: DataSet, seconds: float, device: torch.device) -> tup
 
 def _shape(data_set: DataSet, height: int) -> Shape:
     """The size of a height whose aspect ratio is nearest to that of the images: square, or 4 : 3."""
-    sizes = data_set.table[["width", "height"]].astype(float)
-    ratio = float((sizes["width"] / sizes["height"]).median())
+    sizes = [image_size(path) for path in data_set.paths[:SIZES]]
+    ratio = float(np.median([width / high for high, width in sizes]))
     return Shape(height * 3 // 4, height) if ratio > 7 / 6 else Shape(height, height)
 
 

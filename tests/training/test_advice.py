@@ -1,0 +1,56 @@
+"""Advice: what fits the data, the time and the machine, and what may go wrong."""
+
+import shlex
+
+import pytest
+import torch
+
+from dermsynth.data.dataset import DataSet
+from dermsynth.errors import UserError
+from dermsynth.training import advice
+from dermsynth.training.advice import advise, experiences
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(autouse=True)
+def machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine on which an image of 64 px costs 0.1 seconds, and others in proportion to their pixels."""
+
+    def costs(configs: dict, device: torch.device) -> dict[str, float]:  # type: ignore[type-arg]
+        return {name: 0.1 * c.data.height * c.data.width / 64**2 for name, c in configs.items()}
+
+    monkeypatch.setattr(advice, "seconds_per_image", costs)
+    monkeypatch.setattr(advice, "FEWEST", 10)
+
+
+def test_more_time_gives_larger_images_and_longer_trainings(phantom: DataSet) -> None:
+    short, long = (advise(phantom, minutes=minutes, device=CPU) for minutes in (10, 24 * 60))
+    assert (short.resolution, short.images) == ("64", 6000)
+    assert long.resolution == "128"
+    assert long.images == 216_000
+
+
+def test_the_command_can_be_run(phantom: DataSet) -> None:
+    words = shlex.split(advise(phantom, minutes=10, device=CPU).command)
+    assert words[:4] == ["dermsynth", "train", "stylegan2-ada", "--data"]
+    assert "--images" in words
+
+
+def test_risks_name_rare_classes_repeats_and_missing_held_out_images(phantom: DataSet) -> None:
+    text = "\n".join(advise(phantom, minutes=300, device=CPU).risks)
+    assert "training images; its images will be few kinds" in text
+    assert "times: look at the copy gate" in text
+    everything = DataSet(phantom.folder, phantom.table.assign(split="train"), phantom.description)
+    assert any("0 held-out images" in risk for risk in advise(everything, minutes=10, device=CPU).risks)
+
+
+def test_too_few_images_are_refused_with_a_way_out(phantom: DataSet, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(advice, "FEWEST", 10_000)
+    with pytest.raises(UserError, match="gives back what it was shown"):
+        advise(phantom, minutes=10, device=CPU)
+
+
+def test_every_figure_says_where_it_stands() -> None:
+    assert experiences()
+    assert all(one.source.startswith("docs/") and one.figures for one in experiences())
