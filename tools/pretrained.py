@@ -22,9 +22,11 @@ from dermsynth.evaluation.results import read_evaluation
 from dermsynth.io import count_text, file_hash, replace_folder, write_json, write_text
 from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.training.checkpoints import FOLDER, NETWORK, STATE
-from dermsynth.training.pretrained import CARD, CONFIG, HOME, PHOTOGRAPHS
+from dermsynth.training.pretrained import CARD, CONFIG, HOME, PHOTOGRAPHS, TERMS
 
 NAMES = "photographs.csv"
+SOURCE, LICENCE = "ISIC Archive (isic-archive.com)", "CC-0"
+ATTRIBUTION = "International Skin Imaging Collaboration, ISIC Archive"
 TEXT = """# {family} for dermoscopic images
 
 A generator to start from (`dermsynth train {family} --from-base`), to try the program with, and to compare with. Its images
@@ -46,7 +48,10 @@ learnt from them alone to a clinic.
 """
 
 
-def ship(run: Path, name: str, data: Path, checkpoint: str = "last", evaluation: Path | None = None) -> Path:
+def ship(
+    run: Path, name: str, data: Path, checkpoint: str = "last", evaluation: Path | None = None, source: str = SOURCE,
+    licence: str = LICENCE, attribution: str = ATTRIBUTION,
+) -> Path:  # fmt: skip
     """Write the folder of a generator of the package; an earlier one of that name is replaced."""
     generator, data_set = load_generator(run, which=checkpoint, device="cpu"), open_data_set(data)
     if data_set.whole_hash != generator.config.data.content_hash:
@@ -57,6 +62,7 @@ def ship(run: Path, name: str, data: Path, checkpoint: str = "last", evaluation:
         write_json(folder / CONFIG, _config(generator, name))
         _write_weights(folder / FOLDER / f"{generator.checkpoint.images:09d}", generator)
         _write_photographs(folder, seen)
+        write_json(folder / TERMS, {"source": source, "licence": [licence], "attribution": [attribution]})
         write_text(folder / CARD, card(generator, seen, evaluation))
     return HOME / name
 

@@ -66,6 +66,8 @@ def test_photographs_it_was_trained_on_are_known_again_also_enlarged_and_recompr
 def test_its_sets_say_where_they_come_from_and_why_copies_were_not_looked_for(shipped: Path, tmp_path: Path) -> None:
     synthetic = generate(load_generator("base", device="cpu"), {"nevus": 2, "melanoma": 1}, tmp_path / "synthetic")
     assert synthetic.provenance.generator.run == "base"
+    assert synthetic.provenance.real_images.licence == ("CC-0",)
+    assert "ISIC Archive" in synthetic.provenance.real_images.source
     line = str(check_copies(synthetic))
     assert "comes with dermsynth" in line
     assert "MODEL_CARD.md" in line

@@ -1,12 +1,11 @@
-"""The verb `demo`: the whole chain on the phantom, in minutes, without a GPU."""
+"""The verb `demo`: the whole chain in minutes, without a GPU."""
 
 from pathlib import Path
 
-from dermsynth.cli.options import Resolution
 
-
-def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: Resolution = "32", count: int = 1000) -> None:
-    """Draw a phantom, audit it, train on it, generate, evaluate and report. Repeated, it continues.
+def demo(*, out: Path = Path("demo"), images: str = "2k", count: int = 600) -> None:
+    """Make images with the generator that comes with dermsynth; then draw a phantom, audit it, start from that generator to
+    learn it, generate, evaluate and report. Repeated, it continues.
 
     Parameters
     ----------
@@ -18,18 +17,27 @@ def demo(*, out: Path = Path("demo"), images: str = "12k", resolution: Resolutio
         How many images the phantom has.
     """
     from dermsynth.cli.datasets import audit, phantom
+    from dermsynth.cli.flags import say
     from dermsynth.cli.synthetic import Images as Quotas
-    from dermsynth.cli.synthetic import evaluate, generate, report
-    from dermsynth.cli.training import Images, Loop, Model, train
+    from dermsynth.cli.synthetic import evaluate, gallery, generate, report
+    from dermsynth.cli.training import Images, Loop, train
+    from dermsynth.training.pretrained import BASE, require_pretrained
 
-    # a sixth of the laptop preset's arithmetic: what two cores show 12,000 images to in under two minutes
-    small = Model(batch=16, set=("channel_base=512", "channel_max=32", "latent=64"))
-    data, run, synthetic = out / "data", out / "run", out / "synthetic"
+    base = require_pretrained(BASE)
+    data, run, synthetic, skin = out / "data", out / "run", out / "synthetic", out / "skin"
+    generate(Path(BASE), out=skin, images=Quotas(count=("36",), truncation=0.8))
+    gallery((skin,), out=out / "gallery")
     if not (data / "dataset.json").exists():
-        phantom(out=data, count=count, resolution=resolution)
+        phantom(out=data, count=count, resolution=base.resolution)
     audit(data)
-    selection = Images(data=data, resolution=resolution)
-    train("stylegan2-ada", out=run, images=images, selection=selection, model=small, loop=Loop(snapshot="3k"))
+    selection = Images(data=data, resolution=base.resolution)
+    train("stylegan2-ada", out=run, images=images, selection=selection, loop=Loop(from_base=True, snapshot="1k"))
     generate(run, out=synthetic, images=Quotas(count=("100",)))
     evaluate(synthetic, against=data)
     report(run, evaluation=(synthetic,))
+    say(
+        "",
+        f"{skin}: images of the generator that comes with dermsynth, learnt from photographs; no photographs of anyone "
+        f"({out / 'gallery'} shows them, {base.folder / 'MODEL_CARD.md'} says what they are)",
+        f"{synthetic}: images of a generator that began with it and learnt {images} drawings of the phantom",
+    )

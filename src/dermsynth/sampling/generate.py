@@ -20,6 +20,7 @@ from dermsynth.sampling.generator import Generator, check_request, render
 from dermsynth.sampling.names import image_name, images_there
 from dermsynth.training import distributed
 from dermsynth.training.data import data_trained_on
+from dermsynth.training.pretrained import trained_on
 
 JOB = ".generating.json"
 PLACES = ("run", "source", "maps")
@@ -146,7 +147,7 @@ def _table(generator: Generator, out: Path, origin: GeneratorProvenance) -> pd.D
 
 
 def real_images(generator: Generator, out: Path, *sources: DataSet) -> RealImages:
-    """What the images that a generator was trained on, and those it was given, ask for.
+    """What the images that a generator was trained on, began with, and was given, ask for.
 
     Where the data set is gone, what an earlier call wrote into the folder `out` stays.
     """
@@ -156,7 +157,10 @@ def real_images(generator: Generator, out: Path, *sources: DataSet) -> RealImage
         trained = []
     if not trained and (out / DESCRIPTION).exists():
         trained = [open_data_set(out).provenance]
-    return real_images_behind([*trained, *(source.provenance for source in sources)])
+    origin = generator.origin()
+    hashes = dict.fromkeys([origin.data_hash, *(earlier.data_hash for earlier in origin.earlier)])
+    shipped = [known.terms for known in map(trained_on, hashes) if known is not None]
+    return real_images_behind([*trained, *shipped, *(source.provenance for source in sources)])
 
 
 def description_of(origin: GeneratorProvenance, real: RealImages) -> dict[str, object]:

@@ -7,16 +7,18 @@ import logging
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.data.duplicates import Prints, fingerprints, twins_of
+from dermsynth.data.provenance import Provenance, parse_provenance
 from dermsynth.errors import UserError
 from dermsynth.io import read_json
 
 HOME = Path(__file__).parent
-CONFIG, CARD, PHOTOGRAPHS = "config.json", "MODEL_CARD.md", "photographs.npz"
+CONFIG, CARD, PHOTOGRAPHS, TERMS = "config.json", "MODEL_CARD.md", "photographs.npz", "terms.json"
 BASE = "base"
 """The generator of dermoscopic images that trainings start from."""
 _log = logging.getLogger(__name__)
@@ -46,9 +48,25 @@ class Pretrained:
         return (self.folder / CARD).read_text(encoding="utf-8")
 
     @cached_property
+    def _data(self) -> dict[str, Any]:
+        """Which images it was trained on, and at which size."""
+        return dict(read_json(self.folder / CONFIG)["data"])
+
+    @property
     def data_hash(self) -> str:
         """Content hash of the data set that it was trained on."""
-        return str(read_json(self.folder / CONFIG)["data"]["content_hash"])
+        return str(self._data["content_hash"])
+
+    @property
+    def resolution(self) -> str:
+        """Size of its images in pixels: one number for squares, or WIDTHxHEIGHT."""
+        width, height = self._data["width"], self._data["height"]
+        return str(width) if width == height else f"{width}x{height}"
+
+    @cached_property
+    def terms(self) -> Provenance:
+        """Source, licence and attribution of the photographs that it was trained on."""
+        return parse_provenance(read_json(self.folder / TERMS), self.folder / TERMS)
 
     @cached_property
     def photographs(self) -> Prints:
