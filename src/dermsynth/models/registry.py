@@ -29,6 +29,7 @@ FAMILIES = {
     "residual-translation": "dermsynth.models.residual_translation:ResidualTranslation",
     "cyclegan": "dermsynth.models.cyclegan:CycleGAN",
     "r3gan": "dermsynth.models.r3gan:R3GAN",
+    "diffusion": "dermsynth.models.diffusion:Diffusion",
 }
 """Families of this package: name on the command line -> module:Class."""
 DECLARED = ("publication", "good_for", "config_type", "presets")
