@@ -39,7 +39,7 @@ data = App(name="data", help="Obtain and prepare images.")
 VERBS = {
     "audit": ("datasets", "What a data set holds, and what is wrong with it."),
     "phantom": ("datasets", "Draw dermoscopy by a program, with exact masks."),
-    "models": ("models", "The GAN families: paper, input, what each is good for."),
+    "models": ("models", "The families of generators: paper, input, what each is good for."),
     "train": ("training", "Train a generator, or continue where it stopped."),
     "generate": ("synthetic", "Generate a labelled synthetic data set."),
     "translate": ("synthetic", "Change photographs: add a finding, remove it, or make another class of them."),

@@ -12,7 +12,7 @@ from torch import Tensor
 from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
 from dermsynth.models.diffusion_networks import UNet
-from dermsynth.models.edm import guide, heun, loss_weight, noise_levels, precondition
+from dermsynth.models.edm import Denoise, guide, heun, loss_weight, noise_levels, precondition
 from dermsynth.models.layers.augmentation import PARAMETERS, PRESETS, Augmentation
 from dermsynth.models.layers.ema import average_of, half_life_beta, move_average, ramped_half_life
 from dermsynth.models.layers.shapes import Shape
@@ -22,6 +22,10 @@ DESCRIBABLE = tuple(name for name, strengths in PRESETS.items() if strengths.inv
 """Augmentations that the network can be told of."""
 GRID, LEVELS = 32, 3
 """At about so many folded pixels a side, and so many levels, the `laptop` network works, whatever the image's size."""
+
+PASSES = 200
+"""How often each image is shown by default. A denoiser learns its images by heart after a time proportional to their number, and
+good images come at a time that does not depend on it (Bonnaire et al. 2025; Favero et al. 2025). The number is a guess."""
 
 
 class Config(FamilyConfig):
@@ -38,7 +42,7 @@ class Config(FamilyConfig):
     label_dropout: float = Field(0.1, ge=0, lt=1, description="share of images whose class the network is not told")
     augmentation: str = Field("skin", description=f"one of {', '.join(DESCRIBABLE)}; the network is told of it")
     augmentation_p: float = Field(0.15, ge=0, le=1, description="probability of every transformation")
-    learning_rate: float = Field(0.0005, gt=0)
+    learning_rate: float = Field(0.001, gt=0)
     rate_rampup: int = Field(2_000, ge=0, description="images over which the rate rises from 0")
     ema_images: float = Field(10_000, gt=0, description="half-life of the moving average")
     ema_rampup: float | None = Field(
@@ -73,7 +77,7 @@ def laptop(shape: Shape, batch: int) -> Config:
     At 64 px the rule gives blocks of 2 x 2 pixels, at 128 px of 4 x 4, and so on: the cost an image stays nearly the same, the
     detail does not grow with the size.
     """
-    patch = 2 ** max(1, round(math.log2(max(shape.height, shape.width) / GRID)))
+    patch = 2 ** max(1, round(math.log2(math.sqrt(shape.height * shape.width) / GRID)))
     while patch > 1 and (shape.height % patch or shape.width % patch):
         patch //= 2
     halvings = next(
@@ -107,6 +111,9 @@ class Diffusion(Model):
     publication = "Karras et al. 2022"
     good_for = "few images, no adversary to balance; slow to sample"
     config_type = Config
+    passes = PASSES
+    samples_slowly = True
+    stops_at_copies = True
     truncation = (
         "a number above 0 up to 1: guidance towards the class, by 1 over it; without classes it changes nothing"
     )
@@ -189,7 +196,7 @@ class Diffusion(Model):
         config = self.config
         weight = config.guidance if truncation is None else 1 / truncation
         levels = noise_levels(config.steps, config.lowest_noise, config.highest_noise, config.rho)
-        denoise = partial(self._denoise, self.average, condition.label)
+        denoise: Denoise = partial(self._denoise, self.average, condition.label)
         if self.classes:
             untold = partial(self._denoise, self.average, torch.zeros_like(condition.label))
             denoise = guide(denoise, untold, weight, config.guidance_interval)
@@ -201,6 +208,15 @@ class Diffusion(Model):
     def accepts_truncation(cls, value: float) -> bool:
         """One over the weight of guidance: Ho & Salimans 2022 trade variety for typical images by it as GANs do by truncation."""
         return 0 < value <= 1
+
+    def truncate(self, z: Tensor, truncation: float | None) -> Tensor:
+        """The noise itself; guidance acts later."""
+        if truncation is not None:
+            raise UserError(
+                f"`truncation` {truncation}: diffusion guides the way from a latent to its image, and truncates no latent; "
+                "leave it out"
+            )
+        return z
 
     def augmentation_strength(self) -> float | None:
         """p."""

@@ -96,6 +96,7 @@ class Stage(nn.Module):
         self, inputs: int, outputs: int, condition: int, dropout: float, *, attends: bool, resize: float = 1.0
     ) -> None:
         super().__init__()
+        self.doubles = resize > 1
         self.block = ResidualBlock(inputs, outputs, condition, dropout, resize)
         self.attention = Attention(outputs) if attends else nn.Identity()
 
@@ -118,7 +119,7 @@ class Embedding(nn.Module):
         self.label = nn.Linear(classes, features, bias=False) if classes else None
         self.augmentation = nn.Linear(augmentation, features, bias=False) if augmentation else None
         self.dense = nn.Linear(features, features)
-        self.register_buffer("frequencies", torch.logspace(-2, 3, FREQUENCIES, base=2.0), persistent=False)
+        self.register_buffer("frequencies", torch.logspace(-3, 1, FREQUENCIES, base=2.0), persistent=False)
         self.frequencies: Tensor
 
     def forward(self, noise: Tensor, label: Tensor, augmentation: Tensor | None) -> Tensor:
@@ -201,6 +202,6 @@ class UNet(nn.Module):
         for stage in self.middle:
             x = stage(x, condition, draws)
         for stage in self.decoder:
-            taken = x if stage.block.resize > 1 else torch.cat([x, outputs.pop()], dim=1)  # type: ignore[union-attr]
+            taken = x if stage.doubles else torch.cat([x, outputs.pop()], dim=1)
             x = stage(taken, condition, draws)
         return F.pixel_shuffle(self.to_pixels(F.silu(self.norm(x))), self.patch)

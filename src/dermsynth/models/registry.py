@@ -1,4 +1,4 @@
-"""Where each GAN family is, by its name; nothing is imported before a family is asked for.
+"""Where each family is, by its name; nothing is imported before a family is asked for.
 
 Another package adds a family without any change here, by an entry point in its `pyproject.toml`:
 
@@ -43,7 +43,7 @@ def families() -> dict[str, str]:
 
 
 def family(name: str) -> "type[Model]":
-    """Import the class of a GAN family.
+    """Import the class of a family.
 
     Raises UserError when there is no such family, or its package cannot be imported or declares too little.
     """

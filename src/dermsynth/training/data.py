@@ -17,6 +17,9 @@ from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.training.config import DataSettings, RunConfig, TrainingSettings, validate
 
+SNAPSHOT, SLOW_SNAPSHOT = 4_000, 16_000
+"""Images shown between two checkpoints where nothing was asked for; the second of families that sample slowly."""
+
 
 def load_training_images(
     name: str, data_set: DataSet, request: DataRequest, seed: int
@@ -26,7 +29,7 @@ def load_training_images(
     Parameters
     ----------
     name
-        The GAN family.
+        The family.
     data_set
         Where the images are.
     request
@@ -119,7 +122,10 @@ def _request(name: str, settings: DataSettings) -> DataRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """A family with a preset, the choices that differ from it, and the settings of the loop, of which `images` is required."""
+    """A family with a preset, the choices that differ from it, and the settings of the loop.
+
+    Without `images` the family's own number of passes through the training images is the length, where it has one.
+    """
 
     family: str
     preset: str = "laptop"
@@ -137,7 +143,11 @@ def resolve(plan: Plan, shape: Shape) -> tuple[BaseModel, TrainingSettings]:
         raise UserError(f"`preset` {plan.preset!r}: unknown; {plan.family} has: {', '.join(kind.presets)}")
     preset, asked = kind.presets[plan.preset], plan.training.get("batch")
     batch = preset.batch if asked is None else require_whole(asked, "batch", 1)
-    training = validate(TrainingSettings, {**plan.training, "batch": batch}, "train")
+    asked_for = {name: value for name, value in plan.training.items() if value is not None}
+    if "images" not in asked_for and kind.passes is None:
+        raise UserError(f"`images` is missing: how many images {plan.family} is shown, for example 40k")
+    usual = {"images": 1, "snapshot": SLOW_SNAPSHOT if kind.samples_slowly else SNAPSHOT}
+    training = validate(TrainingSettings, {**usual, **asked_for, "batch": batch}, "train")
     config = preset(shape, batch)
     fine_tuning = kind.fine_tuning(config) if training.initial else {}
     config = validate(kind.config_type, config.model_dump() | fine_tuning | dict(plan.choices), "`options`")
@@ -149,5 +159,8 @@ def configure(plan: Plan, data_set: DataSet, request: DataRequest) -> tuple[RunC
     """The complete configuration of a run, and the decoded images it is shown."""
     config, training = resolve(plan, Shape(request.decoding.height, request.decoding.width))
     settings, images = load_training_images(plan.family, data_set, request, training.seed)
+    passes = family(plan.family).passes
+    if plan.training.get("images") is None and passes is not None:
+        training = training.model_copy(update={"images": passes * len(images.images)})
     run = RunConfig(family=plan.family, preset=plan.preset, model=config.model_dump(), data=settings, training=training)
     return run, images
