@@ -12,7 +12,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.evaluation.copy_detection import gate_light
-from dermsynth.evaluation.copy_watcher import FLAGGED, copy_watcher
+from dermsynth.evaluation.copy_watcher import FLAGGED, _held_out, copy_watcher
 from dermsynth.evaluation.watcher import SLOWLY_WATCHED, requests, usual_watchers
 from dermsynth.io import read_json_lines
 from dermsynth.training import checkpoints
@@ -95,6 +95,21 @@ def test_images_are_generated_once_for_all_watchers(chosen: tuple[RunConfig, Tra
     assert len(asked) == 2
     assert len(set(asked)) == 1
     assert len(asked[0][0]) == min(SLOWLY_WATCHED, len(training.images))
+
+
+def test_an_excluded_class_is_on_neither_side(
+    large: DataSet, chosen: tuple[RunConfig, TrainingSet], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the other splits have no image of it, as of a class of four images."""
+    label, training_rows = "seborrheic_keratosis", large.in_split("train")
+    rare = large.part((large.labels != label) | training_rows)
+    monkeypatch.setattr("dermsynth.evaluation.copy_watcher.open_data_set", lambda folder: rare)
+    config, training = chosen
+    settings = config.data.model_copy(update={"exclude": (label,)})
+    expected = decode_images(large.part(~training_rows & (large.labels != label)), Decoding(16, 16))
+    held_out = _held_out(settings, training)
+    assert 20 <= len(held_out) <= len(expected)
+    assert {image.tobytes() for image in held_out} <= {image.tobytes() for image in np.asarray(expected)}
 
 
 def test_without_held_out_images_it_says_so(large: DataSet, caplog: pytest.LogCaptureFixture) -> None:

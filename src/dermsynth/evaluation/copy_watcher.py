@@ -72,7 +72,8 @@ def _held_out(settings: DataSettings, training: TrainingSet) -> NDArray[np.uint8
     if not data_set.divided or settings.split == "all":
         return training.images[:0]
     selection = Selection("all", settings.exclude, bool(settings.classes))
-    rows = chosen_rows(data_set.part(~data_set.in_split(settings.split)), selection)
+    rows = chosen_rows(data_set, selection)
+    rows = rows.part(~rows.in_split(settings.split))
     rows = rows.part(~np.isin(rows.groups.astype(str), _groups(data_set, settings)))
     if rows.table.empty:
         return training.images[:0]
