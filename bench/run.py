@@ -393,7 +393,7 @@ def families(rows: list[str]) -> None:
     from dermsynth.data.phantom import PhantomSettings, write_phantom
     from dermsynth.models.registry import FAMILIES, family
 
-    rows += ["## Families", "", "`laptop` preset, unconditional, 640 images of a phantom (320 for the four slowest), at the final size; wall seconds from the first update on.", "",
+    rows += ["## Families", "", "`laptop` preset, unconditional, 640 images of a phantom (320 for the slowest), at the final size; wall seconds from the first update on.", "",
              "| family | pixels | batch | updates, s per 1,000 | all else but snapshots, s per 1,000 | a snapshot, s | share outside updates, "
              "snapshot every 4k | peak, GiB |", "|--|--|--|--|--|--|--|--|"]  # fmt: skip
     with tempfile.TemporaryDirectory() as folder:
@@ -402,7 +402,7 @@ def families(rows: list[str]) -> None:
             write_phantom(path, 600, PhantomSettings(side, side))
         for name in FAMILIES:
             side = 64 if family(name).inputs.from_noise else 128
-            images = "320" if name in ("pgan", "r3gan", "pix2pixhd", "cyclegan") else "640"
+            images = "320" if name in ("pgan", "r3gan", "pix2pixhd", "cyclegan", "diffusion") else "640"
             command = [sys.executable, "-c", FAMILY, name, str(side), images, str(data[side])]
             result = subprocess.run(command, capture_output=True, text=True, check=True)
             batch, updates, rest, saving, peak = map(float, result.stdout.split()[-5:])

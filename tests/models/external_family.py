@@ -1,4 +1,4 @@
-"""A GAN family of another package: nothing in `src/` knows it. Two dense networks and the logistic game."""
+"""A family of another package: nothing in `src/` knows it. Two dense networks and the logistic game."""
 
 from collections.abc import Iterator
 

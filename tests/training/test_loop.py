@@ -1,11 +1,13 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +16,20 @@ import torch
 
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet, open_data_set
-from dermsynth.data.training_set import training_set
+from dermsynth.data.training_set import Selection, training_set
 from dermsynth.errors import UserError
 from dermsynth.images import read_image
 from dermsynth.io import read_json, read_json_lines, write_json
 from dermsynth.locks import folder_lock
+from dermsynth.models.diffusion import PASSES
+from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.training import checkpoints
 from dermsynth.training.benchmark import measure
 from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
 from dermsynth.training.config import RunConfig, TrainingSettings, read_config, validate
+from dermsynth.training.data import Plan, configure, resolve
+from dermsynth.training.display import describe
 from dermsynth.training.health import Alarms, spread
 from dermsynth.training.loop import Interrupted, Trainer, train
 from dermsynth.training.optimisation import TrainingStopped
@@ -135,6 +141,57 @@ def test_the_best_checkpoint_is_chosen_by_the_figure_that_is_named(phantom: Data
         run = tmp_path / f"none-{name}"
         train(run, config, chosen, watchers=[Watcher(figures, best_by=name)], device="cpu")
         assert checkpoints.find(run).state.best is None
+
+
+def test_a_watcher_can_end_a_training_before_its_checkpoint(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=32, recipe="dcgan", snapshot=8)
+    shown = Watcher(lambda glimpse: {"shown": float(glimpse.images_shown)}, best_by="shown")
+    alarm = Watcher(
+        lambda glimpse: {"figure": float(glimpse.images_shown)},
+        alarm=lambda figures: "too far" if figures["figure"] >= 24 else None,
+    )
+    for _ in range(2):
+        with pytest.raises(TrainingStopped, match="too far"):
+            train(tmp_path / "run", config, chosen, watchers=[shown, alarm], device="cpu")
+        assert checkpoints.find(tmp_path / "run").images == 16, (
+            "the same again: it goes on from the last good checkpoint"
+        )
+    lines = [line for line in read_json_lines(tmp_path / "run" / "log.jsonl") if "metrics" in line]
+    assert [line["images"] for line in lines] == [0, 8, 16, 24]
+
+
+def test_families_without_adversary_have_a_length_of_their_own(phantom: DataSet) -> None:
+    request = DataRequest(Decoding(16, 16), Selection())
+    plan = Plan("diffusion", training={"seed": 0})
+    config, chosen = configure(plan, phantom, request)
+    assert config.training.images == PASSES * len(chosen.images)
+    assert (config.training.snapshot, resolve(Plan("dcgan", training={"images": 5}), Shape(16, 16))[1].snapshot) == (
+        16_000,
+        4_000,
+    )
+    asked, _ = configure(Plan("diffusion", training={"images": 50, "snapshot": 10}), phantom, request)
+    assert (asked.training.images, asked.training.snapshot) == (50, 10)
+    with pytest.raises(UserError, match="`images` is missing: how many images dcgan is shown, for example 40k"):
+        configure(Plan("dcgan"), phantom, request)
+
+
+def test_a_length_beyond_a_familys_own_is_said(phantom: DataSet, tmp_path: Path) -> None:
+    config, chosen = tiny_config(phantom, images=100 * PASSES * 240, recipe="diffusion")
+    trainer = Trainer(tmp_path / "run", config, chosen, [], "cpu")
+    start = TrainingStart(tmp_path / "run", config, trainer.model, chosen, 0, trainer.device)
+    (line,) = [line for line in describe(start) if "each image" in line]
+    assert re.fullmatch(r"each image is shown \d+ times, usual are up to 200: look out for copies", line)
+    shorter = config.model_copy(update={"training": config.training.model_copy(update={"images": 240})})
+    assert not [line for line in describe(replace(start, config=shorter)) if "each image" in line]
+
+
+def test_slow_families_are_not_measured_before_they_are_trained(phantom: DataSet, tmp_path: Path) -> None:
+    watchers = [Watcher(lambda glimpse: {"shown": float(glimpse.images_shown)})]
+    for name, first in (("diffusion", 8), ("dcgan", 0)):
+        config, chosen = tiny_config(phantom, images=8, recipe=name, snapshot=8)
+        train(tmp_path / name, config, chosen, watchers=watchers, device="cpu")
+        lines = [line for line in read_json_lines(tmp_path / name / "log.jsonl") if "metrics" in line]
+        assert lines[0]["images"] == first
 
 
 def test_callbacks_are_closed_where_one_fails(phantom: DataSet, tmp_path: Path) -> None:

@@ -111,8 +111,8 @@ class LoopChoices:
         Factor on every learning rate, above 0.
     precision : {"float32", "bfloat16", "float16"}
         Arithmetic of the large layers.
-    snapshot : int or str
-        Real images shown between two checkpoints.
+    snapshot : int, str or None
+        Real images shown between two checkpoints; by default 4,000, of families that sample slowly more.
     log : int
         Real images shown between two lines of the log.
     keep : int
@@ -131,20 +131,20 @@ class LoopChoices:
     initial: Trained | None = None
     rate: float = 1.0
     precision: Precision = "float32"
-    snapshot: int | str = "4k"
+    snapshot: int | str | None = None
     log: int = 500
     keep: int = 3
 
-    def settings(self, images: int | str, batch: int | None, seed: int) -> dict[str, Any]:
+    def settings(self, images: int | str | None, batch: int | None, seed: int) -> dict[str, Any]:
         """The same for the trainer."""
         require_choice(self.precision, "precision", get_args(Precision))
         if require_number(self.rate, "rate") <= 0:
             raise UserError(f"`rate` {self.rate}: must be above 0")
         return {
-            "images": parse_count(images, "images"),
+            "images": None if images is None else parse_count(images, "images"),
             "batch": None if batch is None else require_whole(batch, "batch", 1),
             "seed": require_seed(seed),
-            "snapshot": parse_count(self.snapshot, "snapshot"),
+            "snapshot": None if self.snapshot is None else parse_count(self.snapshot, "snapshot"),
             **{name: require_whole(getattr(self, name), name, 1) for name in ("accumulate", "log", "keep")},
             "initial": None if self.initial is None else str(weights_of(self.initial, "initial")),
             "rate": self.rate,
@@ -185,7 +185,7 @@ def train(
     data: Data | None = None,
     *,
     out: Path | str,
-    images: int | str,
+    images: int | str | None = None,
     resolution: int | str | tuple[int, int] = 64,
     preset: str | None = None,
     options: Mapping[str, Any] | None = None,
@@ -203,13 +203,14 @@ def train(
     Parameters
     ----------
     family : str
-        The GAN family: ``stylegan2-ada``, ``r3gan``, ``dcgan``, ...; `dermsynth models` lists them.
+        The family: ``stylegan2-ada``, ``diffusion``, ``dcgan``, ...; `dermsynth models` lists them.
     data : DataSet, Path, str or None
         The data set to learn from; by default a phantom of 2,000 images.
     out : Path or str
         Folder of the run. In the folder of an earlier run with the same choices training goes on, bit for bit.
-    images : int or str
-        Length of the training in real images shown, at least 1: ``40_000``, ``"40k"``, ``"1.5M"``.
+    images : int, str or None
+        Length of the training in real images shown, at least 1: ``40_000``, ``"40k"``, ``"1.5M"``. Of families that learn their
+        images by heart (diffusion) it is by default a number of passes through these; the others need it.
     resolution : int, str, or tuple of two int
         Size in pixels: one number for squares, ``"WIDTHxHEIGHT"``, or (height, width).
     preset : str or None
@@ -245,7 +246,7 @@ def train(
     UserError
         A value or the data set cannot be used, or `out` holds a run with other choices.
     TrainingStopped
-        The training collapsed; the last good checkpoint is in the run.
+        The training collapsed, or began to copy its images; the last good checkpoint is in the run.
 
     References
     ----------
@@ -277,7 +278,7 @@ def train(
 def configure(
     family: str,
     data: Data | None,
-    images: int | str,
+    images: int | str | None,
     *,
     resolution: int | str | tuple[int, int] = 64,
     preset: str | None = None,

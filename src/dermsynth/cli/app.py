@@ -39,7 +39,7 @@ data = App(name="data", help="Obtain and prepare images.")
 VERBS = {
     "audit": ("datasets", "What a data set holds, and what is wrong with it."),
     "phantom": ("datasets", "Draw dermoscopy by a program, with exact masks."),
-    "models": ("models", "The GAN families: paper, input, what each is good for."),
+    "models": ("models", "The families of generators: paper, input, what each is good for."),
     "advise": ("training", "Which generator for these images, at which size, for how long: the command to run."),
     "train": ("training", "Train a generator, or continue where it stopped."),
     "generate": ("synthetic", "Generate a labelled synthetic data set."),

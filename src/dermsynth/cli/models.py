@@ -4,7 +4,7 @@ from dermsynth.cli.options import Resolution, Switch
 
 
 def models(*, resolution: Resolution = "64", measure: Switch = False) -> None:
-    """List the GAN families: paper, input, what each is good for, presets and parameters.
+    """List the families of generators: paper, input, what each is good for, presets and parameters.
 
     Parameters
     ----------

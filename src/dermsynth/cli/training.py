@@ -74,8 +74,8 @@ class Loop:
     """Arithmetic of the large layers; bfloat16 is faster on recent GPUs."""
     accumulate: int = 1
     """Pieces a batch is divided into, to save memory."""
-    snapshot: str = "4k"
-    """Images shown between two checkpoints."""
+    snapshot: str | None = None
+    """Images shown between two checkpoints; by default 4k, of families that sample slowly more."""
     log: int = 500
     """Images shown between two lines of the log."""
     log_to: Several = ()
@@ -94,7 +94,7 @@ def train(
     family: str,
     *,
     out: Path,
-    images: str,
+    images: str | None = None,
     selection: Images = IMAGES,
     model: Model = MODEL,
     loop: Loop = LOOP,
@@ -106,11 +106,12 @@ def train(
     Parameters
     ----------
     family
-        The GAN family; `dermsynth models` lists them.
+        The family; `dermsynth models` lists them.
     out
         Folder of the run.
     images
-        Length of the training in real images shown: 40k, 1.5M.
+        Length of the training in real images shown: 40k, 1.5M. Only families that learn their images by heart (diffusion)
+        have a length of their own.
     """
     import sys
 

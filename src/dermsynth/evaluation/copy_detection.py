@@ -7,8 +7,10 @@ from typing import NamedTuple
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import betabinom
 
 from dermsynth.errors import UserError, require_number, require_whole
+from dermsynth.evaluation.floors import Light
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import pixels
 from dermsynth.metrics.copying import gate_threshold
@@ -23,6 +25,14 @@ SMALLEST = 0.02
 """Distance of unit vectors, and score, below which images are the same: no threshold can be there."""
 NOISE = 4.0
 """Variance of grey levels below which a place counts as flat."""
+
+
+def gate_light(flagged: int, of: int, held_out: int, false_alarms: float) -> Light:
+    """Green where chance explains as many flagged images (p > 0.05), red from five times the false alarms, else amber."""
+    # held-out images at or below the threshold: the true rate is known that well
+    below = int(false_alarms * (held_out - 1)) + 1
+    chance = float(betabinom.sf(flagged - 1, of, below, held_out + 1 - below))
+    return "green" if chance > 0.05 else "red" if flagged > 5 * false_alarms * of else "amber"
 
 
 class View(NamedTuple):

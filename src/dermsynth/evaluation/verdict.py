@@ -3,10 +3,9 @@
 import math
 from collections.abc import Iterable
 
-from scipy.stats import betabinom
-
 from dermsynth.backbones.extractors import EMBEDDED
 from dermsynth.evaluation import floors
+from dermsynth.evaluation.copy_detection import gate_light
 from dermsynth.evaluation.floors import FAIR, GOOD, ORDER, Light
 from dermsynth.evaluation.label_fidelity import recognition_light
 from dermsynth.evaluation.refusals import LABEL_FIDELITY, Refusal
@@ -104,12 +103,8 @@ def _gate(result: Evaluation) -> list[Finding]:
     gate = result.copy_gate
     if gate is None:
         return []
-    expected = gate.false_alarms * gate.of
-    # held-out images at or below the threshold: the true rate is known that well
-    below = int(gate.false_alarms * (gate.held_out - 1)) + 1
-    chance = float(betabinom.sf(gate.flagged - 1, gate.of, below, gate.held_out + 1 - below))
-    light: Light = "green" if chance > 0.05 else "red" if gate.flagged > 5 * expected else "amber"
-    return [(light, f"{gate.flagged} of {gate.of} flagged, {expected:.0f} expected of real images")]
+    light = gate_light(gate.flagged, gate.of, gate.held_out, gate.false_alarms)
+    return [(light, f"{gate.flagged} of {gate.of} flagged, {gate.false_alarms * gate.of:.0f} expected of real images")]
 
 
 def _closeness(copying: Iterable[CopyEstimate]) -> list[Finding]:

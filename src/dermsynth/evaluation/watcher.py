@@ -7,10 +7,12 @@ from numpy.typing import NDArray
 
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.training_set import TrainingSet
+from dermsynth.evaluation.copy_watcher import copy_watcher
 from dermsynth.metrics.estimate import halves, name_of
 from dermsynth.metrics.frechet import frechet_distance
 from dermsynth.metrics.kernels import kernel_distance
 from dermsynth.metrics.sliced_wasserstein import SMALLEST, descriptors, line_distance
+from dermsynth.models.registry import family
 from dermsynth.training.checkpoints import STORED_NAME
 from dermsynth.training.config import RunConfig
 from dermsynth.training.data import unseen_images
@@ -18,8 +20,8 @@ from dermsynth.training.snapshot import Snapshot, Watcher
 
 FIRST_SEED = 10_000_000
 """Seeds of watched images start here: they are no seed of a sample grid."""
-WATCHED, PATCHED, DIRECTIONS = 512, 256, 64
-"""Images whose features are compared, of which patches are cut, and directions that these are projected on."""
+WATCHED, SLOWLY_WATCHED, PATCHED, DIRECTIONS = 512, 256, 256, 64
+"""Images whose features are compared (fewer of families that sample slowly), of which patches are cut, directions of these."""
 CHOOSING = STORED_NAME
 """The figure by which the best checkpoint is chosen, as it is stored; its id is `MEAN_DISTANCE_RATIO`."""
 
@@ -34,10 +36,28 @@ Projected = list[NDArray[np.float32]]
 
 
 def usual_watchers(config: RunConfig, training: TrainingSet) -> list[Watcher]:
-    """Distances, by whose mean the best checkpoint is chosen; the discriminator's opinion where images are held out."""
-    watchers = [distance_watcher(training.images, training.labels, min(WATCHED, len(training.images)))]
+    """Distances, by whose mean the best checkpoint is chosen; the discriminator's opinion where images are held out.
+
+    And the copy gate, which can end the training, of families that ask for it.
+    """
+    kind = family(config.family)
+    count = min(SLOWLY_WATCHED if kind.samples_slowly else WATCHED, len(training.images))
+    watchers = [distance_watcher(training.images, training.labels, count)]
     unseen = unseen_images(config.family, config.data)
-    return watchers if unseen is None else [*watchers, discriminator_watcher(training, unseen, WATCHED)]
+    if unseen is not None:
+        watchers.append(discriminator_watcher(training, unseen, WATCHED))
+    if kind.stops_at_copies:
+        watchers += copy_watcher(config, training, *requests(training.labels, count))
+    return watchers
+
+
+def requests(labels: NDArray[np.int64], count: int) -> tuple[list[int], list[int]]:
+    """Seeds and class numbers of `count` watched images: the classes are those of as many training images, drawn at random."""
+    return list(range(FIRST_SEED, FIRST_SEED + count)), [int(v) for v in labels[_chosen(len(labels), count)]]
+
+
+def _chosen(of: int, count: int) -> NDArray[np.int64]:
+    return np.sort(np.random.default_rng(0).permutation(of)[:count])
 
 
 def distance_watcher(images: Images, labels: NDArray[np.int64], count: int) -> Watcher:
@@ -50,14 +70,13 @@ def distance_watcher(images: Images, labels: NDArray[np.int64], count: int) -> W
     Labels of generated images are those of the real images compared with.
     """
     extractor = load_extractor("embedded")
-    chosen = np.sort(np.random.default_rng(0).permutation(len(images))[:count])
-    pixels = np.asarray(images[chosen])
+    pixels = np.asarray(images[_chosen(len(images), count)])
     real, patches = extractor(pixels), project_patches(pixels[:PATCHED])
     first, second = halves(len(pixels), 0)
     floors = _distances(
         real[first], real[second], project_patches(pixels[first][:PATCHED]), project_patches(pixels[second][:PATCHED])
     )
-    seeds, classes = range(FIRST_SEED, FIRST_SEED + len(chosen)), [int(v) for v in labels[chosen]]
+    seeds, classes = requests(labels, count)
 
     def measure(snapshot: Snapshot) -> Mapping[str, float]:
         generated = snapshot.generate(seeds, classes)
@@ -117,11 +136,11 @@ def discriminator_watcher(training: TrainingSet, held_out: TrainingSet, count: i
 
     def measure(snapshot: Snapshot) -> Mapping[str, float]:
         labels = sides["held-out"][1]
+        if snapshot.confidence(sides["held-out"][0][:1], labels[:1]) is None:
+            return {}
         generated = snapshot.generate(range(FIRST_SEED, FIRST_SEED + len(labels)), labels), labels
         confidence = {name: snapshot.confidence(*side) for name, side in {**sides, "generated": generated}.items()}
         means = {CONFIDENCE[name]: float(values.mean()) for name, values in confidence.items() if values is not None}
-        if not means:
-            return {}
         return {**means, GAP: means[CONFIDENCE["training"]] - means[CONFIDENCE["held-out"]]}
 
     return Watcher(measure)

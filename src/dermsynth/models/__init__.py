@@ -1,1 +1,1 @@
-"""GAN families: each with its networks, its configuration and its training step."""
+"""Families of generators: each with its networks, its configuration and its training step."""

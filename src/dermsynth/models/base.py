@@ -1,4 +1,4 @@
-"""What a GAN family is: networks, players with disjoint parameters, and a step that yields losses."""
+"""What a family is: networks, players with disjoint parameters (one or several), and a step that yields losses."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping
@@ -122,7 +122,7 @@ class Preset(NamedTuple):
 
 
 class Model(nn.Module, ABC):
-    """A GAN family: every network it trains, as one module, so that a checkpoint is its state.
+    """A family: every network it trains, as one module, so that a checkpoint is its state.
 
     Whatever must survive a stop is a parameter or a buffer. `step` yields once per parameter update; the trainer does
     backward, the average over processes and the optimiser step between two yields, so code after the last yield sees
@@ -150,6 +150,12 @@ class Model(nn.Module, ABC):
     """Whether images of one batch depend on each other (by statistics or a pool), so that it cannot be computed in pieces."""
     casts_itself: ClassVar[bool] = False
     """Whether the family follows `self.dtype` in its networks; elsewhere bfloat16 is automatic and float16 refused."""
+    passes: ClassVar[int | None] = None
+    """How often each training image is shown where no length is asked for; None: a length must be asked for."""
+    samples_slowly: ClassVar[bool] = False
+    """Whether an image takes a good part of a second without a GPU: snapshots are rarer then, and measured on fewer images."""
+    stops_at_copies: ClassVar[bool] = False
+    """Whether a training ends when the copy gate finds training images among its samples: for those that learn by heart."""
 
     penalties: ClassVar[tuple[str, ...]] = ()
     """Terms of its losses that are penalties, to be plotted separately."""
@@ -245,6 +251,13 @@ class Model(nn.Module, ABC):
     def notes(self) -> list[str]:
         """Lines for a person, before training starts."""
         return []
+
+    def truncate(self, z: Tensor, truncation: float | None) -> Tensor:
+        """The latent [n, d] that a truncated image starts from; families with styles truncate w instead.
+
+        Raises UserError where truncation does not act on the latent.
+        """
+        return truncate_latent(z, truncation)
 
     def targets(self) -> list[int]:
         """Numbers of the classes that can be generated; [0] where there are no classes."""

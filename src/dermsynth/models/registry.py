@@ -1,4 +1,4 @@
-"""Where each GAN family is, by its name; nothing is imported before a family is asked for.
+"""Where each family is, by its name; nothing is imported before a family is asked for.
 
 Another package adds a family without any change here, by an entry point in its `pyproject.toml`:
 
@@ -29,6 +29,7 @@ FAMILIES = {
     "residual-translation": "dermsynth.models.residual_translation:ResidualTranslation",
     "cyclegan": "dermsynth.models.cyclegan:CycleGAN",
     "r3gan": "dermsynth.models.r3gan:R3GAN",
+    "diffusion": "dermsynth.models.diffusion:Diffusion",
 }
 """Families of this package: name on the command line -> module:Class."""
 DECLARED = ("publication", "good_for", "config_type", "presets")
@@ -42,7 +43,7 @@ def families() -> dict[str, str]:
 
 
 def family(name: str) -> "type[Model]":
-    """Import the class of a GAN family.
+    """Import the class of a family.
 
     Raises UserError when there is no such family, or its package cannot be imported or declares too little.
     """

@@ -10,7 +10,7 @@ from torch import Tensor
 from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation, Strengths
-from dermsynth.models.layers.ema import average_of, half_life_beta, move_average
+from dermsynth.models.layers.ema import average_of, half_life_beta, move_average, ramped_half_life
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import logistic_fake, logistic_real
 from dermsynth.models.losses.penalties import path_lengths, r1_penalty
@@ -264,9 +264,7 @@ class StyleGAN2ADA(Model):
 
     def _update_average(self, batch: int, images: int) -> None:
         """Moving average of the generator's weights whose half-life grows with training (Karras et al. 2020b)."""
-        half_life, rampup = self.config.ema_images, self.config.ema_rampup
-        if rampup is not None:
-            half_life = min(half_life, max(images, 1) * rampup)
+        half_life = ramped_half_life(images, self.config.ema_images, self.config.ema_rampup)
         move_average(self.average, self.generator, half_life_beta(batch, half_life))
 
     def noise_shapes(self) -> list[tuple[int, ...]]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from dermsynth.models.base import Condition, Model, truncate_latent
+from dermsynth.models.base import Condition, Model
 from dermsynth.models.sampler import one_hot, padded_chunks, stacked_noise
 
 
@@ -16,7 +16,7 @@ def latent_points(model: Model, seeds: Sequence[int], numbers: Sequence[int], tr
         z = stacked_noise(model, [seeds[i] for i in index])[0]
         with torch.no_grad():
             w = model.style(z, one_hot([numbers[i] for i in index], model.classes, z.device), truncation)
-            chunks.append((truncate_latent(z, truncation) if w is None else w)[:count])
+            chunks.append((model.truncate(z, truncation) if w is None else w)[:count])
     return torch.cat(chunks)
 
 

@@ -1,1 +1,1 @@
-"""One loop for every GAN family: updates, processes, checkpoints, alarms."""
+"""One loop for every family: updates, processes, checkpoints, alarms."""

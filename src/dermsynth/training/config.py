@@ -63,7 +63,7 @@ class RunConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True, serialize_by_alias=True)
 
-    family: str = Field(alias="recipe", description="name of the GAN family")
+    family: str = Field(alias="recipe", description="name of the family")
     preset: str
     model: dict[str, Any] = Field(description="the family's own configuration")
     data: DataSettings

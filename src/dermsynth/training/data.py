@@ -21,6 +21,9 @@ from dermsynth.training.pretrained import CARD, pretrained, trained_on
 FINE_TUNE = "fine-tune"
 """Preset for trainings that start from a generator of the same widths."""
 
+SNAPSHOT, SLOW_SNAPSHOT = 4_000, 16_000
+"""Images shown between two checkpoints where nothing was asked for; the second of families that sample slowly."""
+
 
 def load_training_images(
     name: str, data_set: DataSet, request: DataRequest, seed: int
@@ -30,7 +33,7 @@ def load_training_images(
     Parameters
     ----------
     name
-        The GAN family.
+        The family.
     data_set
         Where the images are.
     request
@@ -133,9 +136,10 @@ def _request(name: str, settings: DataSettings) -> DataRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """A family with a preset, the choices that differ from it, and the settings of the loop, of which `images` is required.
+    """A family with a preset, the choices that differ from it, and the settings of the loop.
 
-    Without a preset it is `laptop`, or `fine-tune` where training starts from a generator of this package and the family has it.
+    Without `images` the family's own number of passes through the training images is the length, where it has one. Without a preset
+    it is `laptop`, or `fine-tune` where training starts from a generator of this package and the family has it.
     """
 
     family: str
@@ -152,7 +156,11 @@ def resolve(plan: Plan, shape: Shape) -> tuple[BaseModel, TrainingSettings]:
     kind = family(plan.family)
     preset, asked = kind.presets[chosen_preset(plan)], plan.training.get("batch")
     batch = preset.batch if asked is None else require_whole(asked, "batch", 1)
-    training = validate(TrainingSettings, {**plan.training, "batch": batch}, "train")
+    asked_for = {name: value for name, value in plan.training.items() if value is not None}
+    if "images" not in asked_for and kind.passes is None:
+        raise UserError(f"`images` is missing: how many images {plan.family} is shown, for example 40k")
+    usual = {"images": 1, "snapshot": SLOW_SNAPSHOT if kind.samples_slowly else SNAPSHOT}
+    training = validate(TrainingSettings, {**usual, **asked_for, "batch": batch}, "train")
     config = preset(shape, batch)
     fine_tuning = kind.fine_tuning(config) if training.initial else {}
     config = validate(kind.config_type, config.model_dump() | fine_tuning | dict(plan.choices), "`options`")
@@ -177,6 +185,9 @@ def configure(plan: Plan, data_set: DataSet, request: DataRequest) -> tuple[RunC
     """The complete configuration of a run, and the decoded images it is shown."""
     config, training = resolve(plan, Shape(request.decoding.height, request.decoding.width))
     settings, images = load_training_images(plan.family, data_set, request, training.seed)
+    passes = family(plan.family).passes
+    if plan.training.get("images") is None and passes is not None:
+        training = training.model_copy(update={"images": passes * len(images.images)})
     run = RunConfig(
         family=plan.family, preset=chosen_preset(plan), model=config.model_dump(), data=settings, training=training
     )

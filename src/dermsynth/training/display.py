@@ -129,7 +129,18 @@ def describe(training: TrainingStart) -> list[str]:
         f"parameters: {sizes}",
         f"{len(data.images):,} images, {count_text(settings.images)} to be shown, {settings.batch} a step",
         f"on {machine} x {distributed.count()}, {settings.precision}; into {training.run}",
+        *_length_notes(training),
         *training.model.notes(),
+    ]
+
+
+def _length_notes(training: TrainingStart) -> list[str]:
+    """A line where images are shown more often than is usual for a family that learns them by heart."""
+    usual, count = training.model.passes, len(training.data.images)
+    if usual is None or training.config.training.images <= usual * count:
+        return []
+    return [
+        f"each image is shown {training.config.training.images / count:.0f} times, usual are up to {usual}: look out for copies"
     ]
 
 

@@ -211,11 +211,9 @@ class Trainer:
 
     def _snapshot(self) -> None:
         """Check, sample, measure and save in the first process, while the others wait."""
-        reason = self._check_health() if self.leader else None
+        reason = (self._check_health() or self._measure()) if self.leader else None
         if distributed.agree(reason is not None, self.device):
             raise TrainingStopped(reason or "stopped by another process")
-        if self.leader:
-            self._measure()
         self._save()
 
     def _check_health(self) -> str | None:
@@ -234,17 +232,23 @@ class Trainer:
             append_json_line(self.run / LOG, {"images": self.state.images, "warning": warning})
         return reason
 
-    def _measure(self) -> None:
-        """Let the watchers measure, and keep track of the best checkpoint."""
-        figures = measure(self.watchers, self.model, self.data, self.state.images)
+    def _measure(self) -> str | None:
+        """Let the watchers measure, and keep track of the best checkpoint; returns the reason to stop, if there is one.
+
+        Where sampling is slow an untrained generator is not measured.
+        """
+        if self.state.images == 0 and self.model.samples_slowly:
+            return None
+        figures, reason = measure(self.watchers, self.model, self.data, self.state.images)
         if not figures:
-            return
+            return reason
         append_json_line(self.run / LOG, {"images": self.state.images, "metrics": figures})
         for callback in self.callbacks:
             callback.measure(self.state.images, figures)
         best_by = next((watcher.best_by for watcher in self.watchers if watcher.best_by in figures), "")
-        if best_by:
+        if best_by and not reason:
             self._choose_best(best_by, figures[best_by])
+        return reason
 
     def _choose_best(self, name: str, value: float) -> None:
         state = self.state

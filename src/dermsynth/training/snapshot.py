@@ -35,30 +35,45 @@ class Watcher:
         Returns figures for the log, by name.
     best_by
         The figure by which the best checkpoint is chosen, lower is better; empty where it is none of these.
+    alarm
+        Says of its figures why the training must end, or nothing.
     """
 
     measure: Callable[[Snapshot], Mapping[str, float]]
     best_by: str = ""
+    alarm: Callable[[Mapping[str, float]], str | None] = lambda figures: None
 
     def __call__(self, snapshot: Snapshot) -> Mapping[str, float]:
         """The figures at a snapshot."""
         return self.measure(snapshot)
 
 
-def measure(watchers: Sequence[Watcher], model: Model, data: TrainingSet, images_shown: int) -> dict[str, float]:
-    """The figures of all watchers."""
+def measure(
+    watchers: Sequence[Watcher], model: Model, data: TrainingSet, images_shown: int
+) -> tuple[dict[str, float], str | None]:
+    """The figures of all watchers, and the reason to end the training, if one of them has one.
+
+    Images that several watchers ask for are generated once.
+    """
+    known: dict[tuple[tuple[int, ...], tuple[int, ...]], NDArray[np.uint8]] = {}
 
     def generate(seeds: Sequence[int], labels: Sequence[int]) -> NDArray[np.uint8]:
-        return sample_images(model, seeds, labels, inputs=data.inputs(seeds))
+        request = tuple(seeds), tuple(labels)
+        if request not in known:
+            known[request] = sample_images(model, seeds, labels, inputs=data.inputs(seeds))
+        return known[request]
 
     def confidence(images: NDArray[np.uint8], labels: Sequence[int]) -> NDArray[np.float64] | None:
         return discriminator_confidence(model, images, labels)
 
     snapshot = Snapshot(images_shown, generate, confidence)
     figures: dict[str, float] = {}
+    reasons = []
     for watcher in watchers:
-        figures.update(watcher(snapshot))
-    return figures
+        own = watcher(snapshot)
+        figures.update(own)
+        reasons.append(watcher.alarm(own))
+    return figures, next(filter(None, reasons), None)
 
 
 def write_samples(model: Model, data: TrainingSet, path: Path) -> NDArray[np.uint8]:

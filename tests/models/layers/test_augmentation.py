@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dermsynth.models.layers.augmentation import PRESETS, Augmentation, Strengths
+from dermsynth.models.layers.augmentation import PARAMETERS, PRESETS, Augmentation, Strengths
 from dermsynth.models.layers.augmentation.colour import cut_out, equalise, random_colour, random_gains, recolour
 from dermsynth.models.layers.augmentation.geometry import random_transform, warp
 from dermsynth.models.layers.augmentation.grid_sample import grid_sample
@@ -165,6 +165,32 @@ def test_an_image_left_alone_is_left_alone_exactly(name: str) -> None:
     found = Augmentation(PRESETS[name], 0.05)(image, _draws(64))
     same = (found == image).flatten(1).all(1)
     assert same.all() if name == "none" else 0 < same.sum() < 64
+
+
+def test_parameters_tell_what_was_done() -> None:
+    """Two images with the same parameters were treated alike; those of an image left alone are zero; nothing else was drawn."""
+    image = torch.rand(64, 3, 16, 16) * 2 - 1
+    pipeline = Augmentation(PRESETS["skin"], 0.1)
+    made, parameters = pipeline.with_parameters(image, _draws(64, 3))
+    assert parameters.shape == (64, PARAMETERS)
+    torch.testing.assert_close(made, pipeline(image, _draws(64, 3)), rtol=0, atol=0)
+    alone = (parameters == 0).all(1)
+    assert 0 < alone.sum() < 64
+    assert torch.equal(made[alone], image[alone])
+    assert (made[~alone] != image[~alone]).flatten(1).any(1).all()
+    still, silent = Augmentation(PRESETS["skin"], 0.0).with_parameters(image, _draws(64, 3))
+    assert still is image
+    assert not silent.any()
+
+
+def test_parameters_are_the_matrices_of_the_transformation() -> None:
+    strengths = Strengths(flip=1.0, brightness=1.0, translate=1.0)
+    image = torch.rand(32, 3, 16, 24) * 2 - 1
+    made, parameters = Augmentation(strengths, 1.0).with_parameters(image, _draws(32, 4))
+    inverse = torch.eye(3).repeat(32, 1, 1)
+    inverse[:, :2] += parameters[:, :6].reshape(32, 2, 3) * torch.tensor([1.0, 1.0, 24.0])
+    linear, offset = torch.eye(3) + parameters[:, 6:15].reshape(32, 3, 3), parameters[:, 15:]
+    torch.testing.assert_close(recolour(warp(image, inverse), linear, offset), made, atol=1e-5, rtol=1e-5)
 
 
 def test_an_image_does_not_depend_on_the_others() -> None:

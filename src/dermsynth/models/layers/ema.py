@@ -27,3 +27,8 @@ def move_average(average: nn.Module, network: nn.Module, beta: float) -> None:
 def half_life_beta(batch: int, images: float) -> float:
     """The beta with which an update after `batch` images halves what is `images` old: 0.5 ^ (batch / images)."""
     return float(0.5 ** (batch / max(images, 1e-8)))
+
+
+def ramped_half_life(images: int, half_life: float, rampup: float | None) -> float:
+    """A half-life of at most the share `rampup` of the images shown so far, so that the average leaves its start behind soon."""
+    return half_life if rampup is None else min(half_life, max(images, 1) * rampup)

@@ -10,6 +10,9 @@ from dermsynth.models.layers.augmentation.geometry import random_transform, warp
 from dermsynth.models.layers.augmentation.strengths import Strengths
 from dermsynth.rng import Draws
 
+PARAMETERS = 18
+"""Numbers that describe one augmentation: 6 of the geometry, 9 and 3 of the colour's linear map and offset."""
+
 
 def _apply_where(changed: Tensor, image: Tensor, transform: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """Run `transform(images, indices)` on the images for which `changed` [n] holds, and leave the others."""
@@ -43,16 +46,35 @@ class Augmentation(nn.Module):
         p = float(self.p)
         if p == 0 or not any(self.strengths.model_dump().values()):
             return image
-        uniform, normal = draws.uniform, draws.normal
-        inverse = random_transform(uniform, normal, p, self.strengths, (image.shape[2], image.shape[3]))
-        linear, offset = random_colour(uniform, normal, p, self.strengths)
+        image, _ = self._transform(image, draws, p)
         with torch.enable_grad():
-            unmoved = torch.eye(3, device=image.device)
+            return self._corrupt(image, draws, p)
+
+    @torch.no_grad()
+    def with_parameters(self, image: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
+        """Augmented images [n, 3, h, w] and what was done to each, [n, PARAMETERS]; all zeros for an image left as it was.
+
+        For networks that are told of the augmentation, so that it does not show in what they generate (Karras et al. 2022,
+        section 5). Geometry and colour only.
+        """
+        p = float(self.p)
+        if p == 0 or not any(self.strengths.model_dump().values()):
+            return image, image.new_zeros(len(image), PARAMETERS)
+        return self._transform(image, draws, p)
+
+    def _transform(self, image: Tensor, draws: Draws, p: float) -> tuple[Tensor, Tensor]:
+        """Geometry and colour, and their parameters."""
+        uniform, normal, size = draws.uniform, draws.normal, (image.shape[2], image.shape[3])
+        inverse = random_transform(uniform, normal, p, self.strengths, size)
+        linear, offset = random_colour(uniform, normal, p, self.strengths)
+        unmoved = torch.eye(3, device=image.device)
+        with torch.enable_grad():
             image = _apply_where((inverse != unmoved).any((1, 2)), image, lambda x, i: warp(x, inverse[i]))
             recoloured = (linear != unmoved).any((1, 2)) | (offset != 0).any(1)
             image = _apply_where(recoloured, image, lambda x, i: recolour(x, linear[i], offset[i]))
-        with torch.enable_grad():
-            return self._corrupt(image, draws, p)
+        moved = inverse[:, :2] - unmoved[:2]
+        moved[:, :, 2] /= max(size)
+        return image, torch.cat([moved.flatten(1), (linear - unmoved).flatten(1), offset], dim=1)
 
     def _corrupt(self, image: Tensor, draws: Draws, p: float) -> Tensor:
         """Image-space filtering, additive noise sigma |N(0, 0.1)| and cut-out (appendix B, lines 47 to 68)."""

@@ -26,6 +26,11 @@ class Strengths(BaseModel):
     noise: float = Multiplier
     cutout: float = Multiplier
 
+    @property
+    def invertible(self) -> bool:
+        """Whether geometry and colour alone change, which a few numbers describe."""
+        return not (self.filtering or self.noise or self.cutout)
+
 
 _BLIT = {"flip": 1.0, "rotate90": 1.0, "translate_pixels": 1.0}
 _GEOMETRY = {"scale": 1.0, "rotate": 1.0, "stretch": 1.0, "translate": 1.0}
