@@ -67,7 +67,7 @@ def test_mixing_is_the_equation() -> None:
     def down(y: torch.Tensor, level: int) -> torch.Tensor:
         plain = torch.einsum("oi,nihw->nohw", kernel(f"channels_{level}")[:, :, 0, 0], maps[level])
         wide = torch.nn.Upsample(scale_factor=2, mode="bilinear")
-        return plain + wide(torch.nn.functional.conv2d(y, kernel(f"scales_{level}"), padding=1))
+        return (plain + wide(torch.nn.functional.conv2d(y, kernel(f"scales_{level}"), padding=1))) / 2**0.5
 
     y1 = down(y2, 1)
     for found, expected in zip(mixing(maps), (down(y1, 0), y1, y2), strict=True):

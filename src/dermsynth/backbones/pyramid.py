@@ -22,13 +22,20 @@ STRIDES = (4, 8, 16, 32)
 
 @dataclass(frozen=True)
 class Layout:
-    """Of a network the features of its four maps, and the blocks after which they are read."""
+    """Of a network the features of its four maps, the blocks after which they are read, and the maps' usual magnitudes.
+
+    The magnitudes are root mean squares over dermoscopic photographs of 128 pixels, rounded; maps are divided by them.
+    """
 
     widths: tuple[int, int, int, int]
     ends: tuple[int, int, int, int]
+    magnitudes: tuple[float, float, float, float]
 
 
-LAYOUTS = {"lite0": Layout((24, 40, 112, 320), (4, 6, 12, 17)), "mobilenet": Layout((24, 32, 96, 320), (4, 7, 14, 18))}
+LAYOUTS = {
+    "lite0": Layout((24, 40, 112, 320), (4, 6, 12, 17), (7.0, 6.5, 6.0, 3.0)),
+    "mobilenet": Layout((24, 32, 96, 320), (4, 7, 14, 18), (0.55, 0.55, 0.65, 0.2)),
+}
 
 
 def parse_pyramid(text: str, field: str) -> Spec:
@@ -58,18 +65,21 @@ class FeaturePyramid(nn.Module):
         self.stages = nn.ModuleList(
             nn.Sequential(*blocks[start:end]) for start, end in zip(starts, layout.ends, strict=False)
         )
-        self.normalise, self.checksum = normalise, checksum
+        self.normalise, self.checksum, self.magnitudes = normalise, checksum, layout.magnitudes
         fold_batch_norms(self.eval().requires_grad_(False))
         self.requires_grad_(False)  # the folded weights are new parameters
 
     def forward(self, image: Tensor) -> list[Tensor]:
-        """[n, 3, h, w] -> four of [n, features, h / stride, w / stride], rounded up, in the dtype of the weights."""
+        """[n, 3, h, w] -> four of [n, features, h / stride, w / stride], rounded up, of mean square about 1.
+
+        In the dtype of the weights.
+        """
         dtype = next(self.parameters()).dtype
         x = self.normalise(image).to(dtype, memory_format=torch.channels_last)
         maps = []
-        for stage in self.stages:
+        for stage, magnitude in zip(self.stages, self.magnitudes, strict=True):
             x = stage(x)
-            maps.append(x)
+            maps.append(x / magnitude)
         return maps
 
 

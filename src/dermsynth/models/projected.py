@@ -128,14 +128,15 @@ class ProjectedGAN(StyleModel):
         self._backbone: list[FeaturePyramid] = []  # in a list: no sub-module, so never saved
 
     def backbone(self) -> FeaturePyramid:
-        """The pretrained network, loaded when training first needs it, on the model's device and in its dtype.
+        """The pretrained network, loaded when training first needs it, on the model's device; in bfloat16 for low precision.
 
         Raises UserError when its weights are missing, or others than those this training began with.
         """
         if not self._backbone:
             network = load_pyramid(self.backbone_spec, "features")
             self._require_same(network.checksum)
-            self._backbone.append(network.to(self.backbone_hash.device, self.dtype))
+            dtype = torch.float32 if self.dtype == torch.float32 else torch.bfloat16
+            self._backbone.append(network.to(self.backbone_hash.device, dtype))
         return self._backbone[0]
 
     def _require_same(self, checksum: str) -> None:

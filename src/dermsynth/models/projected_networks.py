@@ -21,8 +21,9 @@ def random_kernel(outputs: int, inputs: int, size: int) -> Tensor:
 class RandomMixing(nn.Module):
     """Fixed random 1x1 convolutions across channels, and from coarse to fine across scales (section 3.2).
 
-    With x_l the maps, finest first, C_l a 1x1 and S_l a 3x3 convolution: y_4 = C_4 x_4 and y_l = C_l x_l + up(S_l y_(l+1)),
-    up bilinear. The kernels are buffers: drawn with the network, saved with it, never trained.
+    With x_l the maps, finest first, C_l a 1x1 and S_l a 3x3 convolution, y_4 = C_4 x_4 and
+    y_l = (C_l x_l + up(S_l y_(l+1))) / sqrt 2, up bilinear. The kernels are buffers: drawn with the network, saved with it,
+    never trained.
     """
 
     def __init__(self, widths: tuple[int, ...], *, scales: bool = True) -> None:
@@ -40,7 +41,7 @@ class RandomMixing(nn.Module):
             y = F.conv2d(maps[level], self._kernel(f"channels_{level}", maps[level]))
             if self.scales and mixed:
                 below = F.conv2d(mixed[0], self._kernel(f"scales_{level}", y), padding=1)
-                y = y + F.interpolate(below, y.shape[2:], mode="bilinear", align_corners=False)
+                y = (y + F.interpolate(below, y.shape[2:], mode="bilinear", align_corners=False)) * 0.5**0.5
             mixed.insert(0, y)
         return mixed
 
