@@ -14,9 +14,10 @@ from dermsynth.evaluation.sides import remarks_on_family
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.projected import Config, ProjectedGAN, laptop
 from dermsynth.models.projected_networks import MapDiscriminator, RandomMixing
-from dermsynth.training.checkpoints import find
+from dermsynth.training.checkpoints import CheckpointState, find, save
 from dermsynth.training.data import Plan, resolve
 from dermsynth.training.loop import train
+from dermsynth.training.transfer import transfer
 from tests.conftest import SMALLER, tiny_config
 from tests.models.test_contract import make, steps
 
@@ -174,6 +175,19 @@ def test_the_hash_of_the_network_is_in_every_checkpoint_but_the_first(phantom: D
     saved = find(tmp_path / "run").network()
     assert bytes(saved["backbone_hash"].tolist()).hex() == small().backbone().checksum
     assert Config.model_validate(config.model).features == SMALLER["projected"]["features"]
+
+
+def test_classes_are_matched_by_name_in_every_network(tmp_path: Path) -> None:
+    old, new = small(0), small(1)
+    steps(old, 0, 1)
+    state = CheckpointState(images=8, family="projected", classes=("a", "b"), edition=old.edition)
+    transfer(new, "projected", ["b", "a"], save(tmp_path, old.state_dict(), {}, state))
+    assert set(ProjectedGAN.class_columns) == {k for k, _ in old.named_parameters() if "embed.weight" in k} | {
+        "average.mapping.embed.weight"
+    }
+    for name in ProjectedGAN.class_columns:
+        assert torch.equal(new.get_parameter(name), old.get_parameter(name).flip(1)), name
+    assert not new.backbone_hash.any()
 
 
 def test_figures_of_its_images_come_with_a_caveat() -> None:

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
-from pydantic import Field, field_validator
+from pydantic import BaseModel, Field, field_validator
 from torch import Tensor
 
-from dermsynth.backbones.pyramid import FORMS, FeaturePyramid, load_pyramid, map_widths, parse_pyramid
+from dermsynth.backbones.pyramid import FORMS, STRIDES, FeaturePyramid, load_pyramid, map_widths, parse_pyramid
 from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, FamilyConfig, Player, Preset, Progress, Update
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation
@@ -96,6 +96,12 @@ class ProjectedGAN(StyleModel):
     config_type = Config
     presets = MappingProxyType({"auto": Preset(auto, batch=64), "laptop": Preset(laptop, batch=16)})
     training_state = ("augmentation", "backbone_hash")
+    class_columns = (
+        "generator.mapping.embed.weight",
+        "average.mapping.embed.weight",
+        *(f"judges.maps.{level}.embed.weight" for level in range(len(STRIDES))),
+        "judges.colour.embed.weight",
+    )
     caveats = (
         "trained against features of a network that was trained on ImageNet: figures that such a network measures "
         "(FID, KID, precision, recall, density, coverage with inception, mobilenet, lite0 or timm) flatter these images; "
@@ -126,6 +132,11 @@ class ProjectedGAN(StyleModel):
         self.register_buffer("backbone_hash", torch.zeros(32, dtype=torch.uint8))
         self.backbone_hash: Tensor
         self._backbone: list[FeaturePyramid] = []  # in a list: no sub-module, so never saved
+
+    @classmethod
+    def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
+        """The average that was loaded stays from the first step on."""
+        return {"ema_rampup": None}
 
     def backbone(self) -> FeaturePyramid:
         """The pretrained network, loaded when training first needs it, on the model's device; in bfloat16 for low precision.
