@@ -189,9 +189,10 @@ def main(data: Path, out: Path, extractor: str = "embedded") -> None:
     result = ds.gate(out / "elsewhere", training, out=out / "gate", resolution=SIZE)
     lines = [f"seed {SEED}; {result.facts.training} training images, threshold from {result.facts.held_out} held-out ones, "
              f"{result.facts.false_alarms:g} false alarms wanted; {result.sizes}", "", *score(result, truth)]  # fmt: skip
-    lines += ["", *further_steps(imported, training, out, extractor)]
-    (out / "copies.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    print("\n".join(lines), flush=True)  # evaluate and utility take long
+    further = further_steps(imported, training, out, extractor)
+    (out / "copies.md").write_text("\n".join([*lines, "", *further]) + "\n")
+    print("\n".join(["", *further]))
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.feature_cache import decoding_of
 from dermsynth.evaluation.memorisation import sources
 from dermsynth.evaluation.results import Evaluation
+from dermsynth.io import read_json
 from dermsynth.metrics.estimate import Effort
 from dermsynth.report.evaluation_report import write_evaluation_report
 from dermsynth.report.evaluation_text import evaluation_table, verdict_table
@@ -142,7 +143,7 @@ def test_an_image_made_from_one_of_a_held_out_group_is_refused_in_utility(
 
 def test_an_image_made_from_a_held_out_one_gives_a_warning_in_evaluate(from_held_out: DataSet, real: DataSet) -> None:
     brief = evaluate(from_held_out, real, load_extractor("embedded"), brief=True, effort=QUICK)
-    assert "warning: 1 synthetic images were made from held-out real images of the other side" in evaluation_table(
+    assert "warning: 1 synthetic images were made from held-out images of the set compared with" in evaluation_table(
         brief
     )
     known = sources(from_held_out, real)
@@ -161,6 +162,8 @@ def test_utility_asks_for_trust_and_says_what_was_trusted(made: DataSet, real: D
     assert str(result.sizes).startswith("16 x 16 pixels (as was chosen)")
     page = write_utility_report(tmp_path / "u", result, "dermsynth utility").read_text()
     assert CLAIM in page
+    assert "that the generator was not trained on them either is claimed, and was not checked" in page
+    assert "neither the generator nor" not in page
     assert "Size of all images: 16 x 16 pixels" in page
     again = ds.utility(made, real, out=tmp_path / "u", trust_provenance=True, **choices)
     assert again.figures == result.figures
@@ -223,6 +226,17 @@ def test_a_study_shows_both_kinds_alike_and_notes_what_differs(made: DataSet, re
     assert any(note.startswith("real images of 32 x 24 and") and note.endswith(shown) for note in study.notes)
 
 
+def test_a_study_notes_photographs_among_the_synthetic_images(table: Path, real: DataSet, tmp_path: Path) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows[rows["from"] != ""].assign(**{"from": ""}).to_csv(table.parent / "copies.csv", index=False)
+    made = bring(table.parent / "copies.csv", tmp_path / "copies", trained_on=real)
+    (tmp_path / "study.toml").write_text(STUDY)
+    study = ds.create_study(str(tmp_path / "study.toml"), real, made, tmp_path / "study")
+    note = next(note for note in study.notes if "are photographs of the real set" in note)
+    assert note.startswith(f"{COPIES} of 6 synthetic images are photographs of the real set")
+    assert "raters who call them real are right" in note
+
+
 def test_an_export_says_what_is_claimed_and_names_nothing_private(
     result: Evaluation, made: DataSet, tmp_path: Path
 ) -> None:
@@ -234,6 +248,19 @@ def test_an_export_says_what_is_claimed_and_names_nothing_private(
     card = (tmp_path / "out" / "README.md").read_text()
     assert "Claimed, not checked: made by SD 1.5 + LoRA, which was trained on the split train" in card
     assert "- GAN" not in card
+    assert "images of skin that a generator made, as their makers say; not for diagnosis." in card
+    assert "size of both sides: 32 x 32 pixels" in card
+    description = read_json(tmp_path / "out" / "croissant.json")["description"]
+    for text in (card, description):
+        assert "not photographs of patients" not in text
+
+
+def test_a_gallery_says_of_which_sets_copies_were_never_looked_for(table: Path, tmp_path: Path) -> None:
+    made = bring(table, tmp_path / "unchecked", source_column=None)
+    write_gallery([], tmp_path / "gallery", sets=[made])
+    text = (tmp_path / "gallery" / "README.md").read_text()
+    assert "not all checked for copies: some may be photographs of the training set" in text
+    assert "Not photographs of patients" not in text
 
 
 def test_a_gallery_shows_synthetic_sets_without_flagged_images(
@@ -247,6 +274,7 @@ def test_a_gallery_shows_synthetic_sets_without_flagged_images(
         f"claimed, not checked: {CLAIM}. Random images (seed 0), {result.copy_gate.flagged} flagged as copies" in text
     )
     assert (tmp_path / "gallery" / "set.jpg").exists()
+    assert "Not photographs of patients" not in text, "that they are none is only claimed"
     with pytest.raises(UserError, match="a set of photographs; a gallery shows runs and synthetic sets"):
         write_gallery([], tmp_path / "none", sets=[real])
     with pytest.raises(UserError, match="two sets of this name"):

@@ -150,9 +150,50 @@ def test_metrics_refuse_texts_and_empty_arrays() -> None:
         ds.CopyGate.fit(images[:0], images)
 
 
+NO_ROWS = [None, 3, "images", {}, np.array(3), [[1], [1, 2]]]
+
+
+@pytest.mark.parametrize("bad", NO_ROWS, ids=["None", "a number", "text", "a mapping", "no dimension", "ragged"])
+def test_metrics_and_copy_gates_refuse_what_has_no_rows(bad: Any) -> None:
+    images = np.zeros((120, 16, 16, 3), np.uint8)
+    value = r"(None|3|'images'|of type (dict|ndarray|list))"
+    for metric in (ds.metrics.fid, ds.metrics.swd, ds.metrics.ms_ssim, ds.metrics.nearest_images):
+        with pytest.raises(UserError, match=f"^`(real|images)` {value}: give images uint8"):
+            metric(bad, images)
+    with pytest.raises(UserError, match=f"^`held_out` {value}: give images uint8"):
+        ds.metrics.memorisation(images, images, bad)
+    with pytest.raises(UserError, match=rf"^`training` {value}: give images uint8 \[n, h, w, 3\]$"):
+        ds.CopyGate.fit(bad, images)
+
+
+@pytest.mark.parametrize(
+    ("bad", "words"),
+    [
+        (np.full((60, 4), "x"), "`training`: features of <U1; give numbers"),
+        (np.full((60, 4), None), "`training`: features of object; give numbers"),
+        (np.full((60, 4), np.nan), "`training`: features hold NaN or infinity"),
+        (np.zeros((60, 5)), "4, 5, 4 features a row; must be the same"),
+    ],
+)
+def test_figures_of_copying_refuse_features_that_cannot_be_compared(bad: Any, words: str) -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    for metric in (ds.metrics.authenticity, ds.metrics.membership, ds.metrics.memorisation):
+        with pytest.raises(UserError, match=words):
+            metric(rows, bad, rows)
+
+
+def test_fid_refuses_features_that_are_no_numbers() -> None:
+    rows = np.random.default_rng(0).normal(size=(60, 4))
+    with pytest.raises(UserError, match="`real`: features of <U1"):
+        ds.metrics.fid(np.full((60, 4), "x"), rows)
+    with pytest.raises(UserError, match=r"`extractor` 3: .*ds\.extractor\('embedded'\)"):
+        ds.metrics.fid(rows, rows, extractor=3)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("choices", "words"),
     [
+        ({"false_alarms": "few"}, "`false_alarms` 'few': must be a number"),
         ({"false_alarms": 0.0}, "`false_alarms` 0.0"),
         ({"false_alarms": 0.6}, "`false_alarms` 0.6"),
         ({"false_alarms": float("nan")}, "`false_alarms` nan"),

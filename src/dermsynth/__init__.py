@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from dermsynth.api.generators import translate as translate
     from dermsynth.api.importing import import_csv as import_csv
     from dermsynth.api.importing import import_folder as import_folder
-    from dermsynth.api.importing import import_layout as import_layout
-    from dermsynth.api.importing import layouts as layouts
     from dermsynth.api.latents import compare_directions as compare_directions
     from dermsynth.api.latents import edit_set as edit_set
     from dermsynth.api.latents import perceptual as perceptual
+    from dermsynth.api.layouts import import_layout as import_layout
+    from dermsynth.api.layouts import layouts as layouts
     from dermsynth.api.preparation import edit_maps as edit_maps
     from dermsynth.api.preparation import patches as patches
     from dermsynth.api.release import export as export
@@ -70,8 +70,9 @@ _PLACES = {
     "api.evaluation": ("evaluate", "extractor"),
     "api.gate": ("gate",),
     "api.generators": ("generate", "load_generator", "translate"),
-    "api.importing": ("import_csv", "import_folder", "import_layout", "layouts"),
+    "api.importing": ("import_csv", "import_folder"),
     "api.latents": ("compare_directions", "edit_set", "perceptual"),
+    "api.layouts": ("import_layout", "layouts"),
     "api.preparation": ("edit_maps", "patches"),
     "api.release": ("export", "methods", "verify"),
     "api.reports": ("gallery", "report"),

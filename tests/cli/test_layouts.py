@@ -7,6 +7,7 @@ from subprocess import CompletedProcess
 import pytest
 
 from dermsynth.data.dataset import open_data_set
+from tests.data.importers.dicom_files import PATIENT, dicom, photograph, save
 from tests.data.importers.layout_files import DRAWN
 
 Shell = Callable[..., CompletedProcess[str]]
@@ -44,6 +45,22 @@ def test_a_set_is_imported_by_a_file(shell: Shell, ham: Path, tmp_path: Path) ->
     (tmp_path / "own.toml").write_text(OWN)
     result = shell("import", ham, "--layout", tmp_path / "own.toml", "--out", tmp_path / "set")
     assert "8 images (bkl 2, mel 2, nv 4)" in result.stdout
+
+
+def test_a_hospitals_dicom_files_are_imported_by_a_file_with_a_salt(shell: Shell, tmp_path: Path) -> None:
+    for number in range(4):
+        save(dicom(photograph(number), **PATIENT), tmp_path / "in" / f"{number}.dcm")
+    (tmp_path / "in" / "list.csv").write_text("file,dx\n" + "".join(f"{number}.dcm,nevus\n" for number in range(4)))
+    (tmp_path / "own.toml").write_text(
+        'what = "Ours."\nname = "Ours"\ntables = [{ files = "list.csv" }]\nimages = { id = "file" }\nlabel = { columns = "dx" }\n'
+    )
+    words = ("import", tmp_path / "in", "--layout", tmp_path / "own.toml", "--salt-file", tmp_path / "salt")
+    groups = []
+    for out in (tmp_path / "a", tmp_path / "b"):
+        shell(*words, "--out", out)
+        groups.append(set(open_data_set(out).groups))
+    assert groups[0] == groups[1]
+    assert len(groups[0]) == 1
 
 
 @pytest.mark.parametrize(

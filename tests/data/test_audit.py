@@ -1,13 +1,20 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
+from dermsynth.api.audit import audit as api_audit
 from dermsynth.data.audit import as_text, audit
-from dermsynth.data.audit_findings import Suggestion
+from dermsynth.data.audit_findings import PREDICTIVE, Suggestion, _predictive_columns
 from dermsynth.data.dataset import open_data_set
+from dermsynth.data.flagged import flagged_images, flagged_text
 from dermsynth.data.importers.importing import Source, SourceRow, import_source
 from dermsynth.data.phantom import PhantomSettings, draw_parameters, render
-from dermsynth.data.writing import write_table
+from dermsynth.data.predictive_columns import column_predictions
+from dermsynth.data.provenance import Provenance, Step
+from dermsynth.data.writing import write_data_set, write_table
+from dermsynth.images import encode_png
+from dermsynth.io import write_bytes
 from dermsynth.report.audit_report import flag_texts
 
 
@@ -30,7 +37,7 @@ def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:
     found = audit(open_data_set(data.folder), jobs=1)
     text = " ".join(found.findings)
     assert Suggestion("exclude", "rare") in found.suggestions
-    assert "have no label" in text
+    assert "Without a label:" in text
     assert "Column 'ruler': alone it nearly gives the class away" in text
     assert {tuple(r) for r in found.duplicates[["first", "second"]].to_numpy()} == {("images/5.png", "images/6.png")}
     assert len(found.leaks) == 1
@@ -47,3 +54,56 @@ def test_a_clean_set_has_no_leaks(tmp_path: Path) -> None:
     assert found.leaks.empty
     assert found.duplicates.empty
     assert found.suggestions == ()
+
+
+def test_a_column_that_names_patients_is_a_group_where_no_group_is_named(tmp_path: Path) -> None:
+    """Ten images a patient, each patient with an age of its own, which says nothing of others' class: no leak of it."""
+    random = np.random.default_rng(0)
+    names = []
+    for number in range(80):
+        names.append(f"images/{number}.png")
+        write_bytes(tmp_path / names[-1], encode_png(random.integers(0, 255, (16, 16, 3), dtype=np.uint8)))
+    patient = np.arange(80) // 10
+    table = pd.DataFrame({
+        "file_name": names, "label": np.where(patient % 2, "nevus", "melanoma"),
+        "patient_id": [f"P{k}" for k in patient], "age": (30 + 7 * patient).astype(str),
+    })  # fmt: skip
+    data = write_data_set(tmp_path, table, Provenance(), Step(command="test"))
+    assert audit(data, jobs=1).leak_columns == ()
+    alone = write_data_set(tmp_path, table.drop(columns="patient_id"), Provenance(), Step(command="test"))
+    assert [leak.column for leak in audit(alone, jobs=1).leak_columns] == ["age"]
+
+
+def test_of_many_columns_and_classes_none_is_a_finding_by_chance(tmp_path: Path) -> None:
+    """Fifteen columns of noise and six classes: 225 intervals of 95 %, of which some lie above one half."""
+    random = np.random.default_rng(1)
+    labels = np.repeat(list("abcdef"), 30).astype(object)
+    noise = {f"c{k}": random.integers(0, 2 + k % 3, 180).astype(str) for k in range(15)}
+    table = pd.DataFrame({"file_name": np.arange(180).astype(str), **noise})
+    predictions = column_predictions(table, labels, np.arange(180))
+    assert any(prediction.low >= PREDICTIVE for prediction in predictions)
+    assert _predictive_columns(predictions) == []
+    shown = np.where((labels == "a") == (random.random(180) < 0.9), "1", "0")
+    told = _predictive_columns(column_predictions(table.assign(ink=shown), labels, np.arange(180)))
+    assert len(told) == 1
+    assert "Column 'ink' goes with the class" in told[0]
+
+
+def test_what_the_audit_flagged_is_known_later(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    same = random.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+    for number in range(4):
+        pixels = same if number in (1, 3) else random.integers(0, 255, (16, 16, 3), dtype=np.uint8)
+        write_bytes(tmp_path / f"images/{number}.png", encode_png(pixels if number else np.zeros_like(same)))
+    table = pd.DataFrame({"file_name": [f"images/{number}.png" for number in range(4)]})
+    data = write_data_set(tmp_path, table, Provenance(), Step(command="test"))
+    assert flagged_images(data) == {}
+    api_audit(data, jobs=1).save(tmp_path / "audit.html")
+    flagged = flagged_images(data)
+    assert flagged == {"images/0.png": "black or nearly so", "images/3.png": "near-duplicate, by hash"}
+    text = flagged_text(data, ["images/2.png", "images/3.png"])
+    assert "flagged 1 of the 2 images that take part, the first images/3.png (near-duplicate, by hash)" in text
+    assert flagged_text(data, ["images/2.png"]) == ""
+    write_bytes(tmp_path / "images/2.png", encode_png(same))
+    other = write_data_set(tmp_path, table, Provenance(), Step(command="test"))
+    assert flagged_images(other) == {}, "an audit of other images"

@@ -78,7 +78,11 @@ def test_pairs_across_sets_are_found_shown_and_listed(tmp_path: Path, capsys: py
                      ("images/0.png", "images/2.jpg", True)}  # fmt: skip
     assert pairs["difference"].is_monotonic_increasing
     assert (pairs["kind"][0], pairs["difference"][0]) == ("same", 0)
-    assert f"2 pairs with {tmp_path / 'two'} (2 images of this set) show the same photograph (1 identical)" in text
+    assert (
+        f"The same photograph twice: 2 pairs with {tmp_path / 'two'} (2 images of this set), 1 of them identical."
+        in text
+    )
+    assert "The same photograph twice: 1 pair, 0 of them identical." in text
     assert f"{table}: 3 images to leave out" in text
     assert set(read_exclusion_list(table).images) == {"images/0.png", "images/1.png", "images/2.png"}
     assert f"in {tmp_path / 'two'}" in page.read_text()
@@ -100,3 +104,15 @@ def test_the_set_itself_is_no_other_set(tmp_path: Path) -> None:
     data = make(tmp_path / "one", [1, 2])
     with pytest.raises(UserError, match=r"`also` .*: the audited set itself"):
         audit(data, also=tmp_path / "one", jobs=1)
+
+
+def test_what_cannot_be_read_in_a_further_set_is_named_and_passed_over(tmp_path: Path) -> None:
+    one, two = make(tmp_path / "one", [*range(60)]), make(tmp_path / "two", [99, 98, 7])
+    write_bytes(two.folder / "images/0.png", b"no image")
+    found = audit(one, also=two, extractor="embedded", jobs=1)
+    pairs = found.content.duplicates[["first", "second", "by"]].to_numpy().tolist()
+    assert pairs == [["images/7.png", "images/2.png", "hash, features"]]
+    assert any(
+        text.startswith("Not compared, for they cannot be read: 1 of 3 images of") and "images/0.png" in text
+        for text in found.findings
+    )

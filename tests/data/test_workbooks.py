@@ -100,17 +100,28 @@ def test_a_formula_has_the_value_it_was_saved_with(tmp_path: Path) -> None:
     assert read_table(path)["age"].tolist() == ["41"]
 
 
+def test_a_formula_whose_value_is_the_empty_text_is_a_blank_cell(tmp_path: Path) -> None:
+    path = tmp_path / "t.xlsx"
+    _workbook(path, [["image", "age"], ["a.png", '=IF(1=2,"40","")']])
+    assert "cell B2 has a formula and no value" in _refused(path)
+    _rewrite(path, b'<c r="B2">', b'<c r="B2" t="str">')
+    assert read_table(path)["age"].tolist() == [""]
+
+
 def _give_value(path: Path, value: int) -> None:
     """Write the value of a formula as Excel does when it saves."""
+    _rewrite(path, b"<v></v>", b"<v>%d</v>" % value)
+    _rewrite(path, b"<v />", b"<v>%d</v>" % value)
+
+
+def _rewrite(path: Path, old: bytes, new: bytes) -> None:
     import zipfile
 
     with zipfile.ZipFile(path) as archive:
         members = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(path, "w") as archive:
         for name, data in members.items():
-            archive.writestr(
-                name, data.replace(b"<v></v>", b"<v>%d</v>" % value).replace(b"<v />", b"<v>%d</v>" % value)
-            )
+            archive.writestr(name, data.replace(old, new))
 
 
 def test_twin_columns_empty_sheets_and_sheets_of_a_csv(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ import dermsynth as ds
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
-from dermsynth.evaluation.gate import GateResult, check_images, open_images, training_and_held_out
+from dermsynth.evaluation.gate import GateResult, check_images, open_images, training_and_held_out, training_origin
+from dermsynth.io import read_json
 from dermsynth.report.gate_report import write_gate_report
 from tests.elsewhere import COLUMNS, COPIES, photograph, write_elsewhere, write_real
 
@@ -46,8 +48,8 @@ def test_a_plain_folder_is_looked_at_and_stays_as_it_is(table: Path, real: DataS
     )
     text = result.text(2)
     assert f"{result.facts.flagged} of 20 images flagged" in text
-    assert "synthetic files 40 x 40, 32 x 24; real files 32 x 24" in text
-    assert len(text.splitlines()) == 5
+    assert "checked files 40 x 40, 32 x 24; training files 32 x 24" in text
+    assert len(text.splitlines()) == 6
     assert sorted(table.parent.rglob("*")) == before
 
 
@@ -73,6 +75,42 @@ def test_a_data_set_is_known_by_its_content(table: Path, real: DataSet, tmp_path
     page = (tmp_path / "gate" / "gate.html").read_text()
     assert "32 x 24 pixels (as was chosen), other shapes with borders" in page
     assert "<b>Claimed, not checked:</b> made by SDXL" in page
+    facts = read_json(tmp_path / "gate" / "copies.json")
+    assert facts["size"].startswith("32 x 24 pixels (as was chosen)")
+    assert facts["origin"].startswith("claimed, not checked: made by SDXL")
+
+
+def test_what_is_claimed_is_compared_with_what_was_named(table: Path, real: DataSet, tmp_path: Path) -> None:
+    other = write_real(tmp_path / "other", 24)
+
+    def origin(split: str, training: DataSet = real, named: str = "train") -> str:
+        made = ds.import_csv(
+            table, out=tmp_path / f"{split} {training.folder.name} {named}", synthetic=True, trained_on=real,
+            trained_on_split=split, jobs=1, **COLUMNS,
+        ).data_set  # fmt: skip
+        return training_origin(made, training_and_held_out(training, named))
+
+    claimed = f"made by a generator that is not named, which was trained on the split train of {real.folder.name}"
+    assert origin("train") == f"claimed, not checked: {claimed}"
+    assert origin("all").endswith("; these are 120 of the held-out images too, whose copies are not looked for")
+    assert "; 60 of the training images here are not among these; these are 120 of" in origin("train", named="test")
+    assert origin("train", other).endswith("; compared is other, which is not known to be that set")
+
+
+def test_the_page_shows_all_that_are_flagged_and_the_closest_others(result: GateResult, tmp_path: Path) -> None:
+    page = write_gate_report(result, tmp_path, "dermsynth gate").read_text()
+    assert page.count("<figure>") == 20
+    assert page.index("<h2>Flagged</h2>") < page.index("<h2>The closest that are not flagged</h2>")
+    assert "<b>Not known:</b> what the generator was trained on is not known" in page
+    assert "which images are of the same patient is not known" not in page
+
+
+def test_unknown_patients_are_said(result: GateResult) -> None:
+    known = result.training
+    table = known.table.drop(columns="group")
+    blind = replace(result, training=DataSet(known.folder, table, known.description))
+    assert "which images are of the same patient is not known" in blind.text()
+    assert "each lies closer to a training image than 99 % of the held-out real images do" in blind.text()
 
 
 def test_held_out_images_may_be_another_set_or_part_of_it(real: DataSet, tmp_path: Path) -> None:
@@ -102,9 +140,13 @@ def test_what_the_gate_cannot_use_is_refused(table: Path, real: DataSet, tmp_pat
         training_split="fold",
     )
     refused("`held_out_split` 'fold': no such split", table.parent, real, held_out=few, held_out_split="fold")
-    refused("all of it was trained on; name photographs .* `held_out` DIR", table.parent, real, training_split="all")
+    refused(
+        "all of it was trained on; `held_out` names photographs that were not", table.parent, real, training_split="all"
+    )
     refused("`resolution` 'big': must be a whole number", table.parent, real, resolution="big")
     refused("`crop` 'cut': must be one of centre, pad, stretch", table.parent, real, crop="cut")
+    refused("`held_out` .*: the images that are checked", few, real, held_out=few)
+    refused("`false_alarms` 2: must lie above 0", table.parent, real, false_alarms=2)
     (empty / "a.png").write_bytes(b"no image")
     refused("a.png: ", empty, real)
 
@@ -121,7 +163,7 @@ def test_large_images_are_reduced_first(tmp_path: Path, real: DataSet) -> None:
     Image.fromarray(photograph(5000, (400, 300))).save(tmp_path / "f" / "a.png")
     result = check_images(open_images(tmp_path / "f"), training_and_held_out(real, "train"))
     assert (result.sizes.width, result.sizes.height, result.sizes.reduced) == (171, 128, True)
-    assert "(the size of the first synthetic image, reduced)" in str(result.sizes)
+    assert "(that of the first checked image, reduced)" in str(result.sizes)
 
 
 def test_the_exit_status_tells_a_script(

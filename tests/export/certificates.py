@@ -32,9 +32,20 @@ def key_pair() -> ec.EllipticCurvePrivateKey:
 
 
 def certificate(
-    subject: str, issuer: str, key: Any, authority: Any, *, ca: bool = False, uses: bool = True
+    subject: str,
+    issuer: str,
+    key: Any,
+    authority: Any,
+    *,
+    ca: bool = False,
+    uses: bool = True,
+    clock: bool = False,
+    seconds: float = 2_592_000,
 ) -> x509.Certificate:
-    """A certificate of `subject` that `authority`, called `issuer`, signs; without `uses` it says not what it is for."""
+    """A certificate of `subject` that `authority`, called `issuer`, signs, and that is valid for so many `seconds`.
+
+    Without `uses` it says not what it is for; that of a `clock` is for time stamps only.
+    """
     now = datetime.datetime.now(datetime.UTC)
     allowed = ("key_cert_sign", "crl_sign") if ca else ("digital_signature",)
     usage = {use: use in allowed for use in USES} | {"encipher_only": False, "decipher_only": False}
@@ -45,7 +56,7 @@ def certificate(
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=30))
+        .not_valid_after(now + datetime.timedelta(seconds=seconds))
         .add_extension(x509.BasicConstraints(ca, None), True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), False)
@@ -53,7 +64,8 @@ def certificate(
     if uses:
         builder = builder.add_extension(x509.KeyUsage(**usage), True)
         if not ca:
-            builder = builder.add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.EMAIL_PROTECTION]), False)
+            purpose = ExtendedKeyUsageOID.TIME_STAMPING if clock else ExtendedKeyUsageOID.EMAIL_PROTECTION
+            builder = builder.add_extension(x509.ExtendedKeyUsage([purpose]), clock)
     return builder.sign(authority, hashes.SHA256())
 
 
@@ -74,7 +86,7 @@ def write_chain(path: Path, *certificates: x509.Certificate) -> Path:
     return path
 
 
-def signer(folder: Path, **options: bool) -> Files:
+def signer(folder: Path, **options: Any) -> Files:
     """Files of a signer whose certificate an authority of its own issued."""
     root, own = key_pair(), key_pair()
     first = certificate("Dermatology lab", "Test root", own, root, **options)

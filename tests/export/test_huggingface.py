@@ -42,8 +42,8 @@ def test_flagged_images_stay_behind_and_the_card_counts_them(synthetic: DataSet,
     for path in made.paths:
         assert path.read_bytes() == (checked.folder / path.relative_to(made.folder)).read_bytes()
     card = (tmp_path / "out" / "README.md").read_text()
-    assert "3 of 10 generated images lay closer" in card
-    assert "3 of them were left out" in card
+    assert "3 of 10 images lay closer" in card
+    assert "3 images flagged as copies of training images were left out." in card
     assert "| melanoma | 1 |" in card
     assert "**Nothing yet**" in card
     assert made.content_hash != checked.content_hash
@@ -52,7 +52,7 @@ def test_flagged_images_stay_behind_and_the_card_counts_them(synthetic: DataSet,
     assert made.description["history"][-1]["left_out"] == 3
     whole = export(checked, tmp_path / "whole", with_flagged=True)
     assert len(whole.table) == 10
-    assert "They are **included**" in (tmp_path / "whole" / "README.md").read_text()
+    assert "Images flagged as copies of training images are included" in (tmp_path / "whole" / "README.md").read_text()
 
 
 def test_the_card_is_read_by_hugging_face(synthetic: DataSet, tmp_path: Path) -> None:

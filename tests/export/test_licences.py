@@ -76,6 +76,20 @@ def test_a_wider_licence_than_that_of_the_real_images_is_warned_of(
     assert "The real images (" in (tmp_path / "out" / "README.md").read_text()
 
 
+def test_what_a_set_says_of_its_licence_is_compared_with_that_of_the_real_images(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    behind = {"licence": ["CC-BY-NC-SA-4.0"]}
+    made = drawn(tmp_path / "set", ["false"] * 12, licence=["CC-BY-NC-4.0"], real_images=behind)
+    with caplog.at_level(logging.WARNING, "dermsynth"):
+        export(made, tmp_path / "out")
+    assert "which allows less (under the same licence)" in caplog.text
+    caplog.clear()
+    with caplog.at_level(logging.WARNING, "dermsynth"):
+        export(made, tmp_path / "other", licence=["CC BY-NC-SA 4.0"])
+    assert caplog.text == ""
+
+
 @pytest.mark.parametrize(
     ("licence", "hub", "address"),
     [
@@ -111,5 +125,9 @@ def test_what_several_sets_ask_for_is_joined() -> None:
     one = Provenance.model_validate({"source": "A", "licence": "CC-BY-4.0", "attribution": ["Dr A"]})
     behind = {"source": "B", "licence": ["CC0-1.0", "CC-BY-4.0"]}
     two = Provenance.model_validate({"source": "generated", "synthetic": True, "real_images": behind})
+    paper = {"citation": "Tschandl P, et al. HAM10000", "doi": "10.1038/sdata.2018.161", "attribution": ["ViDIR"]}
+    assert real_images_behind([Provenance.model_validate(paper)]).attribution == (
+        "ViDIR", "Tschandl P, et al. HAM10000, https://doi.org/10.1038/sdata.2018.161",
+    )  # fmt: skip
     both = real_images_behind([one, two])
     assert (both.source, both.licence, both.attribution) == ("A; B", ("CC-BY-4.0", "CC0-1.0"), ("Dr A",))

@@ -3,7 +3,9 @@
 import builtins
 import io
 import json
+import shutil
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from PIL import Image
 
 import dermsynth as ds
 from dermsynth.errors import UserError
-from dermsynth.export.signing import read_signing_key, signature_of
+from dermsynth.export.signing import read_signing_key, sign_images, signature_of
 from dermsynth.images import encode_png, read_image
 from dermsynth.io import write_bytes
 from tests.export.drawn import drawn
@@ -22,6 +24,8 @@ from tests.export.drawn import drawn
 c2pa = pytest.importorskip("c2pa", reason="needs c2pa-python")
 certificates = pytest.importorskip("tests.export.certificates", reason="needs cryptography")
 Shell = Callable[..., subprocess.CompletedProcess[str]]
+LIFE = 8.0
+"""Seconds that a certificate is valid: long enough to sign three files on a busy machine."""
 
 
 @pytest.fixture(scope="module")
@@ -122,6 +126,38 @@ def test_certificates_that_cannot_sign_are_refused_before_anything_is_copied(sig
             read_signing_key(chain, key)
     with pytest.raises(UserError, match=r"`timestamp` here: write the address"):
         read_signing_key(signer.chain, signer.key, "here")
+
+
+def test_a_time_stamp_is_asked_for_each_image_and_outlives_the_certificate(tmp_path: Path) -> None:
+    if shutil.which("openssl") is None:
+        pytest.skip("needs openssl")
+    from tests.export.timestamps import time_stamp_authority
+
+    files = certificates.signer(tmp_path, seconds=LIFE)
+    begin = time.monotonic()
+    key = read_signing_key(*files)
+    for name in ("plain", "stamped", "changed"):
+        write_bytes(tmp_path / f"{name}.png", encode_png(np.zeros((32, 32, 3), np.uint8)))
+    sign_images(tmp_path, ["plain.png", "changed.png"], key)
+    with time_stamp_authority(tmp_path) as (address, answers):
+        sign_images(tmp_path, ["stamped.png"], read_signing_key(*files, address))
+    assert len(answers) == 1
+    time.sleep(max(0, LIFE + 1 - (time.monotonic() - begin)))
+    changed = _with_a_note((tmp_path / "changed.png").read_bytes())
+    plain, stamped = (signature_of((tmp_path / f"{name}.png").read_bytes(), ".png") for name in ("plain", "stamped"))
+    assert plain.state == "expired"
+    assert "certificate has expired, and no time stamp" in plain.note
+    assert (stamped.state, stamped.signer) == ("intact", "Dermatology lab")
+    assert signature_of(changed, ".png").state == "broken"
+
+
+def test_an_authority_that_does_not_answer_leaves_nothing_behind(signer: Any, tmp_path: Path) -> None:
+    made = drawn(tmp_path / "set", ["false"] * 12, side=32)
+    with pytest.raises(UserError, match=r"`sign`: images/00.png cannot be signed .*http://127.0.0.1:9/"):
+        ds.export(made, out=tmp_path / "out", sign=signer, timestamp="http://127.0.0.1:9/")
+    assert not (tmp_path / "out").exists()
+    with pytest.raises(UserError, match="`timestamp`: goes with `sign`"):
+        ds.export(made, out=tmp_path / "out", timestamp="http://127.0.0.1:9/")
 
 
 def test_without_the_package_signing_is_refused_and_checking_says_so(

@@ -19,6 +19,7 @@ from dermsynth.statistics.roc import (
     delong_covariance,
     delong_difference,
     delong_interval,
+    delong_interval_of_folds,
     holm,
     sensitivity_at,
     specificity_at,
@@ -141,3 +142,45 @@ def test_the_bootstrap_never_loses_a_side_and_agrees_with_delong() -> None:
     assert high == pytest.approx(delong_high, abs=0.02)
     few = np.array([True, True, False, False, False, False])
     assert auc_interval(few, np.arange(6.0), resamples=50, seed=0) == (0, 0)
+
+
+def literal_clustered_variance(truth: NDArray[np.bool_], scores: Array, groups: NDArray[np.int64]) -> float:
+    """Obuchowski 1997, equations 5 to 8, with a loop a sum."""
+    psi = [[1.0 if x > y else 0.5 if x == y else 0.0 for y in scores[~truth]] for x in scores[truth]]
+    positive, negative, area = np.mean(psi, axis=1), np.mean(psi, axis=0), np.mean(psi)
+    m, n, names = len(positive), len(negative), np.unique(groups)
+    first = [sum(positive[k] - area for k in range(m) if groups[truth][k] == name) for name in names]
+    second = [sum(negative[k] - area for k in range(n) if groups[~truth][k] == name) for name in names]
+    with_positive, with_negative = len(set(groups[truth])), len(set(groups[~truth]))
+    ten = with_positive / ((with_positive - 1) * m) * sum(a * a for a in first)
+    one = with_negative / ((with_negative - 1) * n) * sum(b * b for b in second)
+    both = len(names) / (len(names) - 1) * sum(a * b for a, b in zip(first, second, strict=True))
+    return float(ten / m + one / n + 2 * both / (m * n))
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 1000), st.booleans())
+def test_clustered_images_have_obuchowskis_variance(seed: int, ties: bool) -> None:
+    truth, scores, _ = sample(seed, ties=ties)
+    groups = np.random.default_rng(seed).permutation(np.arange(80) // 4)
+    value, low, high = delong_interval_of_folds([(truth, scores)], [groups])
+    freedom = min(len(set(groups[truth])), len(set(groups[~truth]))) - 1
+    reach = scipy.stats.t.ppf(0.975, freedom) * np.sqrt(literal_clustered_variance(truth, scores, groups))
+    reach /= value * (1 - value)
+    middle = np.log(value / (1 - value))
+    assert (low, high) == pytest.approx((expit(middle - reach), expit(middle + reach)))
+
+
+def test_a_person_with_ten_images_counts_once() -> None:
+    """Ten equal images of each person: the interval is nearly that of one image each, and DeLong's is a third of it."""
+    truth, scores, _ = sample(0)
+    one = delong_interval_of_folds([(truth, scores)], [np.arange(80)])
+    ten = delong_interval_of_folds([(np.repeat(truth, 10), np.repeat(scores, 10))], [np.repeat(np.arange(80), 10)])
+    assert ten == pytest.approx(one)
+    blind = delong_interval(np.repeat(truth, 10), np.repeat(scores, 10))
+    assert blind[2] - blind[1] < 0.4 * (ten[2] - ten[1])
+
+
+def test_of_as_few_groups_as_folds_nothing_is_known() -> None:
+    truth, scores, _ = sample(1)
+    assert delong_interval_of_folds([(truth, scores)], [np.where(truth, 0, np.arange(80))])[1:] == (0.0, 1.0)

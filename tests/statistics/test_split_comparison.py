@@ -33,9 +33,9 @@ def test_without_likeness_there_is_no_gain() -> None:
 
 def test_it_needs_groups_of_several_images() -> None:
     _, truth, groups = drawn(60, 1, 0.5)
-    assert comparison_problem(truth, groups) == "0 groups have more than one image, at least 10 are needed"
+    assert comparison_problem(truth, groups) == "groups of more than one image: 0, at least 10 are needed"
     _, truth, groups = drawn(12, 4, 0.5)
-    assert comparison_problem(truth, groups) == "a class has images of 6 groups, at least 10 are needed"
+    assert comparison_problem(truth, groups) == "groups of the class that has fewer: 6, at least 10 are needed"
     _, truth, groups = drawn(24, 2, 0.5)
     assert comparison_problem(truth, groups) == ""
 
@@ -49,15 +49,20 @@ def test_many_images_are_drawn_by_whole_groups(monkeypatch: pytest.MonkeyPatch) 
 
 def test_the_classifier_is_that_of_five_weighted_neighbours() -> None:
     rows, truth, groups = drawn(30, 2, 0.5)
-    scores = held_out_scores(rows, truth, groups, 0)
-    assert ((scores >= 0) & (scores <= 1)).all()
-    from dermsynth.statistics.cross_validation import two_class_folds
-
-    training, held = two_class_folds(truth, groups, 0)[0]
-    middle, width = rows[training].mean(axis=0), rows[training].std(axis=0)
-    for row in held:
+    fold = groups % 3
+    scores = held_out_scores(rows, truth, fold)
+    held, training = fold == 1, fold != 1
+    width = rows[training].std(axis=0)
+    for row in np.flatnonzero(held):
         distance = np.linalg.norm((rows[training] - rows[row]) / width, axis=1)
         nearest = np.argsort(distance)[:5]
         weights = 1 / distance[nearest]
         assert scores[row] == pytest.approx((weights * truth[training][nearest]).sum() / weights.sum())
-    assert middle.shape == (6,)
+
+
+@pytest.mark.slow
+def test_nineteen_of_twenty_intervals_hold_the_gain() -> None:
+    """The true gain is the mean over sets; drawing held-out scores again, without training again, held it in 83 of 100."""
+    found = [compare_splits(*drawn(40, 4, 0.6, seed), seed=seed).gain for seed in range(60)]
+    truth = np.mean([gain.value for gain in found])
+    assert np.mean([gain.low <= truth <= gain.high for gain in found]) >= 0.9

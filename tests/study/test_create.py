@@ -1,5 +1,6 @@
 """A study on disk: the right images, and nothing that gives the answer away."""
 
+import shutil
 import stat
 from collections import Counter
 from pathlib import Path
@@ -10,9 +11,11 @@ from PIL import Image
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.model_selection import cross_val_score
 
-from dermsynth.data.dataset import DataSet
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.flagged import RECORD
 from dermsynth.errors import UserError
 from dermsynth.images import fit, read_image
+from dermsynth.io import write_json
 from dermsynth.statistics.mixed_model import fit_panel
 from dermsynth.study.create import create_study, open_study
 from dermsynth.study.drawing import Features
@@ -185,3 +188,14 @@ def test_plans_are_as_precise_as_simulated_panels() -> None:
     assert panel_precision(raters, images).half_width == pytest.approx(np.mean(widths), rel=0.1)
     assert panel_precision(3, 50).equivalence_power == 0
     assert panel_precision(100, 1000).equivalence_power > 0.9
+
+
+def test_images_that_an_audit_flagged_are_named(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:
+    real = open_data_set(shutil.copytree(sides[0].folder, tmp_path / "real"))
+    flagged = dict.fromkeys(real.table["file_name"], "near-duplicate, by hash")
+    write_json(real.folder / RECORD, {"content_hash": real.whole_hash, "flagged": flagged})
+    study = create_study(small_protocol(tmp_path), real, sides[1], tmp_path / "study", 0)
+    count = int((study.items["truth"] == "real").sum())
+    notes = [note for note in study.notes if "its audit flagged" in note]
+    assert len(notes) == 1
+    assert f"its audit flagged {count} of the {count} images that take part" in notes[0]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dermsynth.cli import utility as verb
 from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.flagged import RECORD
 from dermsynth.data.manifest import update_record
 from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.training_set import Selection, chosen_rows, rows_hash
@@ -19,7 +20,7 @@ from dermsynth.errors import UserError
 from dermsynth.evaluation.results import usefulness_of
 from dermsynth.evaluation.verdict import verdict as evaluation_verdict
 from dermsynth.images import encode_png
-from dermsynth.io import read_json, write_bytes
+from dermsynth.io import read_json, write_bytes, write_json
 from dermsynth.report.utility_report import write_utility_report
 from dermsynth.statistics.roc import auc
 from dermsynth.utility.arms import ARMS, CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm, mixed, parse_arms
@@ -477,3 +478,16 @@ def test_figures_of_an_arm_are_those_of_its_scores() -> None:
     confusion = found.confusion
     assert sum(confusion.model_dump().values()) == 300
     assert confusion.true_positive + confusion.false_negative == 75
+
+
+def test_images_that_an_audit_flagged_are_a_caution(real: DataSet, synthetic: DataSet, tmp_path: Path) -> None:
+    choices = {"positive": "melanoma", "negative": "nevus", "arms": "real", "repeats": 1, "images": 64}
+    plain = utility(synthetic, real, out=tmp_path / "plain", **choices)  # type: ignore[arg-type]
+    assert not any("its audit flagged" in caution for caution in plain.cautions)
+    flagged = {str(name): "near-duplicate, by hash" for name in real.table["file_name"][real.labels == "wart"]}
+    of_test = str(real.part(real.in_split("test") & (real.labels == "nevus")).table["file_name"].iloc[0])
+    write_json(real.folder / RECORD, {"content_hash": real.whole_hash, "flagged": {**flagged, of_test: "black"}})
+    result = utility(synthetic, real, out=tmp_path / "flagged", **choices)  # type: ignore[arg-type]
+    cautions = [caution for caution in result.cautions if "its audit flagged" in caution]
+    assert len(cautions) == 1
+    assert f"flagged 1 of the 128 images that take part, the first {of_test} (black)" in cautions[0]

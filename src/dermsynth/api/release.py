@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dermsynth.api.places import open_named, optional_path
 from dermsynth.data.dataset import Data, DataSet
-from dermsynth.errors import require_path
+from dermsynth.errors import UserError, require_path
 from dermsynth.export.fingerprints import read_registry
 from dermsynth.export.huggingface import export as write_release
 from dermsynth.export.lookup import Lookup, look_up, registry_paths
@@ -69,6 +69,10 @@ def export(
     (True, ('CC0-1.0',))
     """
     key = None
+    if timestamp and sign is None:
+        raise UserError(
+            "`timestamp`: goes with `sign`, the certificate and key that images are signed with; or leave it out"
+        )
     if sign is not None:
         chain, private = (require_path(place, "sign") for place in sign)
         key = read_signing_key(chain, private, timestamp)

@@ -13,7 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from dermsynth.artefacts.annotate import TONE, found_column
 from dermsynth.artefacts.confirmation import LABELS, Trust, detector_trust
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.splits import joined_groups
+from dermsynth.data.splits import people
 from dermsynth.errors import UserError
 from dermsynth.segmentation.skin import skin_tone_class
 from dermsynth.statistics.cross_validation import held_out_auc
@@ -162,7 +162,7 @@ def _predictive_areas(data_set: DataSet, columns: Sequence[str], classes: Sequen
     presence = np.stack([data_set.flags(column) for column in columns], axis=1)
     complete: NDArray[np.bool_] = np.asarray(np.isfinite(presence).all(axis=1))
     data_set, presence = data_set.part(complete), presence[complete]
-    groups = joined_groups(data_set.groups, np.empty((0, 2), np.int64))
+    groups = people(data_set.table)
     rows = []
     for label in classes if len(classes) > 2 else classes[:1]:
         truth = np.asarray(data_set.labels == label)

@@ -19,7 +19,7 @@ from dermsynth.backbones.mobilenet import MobileNetV2, load_mobilenet, normalise
 from dermsynth.backbones.spec import parse_spec, split_spec
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import fingerprints, near_duplicates
-from dermsynth.data.splits import joined_groups
+from dermsynth.data.splits import linked, people
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import fit, read_image
 from dermsynth.io import replace_file, write_json
@@ -201,7 +201,7 @@ def _is_flags(data_set: DataSet, column: str) -> bool:
 def group_numbers(data_set: DataSet) -> NDArray[np.int64]:
     """Numbers of groups: patients or lesions as the set names them, and twins."""
     hashes, thumbnails = fingerprints(data_set.paths)
-    return joined_groups(data_set.groups, near_duplicates(hashes, thumbnails))
+    return linked(people(data_set.table), near_duplicates(hashes, thumbnails))
 
 
 def _score(rows: Rows, truth: NDArray[np.bool_]) -> Callable[[Rows], NDArray[np.float64]]:

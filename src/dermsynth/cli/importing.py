@@ -1,7 +1,7 @@
 """Verbs that bring images in."""
 
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -183,17 +183,15 @@ class Choices:
 CHOICES = Choices()
 
 
-def _import_published(
-    layout: str | Path, place: Path, out: Path, image_folder: Path | None, choices: Choices, division: Division,
-    labels: Labels, mask_value: int | None, links: Links,
+def _import_by_layout(
+    layout: str | Path, place: Path, division: Division, parts: Sequence[Choices | Labels | Links | Patients], **options: Any
 ) -> None:  # fmt: skip
     from dataclasses import asdict
 
-    from dermsynth.api.importing import import_layout
+    from dermsynth.api.layouts import import_layout
 
-    options = {**asdict(choices), **division.begin(), **asdict(labels), **asdict(links)}
-    result = import_layout(layout, place, out=out, image_folder=image_folder, mask_value=mask_value, **options)
-    say(result.summary())
+    options |= {name: value for part in parts for name, value in asdict(part).items()}
+    say(import_layout(layout, place, **division.begin(), **options).summary())
 
 
 def __getattr__(name: str) -> Callable[..., None]:
@@ -206,7 +204,8 @@ def __getattr__(name: str) -> Callable[..., None]:
         place: Place, *, out: NewData, image_folder: ImageFolder = None, choices: Choices = CHOICES,
         division: Division = DIVISION, labels: Labels = LABELS, mask_value: MaskValue = None, links: Links = LINKS,
     ) -> None:  # fmt: skip
-        _import_published(layout, place, out, image_folder, choices, division, labels, mask_value, links)
+        options = {"out": out, "image_folder": image_folder, "mask_value": mask_value}
+        _import_by_layout(layout, place, division, (choices, labels, links), **options)
 
     import_published.__doc__ = f"Import a published data set. {summary(layout)}"
     return import_published
@@ -215,7 +214,7 @@ def __getattr__(name: str) -> Callable[..., None]:
 def import_by_file(
     *words: str, out: Path | None = None, layout: Path | None = None, list_: ListSwitch = False,
     image_folder: ImageFolder = None, choices: Choices = CHOICES, division: Division = DIVISION, labels: Labels = LABELS,
-    mask_value: MaskValue = None, links: Links = LINKS,
+    mask_value: MaskValue = None, links: Links = LINKS, patients: Patients = PATIENTS,
 ) -> None:  # fmt: skip
     """Bring images into a data set on disk: by a published layout (one of the verbs below), or by one of your own.
 
@@ -239,13 +238,13 @@ def import_by_file(
     elif len(words) != 1 or out is None:
         raise UserError("name one folder, and where the data set goes: dermsynth import FOLDER `layout` FILE `out` OUT")
     else:
-        place = Path(words[0])
-        _import_published(layout, place, out, image_folder, choices, division, labels, mask_value, links)
+        options = {"out": out, "image_folder": image_folder, "mask_value": mask_value}
+        _import_by_layout(layout, Path(words[0]), division, (choices, labels, links, patients), **options)
 
 
 def list_layouts() -> None:
     """The published layouts: name, images of the whole set, licence, and what it is."""
-    from dermsynth.api.importing import layouts
+    from dermsynth.api.layouts import layouts
 
     for row in layouts().to_dict("records"):
         count = f"{row['images']:,}" if row["images"] else "-"

@@ -320,7 +320,7 @@ def report(
         result = write_up(run, data=data, evaluations=evaluation, utility=utility)
         path = result.save(methods)
         known = sum(item.known for item in result.items)
-        print(f"methods: {path}; {known} of {len(result.items)} topics of guidelines: {path.with_suffix('.csv')}")
+        print(f"methods: {path}; {known} of {len(result.items)} items of guidelines: {path.with_suffix('.csv')}")
         if page is None:
             return
     elif utility is not None:
@@ -357,7 +357,8 @@ def gallery(
     from dermsynth.report.gallery import PHOTOGRAPHS
 
     page = write_sheets(runs, out=out, inputs=inputs)
-    counts = f"{len(runs) - page.sets} runs" + (f", {page.sets} synthetic sets" if page.sets else "")
+    kinds = (("run", len(runs) - page.sets), ("synthetic set", page.sets))
+    counts = ", ".join(f"{count} {kind}{'s' * (count > 1)}" for kind, count in kinds if count)
     print(f"{page.path}: {counts}, {page.size / 1e6:.2f} MB of pictures")
     if page.photographs:
         say(f"  {PHOTOGRAPHS}")

@@ -13,10 +13,11 @@ from dermsynth.data.audit_findings import Suggestion, findings, suggestions
 from dermsynth.data.audit_pictures import Pictures, inspect_pictures
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.feature_twins import FeatureTwins, Network, feature_twins
+from dermsynth.data.flagged import audit_record
 from dermsynth.data.leak_columns import WARNING, LeakColumn, leak_columns, leak_table
 from dermsynth.data.predictive_columns import ColumnPrediction, assessed_columns, column_predictions, strongest
 from dermsynth.data.split_effect import SplitEffect, split_effect
-from dermsynth.data.splits import joined_groups
+from dermsynth.data.splits import linked, people
 from dermsynth.data.twin_pairs import Twins, exclusions, pair_table, twins_across
 
 MOST_PAIRS = 10
@@ -132,8 +133,9 @@ def audit(
     """
     pictures = inspect_pictures(data_set, jobs=jobs)
     twins = _twins(pictures, also, jobs)
-    features = None if network is None else _feature_twins(data_set, pictures, also, network)
-    joined = joined_groups(data_set.groups, twins.pairs)  # pairs by features are for a person to look at
+    groups = people(data_set.table)
+    features = None if network is None else _feature_twins(data_set, twins, also, network, groups)
+    joined = linked(groups, twins.pairs)  # pairs by features are for a person to look at
     predictions = column_predictions(data_set.table, data_set.labels, joined, seed)
     leaks = leak_columns(data_set, predictions)
     tables = Audit(
@@ -154,7 +156,7 @@ def audit(
     )
     advice = suggestions(data_set)
     sentences = findings(data_set, tables.duplicates, len(tables.leaks), pictures, predictions, leaks, advice)
-    sentences += [tables.effect.text] if tables.effect.matters else []
+    sentences += _unread(twins, also) + [tables.effect.text] * tables.effect.matters
     return replace(tables, findings=tuple(sentences), suggestions=tuple(advice))
 
 
@@ -166,15 +168,34 @@ def _twins(pictures: Pictures, also: Sequence[DataSet], jobs: int | None) -> Twi
     return Twins(pairs, thumbnails, tuple(found for found, _ in across), tuple(small for _, small in across))
 
 
-def _feature_twins(data_set: DataSet, pictures: Pictures, also: Sequence[DataSet], network: Network) -> FeatureTwins:
+def _feature_twins(
+    data_set: DataSet, twins: Twins, also: Sequence[DataSet], network: Network, groups: NDArray[np.int64]
+) -> FeatureTwins:
     """Pairs by features; images that cannot be read have none."""
-    _, rows = pictures.hashes()
-    readable = np.isin(np.arange(len(data_set)), rows)
+    rows = _features(data_set, np.asarray(~np.isnan(twins.thumbnails).any(axis=1), bool), network)
+    others = tuple(_features(other, twins.readable(place), network) for place, other in enumerate(also))
+    return feature_twins(rows, groups, others, network.name)
+
+
+def _features(data_set: DataSet, readable: NDArray[np.bool_], network: Network) -> NDArray[np.float32]:
+    """Features [n, d]; NaN where an image cannot be read."""
     features = network.features(data_set.part(readable))
-    every = np.full((len(data_set), features.shape[1]), np.nan, np.float32)
-    every[rows] = features
-    groups = joined_groups(data_set.groups, np.empty((0, 2), np.int64))
-    return feature_twins(every, groups, tuple(network.features(other) for other in also), network.name)
+    rows = np.full((len(data_set), features.shape[1]), np.nan, np.float32)
+    rows[readable] = features
+    return rows
+
+
+def _unread(twins: Twins, also: Sequence[DataSet]) -> list[str]:
+    """What of the further sets was not compared, for it cannot be read."""
+    sentences = []
+    for place, other in enumerate(also):
+        broken = np.flatnonzero(~twins.readable(place))
+        if len(broken):
+            first = other.table["file_name"].iloc[broken[0]]
+            sentences.append(
+                f"Not compared, for they cannot be read: {len(broken)} of {len(other)} images of {other.folder} ({first})."
+            )
+    return sentences
 
 
 def _effect(
@@ -286,6 +307,7 @@ def as_json(result: Audit) -> dict[str, Any]:
     """Tables and findings by name, as they stand in the audit's JSON file."""
     tables = {name: getattr(result, name).to_dict("records") for name in TABLES}
     return {
+        **audit_record(result.data_set, result.exclusions, result.pictures),
         **tables,
         "leak_columns": [
             {"column": leak.column, "reasons": leak.reasons, "warning": WARNING, "prediction": prediction}

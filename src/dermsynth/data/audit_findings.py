@@ -11,7 +11,7 @@ import pandas as pd
 from dermsynth.data.audit_pictures import Pictures, picture_findings
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.leak_columns import LeakColumn
-from dermsynth.data.predictive_columns import ColumnPrediction, strongest
+from dermsynth.data.predictive_columns import ColumnPrediction, simultaneous_low, strongest
 from dermsynth.data.split_checks import split_findings
 from dermsynth.data.training_set import SMALLEST_CLASS
 from dermsynth.data.verification import differences_of
@@ -70,7 +70,13 @@ def _missing_labels(data_set: DataSet) -> list[str]:
     blank = int((data_set.labels == "").sum())
     if not data_set.classes:
         return ["No labels: only an unconditional generator can be trained."]
-    return [f"{blank} images have no label; conditional training leaves them out."] if blank else []
+    return (
+        [f"Without a label: {_counted(blank, 'image')}; conditional training leaves out such images."] if blank else []
+    )
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}{'s' * (count != 1)}"
 
 
 def _training_count(data_set: DataSet, label: str) -> int:
@@ -100,21 +106,24 @@ def _duplicates(duplicates: pd.DataFrame) -> list[str]:
     for name in map(str, duplicates["set"].unique()) if len(duplicates) else ():
         pairs = duplicates[duplicates["set"] == name]
         same, seen = int((pairs["kind"] == "same").sum()), pairs[pairs["by"] == "features"]
-        where = f"with {name} ({pairs['first'].nunique()} images of this set) " if name else ""
+        certain = pairs[pairs["by"] != "features"]
+        where = f" with {name} ({_counted(certain['first'].nunique(), 'image')} of this set)" if name else ""
         cut = int(seen["splits"].str.contains(" / ").sum())
         between = f" ({cut} in two splits)" if cut and not name else ""
-        more = f"; {len(seen)} more look alike to the network only{between}: look at them" if len(seen) else ""
-        sentences.append(f"{len(pairs) - len(seen)} pairs {where}show the same photograph ({same} identical){more}.")
+        more = f"; {len(seen)} more by features alone{between}: look at them" if len(seen) else ""
+        sentences.append(
+            f"The same photograph twice: {_counted(len(certain), 'pair')}{where}, {same} of them identical{more}."
+        )
     contradictory = duplicates[duplicates["labels"].str.contains(" / ")] if len(duplicates) else duplicates
     if len(contradictory):
         sentences.append(
-            f"{len(contradictory)} of these pairs carry different labels, first {contradictory.iloc[0]['first']}."
+            f"Different labels in {len(contradictory)} of these pairs, first {contradictory.iloc[0]['first']}."
         )
     return sentences
 
 
 def _leaking_groups(count: int) -> list[str]:
-    return [f"{count} groups lie in more than one split; import again with a group column."] if count else []
+    return [f"In more than one split: {_counted(count, 'group')}; import again with a group column."] if count else []
 
 
 def _changed_files(data_set: DataSet) -> list[str]:
@@ -123,16 +132,19 @@ def _changed_files(data_set: DataSet) -> list[str]:
 
 
 def _predictive_columns(predictions: Sequence[ColumnPrediction]) -> list[str]:
-    """Columns that alone tell a class from another: what a model may learn instead of the lesion."""
-    clear = [prediction for prediction in predictions if prediction.low >= PREDICTIVE]
+    """Columns that alone tell a class from another: what a model may learn instead of the lesion.
+
+    Of many columns and pairs of classes some tell something by chance: what is a finding must also lie above one half by an
+    interval that holds for all of them together.
+    """
+    clear = [p for p in predictions if p.low >= PREDICTIVE and simultaneous_low(p, len(predictions)) > 0.5]
     sentences = []
-    for best in strongest(predictions):
+    for best in strongest(clear):
         pairs = sum(other.column == best.column for other in clear)
-        if best.low >= PREDICTIVE:
-            more = f", and {pairs - 1} more pair{'s' * (pairs > 2)} of classes" if pairs > 1 else ""
-            sentences.append(
-                f"Column {best.column!r} goes with the class: column {best.column!r} alone tells {best.first} from "
-                f"{best.second} with AUC {best.auc:.2f} (95 % {best.low:.2f} to {best.high:.2f}; {best.images[0]} and "
-                f"{best.images[1]} images){more}: a model that sees this, or images chosen by it, has seen part of the answer."
-            )
+        more = f", and {_counted(pairs - 1, 'more pair')} of classes" if pairs > 1 else ""
+        sentences.append(
+            f"Column {best.column!r} goes with the class: column {best.column!r} alone tells {best.first} from "
+            f"{best.second} with AUC {best.auc:.2f} (95 % {best.low:.2f} to {best.high:.2f}; {best.images[0]} and "
+            f"{best.images[1]} images){more}: a model that sees this, or images chosen by it, has seen part of the answer."
+        )
     return sentences

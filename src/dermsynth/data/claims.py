@@ -1,14 +1,13 @@
 """What is claimed of a generator elsewhere: which images of a real set it was trained on, and which it was given."""
 
-from collections import defaultdict
 from collections.abc import Sequence
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.file_names import plain_name, safe_stem
+from dermsynth.data.image_names import NAME_COLUMNS, ORIGINAL, ImageNames, name_column
 from dermsynth.data.provenance import LISTED, GeneratorProvenance
 from dermsynth.data.tables import read_table
 from dermsynth.errors import UserError
@@ -16,8 +15,6 @@ from dermsynth.values import is_missing
 
 CONDITIONED = "conditioned_on"
 """Column of a set made elsewhere: the real image that a row was made from."""
-LIST_COLUMNS = ("file_name", "image", "file", "path", "filename", "image_id", "isic_id")
-"""Columns of a list of files, the first that there is; else its first column."""
 
 
 def seen_images(generator: GeneratorProvenance, real: DataSet) -> NDArray[np.bool_]:
@@ -41,13 +38,19 @@ def other_set(generator: GeneratorProvenance, real: DataSet) -> str:
 
 
 def listed_files(place: Path) -> list[str]:
-    """The files that a list names: a CSV with a header, or a text file of one name a line.
+    """The files that a list names: a CSV with a column of `NAME_COLUMNS`, or a text file of one name a line.
 
-    Raises UserError for a list without a name.
+    Raises UserError for a list without such a column, or without a name.
     """
     if place.suffix.lower() in (".csv", ".tsv"):
         table = read_table(place)
-        column = next((name for name in LIST_COLUMNS if name in table), table.columns[0])
+        column = name_column(table.columns)
+        if not column:
+            there = ", ".join(map(str, table.columns))
+            raise UserError(
+                f"`trained_on_files` {place}: no column {' or '.join(NAME_COLUMNS)} in its first line ({there}); "
+                "name the column of the files so"
+            )
         names = [str(name) for name in table[column]]
     else:
         try:
@@ -61,34 +64,41 @@ def listed_files(place: Path) -> list[str]:
 
 
 def images_named(names: Sequence[str], real: DataSet, field: str) -> list[str]:
-    """The images of a set that names mean: by their path in it, else by their name without folder and ending.
+    """The images of a set that names mean, by the rules of `ImageNames`; a name that is missing stays blank.
 
-    A name that is missing stays blank. Raises UserError where an image is not in the set, or several could be meant.
+    Raises UserError where an image is not in the set, or several could be meant.
     """
-    places = _by_name(real)
-    found = ["" if is_missing(name, words=False) else _image_named(name, places) for name in names]
-    lost = [name for name, image in zip(names, found, strict=True) if image is None]
+    found = _images_in(names, real)
+    for name, images in zip(names, found, strict=True):
+        if len(images) > 1:
+            raise UserError(
+                f"`{field}` {name!r}: may be {' or '.join(images[:3])} of {real.folder}; write one of these"
+            )
+    lost = [name for name, images in zip(names, found, strict=True) if not images]
     if lost:
-        count = f"; {len(lost)} of {len(names)} are not" if len(lost) > 1 else ""
-        raise UserError(f"`{field}` {lost[0]!r}: no image of {real.folder}, or not one alone{count}")
-    return [image or "" for image in found]
+        count = f"; {len(lost)} of {len(names)} are not in it" if len(lost) > 1 else ""
+        raise UserError(f"`{field}` {lost[0]!r}: no image of {real.folder}{count}")
+    return [images[0] for images in found]
 
 
-def _by_name(real: DataSet) -> dict[str, list[str]]:
-    places: dict[str, list[str]] = defaultdict(list)
-    for name in map(str, real.table["file_name"]):
-        for key in {plain_name(name), plain_name(PurePosixPath(name).name), plain_name(PurePosixPath(name).stem)}:
-            places[key].append(name)
-    return places
+def _images_in(names: Sequence[str], real: DataSet) -> list[list[str]]:
+    """The images of a set that each name can mean; for a name that is missing the empty one."""
+    known = image_names(real)
+    return [[""] if is_missing(name, words=False) else known.find(name) for name in names]
 
 
-def _image_named(name: str, places: dict[str, list[str]]) -> str | None:
-    path = PureWindowsPath(name) if "\\" in name else PurePosixPath(name)
-    for key in (path.as_posix(), path.name, path.stem, safe_stem(path.name)):
-        images = places.get(plain_name(key), [])
-        if images:
-            return images[0] if len(images) == 1 else None
-    return None
+def image_names(real: DataSet) -> ImageNames[str]:
+    """The images of a set by their paths in it, and those that were called alike by the names that they had.
+
+    Of the folders that these lay in, such are known as became the class and the split.
+    """
+    table = real.table
+    paths = [(name, name) for name in map(str, table["file_name"])]
+    if ORIGINAL in table:
+        folders = [table[name] if name in table else [""] * len(table) for name in ("split", "label")]
+        for *parts, original, image in zip(*folders, table[ORIGINAL], table["file_name"], strict=True):
+            paths += [("/".join([*filter(None, map(str, parts)), str(original)]), str(image))] if original else []
+    return ImageNames(paths)
 
 
 def held_out_sources(
@@ -101,9 +111,9 @@ def held_out_sources(
     if CONDITIONED not in synthetic.table:
         return []
     said = list(map(str, synthetic.table[CONDITIONED]))
-    places = {} if strict else _by_name(real)
-    known = images_named(said, real, CONDITIONED) if strict else [_image_named(name, places) or "" for name in said]
-    names = np.array(known, str)
+    if strict:
+        images_named(said, real, CONDITIONED)
+    names = np.array([images[0] if len(images) == 1 else "" for images in _images_in(said, real)], str)
     files, groups = real.table["file_name"].to_numpy(str), real.groups.astype(str)
     related = np.isin(groups, sorted(set(groups[held_out]) - {""}))
     return [str(name) for name in names[np.isin(names, files[held_out | related])]]

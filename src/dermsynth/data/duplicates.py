@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from dermsynth.errors import UserError
 from dermsynth.images import read_image, thumbnail_hash
 from dermsynth.parallel import parallel_map
 
@@ -21,6 +22,24 @@ def fingerprints(paths: list[Path], jobs: int | None = None) -> tuple[NDArray[np
         return np.empty(0, dtype=np.uint64), np.empty((0, 3 * 16 * 16), dtype=np.float32)
     prints = parallel_map(_fingerprint, paths, label="comparing", jobs=jobs)
     return np.array([f[0] for f in prints], dtype=np.uint64), np.stack([f[1] for f in prints])
+
+
+def readable_fingerprints(
+    paths: list[Path], jobs: int | None = None
+) -> tuple[NDArray[np.uint64], NDArray[np.float32], NDArray[np.int64]]:
+    """Hashes [k] and thumbnails [k, 768] of the image files that can be read, and their places [k] in the list."""
+    prints = parallel_map(_fingerprint_if_readable, paths, label="comparing", jobs=jobs)
+    places = np.array([place for place, one in enumerate(prints) if one is not None], np.int64)
+    usable = [one for one in prints if one is not None]
+    hashes = np.array([one[0] for one in usable], np.uint64)
+    return hashes, np.array([one[1] for one in usable], np.float32).reshape(-1, 3 * 16 * 16), places
+
+
+def _fingerprint_if_readable(path: Path) -> tuple[np.uint64, NDArray[np.float32]] | None:
+    try:
+        return _fingerprint(path)
+    except (UserError, OSError):
+        return None
 
 
 def _fingerprint(path: Path) -> tuple[np.uint64, NDArray[np.float32]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from dermsynth.errors import UserError
+from dermsynth.images import SUFFIXES
 
 SPLIT_WORDS = frozenset(
     {"train", "training", "validation", "valid", "dev", "val", "test", "testing", "eval", "evaluation"}
@@ -14,6 +15,9 @@ SPLIT_WORDS = frozenset(
 """Words in a file's or folder's name that `datasets` takes for the name of a split."""
 _SEPARATORS = r"([-._ 0-9]+)"
 _RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
+DICOM_SUFFIXES = (".dcm", ".dicom")
+ENDINGS = (*SUFFIXES, *DICOM_SUFFIXES)
+"""Of files that are read as images."""
 STEM_BYTES = 120
 """What stays of a file's name."""
 

@@ -38,7 +38,7 @@ def identifying_columns(table: pd.DataFrame) -> tuple[list[str], list[str]]:
     """Columns whose values are of one patient, lesion or photograph, and those named so of which a value cannot be one."""
     columns, doubtful = [], []
     for column in map(str, table.columns):
-        if column == "file_name" or not _names_somebody(column) or _flags_only(table[column]):
+        if column == "file_name" or not names_somebody(column) or _flags_only(table[column]):
             continue
         every, personal = identifiers(table[column]), personal_identifiers(table[column])
         if column != "group" and (every != personal).any():
@@ -63,7 +63,8 @@ def _flags_only(values: pd.Series) -> bool:
         return False
 
 
-def _names_somebody(column: str) -> bool:
+def names_somebody(column: str) -> bool:
+    """Whether a column is called as one that says of whom, or of which photograph, an image is."""
     spaced = re.sub(r"([a-z])([A-Z])", r"\1 \2", column)
     words = [word for word in re.split(r"[\W\d_]+", spaced.casefold()) if word]
     who = [bool(_PERSON.match(word)) for word in words]

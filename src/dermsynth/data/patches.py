@@ -70,7 +70,7 @@ def write_patches(
             synthetic=earlier.synthetic,
             source=earlier.source if earlier.says("source") else data_set.folder.name,
             licence=earlier.document.get("licence", []),
-            **earlier.shared_facts("attribution"),
+            **earlier.shared_facts("attribution", "doi", "citation", "real_images"),
         )
         write_data_set(work, table, provenance, Step(command="dermsynth data patches", **settings.__dict__))
     return open_data_set(out)

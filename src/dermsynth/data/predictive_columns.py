@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import scipy.special
+import scipy.stats
 from numpy.typing import NDArray
 
 from dermsynth.statistics.cross_validation import FOLDS, Fold, two_class_folds
@@ -103,7 +105,7 @@ def column_predictions(
         truth = np.asarray(labels[rows] == first)
         folds = _folds(truth, groups[rows], seed)
         for name, kind in kinds.items():
-            area = held_out_area(codes[name][rows], truth, folds)
+            area = held_out_area(codes[name][rows], truth, groups[rows], folds)
             if np.isfinite(area[0]):
                 predictions.append(
                     ColumnPrediction(name, kind, first, second, *area, (int(truth.sum()), int((~truth).sum())))
@@ -119,10 +121,13 @@ def _folds(truth: Truth, groups: NDArray[np.int64], seed: int) -> list[Fold]:
     return two_class_folds(truth, groups, seed, count)
 
 
-def held_out_area(codes: Codes, truth: Truth, folds: list[Fold]) -> tuple[float, float, float]:
+def held_out_area(
+    codes: Codes, truth: Truth, groups: NDArray[np.int64], folds: list[Fold]
+) -> tuple[float, float, float]:
     """Mean area over folds of the smoothed share of true rows a code (Micci-Barreca 2001), and its 95 % interval.
 
-    The interval is DeLong's on the logit scale; of an area of 1 the lower end is that of as many draws without a miss.
+    The interval is DeLong's of clustered images on the logit scale; of an area of 1 the lower end is that of as many draws
+    without a miss as there are groups of the class that has fewer.
     """
     if not folds:
         return (float("nan"),) * 3
@@ -130,9 +135,10 @@ def held_out_area(codes: Codes, truth: Truth, folds: list[Fold]) -> tuple[float,
         (truth[held], _shares(codes[training], truth[training], codes.max() + 1)[codes[held]])
         for training, held in folds
     ]
-    value, low, high = delong_interval_of_folds(parts)
+    value, low, high = delong_interval_of_folds(parts, [groups[held] for _, held in folds])
     if value in (0.0, 1.0):
-        far = float(((1 - LEVEL) / 2) ** (1 / min(truth.sum(), (~truth).sum())))
+        fewest = min(len(np.unique(groups[side])) for side in (truth, ~truth))
+        far = float(((1 - LEVEL) / 2) ** (1 / fewest))
         return (value, far, 1.0) if value else (value, 0.0, 1 - far)
     return value, low, high
 
@@ -152,3 +158,12 @@ def strongest(predictions: Sequence[ColumnPrediction]) -> list[ColumnPrediction]
         if column not in best or prediction.auc > best[column].auc:
             best[column] = prediction
     return sorted(best.values(), key=lambda prediction: -prediction.auc)
+
+
+def simultaneous_low(prediction: ColumnPrediction, count: int) -> float:
+    """Lower end of the area's interval where `count` such intervals shall all hold (Bonferroni), on the logit scale."""
+    if prediction.auc >= 1 or prediction.low <= 0:
+        return prediction.low
+    wider = scipy.stats.norm.isf((1 - LEVEL) / 2 / count) / scipy.stats.norm.isf((1 - LEVEL) / 2)
+    middle, low = scipy.special.logit([prediction.auc, prediction.low])
+    return float(scipy.special.expit(middle - wider * (middle - low)))

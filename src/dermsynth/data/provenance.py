@@ -164,7 +164,7 @@ class GeneratorProvenance(Document):
         if not self.says("data_hash"):
             return f"claimed, not checked: made by {name}; what it was trained on is not said"
         what = "listed images" if self.split == LISTED else f"the split {self.split}"
-        where = Path(self.trained_on).name or "a set that is not named"
+        where = Path(self.trained_on).name or f"a set with the content hash {self.data_hash[:16]}"
         return f"claimed, not checked: made by {name}, which was trained on {what} of {where}"
 
     def with_facts(self, **facts: object) -> Self:
@@ -289,8 +289,16 @@ def real_images_behind(sets: Iterable[Provenance]) -> RealImages:
     return RealImages(
         source="; ".join(dict.fromkeys(row.source for row in rows if row.source)),
         licence=tuple(dict.fromkeys(text for row in rows for text in row.licence)),
-        attribution=tuple(dict.fromkeys(text for row in rows for text in row.attribution)),
+        attribution=tuple(dict.fromkeys(text for row in rows for text in _asked_to_name(row))),
     )
+
+
+def _asked_to_name(row: Provenance | RealImages) -> tuple[str, ...]:
+    """Whom images ask to be named, and the paper by which a published set is cited."""
+    if isinstance(row, RealImages) or not (row.citation or row.doi):
+        return row.attribution
+    paper = ", ".join(filter(None, (row.citation, row.doi and f"https://doi.org/{row.doi}")))
+    return (*row.attribution, paper)
 
 
 def parse_provenance(document: Mapping[str, Any], path: Path) -> Provenance:

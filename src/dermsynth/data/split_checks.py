@@ -3,13 +3,12 @@
 from collections import defaultdict
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.identity import identifying_columns, identity_pairs, personal_identifiers
+from dermsynth.data.identity import identifying_columns, personal_identifiers
 from dermsynth.data.importers.folder_layout import split_name
 from dermsynth.data.marks import row_mark
-from dermsynth.data.splits import SPLITS, joined_groups, parse_shares, unmet_shares
+from dermsynth.data.splits import SPLITS, parse_shares, people, unmet_shares
 from dermsynth.errors import UserError
 from dermsynth.values import identifiers, is_missing, plain_identifier
 
@@ -67,13 +66,8 @@ def _parts(data_set: DataSet) -> list[str]:
         shares = parse_shares(wanted)
     except UserError:
         return sentences
-    unmet = unmet_shares(splits, _joined_groups(data_set), shares)
+    unmet = unmet_shares(splits, people(data_set.table), shares)
     return [*sentences, f"{unmet[0].upper()}{unmet[1:]}."] if unmet else sentences
-
-
-def _joined_groups(data_set: DataSet) -> NDArray[np.int64]:
-    columns = [name for name in identifying_columns(data_set.table)[0] if name != "group"]
-    return joined_groups(data_set.groups, identity_pairs([list(data_set.table[name]) for name in columns]))
 
 
 def _groups(data_set: DataSet) -> list[str]:

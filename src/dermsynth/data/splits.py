@@ -1,10 +1,12 @@
 """Splits that keep class shares and never cut through a patient, a lesion or a pair of twins."""
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
+from dermsynth.data.identity import identifying_columns, identity_pairs
 from dermsynth.errors import UserError
 from dermsynth.statistics.cross_validation import stratified_group_folds
 from dermsynth.values import identifiers
@@ -29,6 +31,18 @@ def joined_groups(groups: NDArray[np.object_], pairs: NDArray[np.int64]) -> NDAr
     links = np.concatenate([same_name, pairs.reshape(-1, 2)])
     graph = coo_matrix((np.ones(len(links)), (links[:, 0], links[:, 1])), shape=(count, count))
     return connected_components(graph, directed=False)[1].astype(np.int64)
+
+
+def people(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Number the sets of images, [n], that the table's group or any other column which identifies somebody holds together."""
+    groups = table["group"].to_numpy(dtype=object) if "group" in table else np.full(len(table), "", dtype=object)
+    columns = [name for name in identifying_columns(table)[0] if name != "group"]
+    return joined_groups(groups, identity_pairs([list(table[name]) for name in columns]))
+
+
+def linked(groups: NDArray[np.int64], pairs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the groups [n] anew, with those as one that pairs [k, 2] of rows link."""
+    return joined_groups(groups.astype(str).astype(object), pairs)
 
 
 def parse_shares(text: str) -> tuple[float, float, float]:

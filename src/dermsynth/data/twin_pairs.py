@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.duplicates import fingerprints, near_duplicates
+from dermsynth.data.duplicates import near_duplicates, readable_fingerprints
 from dermsynth.data.feature_twins import FeatureTwins
 
 Pairs = NDArray[np.int64]
@@ -22,28 +22,38 @@ EXCLUSION_COLUMNS = ("file_name", "reason", "twin", "set")
 
 @dataclass(frozen=True)
 class Twins:
-    """Pairs of rows [k, 2] that are one photograph by their hashes, and thumbnails [n, d]: within a set, and with others."""
+    """Pairs of rows [k, 2] that are one photograph by their hashes, and thumbnails [n, d]: within a set, and with others.
+
+    Thumbnails are NaN where an image cannot be read.
+    """
 
     pairs: Pairs
     thumbnails: NDArray[np.float32]
     across: tuple[Pairs, ...] = ()
     other_thumbnails: tuple[NDArray[np.float32], ...] = ()
 
+    def readable(self, place: int) -> NDArray[np.bool_]:
+        """Which images of a further set could be read."""
+        return np.asarray(~np.isnan(self.other_thumbnails[place]).any(axis=1), bool)
+
 
 def twins_across(
     hashes: NDArray[np.uint64], thumbnails: NDArray[np.float32], rows: NDArray[np.int64], others: Sequence[DataSet],
     jobs: int | None = None,
 ) -> list[tuple[Pairs, NDArray[np.float32]]]:  # fmt: skip
-    """Of each other set the pairs of a row and one of its images that are one photograph, and its thumbnails.
+    """Of each other set the pairs of a row and one of its images that are one photograph, and its thumbnails [m, d].
 
-    Hashes [k] and thumbnails [k, d] are of the readable images, whose rows in the table `rows` [k] names.
+    Hashes [k] and thumbnails [k, d] are of the readable images, whose rows in the table `rows` [k] names. Thumbnails are NaN
+    where an image of the other set cannot be read.
     """
     result = []
     for other in others:
-        theirs, small = fingerprints(other.paths, jobs)
+        theirs, small, places = readable_fingerprints(other.paths, jobs)
         pairs = near_duplicates(np.concatenate([hashes, theirs]), np.concatenate([thumbnails, small]))
         across = pairs[(pairs[:, 0] < len(hashes)) & (pairs[:, 1] >= len(hashes))]
-        result.append((np.stack([rows[across[:, 0]], across[:, 1] - len(hashes)], axis=1), small))
+        every = np.full((len(other), small.shape[1]), np.nan, np.float32)
+        every[places] = small
+        result.append((np.stack([rows[across[:, 0]], places[across[:, 1] - len(hashes)]], axis=1), every))
     return result
 
 

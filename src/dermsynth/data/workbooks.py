@@ -18,6 +18,8 @@ WORKBOOK, OLD_WORKBOOK = b"PK\x03\x04", b"\xd0\xcf\x11\xe0"
 """First bytes of .xlsx files, and of .xls and encrypted ones."""
 MOST_BYTES = 2_000_000_000
 """A workbook that unpacks to more is refused."""
+_EMPTY_TEXT = "str"
+"""Type of a cell whose formula had the empty text for a value, as openpyxl leaves it."""
 _ZEROS = re.compile(r"0+")
 Rows = list[tuple[int, list[str]]]
 
@@ -33,8 +35,9 @@ def workbook_rows(data: bytes, path: Path, sheet: str, notes: list[str]) -> Rows
     if merged:
         raise UserError(f"{path}: cells {merged[0]} are merged; unmerge them: each row needs its own")
     cells = [list(row) for row in page.iter_rows()]
-    values = _values_of_formulas(cells, data, path, page.title)
-    texts = [(number, [values.get(c.coordinate) or _text(c) for c in row]) for number, row in enumerate(cells, 1)]
+    values = {cell.coordinate: _text(cell) for row in cells for cell in row}
+    values |= _values_of_formulas(cells, data, path, page.title)
+    texts = [(number, [values[cell.coordinate] for cell in row]) for number, row in enumerate(cells, 1)]
     rows = [(number, row) for number, row in texts if any(cell.strip() for cell in row)]
     hidden = sum(page.row_dimensions[number].hidden for number, _ in rows)
     if hidden:
@@ -81,7 +84,7 @@ def _values_of_formulas(cells: list[list["Cell"]], data: bytes, path: Path, shee
     if not formulas:
         return {}
     page = _open(data, path, values=True)[sheet]
-    blank = [place for place in formulas if page[place].value is None]
+    blank = [place for place in formulas if page[place].value is None and page[place].data_type != _EMPTY_TEXT]
     if blank:
         raise UserError(f"{path}: cell {blank[0]} has a formula and no value; open and save it in Excel or LibreOffice")
     return {place: _text(page[place]) for place in formulas}

@@ -45,13 +45,13 @@ class Copies:
 
 
 def write_copies(
-    data_set: DataSet, folder: Path, facts: CopyGateFacts, columns: dict[str, NDArray[np.generic]]
+    data_set: DataSet, folder: Path, facts: CopyGateFacts, columns: dict[str, NDArray[np.generic]], **remarks: str
 ) -> Copies:
-    """Keep what the gate says of every image, in a folder of its own; the set stays as it is."""
+    """Keep what the gate says of every image, and remarks by name, in a folder of its own; the set stays as it is."""
     table = pd.DataFrame({"file_name": data_set.table["file_name"], **columns}).astype(str)
     with replace_file(folder / TABLE) as temporary:
         table.to_csv(temporary, index=False)
-    write_json(folder / FACTS, {"content_hash": data_set.content_hash, "copy_gate": facts.document})
+    write_json(folder / FACTS, {"content_hash": data_set.content_hash, "copy_gate": facts.document, **remarks})
     return Copies(facts, table)
 
 

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.errors import UserError, require_whole
+from dermsynth.errors import UserError, require_number, require_whole
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import pixels
 from dermsynth.metrics.copying import gate_threshold
@@ -156,9 +156,6 @@ class CopyGate:
         >>> gate.held_out, gate.threshold > 0
         (120, True)
         """
-        if not 0 < false_alarms <= 0.5:
-            raise UserError(f"`false_alarms` {false_alarms}: must lie above 0 and be at most 0.5")
-        fewest = require_whole(fewest, "fewest", 2)
         return cls.fit_planes(
             pixels(training, "training"), pixels(held_out, "held_out"), false_alarms=false_alarms, fewest=fewest
         )
@@ -168,7 +165,9 @@ class CopyGate:
         cls, training: Images, held_out: Images, *, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
     ) -> "CopyGate":
         """The same of images uint8 [n, 3, h, w]."""
-        if len(held_out) < fewest:
+        if not 0 < require_number(false_alarms, "false_alarms") <= 0.5:
+            raise UserError(f"`false_alarms` {false_alarms}: must lie above 0 and be at most 0.5")
+        if len(held_out) < require_whole(fewest, "fewest", 2):
             raise UserError(
                 f"{len(held_out)} held-out images, at least {fewest} are needed for the copy gate: hold more images out"
             )

@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decode_images, decode_paths
+from dermsynth.data.claims import other_set, seen_images
 from dermsynth.data.dataset import DataSet, is_data_set, open_data_set
 from dermsynth.data.importers.source_files import SourceFiles, looks_like_mask
 from dermsynth.data.manifest import content_hash, file_facts
@@ -41,6 +42,8 @@ class GateResult:
         training image), `copy_lying` (how that one must be turned), `copy_flag`.
     sizes
         How all images were brought to one size.
+    origin
+        What is known, and what is only claimed, of the images that the generator was trained on.
     images, training
         What was checked, and the photographs it was compared with.
     """
@@ -48,6 +51,7 @@ class GateResult:
     facts: CopyGateFacts
     table: pd.DataFrame
     sizes: SizePolicy
+    origin: str
     images: DataSet
     training: DataSet
 
@@ -64,25 +68,39 @@ class GateResult:
         """The table, the score as numbers and the flag as a flag."""
         return self.table.assign(**{SCORE: numbers(self.table, SCORE), FLAG: self.flagged})
 
+    @property
+    def summary(self) -> str:
+        """How many were flagged, and how many would be if nothing was copied."""
+        facts = self.facts
+        return (
+            f"{facts.flagged} of {facts.of} images flagged: each lies closer to a training image than "
+            f"{100 - 100 * facts.false_alarms:.4g} % of the held-out real images do; of {facts.of} real images never trained on "
+            f"about {facts.false_alarms * facts.of:.0f} would be"
+        )
+
+    @property
+    def scale(self) -> str:
+        """Which images gave distances a meaning, and what is not known of them."""
+        facts = self.facts
+        text = f"compared with {facts.training:,} training images"
+        text += f"; threshold {facts.threshold:g} from {facts.held_out:,} held-out ones"
+        if facts.held_out_relatives:
+            text += f", without {facts.held_out_relatives:,} that are twins of training images, or of the same patients"
+        return text if any(self.training.groups) else f"{text}; which images are of the same patient is not known"
+
     def text(self, pairs: int = 12) -> str:
         """What was found for a terminal: counts, size, and the nearest pairs."""
-        facts = self.facts
-        lines = [
-            f"{facts.flagged} of {facts.of} images flagged; of as many real images that were never trained on "
-            f"{facts.false_alarms * facts.of:.0f} would be",
-            f"compared with {facts.training} training images; threshold {facts.threshold:g} from {facts.held_out} held-out ones "
-            f"({facts.held_out_relatives} more are their twins or of their groups)",
-            f"size: {self.sizes}",
-        ]
+        lines = [self.summary, self.scale, f"origin: {self.origin}", f"size: {self.sizes}"]
         for row in self.nearest(pairs).to_dict("records"):
             flag = "flagged" if row[FLAG] == "true" else ""
-            lines.append(f"{row[SCORE]:>8}  {flag:<8}{row['file_name']}  {row[SOURCE]} ({row['copy_lying']})")
+            pair = f"{row['file_name']}  {row[SOURCE]} ({row['copy_lying']})"
+            lines.append(f"{float(row[SCORE]):>8.3f}  {flag:<8}{pair}")
         return "\n".join(lines)
 
     def write_table(self, folder: Path) -> Copies:
         """Write `copies.csv` and `copies.json`, as an evaluation does."""
         columns = {name: self.table[name].to_numpy() for name in COLUMNS}
-        return write_copies(self.images, folder, self.facts, columns)
+        return write_copies(self.images, folder, self.facts, columns, size=str(self.sizes), origin=self.origin)
 
 
 def check_images(
@@ -115,15 +133,39 @@ def check_images(
         For a folder without images, an image that cannot be read, too few held-out images, and sets that were changed.
     """
     rows = plain_rows(images) if isinstance(images, Path) else images
+    if rows.whole_hash == known.held_out.whole_hash != known.training.whole_hash:
+        raise UserError(
+            f"`held_out` {known.held_out.folder}: the images that are checked; they cannot say what is close, name others"
+        )
     whole = decoding_of(rows, resolution, crop)
     decoding = whole if resolution is not None else _reduced(whole)
     gate = fit_gate(known, decoding, false_alarms, fewest)
     pixels = decode_paths(rows.paths, decoding) if isinstance(images, Path) else decode_images(rows, decoding)
     matches = gate.check_planes(np.asarray(pixels))
     table = pd.DataFrame({"file_name": rows.table["file_name"], **gate_columns(matches, known)}).astype(str)
-    sides = (Side(rows, pixels, "synthetic"), Side(known.training, pixels[:0], "real"))
+    sides = (Side(rows, pixels, "checked"), Side(known.training, pixels[:0], "training"))
     sizes = size_policy(*sides, decoding, chosen=resolution is not None, reduced=decoding != whole)
-    return GateResult(gate_facts(gate, matches, known), table, sizes, rows, known.training)
+    return GateResult(
+        gate_facts(gate, matches, known), table, sizes, training_origin(rows, known), rows, known.training
+    )
+
+
+def training_origin(images: DataSet, known: Sources) -> str:
+    """What is known, and what is only claimed, of the images that a generator was trained on; and where others are compared."""
+    generator = images.provenance.generator
+    if not generator.known:
+        return "what the generator was trained on is not known; the training images are those that were named"
+    claim, (training, held_out) = (
+        generator.claim or f"made by {generator.recipe}, trained on its split {generator.split}",
+        known,
+    )
+    if other_set(generator, training):
+        return f"{claim}; compared is {training.folder.name}, which is not known to be that set"
+    unseen = int((~seen_images(generator, training)).sum())
+    if unseen:
+        claim += f"; {unseen:,} of the training images here are not among these"
+    seen = int(seen_images(generator, held_out).sum()) if held_out.whole_hash == training.whole_hash else 0
+    return f"{claim}; these are {seen:,} of the held-out images too, whose copies are not looked for" if seen else claim
 
 
 def _reduced(decoding: Decoding) -> Decoding:
@@ -167,9 +209,7 @@ def training_and_held_out(
     if held_out is None:
         unseen = training.part(~seen)
         if unseen.table.empty:
-            raise UserError(
-                f"{training.folder}: all of it was trained on; name photographs that were not with `held_out` DIR"
-            )
+            raise UserError(f"{training.folder}: all of it was trained on; `held_out` names photographs that were not")
         return Sources(training.part(seen), unseen)
     keep = held_out.in_split(held_out_split)
     if not keep.any():

@@ -15,7 +15,7 @@ from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import near_duplicates
 from dermsynth.errors import UserError
-from dermsynth.images import thumbnail_hash
+from dermsynth.images import image_size, thumbnail_hash
 from dermsynth.metrics.estimate import Estimate
 from dermsynth.metrics.registry import METRICS
 from dermsynth.models.registry import family
@@ -54,7 +54,10 @@ class Remark:
 
 
 class SizePolicy(Record):
-    """How both sides were brought to one size, and the sizes that their files had, the most frequent first."""
+    """How both sides were brought to one size, and the sizes that their files had, the most frequent first.
+
+    `names` are what the sides are called: checked and training images where the copy gate stands alone.
+    """
 
     width: int
     height: int
@@ -64,17 +67,16 @@ class SizePolicy(Record):
     reduced: bool = False
     synthetic: tuple[tuple[int, int], ...]
     real: tuple[tuple[int, int], ...]
+    names: tuple[str, str] = ("synthetic", "real")
 
     def __str__(self) -> str:
         """The policy in words."""
         origin = (
-            "as was chosen" if self.chosen else f"the size of the first synthetic image{', reduced' * self.reduced}"
+            "as was chosen" if self.chosen else f"that of the first {self.names[0]} image{', reduced' * self.reduced}"
         )
-        files = "; ".join(f"{name} files {_sizes_text(sizes)}" for name, sizes in self._sides())
+        both = zip(self.names, (self.synthetic, self.real), strict=True)
+        files = "; ".join(f"{name} files {_sizes_text(sizes)}" for name, sizes in both)
         return f"{self.width} x {self.height} pixels ({origin}), {CROPS[self.crop]}, filter {self.filter}; {files}"
-
-    def _sides(self) -> tuple[tuple[str, tuple[tuple[int, int], ...]], ...]:
-        return ("synthetic", self.synthetic), ("real", self.real)
 
 
 def _sizes_text(sizes: Sequence[tuple[int, int]]) -> str:
@@ -104,20 +106,27 @@ def size_policy(
     sizes = [Counter((header.width, header.height) for header in _headers(side)) for side in (synthetic, real)]
     files = [tuple(size for size, _ in count.most_common()) for count in sizes]
     return SizePolicy(
-        width=decoding.width, height=decoding.height, crop=decoding.crop, filter=decoding.filter, chosen=chosen,
-        reduced=reduced, synthetic=files[0], real=files[1],
+        width=decoding.width, height=decoding.height, crop=decoding.crop, filter=decoding.filter,
+        chosen=_chooses_size(synthetic, decoding, chosen), reduced=reduced, synthetic=files[0], real=files[1],
+        names=(synthetic.name, real.name),
     )  # fmt: skip
+
+
+def _chooses_size(synthetic: Side, decoding: Decoding, chosen: bool) -> bool:
+    """Whether the choice is one of the size: a crop alone leaves that of the first synthetic image."""
+    first = synthetic.rows.paths[:1]
+    return chosen and [image_size(path) for path in first] != [(decoding.width, decoding.height)]
 
 
 def remarks_on_claims(claim: str, sources: Sequence[str]) -> tuple[Remark, ...]:
     """What is claimed of a generator elsewhere, and a warning for the held-out `sources` that synthetic images were made from."""
-    lines = [Remark("claimed", "note", claim)] if claim else []
+    lines = []
     if sources:
-        says = f"{len(sources)} synthetic images were made from held-out real images of the other side, or of their patients"
-        lines.insert(
-            0, Remark("conditioned", "warning", f"{says} (first: {sources[0]}): figures against these flatter them")
+        says = f"{len(sources)} synthetic images were made from held-out images of the set compared with, or of their patients"
+        lines.append(
+            Remark("conditioned", "warning", f"{says} (first: {sources[0]}): figures against these flatter them")
         )
-    return tuple(lines)
+    return (*lines, Remark("claimed", "note", claim)) if claim else tuple(lines)
 
 
 def remarks_on_family(name: str) -> tuple[Remark, ...]:
@@ -135,9 +144,10 @@ def remarks(
     """All remarks on two sides, warnings first.
 
     `trained` says whether the synthetic images' generator is known to have seen images cropped in the way of `decoding`,
-    `chosen` whether its size is not that of the first synthetic image.
+    `chosen` whether `decoding` was chosen.
     """
     sides = synthetic, real
+    chosen = _chooses_size(synthetic, decoding, chosen)
     headers = [_headers(side) for side in sides]
     lines = [*_alike(*sides), *_labels(*sides), *_masks(*sides), *_formats(headers[0], headers[1], decoding)]
     for side, files in zip(sides, headers, strict=True):
@@ -178,7 +188,9 @@ def _alike(synthetic: Side, real: Side) -> Iterator[Remark]:
     shared, count = shared_images(synthetic.images, real.images), len(synthetic.images)
     if shared:
         yield Remark(
-            "alike", "warning", f"{shared} of {count} synthetic images are real ones of the other side, pixel for pixel"
+            "alike",
+            "warning",
+            f"{shared} of {count} synthetic images are real ones of the set compared with, pixel for pixel",
         )
     rows = [index for index, image in enumerate(synthetic.images) if not _is_blank(image)]
     if not rows:
@@ -187,7 +199,9 @@ def _alike(synthetic: Side, real: Side) -> Iterator[Remark]:
     pairs = near_duplicates(*(np.concatenate(parts) for parts in zip(*both, strict=True)))
     twins = len(np.unique(pairs[(pairs[:, 0] < len(rows)) & (pairs[:, 1] >= len(rows)), 0]))
     if twins > max(shared, 0.01 * count):
-        yield Remark("alike", "warning", f"{twins} of {count} synthetic images are nearly a real one of the other side")
+        yield Remark(
+            "alike", "warning", f"{twins} of {count} synthetic images are nearly a real one of the set compared with"
+        )
 
 
 def _labels(synthetic: Side, real: Side) -> Iterator[Remark]:

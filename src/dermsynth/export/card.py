@@ -16,24 +16,27 @@ from dermsynth.data.dataset import METADATA, DataSet
 from dermsynth.evaluation.results import Evaluation
 from dermsynth.export.features import features_of
 from dermsynth.export.licences import Terms, hub_licence, licence_address
+from dermsynth.export.origins import kind_of, personal_columns, what_labels_are, what_of_copies, what_they_are
 from dermsynth.metrics.registry import METRICS
 
 CARD = "README.md"
 SIZES = ((1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"))
 
 
-def card(
-    data_set: DataSet, evaluation: Evaluation | None, terms: Terms, name: str, *, left_out: int, with_flagged: bool
-) -> str:
+def card(data_set: DataSet, evaluation: Evaluation | None, terms: Terms, name: str) -> str:
     """The data card in Markdown of an exported set called `name`."""
-    count = len(data_set.table)
+    count, step = len(data_set.table), data_set.provenance.history[-1]
     figures = [] if evaluation is None else evaluation.on_card
     return _template().render(
         name=name,
         count=count,
+        what=what_they_are(data_set),
+        kind=kind_of(data_set.provenance.generator),
+        labels=what_labels_are(data_set),
         size=next((text for bound, text in SIZES if count < bound), "n>1M"),
         classes={label: data_set.count(label) for label in data_set.classes},
         features=features_of(data_set.folder / METADATA),
+        columns=list(data_set.table),
         licences=sorted({hub_licence(licence) for licence in terms.licence}),
         address=licence_address,
         terms=terms,
@@ -45,12 +48,12 @@ def card(
         congruence=[figure for figure in figures if METRICS[figure.id].question != "diversity"],
         coverage=[figure for figure in figures if METRICS[figure.id].question == "diversity"],
         consistency={} if evaluation is None else evaluation.class_verdicts,
-        left_out=left_out,
-        checked=data_set.provenance.history[-1].checked_for_copies,
+        copies=what_of_copies(step),
+        checked=step.checked_for_copies,
         why="" if evaluation is None else evaluation.copying_refused,
         gate=data_set.provenance.copy_gate,
-        signed=bool(data_set.provenance.history[-1].document.get("signed")),
-        with_flagged=with_flagged,
+        signed=step.signed,
+        personal=personal_columns(data_set),
         tones={} if evaluation is None else evaluation.skin_tones,
         tones_measured={} if evaluation is None else evaluation.skin_tones_measured,
         blanks=_blanks(data_set),

@@ -12,6 +12,7 @@ import pandas as pd
 
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.file_names import path_inside
+from dermsynth.data.identity import names_somebody
 from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty, write_data_set
@@ -97,11 +98,15 @@ def export(
         if key is not None:
             sign_images(work, list(table["file_name"]), key, data_set.provenance.digital_source_type or MADE)
         written = write_data_set(work, table, _provenance(data_set, copies, terms), step)
-        text = card(written, result, terms, out.name, left_out=left_out, with_flagged=with_flagged)
-        write_text(work / CARD, text)
-        write_json(work / CROISSANT, croissant(written, terms, result, out.name))
-        write_registry(work, list(table["file_name"]), written.content_hash, out.name)
+        _describe(written, result, terms, out.name)
     return open_data_set(out)
+
+
+def _describe(written: DataSet, result: Evaluation | None, terms: Terms, name: str) -> None:
+    """Put the card, its twin for programs and the fingerprints beside the images."""
+    write_text(written.folder / CARD, card(written, result, terms, name))
+    write_json(written.folder / CROISSANT, croissant(written, terms, result, name))
+    write_registry(written.folder, list(written.table["file_name"]), written.content_hash, name)
 
 
 def _copy_files(folder: Path, table: pd.DataFrame, work: Path) -> None:
@@ -117,7 +122,13 @@ def _exported_table(data_set: DataSet, copies: Copies | None) -> pd.DataFrame:
     if copies is not None:
         columns = {name: copies.table[name].to_numpy() for name in COLUMNS if name in copies.table}
         table = table.assign(**columns).assign(**{FLAG: np.where(copies.flagged, "true", "false")})
-    return table.drop(columns=[column for column in ORIGINS if column in table])
+    private = [str(column) for column in table if column in ORIGINS or names_somebody(str(column))]
+    named = [column for column in private if column not in ORIGINS]
+    if named:
+        log.warning(
+            f"columns {', '.join(named)}: left behind; they may say which patient or photograph an image is from"
+        )
+    return table.drop(columns=private)
 
 
 def _provenance(data_set: DataSet, copies: Copies | None, terms: Terms) -> Provenance:

@@ -17,7 +17,13 @@ CREATIVE_COMMONS = re.compile(r"cc[- ]?(by(?:[- ](?:nc|nd|sa)){0,2})(?:[- ](\d\.
 ZERO = re.compile(r"cc[- ]?(0|zero)(?:[- ]1\.0)?|public domain")
 OTHERS = frozenset(["apache-2.0", "mit", "bsd-3-clause", "pddl", "odbl", "odc-by", "gfdl", "gpl-3.0"])
 """Further licences by the names that Hugging Face has for them."""
-NONCOMMERCIAL = re.compile(r"\bnc\b|non-?commercial|research|education", re.IGNORECASE)
+CONDITIONS = {
+    "not commercially": re.compile(r"\bnc\b|non-?commercial|research|education", re.IGNORECASE),
+    "nothing derived": re.compile(r"\bnd\b|no-?deriv", re.IGNORECASE),
+    "under the same licence": re.compile(r"\bsa\b|share-?alike", re.IGNORECASE),
+    "naming the authors": re.compile(r"\bcc[ -]by\b|attribution", re.IGNORECASE),
+}
+"""What licences ask for, by the words that say so."""
 
 
 class Terms(Record):
@@ -60,11 +66,22 @@ def terms_of(data_set: DataSet, licence: Sequence[str] = (), data: Path | None =
             f"{data_set.folder}: no licence is known ({missing}); name it with `licence`, for example CC-BY-4.0, or the data "
             "set that the generator was trained on with `data`"
         )
-    if named and NONCOMMERCIAL.search(" ".join(real.licence)) and not NONCOMMERCIAL.search(" ".join(named)):
-        log.warning(
-            f"`licence` {', '.join(named)}: the real images are under {', '.join(real.licence)}, which allows less"
-        )
+    _warn_of_wider(sources[origin], real.licence)
     return Terms(licence=sources[origin], origin=origin, real=real)
+
+
+def _warn_of_wider(released: Sequence[str], real: Sequence[str]) -> None:
+    """Warn of a condition of the real images' licences that no licence of the release has."""
+    missing = [what for what, word in CONDITIONS.items() if _any(word, real) and not _any(word, released)]
+    if missing:
+        log.warning(
+            f"`licence` {', '.join(released)}: the real images are under {', '.join(real)}, which allows less "
+            f"({', '.join(missing)})"
+        )
+
+
+def _any(word: re.Pattern[str], licences: Sequence[str]) -> bool:
+    return any(word.search(licence) for licence in licences)
 
 
 def _real_images(data_set: DataSet, data: Path | None) -> tuple[RealImages, str]:

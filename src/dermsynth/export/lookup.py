@@ -46,7 +46,8 @@ class Match(Record):
     levels
         Mean difference of the thumbnails in grey levels; NaN where it is unknown.
     signature
-        `intact`, `broken` (the file was changed after it was signed), `unchecked` (c2pa-python is not installed), or blank
+        `intact`, `expired` (so has the certificate, and there is no time stamp), `broken` (the file was changed after it was
+        signed), `unchecked` (c2pa-python is not installed), or blank
         where there is none.
     signer
         Whom the certificate names; not compared with any list of trusted signers.
@@ -103,6 +104,7 @@ class Lookup(Record):
         signed = Counter(match.signature for match in self.matches if match.signature)
         words = {
             "intact": "signed and unchanged",
+            "expired": "signed with a certificate that has expired",
             "broken": "changed after they were signed",
             "unchecked": "signed, not checked",
         }

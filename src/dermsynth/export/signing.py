@@ -23,16 +23,17 @@ from dermsynth.progress import progress_bar
 if TYPE_CHECKING:
     from cryptography.x509 import Certificate
 
-Signature = Literal["", "intact", "broken", "unchecked"]
+Signature = Literal["", "intact", "expired", "broken", "unchecked"]
 SOURCE_TYPES = "http://cv.iptc.org/newscodes/digitalsourcetype/"
 MADE = "trainedAlgorithmicMedia"
 SETTINGS = {
-    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False},
+    "verify": {"remote_manifest_fetch": False, "ocsp_fetch": False, "verify_timestamp_trust": False},
     "builder": {"thumbnail": {"enabled": False}},
 }
-"""No network, and no second copy of the image in the manifest."""
+"""No network, no list of trusted time stamps (as of signers), and no second copy of the image in the manifest."""
 CURVES = {"secp256r1": "es256", "secp384r1": "es384", "secp521r1": "es512"}
 MISSING = "c2pa-python is not installed; signatures need the extra: pip install 'dermsynth[sign]'"
+UNTRUSTED, EXPIRED = "signingCredential.untrusted", "signingCredential.expired"
 _MARKS = (b"jumb", b"c2pa")
 """Bytes that every file with a manifest has."""
 
@@ -193,16 +194,19 @@ def signature_of(data: bytes, suffix: str) -> Seal:
     active = document.get("manifests", {}).get(document.get("active_manifest"), {})
     details = active.get("signature_info", {})
     signer = str(details.get("common_name") or details.get("issuer") or "")
-    if state == "Invalid":
-        return Seal("broken", signer, f"changed after it was signed{_reason(document)}")
-    return Seal("intact", signer)
+    return Seal("intact", signer) if state != "Invalid" else _invalid(document, signer)
 
 
-def _reason(document: dict[str, Any]) -> str:
+def _invalid(document: dict[str, Any], signer: str) -> Seal:
     """What does not hold, other than that the signer is in no list of trusted ones."""
-    codes = [str(row.get("code")) for row in document.get("validation_status") or []]
-    codes = [code for code in dict.fromkeys(codes) if code != "signingCredential.untrusted"]
-    return f" ({', '.join(codes)})" if codes else ""
+    codes = dict.fromkeys(str(row.get("code")) for row in document.get("validation_status") or [])
+    codes.pop(UNTRUSTED, None)
+    if list(codes) == [EXPIRED]:
+        return Seal(
+            "expired", signer, "the signer's certificate has expired, and no time stamp says that it was signed before"
+        )
+    reason = f" ({', '.join(codes)})" if codes else ""
+    return Seal("broken", signer, f"changed after it was signed{reason}")
 
 
 @cache

@@ -1,17 +1,18 @@
 """What a metric may ask for of two sets of images, and how arrays given by a person become that."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sized
 from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.errors import UserError, require_seed
+from dermsynth.errors import UserError, describe, require_seed
 from dermsynth.images import require_pixels
 from dermsynth.metrics.estimate import Effort, Sides, require
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
+IMAGES = "images uint8 [n, h, w, 3]"
 
 
 class Extractor(Protocol):
@@ -77,6 +78,7 @@ def pixels(images: NDArray[Any], field: str, white: float | None = None) -> Pixe
 
     Raises UserError for anything but uint8, unless `white` declares the value that is white.
     """
+    require_rows(images, field, IMAGES)
     if white is not None:
         images = np.clip(np.asarray(images, np.float64) * (255 / white), 0, 255).round().astype(np.uint8)
     if not len(images):
@@ -86,6 +88,26 @@ def pixels(images: NDArray[Any], field: str, white: float | None = None) -> Pixe
     except UserError as error:
         raise UserError(f"`{field}`: {error}") from error
     return np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+
+
+def require_rows(rows: object, field: str, kinds: str = f"{IMAGES}, or features [n, d] of numbers") -> None:
+    """Raise UserError for what has no rows, neither images nor features."""
+    try:
+        if isinstance(rows, Sized) and np.ndim(rows):  # type: ignore[arg-type]
+            return
+    except ValueError:  # rows of several lengths
+        pass
+    raise UserError(f"`{field}` {describe(rows)}: give {kinds}")
+
+
+def numeric_features(rows: NDArray[Any], field: str) -> NDArray[Any]:
+    """Features [n, d] as they were given; UserError where they are no finite numbers."""
+    array = np.asarray(rows)
+    if not np.issubdtype(array.dtype, np.number):
+        raise UserError(f"`{field}`: features of {array.dtype}; give numbers [n, d]")
+    if not np.isfinite(array).all():
+        raise UserError(f"`{field}`: features hold NaN or infinity; leave these rows out, or mend what computed them")
+    return array
 
 
 def image_sides(real: NDArray[Any], synthetic: NDArray[Any], seed: int, white: float | None = None) -> Sides:
@@ -108,6 +130,7 @@ def feature_sides(
     require_seed(seed)
     require_extractor(extractor)
     for name, rows_given in (("synthetic", synthetic), ("real", real)):
+        require_rows(rows_given, name)
         if not len(rows_given):
             require(0, name)
     given = [np.ndim(side) == 2 for side in (synthetic, real)]
@@ -121,13 +144,17 @@ def feature_sides(
         )
     if np.shape(real)[1] != np.shape(synthetic)[1]:
         raise UserError(f"`synthetic`: {np.shape(synthetic)[1]} features a row, `real` has {np.shape(real)[1]}")
-    return Sides(np.asarray(synthetic), np.asarray(real), seed=seed, features=" of given features").require_enough()
+    rows = [numeric_features(side, name) for side, name in ((synthetic, "synthetic"), (real, "real"))]
+    return Sides(rows[0], rows[1], seed=seed, features=" of given features").require_enough()
 
 
 def require_extractor(extractor: object) -> None:
     """Raise UserError for a text, or anything else that is no extractor."""
     if extractor is not None and not callable(extractor):
-        raise UserError(f"`extractor` {extractor!r}: must be an extractor, for example ds.extractor({extractor!r})")
+        example = extractor if isinstance(extractor, str) else "embedded"
+        raise UserError(
+            f"`extractor` {describe(extractor)}: must be an extractor, for example ds.extractor({example!r})"
+        )
 
 
 def embedded() -> Extractor:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sklearn.cluster import KMeans
 
 from dermsynth.errors import UserError, require_seed
-from dermsynth.metrics.comparison import Extractor, embedded, pixels, require_extractor
+from dermsynth.metrics.comparison import Extractor, embedded, numeric_features, pixels, require_extractor, require_rows
 from dermsynth.metrics.estimate import CopyEstimate, name_of
 from dermsynth.metrics.knn import nearest
 from dermsynth.seeds import sklearn_seed
@@ -206,10 +206,15 @@ def _three_sets(
     require_extractor(extractor)
     named = {"synthetic": synthetic, "training": training, "held_out": held_out}
     for name, rows in named.items():
+        require_rows(rows, name)
         if len(rows) < FEWEST_IN_CELL:
             raise UserError(f"`{name}`: {len(rows)} images, at least {FEWEST_IN_CELL} of each kind are needed")
     if all(np.ndim(rows) == 2 for rows in named.values()) and extractor is None:
-        return ThreeSets(np.asarray(synthetic), np.asarray(training), np.asarray(held_out), " of given features", seed)
+        given = [numeric_features(rows, name) for name, rows in named.items()]
+        if len({rows.shape[1] for rows in given}) > 1:
+            widths = ", ".join(str(rows.shape[1]) for rows in given)
+            raise UserError(f"`synthetic`, `training`, `held_out`: {widths} features a row; must be the same")
+        return ThreeSets(given[0], given[1], given[2], " of given features", seed)
     network = extractor or embedded()
     features = [network(pixels(rows, name)) for name, rows in named.items()]
     return ThreeSets(features[0], features[1], features[2], network.suffix, seed)

@@ -14,7 +14,10 @@ from dermsynth.data.leak_columns import WARNING
 from dermsynth.images import grid
 from dermsynth.report.page import PHOTOGRAPHS, picture, thumbnails, write_page
 
-EXAMPLES, TWINS = 8, 48
+EXAMPLES, TWINS, ROWS = 8, 48, 20
+"""Examples a class, pairs of twins and rows of a table that the page shows; one row of 21 is not worth leaving out."""
+
+FLAG_VALUES = {"label", "0", "1", "(blank)"}
 
 
 def write_audit_report(
@@ -33,19 +36,19 @@ def write_audit_report(
     tables.append(
         ("What columns alone tell: AUC of the pair of classes told apart best, cross-validated, 95 %", audit.predictive)
     )
-    binary = {
-        name: t.set_index("label")["1"] for name, t in audit.columns.items() if set(t.columns) == {"label", "0", "1"}
-    }
-    shares = [("Share of images with ...", pd.DataFrame(binary).reset_index())] if binary else []
+    flags = {name: _share_of_ones(t) for name, t in audit.columns.items() if set(t.columns) <= FLAG_VALUES}
+    shares = (
+        [("Share of images with ..., of those where it is stated", pd.DataFrame(flags).reset_index())] if flags else []
+    )
     columns = [
         (f"{name}: share of each value within a class", table)
         for name, table in audit.columns.items()
-        if name not in binary
+        if name not in flags
     ]
     leaks = [("Groups in more than one split", audit.leaks)]
     of_artefacts = [] if bias is None else bias_tables(bias)
     shown = [
-        (t, table.to_dict("split")) for t, table in [*tables, *leaks, *of_artefacts, *shares, *columns] if len(table)
+        (title, _shown(table)) for title, table in [*tables, *leaks, *of_artefacts, *shares, *columns] if len(table)
     ]
     write_page(
         path,
@@ -68,6 +71,18 @@ def write_audit_report(
             "is_number": lambda v: isinstance(v, (int, float, np.number)),
         },
     )
+
+
+def _share_of_ones(table: pd.DataFrame) -> pd.Series:
+    """Share of images of each class that have a flag, of those where it is stated; blank where it never is."""
+    by_class = table.set_index("label").reindex(columns=["0", "1"], fill_value=0.0)
+    return (by_class["1"] / by_class.sum(axis=1)).round(3).astype(object).fillna("")
+
+
+def _shown(table: pd.DataFrame) -> dict[str, Any]:
+    """The first rows of a table, and how many more there are."""
+    first = table if len(table) <= ROWS + 1 else table.head(ROWS)
+    return {**first.to_dict("split"), "more": len(table) - len(first)}
 
 
 def _examples(audit: Audit) -> dict[str, Any]:

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet
+from dermsynth.data.provenance import real_images_behind
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import RESULT, Evaluation, Line
 from dermsynth.io import count_text, read_json, read_json_lines
 from dermsynth.models.registry import family
-from dermsynth.training.checkpoints import find
+from dermsynth.training.checkpoints import Checkpoint, checkpoints, find
 from dermsynth.training.config import CONFIG, RunConfig, read_config
 from dermsynth.training.data import data_trained_on
 from dermsynth.utility.experiment import RESULT as UTILITY
 from dermsynth.utility.experiment import read_result
+from dermsynth.utility.results import ArmFigures
 from dermsynth.values import is_missing
 
 ENVIRONMENT, LOG = "environment.json", "log.jsonl"
@@ -42,13 +44,25 @@ def facts_of(run: Path, data: Path | None, evaluations: Sequence[Evaluation], ut
     Raises UserError when `run` is no run, or `data` is another set than the one trained on.
     """
     config = read_config(run)
-    facts = {**_run_facts(run, config), **_preparation(config)}
+    made = {result.synthetic.generator.checkpoint for result in evaluations}
+    used = [checkpoint for checkpoint in checkpoints(run) if checkpoint.hash in made] or [find(run)]
+    facts = {**_run_facts(run, config, used), **_preparation(config)}
     data_set = _data_set(config, data)
     if data_set is not None:
         facts |= _data_facts(data_set)
-    for evaluation in evaluations:
-        facts |= _evaluation_facts(evaluation)
+    facts |= _together([_evaluation_facts(evaluation) for evaluation in evaluations])
     return facts | ({} if utility is None else _utility_facts(utility))
+
+
+def _together(several: Sequence[Facts]) -> Facts:
+    """The facts of several results in one: each with its number, where there are more than one."""
+    if len(several) == 1:
+        return several[0]
+    facts: Facts = {}
+    for key in dict.fromkeys(key for one in several for key in one):
+        texts = [f"({number}) {one[key].text}" for number, one in enumerate(several, 1) if key in one]
+        facts[key] = Fact("; ".join(texts), RESULT)
+    return facts
 
 
 def _data_set(config: RunConfig, data: Path | None) -> DataSet | None:
@@ -60,31 +74,33 @@ def _data_set(config: RunConfig, data: Path | None) -> DataSet | None:
         return None
 
 
-def _run_facts(run: Path, config: RunConfig) -> Facts:
-    """The generator, the length of its training, its seed, and the versions it was made with."""
+def _run_facts(run: Path, config: RunConfig, used: Sequence[Checkpoint]) -> Facts:
+    """The generator, the length of its training up to the checkpoints used, its seed, and the versions it was made with."""
     settings, shape = config.training, config.data
     paper = re.sub(r" \([A-Z0-9, ]+\)", "", family(config.family).publication)
     labels = f"conditional on {', '.join(shape.classes)}" if shape.classes else "unconditional"
-    checkpoint = find(run)
+    shown = " and ".join(count_text(checkpoint.images) for checkpoint in used)
     start = f", starting from the weights of {Path(settings.initial).name}" if settings.initial else ""
     facts = {
         "generator": f"{config.family} ({paper}; preset {config.preset}, {shape.width} x {shape.height} pixels, {labels})",
         "settings": ", ".join(f"{key} {value}" for key, value in config.model.items()),
-        "length": f"{count_text(checkpoint.images)} real images shown, {settings.batch} a step, in {settings.precision}{start}",
+        "length": f"{shown} real images shown, {settings.batch} a step, in {settings.precision}{start}",
         "seed": f"seed {settings.seed}",
-        "checkpoint": f"SHA-256 {checkpoint.hash}",
+        "checkpoint": f"SHA-256 {' and '.join(checkpoint.hash for checkpoint in used)}",
     }
     named = {key: Fact(text, CONFIG) for key, text in facts.items()}
-    named["checkpoint"] = named["checkpoint"]._replace(file=checkpoint.path.relative_to(run).as_posix())
-    return {**named, **_machine(run)}
+    places = ", ".join(checkpoint.path.relative_to(run).as_posix() for checkpoint in used)
+    named["checkpoint"] = named["checkpoint"]._replace(file=places)
+    return {**named, **_machine(run, used[-1].images)}
 
 
-def _machine(run: Path) -> Facts:
+def _machine(run: Path, images: int) -> Facts:
+    """Versions, and how long it took until so many images were shown."""
     facts: Facts = {}
     if (run / ENVIRONMENT).exists():
         versions = {key: value for key, value in read_json(run / ENVIRONMENT).items() if isinstance(value, str)}
         facts["versions"] = Fact(", ".join(f"{key} {value}" for key, value in versions.items()), ENVIRONMENT)
-    seconds = [line["seconds"] for line in read_json_lines(run / LOG) if "seconds" in line]
+    seconds = [line["seconds"] for line in read_json_lines(run / LOG) if "seconds" in line and line["images"] <= images]
     if seconds:
         facts["time"] = Fact(f"{_duration(seconds[-1])} of training", LOG)
     return facts
@@ -124,7 +140,7 @@ def _data_facts(data_set: DataSet) -> Facts:
     facts = {
         "source": (origin.source, DESCRIPTION),
         "licence": (", ".join(origin.licence), DESCRIPTION),
-        "attribution": ("; ".join(origin.attribution), DESCRIPTION),
+        "attribution": ("; ".join(real_images_behind([origin]).attribution), DESCRIPTION),
         "images": (f"{len(data_set):,} images", METADATA),
         "groups": (f"{len(groups):,} patients or lesions, which no split divides" if groups else "", METADATA),
         "partitions": (_partitions(counts) if data_set.divided else "", METADATA),
@@ -154,7 +170,9 @@ def _values(data_set: DataSet, columns: Iterable[str]) -> str:
         if column in data_set.table:
             values = Counter(str(value) for value in data_set.table[column] if not is_missing(str(value)))
             if values:
-                return ", ".join(f"{value} {n:,}" for value, n in values.most_common())
+                missing = len(data_set) - values.total()
+                texts = [f"{value} {n:,}" for value, n in values.most_common()]
+                return ", ".join([*texts, f"not said {missing:,}"] if missing else texts)
     return ""
 
 
@@ -185,9 +203,10 @@ def _evaluation_facts(result: Evaluation) -> Facts:
     made, file = result.synthetic, RESULT
     truncation = made.generator.truncation
     how = "no truncation" if truncation is None else f"truncation {truncation:g}"
+    origin = f"checkpoint {made.generator.checkpoint[:16]}"
     figures = "; ".join(_figure_texts(result))
     facts = {
-        "synthetic": f"{made.images:,} synthetic images ({how}, first seed {made.generator.first_seed} of each class)",
+        "synthetic": f"{made.images:,} synthetic images ({origin}, {how}, first seed {made.generator.first_seed} of each class)",
         "figures": f"{figures} (features: {result.extractor.name}, {result.real.images:,} real images)"
         if figures
         else "",
@@ -236,11 +255,34 @@ def _tones(result: Evaluation) -> str:
 
 
 def _utility_facts(folder: Path) -> Facts:
-    """The verdict of a utility experiment, and the AUC of each arm."""
+    """The classifiers of a utility experiment, its verdict, and the AUC and counts of each arm."""
     result = read_result(folder)
-    rows = (
-        f"{row.arm} on {row.test}: AUC {row.ensemble_auc:.3f} (95 % interval {row.delong[0]:.3f} to {row.delong[1]:.3f}, "
-        f"{row.images} images, {row.repeats} repeats)"
-        for row in result.figures
+    settings, training = result.settings, result.settings.training
+    tests = ", ".join(f"{test.name} {test.images:,} ({test.positive:,} {settings.positive})" for test in settings.tests)
+    facts = {
+        "classifier": f"{training.backbone} network, {settings.positive} against {', '.join(settings.negative)}; "
+        f"{training.images:,} images shown, {training.batch} a step; {settings.repeats} repeats from seed {settings.seed}",
+        "classifier images": f"{settings.real.training_images:,} real training images, {settings.validation_images:,} "
+        f"validation images; test images: {tests}",
+        "threshold": "of each arm the highest sum of sensitivity and specificity on the validation images",
+        "utility": result.verdict,
+        "accuracy": "; ".join(_accuracy(row) for row in result.figures),
+        "confusion": "; ".join(_counts(row) for row in result.figures),
+    }
+    return {key: Fact(text, UTILITY) for key, text in facts.items() if text}
+
+
+def _accuracy(row: ArmFigures) -> str:
+    low, high = row.delong
+    return (
+        f"{row.arm} on {row.test}: AUC of the ensemble of {row.repeats} classifiers {row.ensemble_auc:.3f} (95 % interval "
+        f"{low:.3f} to {high:.3f}, {row.images} images)"
     )
-    return {"utility": Fact(result.verdict, UTILITY), "accuracy": Fact("; ".join(rows), UTILITY)}
+
+
+def _counts(row: ArmFigures) -> str:
+    counts = row.confusion
+    return (
+        f"{row.arm} on {row.test}: {counts.true_positive} true positive, {counts.false_negative} false negative, "
+        f"{counts.false_positive} false positive, {counts.true_negative} true negative"
+    )

@@ -6,6 +6,7 @@ import tomllib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import Evaluation, read_evaluation
@@ -16,13 +17,17 @@ from dermsynth.training.checkpoints import checkpoints
 from dermsynth.utility.experiment import read_result
 
 UNKNOWN = "not known"
-COLUMNS = ("guideline", "section", "topic", "text", "file")
+COLUMNS = ("guideline", "number", "section", "topic", "text", "file")
 
 
 class Item(Record):
-    """What a guideline asks for, the answer of the files (`not known` where they have none), and which files."""
+    """What a guideline asks for, the answer of the files (`not known` where they have none), and which files.
+
+    `number` is that of the guideline's item.
+    """
 
     guideline: str
+    number: str
     section: str
     topic: str
     text: str
@@ -57,12 +62,12 @@ class Methods(Record):
         parts = [f"**{heading}.** {text}" for heading, text in self.paragraphs]
         note = (
             f"Written from files by dermsynth; '{UNKNOWN}' stands where no file says it. Files answer {known} of "
-            f"{len(self.items)} topics of CLEAR Derm and STARD-AI; the others are the authors' to write."
+            f"{len(self.items)} items of CLEAR Derm and STARD-AI; the others are the authors' to write."
         )
         return "\n\n".join([f"# Methods of {self.run}", *parts, note]) + "\n"
 
     def table(self) -> str:
-        """The items as CSV: guideline, section, topic, text, file."""
+        """The items as CSV: guideline, number, section, topic, text, file."""
         buffer = io.StringIO()
         writer = csv.writer(buffer, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -138,9 +143,23 @@ def _paragraphs(facts: Facts) -> list[tuple[str, str]]:
             f"{_sentence(says('figures'))}. Lights of the verdict: {says('lights')}. Label fidelity: {says('label fidelity')}. "
             f"Skin tones on both sides: {says('tones')}.",
         ),
-        ("Use for a classifier", f"{_sentence(says('utility').rstrip('.'))}. Accuracy: {says('accuracy')}."),
+        ("Use for a classifier", _use(facts)),
         ("Software", f"Versions: {says('versions')}."),
     ]
+
+
+def _use(facts: Facts) -> str:
+    """The classifiers of a utility experiment and what they gained."""
+    if "utility" not in facts:
+        return f"{_sentence(UNKNOWN)}."
+    texts = {
+        key: facts.get(key, Fact()).text or UNKNOWN
+        for key in ("classifier", "classifier images", "utility", "accuracy")
+    }
+    return (
+        f"{_sentence(texts['classifier'])}. Images: {texts['classifier images']}. {_sentence(texts['utility'].rstrip('.'))}. "
+        f"Accuracy: {texts['accuracy']}."
+    )
 
 
 def _sentence(text: str) -> str:
@@ -149,16 +168,27 @@ def _sentence(text: str) -> str:
 
 def checklist(facts: Facts) -> list[Item]:
     """What the guidelines ask for, with what the facts answer."""
-    return [_item(row, facts) for row in tomllib.loads(_table())["item"]]
+    return [_item(name, row, facts) for name, row in guideline_rows()]
+
+
+def guideline_rows() -> list[tuple[tuple[str, str], list[Any]]]:
+    """Guideline and section of each item, and its row in the table: number, topic, keys of the facts that answer it."""
+    sections = tomllib.loads(_table())
+    return [
+        ((guideline, section), row)
+        for guideline, parts in sections.items()
+        for section, rows in parts.items()
+        for row in rows
+    ]
 
 
 def _table() -> str:
     return (files("dermsynth.report") / "checklists.toml").read_text(encoding="utf-8")
 
 
-def _item(row: dict[str, object], facts: Facts) -> Item:
-    keys = row.pop("facts")
-    answers = [facts[key] for key in keys if key in facts] if isinstance(keys, list) else []
+def _item(name: tuple[str, str], row: list[Any], facts: Facts) -> Item:
+    (guideline, section), (number, topic, keys) = name, row
+    answers = [facts[key] for key in keys if key in facts]
     text = "; ".join(answer.text for answer in answers) or UNKNOWN
     names = ", ".join(dict.fromkeys(answer.file for answer in answers))
-    return Item.model_validate({**row, "text": text, "file": names})
+    return Item(guideline=guideline, number=number, section=section, topic=topic, text=text, file=names)

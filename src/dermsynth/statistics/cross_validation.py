@@ -40,7 +40,7 @@ def two_class_folds(truth: Truth, groups: NDArray[np.int64], seed: int, count: i
 def held_out_auc(
     rows: Rows, truth: Truth, groups: NDArray[np.int64], fit: Callable[[Rows, Truth], Scores], seed: int
 ) -> tuple[float, float, float]:
-    """Area of a cross-validation that never cuts through a group, with its 95 % interval.
+    """Area of a cross-validation that never cuts through a group, with its 95 % interval over groups.
 
     Areas are computed in each fold and averaged: scores of differently trained classifiers have no common scale, and pooling
     them costs a weak predictor several hundredths (Forman and Scholz 2010; Airola et al. 2011).
@@ -48,4 +48,5 @@ def held_out_auc(
     either kind are left out; NaN where that leaves none.
     """
     folds = two_class_folds(truth, groups, seed)
-    return delong_interval_of_folds([(truth[b], fit(rows[a], truth[a])(rows[b])) for a, b in folds])
+    parts = [(truth[b], fit(rows[a], truth[a])(rows[b])) for a, b in folds]
+    return delong_interval_of_folds(parts, [groups[b] for _, b in folds])

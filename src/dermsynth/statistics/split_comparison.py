@@ -1,19 +1,18 @@
 """How much better a classifier looks when images of one group are on both sides of a split than when they are not."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsRegressor
 
-from dermsynth.seeds import sklearn_seed
-from dermsynth.statistics.cross_validation import FOLDS, two_class_folds
-from dermsynth.statistics.intervals import TAILS
+from dermsynth.statistics.cross_validation import FOLDS, stratified_group_folds
+from dermsynth.statistics.intervals import group_jackknife
 from dermsynth.statistics.roc import auc
 
-NEIGHBOURS, RESAMPLES, MOST = 5, 500, 3_000
-"""Nearest neighbours that vote, resamples of groups, and images beyond which whole groups are drawn."""
+NEIGHBOURS, MOST = 5, 3_000
+"""Nearest neighbours that vote, and images beyond which whole groups are drawn."""
 FEWEST_GROUPS = 10
 """Groups of several images, and groups of either class, below which nothing is compared."""
 Rows = NDArray[np.floating]
@@ -57,18 +56,19 @@ def comparison_problem(truth: Truth, groups: Groups) -> str:
     """Why random and grouped folds cannot be compared; the empty string where they can."""
     several = int((np.unique(groups, return_counts=True)[1] > 1).sum())
     if several < FEWEST_GROUPS:
-        return f"{several} groups have more than one image, at least {FEWEST_GROUPS} are needed"
+        return f"groups of more than one image: {several}, at least {FEWEST_GROUPS} are needed"
     fewest = min(len(np.unique(groups[side])) for side in (truth, ~truth))
     if fewest < FEWEST_GROUPS:
-        return f"a class has images of {fewest} groups, at least {FEWEST_GROUPS} are needed"
+        return f"groups of the class that has fewer: {fewest}, at least {FEWEST_GROUPS} are needed"
     return ""
 
 
 def compare_splits(rows: Rows, truth: Truth, groups: Groups, *, seed: int = 0) -> SplitComparison:
     """Cross-validate a classifier by five nearest neighbours with random folds, and with folds that cut no group.
 
-    Its scores are shares of neighbours, so those of all folds have one scale and are pooled. The intervals are percentiles
-    over whole groups drawn with replacement, the same draws for both. Of more than 3,000 images whole groups are drawn.
+    Its scores are shares of neighbours, so those of all folds have one scale and are pooled. The intervals are from halves of
+    the groups, each with all done again: they are for other groups to train on and to test on, and rather wide. Of more than
+    3,000 images whole groups are drawn.
 
     Parameters
     ----------
@@ -92,12 +92,12 @@ def compare_splits(rows: Rows, truth: Truth, groups: Groups, *, seed: int = 0) -
     """
     chosen = _drawn_rows(groups, seed)
     rows, truth, groups = rows[chosen], truth[chosen], groups[chosen]
-    both = [held_out_scores(rows, truth, folds, seed) for folds in (np.arange(len(truth)), groups)]
-    areas = np.array([_areas(truth, both, index) for index in _group_draws(groups, seed)])
-    random, grouped = (auc(truth, scores) for scores in both)
-    estimates = (random, grouped, random - grouped)
-    draws = np.column_stack([areas, areas[:, 0] - areas[:, 1]])
-    first, second, gain = (_area(value, column) for value, column in zip(estimates, draws.T, strict=True))
+    figures = partial(_areas, rows, truth, groups, seed)
+    values, reaches = figures(np.arange(len(truth))), group_jackknife(figures, groups, seed=seed)
+    first, second, gain = (
+        Area(value, max(value - float(reach), lowest), min(value + float(reach), 1.0))
+        for value, reach, lowest in zip(values, reaches, (0.0, 0.0, -1.0), strict=True)
+    )
     counts = np.unique(groups, return_counts=True)[1]
     return SplitComparison(first, second, gain, len(truth), len(counts), int(counts[counts > 1].sum()))
 
@@ -111,35 +111,51 @@ def _drawn_rows(groups: Groups, seed: int) -> NDArray[np.int64]:
     return np.flatnonzero(np.isin(groups, names[order[np.cumsum(counts[order]) <= MOST]]))
 
 
-def held_out_scores(rows: Rows, truth: Truth, groups: Groups, seed: int) -> Scores:
-    """Share of the five nearest training images, weighted by nearness, that are of the first class, [n]."""
-    scores = np.full(len(truth), truth.mean())
-    for training, held in two_class_folds(truth, groups, seed, min(FOLDS, len(np.unique(groups)))):
-        middle, width = rows[training].mean(axis=0), np.maximum(rows[training].std(axis=0), 1e-9)
-        known, unknown = ((rows[part] - middle) / width for part in (training, held))
-        model = KNeighborsClassifier(min(NEIGHBOURS, len(training)), weights="distance").fit(known, truth[training])
-        scores[held] = model.predict_proba(unknown)[:, 1]
+def held_out_scores(rows: Rows, truth: Truth, fold: Groups) -> Scores:
+    """Share of the five nearest images of the other folds, weighted by nearness, that are of the first class, [n].
+
+    Parameters
+    ----------
+    rows
+        Features [n, d].
+    truth
+        Which images are of the first class, [n].
+    fold
+        Number of the fold in which each image is held out, [n].
+    """
+    scores = np.full(len(truth), np.nan)
+    for held in (fold == number for number in np.unique(fold)):
+        middle, width = rows[~held].mean(axis=0), np.maximum(rows[~held].std(axis=0), 1e-9)
+        seen, unseen = ((rows[part] - middle) / width for part in (~held, held))
+        model = KNeighborsRegressor(min(NEIGHBOURS, len(seen)), weights="distance").fit(
+            seen, truth[~held].astype(float)
+        )
+        scores[held] = model.predict(unseen)
     return scores
 
 
-def _group_draws(groups: Groups, seed: int) -> list[NDArray[np.int64]]:
-    """Rows of as many groups as there are, drawn with replacement, once a resample."""
-    order = np.argsort(groups, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(groups[order])) + 1)
-    random = np.random.default_rng(sklearn_seed(seed))
-    return [
-        np.concatenate([members[i] for i in random.integers(0, len(members), len(members))]) for _ in range(RESAMPLES)
-    ]
+def _random_folds(truth: Truth, seed: int) -> Groups:
+    """The fold in which each image is held out, images of either class dealt by chance."""
+    fold = np.empty(len(truth), np.int64)
+    random = np.random.default_rng(seed)
+    for side in (truth, ~truth):
+        fold[side] = random.permutation(int(side.sum())) % FOLDS
+    return fold
 
 
-def _areas(truth: Truth, both: Sequence[Scores], index: NDArray[np.int64]) -> tuple[float, ...]:
-    """Areas of both scorings of the drawn rows; NaN where these are of one class."""
-    drawn = truth[index]
-    if drawn.all() or not drawn.any():
-        return (float("nan"),) * len(both)
-    return tuple(auc(drawn, scores[index]) for scores in both)
+def _grouped_folds(truth: Truth, groups: Groups, seed: int) -> Groups:
+    """The fold in which each image is held out; folds cut no group."""
+    fold = np.empty(len(truth), np.int64)
+    for number, (_, held) in enumerate(stratified_group_folds(truth, groups, seed)):
+        fold[held] = number
+    return fold
 
 
-def _area(value: float, draws: Scores) -> Area:
-    low, high = np.nanquantile(draws, TAILS)
-    return Area(value, min(float(low), value), max(float(high), value))
+def _areas(rows: Rows, truth: Truth, groups: Groups, seed: int, index: NDArray[np.int64]) -> tuple[float, ...]:
+    """Areas by random and by grouped folds of the chosen rows alone, and their difference; NaN where these are of one class."""
+    rows, truth, groups = rows[index], truth[index], groups[index]
+    if truth.all() or not truth.any():
+        return (float("nan"),) * 3
+    folds = (_random_folds(truth, seed), _grouped_folds(truth, groups, seed))
+    random, grouped = (auc(truth, held_out_scores(rows, truth, fold)) for fold in folds)
+    return random, grouped, random - grouped

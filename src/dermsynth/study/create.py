@@ -15,6 +15,8 @@ from pydantic import Field, ValidationError
 
 from dermsynth import __version__
 from dermsynth.data.dataset import Data, DataSet, open_data_set
+from dermsynth.data.duplicates import twins_between
+from dermsynth.data.flagged import flagged_text
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty
@@ -148,7 +150,13 @@ def create_study(
     images, notes = select_images(rules, sides, seed, matched=matched)
     size = _size(rules, synthetic)
     encoded, sizes = _encode(images, sides, size)
-    notes = [*notes, *confounding(images, sides, sizes), *_claims(synthetic, images, sizes, size)]
+    notes = [
+        *notes,
+        *_flagged(images, sides),
+        *confounding(images, sides, sizes),
+        *_claims(synthetic, images, sizes, size),
+    ]
+    notes += _photographs(images, sides)
     with replace_folder(out) as work:
         _write_images(work, encoded, images, sides)
         write_text(work / PROTOCOL, text)
@@ -179,6 +187,15 @@ def _check_sides(real: DataSet, synthetic: DataSet) -> None:
         )
 
 
+def _flagged(images: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> list[str]:
+    """Which chosen images an audit of their set flagged."""
+    chosen = {
+        kind: [str(rows.table["file_name"].iloc[image.row]) for image in images if image.kind == kind]
+        for kind, rows in sides.items()
+    }
+    return [text for kind, names in chosen.items() if (text := flagged_text(sides[kind], names))]
+
+
 def _claims(
     synthetic: DataSet, images: Sequence[StudyImage], sizes: Sequence[tuple[int, int]], size: tuple[int, int]
 ) -> list[str]:
@@ -197,6 +214,23 @@ def _claims(
             f"{size[0]} x {size[1]} (crop {generator.crop}, filter {generator.filter})"
         )
     return notes
+
+
+def _photographs(images: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> list[str]:
+    """Of images made elsewhere: how many are a photograph of the real set once more, which a rater rightly calls real."""
+    if not sides[SYNTHETIC].provenance.generator.claimed:
+        return []
+    paths, names = sides[SYNTHETIC].paths, sides[REAL].table["file_name"]
+    rows = [image.row for image in images if image.kind == SYNTHETIC]
+    twins = twins_between([paths[row] for row in rows], sides[REAL].paths)
+    if not len(twins):
+        return []
+    first, photograph = twins[0]
+    example = f"first: {paths[rows[first]].name}, which is {names.iloc[photograph]}"
+    return [
+        f"{len(np.unique(twins[:, 0]))} of {len(rows)} synthetic images are photographs of the real set ({example}; mirrored and "
+        "cropped ones are not counted): raters who call them real are right; leave out the copies that dermsynth gate finds"
+    ]
 
 
 def _most_frequent(sizes: Sequence[tuple[int, int]]) -> str:

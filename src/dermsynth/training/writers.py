@@ -182,22 +182,25 @@ def _plain(name: str) -> str:
 class Trackio(Writer):
     """Trackio: a SQLite file in the run's folder `trackio`, or in TRACKIO_DIR; TRACKIO_SPACE_ID names a Space to send to.
 
-    Several trainings in one process share the place of the first.
+    It settles on a place when it is imported: several trainings in one process share that of the first, and a notebook that
+    imported it before keeps its own, of which the training warns.
     """
 
     package = "trackio"
 
     def begin(self, training: TrainingStart, settings: Mapping[str, Any]) -> None:
         """Open a run."""
-        with _variables(TRACKIO_DIR=str(training.run.absolute() / "trackio")):
+        folder = os.environ.get("TRACKIO_DIR") or str(training.run.absolute() / "trackio")
+        with _variables(TRACKIO_DIR=folder):
             import trackio  # reads the variable now, once in a process
         self.trackio = trackio
         space = os.environ.get("TRACKIO_SPACE_ID")
-        logger.info(f"trackio: writes into {space or trackio.utils.TRACKIO_DIR}")
+        place = space or str(trackio.utils.TRACKIO_DIR)
+        logger.log(logging.INFO if space or place == folder else logging.WARNING, f"trackio: writes into {place}")
         with redirect_stdout(sys.stderr):
             trackio.init(
                 project=PROJECT, name=training.run.name, config=dict(settings), space_id=space, resume="allow", embed=False,
-                auto_log_gpu=False,
+                auto_log_gpu=False, auto_log_cpu=False,
             )  # fmt: skip
 
     def write(self, images: int, values: Mapping[str, float]) -> None:

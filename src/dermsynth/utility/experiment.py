@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import pandas as pd
 from pydantic import ValidationError
 
 from dermsynth.data.dataset import DataSet
+from dermsynth.data.flagged import flagged_text
 from dermsynth.errors import UserError, require_seed
 from dermsynth.evaluation.results import USEFULNESS, Usefulness
 from dermsynth.evaluation.sides import Remark, Side, remarks, remarks_on_claims, size_policy
@@ -218,7 +219,18 @@ def _remarks(material: Material) -> tuple[Remark, ...]:
     trained = not any(claims) and material.decoding.crop == material.synthetic.provenance.generator.crop
     decoding, chosen = material.decoding, material.chosen
     of_sides = remarks(*_sides(material), decoding, trained, chosen=chosen) if len(material.synthetic) else ()
-    return (*(remark for claim in claims for remark in remarks_on_claims(claim, ())), *of_sides)
+    of_claims = (remark for claim in claims for remark in remarks_on_claims(claim, ()))
+    return (*of_claims, *_flagged(material), *of_sides)
+
+
+def _flagged(material: Material) -> Iterator[Remark]:
+    """Which real images take part that an audit flagged."""
+    every = [material.training, material.validation_rows, *(test.rows for test in material.tests)]
+    for folder in dict.fromkeys(rows.folder for rows in every):
+        parts = [rows for rows in every if rows.folder == folder]
+        says = flagged_text(parts[0], [str(name) for rows in parts for name in rows.table["file_name"]])
+        if says:
+            yield Remark("flagged", "warning", says)
 
 
 def _synthetic_test(material: Material, tables: Sequence[pd.DataFrame] | None) -> SyntheticTest | None:

@@ -353,6 +353,7 @@ DRAWN: dict[str, Drawn] = {
     "derm12345": Drawn(
         derm12345, 9, {"acb": 3, "mel": 3, "bcc": 3}, 0, {"train": 6, "test": 3}, level=3,
         at_level={"banal": 3, "melanoma": 3, "keratinocytic": 3},
+        leaks=("super_class", "malignancy", "main_class_1", "main_class_2", "sub_class"),
     ),
     "derm12345 of the archive": Drawn(
         derm12345_of_the_archive, 6, {"acb": 2, "mel": 2, "ak": 2}, 0, {"train": 4, "test": 2}, level=1,
@@ -370,14 +371,15 @@ DRAWN: dict[str, Drawn] = {
     ),
     "ddi": Drawn(
         ddi, 6, {"malignant": 3, "benign": 3}, 0, level=2, at_level={"melanoma": 3, "verruca-vulgaris": 3},
-        columns={"fitzpatrick_pair": {"1-2": 2, "3-4": 2, "5-6": 2}, "source_skin_tone": {"12": 2, "34": 2, "56": 2}},
+        columns={"fitzpatrick_pair": {"1-2": 2, "3-4": 2, "5-6": 2}, "source_skin_tone": {"12": 2, "34": 2, "56": 2}}, leaks=("disease",),
     ),
     "ddi of other columns": Drawn(
-        ddi_of_other_columns, 6, {"malignant": 3, "benign": 3}, 0, level=1, at_level={"malignant": 3, "benign": 3}
+        ddi_of_other_columns, 6, {"malignant": 3, "benign": 3}, 0, level=1, at_level={"malignant": 3, "benign": 3},
+        leaks=("disease",),
     ),
     "fitzpatrick17k": Drawn(
         fitzpatrick17k, 9, {"psoriasis": 4, "melanoma": 5}, 0, level=1, at_level={"non-neoplastic": 4, "malignant": 5},
-        columns={"fitzpatrick": {"1": 2, "3": 3, "6": 2, "5": 1}}, leaks=("url", "url_alphanum"),
+        columns={"fitzpatrick": {"1": 2, "3": 3, "6": 2, "5": 1}}, leaks=("nine_partition_label", "three_partition_label", "url", "url_alphanum"),
     ),
     "scin": Drawn(
         scin, 7, {"Eczema": 1, "Urticaria": 2, "Acne": 1}, 4,

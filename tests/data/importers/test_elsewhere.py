@@ -144,8 +144,76 @@ def test_what_says_nothing_is_no_mark_of_a_photograph(value: str) -> None:
 
 
 def test_a_claimed_source_that_does_not_exist_is_refused(table: Path, real: DataSet, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"`source_column` 'a dermoscopic .*': no image of .*isic.*; 12 of 12 are not"):
+    with pytest.raises(
+        UserError, match=r"`source_column` 'a dermoscopic .*': no image of .*isic.*; 12 of 12 are not in it"
+    ):
         bring(table, tmp_path / "set", trained_on=real, source_column="words")
+
+
+def called_alike(folder: Path) -> DataSet:
+    """A real set of photographs whose names say nothing without their folders: `benign/0.png`, `malignant/0.png` ..."""
+    for number in range(8):
+        place = folder / "photographs" / ("benign", "malignant")[number % 2] / f"{number // 2}.png"
+        place.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(photograph(number)).save(place)
+    choices = {"shares": "0.5/0/0.5", "jobs": 1}
+    return ds.import_folder(folder / "photographs", out=folder / "real", **choices).data_set
+
+
+def original(real: DataSet, name: str) -> str:
+    """The photograph of the set that shows the same as a file of the folder."""
+    pixels = read_image(real.folder.parent / "photographs" / name)
+    return next(
+        str(row)
+        for row, path in zip(real.table["file_name"], real.paths, strict=True)
+        if np.array_equal(read_image(path), pixels)
+    )
+
+
+def test_images_called_alike_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    real = called_alike(tmp_path)
+    assert set(real.table["original_name"]) == {f"{number}.png" for number in range(4)}
+    sources = ["malignant/0.png", "/data/BENIGN/1.png", "malignant\\2.png", "benign/3.jpg"]
+    folder = tmp_path / "made"
+    folder.mkdir()
+    for number in range(4):
+        Image.fromarray(photograph(90 + number)).save(folder / f"{number}.png")
+    pd.DataFrame({"file": [f"{number}.png" for number in range(4)], "from": sources}).to_csv(
+        folder / "t.csv", index=False
+    )
+    choices = {"label": "", "prompt_column": "", "trained_on": real}
+    made = bring(folder / "t.csv", tmp_path / "set", **choices)
+    wanted = ["malignant/0.png", "benign/1.png", "malignant/2.png", "benign/3.png"]
+    assert list(made.table["conditioned_on"]) == [original(real, name) for name in wanted]
+    assert "original_name" not in made.table
+    listed = bring(folder / "t.csv", tmp_path / "b", **choices, source_column="", trained_on_files=["malignant/0.png"])
+    assert listed.provenance.generator.trained_on_files == (original(real, "malignant/0.png"),)
+    with pytest.raises(
+        UserError, match=r"`trained_on_files` '0.png': may be images/0.png or images/0_2.png of .*write one"
+    ):
+        bring(folder / "t.csv", tmp_path / "c", **choices, trained_on_files=["0.png"])
+
+
+def test_sources_that_the_generator_is_not_said_to_have_seen_are_noted(
+    table: Path, real: DataSet, tmp_path: Path
+) -> None:
+    rows = pd.read_csv(table, dtype=str, keep_default_na=False)
+    rows["from"] = ["r2", "r3.png", *[""] * (len(rows) - 2)]  # of the validation part
+    rows.to_csv(table.with_name("held_out.csv"), index=False)
+    choices: dict[str, Any] = {**COLUMNS, "synthetic": True, "jobs": 1}
+    notes = ds.import_csv(table.with_name("held_out.csv"), out=tmp_path / "a", trained_on=real, **choices).notes
+    words = "2 of 12 images are made from real ones that the generator is not said to have been trained on (first: images/r2.png)"
+    assert any(words in note for note in notes)
+    notes = ds.import_csv(table, out=tmp_path / "b", trained_on=real, **choices).notes
+    assert not any("not said to have been trained" in note for note in notes)
+    notes = ds.import_csv(table, out=tmp_path / "c", **choices).notes
+    assert any("`source_column` names are not looked for" in note for note in notes)
+
+
+def test_a_list_without_a_header_loses_no_image(table: Path, real: DataSet, tmp_path: Path) -> None:
+    (tmp_path / "list.csv").write_text("r0.png\nr4.png\n")
+    with pytest.raises(UserError, match=r"list.csv: no column file_name or image or .* in its first line \(r0.png\)"):
+        bring(table, tmp_path / "set", trained_on=real, trained_on_files=tmp_path / "list.csv")
 
 
 @pytest.mark.parametrize(

@@ -255,6 +255,18 @@ def test_ph2(tmp_path: Path) -> None:
     assert row["mask_file_name"] == "masks/IMD003.png"
 
 
+def test_ph2_without_its_list_of_diagnoses(tmp_path: Path) -> None:
+    for name in ("IMD003", "IMD999"):
+        _image(tmp_path / name / f"{name}_Dermoscopic_Image" / f"{name}.bmp")
+    with pytest.raises(UserError, match=r"no PH2_dataset\.txt with the diagnoses of its images"):
+        from_ph2(tmp_path)
+    (tmp_path / "PH2_dataset.txt").write_text("|| IMD003 ||    || 2 ||  1  ||")
+    words = "PH2_dataset.txt has no diagnosis of 1 images (first: IMD999/IMD999_Dermoscopic_Image/IMD999.bmp)"
+    assert list(from_ph2(tmp_path).notes) == [words]
+    with pytest.raises(UserError, match="no such folder; name the unpacked PH2 folder"):
+        from_ph2(tmp_path / "PH2_dataset.txt")
+
+
 def test_medmnist(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     arrays = {}

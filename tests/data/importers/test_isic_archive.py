@@ -164,6 +164,15 @@ def test_a_query_uses_the_search(archive: str, tmp_path: Path) -> None:
     assert {p.stem for p in (tmp_path / "images").iterdir()} == {"ISIC_0000001", "ISIC_0000003", "ISIC_0000005"}
 
 
+def test_another_search_in_the_folder_keeps_the_rows_of_the_first(archive: str, tmp_path: Path) -> None:
+    fetch_isic(tmp_path, 3, base=archive, per_second=1000)
+    (tmp_path / "images" / "ISIC_0000000.jpg").unlink()
+    result = fetch_isic(tmp_path, 10, query="x", base=archive, per_second=1000)
+    assert (result.images, result.downloaded) == (4, 2)
+    assert sorted(pd.read_csv(result.metadata)["isic_id"]) == [f"ISIC_000000{number}" for number in (1, 2, 3, 5)]
+    assert (tmp_path / "attribution.txt").read_text(encoding="utf-8") == "Clinic\n\nPraxis Müller\n"
+
+
 def test_no_server_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no answer"):
         fetch_isic(tmp_path, 1, base="http://127.0.0.1:9/api/v2", per_second=1000)

@@ -127,6 +127,29 @@ def test_a_layout_whose_files_are_half_there(name: str, gone: str, message: str,
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("name", "table", "message"),
+    [
+        ("milk10k", "MILK10k_Training_GroundTruth.csv", r"GroundTruth\.csv: none of the 6 rows .* has a partner in it by 'lesion_id'"),
+        ("isic2019", "ISIC_2019_Training_Metadata.csv", r"Metadata\.csv: none of the 8 rows .* has a partner in it by 'image'"),
+        ("scin", "dataset/scin_cases.csv", r"no column 'image_1_path' or .*; there are: no rows"),
+    ],
+)  # fmt: skip
+def test_a_table_without_rows_is_half_a_set(name: str, table: str, message: str, tmp_path: Path) -> None:
+    path = drawn(name, tmp_path / "in") / table
+    path.write_text(path.read_text().splitlines()[0] + "\n")
+    with pytest.raises(UserError, match=message):
+        bring(name, tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_each_table_that_lists_images_names_them(tmp_path: Path) -> None:
+    path = drawn("bcn20000", tmp_path / "in") / "bcn_20k_train.csv"
+    path.write_text(path.read_text().replace("bcn_filename", "file"))
+    with pytest.raises(UserError, match=r"no column 'bcn_filename'; there are: file, age_approx"):
+        bring("bcn20000", tmp_path / "in", tmp_path / "out")
+
+
 def test_what_is_there_can_be_imported_on_purpose(tmp_path: Path) -> None:
     folder = drawn("derm7pt", tmp_path / "in")
     (folder / "images/FAL/Fal003d.jpg").unlink()
@@ -155,6 +178,8 @@ def test_one_kind_of_images_is_taken_and_a_mixture_is_noted(tmp_path: Path) -> N
     result = bring("isic", folder, tmp_path / "out", image_type="dermoscopic")
     assert len(result.data_set) == 4
     assert not result.count("not used")
+    notes = bring("isic", folder, tmp_path / "level", image_type="dermoscopic", level=2).notes
+    assert any(note.endswith("the deepest that is known above it: 1 of level 1, 3 of level 2") for note in notes)
     with pytest.raises(
         UserError, match=r"`image_type` 'x-ray': no such images .* there are: clinical 2, dermoscopic 4"
     ):
@@ -230,6 +255,9 @@ def test_what_was_converted_and_not_understood_is_noted(tmp_path: Path) -> None:
     assert any("2 images have several classes of the same weight" in note for note in notes)
 
 
+TABLES = "tables = [{ files = 't.csv' }]\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -240,6 +268,9 @@ def test_what_was_converted_and_not_understood_is_noted(tmp_path: Path) -> None:
         ("tables = [{ files = 't.csv' }]", "images needs id, each or pattern"),
         ("reader = 'ph2'", "reader = 'ph2': only published layouts have one"),
         ("what 3", "not a TOML table"),
+        (TABLES + "images = { pattern = 'img_{id}_*' }", "images.pattern begins with a column, as {subject_id}_"),
+        (TABLES + "images = { pattern = '{id' }", "images.pattern begins with a column"),
+        (TABLES + "images = { id = 'x' }\nmask = { pattern = '*_mask' }", "mask.pattern holds {stem}"),
     ],
 )
 def test_a_layout_with_a_mistake_is_refused_in_one_line(text: str, message: str, tmp_path: Path) -> None:
@@ -295,6 +326,58 @@ def test_a_column_that_no_table_has_names_those_that_there_are(tmp_path: Path) -
         from_layout(read_layout(layout(tmp_path, OWN.replace('"diagnosis"', '"dx"'))), folder)
     with pytest.raises(UserError, match=r"no column 'who' or 'which', which says which images belong together"):
         from_layout(read_layout(layout(tmp_path, OWN.replace('["patient", "lesion"]', '["who", "which"]'))), folder)
+
+
+def test_other_levels_of_the_class_tell_it_too(tmp_path: Path) -> None:
+    source = from_layout(read_layout("ham10000"), drawn("ham10000", tmp_path), choices=LayoutChoices(level=1))
+    assert source.facts["leak_columns"] == ["dx", "dx_type"]
+
+
+def test_columns_of_the_layout_that_no_table_has_are_noted(tmp_path: Path) -> None:
+    text = OWN.replace('columns = "part"', 'columns = "prat"').replace(
+        'ita = "ita"', 'ita = "ita", age = ["age", "alter"]'
+    )
+    text += 'filters = [{ columns = "qualty", drop = "bad" }]\n'
+    notes = from_layout(read_layout(layout(tmp_path, text)), own_set(tmp_path / "in")).notes
+    wanted = "columns of the layout that no table has, and that are not read: prat (split), age or alter (age), qualty (filter 1)"
+    assert wanted in notes
+    assert not any(
+        "no table has" in note for note in from_layout(read_layout(layout(tmp_path, OWN)), tmp_path / "in").notes
+    )
+
+
+def joined_set(folder: Path) -> Path:
+    """Images of patients `1`, `2` and nobody, and a table of patients that says two things of `1` and has a blank key."""
+    rows = [{"file": f"{n}.png", "patient": ("1", "2.0", "")[n % 3], "age": ("", "60", "70")[n % 3]} for n in range(6)]
+    photographs(folder, [row["file"] for row in rows])
+    write(folder / "list.csv", "file patient age", rows)
+    patients = [("1", "nevus", "40"), ("1", "melanoma", "40"), ("2", "nevus", "61"), ("", "naevus of nobody", "99")]
+    write(
+        folder / "patients.csv",
+        "patient diagnosis age",
+        [dict(zip(("patient", "diagnosis", "age"), p, strict=True)) for p in patients],
+    )
+    return folder
+
+
+def test_joined_tables_say_what_is_not_clear_and_nobody_is_no_patient(tmp_path: Path) -> None:
+    text = OWN.replace(
+        '[{ files = "list.csv" }]', '[{ files = "list.csv" }, { files = "patients.csv", on = "patient" }]'
+    )
+    text = text.replace('meaning = { sex = "geschlecht", ita = "ita", monk = "monk" }', "").replace('split = { columns = "part", names = { a = "train", b = "test" } }', "")  # fmt: skip
+    source = from_layout(read_layout(layout(tmp_path, text)), joined_set(tmp_path / "in"))
+    assert [row.label for row in source.rows[:3]] == ["nevus", "nevus", ""]
+    assert [row.columns["age"] for row in source.rows[:3]] == ["40", "60", "70"]
+    assert "patients.csv: 1 'patient' have several rows that differ (first: 1); the first row counts" in source.notes
+    assert "patients.csv: column 'age' of 2 rows is another than in the table before it, which counts" in source.notes
+    assert "patients.csv: 2 of 6 rows have no partner in it by 'patient'" in source.notes
+
+
+def test_a_class_without_coarser_names_is_noted(tmp_path: Path) -> None:
+    text = OWN.replace('"2" = "melanoma" } }', '"2" = "melanoma" }, tree = { nevus = "benign" } }')
+    source = from_layout(read_layout(layout(tmp_path, text)), own_set(tmp_path / "in"), choices=LayoutChoices(level=1))
+    assert counts(row.label for row in source.rows) == {"benign": 3, "melanoma": 3}
+    assert "classes of which the layout has no coarser names stay as they are: melanoma 3" in source.notes
 
 
 def test_a_row_number_that_is_none_is_refused(tmp_path: Path) -> None:

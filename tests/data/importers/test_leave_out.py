@@ -55,6 +55,14 @@ def test_a_plain_list_names_images_by_path_or_by_name(photographs: Path, tmp_pat
     assert left == {"1", "2", "3", "4", "5"}
 
 
+def test_a_name_that_may_be_several_images_leaves_none_out_and_is_said(photographs: Path, tmp_path: Path) -> None:
+    (photographs / "b" / "4.png").rename(photographs / "b" / "3.png")
+    listed = put(tmp_path / "list.csv", [{"ISIC_ID": "images/3.png"}, {"ISIC_ID": "x/a/2.png"}])
+    result = import_folder(photographs, out=tmp_path / "set", leave_out=listed, jobs=1)
+    assert len(result.data_set) == 7
+    assert any(f"1 images of list.csv are not in {photographs}, or may be several" in note for note in result.notes)
+
+
 def test_selfclean_pairs_keep_one_of_each(photographs: Path, tmp_path: Path) -> None:
     pairs = [{"indices_1": 3, "indices_2": 4, "scores": 0.01, "path_indices_1": f"x/{TWINS[1]}", "path_indices_2": TWINS[0],
               "auto_issues": True},
@@ -69,10 +77,27 @@ def test_selfclean_pairs_keep_one_of_each(photographs: Path, tmp_path: Path) -> 
 
 
 def test_a_whole_ranking_is_no_list(tmp_path: Path) -> None:
-    ranking = [{"path_indices_1": f"{a}", "path_indices_2": f"{b}", "scores": 0.5} for a in range(4) for b in range(a)]
-    with pytest.raises(UserError, match="ranks all pairs of 4 images and has no column 'auto_issues'"):
-        read_exclusion_list(put(tmp_path / "ranking.csv", ranking))
-    assert len(read_exclusion_list(put(tmp_path / "cut.csv", ranking[:2])).sets) == 2
+    """All pairs, as SelfClean ranks them, or the nearest two of each image, as it does with approximate neighbours."""
+    names = [f"{k}.png" for k in range(12)]
+    for name in names:
+        pixels = np.random.default_rng(int(name[:-4])).integers(0, 255, (32, 32, 3), dtype=np.uint8)
+        write_bytes(tmp_path / "all" / name, encode_png(pixels))
+    every = [{"path_indices_1": a, "path_indices_2": b} for k, a in enumerate(names) for b in names[:k]]
+    nearest = [
+        {"path_indices_1": names[k], "path_indices_2": names[(k + step) % 12]} for k in range(12) for step in (1, 2)
+    ]
+    for ranking in (every, nearest):
+        with pytest.raises(UserError, match="ranks 12 images, duplicates or not, and has no column 'auto_issues'"):
+            bring(tmp_path / "all", put(tmp_path / "ranking.csv", ranking))
+    three = [pair for pair in every if set(pair.values()) <= set(names[:3])]
+    left, _ = bring(tmp_path / "all", put(tmp_path / "cut.csv", three))
+    assert len(left) == 10
+
+
+def test_a_name_in_one_of_the_folders_means_no_image_of_another(photographs: Path, tmp_path: Path) -> None:
+    """`b/1.png` is gone; `a/1.png` is another photograph, and stays."""
+    left, _ = bring(photographs, put(tmp_path / "list.csv", [{"image": "b/1.png"}, {"image": "a/0.jpg"}]))
+    assert left == {"1", "2", "3", "4", "5", "6", "7"}
 
 
 def test_cleanvision_flags_do_not_lose_both_twins(photographs: Path, tmp_path: Path) -> None:

@@ -11,7 +11,8 @@ from dermsynth.data.importers.meanings import CODES, with_meanings
     [
         ("fitzpatrick", {"I": "1", "vi": "6", "3": "3", "2.0": "2", "FST4": "4", "FST_5": "5", "Type III": "3", "skin type: iv": "4",
                          "ii pale white, burns": "2", "iii - light brown": "3", "-1": "", "0": "", "7": "", "12": "", "I-II": "",
-                         "2/3": "", "ii to iii": "", "vitiligo": "", "3.5": "", "NONE": ""}),
+                         "2/3": "", "ii to iii": "", "vitiligo": "", "3.5": "", "NONE": "", "1,5": "", "3,0": "3",
+                         "I, II": "", "III and IV": "", "4 & 5": "", "2+3": "", "II, tans a little": "2"}),
         ("fitzpatrick_pair", {"12": "1-2", "34.0": "3-4", "5-6": "5-6", "FST I": "", "III": ""}),
         ("monk", {"1": "1", "10": "10", "MST 5": "5", "monk_7": "7", "3.0": "3", "11": "", "0": "", "dark": ""}),
         ("ita", {"41,5": "41.5", "-30.0": "-30", "x": ""}),

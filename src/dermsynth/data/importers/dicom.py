@@ -9,9 +9,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from dermsynth.data.file_names import path_inside
+from dermsynth.data.file_names import DICOM_SUFFIXES, path_inside
 from dermsynth.data.importers.dicom_facts import OLD_NOTE, OLDEST, Person, doubts_of, facts_of, not_copied, patient_of
-from dermsynth.data.importers.dicom_pixels import DICOM_SUFFIXES, frame_count, is_dicom, read_dicom
+from dermsynth.data.importers.dicom_pixels import frame_count, is_dicom, read_dicom
 from dermsynth.data.importers.sources import ImportOptions, Source, SourceRow
 from dermsynth.errors import BadImage, UserError
 from dermsynth.images import SUFFIXES

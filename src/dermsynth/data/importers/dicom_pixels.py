@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from dermsynth.data.file_names import DICOM_SUFFIXES
 from dermsynth.errors import BadImage
 from dermsynth.images import MAX_FILE_BYTES, MAX_PIXELS, SUFFIXES, Pixels, decode_image, is_turned
 from dermsynth.srgb import to_srgb
@@ -16,7 +17,6 @@ from dermsynth.srgb import to_srgb
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-DICOM_SUFFIXES = (".dcm", ".dicom")
 _MARK = b"DICM"
 _OTHERS = {
     b"\xff\xd8\xff": "JPEG",

@@ -9,7 +9,7 @@ import numpy as np
 
 from dermsynth.data.claims import CONDITIONED, images_named, listed_files
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.importers.sources import Source
+from dermsynth.data.importers.sources import Source, SourceRow
 from dermsynth.data.marks import photograph_mark
 from dermsynth.data.provenance import LISTED
 from dermsynth.data.training_set import rows_hash
@@ -43,6 +43,14 @@ class GeneratorElsewhere:
     files: tuple[str, ...] = ()
 
     @property
+    def training_images(self) -> set[str]:
+        """The images of the real set that it was trained on, by their names in it; empty where the set is not known."""
+        real = self.trained_on
+        if real is None or self.files:
+            return set(self.files)
+        return set(map(str, real.table["file_name"][real.in_split(self.split)]))
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What `dataset.json` says of it.
 
@@ -52,8 +60,7 @@ class GeneratorElsewhere:
         real = self.trained_on
         if real is None:
             return facts
-        keep = np.isin(real.table["file_name"].to_numpy(str), self.files) if self.files else real.in_split(self.split)
-        rows = real.part(keep)
+        rows = real.part(np.isin(real.table["file_name"].to_numpy(str), sorted(self.training_images)))
         facts |= {"data_hash": real.whole_hash, "rows_hash": rows_hash(rows), "split": self.split}
         facts |= {"trained_on": str(real.folder.resolve()), "trained_on_images": len(real.table)}
         return {**facts, "trained_on_files": list(self.files)} if self.files else facts
@@ -105,15 +112,31 @@ def as_synthetic(source: Source, generator: GeneratorElsewhere) -> Source:
     Raises UserError for rows that are said to be photographs, and for rows that name no image of the set trained on.
     """
     refuse_photographs([(row.image, photograph_mark(row.columns)) for row in source.rows])
-    rows, real = [replace(row, split="") for row in source.rows], generator.trained_on
-    if real is not None and any(row.columns.get(CONDITIONED) for row in rows):
-        names = images_named([row.columns.get(CONDITIONED, "") for row in rows], real, "source_column")
-        rows = [replace(row, columns={**row.columns, CONDITIONED: name}) for row, name in zip(rows, names, strict=True)]
     notes = list(source.notes)
     if any(row.split for row in source.rows):
         notes.append("the splits of the images are left out: a synthetic set has none")
+    rows = [replace(row, split="") for row in source.rows]
+    if any(row.columns.get(CONDITIONED) for row in rows):
+        rows = _with_sources(rows, generator, notes)
     facts = {**source.facts, "digital_source_type": SOURCE_TYPE, "synthetic": True, "generator": generator.facts}
     return replace(source, rows=rows, facts=facts, command=f"{source.command} --synthetic", notes=notes)
+
+
+def _with_sources(rows: list[SourceRow], generator: GeneratorElsewhere, notes: list[str]) -> list[SourceRow]:
+    """The rows with the real images that they name found; those that the generator is not said to have seen are noted."""
+    real, written = generator.trained_on, [row.columns.get(CONDITIONED, "") for row in rows]
+    if real is None:
+        notes.append("without `trained_on` the images that `source_column` names are not looked for, held out or not")
+        return rows
+    names = images_named(written, real, "source_column")
+    seen = generator.training_images
+    others = [name for name in names if name and name not in seen]
+    if others:
+        notes.append(
+            f"{len(others)} of {len(rows)} images are made from real ones that the generator is not said to have been trained "
+            f"on (first: {others[0]}); dermsynth utility refuses those that are held out or share a patient with such"
+        )
+    return [replace(row, columns={**row.columns, CONDITIONED: name}) for row, name in zip(rows, names, strict=True)]
 
 
 def refuse_photographs(marks: Sequence[tuple[str, str]]) -> None:

@@ -95,7 +95,9 @@ def _import_pixels(folder: Path, out: Path, options: ImportOptions, row: SourceR
         write_bytes(out / file_name, mark_jpeg(data))  # its compression is seen by whoever compares it with photographs
     else:
         file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
-    return _Pixels(file_name, pixels, changes, mark, (TURNED,) if row.mask and is_turned(data) else (), photograph)
+    return _Pixels(
+        file_name, pixels, changes, mark, (TURNED,) if (row.mask or row.boxes) and is_turned(data) else (), photograph
+    )
 
 
 def _is_plain_jpeg(data: bytes) -> bool:
@@ -117,19 +119,7 @@ def _with_masks(
     image: _Pixels, folder: Path, out: Path, options: ImportOptions, row: SourceRow, name: str
 ) -> ImportedImage:
     """The image with those of its masks that can be used."""
-    masks, problems, notes = {}, [f"mask left out: {row.mask_problem}"] if row.mask_problem else [], list[str]()
-    for kind, source in {"": "" if row.mask_problem else row.mask, **row.more_masks}.items():
-        target = f"masks/{kind + '/' if kind else ''}{name}.png"
-        try:
-            if source:
-                notes += _import_mask(path_inside(folder, source, options.roots), out, target, image.pixels, options)
-                masks[kind] = target
-        except DiskError:
-            raise
-        except UserError as error:
-            problems.append(f"mask left out: {error}")
-    if row.boxes is not None:
-        masks[""] = _draw_boxes(row.boxes, out, f"masks/{name}.png", image.pixels)
+    masks, problems, notes = _copy_masks(image.pixels, folder, out, options, row, name)
     code, thumbnail = thumbnail_hash(image.pixels)
     return ImportedImage(
         image.file_name,
@@ -145,6 +135,26 @@ def _with_masks(
         hash=code,
         thumbnail=thumbnail,
     )
+
+
+def _copy_masks(
+    pixels: Pixels, folder: Path, out: Path, options: ImportOptions, row: SourceRow, name: str
+) -> tuple[dict[str, str], list[str], list[str]]:
+    """The files of an image's masks by kind (the lesion's has no name), why others are left out, and what was understood."""
+    masks, problems, notes = {}, [f"mask left out: {row.mask_problem}"] if row.mask_problem else [], list[str]()
+    for kind, source in {"": "" if row.mask_problem else row.mask, **row.more_masks}.items():
+        target = f"masks/{kind + '/' if kind else ''}{name}.png"
+        try:
+            if source:
+                notes += _import_mask(path_inside(folder, source, options.roots), out, target, pixels, options)
+                masks[kind] = target
+        except DiskError:
+            raise
+        except UserError as error:
+            problems.append(f"mask left out: {error}")
+    if row.boxes is not None:
+        masks[""] = _draw_boxes(row.boxes, out, f"masks/{name}.png", pixels)
+    return masks, problems, notes
 
 
 def _refuse_mask(pixels: np.ndarray, path: Path) -> None:

@@ -4,12 +4,14 @@ import logging
 from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import get_args
 
 import pandas as pd
 
 from dermsynth.data.dataset import open_data_set
+from dermsynth.data.file_names import safe_stem
+from dermsynth.data.image_names import ORIGINAL
 from dermsynth.data.importers.dicom import with_dicom
 from dermsynth.data.importers.division import Shares, divide
 from dermsynth.data.importers.elsewhere import GeneratorElsewhere, as_synthetic, refuse_photographs
@@ -129,7 +131,7 @@ def _write_set(source: Source, work: Path, settings: _Settings, report: ImportRe
     _require_masks(usable)
     for name, reason in source.unused:
         report.add(name, reason, "not used")
-    table, division = _divided(_table(usable), usable, settings, report)
+    table, division = _divided(_table(usable, settings.options), usable, settings, report)
     report.write(work)
     left_out = {"left_out": len(source.rows) - len(usable), "notes": report.notes}
     step = Step.model_validate({"command": source.command, **division, **left_out})
@@ -196,7 +198,11 @@ def _require_masks(images: Images) -> None:
             )
 
 
-def _table(images: Images) -> pd.DataFrame:
+def _table(images: Images, options: ImportOptions) -> pd.DataFrame:
+    """A row an image; of photographs some of which were called alike and got numbers, with the names that all had."""
+    numbered = not options.synthetic and any(
+        PurePosixPath(image.file_name).stem != safe_stem(row.title) for row, image in images
+    )
     columns = [
         {
             "file_name": image.file_name,
@@ -209,6 +215,7 @@ def _table(images: Images) -> pd.DataFrame:
             **{f"{kind}_mask": path for kind, path in image.more_masks.items()},
             **row.columns,
             **({MARK_COLUMN: "true"} if image.mark else {}),
+            **({ORIGINAL: PurePosixPath(row.title).name} if numbered else {}),
         }
         for row, image in images
     ]

@@ -36,7 +36,7 @@ class FetchResult:
     metadata
         The table of the images.
     images
-        How many images are there now.
+        How many images are there now, those of earlier searches in this folder included.
     downloaded
         How many of them came in this call; the others were there.
     left_out
@@ -126,22 +126,40 @@ def fetch_isic(
         records = image_records(client, base, count, query, collections)
         if not records:
             raise UserError(f"{describe_search(query, collections)}: the archive has no such images")
-        download = _Download(out, client, base, _known(out))
-        missing = [record for record in records if not download.is_there(record)]
-        _require_space(out, missing)
-        try:
-            bar = progress_bar(missing, total=len(missing), label="downloading", unit="img")
-            problems = tuple(problem for record in bar if (problem := _fetch_image(download, record)))
-        finally:
-            there = [record for record in records if download.path(record).is_file()]
-            if there:
-                _write_metadata(out, there)
-        if not there:
-            raise UserError(f"none of the {len(records)} images could be downloaded; the first: {problems[0]}")
-        _write_licences(download, there)
-    for problem in problems:
+        result = _fetch_images(_Download(out, client, base, _known(out)), records)
+    for problem in result.left_out:
         _log.warning(f"left out: {problem}")
-    return FetchResult(out / METADATA, len(there), len(missing) - len(problems), problems)
+    return result
+
+
+def _fetch_images(download: _Download, records: Sequence[Record]) -> FetchResult:
+    """Download the images that are not there yet; the table of those that are is written even where it stops in between."""
+    missing = [record for record in records if not download.is_there(record)]
+    _require_space(download.out, missing)
+    try:
+        bar = progress_bar(missing, total=len(missing), label="downloading", unit="img")
+        problems = tuple(problem for record in bar if (problem := _fetch_image(download, record)))
+    finally:
+        there = [_flat_row(record) for record in records if download.path(record).is_file()]
+        rows = [*there, *_earlier_rows(download.out, {str(record["isic_id"]) for record in records})]
+        if there:
+            _write_metadata(download.out, rows)
+    if not there:
+        raise UserError(f"none of the {len(records)} images could be downloaded; the first: {problems[0]}")
+    _write_licences(download, rows)
+    return FetchResult(download.out / METADATA, len(rows), len(missing) - len(problems), problems)
+
+
+def _earlier_rows(out: Path, names: set[str]) -> list[dict[str, Any]]:
+    """The rows of the table of an earlier call, of another search, whose images are there and not among those `names`."""
+    path = out / METADATA
+    if not path.is_file():
+        return []
+    images = {image.stem for image in (out / "images").glob("*")}
+    with path.open(encoding="utf-8", newline="") as file:
+        reader = csv.DictReader(file, restkey="", restval="")
+        rows = [{name: cell for name, cell in row.items() if name} for row in reader]
+    return [row for row in rows if row.get("isic_id") in images - names]
 
 
 def file_of(record: Record) -> str:
@@ -216,9 +234,8 @@ def _image_bytes(download: _Download, record: Record) -> bytes:
     return data
 
 
-def _write_metadata(out: Path, records: Sequence[Record]) -> None:
+def _write_metadata(out: Path, rows: Sequence[dict[str, Any]]) -> None:
     """One flat row an image, in the order of columns of the archive's own client."""
-    rows = [_flat_row(record) for record in records]
     columns = [*FIRST_COLUMNS, *sorted({key for row in rows for key in row} - set(FIRST_COLUMNS))]
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, restval="")
@@ -235,11 +252,11 @@ def _flat_row(record: Record) -> dict[str, Any]:
     return {**flat, **facts}
 
 
-def _write_licences(download: _Download, records: Sequence[Record]) -> None:
+def _write_licences(download: _Download, rows: Sequence[dict[str, Any]]) -> None:
     """Whom to name for the images, and the text of each licence; a text that the archive does not give is said."""
-    names = sorted({str(record["attribution"]) for record in records if record.get("attribution")})
+    names = sorted({str(row["attribution"]) for row in rows if row.get("attribution")})
     write_text(download.out / ATTRIBUTION, "\n\n".join(names) + "\n")
-    for licence in sorted({str(r["copyright_license"]) for r in records if r.get("copyright_license")}):
+    for licence in sorted({str(row["copyright_license"]) for row in rows if row.get("copyright_license")}):
         path = download.out / LICENCES / f"{safe_stem(f'{licence}.txt')}.txt"
         if path.exists():
             continue

@@ -1,6 +1,7 @@
 """The class of a row by its layout: a column, one-hot columns, weights as text; and its coarser names, level by level."""
 
 import ast
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,7 +18,7 @@ LONGEST = 10_000
 
 
 @dataclass(frozen=True)
-class Choice:
+class LabelChoice:
     """Which label is wanted: that of a column, or that of a level; the layout's own without."""
 
     column: str = ""
@@ -44,15 +45,16 @@ class LabelReader:
     """
 
     label: Label
-    choice: Choice
+    choice: LabelChoice
     place: Path
     columns: Sequence[str]
     depths: dict[int, int] = field(default_factory=dict)
     ties: int = 0
     known_coarser: int = 0
+    without_coarser: Counter[str] = field(default_factory=Counter)
 
     @classmethod
-    def of(cls, label: Label, choice: Choice, place: Path, records: Sequence[Record]) -> "LabelReader":
+    def of(cls, label: Label, choice: LabelChoice, place: Path, records: Sequence[Record]) -> "LabelReader":
         """A reader for the rows.
 
         Raises UserError where no column holds the class, or labels by level were asked for of a set that has none.
@@ -96,11 +98,11 @@ class LabelReader:
     def _read(self, cells: Mapping[str, str]) -> tuple[str, str]:
         if self.choice.level is not None:
             return self._of_level(cells, self.choice.level)
-        label, doubt = self._written(cells)
+        label, doubt = self._finest(cells)
         self.known_coarser += not label and not doubt and any(self._path(cells))
         return label, doubt
 
-    def _written(self, cells: Mapping[str, str]) -> tuple[str, str]:
+    def _finest(self, cells: Mapping[str, str]) -> tuple[str, str]:
         """The finest name of the class as the layout has it, under the name that it has in the data set."""
         doubt = ""
         if self.choice.column:
@@ -142,12 +144,14 @@ class LabelReader:
             return ["" if is_missing(name := self._cell(cells, column)) else name for column in columns]
         if not self.label.tree:
             return []
-        label = self._written(cells)[0]
+        label = self._finest(cells)[0]
         coarser = next((names for pattern, names in self.label.tree.items() if fits(label, [pattern])), ())
         return [*coarser, label]
 
     def _of_level(self, cells: Mapping[str, str], level: int) -> tuple[str, str]:
-        known = [(depth, name) for depth, name in enumerate(self._path(cells)[:level], 1) if name]
+        path = self._path(cells)
+        self.without_coarser.update(name for name in path[:1] if name and len(path) == 1)
+        known = [(depth, name) for depth, name in enumerate(path[:level], 1) if name]
         depth, label = known[-1] if known else (0, "")
         self.depths[depth] = self.depths.get(depth, 0) + 1
         return next((name for pattern, name in self.label.aliases.items() if fits(label, [pattern])), label), ""
@@ -159,6 +163,9 @@ class LabelReader:
             words = {depth: f"of level {depth}" if depth else "not known" for depth in self.depths}
             depths = ", ".join(f"{count} {words[depth]}" for depth, count in sorted(self.depths.items()))
             notes.append(f"labels of level {self.choice.level}, or the deepest that is known above it: {depths}")
+        if self.without_coarser:
+            names = ", ".join(f"{name} {count}" for name, count in self.without_coarser.items())
+            notes.append(f"classes of which the layout has no coarser names stay as they are: {names}")
         if self.known_coarser:
             notes.append(
                 f"{self.known_coarser} images have no {self.column or 'label'}, but a coarser class; "

@@ -1,6 +1,7 @@
 """The rows that a layout's tables hold: tables found below a folder, put below one another and joined by their keys."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
@@ -69,7 +70,7 @@ def read_records(place: LayoutFiles) -> list[Record]:
     Raises
     ------
     UserError
-        Where a table is not there, or there several times; it says which, and what is there.
+        Where a table is not there, or there several times, or has nothing to do with the others.
     """
     paths = _table_paths(place) if place.layout.tables else []
     records: list[Record] = []
@@ -82,6 +83,21 @@ def read_records(place: LayoutFiles) -> list[Record]:
         else:
             records = _joined(records, table, content, path, place.notes)
     return records
+
+
+def _require_image_column(records: list[Record], place: LayoutFiles) -> None:
+    """Raise UserError where the rows of a table that lists images have no column that names them, joined tables included."""
+    images = place.layout.images
+    wanted = images.id or images.each or (_column_of(images.pattern),)
+    without = next((record for record in records if not any(name in record.cells for name in wanted)), None)
+    if without is not None or not records:
+        there = ", ".join(without.cells) if without is not None else "no rows"
+        raise UserError(f"{place.place}: no column {' or '.join(map(repr, wanted))}; there are: {there}")
+
+
+def _column_of(pattern: str) -> str:
+    """The column of a pattern such as `{subject_id}_*`."""
+    return pattern.removeprefix("{").partition("}")[0]
 
 
 def _cells(content: pd.DataFrame) -> list[Cells]:
@@ -150,18 +166,46 @@ def _joined(records: list[Record], table: Table, content: pd.DataFrame, path: Pa
     require_columns(content, [key], path)
     if records and not any(name in records[0].cells for name in table.on):
         raise UserError(f"{path}: the other tables have no column {' or '.join(table.on)} to join it by")
-    others: dict[str, Cells] = {}
-    for cells in _cells(content):
-        others.setdefault(plain_identifier(cells[key]), cells)
-    result, alone = [], 0
-    for record in records:
-        other = others.get(plain_identifier(first_value(record.cells, table.on)))
-        alone += other is None
-        blank = other if other is not None else dict.fromkeys(map(str, content.columns), "")
-        result.append(replace(record, cells=_merged(record.cells, blank)))
+    others = _rows_by_key(content, key, path, notes)
+    blank = dict.fromkeys(map(str, content.columns), "")
+    partners = [others.get(plain_identifier(first_value(record.cells, table.on))) for record in records]
+    pairs = [(record, blank if other is None else other) for record, other in zip(records, partners, strict=True)]
+    alone = sum(other is None for other in partners)
+    if records and alone == len(records) and not table.optional:
+        raise UserError(f"{path}: none of the {alone} rows of the other tables has a partner in it by {key!r}")
     if alone:
         notes.append(f"{path.name}: {alone} of {len(records)} rows have no partner in it by {key!r}")
-    return result
+    contradicted = Counter(name for record, other in pairs for name in _contradictions(record.cells, other))
+    notes.extend(
+        f"{path.name}: column {name!r} of {count} rows is another than in the table before it, which counts"
+        for name, count in contradicted.items()
+        if name not in table.on
+    )
+    return [replace(record, cells=_merged(record.cells, other)) for record, other in pairs]
+
+
+def _rows_by_key(content: pd.DataFrame, key: str, path: Path, notes: list[str]) -> dict[str, Cells]:
+    """The rows of a table by what joins them; of several that differ the first, which is noted. A blank key joins nothing."""
+    rows: dict[str, Cells] = {}
+    unclear: dict[str, str] = {}
+    for cells in _cells(content):
+        name = plain_identifier(cells[key])
+        if name and rows.setdefault(name, cells) != cells:
+            unclear[name] = cells[key]
+    if unclear:
+        first = next(iter(unclear.values()))
+        notes.append(
+            f"{path.name}: {len(unclear)} {key!r} have several rows that differ (first: {first}); the first row counts"
+        )
+    return rows
+
+
+def _contradictions(cells: Cells, other: Cells) -> Iterator[str]:
+    """The columns of which two rows have different values."""
+    both = (
+        (name, cell) for name, cell in other.items() if not is_missing(cell) and not is_missing(cells.get(name, ""))
+    )
+    return (name for name, cell in both if plain_identifier(cell) != plain_identifier(cells[name]))
 
 
 def _merged(cells: Cells, other: Cells) -> Cells:
@@ -174,17 +218,14 @@ def image_records(records: list[Record], place: LayoutFiles) -> list[Record]:
     Raises
     ------
     UserError
-        Where no table has a column that names an image, or no image lies where the layout has them.
+        Where rows have no column that names an image, or no image lies where the layout has them.
     """
     images = place.layout.images
     if not place.layout.tables:
         return _listed_images(place)
-    there = columns_there(records)
+    _require_image_column(records, place)
     if images.pattern:
         return _images_by_pattern(records, place)
-    wanted = images.id or images.each
-    if not set(wanted) & set(there):
-        raise UserError(f"{place.place}: no column {' or '.join(map(repr, wanted))}; there are: {', '.join(there)}")
     if images.id:
         return [replace(record, image=first_value(record.cells, images.id)) for record in records]
     return [part for record in records for part in _images_of_columns(record, place.layout)]
@@ -220,10 +261,7 @@ KIND = "the layout"
 
 def _images_by_pattern(records: list[Record], place: LayoutFiles) -> list[Record]:
     """The images of rows whose names begin with what a cell holds: `{subject_id}_*`."""
-    column, _, rest = place.layout.images.pattern.removeprefix("{").partition("}")
-    if column not in columns_there(records):
-        there = ", ".join(columns_there(records))
-        raise UserError(f"{place.place}: no column {column!r}; there are: {there}")
+    column, rest = _column_of(place.layout.images.pattern), place.layout.images.pattern.partition("}")[2]
     names: dict[str, list[str]] = {}
     ids = {plain_identifier(record.cells[column]) for record in records}
     for name in place.images.images:

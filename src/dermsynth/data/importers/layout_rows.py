@@ -1,5 +1,6 @@
 """The rows of a layout as rows of a source: image, mask, boxes, group, split, and columns of one meaning."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import PurePosixPath
 
@@ -8,7 +9,7 @@ from dermsynth.data.importers.generic import located_row
 from dermsynth.data.importers.layout_labels import LabelReader
 from dermsynth.data.importers.layout_records import KIND, LayoutFiles, Record, first_value, fits, path_fits
 from dermsynth.data.importers.layout_table import Layout
-from dermsynth.data.importers.meanings import image_kind, with_meanings
+from dermsynth.data.importers.meanings import first_understood, image_kind, with_meanings
 from dermsynth.data.importers.sources import SourceRow, column_name
 from dermsynth.errors import UserError
 
@@ -105,20 +106,26 @@ def with_columns(rows: list[SourceRow], layout: Layout, notes: list[str]) -> lis
     ]
 
 
-def rows_of_kind(rows: list[SourceRow], kind: str, place: LayoutFiles) -> list[SourceRow]:
-    """The rows of one kind of images; without a choice, that there are several is noted."""
-    counts: dict[str, int] = {}
-    for row in rows:
-        name = row.columns.get("image_type", "")
-        counts[name] = counts.get(name, 0) + 1
+def records_of_kind(records: list[Record], kind: str, place: LayoutFiles) -> list[Record]:
+    """The records of one kind of images; without a choice, that there are several is noted."""
+    kinds = [_kind_of(record, place.layout) for record in records]
+    counts = Counter(kinds)
     words = ", ".join(f"{name or 'of unknown kind'} {count}" for name, count in sorted(counts.items()))
     if not kind:
         if len(counts) > 1:
             place.notes.append(f"several kinds of images are mixed: {words}; `image_type` takes one of them")
-        return rows
+        return records
     wanted = image_kind(kind)
-    if not wanted or not counts.get(wanted):
+    if not wanted or not counts[wanted]:
         raise UserError(f"`image_type` {kind!r}: no such images in {place.place}; there are: {words}")
     place.notes.append(f"images of the kind {wanted} are taken, of {words}")
-    place.aside.extend(row.image for row in rows if row.columns.get("image_type") != wanted)
-    return [row for row in rows if row.columns.get("image_type") == wanted]
+    place.aside.extend(_file_of(record, place) for record, is_of in zip(records, kinds, strict=True) if is_of != wanted)
+    return [record for record, is_of in zip(records, kinds, strict=True) if is_of == wanted]
+
+
+def _kind_of(record: Record, layout: Layout) -> str:
+    """Kind of an image by its layout, or by its row."""
+    kinds = layout.images.types
+    if len(kinds) == 1:
+        return image_kind(kinds[0])
+    return image_kind(first_understood(record.cells, (KIND,) if kinds else layout.meaning.image_type, image_kind))

@@ -1,5 +1,6 @@
 """What a layout's table may say: which files a data set has, and what their columns mean."""
 
+import re
 import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
@@ -233,6 +234,12 @@ class Layout(_Part):
             raise ValueError("images.types has one kind for each column of images.each, or one for all")
         if any(len(columns) != len(images.each) for columns in images.beside.values()):
             raise ValueError("images.beside has one column for each of images.each")
+        if images.pattern and not re.fullmatch(r"\{[^{}]+\}[^{}]*", images.pattern):
+            raise ValueError(
+                "images.pattern begins with a column, as {subject_id}_*: what all names of a row's images begin with"
+            )
+        if self.mask.pattern and "{stem}" not in self.mask.pattern:
+            raise ValueError("mask.pattern holds {stem}, the name of the image without its ending")
         return self
 
 

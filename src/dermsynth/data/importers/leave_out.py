@@ -6,27 +6,29 @@ Formats were read in the packages' own code: CleanVision 0.3 (`imagelab.issues`,
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from dermsynth.data.duplicates import fingerprints, near_duplicates
-from dermsynth.data.importers.sources import Source, SourceRow
+from dermsynth.data.image_names import NAME_COLUMNS, ImageNames, name_column
+from dermsynth.data.importers.folder_layout import split_name
+from dermsynth.data.importers.sources import Source
 from dermsynth.data.tables import read_table
 from dermsynth.errors import BadImage, UserError
 from dermsynth.values import parse_flag
 
-NAMES = ("file_name", "image", "path", "file")
-"""Columns of a plain list, by the first of which images are named."""
 FLAGS = ("is_exact_duplicates_issue", "is_near_duplicates_issue")
 FIRST, SECOND, SELECTED = "path_indices_1", "path_indices_2", "auto_issues"
+ALL, MOST = 10, 0.9
+"""Of more images than these, pairs of as large a share are no selection."""
 FORMS = (
-    f"a CSV with a column {', '.join(NAMES[:-1])} or {NAMES[-1]}; CleanVision's issues (CSV) or info (JSON); SelfClean's "
-    "near_duplicates with paths (CSV or JSON)"
+    f"a CSV with a column {', '.join(NAME_COLUMNS[:-1])} or {NAME_COLUMNS[-1]}; CleanVision's issues (CSV) or info (JSON); "
+    "SelfClean's near_duplicates with paths (CSV or JSON)"
 )
 Names = tuple[str, ...]
 
@@ -45,12 +47,15 @@ class ExclusionList:
         Sets of images that show the same: one of each stays.
     flagged
         Images that have a twin among one another, of which the list does not say which.
+    ranking
+        Whether the sets are pairs in an order, and nothing says which of them are duplicates.
     """
 
     program: str
     images: dict[str, str]
     sets: tuple[Names, ...] = ()
     flagged: Names = ()
+    ranking: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -66,15 +71,13 @@ def read_exclusion_list(path: Path) -> ExclusionList:
     if path.suffix.casefold() == ".json":
         return _from_json(path)
     table = read_table(path)
-    first = str(table.columns[0])
+    named = name_column(table.columns)
     if set(FLAGS) & set(table.columns):
-        named = next((name for name in NAMES if name in table), first)
-        return ExclusionList("CleanVision", {}, flagged=_flagged(table, named, path))
+        return ExclusionList("CleanVision", {}, flagged=_flagged(table, named or str(table.columns[0]), path))
     if {FIRST, SECOND} <= set(table.columns):
-        return ExclusionList("SelfClean", {}, _pairs(table, path))
-    for name in NAMES:
-        if name in table:
-            return ExclusionList("dermsynth", _plain(table, name))
+        return _selfclean(table)
+    if named:
+        return ExclusionList("dermsynth", _plain(table, named))
     raise UserError(f"`leave_out` {path}: not understood (columns {', '.join(map(str, table.columns))}); give {FORMS}")
 
 
@@ -94,18 +97,24 @@ def _flagged(table: pd.DataFrame, named: str, path: Path) -> Names:
         raise UserError(f"`leave_out` {path}: a column {' or '.join(flags)} holds a value that is no flag") from error
 
 
-def _pairs(table: pd.DataFrame, path: Path) -> tuple[Names, ...]:
+def _selfclean(table: pd.DataFrame) -> ExclusionList:
     """SelfClean's pairs: those it selected, or all of a ranking that somebody has cut."""
     pairs = [(str(a), str(b)) for a, b in zip(table[FIRST], table[SECOND], strict=True)]
-    if SELECTED in table:
-        return tuple(pair for pair, flag in zip(pairs, table[SELECTED], strict=True) if parse_flag(str(flag)))
-    images = len({name for pair in pairs for name in pair})
-    if images > 2 and len(pairs) == images * (images - 1) // 2:
+    if SELECTED not in table:
+        return ExclusionList("SelfClean", {}, tuple(pairs), ranking=True)
+    chosen = tuple(pair for pair, flag in zip(pairs, table[SELECTED], strict=True) if parse_flag(str(flag)))
+    return ExclusionList("SelfClean", {}, chosen)
+
+
+def _refuse_whole_ranking(listed: ExclusionList, named: int, source: Source, path: Path) -> None:
+    """Raise UserError for SelfClean's ranking of all images, whether of all pairs or of each image's nearest ones."""
+    every = len(source.rows) > ALL and named >= MOST * len(source.rows)
+    images = len(listed.names)
+    if listed.ranking and (every or (images > ALL and len(listed.sets) == images * (images - 1) // 2)):
         raise UserError(
-            f"`leave_out` {path}: ranks all pairs of {images} images and has no column {SELECTED!r}; run SelfClean with "
+            f"`leave_out` {path}: ranks {images} images, duplicates or not, and has no column {SELECTED!r}; run SelfClean with "
             "auto_cleaning=True, or leave only the pairs that are duplicates in it"
         )
-    return tuple(pairs)
 
 
 def _from_json(path: Path) -> ExclusionList:
@@ -122,7 +131,7 @@ def _from_json(path: Path) -> ExclusionList:
         table = pd.DataFrame()
     if not {FIRST, SECOND} <= set(table.columns):
         raise UserError(f"`leave_out` {path}: not understood; give {FORMS}")
-    return ExclusionList("SelfClean", {}, _pairs(table, path))
+    return _selfclean(table)
 
 
 def _cleanvision_sets(content: Any) -> tuple[Names, ...] | None:
@@ -135,7 +144,7 @@ def _cleanvision_sets(content: Any) -> tuple[Names, ...] | None:
 def without_listed(source: Source, path: Path, jobs: int | None = None) -> Source:
     """A source whose listed rows are marked as left out, each with its reason, and notes about the list.
 
-    Names are compared whole, then by the end of their paths, then by the image's name without its suffix.
+    Names are understood by the rules of `ImageNames`; one that can be several images is none of them.
 
     Raises
     ------
@@ -143,11 +152,12 @@ def without_listed(source: Source, path: Path, jobs: int | None = None) -> Sourc
         Where none of the listed images is there.
     """
     listed = read_exclusion_list(path)
-    places = _places(source.rows, listed.names)
+    places = _rows_named(source, listed.names)
     if listed.names and not places:
         raise UserError(
             f"`leave_out` {path}: none of its {len(listed.names)} images is in {source.folder}, for example {listed.names[0]}"
         )
+    _refuse_whole_ranking(listed, len({place for several in places.values() for place in several}), source, path)
     reasons = _reasons(source, listed, places, jobs)
     rows = [
         replace(row, problem=f"listed in {path.name}: {reasons[place]}")
@@ -155,20 +165,34 @@ def without_listed(source: Source, path: Path, jobs: int | None = None) -> Sourc
         else row
         for place, row in enumerate(source.rows)
     ]
-    note = f"{len(reasons)} images are left out by {path.name} (a list of {listed.program})"
-    missing = len(listed.names) - len(places)
-    notes = [*source.notes, note, *([f"{missing} images of {path.name} are not in {source.folder}"] if missing else [])]
-    return replace(source, rows=rows, notes=notes)
+    notes = [f"{len(reasons)} images are left out by {path.name} (a list of {listed.program})"]
+    missing = [name for name in listed.names if name not in places]
+    if missing:
+        notes.append(
+            f"{len(missing)} images of {path.name} are not in {source.folder}, or may be several of it (first: {missing[0]})"
+        )
+    return replace(source, rows=rows, notes=[*source.notes, *notes])
 
 
-def _reasons(source: Source, listed: ExclusionList, places: dict[str, int], jobs: int | None) -> dict[int, str]:
+def _rows_named(source: Source, names: Sequence[str]) -> dict[str, list[int]]:
+    """The rows of each name that means one file: several of a file of several frames, none where another may be meant."""
+    paths = [(path, place) for place, row in enumerate(source.rows) for path in (row.image, row.title)]
+    images, known = [row.image for row in source.rows], ImageNames(paths)
+    found = {name: known.find(name) for name in names}
+    return {name: places for name, places in found.items() if len({images[place] for place in places}) == 1}
+
+
+def _reasons(
+    source: Source, listed: ExclusionList, places: Mapping[str, Sequence[int]], jobs: int | None
+) -> dict[int, str]:
     """Which rows are left out, and why; of every set of twins one stays: one for the test, or else the first."""
-    reasons = {places[name]: why or "left out" for name, why in listed.images.items() if name in places}
-    sets = [sorted({places[name] for name in twins if name in places}) for twins in listed.sets]
-    flagged = sorted({places[name] for name in listed.flagged if name in places})
+    reasons = {place: why or "left out" for name, why in listed.images.items() for place in places.get(name, ())}
+    alone = {name: several[0] for name, several in places.items() if len(several) == 1}
+    sets = [sorted({alone[name] for name in twins if name in alone}) for twins in listed.sets]
+    flagged = sorted({alone[name] for name in listed.flagged if name in alone})
     for twins in [*sets, *_twin_sets(source, flagged, jobs)]:
         there = [place for place in twins if place not in reasons]
-        stays = min(there, key=lambda place: source.rows[place].split.casefold() != "test", default=None)
+        stays = min(there, key=lambda place: split_name(source.rows[place].split) != "test", default=None)
         for place in there:
             if place != stays and stays is not None:
                 reasons[place] = f"near-duplicate of {source.rows[stays].image}"
@@ -190,27 +214,3 @@ def _twin_sets(source: Source, flagged: Sequence[int], jobs: int | None) -> list
     for place, number in zip(flagged, first, strict=True):
         sets[int(number)].append(place)
     return [twins for twins in sets.values() if len(twins) > 1]
-
-
-def _places(rows: Sequence[SourceRow], names: Iterable[str]) -> dict[str, int]:
-    """The row of each name that means one row only."""
-    by_path = dict[str, int]()
-    for place, row in enumerate(rows):
-        by_path.setdefault(_plain_path(row.image), place)
-    by_stem = defaultdict[str, list[str]](list)
-    for path in by_path:
-        by_stem[PurePosixPath(path).stem].append(path)
-    found = {}
-    for name in names:
-        plain = _plain_path(name)
-        parts = plain.split("/")
-        ends = ["/".join(parts[start:]) for start in range(len(parts))]
-        alike = by_stem[PurePosixPath(plain).stem]
-        meant = [end for end in ends if end in by_path] or (alike if len(alike) == 1 else [])
-        if meant:
-            found[name] = by_path[meant[0]]
-    return found
-
-
-def _plain_path(name: str) -> str:
-    return name.replace("\\", "/").removeprefix("./").strip().casefold()

@@ -22,7 +22,8 @@ _SEXES = {
 _TYPE = r"(?:fst|fitzpatrick|fp|skin|photo|type|tone|scale)"
 _STEP = "vi|iv|v|iii|ii|i|[1-6]"
 _FITZPATRICK = re.compile(
-    rf"(?:{_TYPE}[\s_:-]*)*({_STEP})(?:\.0+)?(?![\w.])(?!\s*(?:[-/–]|to|or)\s*(?:{_STEP})\b)", re.IGNORECASE
+    rf"(?:{_TYPE}[\s_:-]*)*({_STEP})(?:[.,]0+)?(?![\w.])(?!,\d)(?!\s*(?:[-/–,;&+]|to|or|and|bis|und)\s*(?:{_STEP})\b)",
+    re.IGNORECASE,
 )
 _ROMAN = {"i": "1", "ii": "2", "iii": "3", "iv": "4", "v": "5", "vi": "6"}
 _MONK = re.compile(r"(?:monk|mst|skin|tone|[\s_:-])*(10|[1-9])(?:\.0+)?", re.IGNORECASE)
@@ -108,7 +109,7 @@ def with_meanings(rows: Sequence[Cells], meaning: Meaning) -> tuple[list[Cells],
     for name, code in CODES.items():
         sources = [column for column in getattr(meaning, name) if column in there]
         if sources:
-            written = [_first_understood(cells, sources, code) for cells in rows]
+            written = [first_understood(cells, sources, code) for cells in rows]
             values = [code(cell) for cell in written]
             pairs = Counter(zip(written, values, strict=True))
             words.append(_words(name, sources, pairs))
@@ -119,8 +120,8 @@ def with_meanings(rows: Sequence[Cells], meaning: Meaning) -> tuple[list[Cells],
     return [_beside(cells, new, changed) for cells, new in zip(rows, ours, strict=True)], notes
 
 
-def _first_understood(cells: Cells, sources: Sequence[str], code: Callable[[str], str]) -> str:
-    """The first of several cells that is understood, else the first that is not missing."""
+def first_understood(cells: Cells, sources: Sequence[str], code: Callable[[str], str]) -> str:
+    """The first of several cells that is understood by `code`, else the first that is not missing."""
     understood = (cells[name] for name in sources if not is_missing(cells.get(name, "")) and code(cells[name]))
     return next(understood, "") or first_value(cells, sources)
 

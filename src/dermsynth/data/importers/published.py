@@ -10,7 +10,7 @@ import pandas as pd
 
 from dermsynth.data.importers.folder_layout import split_name
 from dermsynth.data.importers.generic import licence_facts, table_source
-from dermsynth.data.importers.layout_labels import Choice, LabelReader
+from dermsynth.data.importers.layout_labels import LabelChoice, LabelReader
 from dermsynth.data.importers.layout_records import (
     LayoutFiles,
     Record,
@@ -19,14 +19,14 @@ from dermsynth.data.importers.layout_records import (
     image_records,
     read_records,
 )
-from dermsynth.data.importers.layout_rows import filtered_records, layout_row, rows_of_kind, with_columns
+from dermsynth.data.importers.layout_rows import filtered_records, layout_row, records_of_kind, with_columns
 from dermsynth.data.importers.layout_table import Layout, read_layout
 from dermsynth.data.importers.meanings import OURS
 from dermsynth.data.importers.source_files import SourceFiles
 from dermsynth.data.importers.sources import Source, SourceRow, command_of
 from dermsynth.errors import UserError
 
-HALF = 0.05
+MISSING_SHARE = 0.05
 """A larger share of images that are named and not there is no accident."""
 _READERS = {
     "isic2018": "isic_challenges:from_isic2018",
@@ -132,14 +132,15 @@ def from_layout(
         For a table, column or image that is missing, and a choice that the set does not have.
     """
     files = _files_of(layout, place, images, roots)
-    choice = Choice(choices.label, choices.level)
+    choice = LabelChoice(choices.label, choices.level)
     records = filtered_records(image_records(read_records(files), files), files)
     _require_group(records, files)
+    files.notes.extend(_absent_columns(records, layout))
+    records = records_of_kind(records, choices.image_type, files)
     labels = LabelReader.of(layout.label, choice, files.place, records)
     rows = [layout_row(record, files, labels) for record in records]
     del records  # of 400,000 rows they are gigabytes
-    rows = rows_of_kind(with_columns(rows, layout, files.notes), choices.image_type, files)
-    rows = _with_splits(rows, files, choices.new_splits)
+    rows = _with_splits(with_columns(rows, layout, files.notes), files, choices.new_splits)
     _require_whole(rows, files, choices.partial)
     files.notes.extend([*labels.notes(), *_box_notes(rows, layout), *_count_notes(rows, layout)])
     facts = _facts(rows, layout)
@@ -163,6 +164,18 @@ def _require_group(records: list[Record], place: LayoutFiles) -> None:
             f"{place.place}: no column {' or '.join(map(repr, wanted))}, which says which images belong together; "
             f"there are: {', '.join(there)}"
         )
+
+
+def _absent_columns(records: list[Record], layout: Layout) -> list[str]:
+    """Columns that the layout names and no table has, so that nothing is read of them: split, mask, filters, meanings."""
+    if not layout.tables:
+        return []
+    there = set(columns_there(records))
+    split = () if any(table.split for table in layout.tables) else layout.split.columns
+    wanted = {"split": split, "mask": layout.mask.columns, **dict(layout.meaning)}
+    wanted |= {f"filter {number}": rule.columns for number, rule in enumerate(layout.filters, 1)}
+    absent = [f"{' or '.join(names)} ({what})" for what, names in wanted.items() if names and not there & set(names)]
+    return [f"columns of the layout that no table has, and that are not read: {', '.join(absent)}"] if absent else []
 
 
 def _with_splits(rows: list[SourceRow], place: LayoutFiles, anew: bool) -> list[SourceRow]:
@@ -190,7 +203,7 @@ def _require_whole(rows: list[SourceRow], place: LayoutFiles, partial: bool) -> 
         return
     where = f" {' or '.join(place.layout.images.files)}:" if place.layout.images.files else ""
     line = f"{place.layout.name}:{where} {len(missing)} of {len(rows)} images are missing (first: {missing[0].image})"
-    if len(missing) > HALF * len(rows) and not partial:
+    if len(missing) > MISSING_SHARE * len(rows) and not partial:
         raise UserError(f"{place.images.folder}: {line}; complete the folder, or import what is there with `partial`")
     place.notes.append(line)
 
@@ -215,11 +228,18 @@ def _facts(rows: list[SourceRow], layout: Layout) -> dict[str, object]:
     table = pd.DataFrame([row.columns for row in rows]).fillna("")
     known = {"source": layout.name, "licence": list(layout.licence)}
     facts = {**known, **{name: fact for name, fact in licence_facts(table, layout.name).items() if fact}}
-    leaks = [str(name) for name in table if fits(_written(str(name)), layout.leak_columns)]
+    leaks = [str(name) for name in table if _tells_the_class(_source_name(str(name)), layout)]
     return {**facts, **_citation(layout), **({"leak_columns": leaks} if leaks else {})}
 
 
-def _written(name: str) -> str:
+def _tells_the_class(column: str, layout: Layout) -> bool:
+    """Whether a column is a consequence of the class, or another form of it: another level, or the one that was not taken."""
+    label = layout.label
+    forms = {*label.columns, *label.one_hot, *label.weighted, *(name for level in label.levels for name in level)}
+    return column in forms or fits(column, layout.leak_columns)
+
+
+def _source_name(name: str) -> str:
     """A column's name in the source."""
     return name.removeprefix("source_") if name.removeprefix("source_") in OURS else name
 

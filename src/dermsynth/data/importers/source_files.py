@@ -10,14 +10,12 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from dermsynth.data.dataset import is_data_set
-from dermsynth.data.file_names import allowed_roots, plain_name
-from dermsynth.data.importers.dicom_pixels import DICOM_SUFFIXES, is_dicom
+from dermsynth.data.file_names import ENDINGS, allowed_roots, plain_name
+from dermsynth.data.image_names import name_without_ending, sharing_most_folders
+from dermsynth.data.importers.dicom_pixels import is_dicom
 from dermsynth.errors import BadImage, UserError
-from dermsynth.images import SUFFIXES
 
 SYSTEM = {"thumbs.db", "desktop.ini", "__macosx", "$recycle.bin", "icon\r"}
-ENDINGS = (*SUFFIXES, *DICOM_SUFFIXES)
-"""Of files that are read as images."""
 _MASK_NAME = re.compile(
     r"(^|[_\-. ])(mask|masks|segmentation|segmentations|seg|superpixels?|groundtruth|attribute_\w+|contour|annotation|gt)$",
     re.IGNORECASE,
@@ -111,7 +109,7 @@ class SourceFiles:
     def _by_stem(self) -> dict[str, list[str]]:
         names = defaultdict(list)
         for name in self.images:
-            names[plain_name(PurePosixPath(name).stem)].append(name)
+            names[plain_name(name_without_ending(name))].append(name)
         return names
 
     def find(self, name: str, *, mask: bool = False) -> str:
@@ -175,13 +173,11 @@ class SourceFiles:
         self.claimed.update(self._relative(name) for name in names if name and self._is_file(name))
 
     def _by_last_parts(self, plain: str, name: str, mask: bool) -> str:
-        path = PurePosixPath(plain)
-        ended = path.suffix.lower() in ENDINGS
-        candidates = [
-            f for f in self._by_stem.get(plain_name(path.stem if ended else path.name), []) if f not in self.claimed
-        ]
-        masks = [f for f in candidates if looks_like_mask(f)]
-        best = _sharing_most((masks or candidates) if mask else [f for f in candidates if f not in masks], path)
+        alike = self._by_stem.get(plain_name(name_without_ending(plain)), [])
+        candidates = [file for file in alike if file not in self.claimed]
+        masks = [file for file in candidates if looks_like_mask(file)]
+        wanted = (masks or candidates) if mask else [file for file in candidates if file not in masks]
+        best = sharing_most_folders(wanted, plain)
         if len(best) > 1:
             raise BadImage(f"{name}: lies there {len(best)} times ({', '.join(sorted(best)[:3])}); write its path")
         if not best:
@@ -204,17 +200,3 @@ class SourceFiles:
         """Every file in the folders of these."""
         for place in sorted({posixpath.dirname(name) for name in names if self._is_file(name)}):
             yield from (posixpath.join(place, file) for file in sorted(os.listdir(self.folder / place)))
-
-
-def _sharing_most(names: Sequence[str], path: PurePosixPath) -> list[str]:
-    """Of several files those that share most of the last folders with a path."""
-    folders = [plain_name(part) for part in reversed(path.parts[:-1])]
-
-    def shared(name: str) -> int:
-        parts = [plain_name(part) for part in reversed(PurePosixPath(name).parts[:-1])]
-        return next(
-            (k for k, (a, b) in enumerate(zip(folders, parts, strict=False)) if a != b), min(len(folders), len(parts))
-        )
-
-    most = max(map(shared, names), default=0)
-    return [name for name in names if shared(name) == most]
