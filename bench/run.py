@@ -79,7 +79,7 @@ def mix(times: dict[str, float], batch: int) -> float:
     return (step + times["after"]) * 1000 / batch
 
 
-def loop_average(self: StyleGAN2ADA, batch: int, images: int) -> None:
+def loop_average(self: StyleGAN2ADA, batch: int, images: int, half_life: float, rampup: float | None) -> None:
     """The moving average as a plain loop."""
     with torch.no_grad():
         for mine, theirs in zip(self.average.parameters(), self.generator.parameters(), strict=True):
@@ -99,7 +99,7 @@ def training(rows: list[str]) -> None:
         fast = model_of(side, base, maximum)
         book, narrow = as_textbook(copy.deepcopy(fast)), copy.deepcopy(fast)
         narrow.dtype = torch.bfloat16
-        book._update_average = loop_average.__get__(book)  # type: ignore[method-assign]
+        book.update_average = loop_average.__get__(book)  # type: ignore[method-assign]
         sides = {"book": book, "fast": fast}
         if bfloat16_is_fast():
             sides["narrow"] = narrow

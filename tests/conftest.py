@@ -31,6 +31,24 @@ from tests.skips import pytest_make_collect_report, pytest_runtest_makereport
 __all__ = ["pytest_make_collect_report", "pytest_runtest_makereport"]
 
 SHARED = Path(os.environ.get("DERMSYNTH_SHARED", Path(__file__).parents[2] / "shared"))
+DRAWN = "DERMSYNTH_TESTS_DRAWN"
+"""The environment variable with the folder of drawn weights: one a session, which all its processes inherit."""
+
+
+def drawn_backbone() -> Path:
+    """A file of untrained weights of MobileNetV2, written by the first process that asks."""
+    if DRAWN not in os.environ:
+        FOLDERS.append(tempfile.TemporaryDirectory(prefix="dermsynth-drawn-"))
+        os.environ[DRAWN] = FOLDERS[0].name
+    path = Path(os.environ[DRAWN]) / "mobilenet.safetensors"
+    if not path.exists():
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            save_file({k: v.contiguous() for k, v in MobileNetV2().state_dict().items()}, path)
+    return path
+
+
+FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 TINY: dict[str, object] = {
     "latent": 8,
     "channel_base": 64,
@@ -56,6 +74,16 @@ SMALLER: dict[str, dict[str, object]] = {
     "cyclegan": {"features": 4, "blocks": 1, "discriminator_features": 4, "pool": 12},
     "diffusion": {"channels": 16, "steps": 3, "augmentation_p": 0.5, "learning_rate": 0.01, "rate_rampup": 8},
     "r3gan": {"channel_base": 256, "channel_max": 16, "augmentation_p": (0.3, 0.5)},
+    "projected": {
+        "features": f"mobilenet={drawn_backbone()}",
+        "view": 64,
+        "latent": 8,
+        "channel_base": 64,
+        "channel_max": 8,
+        "discriminator_features": 4,
+        "colour_features": 4,
+        "ema_images": 32.0,
+    },
 }
 """What a family needs to be quick, or to pass through all its phases within a few steps."""
 
@@ -199,10 +227,6 @@ def browser(chromium: str) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="session")
-def backbone(tmp_path_factory: pytest.TempPathFactory) -> str:
+def backbone() -> str:
     """Untrained weights: even random features see a black frame."""
-    path = tmp_path_factory.mktemp("weights") / "mobilenet.safetensors"
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        save_file({k: v.contiguous() for k, v in MobileNetV2().state_dict().items()}, path)
-    return f"mobilenet={path}"
+    return f"mobilenet={drawn_backbone()}"

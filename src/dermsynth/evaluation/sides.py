@@ -14,9 +14,11 @@ from PIL import Image
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.duplicates import near_duplicates
+from dermsynth.errors import UserError
 from dermsynth.images import image_size, thumbnail_hash
 from dermsynth.metrics.estimate import Estimate
 from dermsynth.metrics.registry import METRICS
+from dermsynth.models.registry import family
 from dermsynth.records import Record
 from dermsynth.segmentation.frame import frame
 
@@ -125,6 +127,15 @@ def remarks_on_claims(claim: str, sources: Sequence[str]) -> tuple[Remark, ...]:
             Remark("conditioned", "warning", f"{says} (first: {sources[0]}): figures against these flatter them")
         )
     return (*lines, Remark("claimed", "note", claim)) if claim else tuple(lines)
+
+
+def remarks_on_family(name: str) -> tuple[Remark, ...]:
+    """What the family of the synthetic images' generator declares that a reader of figures must know; none of an unknown one."""
+    try:
+        caveats = family(name).caveats
+    except UserError:
+        return ()
+    return tuple(Remark("training", "warning", f"{name}: {caveat}") for caveat in caveats)
 
 
 def remarks(

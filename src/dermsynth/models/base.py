@@ -161,6 +161,8 @@ class Model(nn.Module, ABC):
     """Terms of its losses that are penalties, to be plotted separately."""
     plots: ClassVar[Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     """Of `statistics`, those that a report draws: title of a plot -> names."""
+    caveats: ClassVar[tuple[str, ...]] = ()
+    """What a reader of figures about its images must know because of how it is trained."""
     training_state: ClassVar[tuple[str, ...]] = ()
     """Buffers, or modules of buffers, that describe a training and its data: a transfer to another one leaves them out."""
     class_columns: ClassVar[tuple[str, ...]] = ()

@@ -25,6 +25,7 @@ FAMILIES = {
     "frozen-pggan": "dermsynth.models.frozen_pggan:FrozenPGGAN",
     "multiscale": "dermsynth.models.multiscale:MultiScale",
     "stylegan2-ada": "dermsynth.models.stylegan2_ada:StyleGAN2ADA",
+    "projected": "dermsynth.models.projected:ProjectedGAN",
     "pix2pixhd": "dermsynth.models.pix2pixhd:Pix2PixHD",
     "residual-translation": "dermsynth.models.residual_translation:ResidualTranslation",
     "cyclegan": "dermsynth.models.cyclegan:CycleGAN",

@@ -8,15 +8,13 @@ from pydantic import BaseModel, Field, field_validator
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
+from dermsynth.models.base import Batch, FamilyConfig, Player, Preset, Progress, Update
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation, Strengths
-from dermsynth.models.layers.ema import average_of, half_life_beta, move_average, ramped_half_life
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import logistic_fake, logistic_real
 from dermsynth.models.losses.penalties import path_lengths, r1_penalty
-from dermsynth.models.mean_latent import Centre
-from dermsynth.models.stylegan2_networks import Discriminator, Generator, Mapping, Synthesis
-from dermsynth.rng import Draws
+from dermsynth.models.style_model import GeneratorSize, StyleModel
+from dermsynth.models.stylegan2_networks import Discriminator
 
 R1_INTERVAL, PATH_INTERVAL = 16, 4
 ADJUSTMENT_INTERVAL = 4
@@ -108,14 +106,12 @@ def fine_tune(shape: Shape, batch: int) -> Config:
     )
 
 
-class StyleGAN2ADA(Model):
+class StyleGAN2ADA(StyleModel):
     """Generator, its moving average, discriminator and adaptive augmentation."""
 
     publication = "Karras et al. 2020a, b (ROSEN)"
     good_for = "the best images from few; transfer; latent editing"
     config_type = Config
-    casts_itself = True
-    truncation = "psi between 0 (the mean image of the class) and 1.5; 1 is none"
     presets = MappingProxyType(
         {"auto": Preset(auto, batch=32), "laptop": Preset(laptop, batch=8), "fine-tune": Preset(fine_tune, batch=16)}
     )
@@ -131,11 +127,15 @@ class StyleGAN2ADA(Model):
     )
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
-        super().__init__(shape, classes)
+        size = GeneratorSize(
+            config.latent,
+            config.mapping_layers,
+            config.channel_base,
+            config.channel_max,
+            config.low_precision_levels,
+        )
+        super().__init__(size, shape, classes)
         self.config = config
-        self.generator = self._generator()
-        self.average = average_of(self.generator)
-        self.centre = Centre()
         self.discriminator = Discriminator(
             shape, config.channel_base, config.channel_max, classes, config.label_layers, config.low_precision_levels
         )
@@ -161,14 +161,6 @@ class StyleGAN2ADA(Model):
         return [
             f"fine-tuning: moving average of {average:,.0f} images from the start; p can rise to 1 within {rise:,.0f}"
         ]
-
-    def _generator(self) -> Generator:
-        config = self.config
-        mapping = Mapping(config.latent, config.latent, config.mapping_layers, self.classes)
-        synthesis = Synthesis(
-            self.shape, config.channel_base, config.channel_max, config.latent, config.low_precision_levels
-        )
-        return Generator(mapping, synthesis)
 
     def _freeze(self, blocks: int) -> None:
         """Freeze-D (Mo et al. 2020): the discriminator's first layers stay as they were loaded."""
@@ -197,7 +189,7 @@ class StyleGAN2ADA(Model):
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         """Generator, path length every 4th step, discriminator, R1 every 16th; then the averages and p."""
         draws, label = batch.draws, batch.label
-        images = self.generator.synthesis(self._mix(self._latents(batch), batch), self._noise(draws), self.dtype)
+        images = self.generator.synthesis(self._mixed(batch), self.layer_noise(draws), self.dtype)
         yield "generator", {"adversarial": logistic_real(self._logits(images, batch))}
 
         if self.config.path_weight > 0 and progress.step % PATH_INTERVAL == 0:
@@ -214,38 +206,25 @@ class StyleGAN2ADA(Model):
             penalty = r1_penalty(self._logits(image, batch), image)
             yield "discriminator", {"r1": penalty * (self.config.r1_gamma / 2 * R1_INTERVAL)}
 
-        self._update_average(len(label) * progress.processes, progress.images)
+        config = self.config
+        self.update_average(len(label) * progress.processes, progress.images, config.ema_images, config.ema_rampup)
         if (progress.step + 1) % ADJUSTMENT_INTERVAL == 0:
-            config = self.config
             self.augmentation.adjust(target=config.ada_target, speed=1 / config.ada_images, maximum=config.ada_maximum)
 
-    def _latents(self, batch: Batch) -> Tensor:
-        return self.generator.mapping(batch.draws.normal(self.config.latent), batch.label)
-
-    def _mix(self, w: Tensor, batch: Batch) -> Tensor:
-        """One w for all layers, or from a random layer on another one."""
-        layers = self.generator.synthesis.layers
-        cutoff = 1 + (batch.draws.uniform() * (layers - 1)).long()
-        cutoff = torch.where(batch.draws.uniform() < self.config.mixing, cutoff, layers)
-        if self.config.mixing == 0:
-            return self.generator.broadcast(w)
-        return self.generator.mix(w, self._latents(batch), cutoff)
-
-    def _noise(self, draws: Draws) -> list[Tensor]:
-        return [draws.normal(1, *size) for size in self.generator.synthesis.noise_sizes()]
+    def _mixed(self, batch: Batch) -> Tensor:
+        return self.mixed_latents(batch, self.config.mixing)
 
     def _logits(self, images: Tensor, batch: Batch) -> Tensor:
         return self.discriminator(self.augmentation(images, batch.draws), batch.label, self.dtype)
 
     @torch.no_grad()
     def _detached_images(self, batch: Batch) -> Tensor:
-        ws = self._mix(self._latents(batch), batch)
-        return self.generator.synthesis(ws, self._noise(batch.draws), self.dtype)
+        return self.generator.synthesis(self._mixed(batch), self.layer_noise(batch.draws), self.dtype)
 
     def _path_lengths(self, batch: Batch) -> Tensor:
         """Path lengths of every second image of the batch: half is enough (Karras et al. 2020a, appendix B)."""
-        ws = self._mix(self._latents(batch), batch)[::2]
-        images = self.generator.synthesis(ws, [noise[::2] for noise in self._noise(batch.draws)], self.dtype)
+        ws = self._mixed(batch)[::2]
+        images = self.generator.synthesis(ws, [noise[::2] for noise in self.layer_noise(batch.draws)], self.dtype)
         return path_lengths(images, ws, batch.draws.normal(*images.shape[1:])[::2])
 
     def _path_penalty(self, lengths: Tensor, progress: Progress) -> Tensor:
@@ -261,42 +240,6 @@ class StyleGAN2ADA(Model):
         average = self.mean_path_length.clone()
         through = 2 * (mean - average) * decay * (lengths.mean() - detached.mean())
         return (lengths - average).square().mean() - through
-
-    def _update_average(self, batch: int, images: int) -> None:
-        """Moving average of the generator's weights whose half-life grows with training (Karras et al. 2020b)."""
-        half_life = ramped_half_life(images, self.config.ema_images, self.config.ema_rampup)
-        move_average(self.average, self.generator, half_life_beta(batch, half_life))
-
-    def noise_shapes(self) -> list[tuple[int, ...]]:
-        """The latent, and the noise of every layer."""
-        return [(self.config.latent,), *((1, *size) for size in self.average.synthesis.noise_sizes())]
-
-    def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
-        """Images of the averaged generator, truncated towards the mean w of the class."""
-        return self.synthesise(self.style(noise[0], condition.label, truncation), noise[1:])
-
-    @torch.no_grad()
-    def style(self, z: Tensor, label: Tensor, truncation: float | None) -> Tensor:
-        """w, truncated towards the averaged mapping's mean w of the class: w' = mean + psi (w - mean).
-
-        Karras et al. 2019, section 2; for psi 1 it is w, bit for bit.
-        """
-        mapping = self.average.mapping
-        w = mapping(z, label)
-        return w if truncation is None else torch.lerp(self.centre.of(mapping, label), w, truncation)
-
-    def synthesise(self, w: Tensor, noise: list[Tensor]) -> Tensor:
-        """Images of the averaged generator."""
-        return self.average.synthesis(w if w.ndim == 3 else self.average.broadcast(w), noise)
-
-    def style_weights(self) -> list[Tensor]:
-        """Of the averaged generator."""
-        return self.average.synthesis.style_weights()
-
-    @classmethod
-    def accepts_truncation(cls, value: float) -> bool:
-        """Psi (Karras et al. 2019, section 2)."""
-        return 0 <= value <= 1.5
 
     @torch.no_grad()
     def logits(self, image: Tensor, label: Tensor) -> Tensor:

@@ -40,13 +40,14 @@ def measure(name: str, shape: Shape, *, steps: int = 0, device: str = "cpu") -> 
     kind = family(name)
     preset = kind.presets["laptop"]
     config = preset(shape)
+    parameters: dict[str, int] = {}
     try:
         kind.check_shape(shape, config)
+        model = kind.create(config, shape, kind.inputs.smallest).to(device)
+        parameters = {n: sum(p.numel() for p in player.parameters) for n, player in model.players().items()}
+        seconds = _time(model, preset.batch, steps) if steps else None
     except UserError as error:
-        return Facts(list(kind.presets), {}, preset.batch, refusal=str(error))
-    model = kind.create(config, shape, kind.inputs.smallest).to(device)
-    parameters = {n: sum(p.numel() for p in player.parameters) for n, player in model.players().items()}
-    seconds = _time(model, preset.batch, steps) if steps else None
+        return Facts(list(kind.presets), parameters, preset.batch, refusal=str(error))
     return Facts(list(kind.presets), parameters, preset.batch, seconds)
 
 

@@ -138,7 +138,7 @@ def _request(name: str, settings: DataSettings) -> DataRequest:
 class Plan:
     """A family with a preset, the choices that differ from it, and the settings of the loop.
 
-    Without `images` the family's own number of passes through the training images is the length, where it has one. Without a preset
+    Without `images` the length is the family's own number of passes through the training images, if it has one. Without a preset
     it is `laptop`, or `fine-tune` where training starts from a generator of this package and the family has it.
     """
 
