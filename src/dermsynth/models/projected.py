@@ -19,6 +19,9 @@ from dermsynth.models.losses.adversarial import critic_real, hinge_fake, hinge_r
 from dermsynth.models.projected_networks import Judges, RandomMixing
 from dermsynth.models.style_model import GeneratorSize, StyleModel
 
+DEVIATION = 0.3
+"""Of the values, in [-1, 1], of dermoscopic photographs made very small: by it they reach about unit variance, as the maps do."""
+
 
 class Config(FamilyConfig):
     """Every choice of the family; lengths of time are in images shown."""
@@ -33,6 +36,7 @@ class Config(FamilyConfig):
     channel_base: int = Field(16384, ge=64, description="feature maps times resolution, below the maximum")
     channel_max: int = Field(512, ge=8, description="feature maps of the lowest resolutions")
     discriminator_features: int = Field(64, ge=4, description="feature maps of the discriminators' first layers")
+    colour_start: float = Field(1.0, gt=0, description="factor on the first weights of the generator's image layers")
     learning_rate: float = Field(0.002, gt=0, description="of the generator")
     discriminator_rate: float = Field(0.002, gt=0)
     mixing: float = Field(0.0, ge=0, le=1, description="probability of style mixing")
@@ -73,8 +77,12 @@ def auto(shape: Shape, batch: int) -> Config:
 
 
 def laptop(shape: Shape, batch: int) -> Config:
-    """For a computer without a GPU: narrow layers, a small latent, features of images of 128 pixels."""
-    return Config(view=128, latent=128, channel_base=2048, channel_max=128, ema_images=4_000)
+    """For a computer without a GPU: narrow layers, a small latent, features of images of 128 pixels.
+
+    The image layers begin with a fifth of their weights: StyleGAN2's first images have colours three times as wild as
+    photographs, and some hundred steps do not tame them.
+    """
+    return Config(view=128, latent=128, channel_base=2048, channel_max=128, colour_start=0.2, ema_images=4_000)
 
 
 class Views(NamedTuple):
@@ -118,6 +126,8 @@ class ProjectedGAN(StyleModel):
         )
         super().__init__(size, shape, classes)
         self.config = config
+        for network in (self.generator, self.average):
+            network.synthesis.scale_image_layers(config.colour_start)
         self.backbone_spec = parse_pyramid(config.features, "features")
         widths = map_widths(self.backbone_spec)
         self.random_mixing = RandomMixing(widths, scales=config.mixing_scales)
@@ -203,7 +213,7 @@ class ProjectedGAN(StyleModel):
         reduced = [
             max(round(side * self.config.colour_size / short), 1) for side in (self.shape.height, self.shape.width)
         ]
-        small = F.interpolate(image, reduced, mode="area")
+        small = F.interpolate(image, reduced, mode="area") / DEVIATION
         return Views(self.random_mixing(self.backbone()(large)), small)
 
     def _losses(self, term: Callable[[Tensor], Tensor], views: Views, label: Tensor) -> dict[str, Tensor]:

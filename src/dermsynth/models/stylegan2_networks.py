@@ -152,6 +152,13 @@ class Synthesis(nn.Module):
         for level, inputs, outputs in zip(shape.levels, [0, *widths], widths, strict=False):
             self.blocks[str(level)] = SynthesisBlock(inputs, outputs, latent)
 
+    @torch.no_grad()
+    def scale_image_layers(self, factor: float) -> None:
+        """Multiply the weights of every image layer: with a factor below 1 the first images have calmer colours."""
+        for block in self.blocks.values():
+            assert isinstance(block, SynthesisBlock)
+            block.to_image.weight.mul_(factor)
+
     @property
     def layers(self) -> int:
         """How many w the network takes: one a styled convolution, and the last image layer's."""
