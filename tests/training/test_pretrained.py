@@ -44,11 +44,13 @@ def test_nothing_of_the_machine_is_in_it(shipped: Path, phantom: DataSet) -> Non
     assert "images shown" in pretrained.require_pretrained("base").card
 
 
-def test_a_folder_of_the_same_name_is_taken_before_it_and_said(shipped: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_run_of_the_same_name_is_taken_before_it_and_said(shipped: Path, caplog: pytest.LogCaptureFixture) -> None:
     assert pretrained.locate(Path("base")) == shipped
     Path("base").mkdir()
+    assert pretrained.locate(Path("base")) == shipped, "a folder that holds no run is none"
+    Path("base/config.json").write_text("{}")
     assert pretrained.locate(Path("base")) == Path("base")
-    assert "the folder here is used" in caplog.text
+    assert "the run here is used" in caplog.text
 
 
 def test_photographs_it_was_trained_on_are_known_again_also_enlarged_and_recompressed(

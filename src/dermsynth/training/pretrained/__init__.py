@@ -94,15 +94,15 @@ def trained_on(data_hash: str) -> Pretrained | None:
 def locate(place: Path) -> Path:
     """Where a run lies: the folder of a generator of this package for its name, else the path itself.
 
-    A folder of that name in the working directory is taken before it, and a line says so.
+    A run or checkpoint of that name in the working directory is taken before it, and a line says so.
     """
     known = pretrained().get(str(place))
     if known is None:
         return place
-    if place.exists():
+    if any((place / name).exists() for name in (CONFIG, "state.json")):
         if place not in _warned:
             _warned.add(place)
-            _log.warning(f"{place}: the folder here is used, not the generator of that name that comes with dermsynth")
+            _log.warning(f"{place}: the run here is used, not the generator of that name that comes with dermsynth")
         return place
     return known.folder
 
