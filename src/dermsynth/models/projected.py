@@ -100,7 +100,7 @@ class ProjectedGAN(StyleModel):
     """StyleGAN2's generator against small discriminators of a fixed network's features."""
 
     publication = "Sauer et al. 2021"
-    good_for = "sharp images early; judges that know ImageNet"
+    good_for = "texture and colours within minutes; its FID is flattered"
     config_type = Config
     presets = MappingProxyType({"auto": Preset(auto, batch=64), "laptop": Preset(laptop, batch=16)})
     training_state = ("augmentation", "backbone_hash")
