@@ -1,5 +1,6 @@
 """What tests of pages in a real browser share."""
 
+import time
 from typing import Any
 
 import pytest
@@ -24,6 +25,14 @@ def send(page: Any, selector: str) -> None:
     """Click on what sends a form, and wait for the page that answers it."""
     with page.expect_navigation():
         page.click(selector)
+
+
+def wait_until(page: Any, expression: str, argument: object = None) -> None:
+    """Ask a page until an expression is true: its own waiting evaluates text in the page, which our security headers forbid."""
+    end = time.monotonic() + WAIT_MS / 1000
+    while not page.evaluate(expression, argument):
+        assert time.monotonic() < end, f"{expression}: not true within {WAIT_MS / 1000:.0f} s on {page.url}"
+        page.wait_for_timeout(20)
 
 
 def checked(page: Any) -> None:

@@ -15,7 +15,7 @@ from dermsynth.latents.directions import pca_directions, write_directions
 from dermsynth.latents.space import space_of
 from dermsynth.models.sampler import sample_images
 from dermsynth.sampling.generator import class_seed, load_generator
-from tests.browser import checked, page_of
+from tests.browser import checked, page_of, wait_until
 from tests.warm import WAIT, free_port, start_verb, wait_for_server
 
 Shell = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -41,7 +41,7 @@ def url(run: Path, directions: Path) -> Iterator[str]:
 
 
 def settled(page: Any, asked: str) -> None:
-    page.wait_for_function("asked => document.querySelector('.images').dataset.move === asked", arg=asked)
+    wait_until(page, "asked => document.querySelector('.images').dataset.move === asked", asked)
 
 
 @pytest.mark.parametrize("size", ["desk", "phone"])

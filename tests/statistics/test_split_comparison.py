@@ -21,7 +21,7 @@ def test_images_of_one_group_make_a_classifier_look_better() -> None:
     found = compare_splits(rows, truth, groups)
     assert found.random.value > 0.95
     assert found.grouped.value == pytest.approx(0.5, abs=0.15)
-    assert found.gain.low > 0.2
+    assert found.gain.low > 0.1
     assert found.gain.value == pytest.approx(found.random.value - found.grouped.value)
     assert (found.images, found.groups, found.sharing) == (160, 40, 160)
 

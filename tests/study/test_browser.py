@@ -11,7 +11,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.study import service
 from dermsynth.study.create import Study, create_study
 from dermsynth.study.export import answers_table
-from tests.browser import checked, page_of, send
+from tests.browser import checked, page_of, send, wait_until
 from tests.study.conftest import Server, small_protocol
 
 
@@ -98,7 +98,7 @@ def test_the_keyboard_alone_is_enough(
     page.keyboard.press("Enter")
     for position in range(11):
         page.wait_for_url(f"**/trial/{position}")
-        page.wait_for_function("document.querySelector('#answers [name=shown_ms]').value")
+        wait_until(page, "document.querySelector('#answers [name=shown_ms]').value")
         for key in ("a", "3"):
             page.keyboard.press(key)
         page.keyboard.press("Enter")

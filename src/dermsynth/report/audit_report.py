@@ -80,9 +80,10 @@ def _share_of_ones(table: pd.DataFrame) -> pd.Series:
 
 
 def _shown(table: pd.DataFrame) -> dict[str, Any]:
-    """The first rows of a table, and how many more there are."""
-    first = table if len(table) <= ROWS + 1 else table.head(ROWS)
-    return {**first.to_dict("split"), "more": len(table) - len(first)}
+    """The first rows of a table, and those that are folded away."""
+    rows: list[list[Any]] = table.to_dict("split")["data"]
+    first = len(rows) if len(rows) <= ROWS + 1 else ROWS
+    return {"columns": list(table.columns), "data": rows[:first], "more": rows[first:]}
 
 
 def _examples(audit: Audit) -> dict[str, Any]:
