@@ -17,7 +17,7 @@ CPU = torch.device("cpu")
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which an image of 64 px costs 0.1 seconds, and others in proportion to their pixels."""
 
-    def costs(configs: dict, device: torch.device) -> dict[str, float]:  # type: ignore[type-arg]
+    def costs(configs: dict, device: torch.device, images: int) -> dict[str, float]:  # type: ignore[type-arg]
         return {name: 0.1 * c.data.height * c.data.width / 64**2 for name, c in configs.items()}
 
     monkeypatch.setattr(advice, "seconds_per_image", costs)

@@ -31,6 +31,8 @@ FEW = 1000
 """Training images below which it pays to start from a generator that knows skin."""
 ENOUGH = {64: 10_000, 128: 30_000, 256: 100_000}
 """Longer side -> images shown before pictures are worth looking at: seen here at 64 px, the others are guesses."""
+PROBED = 16
+"""Images of the steps that are timed."""
 SIZES = 50
 """Images whose sizes are looked at."""
 RARE, HELD_OUT = 100, 50
@@ -141,7 +143,7 @@ def _size_within(data_set: DataSet, seconds: float, device: torch.device) -> tup
     best: tuple[Shape, float] | None = None
     for height, enough in ENOUGH.items():
         shape = _shape(data_set, height)
-        cost = seconds_per_image({FAMILY: _config(data_set, shape, device)}, device)[FAMILY]
+        cost = seconds_per_image({FAMILY: _config(data_set, shape, device)}, device, images=PROBED)[FAMILY]
         if best is not None and seconds / cost < enough:
             break
         best = (shape, cost)

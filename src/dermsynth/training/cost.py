@@ -1,7 +1,7 @@
 """What a training costs: seconds an image over the whole of a run, families side by side."""
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 
@@ -11,40 +11,47 @@ from dermsynth.training.config import RunConfig
 from dermsynth.training.loop import build
 from dermsynth.training.optimisation import Updater
 
-MOMENTS = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)
-"""Shares of a training at which its step is timed: families that grow cost more as they go on."""
-IMAGES = 64
-"""Images, at least, of each timed piece: whole rounds of lazy penalties are in them."""
-ROUNDS = 3
+MOMENTS, MIDDLE = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95), (0.5,)
+"""Shares of a training at which its step is timed: of families that grow, which cost more as they go on, and of the others."""
+IMAGES, ROUNDS = 32, 2
+"""Images, at least, of each timed piece (two rounds of R1 at 16 a step), and how often it is timed after a first time."""
 
 Configure = Callable[[int], RunConfig]
 """From the length of a training in images to its configuration."""
 
 
 def lengths_within(plans: Mapping[str, Configure], seconds: float, device: torch.device, guess: int) -> dict[str, int]:
-    """Images that each training shows in the same time, in hundreds: measured twice, because phases depend on the length."""
-    first = _lengths(plans, dict.fromkeys(plans, guess), seconds, device)
-    return _lengths(plans, first, seconds, device)
+    """Images that each training shows in the same time, in hundreds.
+
+    The phases of families that grow depend on the length, which is therefore measured again with the first one found.
+    """
+    growing = {name for name, configure in plans.items() if configure(guess).model != configure(2 * guess).model}
+    steady = {name: configure(guess) for name, configure in plans.items() if name not in growing}
+    lengths = _lengths(seconds_per_image(steady, device), seconds)
+    found = dict.fromkeys(growing, guess)
+    for _ in range(2 if growing else 0):
+        configs = {name: plans[name](found[name]) for name in growing}
+        found = _lengths(seconds_per_image(configs, device, moments=MOMENTS), seconds)
+    return {name: (lengths | found)[name] for name in plans}
 
 
-def _lengths(
-    plans: Mapping[str, Configure], images: Mapping[str, int], seconds: float, device: torch.device
-) -> dict[str, int]:
-    costs = seconds_per_image({name: configure(images[name]) for name, configure in plans.items()}, device)
+def _lengths(costs: Mapping[str, float], seconds: float) -> dict[str, int]:
     return {name: max(round(seconds / cost / 100) * 100, 100) for name, cost in costs.items()}
 
 
-def seconds_per_image(configs: Mapping[str, RunConfig], device: torch.device) -> dict[str, float]:
-    """Wall seconds an image, averaged over a run's phases.
+def seconds_per_image(
+    configs: Mapping[str, RunConfig], device: torch.device, *, moments: Sequence[float] = MIDDLE, images: int = IMAGES
+) -> dict[str, float]:
+    """Wall seconds an image, averaged over the moments of a run.
 
     Families take turns, and of several rounds the fastest counts, so that other work on the machine weighs little.
     """
     trainings = {name: _Training(config, device) for name, config in configs.items()}
-    best = {name: dict.fromkeys(MOMENTS, float("inf")) for name in trainings}
+    best = {name: dict.fromkeys(moments, float("inf")) for name in trainings}
     for number in range(ROUNDS + 1):  # the first is not counted
         for name, training in trainings.items():
-            for moment in MOMENTS:
-                seconds = training.time(moment)
+            for moment in moments:
+                seconds = training.time(moment, images)
                 if number:
                     best[name][moment] = min(best[name][moment], seconds)
     return {name: sum(times.values()) / len(times) for name, times in best.items()}
@@ -58,11 +65,11 @@ class _Training:
         self.model: Model = build(config, device)
         self.updater = Updater(self.model)
 
-    def time(self, moment: float) -> float:
-        """Seconds an image of the steps around a moment of the training."""
+    def time(self, moment: float, least: int) -> float:
+        """Seconds an image of steps around a moment of the training, which show `least` images or a few more."""
         images = round(self.config.training.images * moment)
         batch = self.model.batch_at(images, self.config.training.batch)
-        steps = -(-IMAGES // batch)
+        steps = -(-least // batch)
         image = torch.rand(batch, 3, self.model.shape.height, self.model.shape.width, device=self.device)
         image = image.mul_(2).sub_(1).contiguous(memory_format=torch.channels_last)
         label = torch.eye(max(self.model.classes, 1), device=self.device)[
