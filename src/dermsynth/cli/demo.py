@@ -3,7 +3,7 @@
 from pathlib import Path
 
 
-def demo(*, out: Path = Path("demo"), images: str = "2k", count: int = 600) -> None:
+def demo(*, out: Path = Path("demo"), images: str = "2k", count: int = 400) -> None:
     """Make images with the generator that comes with dermsynth; then draw a phantom, audit it, start from that generator to
     learn it, generate, evaluate and report. Repeated, it continues.
 
@@ -31,8 +31,8 @@ def demo(*, out: Path = Path("demo"), images: str = "2k", count: int = 600) -> N
         phantom(out=data, count=count, resolution=base.resolution)
     audit(data)
     selection = Images(data=data, resolution=base.resolution)
-    train("stylegan2-ada", out=run, images=images, selection=selection, loop=Loop(from_base=True, snapshot="1k"))
-    generate(run, out=synthetic, images=Quotas(count=("100",)))
+    train("stylegan2-ada", out=run, images=images, selection=selection, loop=Loop(from_base=True, snapshot="500"))
+    generate(run, out=synthetic, images=Quotas(count=("40",)))
     evaluate(synthetic, against=data)
     report(run, evaluation=(synthetic,))
     say(
