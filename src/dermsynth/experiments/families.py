@@ -240,7 +240,7 @@ def table(runs: Sequence[FamilyRun], minutes: float) -> list[str]:
     """A line a family, the best mean SWD first: means over seeds, and beneath them the figures of each."""
     names = list(dict.fromkeys(run.family for run in runs))
     metrics = list(dict.fromkeys(metric for run in runs for metric in run.figures))
-    first = metrics[0]
+    first = next((metric for metric in metrics if metric.startswith("SWD")), metrics[0])
     order = sorted(names, key=lambda name: fmean(run.figures[first][0] for run in runs if run.family == name))
     head = ["family", "images shown", "seconds", *metrics, "flagged", "AUC, synthetic alone"]
     lines = ["| " + " | ".join(head) + " |", "|--" * len(head) + "|"]

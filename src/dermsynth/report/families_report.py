@@ -43,7 +43,7 @@ def write_families_report(out: Path, runs: Sequence[Compared], table: Sequence[s
         "real": _sheet(real, "random training images"),
         "bars": _bars(runs),
         "curves": _curves(runs),
-        "photographs": PHOTOGRAPHS,
+        "photographs": PHOTOGRAPHS.removesuffix(" It can be written without them."),
     }
     write_page(out / PAGE, "families.html", values)
     return out / PAGE
@@ -56,7 +56,7 @@ def _html_table(lines: Sequence[str]) -> list[list[str]]:
 
 
 def _sheet(images: NDArray[np.uint8], description: str) -> Markup:
-    return picture(grid(images.transpose(0, 2, 3, 1), COLUMNS), description)
+    return picture(grid(images.transpose(0, 2, 3, 1), COLUMNS), description, scale=2 if images.shape[3] < 96 else 1)
 
 
 def _run(one: Compared) -> dict[str, Any]:
