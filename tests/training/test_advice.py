@@ -31,6 +31,14 @@ def test_more_time_gives_larger_images_and_longer_trainings(phantom: DataSet) ->
     assert long.images == 216_000
 
 
+@pytest.mark.parametrize(("size", "resolution"), [((400, 300), "64x48"), ((300, 300), "64"), ((300, 400), "64")])
+def test_wide_photographs_get_a_wide_size(
+    size: tuple[int, int], resolution: str, phantom: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(advice, "image_size", lambda path: size)
+    assert advise(phantom, minutes=10, device=CPU).resolution == resolution
+
+
 def test_the_command_can_be_run(phantom: DataSet) -> None:
     words = shlex.split(advise(phantom, minutes=10, device=CPU).command)
     assert words[:4] == ["dermsynth", "train", "stylegan2-ada", "--data"]

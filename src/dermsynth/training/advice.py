@@ -155,8 +155,7 @@ def _size_within(data_set: DataSet, seconds: float, device: torch.device) -> tup
 
 def _shape(data_set: DataSet, height: int) -> Shape:
     """The size of a height whose aspect ratio is nearest to that of the images: square, or 4 : 3."""
-    sizes = [image_size(path) for path in data_set.paths[:SIZES]]
-    ratio = float(np.median([width / high for high, width in sizes]))
+    ratio = float(np.median([width / tall for width, tall in map(image_size, data_set.paths[:SIZES])]))
     return Shape(height * 3 // 4, height) if ratio > 7 / 6 else Shape(height, height)
 
 
