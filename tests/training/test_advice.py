@@ -7,8 +7,10 @@ import torch
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
+from dermsynth.models.layers.shapes import Shape
 from dermsynth.training import advice
 from dermsynth.training.advice import advise, experiences
+from dermsynth.training.data import Plan
 
 CPU = torch.device("cpu")
 
@@ -17,8 +19,8 @@ CPU = torch.device("cpu")
 def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine on which an image of 64 px costs 0.1 seconds, and others in proportion to their pixels."""
 
-    def costs(configs: dict, device: torch.device, images: int) -> dict[str, float]:  # type: ignore[type-arg]
-        return {name: 0.1 * c.data.height * c.data.width / 64**2 for name, c in configs.items()}
+    def costs(plans: dict[str, Plan], shape: Shape, *_: object, rounds: int) -> dict[str, float]:
+        return dict.fromkeys(plans, 0.1 * shape.height * shape.width / 64**2)
 
     monkeypatch.setattr(advice, "seconds_per_image", costs)
     monkeypatch.setattr(advice, "FEWEST", 10)

@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from statistics import fmean
 from typing import NamedTuple
@@ -16,9 +17,9 @@ from dermsynth.evaluation.results import Evaluation, evaluation_of
 from dermsynth.experiments.steps import (
     Result,
     Setting,
-    configure_run,
     logger,
     plan,
+    plan_of,
     real_images,
     rows_picture,
     samples,
@@ -26,6 +27,8 @@ from dermsynth.experiments.steps import (
     write_results,
 )
 from dermsynth.io import read_json, read_json_lines, write_json
+from dermsynth.models.inputs import Conditions
+from dermsynth.models.layers.shapes import parse_shape
 from dermsynth.models.registry import families, family
 from dermsynth.report.families_report import Compared, Curve, write_families_report
 from dermsynth.sampling.generate import generate
@@ -33,6 +36,7 @@ from dermsynth.sampling.generator import Generator
 from dermsynth.training import distributed
 from dermsynth.training.checkpoints import Checkpoint, checkpoints
 from dermsynth.training.cost import lengths_within
+from dermsynth.training.data import Plan
 from dermsynth.utility.usefulness import utility
 
 SIZES = ("laptop", "paper")
@@ -157,13 +161,18 @@ def _lengths(setting: Setting, data_set: DataSet, out: Path, device: str, minute
             )
         return {name: int(known["images"][name]) for name in setting.plans}
     logger.info("measuring what an image costs each family")
-    plans = {
-        name: lambda images, name=name: configure_run(dataclasses.replace(setting, images=images), name, data_set)[0]
-        for name in setting.plans
-    }
-    lengths = lengths_within(plans, minutes * 60, distributed.choose_device(device), GUESS)
+    plans = {name: partial(_plan_of_length, setting, name) for name in setting.plans}
+    classes = set(data_set.classes) - set(setting.exclude) if setting.conditional else set()
+    shape, seconds = parse_shape(setting.resolution), minutes * 60
+    lengths = lengths_within(
+        plans, shape, Conditions(len(classes)), seconds, distributed.choose_device(device), setting.images
+    )
     write_json(path, {"minutes": minutes, "images": lengths})
     return lengths
+
+
+def _plan_of_length(setting: Setting, name: str, images: int) -> Plan:
+    return plan_of(dataclasses.replace(setting, images=images), name)
 
 
 def _judge(

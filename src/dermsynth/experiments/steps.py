@@ -100,15 +100,21 @@ def check(setting: Setting, data_set: DataSet) -> None:
 
 def configure_run(setting: Setting, name: str, data_set: DataSet) -> tuple[RunConfig, TrainingSet]:
     """The configuration of a run of an experiment, and its images."""
-    shape, chosen = parse_shape(setting.resolution), setting.plans[name]
+    shape = parse_shape(setting.resolution)
     request = DataRequest(
         Decoding(shape.height, shape.width),
         Selection(setting.split, setting.exclude, conditional=setting.conditional),
         superpixels=setting.superpixels.get(name, False),
     )
-    choices = {**family(chosen.family).phases_within(setting.images, shape), **chosen.choices}
+    return configure(plan_of(setting, name), data_set, request)
+
+
+def plan_of(setting: Setting, name: str) -> Plan:
+    """The plan of a run with the setting's length and seed, and with the phases that fit into the length."""
+    chosen = setting.plans[name]
+    phases = family(chosen.family).phases_within(setting.images, parse_shape(setting.resolution))
     loop = {"images": setting.images, "seed": setting.seed, "snapshot": max(setting.images // 8, 1), **chosen.training}
-    return configure(Plan(chosen.family, chosen.preset, choices, loop), data_set, request)
+    return Plan(chosen.family, chosen.preset, {**phases, **chosen.choices}, loop)
 
 
 def train_run(setting: Setting, name: str, data_set: DataSet, out: Path, device: str) -> tuple[Generator, TrainingSet]:

@@ -150,6 +150,8 @@ class Model(nn.Module, ABC):
     """Whether images of one batch depend on each other (by statistics or a pool), so that it cannot be computed in pieces."""
     casts_itself: ClassVar[bool] = False
     """Whether the family follows `self.dtype` in its networks; elsewhere bfloat16 is automatic and float16 refused."""
+    period: ClassVar[int] = 1
+    """Steps after which terms that are not in every step have all come once."""
     passes: ClassVar[int | None] = None
     """How often each training image is shown where no length is asked for; None: a length must be asked for."""
     samples_slowly: ClassVar[bool] = False

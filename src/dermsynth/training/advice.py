@@ -2,25 +2,23 @@
 
 import shlex
 import tomllib
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from dermsynth.data.audit_findings import suggestions
-from dermsynth.data.cache import Decoding
+from dermsynth.data.audit_findings import Suggestion, suggestions
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.training_set import Selection
 from dermsynth.errors import UserError
 from dermsynth.images import image_size
 from dermsynth.io import count_text
-from dermsynth.models.inputs import DataRequest
+from dermsynth.models.inputs import Conditions
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.records import Record
-from dermsynth.training.config import RunConfig
 from dermsynth.training.cost import seconds_per_image
-from dermsynth.training.data import Plan, configure
+from dermsynth.training.data import Plan
 from dermsynth.training.pretrained import BASE, pretrained
 
 TABLE = Path(__file__).with_suffix(".toml")
@@ -31,8 +29,6 @@ FEW = 1000
 """Training images below which it pays to start from a generator that knows skin."""
 ENOUGH = {64: 10_000, 128: 30_000, 256: 100_000}
 """Longer side -> images shown before pictures are worth looking at: seen here at 64 px, the others are guesses."""
-PROBED = 16
-"""Images of the steps that are timed."""
 SIZES = 50
 """Images whose sizes are looked at."""
 RARE, HELD_OUT = 100, 50
@@ -127,23 +123,29 @@ def advise(data_set: DataSet, *, minutes: float, device: torch.device) -> Advice
             f"{data_set.folder}: {count} training images; a generator of fewer than {FEWEST} gives back what it was shown. "
             f"Collect more, or use images of another source: dermsynth generate {BASE}"
         )
-    chosen, seconds = _size_within(data_set, minutes * 60, device)
+    options, preset = suggestions(data_set), "auto" if device.type == "cuda" else "laptop"
+    left_out = {one.value for one in options if one.option == "exclude"}
+    conditions = Conditions(len(set(data_set.classes) - left_out))
+    chosen, seconds = _size_within(data_set, preset, conditions, minutes * 60, device)
     images = max(min(int(minutes * 60 / seconds) // 1000, LONGEST[device.type] // 1000), 1) * 1000
     initial = _start(count, chosen)
-    preset = "fine-tune" if initial else ("auto" if device.type == "cuda" else "laptop")
+    preset = "fine-tune" if initial else preset
     return Advice(
         family=FAMILY, preset=preset, resolution=str(chosen), images=images, seconds_per_image=seconds, minutes=minutes,
-        command=_command(data_set, chosen, images, initial, preset), risks=tuple(_risks(data_set, images)),
+        command=_command(data_set, options, chosen, images, initial, preset), risks=tuple(_risks(data_set, images)),
         reasons=tuple(_reasons(count, chosen, initial, images)), expected=_alike(chosen, initial, images),
     )  # fmt: skip
 
 
-def _size_within(data_set: DataSet, seconds: float, device: torch.device) -> tuple[Shape, float]:
+def _size_within(
+    data_set: DataSet, preset: str, conditions: Conditions, seconds: float, device: torch.device
+) -> tuple[Shape, float]:
     """The largest size at which enough images can be shown in the time, and seconds an image there."""
     best: tuple[Shape, float] | None = None
-    for height, enough in ENOUGH.items():
-        shape = _shape(data_set, height)
-        cost = seconds_per_image({FAMILY: _config(data_set, shape, device)}, device, images=PROBED)[FAMILY]
+    plan = Plan(FAMILY, preset, training={"images": 1})
+    for side, enough in ENOUGH.items():
+        shape = _shape(data_set, side)
+        cost = seconds_per_image({FAMILY: plan}, shape, conditions, device, rounds=1)[FAMILY]
         if best is not None and seconds / cost < enough:
             break
         best = (shape, cost)
@@ -153,20 +155,10 @@ def _size_within(data_set: DataSet, seconds: float, device: torch.device) -> tup
     return best
 
 
-def _shape(data_set: DataSet, height: int) -> Shape:
-    """The size of a height whose aspect ratio is nearest to that of the images: square, or 4 : 3."""
+def _shape(data_set: DataSet, side: int) -> Shape:
+    """The size of a longer side whose aspect ratio is nearest to that of the images: square, or 4 : 3."""
     ratio = float(np.median([width / tall for width, tall in map(image_size, data_set.paths[:SIZES])]))
-    return Shape(height * 3 // 4, height) if ratio > 7 / 6 else Shape(height, height)
-
-
-def _config(data_set: DataSet, shape: Shape, device: torch.device) -> RunConfig:
-    request = DataRequest(Decoding(shape.height, shape.width), Selection("train", _left_out(data_set)))
-    plan = Plan(FAMILY, "auto" if device.type == "cuda" else "laptop", {}, {"images": 1000})
-    return configure(plan, data_set, request)[0]
-
-
-def _left_out(data_set: DataSet) -> tuple[str, ...]:
-    return tuple(one.value for one in suggestions(data_set) if one.option == "exclude")
+    return Shape(side * 3 // 4, side) if ratio > 7 / 6 else Shape(side, side)
 
 
 def _start(count: int, shape: Shape) -> str:
@@ -174,11 +166,13 @@ def _start(count: int, shape: Shape) -> str:
     return BASE if count < FEW and BASE in pretrained() and shape.height <= 128 else ""
 
 
-def _command(data_set: DataSet, shape: Shape, images: int, initial: str, preset: str) -> str:
+def _command(
+    data_set: DataSet, options: Sequence[Suggestion], shape: Shape, images: int, initial: str, preset: str
+) -> str:
     parts = ["dermsynth", "train", FAMILY, "--data", str(data_set.folder), "--out", f"{data_set.folder}-run"]
     parts += ["--images", count_text(images), "--resolution", str(shape)]
     parts += ["--from-base"] if initial else ["--preset", preset]
-    for one in suggestions(data_set):
+    for one in options:
         parts += [f"--{one.option}", one.value]
     return shlex.join(parts)
 

@@ -12,6 +12,7 @@ from types import FrameType
 import numpy as np
 import psutil
 import torch
+from pydantic import BaseModel
 
 from dermsynth.data.training_set import TrainingSet
 from dermsynth.errors import Stopped
@@ -27,7 +28,7 @@ from dermsynth.training import checkpoints, distributed
 from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
 from dermsynth.training.checkpoints import Best, Checkpoint, CheckpointState
 from dermsynth.training.checks import check_abilities, check_batch, check_batches, check_folder
-from dermsynth.training.config import CONFIG, RunConfig, validate
+from dermsynth.training.config import CONFIG, RunConfig, TrainingSettings, validate
 from dermsynth.training.display import Display, TensorBoard
 from dermsynth.training.health import GRACE, Alarms, spread
 from dermsynth.training.optimisation import TrainingStopped, Updater
@@ -46,14 +47,19 @@ class Interrupted(Stopped):
 
 def build(config: RunConfig, device: torch.device) -> Model:
     """The model of a configuration with freshly drawn weights: a function of its seed."""
-    kind, data = family(config.family), config.data
-    own = validate(kind.config_type, config.model, "model")
+    data = config.data
+    own = validate(family(config.family).config_type, config.model, "model")
     conditions = Conditions(len(data.classes), len(data.map_layers), data.superpixels)
-    torch.manual_seed(config.training.seed)
-    model = kind.create(own, Shape(data.height, data.width), conditions)
-    model.dtype = getattr(torch, config.training.precision)
-    model.length = config.training.images
-    return model.to(device)
+    return create(config.family, own, Shape(data.height, data.width), conditions, config.training).to(device)
+
+
+def create(name: str, own: BaseModel, shape: Shape, conditions: Conditions, settings: TrainingSettings) -> Model:
+    """A family's model with freshly drawn weights from its own configuration and the settings of the loop."""
+    torch.manual_seed(settings.seed)
+    model = family(name).create(own, shape, conditions)
+    model.dtype = getattr(torch, settings.precision)
+    model.length = settings.images
+    return model
 
 
 @dataclass
