@@ -41,7 +41,7 @@ def test_the_name_stands_for_the_run_and_makes_nearly_the_same_images(shipped: P
 def test_nothing_of_the_machine_is_in_it(shipped: Path, phantom: DataSet) -> None:
     texts = [path.read_text() for path in shipped.rglob("*") if path.suffix in (".json", ".md", ".csv")]
     assert not any(str(phantom.folder.parent) in text for text in texts)
-    assert "images shown" in pretrained.require_pretrained("base").card
+    assert "images shown" in pretrained.require_pretrained("base").card.read_text()
 
 
 def test_a_run_of_the_same_name_is_taken_before_it_and_said(shipped: Path, caplog: pytest.LogCaptureFixture) -> None:

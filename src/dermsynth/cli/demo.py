@@ -38,6 +38,6 @@ def demo(*, out: Path = Path("demo"), images: str = "2k", count: int = 400) -> N
     say(
         "",
         f"{skin}: images of the generator that comes with dermsynth, learnt from photographs; no photographs of anyone "
-        f"({out / 'gallery'} shows them, {base.folder / 'MODEL_CARD.md'} says what they are)",
+        f"({out / 'gallery'} shows them, {base.card} says what they are)",
         f"{synthetic}: images of a generator that began with it and learnt {images} drawings of the phantom",
     )

@@ -46,6 +46,12 @@ def _fingerprint_if_readable(path: Path) -> tuple[np.uint64, NDArray[np.float32]
         return None
 
 
+def image_fingerprints(images: NDArray[np.uint8]) -> Prints:
+    """The same of decoded images uint8 [n, 3, h, w], at least one."""
+    prints = [thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
+    return np.array([hashed for hashed, _ in prints], np.uint64), np.stack([thumbnail for _, thumbnail in prints])
+
+
 def _fingerprint(path: Path) -> tuple[np.uint64, NDArray[np.float32]]:
     return thumbnail_hash(read_image(path))
 

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.duplicates import near_duplicates, readable_fingerprints
+from dermsynth.data.duplicates import readable_fingerprints, twins_of
 from dermsynth.data.feature_twins import FeatureTwins
 
 Pairs = NDArray[np.int64]
@@ -49,11 +49,10 @@ def twins_across(
     result = []
     for other in others:
         theirs, small, places = readable_fingerprints(other.paths, jobs)
-        pairs = near_duplicates(np.concatenate([hashes, theirs]), np.concatenate([thumbnails, small]))
-        across = pairs[(pairs[:, 0] < len(hashes)) & (pairs[:, 1] >= len(hashes))]
+        across = twins_of((hashes, thumbnails), (theirs, small))
         every = np.full((len(other), small.shape[1]), np.nan, np.float32)
         every[places] = small
-        result.append((np.stack([rows[across[:, 0]], places[across[:, 1] - len(hashes)]], axis=1), every))
+        result.append((np.stack([rows[across[:, 0]], places[across[:, 1]]], axis=1), every))
     return result
 
 

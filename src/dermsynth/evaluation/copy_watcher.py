@@ -9,11 +9,10 @@ from numpy.typing import NDArray
 
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import DataSet, open_data_set
-from dermsynth.data.duplicates import near_duplicates
+from dermsynth.data.duplicates import image_fingerprints, twins_of
 from dermsynth.data.training_set import Selection, TrainingSet, chosen_rows
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copy_detection import FALSE_ALARMS, CopyGate, gate_light
-from dermsynth.images import thumbnail_hash
 from dermsynth.training.config import DataSettings, RunConfig
 from dermsynth.training.snapshot import Snapshot, Watcher
 
@@ -79,18 +78,10 @@ def _held_out(settings: DataSettings, training: TrainingSet) -> NDArray[np.uint8
         return training.images[:0]
     decoding = Decoding(settings.height, settings.width, settings.crop, settings.filter)
     images = np.asarray(decode_images(rows, decoding))
-    return images[~_are_twins(images, np.asarray(training.images))]
+    twins = twins_of(image_fingerprints(images), image_fingerprints(np.asarray(training.images)))
+    return np.delete(images, twins[:, 0], axis=0)
 
 
 def _groups(data_set: DataSet, settings: DataSettings) -> list[str]:
     """The groups (patients, lesions) that were trained on."""
     return sorted({str(group) for group in data_set.groups[data_set.in_split(settings.split)]} - {""})
-
-
-def _are_twins(images: NDArray[np.uint8], others: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Which images [n, 3, h, w] show a photograph that is among the others, too."""
-    prints = [thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in (*images, *others)]
-    pairs = near_duplicates(np.array([p[0] for p in prints], dtype=np.uint64), np.stack([p[1] for p in prints]))
-    twins = np.zeros(len(images), dtype=bool)
-    twins[pairs[(pairs[:, 0] < len(images)) & (pairs[:, 1] >= len(images)), 0]] = True
-    return twins

@@ -13,7 +13,7 @@ from dermsynth.backbones.lpips import PerceptualSpace
 from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.claims import held_out_sources, other_set, seen_images
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.duplicates import near_duplicates
+from dermsynth.data.duplicates import image_fingerprints, near_duplicates
 from dermsynth.data.splits import joined_groups
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError, require_seed
@@ -24,7 +24,6 @@ from dermsynth.evaluation.results import Evaluation, ExtractorFacts, RealFacts, 
 from dermsynth.evaluation.sides import (
     Remark,
     Side,
-    image_fingerprints,
     remarks,
     remarks_on_claims,
     remarks_on_family,

@@ -13,9 +13,9 @@ from PIL import Image
 
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
-from dermsynth.data.duplicates import near_duplicates
+from dermsynth.data.duplicates import image_fingerprints, twins_of
 from dermsynth.errors import UserError
-from dermsynth.images import image_size, thumbnail_hash
+from dermsynth.images import image_size
 from dermsynth.metrics.estimate import Estimate
 from dermsynth.metrics.registry import METRICS
 from dermsynth.models.registry import family
@@ -178,12 +178,6 @@ def shared_images(synthetic: Images, real: Images) -> int:
     return sum(image.tobytes() in real_bytes for image in synthetic if not _is_blank(image))
 
 
-def image_fingerprints(images: Images) -> tuple[NDArray[np.uint64], NDArray[np.float32]]:
-    """Hashes [n] and thumbnails [n, 768] of images uint8 [n, 3, h, w]."""
-    prints = [thumbnail_hash(np.ascontiguousarray(image.transpose(1, 2, 0))) for image in images]
-    return np.array([hashed for hashed, _ in prints], np.uint64), np.stack([thumbnail for _, thumbnail in prints])
-
-
 def _alike(synthetic: Side, real: Side) -> Iterator[Remark]:
     shared, count = shared_images(synthetic.images, real.images), len(synthetic.images)
     if shared:
@@ -195,9 +189,8 @@ def _alike(synthetic: Side, real: Side) -> Iterator[Remark]:
     rows = [index for index, image in enumerate(synthetic.images) if not _is_blank(image)]
     if not rows:
         return
-    both = [image_fingerprints(synthetic.images[rows]), image_fingerprints(real.images)]
-    pairs = near_duplicates(*(np.concatenate(parts) for parts in zip(*both, strict=True)))
-    twins = len(np.unique(pairs[(pairs[:, 0] < len(rows)) & (pairs[:, 1] >= len(rows)), 0]))
+    pairs = twins_of(image_fingerprints(synthetic.images[rows]), image_fingerprints(real.images))
+    twins = len(np.unique(pairs[:, 0]))
     if twins > max(shared, 0.01 * count):
         yield Remark(
             "alike", "warning", f"{twins} of {count} synthetic images are nearly a real one of the set compared with"

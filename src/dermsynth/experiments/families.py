@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict
 
@@ -86,6 +86,8 @@ class FamilyRun(BaseModel):
     generated: int
     auc: float | None = None
     """Mean AUC of classifiers that learnt from synthetic images alone, on real test images."""
+    real_auc: float | None = None
+    """The same of classifiers that learnt from the real images."""
 
 
 class FamiliesResult(Result):
@@ -94,7 +96,6 @@ class FamiliesResult(Result):
     minutes: float
     lengths: dict[str, int]
     runs: tuple[FamilyRun, ...]
-    real_auc: float | None = None
 
 
 class Choices(NamedTuple):
@@ -112,22 +113,17 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
     """Measure what an image costs, train all families for the same time from several seeds, judge each, write the page."""
     choices = _choices(setting.options)
     lengths = _lengths(setting, data_set, out, device, choices.minutes)
-    runs, compared, real_auc = [], [], None
+    runs, compared = [], []
     for seed in range(setting.seed, setting.seed + choices.seeds):
         for name in setting.plans:
             one = _run_setting(setting, name, seed, lengths[name])
-            run, page, real = _judge(one, name, data_set, out, device, choices)
+            run, page = _judge(one, name, data_set, out, device, choices)
             runs.append(run)
             compared.append(page)
-            real_auc = real if real is not None else real_auc
-    result = FamiliesResult(
-        table=tuple(table(runs, choices.minutes)),
-        minutes=choices.minutes,
-        lengths=lengths,
-        runs=tuple(runs),
-        real_auc=real_auc,
-    )
-    write_families_report(out, compared, result.table, real_images(data_set, setting, COLUMNS * 2))
+    rows, note = comparison(runs), _note(runs, choices.minutes)
+    table = (*_markdown(rows), "", note)
+    result = FamiliesResult(table=table, minutes=choices.minutes, lengths=lengths, runs=tuple(runs))
+    write_families_report(out, compared, rows, note, real_images(data_set, setting, COLUMNS * 2))
     write_results(out, "families", setting, result)
     return result
 
@@ -177,7 +173,7 @@ def _plan_of_length(setting: Setting, name: str, images: int) -> Plan:
 
 def _judge(
     setting: Setting, name: str, data_set: DataSet, out: Path, device: str, choices: Choices
-) -> tuple[FamilyRun, Compared, float | None]:
+) -> tuple[FamilyRun, Compared]:
     """Train one run, generate from it, evaluate, and let classifiers learn from it."""
     run = next(iter(setting.plans))
     generator, images = train_run(setting, run, data_set, out, device)
@@ -185,17 +181,14 @@ def _judge(
     result = evaluation_of(synthetic)
     if result is None or result.brief:
         result = evaluate(synthetic, data_set, load_extractor(setting.extractor), seed=setting.seed, device=device)
-    auc, real_auc = _usefulness(synthetic, data_set, out / "utility" / run, choices, setting.seed)
+    aucs = _usefulness(synthetic, data_set, out / "utility" / run, choices, setting.seed)
     last = checkpoints(out / "runs" / run)[-1]
     sheet = samples(generator, COLUMNS * 2, images)
     rows_picture(out / f"{run}.png", [sheet[:COLUMNS], sheet[COLUMNS:]], scale=2)
-    facts = family_run(name, setting.seed, last, result, auc)
+    facts = family_run(name, setting.seed, last, result, aucs)
     curve = swd_curve(read_json_lines(out / "runs" / run / "log.jsonl"))
-    return (
-        facts,
-        Compared(run=run, sheet=sheet, curve=curve, evaluation=result, synthetic=synthetic, real=data_set),
-        real_auc,
-    )
+    compared = Compared(run=run, sheet=sheet, curve=curve, evaluation=result, synthetic=synthetic, real=data_set)
+    return facts, compared
 
 
 def _synthetic(generator: Generator, data_set: DataSet, setting: Setting, folder: Path) -> DataSet:
@@ -209,69 +202,74 @@ def _synthetic(generator: Generator, data_set: DataSet, setting: Setting, folder
     return generate(generator, quotas, folder)
 
 
-def _usefulness(
-    synthetic: DataSet, data_set: DataSet, out: Path, choices: Choices, seed: int
-) -> tuple[float | None, float | None]:
-    """Mean AUC of classifiers that saw synthetic images alone, and of those that saw real ones, on the same real test images."""
+def _usefulness(synthetic: DataSet, data_set: DataSet, out: Path, choices: Choices, seed: int) -> dict[str, float]:
+    """Mean AUC by what classifiers saw, `synthetic` images alone or `real` ones, on the same real test images."""
     if not choices.positive:
-        return None, None
+        return {}
     result = utility(
         synthetic, data_set, out=out, positive=choices.positive, negative=choices.negative, arms=["real", "synthetic"],
         repeats=choices.repeats, model=choices.classifier, seed=seed,
     )  # fmt: skip
-    means = {row.arm: row.auc for row in result.figures if row.test == result.settings.tests[0].name}
-    return means.get("synthetic"), means.get("real")
+    return {row.arm: row.auc for row in result.figures if row.test == result.settings.tests[0].name}
 
 
-def family_run(name: str, seed: int, last: Checkpoint, result: Evaluation, auc: float | None) -> FamilyRun:
+def family_run(name: str, seed: int, last: Checkpoint, result: Evaluation, aucs: Mapping[str, float]) -> FamilyRun:
     """The facts of a run from its last checkpoint and its evaluation."""
     figures = {e.name: (e.value, e.low, e.high, e.floor) for e in result.on_card if e.id in FIGURES}
     return FamilyRun(
-        family=name, seed=seed, images=last.images, seconds=last.state.seconds, figures=figures, auc=auc,
+        family=name, seed=seed, images=last.images, seconds=last.state.seconds, figures=figures,
+        auc=aucs.get("synthetic"), real_auc=aucs.get("real"),
         flagged=None if result.copy_gate is None else result.copy_gate.flagged, generated=result.synthetic.images,
     )  # fmt: skip
 
 
-def swd_curve(lines: Sequence[Mapping[str, object]]) -> Curve:
+def swd_curve(lines: Sequence[Mapping[str, Any]]) -> Curve:
     """Seconds of training and mean SWD at every snapshot of a log."""
     curve: Curve = ([], [])
     seconds = 0.0
     for line in lines:
-        seconds = float(str(line.get("seconds", seconds)))
-        metrics = line.get("metrics")
-        if isinstance(metrics, dict) and (levels := [v for key, v in metrics.items() if key.startswith("SWD")]):
+        seconds = line.get("seconds", seconds)
+        if levels := [value for name, value in line.get("metrics", {}).items() if name.startswith("SWD")]:
             curve[0].append(seconds)
             curve[1].append(fmean(levels))
     return curve
 
 
-def table(runs: Sequence[FamilyRun], minutes: float) -> list[str]:
-    """A line a family, the best mean SWD first: means over seeds, and beneath them the figures of each."""
+def comparison(runs: Sequence[FamilyRun]) -> list[list[str]]:
+    """Head, a row a family, the best mean SWD first, and a row of real against real: means over seeds, and each value."""
     names = list(dict.fromkeys(run.family for run in runs))
     metrics = list(dict.fromkeys(metric for run in runs for metric in run.figures))
     first = next((metric for metric in metrics if metric.startswith("SWD")), metrics[0])
     order = sorted(names, key=lambda name: fmean(run.figures[first][0] for run in runs if run.family == name))
     head = ["family", "images shown", "seconds", *metrics, "flagged", "AUC, synthetic alone"]
-    lines = ["| " + " | ".join(head) + " |", "|--" * len(head) + "|"]
-    lines += [_line(name, [run for run in runs if run.family == name], metrics) for name in order]
     floors = [f"{runs[0].figures[metric][3]:.3g}" for metric in metrics]
-    lines.append("| real against real | | | " + " | ".join(floors) + " | | |")
+    real = ["real against real", "", "", *floors, "", _cell([run.real_auc for run in runs])]
+    return [head, *(_row(name, [run for run in runs if run.family == name], metrics) for name in order), real]
+
+
+def _note(runs: Sequence[FamilyRun], minutes: float) -> str:
     seeds = sorted({run.seed for run in runs})
     text = f"{minutes:g} minutes of this machine a training; seeds {', '.join(map(str, seeds))}, mean (each)"
-    return [*lines, "", f"{text}; {runs[0].generated:,} synthetic images a run."]
+    return f"{text}; {runs[0].generated:,} synthetic images a run."
 
 
-def _line(name: str, runs: Sequence[FamilyRun], metrics: Sequence[str]) -> str:
-    def cell(values: Sequence[float | None], digits: str = ".3g") -> str:
-        known = [value for value in values if value is not None]
-        if not known:
-            return ""
-        each = f" ({', '.join(f'{value:{digits}}' for value in known)})" if len(known) > 1 else ""
-        return f"{fmean(known):{digits}}{each}"
-
-    cells = [
-        name, cell([run.images for run in runs], ".0f"), cell([run.seconds for run in runs], ".0f"),
-        *(cell([run.figures[metric][0] for run in runs]) for metric in metrics),
-        cell([run.flagged for run in runs], ".0f"), cell([run.auc for run in runs]),
+def _row(name: str, runs: Sequence[FamilyRun], metrics: Sequence[str]) -> list[str]:
+    return [
+        name, _cell([run.images for run in runs], ".0f"), _cell([run.seconds for run in runs], ".0f"),
+        *(_cell([run.figures[metric][0] for run in runs]) for metric in metrics),
+        _cell([run.flagged for run in runs], ".0f"), _cell([run.auc for run in runs]),
     ]  # fmt: skip
-    return "| " + " | ".join(cells) + " |"
+
+
+def _cell(values: Sequence[float | None], digits: str = ".3g") -> str:
+    """The mean of what is known, and each value where there are several."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return ""
+    each = f" ({', '.join(f'{value:{digits}}' for value in known)})" if len(known) > 1 else ""
+    return f"{fmean(known):{digits}}{each}"
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> list[str]:
+    head, *others = [f"| {' | '.join(row)} |" for row in rows]
+    return [head, "|--" * len(rows[0]) + "|", *others]

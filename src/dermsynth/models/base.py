@@ -1,14 +1,14 @@
 """What a family is: networks, players with disjoint parameters (one or several), and a step that yields losses."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import ClassVar, NamedTuple, Self
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
@@ -102,6 +102,18 @@ class Player:
     restarts: Callable[[int], bool] | None = None
     zero_gradients: bool = False
     part: str = ""
+
+
+def one_of(names: Iterable[str]) -> AfterValidator:
+    """The validator of a choice by name; the message lists the names. What is no text passes."""
+    known = tuple(names)
+
+    def check(value: object) -> object:
+        if isinstance(value, str) and value not in known:
+            raise ValueError(f"there are: {', '.join(known)}")
+        return value
+
+    return AfterValidator(check)
 
 
 class FamilyConfig(BaseModel):

@@ -4,13 +4,14 @@ import math
 from collections.abc import Iterator
 from functools import partial
 from types import MappingProxyType
+from typing import Annotated
 
 import torch
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
+from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update, one_of
 from dermsynth.models.diffusion_networks import UNet
 from dermsynth.models.edm import Denoise, guide, heun, loss_weight, noise_levels, precondition
 from dermsynth.models.layers.augmentation import PARAMETERS, PRESETS, Augmentation
@@ -40,7 +41,9 @@ class Config(FamilyConfig):
     attention: int = Field(1, ge=0, description="lowest levels with attention")
     dropout: float = Field(0.13, ge=0, lt=1, description="share of features set to zero in training, in 256ths")
     label_dropout: float = Field(0.1, ge=0, lt=1, description="share of images whose class the network is not told")
-    augmentation: str = Field("skin", description=f"one of {', '.join(DESCRIBABLE)}; the network is told of it")
+    augmentation: Annotated[str, one_of(DESCRIBABLE)] = Field(
+        "skin", description=f"one of {', '.join(DESCRIBABLE)}; the network is told of it"
+    )
     augmentation_p: float = Field(0.15, ge=0, le=1, description="probability of every transformation")
     learning_rate: float = Field(0.001, gt=0)
     rate_rampup: int = Field(2_000, ge=0, description="images over which the rate rises from 0")
@@ -57,13 +60,6 @@ class Config(FamilyConfig):
     steps: int = Field(24, ge=1, description="Heun steps from noise to image")
     guidance: float = Field(1.0, ge=0, description="weight of guidance without truncation; 1 is none")
     guidance_interval: tuple[float, float] = Field((0.28, 2.9), description="noise levels at which guidance acts")
-
-    @field_validator("augmentation")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in DESCRIBABLE:
-            raise ValueError(f"there are: {', '.join(DESCRIBABLE)}")
-        return value
 
     @property
     def smallest_step(self) -> int:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -11,7 +11,7 @@ from torch import Tensor
 
 from dermsynth.backbones.pyramid import FORMS, STRIDES, FeaturePyramid, load_pyramid, map_widths, parse_pyramid
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, FamilyConfig, Player, Preset, Progress, Update
+from dermsynth.models.base import Batch, FamilyConfig, Player, Preset, Progress, Update, one_of
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.spectral import iterate
@@ -50,16 +50,9 @@ class Config(FamilyConfig):
     ema_rampup: float | None = Field(
         0.05, gt=0, description="half-life at most this share of the images shown so far; null: as it is from the start"
     )
-    augmentation: str = Field("skin", description=f"one of {', '.join(PRESETS)}")
+    augmentation: Annotated[str, one_of(PRESETS)] = Field("skin", description=f"one of {', '.join(PRESETS)}")
     augmentation_p: float = Field(0.5, ge=0, le=1, description="probability of augmentation")
     low_precision_levels: int = Field(4, ge=0, description="highest resolutions that run in bf16 or fp16 if asked for")
-
-    @field_validator("augmentation")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in PRESETS:
-            raise ValueError(f"there are: {', '.join(PRESETS)}")
-        return value
 
     @field_validator("features")
     @classmethod
@@ -117,14 +110,7 @@ class ProjectedGAN(StyleModel):
     )
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
-        size = GeneratorSize(
-            config.latent,
-            config.mapping_layers,
-            config.channel_base,
-            config.channel_max,
-            config.low_precision_levels,
-        )
-        super().__init__(size, shape, classes)
+        super().__init__(GeneratorSize.of(config), shape, classes)
         self.config = config
         for network in (self.generator, self.average):
             network.synthesis.scale_image_layers(config.colour_start)

@@ -4,10 +4,11 @@ import math
 from collections.abc import Iterator
 from itertools import pairwise
 from types import MappingProxyType
+from typing import Annotated
 
 import torch
 import torch.nn.functional as F
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 from torch import Tensor, nn
 
 from dermsynth.models.base import (
@@ -19,6 +20,7 @@ from dermsynth.models.base import (
     Preset,
     Progress,
     Update,
+    one_of,
     truncate_latent,
 )
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation
@@ -171,14 +173,7 @@ class Config(FamilyConfig):
     gamma: tuple[float, float] = Field((2.0, 0.2), description="weight of R1 and of R2")
     augmentation_p: tuple[float, float] = Field((0.0, 0.3), description="probability of augmentation")
     ema_images: tuple[float, float] = Field((0.0, 500_000.0), description="half-life of the moving average")
-    augmentation: str = Field("skin", description=f"one of {', '.join(PRESETS)}")
-
-    @field_validator("augmentation")
-    @classmethod
-    def _known(cls, value: str) -> str:
-        if value not in PRESETS:
-            raise ValueError(f"there are: {', '.join(PRESETS)}")
-        return value
+    augmentation: Annotated[str, one_of(PRESETS)] = Field("skin", description=f"one of {', '.join(PRESETS)}")
 
 
 def paper(shape: Shape, batch: int) -> Config:

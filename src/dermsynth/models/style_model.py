@@ -1,8 +1,9 @@
 """What families whose generator is StyleGAN2's share: latents, style mixing, moving average, truncation, samples."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import torch
+from pydantic import BaseModel
 from torch import Tensor
 
 from dermsynth.models.base import Batch, Condition, Model
@@ -21,6 +22,11 @@ class GeneratorSize(NamedTuple):
     channel_base: int
     channel_max: int
     low_precision_levels: int
+
+    @classmethod
+    def of(cls, config: BaseModel) -> Self:
+        """From the fields of these names in a family's configuration."""
+        return cls(*(getattr(config, field) for field in cls._fields))
 
 
 class StyleModel(Model):

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator
 from types import MappingProxyType
+from typing import Annotated
 
 import torch
-from pydantic import BaseModel, Field, field_validator
+from pydantic import BaseModel, Field
 from torch import Tensor
 
 from dermsynth.errors import UserError
-from dermsynth.models.base import Batch, FamilyConfig, Player, Preset, Progress, Update
+from dermsynth.models.base import Batch, FamilyConfig, Player, Preset, Progress, Update, one_of
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation, Strengths
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.losses.adversarial import logistic_fake, logistic_real
@@ -41,7 +42,9 @@ class Config(FamilyConfig):
     ema_rampup: float | None = Field(
         0.05, gt=0, description="half-life at most this share of the images shown so far; null: as it is from the start"
     )
-    augmentation: str | Strengths = Field("skin", description=f"one of {', '.join(PRESETS)}, or the multipliers")
+    augmentation: Annotated[str | Strengths, one_of(PRESETS)] = Field(
+        "skin", description=f"one of {', '.join(PRESETS)}, or the multipliers"
+    )
     ada_target: float = Field(0.6, ge=0, le=1, description="r_t above which augmentation grows")
     ada_images: float = Field(500_000, gt=0, description="images over which p can rise from 0 to 1")
     ada_maximum: float = Field(0.85, ge=0, le=1, description="upper bound of p")
@@ -50,13 +53,6 @@ class Config(FamilyConfig):
         0, ge=0, description="highest-resolution blocks of the discriminator that stay as loaded"
     )
     low_precision_levels: int = Field(4, ge=0, description="highest resolutions that run in bf16 or fp16 if asked for")
-
-    @field_validator("augmentation")
-    @classmethod
-    def _known(cls, value: str | Strengths) -> str | Strengths:
-        if isinstance(value, str) and value not in PRESETS:
-            raise ValueError(f"there are: {', '.join(PRESETS)}")
-        return value
 
     def strengths(self) -> Strengths:
         """The multipliers, whether given by name or one by one."""
@@ -128,14 +124,7 @@ class StyleGAN2ADA(StyleModel):
     )
 
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
-        size = GeneratorSize(
-            config.latent,
-            config.mapping_layers,
-            config.channel_base,
-            config.channel_max,
-            config.low_precision_levels,
-        )
-        super().__init__(size, shape, classes)
+        super().__init__(GeneratorSize.of(config), shape, classes)
         self.config = config
         self.discriminator = Discriminator(
             shape, config.channel_base, config.channel_max, classes, config.label_layers, config.low_precision_levels

@@ -34,12 +34,14 @@ class Compared:
     real: DataSet
 
 
-def write_families_report(out: Path, runs: Sequence[Compared], table: Sequence[str], real: NDArray[np.uint8]) -> Path:
-    """Write `families.html`; `table` is the comparison in Markdown, `real` training images uint8 [n, 3, h, w]."""
+def write_families_report(
+    out: Path, runs: Sequence[Compared], rows: Sequence[Sequence[str]], note: str, real: NDArray[np.uint8]
+) -> Path:
+    """Write `families.html`: `rows` are the comparison, its head first, `real` training images uint8 [n, 3, h, w]."""
     values = {
         "runs": [_run(one) for one in runs],
-        "table": _html_table(table),
-        "note": table[-1],
+        "rows": rows,
+        "note": note,
         "real": _sheet(real, "random training images"),
         "bars": _bars(runs),
         "curves": _curves(runs),
@@ -47,12 +49,6 @@ def write_families_report(out: Path, runs: Sequence[Compared], table: Sequence[s
     }
     write_page(out / PAGE, "families.html", values)
     return out / PAGE
-
-
-def _html_table(lines: Sequence[str]) -> list[list[str]]:
-    """The cells of a table in Markdown, without the line of dashes."""
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")]
-    return [row for row in rows if not row[0].startswith("--")]
 
 
 def _sheet(images: NDArray[np.uint8], description: str) -> Markup:

@@ -16,7 +16,7 @@ from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.training.config import DataSettings, RunConfig, TrainingSettings, validate
-from dermsynth.training.pretrained import CARD, pretrained, trained_on
+from dermsynth.training.pretrained import pretrained, trained_on
 
 FINE_TUNE = "fine-tune"
 """Preset for trainings that start from a generator of the same widths."""
@@ -89,7 +89,7 @@ def _where_data_is(settings: DataSettings) -> str:
         return f"{settings.folder}: no such folder; if the data set was moved, name it with `data` DIR"
     return (
         f"{known.name!r} comes with dermsynth without the photographs it was trained on; what the copy gate found among its "
-        f"images is in {known.folder / CARD}"
+        f"images is in {known.card}"
     )
 
 

@@ -43,9 +43,9 @@ class Pretrained:
         return HOME / self.name
 
     @property
-    def card(self) -> str:
-        """What a person should know of it: images, length, figures, limits."""
-        return (self.folder / CARD).read_text(encoding="utf-8")
+    def card(self) -> Path:
+        """The text of what a person should know of it: images, length, figures, limits."""
+        return self.folder / CARD
 
     @cached_property
     def _data(self) -> dict[str, Any]:
