@@ -1,5 +1,6 @@
 """A generator that comes with the package: found by its name, started from, and asked what it has seen."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -8,6 +9,7 @@ import pytest
 import torch
 from tools.pretrained import ship
 
+import dermsynth as ds
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.provenance import GeneratorProvenance
 from dermsynth.errors import UserError
@@ -105,6 +107,15 @@ def test_utility_refuses_a_set_whose_base_has_seen_held_out_photographs(
     with pytest.raises(UserError, match=r"'base', which was trained on \d+ of the \d+ held-out images"):
         check_history(_started_from_base(synthetic, generator.config.data.content_hash, other), other)
     check_origin(_started_from_base(synthetic, generator.config.data.content_hash, phantom), phantom)
+
+
+@pytest.mark.parametrize("write", [ds.report, ds.methods])
+def test_it_has_no_log_to_report_of(shipped: Path, write: Callable[[str], object]) -> None:
+    """Nothing is written into the package."""
+    before = sorted(shipped.rglob("*"))
+    with pytest.raises(UserError, match=r"comes with dermsynth without its log; what it is stands in .*MODEL_CARD\.md"):
+        write("base")
+    assert sorted(shipped.rglob("*")) == before
 
 
 def test_an_unknown_name_lists_those_there_are(shipped: Path) -> None:

@@ -11,6 +11,7 @@ from dermsynth.export.huggingface import export as write_release
 from dermsynth.export.lookup import Lookup, look_up, registry_paths
 from dermsynth.export.signing import read_signing_key
 from dermsynth.report.methods import Methods, methods_of
+from dermsynth.training.pretrained import require_log
 from dermsynth.values import as_tuple
 
 
@@ -166,7 +167,7 @@ def methods(
     """
     several: tuple[Path | str, ...] = as_tuple(evaluations)
     return methods_of(
-        require_path(run, "run"),
+        require_log(require_path(run, "run")),
         data=optional_path(data, "data"),
         evaluations=[require_path(place, "evaluations") for place in several],
         utility=optional_path(utility, "utility"),

@@ -11,6 +11,7 @@ from dermsynth.report.gallery import write_gallery
 from dermsynth.report.run_report import write_run_report
 from dermsynth.sampling.contact_sheets import contact_sheets, run_images
 from dermsynth.sampling.generator import Trained, load_generator, run_of
+from dermsynth.training.pretrained import require_log
 from dermsynth.values import as_tuple
 
 
@@ -69,7 +70,7 @@ def write_report(
     run: Trained, *, page: Path | str | None, data: Data | None, evaluations: Data | Sequence[Data], photographs: bool
 ) -> Page:
     """The report of a run, as `report` writes it, and whether photographs are in it."""
-    folder = run_of(run, "run")
+    folder = require_log(run_of(run, "run"))
     path = folder / "report.html" if page is None else require_path(page, "page")
     several: tuple[Data, ...] = (evaluations,) if isinstance(evaluations, DataSet) else as_tuple(evaluations)
     places = [place.folder if isinstance(place, DataSet) else require_path(place, "evaluations") for place in several]

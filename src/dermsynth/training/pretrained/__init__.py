@@ -112,6 +112,14 @@ def name_of(run: Path) -> str:
     return run.name if run.parent == HOME else ""
 
 
+def require_log(run: Path) -> Path:
+    """The folder of a run with its log; UserError for a generator of this package, which comes without."""
+    known = pretrained().get(name_of(locate(run)))
+    if known is not None:
+        raise UserError(f"`run` {run}: comes with dermsynth without its log; what it is stands in {known.card}")
+    return run
+
+
 def require_pretrained(name: str) -> Pretrained:
     """The generator of this package with a name; UserError lists those there are."""
     known = pretrained()
