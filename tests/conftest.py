@@ -81,7 +81,7 @@ SMALLER: dict[str, dict[str, object]] = {
         "channel_base": 64,
         "channel_max": 8,
         "discriminator_features": 4,
-        "colour_features": 4,
+        "image_features": 8,
         "ema_images": 32.0,
     },
 }

@@ -1,5 +1,6 @@
 """Maps of fixed networks: the network's own, at the strides that are said, without anything to train."""
 
+import copy
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,16 @@ def test_the_wheels_maps_are_read() -> None:
     maps = network(torch.zeros(1, 3, 64, 64))
     assert [len(x[0]) for x in maps] == list(map_widths(Spec("lite0")))
     assert network.checksum.startswith("57934424")
+
+
+def test_in_bfloat16_strided_depthwise_convolutions_compute_in_float32() -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(4, 4, 3, stride=2, groups=4), nn.Conv2d(4, 4, 3, groups=4), nn.Conv2d(4, 2, 1))
+    expected = copy.deepcopy(network)
+    pyramid.widen_strided(network)
+    assert [type(module) for module in network] == [pyramid.WideConvolution, nn.Conv2d, nn.Conv2d]
+    x = torch.randn(2, 4, 9, 9)
+    assert torch.equal(network(x), expected(x))
+    low = network.bfloat16()[0](x.bfloat16())
+    assert low.dtype == torch.bfloat16
+    torch.testing.assert_close(low.float(), expected[0](x), rtol=0.02, atol=0.02)

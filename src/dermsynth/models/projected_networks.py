@@ -6,11 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from dermsynth.models.layers.equalized import LEAK, minibatch_deviation
+from dermsynth.models.layers.equalized import LEAK
 from dermsynth.models.layers.spectral import SpectralConvolution
-
-SMALLEST, FEWEST = 4, 4
-"""Pixels a side of the maps that get a logit at each place, and images that a minibatch deviation is of."""
 
 
 def random_kernel(outputs: int, inputs: int, size: int) -> Tensor:
@@ -52,16 +49,14 @@ class RandomMixing(nn.Module):
 class MapDiscriminator(nn.Module):
     """Spectrally normalised convolutions that halve maps `downs` times, then a logit at each place.
 
-    Conditional by projection (Miyato & Koyama 2018): the class's vector times the features is added. With `deviation` the
-    last layers also see how much the images of a batch differ.
+    Conditional by projection (Miyato & Koyama 2018): the class's vector times the features is added.
     """
 
-    def __init__(self, inputs: int, features: int, downs: int, classes: int, *, deviation: bool = False) -> None:
+    def __init__(self, inputs: int, features: int, downs: int, classes: int) -> None:
         super().__init__()
         widths = [inputs, *(features * min(2**level, 2) for level in range(downs))]
         self.downs = nn.ModuleList(SpectralConvolution(a, b, 4, stride=2) for a, b in pairwise(widths))
-        self.deviation = deviation
-        self.last = SpectralConvolution(widths[-1] + deviation, 2 * features, 3)
+        self.last = SpectralConvolution(widths[-1], 2 * features, 3)
         self.output = SpectralConvolution(2 * features, 1, 1)
         self.embed = SpectralConvolution(classes, 2 * features, 1, bias=False) if classes else None
 
@@ -69,8 +64,6 @@ class MapDiscriminator(nn.Module):
         """[n, inputs, h, w], one-hot [n, classes] -> logits [n, places] in float32."""
         for down in self.downs:
             x = F.leaky_relu_(down(x), LEAK)
-        if self.deviation:
-            x = minibatch_deviation(x, FEWEST)
         x = F.leaky_relu_(self.last(x), LEAK)
         logits = self.output(x)
         if self.embed is not None:
@@ -79,18 +72,13 @@ class MapDiscriminator(nn.Module):
 
 
 class Judges(nn.Module):
-    """A discriminator of each of the mixed maps, and one of the image made very small, whose colours the maps hardly show."""
+    """A discriminator of each of the mixed maps."""
 
-    def __init__(
-        self, widths: tuple[int, ...], features: int, classes: int, *, colour_features: int, colour_deviation: bool
-    ) -> None:
+    def __init__(self, widths: tuple[int, ...], features: int, classes: int) -> None:
         super().__init__()
         count = len(widths)
         self.maps = nn.ModuleList(
             MapDiscriminator(width, features, count - 1 - level, classes) for level, width in enumerate(widths)
-        )
-        self.colour = (
-            MapDiscriminator(3, colour_features, 1, classes, deviation=colour_deviation) if colour_features else None
         )
 
     def forward(self, maps: list[Tensor], label: Tensor) -> list[Tensor]:

@@ -108,6 +108,7 @@ class StyleGAN2ADA(StyleModel):
     publication = "Karras et al. 2020a, b (ROSEN)"
     good_for = "the best images from few; transfer; latent editing"
     config_type = Config
+    kin = ("projected",)
     period = R1_INTERVAL
     presets = MappingProxyType(
         {"auto": Preset(auto, batch=32), "laptop": Preset(laptop, batch=8), "fine-tune": Preset(fine_tune, batch=16)}

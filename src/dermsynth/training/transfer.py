@@ -64,7 +64,7 @@ def transfer(model: Model, family: str, classes: Sequence[str], checkpoint: Chec
 
 def _check(model: Model, family: str, classes: Sequence[str], checkpoint: Checkpoint) -> None:
     state = checkpoint.state
-    if state.family != family:
+    if state.family != family and state.family not in type(model).kin:
         raise UserError(f"{checkpoint.path}: a checkpoint of {state.family!r}, not of {family!r}")
     require_edition(type(model), family, state.edition, checkpoint.path)
     if state.classes and classes and list(state.classes) != list(classes) and not model.class_columns:

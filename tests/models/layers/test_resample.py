@@ -1,3 +1,5 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 import torch
@@ -49,3 +51,20 @@ def test_strided_convolutions_halve_and_double() -> None:
     x = torch.randn(2, 3, 8, 12)
     assert convolve_up(x, torch.randn(3, 5, 3, 3)).shape == (2, 5, 16, 24)
     assert convolve_down(x, torch.randn(5, 3, 3, 3), torch.zeros(5)).shape == (2, 5, 4, 6)
+
+
+@pytest.mark.parametrize("function", [downsample, upsample, lambda x: blur(x, 2, stride=2)])
+def test_on_a_cpu_bfloat16_is_filtered_in_float32_and_comes_back_as_bfloat16(
+    function: Callable[[torch.Tensor], torch.Tensor],
+) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(2, 3, 8, 8).bfloat16().requires_grad_(True)
+    wide = x.detach().float().requires_grad_(True)
+    y, expected = function(x), function(wide)
+    assert y.dtype == torch.bfloat16
+    assert torch.equal(y, expected.bfloat16()), "rounded once, at the end"
+    y.float().square().sum().backward()
+    y.detach().float().mul(2).mul(expected).sum().backward()
+    assert x.grad is not None
+    assert wide.grad is not None
+    torch.testing.assert_close(x.grad.float(), wide.grad, rtol=0.01, atol=0.02)

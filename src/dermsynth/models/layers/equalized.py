@@ -18,8 +18,8 @@ def normalise_second_moment(x: Tensor, epsilon: float = 1e-8) -> Tensor:
 
 
 def clamp_magnitude(x: Tensor, limit: float) -> Tensor:
-    """Cut off what would run over in a further layer of float16; numbers of 32 bits and more stay as they are."""
-    return x.clamp(-limit, limit) if x.element_size() < 4 else x
+    """Cut off what would run over in a further layer of float16; other numbers, whose range is wider, stay as they are."""
+    return x.clamp(-limit, limit) if x.dtype == torch.float16 else x
 
 
 class Dense(nn.Module):

@@ -21,19 +21,29 @@ def _depthwise_kernel(channels: int, gain: float, device: torch.device, dtype: t
     return kernel.to(dtype).expand(channels, 1, 4, 4).contiguous()
 
 
+def widened(x: Tensor) -> Tensor:
+    """Numbers of 16 bits in float32 on a CPU, where the gradient of a depthwise convolution of stride 2 is slow otherwise.
+
+    It takes 5 to 20 times as long in bfloat16 (torch 2.14, AMX).
+    """
+    return x.float() if x.element_size() < 4 and x.device.type == "cpu" else x
+
+
 def blur(x: Tensor, padding: int, *, gain: float = 1.0, stride: int = 1) -> Tensor:
     """Filter every channel with the outer product of [1, 3, 3, 1] (Karras et al. 2020a, section 2 and Zhang 2019).
 
     `x` is [n, c, h, w]; the result has (h + 2 padding - 4) // stride + 1 rows and the mean of x times `gain`.
     """
-    kernel = _depthwise_kernel(x.shape[1], gain, x.device, x.dtype)
-    return F.conv2d(x, kernel, padding=padding, stride=stride, groups=x.shape[1])
+    wide = widened(x) if stride > 1 else x
+    kernel = _depthwise_kernel(x.shape[1], gain, x.device, wide.dtype)
+    return F.conv2d(wide, kernel, padding=padding, stride=stride, groups=x.shape[1]).to(x.dtype)
 
 
 def upsample(x: Tensor) -> Tensor:
     """Double height and width: zeros between the pixels, then the binomial filter with gain 4."""
-    kernel = _depthwise_kernel(x.shape[1], 4.0, x.device, x.dtype)
-    return F.conv_transpose2d(x, kernel, stride=2, padding=1, groups=x.shape[1])
+    wide = widened(x)
+    kernel = _depthwise_kernel(x.shape[1], 4.0, x.device, wide.dtype)
+    return F.conv_transpose2d(wide, kernel, stride=2, padding=1, groups=x.shape[1]).to(x.dtype)
 
 
 def downsample(x: Tensor) -> Tensor:
