@@ -1,6 +1,6 @@
 """Measure both sides of every speed claim, alternating in one process, and write a table a part to `bench/results/`.
 
-usage: python -m bench.run [training] [generation] [families] [pipeline] [features] [metrics] [memory] [artefacts]
+usage: python -m bench.run [training] [strided] [generation] [families] [pipeline] [features] [metrics] [memory] [artefacts]
        [latents]      (default: all)
 """
 
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from bench.artefacts import artefacts, latents
+from bench.strided import strided
 from bench.textbook import as_textbook
 from dermsynth.models.base import Batch, Progress
 from dermsynth.models.layers.shapes import Shape
@@ -417,7 +418,8 @@ def families(rows: list[str]) -> None:
 def main() -> None:
     keep_freed_memory()
     parts = {
-        f.__name__: f for f in (training, generation, families, pipeline, features, metrics, memory, artefacts, latents)
+        f.__name__: f
+        for f in (training, strided, generation, families, pipeline, features, metrics, memory, artefacts, latents)
     }
     capability = torch.backends.cpu.get_cpu_capability()
     machine = (
