@@ -1,6 +1,7 @@
 """Ship a run as a generator of the package: weights in bfloat16, configuration, photographs seen, and a card.
 
     python -m tools.pretrained RUN --name base --data DATA [--checkpoint best] [--evaluation FOLDER] [--after TEXT]
+        [--discriminator RUN]
 
 The run's data set lends the fingerprints of its training images and their names, and its attribution. What stands in the
 card under "Figures" comes from an evaluation of images of the shipped weights: ship once, generate and evaluate, ship again
@@ -25,7 +26,7 @@ from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.training.checkpoints import FOLDER, NETWORK, STATE
 from dermsynth.training.pretrained import CARD, CONFIG, HOME, PHOTOGRAPHS, TERMS
 
-NAMES = "photographs.csv"
+NAMES, JUDGE = "photographs.csv", "discriminator."
 SOURCE, LICENCE = "ISIC Archive (isic-archive.com)", "CC-0"
 ATTRIBUTION = "International Skin Imaging Collaboration, ISIC Archive"
 TEXT = """# {family} for dermoscopic images
@@ -51,20 +52,22 @@ learnt from them alone to a clinic.
 
 def ship(
     run: Path, name: str, data: Path, checkpoint: str = "last", evaluation: Path | None = None, source: str = SOURCE,
-    licence: str = LICENCE, attribution: str = ATTRIBUTION, after: str = "",
+    licence: str = LICENCE, attribution: str = ATTRIBUTION, after: str = "", discriminator: Path | None = None,
 ) -> Path:  # fmt: skip
     """Write the folder of a generator of the package; an earlier one of that name is replaced.
 
-    `after` says what the weights were trained on before this run, where it started from others.
+    `after` says what the weights were trained on before this run, where it started from others. With `discriminator` that of
+    the image comes from another run, where this one judged images made smaller.
     """
     generator, data_set = load_generator(run, which=checkpoint, device="cpu"), open_data_set(data)
     if data_set.whole_hash != generator.config.data.content_hash:
         raise SystemExit(f"{data}: not the set that {run} was trained on")
     seen = data_set.part(data_set.in_split(generator.config.data.split) & _shown(data_set, generator))
+    lender = load_generator(discriminator, device="cpu") if discriminator else generator
     shutil.rmtree(HOME / name, ignore_errors=True)
     with replace_folder(HOME / name) as folder:
-        write_json(folder / CONFIG, _config(generator, name))
-        _write_weights(folder / FOLDER / f"{generator.checkpoint.images:09d}", generator)
+        write_json(folder / CONFIG, _config(generator, lender, name))
+        _write_weights(folder / FOLDER / f"{generator.checkpoint.images:09d}", generator, lender)
         _write_photographs(folder, seen)
         write_json(folder / TERMS, {"source": source, "licence": [licence], "attribution": [attribution]})
         write_text(folder / CARD, card(generator, seen, evaluation, after))
@@ -75,25 +78,32 @@ def _shown(data_set: DataSet, generator: Generator) -> np.ndarray:
     return np.isin(data_set.labels.astype(str), generator.labels)
 
 
-def _config(generator: Generator, name: str) -> dict[str, object]:
+def _config(generator: Generator, lender: Generator, name: str) -> dict[str, object]:
     """The run's configuration without places of the machine it was trained on."""
     config = generator.config.model_dump(mode="json")
+    if "image_size" in config["model"]:
+        config["model"]["image_size"] = lender.config.model["image_size"]
     config["data"]["folder"] = f"photographs of {name}"
     config["training"]["initial"] = None
     return config
 
 
-def _write_weights(folder: Path, generator: Generator) -> None:
+def _write_weights(folder: Path, generator: Generator, lender: Generator) -> None:
     folder.mkdir(parents=True)
     tensors = {
         key: (value.to(torch.bfloat16) if value.dtype == torch.float32 and value.ndim else value).contiguous()
-        for key, value in generator.checkpoint.network().items()
+        for key, value in _weights(generator, lender).items()
     }
     save_file(tensors, folder / NETWORK)
     state = generator.checkpoint.state.model_copy(
         update={"hashes": {NETWORK: file_hash(folder / NETWORK)}, "seconds": 0.0}
     )
     write_json(folder / STATE, state.model_dump(mode="json"))
+
+
+def _weights(generator: Generator, lender: Generator) -> dict[str, torch.Tensor]:
+    own = {key: value for key, value in generator.checkpoint.network().items() if not key.startswith(JUDGE)}
+    return own | {key: value for key, value in lender.checkpoint.network().items() if key.startswith(JUDGE)}
 
 
 def _write_photographs(folder: Path, seen: DataSet) -> None:
@@ -153,10 +163,16 @@ def main() -> None:
     parser.add_argument("--checkpoint", default="last")
     parser.add_argument("--evaluation", type=Path)
     parser.add_argument("--after", default="", help="what the weights were trained on before RUN")
+    parser.add_argument("--discriminator", type=Path, help="the run whose discriminator of the image is shipped")
     given = parser.parse_args()
     if load_generator(given.run, device="cpu").config.training.initial and not given.after:
         raise SystemExit(f"{given.run}: started from other weights; say which with --after")
-    print(ship(given.run, given.name, given.data, given.checkpoint, given.evaluation, after=given.after))
+    print(
+        ship(
+            given.run, given.name, given.data, given.checkpoint, given.evaluation, after=given.after,
+            discriminator=given.discriminator,
+        )
+    )  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ for family in dcgan lapgan ddgan frozen-pggan pgan stylegan2-ada; do ln -sfn "..
 train() { name=$1; shift; family=$1; shift; dermsynth train "$family" --out "$work/runs/$name" --resolution 64 --snapshot 2k "$@"; }
 train multiscale multiscale --data "$work/isic" --unconditional --exclude other --images 12k
 train r3gan r3gan --data "$work/isic" --unconditional --exclude other --images 12k
+train projected projected --data "$work/isic" --exclude other --imbalance 0.5 --precision bfloat16 --images 25k
 train pix2pixhd pix2pixhd --data "$work/isic" --exclude other --superpixels --images 8k
 train residual-translation-add residual-translation --data "$work/patches" --from clean --to lesion --images 16k
 train residual-translation-remove residual-translation --data "$work/patches" --from lesion --to clean --images 14k
@@ -28,6 +29,6 @@ train cyclegan cyclegan --data "$work/patches" --from clean --to lesion --images
 [ -d "$work/masks" ] || dermsynth import csv "$work/drawn/metadata.csv" --image file_name --label label --mask mask_file_name --out "$work/masks"
 [ -d "$work/drawn-patches" ] || dermsynth data patches "$work/drawn" --side 64 --stride 32 --out "$work/drawn-patches"
 cd "$work/runs"
-dermsynth gallery dcgan lapgan ddgan frozen-pggan multiscale pgan stylegan2-ada r3gan pix2pixhd \
+dermsynth gallery dcgan lapgan ddgan frozen-pggan multiscale pgan stylegan2-ada projected r3gan pix2pixhd \
   residual-translation-add residual-translation-remove cyclegan \
   --inputs ../masks --inputs ../drawn-patches --out "$OLDPWD/docs/gallery"

@@ -21,7 +21,9 @@ from dermsynth.training import pretrained
 from dermsynth.training.checkpoints import find
 from dermsynth.training.config import earlier_data
 from dermsynth.training.data import Plan, chosen_preset
+from dermsynth.training.loop import train
 from dermsynth.utility.leakage import check_history, check_origin
+from tests.conftest import tiny_config
 
 
 @pytest.fixture
@@ -38,6 +40,22 @@ def test_the_name_stands_for_the_run_and_makes_nearly_the_same_images(shipped: P
     ours, theirs = (load_generator(place, device="cpu").sample(4, label="nevus") for place in ("base", run))
     assert np.abs(ours.astype(int) - theirs).mean() < 4
     assert (find(Path("base")).path / "optimiser.safetensors").exists() is False
+
+
+def test_the_discriminator_of_the_image_may_come_from_another_run(
+    run: Path, phantom: DataSet, shipped: Path, tmp_path: Path
+) -> None:
+    config, chosen = tiny_config(phantom, images=8, seed=5)
+    train(tmp_path / "other", config, chosen, device="cpu")
+    mixed = ship(run, "mixed", phantom.folder, after="8 images of another run", discriminator=tmp_path / "other")
+    ours, theirs, both = (find(place).network() for place in (shipped, tmp_path / "other", mixed))
+    for key, value in both.items():
+        source = theirs if key.startswith("discriminator.") else ours
+        torch.testing.assert_close(value.float(), source[key].float(), rtol=0.01, atol=0.01)
+    assert any(
+        not torch.equal(both[key].float(), ours[key].float()) for key in both if key.startswith("discriminator.")
+    )
+    assert "images shown, after 8 images of another run;" in (mixed / pretrained.CARD).read_text()
 
 
 def test_nothing_of_the_machine_is_in_it(shipped: Path, phantom: DataSet) -> None:

@@ -77,8 +77,8 @@ def auto(shape: Shape, batch: int) -> Config:
 def laptop(shape: Shape, batch: int) -> Config:
     """For a computer without a GPU: narrow layers, a small latent, features of images of 128 pixels.
 
-    The image layers begin with a fifth of their weights, as in StyleGAN2-ADA's preset of this name. Images are seldom
-    augmented: under changed contrast and saturation the discriminators hardly see that colours are too much alike.
+    The image layers begin with a fifth of their weights, as in StyleGAN2-ADA's preset of this name. Only the geometry of images
+    is augmented: under changed contrast and saturation the discriminators hardly see that colours are too much alike.
     """
     return Config(
         view=128,
@@ -87,23 +87,8 @@ def laptop(shape: Shape, batch: int) -> Config:
         channel_max=128,
         colour_start=0.2,
         image_weight=4.0,
-        augmentation_p=0.1,
+        augmentation="bg",
         ema_images=4_000,
-    )
-
-
-def fine_tune(shape: Shape, batch: int) -> Config:
-    """For trainings that start from a generator of `laptop`'s widths: the image is judged at its full size.
-
-    There StyleGAN2-ADA's discriminator, which comes with the generator, goes on.
-    """
-    return laptop(shape, batch).model_copy(
-        update={
-            "image_size": min(shape.height, shape.width),
-            "image_weight": 8.0,
-            "r1_gamma": 0.0002 * shape.height * shape.width / batch,
-            "augmentation_p": 0.15,
-        }
     )
 
 
@@ -146,9 +131,7 @@ class ProjectedGAN(StyleModel):
     config_type = Config
     period = R1_INTERVAL
     penalties = ("r1",)
-    presets = MappingProxyType(
-        {"auto": Preset(auto, batch=64), "laptop": Preset(laptop, batch=16), "fine-tune": Preset(fine_tune, batch=16)}
-    )
+    presets = MappingProxyType({"auto": Preset(auto, batch=64), "laptop": Preset(laptop, batch=16)})
     training_state = ("augmentation", "backbone_hash")
     class_columns = (
         "generator.mapping.embed.weight",

@@ -20,7 +20,7 @@ from dermsynth.models.inputs import Conditions
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.records import Record
 from dermsynth.training.cost import seconds_per_image
-from dermsynth.training.data import Plan
+from dermsynth.training.data import Plan, chosen_preset
 from dermsynth.training.pretrained import BASE, pretrained
 
 TABLE = Path(__file__).with_suffix(".toml")
@@ -140,7 +140,7 @@ def advise(data_set: DataSet, *, minutes: float, device: torch.device) -> Advice
     )
     images = max(min(int(minutes * 60 / seconds) // 1000, LONGEST[device.type] // 1000), 1) * 1000
     initial = _start(count, chosen)
-    preset = "fine-tune" if initial else preset
+    preset = chosen_preset(Plan(family, None, training={"initial": initial})) if initial else preset
     return Advice(
         family=family, preset=preset, resolution=str(chosen), images=images, seconds_per_image=seconds, minutes=minutes,
         command=_command(data_set, options, chosen, images, initial, preset, family),
