@@ -456,3 +456,29 @@ def test_a_resumed_run_keeps_its_best_under_the_id_or_the_stored_name(
     train(tmp_path / "run", longer, chosen, watchers=rising, device="cpu")
     assert "from now on by" not in caplog.text
     assert checkpoints.find(tmp_path / "run").state.best == checkpoints.Best(images=16, value=16.0)
+
+
+def test_a_setting_that_is_newer_than_a_run_is_what_it_was_then_unless_it_is_asked_for(
+    phantom: DataSet, tmp_path: Path
+) -> None:
+    """`colour_start` came later, and the preset has another value than the default by now."""
+    config, chosen = tiny_config(phantom, images=16)
+    newer = config.model_copy(update={"model": config.model | {"colour_start": 0.2}})
+    older = config.model_copy(update={"model": config.model | {"colour_start": 1.0}})
+    for run in ("whole", "resumed"):
+        train(tmp_path / run, older if run == "whole" else older.model_copy(deep=True), chosen, device="cpu")
+    path = tmp_path / "resumed" / "config.json"
+    written = json.loads(path.read_text())
+    del written["model"]["colour_start"]
+    path.write_text(json.dumps(written))
+    longer = {"training": config.training.model_copy(update={"images": 32})}
+    asked = newer.model_copy(update={**longer, "model": newer.model | {"colour_start": 0.7}})
+    with pytest.raises(UserError, match=r"model.colour_start was 1.0, now 0.7"):
+        train(tmp_path / "resumed", asked, chosen, device="cpu")
+    ends = [
+        train(tmp_path / run, begun.model_copy(update=longer), chosen, device="cpu")
+        for run, begun in (("whole", older), ("resumed", newer))
+    ]
+    whole, resumed = (end.network() for end in ends)
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    assert json.loads(path.read_text())["model"]["colour_start"] == 1.0

@@ -10,6 +10,7 @@ import numpy as np
 from dermsynth.errors import UserError
 from dermsynth.locks import claim_folder
 from dermsynth.models.base import Model, require_edition
+from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.training import checkpoints, distributed
 from dermsynth.training.config import CONFIG, RunConfig, differences, read_config, validate
@@ -48,10 +49,34 @@ def check_folder(run: Path, config: RunConfig) -> None:
     claim_folder(run, CONFIG, config.model_dump(mode="json"), kind="a run", difference=difference, write=False)
 
 
+def as_begun(run: Path, config: RunConfig) -> RunConfig:
+    """The configuration with which a run goes on: settings that did not exist when it began are what they were then.
+
+    That is their default, also where a preset has another value by now. What differs from the preset was asked for, and stays.
+    """
+    if not (run / CONFIG).exists():
+        return config
+    began, kind = read_config(run), family(config.family)
+    if began.family != config.family or config.preset not in kind.presets:
+        return config
+    shape = Shape(config.data.height, config.data.width)
+    preset = kind.presets[config.preset](shape, config.training.batch).model_dump()
+    then = {name: value for name, value in _newer(began).items() if config.model.get(name) == preset.get(name)}
+    return config.model_copy(update={"model": config.model | then})
+
+
+def _newer(began: RunConfig) -> dict[str, Any]:
+    """The defaults of those settings of a family that a run's configuration does not have."""
+    fields = family(began.family).config_type.model_fields
+    missing = {name: field for name, field in fields.items() if name not in began.model and not field.is_required()}
+    return {name: field.get_default(call_default_factory=True) for name, field in missing.items()}
+
+
 def _difference(run: Path, config: RunConfig, *_: Mapping[str, Any]) -> str:
     """In what a run's configuration differs; a run of another edition of its family is refused."""
     for checkpoint in checkpoints.checkpoints(run)[-1:]:
         if checkpoint.state.family == config.family:
             require_edition(family(config.family), config.family, checkpoint.state.edition, run)
-    changed = differences(read_config(run), config)
+    began = read_config(run)
+    changed = differences(began.model_copy(update={"model": _newer(began) | began.model}), config)
     return f"holds a run with another configuration ({changed[0]})" if changed else ""

@@ -27,7 +27,7 @@ from dermsynth.signals import handle_signals
 from dermsynth.training import checkpoints, distributed
 from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
 from dermsynth.training.checkpoints import Best, Checkpoint, CheckpointState
-from dermsynth.training.checks import check_abilities, check_batch, check_batches, check_folder
+from dermsynth.training.checks import as_begun, check_abilities, check_batch, check_batches, check_folder
 from dermsynth.training.config import CONFIG, RunConfig, TrainingSettings, validate
 from dermsynth.training.display import Display, TensorBoard
 from dermsynth.training.health import GRACE, Alarms, spread
@@ -335,6 +335,7 @@ def train(
     distributed.keep_freed_memory()
     distributed.start(device)
     try:
+        config = as_begun(run, config)
         check_batch(config.training.batch, config.training.accumulate)
         check_abilities(config)
         check_folder(run, config)
