@@ -24,6 +24,7 @@ from dermsynth.evaluation.sides import remarks_on_family
 from dermsynth.io import count_text, file_hash, replace_folder, write_json, write_text
 from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.training.checkpoints import FOLDER, NETWORK, STATE
+from dermsynth.training.config import read_config
 from dermsynth.training.pretrained import CARD, CONFIG, HOME, PHOTOGRAPHS, TERMS
 
 NAMES, JUDGE = "photographs.csv", "discriminator."
@@ -165,7 +166,7 @@ def main() -> None:
     parser.add_argument("--after", default="", help="what the weights were trained on before RUN")
     parser.add_argument("--discriminator", type=Path, help="the run whose discriminator of the image is shipped")
     given = parser.parse_args()
-    if load_generator(given.run, device="cpu").config.training.initial and not given.after:
+    if read_config(given.run).training.initial and not given.after:
         raise SystemExit(f"{given.run}: started from other weights; say which with --after")
     print(
         ship(

@@ -27,7 +27,7 @@ TABLE = Path(__file__).with_suffix(".toml")
 PROJECTED, ALONE = "projected", "stylegan2-ada"
 """The family that was ahead at equal time here, and the one that needs no other network."""
 WHY = {
-    PROJECTED: f"{PROJECTED} was ahead of {ALONE} after the same minutes here, by FID-768, coverage and eye (docs/projected.md)",
+    PROJECTED: f"{PROJECTED} was ahead of {ALONE} in half the minutes here, by FID-768, coverage and eye (docs/projected.md)",
     ALONE: f"{ALONE} was the best at equal length of the families that need no other package (docs/baur.md); in short "
     f"trainings {PROJECTED} is ahead: pip install dermsynth[projected]",
 }

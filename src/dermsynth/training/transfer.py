@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from dermsynth.errors import UserError
+from dermsynth.models import registry
 from dermsynth.models.base import Model, require_edition
 from dermsynth.training.checkpoints import Checkpoint
 
@@ -66,7 +67,7 @@ def _check(model: Model, family: str, classes: Sequence[str], checkpoint: Checkp
     state = checkpoint.state
     if state.family != family and state.family not in type(model).kin:
         raise UserError(f"{checkpoint.path}: a checkpoint of {state.family!r}, not of {family!r}")
-    require_edition(type(model), family, state.edition, checkpoint.path)
+    require_edition(registry.family(state.family), state.family, state.edition, checkpoint.path)
     if state.classes and classes and list(state.classes) != list(classes) and not model.class_columns:
         raise UserError(
             f"{checkpoint.path}: classes {', '.join(state.classes)}, now {', '.join(classes)}; {family} transfers between the "

@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from dermsynth.precision import widened
+
 BINOMIAL = (1.0, 3.0, 3.0, 1.0)
 
 
@@ -19,14 +21,6 @@ def _depthwise_kernel(channels: int, gain: float, device: torch.device, dtype: t
     taps = torch.tensor(BINOMIAL, device=device, dtype=torch.float64)
     kernel = torch.outer(taps, taps) * (gain / taps.sum() ** 2)
     return kernel.to(dtype).expand(channels, 1, 4, 4).contiguous()
-
-
-def widened(x: Tensor) -> Tensor:
-    """Numbers of 16 bits in float32 on a CPU, where the gradient of a depthwise convolution of stride 2 is slow otherwise.
-
-    It takes 5 to 20 times as long in bfloat16 (torch 2.14, AMX).
-    """
-    return x.float() if x.element_size() < 4 and x.device.type == "cpu" else x
 
 
 def blur(x: Tensor, padding: int, *, gain: float = 1.0, stride: int = 1) -> Tensor:
