@@ -1,4 +1,5 @@
 import json
+import logging
 import os
 import random
 import re
@@ -459,9 +460,10 @@ def test_a_resumed_run_keeps_its_best_under_the_id_or_the_stored_name(
 
 
 def test_a_setting_that_is_newer_than_a_run_is_what_it_was_then_unless_it_is_asked_for(
-    phantom: DataSet, tmp_path: Path
+    phantom: DataSet, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     """`colour_start` came later, and the preset has another value than the default by now."""
+    caplog.set_level(logging.INFO)
     config, chosen = tiny_config(phantom, images=16)
     newer = config.model_copy(update={"model": config.model | {"colour_start": 0.2}})
     older = config.model_copy(update={"model": config.model | {"colour_start": 1.0}})
@@ -482,3 +484,4 @@ def test_a_setting_that_is_newer_than_a_run_is_what_it_was_then_unless_it_is_ask
     whole, resumed = (end.network() for end in ends)
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     assert json.loads(path.read_text())["model"]["colour_start"] == 1.0
+    assert "begun before these settings existed, and goes on without them: colour_start 1.0" in caplog.text

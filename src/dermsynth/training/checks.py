@@ -1,5 +1,6 @@
 """Checks before a training begins: the folder belongs to this run, and the family can train with this precision and batch."""
 
+import logging
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,8 @@ from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.training import checkpoints, distributed
 from dermsynth.training.config import CONFIG, RunConfig, differences, read_config, validate
+
+logger = logging.getLogger(__name__)
 
 
 def check_batch(batch: int, accumulate: int) -> None:
@@ -62,6 +65,9 @@ def as_begun(run: Path, config: RunConfig) -> RunConfig:
     shape = Shape(config.data.height, config.data.width)
     preset = kind.presets[config.preset](shape, config.training.batch).model_dump()
     then = {name: value for name, value in _newer(began).items() if config.model.get(name) == preset.get(name)}
+    changed = [f"{name} {value}" for name, value in then.items() if config.model.get(name) != value]
+    if changed:
+        logger.info(f"{run}: begun before these settings existed, and goes on without them: {', '.join(changed)}")
     return config.model_copy(update={"model": config.model | then})
 
 
