@@ -73,6 +73,7 @@ SMALLER: dict[str, dict[str, object]] = {
     "residual-translation": {"features": 4, "blocks": 1, "discriminator_features": 4},
     "cyclegan": {"features": 4, "blocks": 1, "discriminator_features": 4, "pool": 12},
     "diffusion": {"channels": 16, "steps": 3, "augmentation_p": 0.5, "learning_rate": 0.01, "rate_rampup": 8},
+    "map-diffusion": {"channels": 16, "steps": 3, "augmentation_p": 0.5, "learning_rate": 0.01, "rate_rampup": 8},
     "r3gan": {"channel_base": 256, "channel_max": 16, "augmentation_p": (0.3, 0.5)},
     "projected": {
         "features": f"mobilenet={drawn_backbone()}",

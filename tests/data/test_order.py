@@ -33,3 +33,15 @@ def test_temperature_sets_the_shares(temperature: float, share: float) -> None:
     assert class_weights(labels, temperature)[0] == pytest.approx(share)
     shown = labels[Order(labels, temperature=temperature, seed=0).take(0, 20_000)]
     assert (shown == 0).mean() == pytest.approx(share, abs=0.01)
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.0])
+def test_images_without_a_class_keep_their_share(temperature: float) -> None:
+    labels = np.array([0] * 450 + [1] * 50 + [-1] * 500)
+    order = Order(labels, temperature=temperature, seed=0)
+    shown = labels[order.take(0, 20_000)]
+    assert (shown == -1).mean() == pytest.approx(0.5, abs=0.015)
+    assert (shown == 1).mean() == pytest.approx(0.05 if temperature == 1 else 0.25, abs=0.015)
+    first = order.take(0, 4000)
+    without = first[labels[first] == -1]
+    assert len(set(without[:500])) == 500, "each is shown once before any is shown again"

@@ -19,20 +19,33 @@ def _noise(generator: Generator, n: int) -> list[torch.Tensor]:
     return [torch.randn(n, 1, *size) for size in generator.synthesis.noise_sizes()]
 
 
-@pytest.mark.parametrize(("text", "constant", "doublings"), [("64", (4, 4), 4), ("64x48", (3, 4), 4), ("96", (3, 3), 5), ("640x480", (15, 20), 5), ("80", (5, 5), 4), ("256x192", (3, 4), 6)])  # fmt: skip
+@pytest.mark.parametrize(("text", "constant", "doublings"), [("64", (4, 4), 4), ("64x48", (3, 4), 4), ("96", (3, 3), 5), ("640x480", (15, 20), 5), ("80", (5, 5), 4), ("256x192", (3, 4), 6), ("96x72", (9, 12), 3)])  # fmt: skip
 def test_sizes_are_a_constant_doubled(text: str, constant: tuple[int, int], doublings: int) -> None:
     shape = parse_shape(text)
     assert (shape.constant, shape.doublings) == (constant, doublings)
     assert str(shape) == text
 
 
-@pytest.mark.parametrize("text", ["100", "63", "0", "7", "4096", "abc", "64x", "64x64x64", "128x16", "640x480"])
+@pytest.mark.parametrize("text", ["100", "44", "63", "0", "7", "4096", "abc", "64x", "64x64x64", "128x16", "640x480"])
 def test_other_sizes_are_refused_with_a_way_out(text: str) -> None:
     with pytest.raises(UserError, match=f"resolution`? '?{text}"):
         require_doublings(parse_shape(text))
 
 
-@pytest.mark.parametrize("size", ["16", "24x16", "16x24", "20"])
+def test_the_message_names_sizes_that_are_possible() -> None:
+    for text in ("100", "96x71", "640x480", "63x90"):
+        with pytest.raises(UserError, match="nearest: ") as refused:
+            require_doublings(parse_shape(text))
+        for size in str(refused.value).partition("nearest: ")[2].split(", "):
+            require_doublings(parse_shape(size))
+
+
+def test_widths_follow_the_pixels_of_a_level_where_the_constant_is_large() -> None:
+    assert parse_shape("96x72").levels == (8, 16, 32, 64)
+    assert parse_shape("80x64").levels == (4, 8, 16, 32, 64)
+
+
+@pytest.mark.parametrize("size", ["16", "24x16", "16x24", "20", "96x72"])
 def test_every_size_is_made_and_judged(size: str) -> None:
     shape = parse_shape(size)
     generator = _generator(size)

@@ -133,6 +133,39 @@ def test_every_map_becomes_an_image_with_its_mask(made: Make, phantom: DataSet, 
         assert (np.repeat(np.repeat(small, 2, axis=0), 2, axis=1) == large).all()
 
 
+def test_a_map_with_noise_gives_other_images_for_other_seeds_and_keeps_its_class(
+    made: Make, phantom: DataSet, tmp_path: Path
+) -> None:
+    generator = made("map-diffusion")
+    assert generator.config.data.classes == ("melanoma", "nevus", "seborrheic_keratosis")
+    table = phantom.table[phantom.table["split"] == "test"].reset_index(drop=True)
+    table.loc[0, "label"] = ""
+    table = table.drop(columns=["structures"])
+    few = write_copy(phantom, table.iloc[:4], tmp_path / "few")
+    first, again, other = (from_maps(generator, few, tmp_path / name, seed=seed) for name, seed in (("a", 0), ("b", 0), ("c", 9)))  # fmt: skip
+    assert list(first.labels) == list(few.labels)
+    assert list(first.table["seed"]) == ["0", "1", "2", "3"]
+    assert list(other.table["seed"]) == ["9", "10", "11", "12"]
+    pixels = [[read_image(made_set.folder / name) for name in made_set.table["file_name"]] for made_set in (first, again, other)]  # fmt: skip
+    assert all(np.array_equal(a, b) for a, b in zip(pixels[0], pixels[1], strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(pixels[0], pixels[2], strict=True))
+    with pytest.raises(UserError, match="begun with seed 0, now 1; choose another"):
+        from_maps(generator, few, tmp_path / "a", seed=1)
+    with pytest.raises(UserError, match="`truncation` 2: map-diffusion takes a number above 0 up to 1"):
+        from_maps(generator, few, tmp_path / "d", truncation=2)
+    table.loc[1, "label"] = "wart"
+    with pytest.raises(UserError, match="label 'wart'; the generator knows: melanoma, nevus, seborrheic_keratosis"):
+        from_maps(generator, write_copy(phantom, table.iloc[:4], tmp_path / "warts"), tmp_path / "e")
+
+
+def write_copy(source: DataSet, table: pd.DataFrame, folder: Path) -> DataSet:
+    """A data set of its own with these rows of another one."""
+    for name in [*table["file_name"], *table["mask_file_name"]]:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source.folder / name, folder / name)
+    return write_data_set(folder, table.reset_index(drop=True), source.provenance, Step(command="test"))
+
+
 def test_every_kind_of_run_has_its_own_command(made: Make, phantom: DataSet, run: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="cyclegan makes images from images, not from seeds; use dermsynth translate"):
         generate(made("cyclegan"), {"melanoma": 3}, tmp_path / "a")
@@ -162,7 +195,7 @@ def test_labels_that_the_run_does_not_know_are_refused(made: Make, phantom: Data
         translate(made("residual-translation"), others, tmp_path / "out")
 
 
-@pytest.mark.parametrize("model", ["pix2pixhd", "residual-translation", "cyclegan"])
+@pytest.mark.parametrize("model", ["pix2pixhd", "map-diffusion", "residual-translation", "cyclegan"])
 def test_their_reports_show_inputs(made: Make, model: str, tmp_path: Path) -> None:
     generator = made(model)
     write_run_report(generator, run_images(generator), tmp_path / "report.html")

@@ -83,7 +83,8 @@ def generate(
     count : int, mapping of str to int, or None
         Number of images for each class, or by class; at least 1. Left out with `maps`, each of which makes one image.
     maps : DataSet, Path, str or None
-        For families that take maps: a data set with lesion masks or semantic maps.
+        For families that take maps: a data set with lesion masks or semantic maps. Image k has the seed `seed` + k, where the
+        family has noise.
     split : str
         With `maps`: ``train``, ``validation``, ``test`` or ``all``; by default the split the generator was trained on.
     truncation : float or None
@@ -120,8 +121,11 @@ def generate(
     if place is not None:
         data_trained_on(generator.config.data, place)  # a wrong one is refused now, not after the work
     if maps is not None:
-        _refuse_with_maps(count, seed, truncation)
-        synthetic = from_maps(generator, open_named(maps, "maps"), folder, split=split)
+        if count is not None:
+            raise UserError("`count`: of no use with `maps`, where every map makes one image; leave it out")
+        synthetic = from_maps(
+            generator, open_named(maps, "maps"), folder, split=split, seed=require_seed(seed), truncation=truncation
+        )
         _look_for_copies(synthetic, place)
     else:
         quotas, look = _quotas(generator, count, split), partial(_look_for_copies, data=place)
@@ -133,13 +137,6 @@ def generate(
 
 def _look_for_copies(synthetic: DataSet, data: Path | None) -> None:
     log.info("copy gate: %s", check_copies(synthetic, data))
-
-
-def _refuse_with_maps(count: object, seed: int, truncation: float | None) -> None:
-    choices = {"`count`": count is not None, "`seed`": seed != 0, "`truncation`": truncation is not None}
-    useless = ", ".join(name for name, value in choices.items() if value)
-    if useless:
-        raise UserError(f"{useless}: of no use with `maps`, where every map makes one image; leave it out")
 
 
 def _quotas(generator: Generator, count: int | Mapping[str, int] | None, split: str) -> dict[str, int]:

@@ -27,6 +27,8 @@ from dermsynth.io import parse_count
 from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape, parse_shape
 from dermsynth.sampling.generator import Trained, weights_of
+from dermsynth.training import distributed
+from dermsynth.training.arithmetic import AUTO, chosen_precision
 from dermsynth.training.callbacks import Callback
 from dermsynth.training.config import CONFIG, Precision, RunConfig
 from dermsynth.training.data import Plan, resolve
@@ -109,8 +111,9 @@ class LoopChoices:
         Whose weights training starts from; ``"base"`` is the generator of dermoscopic images that comes with dermsynth.
     rate : float
         Factor on every learning rate, above 0.
-    precision : {"float32", "bfloat16", "float16"}
-        Arithmetic of the large layers.
+    precision : {"float32", "bfloat16", "float16", "auto"}
+        Arithmetic of the large layers. ``"auto"`` is bfloat16 where a short probe finds it faster on this machine, else float32;
+        which of the two it was is recorded in the run.
     snapshot : int, str or None
         Real images shown between two checkpoints; by default 4,000, of families that sample slowly more.
     log : int
@@ -130,14 +133,14 @@ class LoopChoices:
     accumulate: int = 1
     initial: Trained | None = None
     rate: float = 1.0
-    precision: Precision = "float32"
+    precision: Literal[Precision, "auto"] = "float32"
     snapshot: int | str | None = None
     log: int = 500
     keep: int = 3
 
     def settings(self, images: int | str | None, batch: int | None, seed: int) -> dict[str, Any]:
         """The same for the trainer."""
-        require_choice(self.precision, "precision", get_args(Precision))
+        require_choice(self.precision, "precision", (*get_args(Precision), AUTO))
         if require_number(self.rate, "rate") <= 0:
             raise UserError(f"`rate` {self.rate}: must be above 0")
         return {
@@ -148,7 +151,7 @@ class LoopChoices:
             **{name: require_whole(getattr(self, name), name, 1) for name in ("accumulate", "log", "keep")},
             "initial": None if self.initial is None else str(weights_of(self.initial, "initial")),
             "rate": self.rate,
-            "precision": self.precision,
+            "precision": "float32" if self.precision == AUTO else self.precision,
         }
 
 
@@ -262,6 +265,8 @@ def train(
     """
     selection, loop = with_choices(selection, loop, choices)
     folder, followers = require_path(out, "out"), (*_callbacks(callbacks), *writers(as_tuple(log_to)))
+    loop.settings(images, batch, seed)  # a wrong choice is refused before anything is measured
+    loop = replace(loop, precision=chosen_precision(loop.precision, folder, distributed.choose_device(device)))
     try:
         config, chosen = configure(
             family, data, images, resolution=resolution, preset=preset, options=options, batch=batch, seed=seed,

@@ -22,8 +22,8 @@ class Images:
     data: Path | None = None
     """Folder of the data set to learn from; without it a phantom of 2,000 images."""
     resolution: str = "64"
-    """Size in pixels: one number for squares, or WIDTHxHEIGHT; for most families a side
-    must be 3 to 7 times a power of two: 64, 80, 96 ..."""
+    """Size in pixels: one number for squares, or WIDTHxHEIGHT; for most families both sides
+    must be 3 to 15 pixels doubled equally often: 64, 96, 96x72, 128x96 ..."""
     exclude: Several = ()
     """A class to leave out; may be repeated."""
     split: str = "train"
@@ -70,8 +70,8 @@ class Loop:
     """The same as --initial base."""
     rate: float = 1.0
     """Factor on every learning rate of the family; below 1, for example 0.5, to fine-tune gently."""
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
-    """Arithmetic of the large layers; bfloat16 is faster on recent GPUs."""
+    precision: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
+    """Arithmetic of the large layers; auto: bfloat16 where a short probe finds it faster on this machine, else float32."""
     accumulate: int = 1
     """Pieces a batch is divided into, to save memory."""
     snapshot: str | None = None

@@ -5,13 +5,17 @@ from numpy.typing import NDArray
 
 
 def class_weights(labels: NDArray[np.int64], temperature: float) -> NDArray[np.float64]:
-    """Probability of each class: proportional to its share to the power of `temperature`.
+    """Probability of each class: proportional to its share to the power of `temperature`; -1 is no class.
 
-    1 keeps the data set's shares, 0 shows every class equally often (class-balanced).
+    1 keeps the data set's shares, 0 shows every class equally often (class-balanced). Images of no class keep their share of all
+    images, which is the last probability, where there are any.
     """
-    count = np.bincount(labels).astype(np.float64)
+    known = labels[labels >= 0]
+    count = np.bincount(known).astype(np.float64)
     weight = np.where(count > 0, count, 1) ** temperature * (count > 0)
-    return weight / weight.sum()
+    weight /= max(weight.sum(), 1e-300)
+    share = len(known) / len(labels)
+    return weight if share == 1 else np.append(weight * share, 1 - share)
 
 
 class Order:
@@ -24,7 +28,8 @@ class Order:
     BLOCK = 4096
 
     def __init__(self, labels: NDArray[np.int64], *, temperature: float = 1.0, seed: int = 0) -> None:
-        self.members = [np.flatnonzero(labels == label) for label in range(int(labels.max(initial=0)) + 1)]
+        numbers = [*range(int(labels.max(initial=0)) + 1), *([-1] if (labels < 0).any() else [])]
+        self.members = [np.flatnonzero(labels == number) for number in numbers]
         self.weights = class_weights(labels, temperature)
         self.seed = seed
         self._block = -1

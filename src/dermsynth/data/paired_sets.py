@@ -1,7 +1,6 @@
 """Images as families see them that make images from images: with semantic maps, or as two domains."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -17,6 +16,7 @@ from dermsynth.data.training_set import (
     Selection,
     TrainingSet,
     chosen_rows,
+    labelled_rows,
     rows_hash,
 )
 from dermsynth.errors import UserError
@@ -25,19 +25,17 @@ from dermsynth.errors import UserError
 def map_set(
     data_set: DataSet, decoding: Decoding, selection: Selection, *, superpixels: bool, seed: int = 0
 ) -> TrainingSet:
-    """Images with their semantic maps, and superpixel boundaries if wanted.
+    """Images with their semantic maps, superpixel boundaries if wanted, and labels unless the selection is unconditional.
 
     Raises UserError when there are no masks, or too few images.
     """
-    rows = with_maps(chosen_rows(data_set, replace(selection, conditional=False)))
+    rows, labels, classes = labelled_rows(with_maps(data_set), selection)
     if len(rows.table) < SMALLEST_SET:
         raise UserError(f"{data_set.folder}: {len(rows.table)} images with masks, at least {SMALLEST_SET} are needed")
     layers = layer_names(rows)
     maps = decode_maps(rows, decoding, MapSettings(layers, superpixels))
-    labels = np.zeros(len(rows.table), np.int64)
-    return TrainingSet(
-        decode_images(rows, decoding), labels, (), Order(labels, seed=seed), rows_hash(rows), maps, layers
-    )
+    order = Order(labels, seed=seed)
+    return TrainingSet(decode_images(rows, decoding), labels, classes, order, rows_hash(rows), maps, layers)
 
 
 def domain_set(

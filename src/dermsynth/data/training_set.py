@@ -72,7 +72,7 @@ class Minibatch:
 
 @dataclass(frozen=True)
 class TrainingSet:
-    """Images uint8 [n, 3, h, w], the class of each, the class names, the order, and a hash of the rows.
+    """Images uint8 [n, 3, h, w], the class of each (-1: not known), the class names, the order, and a hash of the rows.
 
     With `maps`, one for each image. With `domains`, the images are those of the target.
     """
@@ -141,15 +141,19 @@ def _masks(domains: Domains, source: NDArray[np.int64], target: NDArray[np.int64
 
 @dataclass(frozen=True)
 class Selection:
-    """Which rows a generator is trained on; `conditional` None means: where there are at least two classes."""
+    """Which rows a generator is trained on; `conditional` None means: where there are at least two classes.
+
+    With `unlabelled`, images without a label take part in a conditional training.
+    """
 
     split: str = "train"
     exclude: tuple[str, ...] = ()
     conditional: bool | None = None
+    unlabelled: bool = False
 
 
 def chosen_rows(data_set: DataSet, selection: Selection) -> DataSet:
-    """The rows of one split, without excluded labels, and only labelled ones unless training is unconditional.
+    """The rows of one split, without excluded labels, and only labelled ones unless it is said otherwise.
 
     Raises UserError for a label that does not occur.
     """
@@ -158,7 +162,7 @@ def chosen_rows(data_set: DataSet, selection: Selection) -> DataSet:
             raise UserError(f"`exclude` {label!r}: no such label; there are: {', '.join(data_set.classes)}")
     keep = np.array([label not in selection.exclude for label in data_set.labels], dtype=bool)
     keep &= data_set.in_split(selection.split)
-    if selection.conditional is not False and data_set.classes:
+    if selection.conditional is not False and data_set.classes and not selection.unlabelled:
         keep &= data_set.labels != ""
     return data_set.part(keep)
 
@@ -175,19 +179,26 @@ def training_set(
 
     Raises UserError when too few images, or too few of one class, are left.
     """
+    rows, labels, classes = labelled_rows(data_set, selection)
+    if len(rows.table) < SMALLEST_SET:
+        raise UserError(f"{data_set.folder}: {len(rows.table)} images to train on, at least {SMALLEST_SET} are needed")
+    order = Order(labels, temperature=temperature, seed=seed)
+    return TrainingSet(decode_images(rows, decoding), labels, classes, order, rows_hash(rows))
+
+
+def labelled_rows(data_set: DataSet, selection: Selection) -> tuple[DataSet, NDArray[np.int64], tuple[str, ...]]:
+    """The rows of a selection, the class number of each (-1 where none is known), and the classes; none where unconditional.
+
+    Raises UserError for classes that cannot be learnt.
+    """
     classes = tuple(label for label in data_set.classes if label not in selection.exclude)
     conditional = len(classes) >= 2 if selection.conditional is None else selection.conditional
     rows = chosen_rows(data_set, replace(selection, conditional=conditional))
-    classes = tuple(rows.classes)
-    if conditional:
-        _check_classes(rows, selection.split)
-    if len(rows.table) < SMALLEST_SET:
-        raise UserError(f"{data_set.folder}: {len(rows.table)} images to train on, at least {SMALLEST_SET} are needed")
-    classes = classes if conditional else ()
-    number = {label: i for i, label in enumerate(classes)}
-    labels = np.array([number.get(label, 0) for label in rows.labels], dtype=np.int64)
-    order = Order(labels, temperature=temperature, seed=seed)
-    return TrainingSet(decode_images(rows, decoding), labels, classes, order, rows_hash(rows))
+    if not conditional:
+        return rows, np.zeros(len(rows.table), np.int64), ()
+    _check_classes(rows, selection.split)
+    number = {label: i for i, label in enumerate(rows.classes)}
+    return rows, np.array([number.get(label, -1) for label in rows.labels], dtype=np.int64), tuple(rows.classes)
 
 
 def held_out_images(

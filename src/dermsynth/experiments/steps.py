@@ -112,8 +112,10 @@ def configure_run(setting: Setting, name: str, data_set: DataSet) -> tuple[RunCo
 def plan_of(setting: Setting, name: str) -> Plan:
     """The plan of a run with the setting's length and seed, and with the phases that fit into the length."""
     chosen = setting.plans[name]
-    phases = family(chosen.family).phases_within(setting.images, parse_shape(setting.resolution))
-    loop = {"images": setting.images, "seed": setting.seed, "snapshot": max(setting.images // 8, 1), **chosen.training}
+    kind = family(chosen.family)
+    phases = kind.phases_within(setting.images, parse_shape(setting.resolution))
+    snapshot = max(setting.images // (2 if kind.samples_slowly else 8), 1)
+    loop = {"images": setting.images, "seed": setting.seed, "snapshot": snapshot, **chosen.training}
     return Plan(chosen.family, chosen.preset, {**phases, **chosen.choices}, loop)
 
 

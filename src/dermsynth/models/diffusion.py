@@ -4,7 +4,7 @@ import math
 from collections.abc import Iterator
 from functools import partial
 from types import MappingProxyType
-from typing import Annotated
+from typing import Annotated, ClassVar, NamedTuple
 
 import torch
 from pydantic import BaseModel, Field
@@ -14,6 +14,7 @@ from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update, one_of
 from dermsynth.models.diffusion_networks import UNet
 from dermsynth.models.edm import Denoise, guide, heun, loss_weight, noise_levels, precondition
+from dermsynth.models.inputs import PARTLY_LABELLED, Inputs
 from dermsynth.models.layers.augmentation import PARAMETERS, PRESETS, Augmentation
 from dermsynth.models.layers.ema import average_of, half_life_beta, move_average, ramped_half_life
 from dermsynth.models.layers.shapes import Shape
@@ -40,7 +41,9 @@ class Config(FamilyConfig):
     blocks: int = Field(1, ge=1, description="residual blocks a level")
     attention: int = Field(1, ge=0, description="lowest levels with attention")
     dropout: float = Field(0.13, ge=0, lt=1, description="share of features set to zero in training, in 256ths")
-    label_dropout: float = Field(0.1, ge=0, lt=1, description="share of images whose class the network is not told")
+    label_dropout: float = Field(
+        0.1, ge=0, lt=1, description="share of images whose class and map the network is not told"
+    )
     augmentation: Annotated[str, one_of(DESCRIBABLE)] = Field(
         "skin", description=f"one of {', '.join(DESCRIBABLE)}; the network is told of it"
     )
@@ -102,12 +105,20 @@ def paper(shape: Shape, batch: int) -> Config:
     )
 
 
+class Given(NamedTuple):
+    """What the network is told of images: classes, one-hot [n, classes], and planes [n, planes, h, w]; zeros say nothing."""
+
+    label: Tensor
+    planes: Tensor
+
+
 class Diffusion(Model):
     """A denoiser and its moving average; an image is what the average makes of noise, step by step."""
 
     publication = "Karras et al. 2022"
     good_for = "few images, no adversary to balance; slow to sample"
     config_type = Config
+    inputs: ClassVar[Inputs] = PARTLY_LABELLED
     passes = PASSES
     samples_slowly = True
     stops_at_copies = True
@@ -118,7 +129,8 @@ class Diffusion(Model):
     training_state = ("augmentation",)
     class_columns = ("denoiser.embedding.label.weight", "average.embedding.label.weight")
 
-    def __init__(self, config: Config, shape: Shape, classes: int) -> None:
+    def __init__(self, config: Config, shape: Shape, classes: int, planes: int = 0) -> None:
+        """With `planes` the network sees so many beside the image."""
         super().__init__(shape, classes)
         self.config = config
         self.denoiser = UNet(
@@ -129,6 +141,7 @@ class Diffusion(Model):
             config.dropout,
             classes,
             PARAMETERS if config.augmentation != "none" else 0,
+            planes,
         )
         self.average = average_of(self.denoiser)
         self.augmentation = Augmentation(PRESETS[config.augmentation], config.augmentation_p)
@@ -162,25 +175,32 @@ class Diffusion(Model):
     def step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         """Take the noise from images at levels drawn from ln sigma ~ N(P_mean, P_std^2) (table 1; section 5)."""
         config, draws = self.config, batch.draws
-        image, parameters = self.augmentation.with_parameters(batch.image, draws)
-        told = draws.uniform() >= config.label_dropout
+        seen = torch.cat([batch.image, self.planes(batch.map, len(batch.image))], dim=1)
+        seen, parameters = self.augmentation.with_parameters(seen, draws)
+        image, planes = seen[:, :3], seen[:, 3:]
+        told = (draws.uniform() >= config.label_dropout)[:, None]
+        given = Given(batch.label * told, planes * told[:, :, None, None])
         sigma = (config.noise_mean + config.noise_deviation * draws.normal()).exp()
         noisy = image + sigma[:, None, None, None] * draws.normal(*image.shape[1:])
-        clean = self._denoise(self.denoiser, batch.label * told[:, None], noisy, sigma, parameters, draws)
+        clean = self._denoise(self.denoiser, given, noisy, sigma, parameters, draws)
         errors = (clean - image).square().mean(dim=(1, 2, 3))
         yield "denoiser", {"denoising": (loss_weight(sigma, config.data_deviation) * errors).mean()}
 
         half_life = ramped_half_life(progress.images, config.ema_images, config.ema_rampup)
         move_average(self.average, self.denoiser, half_life_beta(len(image) * progress.processes, half_life))
 
+    def planes(self, maps: Tensor | None, count: int) -> Tensor:
+        """What the network sees beside `count` images, [n, planes, h, w]: nothing here, without maps."""
+        return torch.zeros(count, 0, self.shape.height, self.shape.width, device=self.augmentation.p.device)
+
     def _denoise(
-        self, network: UNet, label: Tensor, x: Tensor, sigma: Tensor, parameters: Tensor | None = None,
+        self, network: UNet, given: Given, x: Tensor, sigma: Tensor, parameters: Tensor | None = None,
         draws: Draws | None = None,
     ) -> Tensor:  # fmt: skip
         """Clean images [n, 3, h, w] of noisy ones."""
 
         def computed(scaled: Tensor, noise: Tensor) -> Tensor:
-            return network(scaled, noise, label, parameters, draws)
+            return network(torch.cat([scaled, given.planes], dim=1), noise, given.label, parameters, draws)
 
         return precondition(computed, x, sigma, self.config.data_deviation)
 
@@ -189,13 +209,14 @@ class Diffusion(Model):
         return [(3 * self.shape.height * self.shape.width,)]
 
     def sample(self, noise: list[Tensor], condition: Condition, truncation: float | None) -> Tensor:
-        """Images of the averaged denoiser. A label of zeros gives an image of any class."""
+        """Images of the averaged denoiser. A label of zeros gives an image of any class, planes of zeros one of any map."""
         config = self.config
         weight = config.guidance if truncation is None else 1 / truncation
         levels = noise_levels(config.steps, config.lowest_noise, config.highest_noise, config.rho)
-        denoise: Denoise = partial(self._denoise, self.average, condition.label)
-        if self.classes:
-            untold = partial(self._denoise, self.average, torch.zeros_like(condition.label))
+        given = Given(condition.label, self.planes(condition.map, len(noise[0])))
+        denoise: Denoise = partial(self._denoise, self.average, given)
+        if self.classes or given.planes.shape[1]:
+            untold = partial(self._denoise, self.average, Given(*map(torch.zeros_like, given)))
             denoise = guide(denoise, untold, weight, config.guidance_interval)
         x = noise[0].reshape(-1, 3, self.shape.height, self.shape.width) * levels[0]
         with self.arithmetic():

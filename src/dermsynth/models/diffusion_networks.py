@@ -138,7 +138,7 @@ class UNet(nn.Module):
     """Encoder, middle and decoder on an image folded by pixel-unshuffle; the decoder sees every output of the encoder.
 
     `widths` are the feature maps of each level, the finest first; a residual block of its own halves or doubles the resolution
-    between two levels. The `attention` lowest levels attend.
+    between two levels. The `attention` lowest levels attend. `planes` are what it sees beside the image, pixel by pixel.
     """
 
     def __init__(
@@ -150,6 +150,7 @@ class UNet(nn.Module):
         dropout: float,
         classes: int,
         augmentation: int,
+        planes: int = 0,
     ) -> None:
         super().__init__()
         self.patch, pixels = patch, 3 * patch**2
@@ -161,7 +162,7 @@ class UNet(nn.Module):
             attending = attends[level] and resize == 1
             return Stage(inputs, widths[level], condition, dropout, attends=attending, resize=resize)
 
-        self.from_pixels = nn.Conv2d(pixels, widths[0], 3, padding=1)
+        self.from_pixels = nn.Conv2d(pixels + planes * patch**2, widths[0], 3, padding=1)
         levels = range(len(widths))
         plan = [(level, resize) for level in levels for resize in [*([0.5] if level else []), *[1.0] * blocks]]
         inward = [widths[0], *(widths[level] for level, _ in plan)]
@@ -191,7 +192,7 @@ class UNet(nn.Module):
         augmentation: Tensor | None = None,
         draws: Draws | None = None,
     ) -> Tensor:
-        """[n, 3, h, w], c_noise [n], [n, classes], [n, parameters] -> [n, 3, h, w]; dropout only with random numbers."""
+        """[n, 3 + planes, h, w], c_noise [n], [n, classes], [n, parameters] -> [n, 3, h, w]; dropout only with random numbers."""
         condition = self.embedding(noise, label, augmentation)
         folded = F.pixel_unshuffle(image, self.patch).contiguous(memory_format=torch.channels_last)
         x = self.from_pixels(folded)

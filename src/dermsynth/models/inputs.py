@@ -4,7 +4,7 @@ A family names its kind of input once (`Model.inputs`). Whoever needs to know as
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dermsynth.data.cache import Decoding
 from dermsynth.data.dataset import DataSet
@@ -91,14 +91,21 @@ class Inputs(ABC):
 
 
 class Images(Inputs):
-    """Images, with labels if wanted; generated from noise and a label."""
+    """Images, with labels if wanted; generated from noise and a label.
 
-    description = "images, labels if wanted"
+    With `partly`, images without a label are shown, too, as images of a class that is not said.
+    """
+
     from_noise = True
+
+    def __init__(self, *, partly: bool = False) -> None:
+        self.partly = partly
+        self.description = "images, labels if wanted" + (", not all need one" if partly else "")
 
     def training_set(self, data_set: DataSet, request: DataRequest, seed: int) -> TrainingSet:
         """The images of the selection, in an order that shows classes as often as the temperature says."""
-        return training_set(data_set, request.decoding, request.selection, temperature=request.temperature, seed=seed)
+        selection = replace(request.selection, unlabelled=self.partly)
+        return training_set(data_set, request.decoding, selection, temperature=request.temperature, seed=seed)
 
     def held_out(self, data_set: DataSet, request: DataRequest, classes: tuple[str, ...]) -> TrainingSet | None:
         """The validation split of the same classes."""
@@ -110,16 +117,21 @@ class Images(Inputs):
 
 
 class Maps(Inputs):
-    """Images with semantic maps or lesion masks; generated from a map."""
+    """Images with semantic maps or lesion masks; generated from a map, with `labelled` also from the image's label, if any."""
 
-    description = "images with lesion masks"
     source = "maps"
     from_maps = True
     smallest = Conditions(map_values=2)
 
+    def __init__(self, *, labelled: bool = False) -> None:
+        self.labelled = labelled
+        self.description = "images with lesion masks" + (", labels if wanted" if labelled else "")
+
     def training_set(self, data_set: DataSet, request: DataRequest, seed: int) -> TrainingSet:
         """Images and their maps."""
-        return map_set(data_set, request.decoding, request.selection, superpixels=request.superpixels, seed=seed)
+        chosen = request.selection
+        selection = replace(chosen, unlabelled=True) if self.labelled else replace(chosen, conditional=False)
+        return map_set(data_set, request.decoding, selection, superpixels=request.superpixels, seed=seed)
 
     def caption(self, count: int) -> str:
         """Whose maps."""
@@ -154,5 +166,6 @@ class Domains(Inputs):
         return f"{count} training images, and what was made of each; none picked"
 
 
-IMAGES, MAPS = Images(), Maps()
+IMAGES, PARTLY_LABELLED = Images(), Images(partly=True)
+MAPS, LABELLED_MAPS = Maps(), Maps(labelled=True)
 DOMAINS, MASKED_DOMAINS = Domains(masked=False), Domains(masked=True)

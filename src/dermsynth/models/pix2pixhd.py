@@ -15,6 +15,7 @@ from dermsynth.errors import UserError
 from dermsynth.models.base import Batch, Condition, FamilyConfig, Model, Player, Preset, Progress, Update
 from dermsynth.models.inputs import MAPS, Conditions
 from dermsynth.models.layers.convolutional import draw_weights
+from dermsynth.models.layers.maps import map_planes
 from dermsynth.models.layers.resample import halve, halve_by_nine
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.layers.translation import (
@@ -279,11 +280,7 @@ class Pix2PixHD(Model):
 
     def planes(self, maps: Tensor) -> Tensor:
         """uint8 [n, 2, h, w] -> one-hot planes of the classes, and the boundary plane if there is one: [n, channels, h, w]."""
-        classes = torch.arange(self.layers, device=maps.device).reshape(1, -1, 1, 1)
-        planes = (maps[:, :1] == classes).float()
-        if self.superpixels:
-            planes = torch.cat([planes, maps[:, 1:].float()], dim=1)
-        return planes.contiguous(memory_format=torch.channels_last)
+        return map_planes(maps, self.layers, superpixels=self.superpixels)
 
     def _outputs(self, maps: Tensor, image: Tensor) -> list[list[Tensor]]:
         outputs: list[list[Tensor]] = self.discriminator(torch.cat([maps, image], dim=1))

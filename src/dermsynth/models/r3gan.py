@@ -32,7 +32,7 @@ from dermsynth.models.layers.shapes import Shape, channels_at
 from dermsynth.models.losses.adversarial import relativistic
 from dermsynth.models.losses.penalties import r1_penalty
 
-EXPANSION, GROUP, BLOCKS = 2, 16, 2
+EXPANSION, GROUP = 2, 16
 
 
 def draw(layer: nn.Conv2d | nn.Linear, gain: float) -> None:
@@ -86,10 +86,10 @@ class ResidualBlock(nn.Module):
 class Stage(nn.Module):
     """Residual blocks at one resolution; `change` is what brings the other resolution's features to this width."""
 
-    def __init__(self, inputs: int, outputs: int, blocks: int) -> None:
+    def __init__(self, inputs: int, outputs: int, blocks: int, blocks_in_network: int) -> None:
         super().__init__()
         self.change = convolution(inputs, outputs, 1) if inputs != outputs else nn.Identity()
-        self.blocks = nn.Sequential(*(ResidualBlock(outputs, blocks) for _ in range(BLOCKS)))
+        self.blocks = nn.Sequential(*(ResidualBlock(outputs, blocks_in_network) for _ in range(blocks)))
 
     def forward(self, x: Tensor) -> Tensor:
         """[n, inputs, h, w] -> [n, outputs, h, w]."""
@@ -103,14 +103,14 @@ class Generator(nn.Module):
     The filter is nearly bilinear enlarging, but sees zeros outside the image.
     """
 
-    def __init__(self, shape: Shape, latent: int, classes: int, base: int, maximum: int) -> None:
+    def __init__(self, shape: Shape, latent: int, classes: int, base: int, maximum: int, blocks: int = 2) -> None:
         super().__init__()
         widths = [round_width(channels_at(level, base, maximum)) for level in shape.levels]
         self.basis = nn.Parameter(torch.randn(widths[0], *shape.constant))
         self.linear = nn.Linear(latent + classes, widths[0], bias=False)
         draw(self.linear, 1.0)
-        count = BLOCKS * len(widths)
-        self.stages = nn.ModuleList(Stage(a, b, count) for a, b in pairwise([widths[0], *widths]))
+        count = blocks * len(widths)
+        self.stages = nn.ModuleList(Stage(a, b, blocks, count) for a, b in pairwise([widths[0], *widths]))
         self.to_image = convolution(widths[-1], 3, 1)
         self.to(memory_format=torch.channels_last)
 
@@ -132,12 +132,12 @@ class Discriminator(nn.Module):
     The last feature maps pass one depthwise convolution of their whole size and a linear layer.
     """
 
-    def __init__(self, shape: Shape, classes: int, base: int, maximum: int) -> None:
+    def __init__(self, shape: Shape, classes: int, base: int, maximum: int, blocks: int = 2) -> None:
         super().__init__()
         widths = [round_width(channels_at(level, base, maximum)) for level in shape.levels][::-1]
         self.from_image = convolution(3, widths[0], 1)
-        count = BLOCKS * len(widths)
-        self.stages = nn.ModuleList(Stage(a, b, count) for a, b in pairwise([widths[0], *widths]))
+        count = blocks * len(widths)
+        self.stages = nn.ModuleList(Stage(a, b, blocks, count) for a, b in pairwise([widths[0], *widths]))
         self.whole = nn.Conv2d(widths[-1], widths[-1], shape.constant, groups=widths[-1], bias=False)
         draw(self.whole, 1.0)
         self.output = nn.Linear(widths[-1], max(classes, 1), bias=False)
@@ -167,6 +167,7 @@ class Config(FamilyConfig):
     latent: int = Field(64, ge=2, description="dimensions of z")
     channel_base: int = Field(24576, ge=64, description="feature maps times resolution, below the maximum")
     channel_max: int = Field(768, ge=8, description="feature maps of the lowest resolutions")
+    blocks: int = Field(2, ge=1, description="residual blocks a resolution")
     burn_in: int = Field(20_000_000, ge=1, description="images over which the schedules run")
     learning_rate: tuple[float, float] = (0.0002, 0.00005)
     beta2: tuple[float, float] = (0.9, 0.99)
@@ -213,9 +214,10 @@ class R3GAN(Model):
     def __init__(self, config: Config, shape: Shape, classes: int) -> None:
         super().__init__(shape, classes)
         self.config = config
-        self.generator = Generator(shape, config.latent, classes, config.channel_base, config.channel_max)
+        size = config.channel_base, config.channel_max, config.blocks
+        self.generator = Generator(shape, config.latent, classes, *size)
         self.average = average_of(self.generator)
-        self.discriminator = Discriminator(shape, classes, config.channel_base, config.channel_max)
+        self.discriminator = Discriminator(shape, classes, *size)
         self.augmentation = Augmentation(PRESETS[config.augmentation])
 
     @classmethod

@@ -31,6 +31,7 @@ FAMILIES = {
     "cyclegan": "dermsynth.models.cyclegan:CycleGAN",
     "r3gan": "dermsynth.models.r3gan:R3GAN",
     "diffusion": "dermsynth.models.diffusion:Diffusion",
+    "map-diffusion": "dermsynth.models.map_diffusion:MapDiffusion",
 }
 """Families of this package: name on the command line -> module:Class."""
 DECLARED = ("publication", "good_for", "config_type", "presets")

@@ -49,9 +49,10 @@ def padded_chunks(count: int) -> Iterator[tuple[NDArray[np.int64], int]]:
 
 
 def one_hot(labels: Sequence[int] | NDArray[np.int64], classes: int, device: torch.device) -> Tensor:
-    """[n] -> float [n, classes]; without classes [n, 0]."""
+    """[n] -> float [n, classes], zeros for -1, an image whose class is not known; without classes [n, 0]."""
     index = torch.as_tensor(np.asarray(labels, dtype=np.int64), device=device)
-    return torch.eye(classes, device=device)[index] if classes else torch.zeros(len(index), 0, device=device)
+    rows = torch.cat([torch.eye(classes, device=device), torch.zeros(1, classes, device=device)])
+    return rows[index] if classes else torch.zeros(len(index), 0, device=device)
 
 
 def discriminator_confidence(

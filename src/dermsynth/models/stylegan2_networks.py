@@ -248,7 +248,7 @@ class Discriminator(nn.Module):
         self.low_precision_levels = low_precision_levels
         levels = shape.levels
         widths = {level: channels_at(level, base, maximum) for level in levels}
-        final = widths[4]
+        final = widths[levels[0]]
         self.from_image = Convolution(3, widths[levels[-1]], 1)
         self.blocks = nn.ModuleDict(
             {str(high): ResidualBlock(widths[high], widths[low]) for low, high in reversed(list(pairwise(levels)))}

@@ -23,7 +23,7 @@ from dermsynth.locks import folder_lock
 from dermsynth.models.sampler import CHUNK, sample_images
 from dermsynth.progress import progress_bar
 from dermsynth.sampling.generate import claim, description_of, real_images
-from dermsynth.sampling.generator import Generator
+from dermsynth.sampling.generator import Generator, check_truncation
 from dermsynth.training import distributed
 
 Pixels = NDArray[np.uint8]
@@ -93,43 +93,75 @@ def _translate_images(
     return translations, change_outside(images, translations, mask)
 
 
-def from_maps(generator: Generator, source: DataSet, out: Path, *, split: str = "") -> DataSet:
+def from_maps(
+    generator: Generator, source: DataSet, out: Path, *, split: str = "", seed: int = 0, truncation: float | None = None
+) -> DataSet:
     """Generate an image from every map of a split, or from every lesion mask with its markers.
 
+    Where the family has noise, image k has the seed `seed` + k, and where it knows classes, the class of the map's own image.
     Without `split` it is the one the generator was trained on, where the data set has splits: maps of test lesions would
     carry their outlines into whatever is trained on the result (BISSOTO uses maps of training images only). Every row keeps
     split and group of its source.
 
-    Raises UserError when the run takes no maps, or the maps' values have other names than in training.
+    Raises UserError when the run takes no maps, the maps' values or labels have other names than in training, or a seed or
+    truncation is asked of a family without noise.
     """
+    _check_map_request(generator, seed, truncation)
     with folder_lock(out):
-        return _fill_maps(generator, source, out, split)
+        return _fill_maps(generator, source, out, split, seed, truncation)
 
 
-def _fill_maps(generator: Generator, source: DataSet, out: Path, split: str) -> DataSet:
-    model, data = generator.model, generator.config.data
+def _check_map_request(generator: Generator, seed: int, truncation: float | None) -> None:
+    model, family = generator.model, generator.config.family
     if not model.inputs.from_maps:
-        raise UserError(f"{generator.run}: {generator.config.family} takes no maps; leave `maps` out")
+        raise UserError(f"{generator.run}: {family} takes no maps; leave `maps` out")
+    asked = [name for name, value in (("`seed`", seed != 0), ("`truncation`", truncation is not None)) if value]
+    if asked and not model.noise_shapes():
+        raise UserError(f"{' and '.join(asked)}: {family} makes one image of every map, without noise; leave it out")
+    check_truncation(generator, truncation)
+
+
+def _fill_maps(
+    generator: Generator, source: DataSet, out: Path, split: str, seed: int, truncation: float | None
+) -> DataSet:
+    model, data = generator.model, generator.config.data
     verify(source)
     splits = set(source.splits)
     split = split or (data.split if data.split in splits else "all")
     rows = with_maps(source.split(split))
     decoding = Decoding(data.height, data.width, data.crop, data.filter)
     maps = decode_maps(rows, decoding, MapSettings(data.map_layers, data.superpixels))
+    labels, noisy = _classes_of_maps(rows, data.classes), bool(model.noise_shapes())
     origin = generator.origin().with_facts(maps=str(source.folder), maps_hash=source.whole_hash, maps_split=split)
+    if noisy:
+        origin = origin.with_facts(first_seed=seed, truncation=truncation)
     claim(out, origin)
     table, names = [], unique_stems(rows.table["file_name"])
     for part in _chunks(len(maps), generator):
         batch = np.asarray(maps[part])
         inputs = Minibatch(np.zeros((len(part), 3, *batch.shape[2:]), np.uint8), np.zeros(len(part), np.int64), batch)
-        images = sample_images(model, [0] * len(part), [0] * len(part), inputs=inputs)
-        for i, image, planes in zip(part, images, batch, strict=True):
+        seeds = [seed + int(i) if noisy else 0 for i in part]
+        images = sample_images(model, seeds, [labels[i] for i in part], truncation, inputs)
+        for i, number, image, planes in zip(part, seeds, images, batch, strict=True):
             source_row, name = rows.table.iloc[int(i)], names[int(i)]
             write_bytes(out / "masks" / f"{name}.png", encode_png(np.where(planes[0] > 0, 255, 0).astype(np.uint8)))
             row = {"mask_file_name": f"masks/{name}.png", "source_map": source_row["file_name"], **_side(rows, int(i))}
+            row |= {"seed": str(number)} if noisy else {}
             table.append(_write(out, name, image, str(source_row.get("label", "")), generator, row))
     facts = description_of(origin, real_images(generator, out, source))
     return _finish(out, table, facts, "dermsynth generate --maps")
+
+
+def _classes_of_maps(rows: DataSet, classes: tuple[str, ...]) -> list[int]:
+    """Number of the class of every map's own image; -1 where it has none, or the generator knows no classes.
+
+    Raises UserError for a label that the generator was not trained on.
+    """
+    labels = [str(label) for label in rows.labels]
+    unknown = sorted({label for label in labels if classes and label} - set(classes))
+    if unknown:
+        raise UserError(f"{rows.folder}: label {unknown[0]!r}; the generator knows: {', '.join(classes)}")
+    return [classes.index(label) if classes and label else -1 for label in labels]
 
 
 def _side(rows: DataSet, index: int) -> dict[str, str]:
@@ -210,5 +242,5 @@ def _finish(out: Path, rows: list[dict[str, str]], facts: dict[str, object], com
         mean = round(float(np.mean(changes)), 3)
         facts["change_outside_mask"] = {"mean": mean, "worst": max(changes), "n": len(changes)}
     return write_data_set(
-        out, pd.DataFrame(rows), Provenance.model_validate(facts), Step(command=command, count=len(rows))
+        out, pd.DataFrame(rows).fillna(""), Provenance.model_validate(facts), Step(command=command, count=len(rows))
     )

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from dermsynth.errors import UserError
 
-SMALLEST_CONSTANT, LARGEST_CONSTANT = 3, 15
+SMALLEST_CONSTANT, USUAL_CONSTANT, LARGEST_CONSTANT = 3, 7, 15
+FEWEST_DOUBLINGS = 3
+"""Of a constant whose shorter side is longer than usual, so that places far apart still meet."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +31,9 @@ class Shape:
 
     @property
     def levels(self) -> tuple[int, ...]:
-        """Nominal resolutions 4, 8, 16, ... of the blocks, as the papers name them."""
-        return tuple(4 * 2**i for i in range(self.doublings + 1))
+        """Nominal resolutions 4, 8, 16, ... of the blocks, as the papers name them; from 8 where the constant is that large."""
+        first = 4 if min(self.constant) <= USUAL_CONSTANT else 8
+        return tuple(first * 2**i for i in range(self.doublings + 1))
 
     def _divides(self, factor: int) -> bool:
         sides = (self.height, self.width)
@@ -57,10 +60,13 @@ def parse_shape(text: str | int | tuple[int, int], *, smallest: int = 8, largest
 
 
 def require_doublings(shape: Shape) -> None:
-    """Raise UserError when the size is not a constant of 3 to 15 pixels a side times a power of two (3 to 7 for squares)."""
+    """Raise UserError when the size is not a constant of 3 to 15 pixels a side, doubled.
+
+    Where both sides of the constant have more than 7 pixels, it must be doubled at least three times.
+    """
     if not _reachable(shape):
         raise UserError(
-            f"`resolution` {shape}: a side must be 3 to 7 pixels doubled some times; nearest: {_nearest(shape.width)}"
+            f"`resolution` {shape}: both sides must be 3 to 15 pixels doubled equally often; nearest: {_nearest(shape)}"
         )
 
 
@@ -72,12 +78,18 @@ def require_levels(name: str, count: int, shape: Shape) -> None:
 
 def _reachable(shape: Shape) -> bool:
     low, high = sorted(shape.constant)
-    return low <= 7 and high <= LARGEST_CONSTANT and shape.doublings >= 1
+    fewest = 1 if low <= USUAL_CONSTANT else FEWEST_DOUBLINGS
+    return high <= LARGEST_CONSTANT and shape.doublings >= fewest
 
 
-def _nearest(side: int) -> str:
-    sizes = sorted({c << d for c in (4, 5, 6, 7) for d in range(1, 9)}, key=lambda s: abs(s - side))
-    return ", ".join(str(s) for s in sorted(sizes[:3]))
+def _nearest(shape: Shape) -> str:
+    """The three reachable sizes whose sides differ least, squares for squares."""
+    heights, widths = (range(max(side // 4 * 4 - 64, 8), side + 68, 4) for side in (shape.height, shape.width))
+    square = shape.height == shape.width
+    others = [Shape(height, width) for height in heights for width in widths if (height == width) == square]
+    reachable = [other for other in others if _reachable(other)]
+    closest = sorted(reachable, key=lambda o: abs(o.height - shape.height) + abs(o.width - shape.width))[:3]
+    return ", ".join(map(str, sorted(closest, key=lambda o: (o.width, o.height))))
 
 
 def channels_at(level: int, base: int, maximum: int) -> int:

@@ -52,10 +52,10 @@ class Augmentation(nn.Module):
 
     @torch.no_grad()
     def with_parameters(self, image: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
-        """Augmented images [n, 3, h, w] and what was done to each, [n, PARAMETERS]; all zeros for an image left as it was.
+        """Augmented images [n, 3 + planes, h, w] and what was done to each, [n, PARAMETERS]; all zeros for one left as it was.
 
         For networks that are told of the augmentation, so that it does not show in what they generate (Karras et al. 2022,
-        section 5). Geometry and colour only.
+        section 5). Geometry and colour only; planes after the colours, such as those of a map, take part in the geometry.
         """
         p = float(self.p)
         if p == 0 or not any(self.strengths.model_dump().values()):
@@ -71,7 +71,8 @@ class Augmentation(nn.Module):
         with torch.enable_grad():
             image = _apply_where((inverse != unmoved).any((1, 2)), image, lambda x, i: warp(x, inverse[i]))
             recoloured = (linear != unmoved).any((1, 2)) | (offset != 0).any(1)
-            image = _apply_where(recoloured, image, lambda x, i: recolour(x, linear[i], offset[i]))
+            colours = _apply_where(recoloured, image[:, :3], lambda x, i: recolour(x, linear[i], offset[i]))
+            image = colours if image.shape[1] == 3 else torch.cat([colours, image[:, 3:]], dim=1)
         moved = inverse[:, :2] - unmoved[:2]
         moved[:, :, 2] /= max(size)
         return image, torch.cat([moved.flatten(1), (linear - unmoved).flatten(1), offset], dim=1)
