@@ -14,9 +14,11 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copies import copies_of
 from dermsynth.evaluation.gate import GateResult, check_images, open_images, training_and_held_out, training_origin
+from dermsynth.images import read_image
 from dermsynth.io import read_json
 from dermsynth.report.gate_report import write_gate_report
 from tests.elsewhere import COLUMNS, COPIES, photograph, write_elsewhere, write_real
+from tests.metrics.test_keypoints import moved
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +105,23 @@ def test_the_page_shows_all_that_are_flagged_and_the_closest_others(result: Gate
     assert page.index("<h2>Flagged</h2>") < page.index("<h2>The closest that are not flagged</h2>")
     assert "<b>Not known:</b> what the generator was trained on is not known" in page
     assert "which images are of the same patient is not known" not in page
+
+
+def test_copies_in_another_pose_are_looked_for_where_it_is_asked(real: DataSet, tmp_path: Path) -> None:
+    """Training images that were turned and zoomed: only the search in any pose flags them, and both say what was done."""
+    rows = real.split("train")
+    for number in range(4):
+        image = read_image(rows.paths[number]).transpose(2, 0, 1)
+        turned, _ = moved(np.ascontiguousarray(image), angle=40, zoom=1.25)
+        Image.fromarray(turned.transpose(1, 2, 0)).save(tmp_path / f"{number}.png")
+    alone, result = (ds.gate(tmp_path, real, resolution="32x24", any_pose=any_pose) for any_pose in (False, True))
+    assert not alone.flagged.any()
+    assert "shifted, zoomed and cut copies were not looked for" in alone.text()
+    assert result.flagged.all()
+    assert "not looked for" not in result.text()
+    assert list(result.table["copy_of"]) == list(rows.table["file_name"][:4])
+    assert result.table["copy_lying"].str.match(r"turned -?\d+ degrees, zoomed 1\.[12]").all()
+    assert (alone.facts.any_pose, result.facts.any_pose) == (False, True)
 
 
 def test_unknown_patients_are_said(result: GateResult) -> None:

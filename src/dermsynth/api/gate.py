@@ -23,6 +23,7 @@ def gate(
     resolution: int | str | None = None,
     crop: Crop | None = None,
     false_alarms: float = FALSE_ALARMS,
+    any_pose: bool = False,
     photographs: bool = True,
 ) -> GateResult:
     """Look for copies of training images among any images: a data set, or a plain folder that another tool filled.
@@ -48,6 +49,9 @@ def gate(
         How images of other shapes come to that shape; ``centre`` by default.
     false_alarms : float
         Share of real images never trained on that may be flagged, above 0 and at most 0.5.
+    any_pose : bool
+        Whether copies are looked for that are shifted, turned by any angle, zoomed or cut, too; that takes about a quarter of a
+        second an image.
     photographs : bool
         Whether the page shows training images, and the images close to them.
 
@@ -76,7 +80,7 @@ def gate(
     with name_field("images"):
         rows = open_images(images)
     known = training_and_held_out(real, training_split, others, held_out_split)
-    result = check_images(rows, known, resolution=resolution, crop=crop, false_alarms=false_alarms)
+    result = check_images(rows, known, resolution=resolution, crop=crop, false_alarms=false_alarms, any_pose=any_pose)
     if out is not None:
         result.write_table(Path(out))
         write_gate_report(result, Path(out), command_line(), photographs=photographs)

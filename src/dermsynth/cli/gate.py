@@ -6,7 +6,7 @@ from pathlib import Path
 from cyclopts import Parameter
 
 from dermsynth.cli.flags import say, say_photographs
-from dermsynth.cli.options import COMPARED_SIZE, MACHINE, ComparedSize, Machine, Photographs
+from dermsynth.cli.options import COMPARED_SIZE, MACHINE, ComparedSize, Machine, Photographs, Switch
 
 COPIES = 3
 """Exit status where an image is flagged."""
@@ -34,6 +34,7 @@ def gate(
     training: Path,
     training_split: str = "train",
     held_out: HeldOut = HELD_OUT,
+    any_pose: Switch = False,
     out: Path | None = None,
     size: ComparedSize = COMPARED_SIZE,
     photographs: Photographs = True,
@@ -51,6 +52,8 @@ def gate(
         The real data set that the generator was trained on.
     training_split
         The split of it that was trained on: train, validation, test or all.
+    any_pose
+        Look for copies that are shifted, turned by any angle, zoomed or cut, too: about a quarter of a second an image.
     out
         Folder for copies.csv, copies.json and gate.html; without it nothing is written.
     """
@@ -58,7 +61,13 @@ def gate(
     from dermsynth.report.gate_report import PAGE
 
     machine.prepare()
-    choices = {**asdict(held_out), **asdict(size), "training_split": training_split, "photographs": photographs}
+    choices = {
+        **asdict(held_out),
+        **asdict(size),
+        "training_split": training_split,
+        "any_pose": any_pose,
+        "photographs": photographs,
+    }
     result = check(images, training, out=out, **choices)
     say(result.text())
     if out is not None:

@@ -187,6 +187,8 @@ class CopyGateFacts(Document):
         Share of real images never trained on that the threshold flags.
     held_out, held_out_relatives, training
         Held-out images that set the threshold, those left out as relatives of training images, and training images.
+    any_pose
+        Whether copies were looked for that are shifted, turned by any angle, zoomed or cut.
     """
 
     flagged: int = 0
@@ -196,6 +198,7 @@ class CopyGateFacts(Document):
     held_out: int = 0
     held_out_relatives: int = 0
     training: int = 0
+    any_pose: bool = False
 
 
 class RealImages(Document):

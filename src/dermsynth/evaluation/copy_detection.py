@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import betabinom
 
 from dermsynth.errors import UserError, require_number, require_whole
+from dermsynth.evaluation.copy_poses import PoseSearch
 from dermsynth.evaluation.floors import Light
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import pixels
@@ -82,7 +83,7 @@ class Matches:
     index
         Int [n]: which training image it is.
     orientation
-        The rotation or reflection that matches it: as it is, mirrored, turned by 90 degrees, ...
+        The rotation or reflection that matches it: as it is, mirrored, turned by 90 degrees, ...; or its pose in numbers.
     flagged
         Bool [n]: closer than the gate's threshold, that is a copy or too close to tell.
     """
@@ -98,7 +99,8 @@ class CopyGate:
     """Finds images that lie closer to a training image than real images never trained on do.
 
     A score is the least distance over three views and over the eight dihedral transforms, each divided by the distance that
-    `false_alarms` of the held-out images fall below. Shifts by more than a hundredth of the side are not seen.
+    `false_alarms` of the held-out images fall below. Shifts by more than a hundredth of the side are not seen so; with `poses`
+    the distance of the best pose takes part, too, and copies that are shifted, turned by any angle, zoomed or cut are seen.
 
     Attributes
     ----------
@@ -112,6 +114,8 @@ class CopyGate:
         Share of real images never trained on that are flagged.
     held_out
         How many held-out images set the threshold.
+    poses
+        The search for training images in any pose; None without.
 
     Examples
     --------
@@ -130,11 +134,13 @@ class CopyGate:
     threshold: float
     false_alarms: float
     held_out: int
+    poses: PoseSearch | None = None
 
     @classmethod
     def fit(
-        cls, training: Images, held_out: Images, *, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
-    ) -> "CopyGate":
+        cls, training: Images, held_out: Images, *, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT,
+        any_pose: bool = False,
+    ) -> "CopyGate":  # fmt: skip
         """Set the threshold so that `false_alarms` of the held-out real images are flagged.
 
         Parameters
@@ -147,6 +153,9 @@ class CopyGate:
             Share of real images that may be flagged, above 0 and at most 0.5.
         fewest : int
             The least number of held-out images; below 1 / `false_alarms` their closest share would be no image.
+        any_pose : bool
+            Whether copies are found that are shifted, turned by any angle, zoomed or cut, too; that takes about a quarter of a
+            second an image.
 
         Returns
         -------
@@ -166,14 +175,14 @@ class CopyGate:
         >>> gate.held_out, gate.threshold > 0
         (120, True)
         """
-        return cls.fit_planes(
-            pixels(training, "training"), pixels(held_out, "held_out"), false_alarms=false_alarms, fewest=fewest
-        )
+        sides = pixels(training, "training"), pixels(held_out, "held_out")
+        return cls.fit_planes(*sides, false_alarms=false_alarms, fewest=fewest, any_pose=any_pose)
 
     @classmethod
     def fit_planes(
-        cls, training: Images, held_out: Images, *, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
-    ) -> "CopyGate":
+        cls, training: Images, held_out: Images, *, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT,
+        any_pose: bool = False,
+    ) -> "CopyGate":  # fmt: skip
         """The same of images uint8 [n, 3, h, w]."""
         if not 0 < require_number(false_alarms, "false_alarms") <= 0.5:
             raise UserError(f"`false_alarms` {false_alarms}: must lie above 0 and be at most 0.5")
@@ -185,10 +194,15 @@ class CopyGate:
         distances = _search(views, held_out).distance
         usual = [max(float(np.quantile(d, false_alarms)), 1e-6) for d in distances.min(axis=0)]
         score = (distances / np.array(usual)[:, None]).min(axis=(0, 1))
+        poses = PoseSearch.of(training) if any_pose else None
+        if poses is not None:
+            distance = np.array([match.distance for match in poses.nearest(held_out)])
+            usual.append(max(float(np.quantile(distance, false_alarms)), 1e-6))
+            score = np.minimum(score, distance / usual[-1])
         threshold = gate_threshold(score, false_alarms)
         if min(threshold, *usual) < SMALLEST:
             raise UserError("copy gate: held-out images are themselves copies of training images; divide the set anew")
-        return cls(views, usual, threshold, false_alarms, len(held_out))
+        return cls(views, usual, threshold, false_alarms, len(held_out), poses)
 
     def check(self, images: Images) -> Matches:
         """The nearest training image of each image, and whether it is too near.
@@ -221,12 +235,14 @@ class CopyGate:
     def check_planes(self, images: Images) -> Matches:
         """The same of images uint8 [n, 3, h, w]."""
         search = _search(self.training, images)
-        scores = (search.distance / np.array(self.usual)[:, None]).reshape(-1, len(images))
+        scores = (search.distance / np.array(self.usual[: len(VIEWS)])[:, None]).reshape(-1, len(images))
         best, every = scores.argmin(axis=0), np.arange(len(images))
         score, index = scores[best, every], search.indices.reshape(-1, len(images))[best, every]
-        return Matches(
-            score, index, [search.transforms[transform] for transform in best // len(VIEWS)], score < self.threshold
-        )
+        ways = [search.transforms[transform] for transform in best // len(VIEWS)]
+        for place, match in enumerate([] if self.poses is None else self.poses.nearest(images)):
+            if match.distance / self.usual[-1] < score[place]:
+                score[place], index[place], ways[place] = match.distance / self.usual[-1], match.number, match.pose
+        return Matches(score, index, ways, score < self.threshold)
 
 
 class _Search(NamedTuple):

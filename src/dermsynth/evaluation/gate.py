@@ -86,6 +86,8 @@ class GateResult:
         text += f"; threshold {facts.threshold:g} from {facts.held_out:,} held-out ones"
         if facts.held_out_relatives:
             text += f", without {facts.held_out_relatives:,} that are twins of training images, or of the same patients"
+        if not facts.any_pose:
+            text += "; shifted, zoomed and cut copies were not looked for"
         return text if any(self.training.groups) else f"{text}; which images are of the same patient is not known"
 
     def text(self, pairs: int = 12) -> str:
@@ -111,6 +113,7 @@ def check_images(
     crop: Crop | None = None,
     false_alarms: float = FALSE_ALARMS,
     fewest: int = FEWEST_HELD_OUT,
+    any_pose: bool = False,
 ) -> GateResult:
     """Look for copies of training images among any images.
 
@@ -126,6 +129,8 @@ def check_images(
         Share of real images that may be flagged.
     fewest
         Held-out images, below which no threshold is set.
+    any_pose
+        Whether copies are looked for that are shifted, turned by any angle, zoomed or cut.
 
     Raises
     ------
@@ -139,7 +144,7 @@ def check_images(
         )
     whole = decoding_of(rows, resolution, crop)
     decoding = whole if resolution is not None else _reduced(whole)
-    gate = fit_gate(known, decoding, false_alarms, fewest)
+    gate = fit_gate(known, decoding, false_alarms, fewest, any_pose=any_pose)
     pixels = decode_paths(rows.paths, decoding) if isinstance(images, Path) else decode_images(rows, decoding)
     matches = gate.check_planes(np.asarray(pixels))
     table = pd.DataFrame({"file_name": rows.table["file_name"], **gate_columns(matches, known)}).astype(str)

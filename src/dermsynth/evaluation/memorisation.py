@@ -101,14 +101,15 @@ def unrelated_images(sides: Sources) -> DataSet:
 
 
 def fit_gate(
-    sides: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT
-) -> CopyGate:
+    sides: Sources, decoding: Decoding, false_alarms: float = FALSE_ALARMS, fewest: int = FEWEST_HELD_OUT,
+    *, any_pose: bool = False,
+) -> CopyGate:  # fmt: skip
     """The copy gate of a generator's training images.
 
     Raises UserError when fewer than `fewest` held-out images are there.
     """
     images = (np.asarray(decode_images(side, decoding)) for side in (sides.training, unrelated_images(sides)))
-    return CopyGate.fit_planes(*images, false_alarms=false_alarms, fewest=fewest)
+    return CopyGate.fit_planes(*images, false_alarms=false_alarms, fewest=fewest, any_pose=any_pose)
 
 
 def flag_copies(
@@ -144,6 +145,7 @@ def gate_facts(gate: CopyGate, matches: Matches, sides: Sources) -> CopyGateFact
             "held_out": gate.held_out,
             "held_out_relatives": len(sides.held_out.table) - gate.held_out,
             "training": len(sides.training.table),
+            "any_pose": gate.poses is not None,
         }
     )
 

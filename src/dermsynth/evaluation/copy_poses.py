@@ -1,0 +1,102 @@
+"""Copies in any pose: training images that an image repeats shifted, turned, zoomed, mirrored, or in part."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dermsynth.metrics.keypoints import KeypointIndex, Keypoints, Luma, agreed_pose, keypoints, local_contrast, luma_of
+from dermsynth.metrics.registration import Matrix, agreement, refined
+from dermsynth.metrics.similar_images import Images
+from dermsynth.parallel import parallel_map
+
+CANDIDATES, CHUNK = 3, 16
+"""Training images that are laid onto an image, of either reflection; images that travel together to a worker."""
+NOWHERE = "not found in any pose"
+
+
+class PoseMatch(NamedTuple):
+    """The training image that an image repeats most: its number, distance (0 to 1), and how it would have to be moved."""
+
+    number: int
+    distance: float
+    pose: str
+
+
+@dataclass(frozen=True)
+class PoseSearch:
+    """Looks for training images in images, wherever they lie in them.
+
+    Attributes
+    ----------
+    index
+        The keypoints of the training images.
+    contrasts
+        Their local contrast, [h, w] each.
+    """
+
+    index: KeypointIndex
+    contrasts: Sequence[Luma]
+
+    @classmethod
+    def of(cls, training: Images) -> "PoseSearch":
+        """The search among images uint8 [n, 3, h, w]."""
+        found = parallel_map(keypoints, list(training), label="places of training images", chunk=CHUNK)
+        return cls(KeypointIndex.of(found), [local_contrast(luma_of(image)) for image in training])
+
+    def nearest(self, images: Images) -> list[PoseMatch]:
+        """The closest training image of each image uint8 [n, 3, h, w], in its best pose."""
+        return parallel_map(partial(_nearest, self), list(images), label="copies in any pose", chunk=CHUNK)
+
+
+def _nearest(search: PoseSearch, image: NDArray[np.uint8]) -> PoseMatch:
+    height, width = search.contrasts[0].shape
+    if image.shape[1:] != (height, width):
+        image = cv2.resize(image.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
+    best = PoseMatch(0, 1.0, NOWHERE)
+    for mirrored in (False, True):
+        seen = np.ascontiguousarray(image[:, :, ::-1]) if mirrored else image
+        for match in _laid_onto(search, seen, "mirrored, " if mirrored else ""):
+            best = min(best, match, key=lambda m: m.distance)
+    return best
+
+
+def _laid_onto(search: PoseSearch, image: NDArray[np.uint8], reflection: str) -> list[PoseMatch]:
+    """The candidates, each laid onto the image.
+
+    The distance is 1 / (1 + weight of the keypoints that agree x share of the image that agrees): keypoints alone are fooled by
+    few places that look alike, and correlation alone by images without structure.
+    """
+    here, contrast = keypoints(image), local_contrast(luma_of(image))
+    matches = []
+    for match in search.index.matches(here, CANDIDATES):
+        there: Keypoints = search.index.images[match.number]
+        pose = agreed_pose(here, there, match, min(contrast.shape))
+        if pose is None:
+            continue
+        matrix = refined(pose.matrix, contrast, search.contrasts[match.number])
+        share = float(agreement(matrix, contrast, search.contrasts[match.number]).mean())
+        text = reflection + pose_text(matrix, contrast.shape, share)
+        matches.append(PoseMatch(match.number, 1 / (1 + pose.weight * share), text))
+    return matches
+
+
+def pose_text(matrix: Matrix, shape: tuple[int, int], share: float) -> str:
+    """How a training image is moved to lie as it does in an image [h, w], and the share of that which agrees.
+
+    `matrix` [2, 3] brings the image's pixels to the training image's.
+    """
+    linear, offset = np.linalg.inv(matrix[:, :2]), matrix[:, 2]
+    centre = (np.array([shape[1], shape[0]]) - 1) / 2
+    moved = (linear @ (centre - offset) - centre) / [shape[1], shape[0]]
+    zoom = math.sqrt(abs(float(np.linalg.det(linear))))
+    angle = math.degrees(math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
+    return (
+        f"turned {angle:.0f} degrees, zoomed {zoom:.2f}, shifted {100 * moved[0]:.0f} % and {100 * moved[1]:.0f} %; "
+        f"{100 * share:.0f} % agrees"
+    )
