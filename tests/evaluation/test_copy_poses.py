@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dermsynth.errors import UserError
 from dermsynth.evaluation.copy_detection import CopyGate
 from dermsynth.evaluation.copy_poses import PoseSearch, pose_text
 from dermsynth.images import read_image
@@ -58,6 +59,19 @@ def test_without_poses_they_are_missed(photographs: Pixels) -> None:
 
 def test_few_held_out_images_are_flagged(gate: CopyGate, photographs: Pixels) -> None:
     assert gate.check_planes(photographs[80:]).flagged.mean() <= 0.04
+
+
+def test_held_out_images_that_show_training_images_give_close_no_scale(photographs: Pixels, gate: CopyGate) -> None:
+    turned = np.stack([POSES["turned"](photographs[i]) for i in range(6)])
+    same = CopyGate.fit_planes(
+        photographs[:80], np.concatenate([photographs[80:], turned]), false_alarms=0.02, fewest=50, any_pose=True
+    )
+    assert same.held_out == gate.held_out
+    assert same.threshold == gate.threshold
+    with pytest.raises(UserError, match="50 held-out images without 6 that show training images in another pose"):
+        CopyGate.fit_planes(
+            photographs[:80], np.concatenate([photographs[80:], turned]), fewest=56, false_alarms=0.02, any_pose=True
+        )
 
 
 def test_the_pose_is_named_in_numbers() -> None:

@@ -155,7 +155,7 @@ class CopyGate:
             The least number of held-out images; below 1 / `false_alarms` their closest share would be no image.
         any_pose : bool
             Whether copies are found that are shifted, turned by any angle, zoomed or cut, too; that takes about a quarter of a
-            second an image.
+            second an image. Held-out images that show a training image in another pose are then left out.
 
         Returns
         -------
@@ -186,17 +186,19 @@ class CopyGate:
         """The same of images uint8 [n, 3, h, w]."""
         if not 0 < require_number(false_alarms, "false_alarms") <= 0.5:
             raise UserError(f"`false_alarms` {false_alarms}: must lie above 0 and be at most 0.5")
-        if len(held_out) < require_whole(fewest, "fewest", 2):
-            raise UserError(
-                f"{len(held_out)} held-out images, at least {fewest} are needed for the copy gate: hold more images out"
-            )
+        require_whole(fewest, "fewest", 2)
+        _require_held_out(len(held_out), fewest)
+        poses, distance = PoseSearch.of(training) if any_pose else None, np.zeros(0)
+        if poses is not None:
+            distance = np.array([match.distance for match in poses.nearest(held_out)])
+            unrelated = distance >= SMALLEST
+            held_out, distance = held_out[unrelated], distance[unrelated]
+            _require_held_out(len(held_out), fewest, int((~unrelated).sum()))
         views = [view_vectors(training, view) for view in VIEWS]
         distances = _search(views, held_out).distance
         usual = [max(float(np.quantile(d, false_alarms)), 1e-6) for d in distances.min(axis=0)]
         score = (distances / np.array(usual)[:, None]).min(axis=(0, 1))
-        poses = PoseSearch.of(training) if any_pose else None
         if poses is not None:
-            distance = np.array([match.distance for match in poses.nearest(held_out)])
             usual.append(max(float(np.quantile(distance, false_alarms)), 1e-6))
             score = np.minimum(score, distance / usual[-1])
         threshold = gate_threshold(score, false_alarms)
@@ -243,6 +245,14 @@ class CopyGate:
             if match.distance / self.usual[-1] < score[place]:
                 score[place], index[place], ways[place] = match.distance / self.usual[-1], match.number, match.pose
         return Matches(score, index, ways, score < self.threshold)
+
+
+def _require_held_out(count: int, fewest: int, relatives: int = 0) -> None:
+    if count < fewest:
+        without = f" without {relatives} that show training images in another pose" if relatives else ""
+        raise UserError(
+            f"{count} held-out images{without}, at least {fewest} are needed for the copy gate: hold more images out"
+        )
 
 
 class _Search(NamedTuple):
