@@ -68,7 +68,7 @@ def test_held_out_images_that_show_training_images_give_close_no_scale(photograp
     )
     assert same.held_out == gate.held_out
     assert same.threshold == gate.threshold
-    with pytest.raises(UserError, match="50 held-out images without 6 that show training images in another pose"):
+    with pytest.raises(UserError, match="50 held-out images without 6 that show lesions of training images"):
         CopyGate.fit_planes(
             photographs[:80], np.concatenate([photographs[80:], turned]), fewest=56, false_alarms=0.02, any_pose=True
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.stats import betabinom
 
 from dermsynth.errors import UserError, require_number, require_whole
-from dermsynth.evaluation.copy_poses import PoseSearch
+from dermsynth.evaluation.copy_poses import SAME, PoseSearch
 from dermsynth.evaluation.floors import Light
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import pixels
@@ -155,7 +155,7 @@ class CopyGate:
             The least number of held-out images; below 1 / `false_alarms` their closest share would be no image.
         any_pose : bool
             Whether copies are found that are shifted, turned by any angle, zoomed or cut, too; that takes about a quarter of a
-            second an image. Held-out images that show a training image in another pose are then left out.
+            second an image. Held-out images that show the lesion of a training image are then left out.
 
         Returns
         -------
@@ -191,7 +191,7 @@ class CopyGate:
         poses, distance = PoseSearch.of(training) if any_pose else None, np.zeros(0)
         if poses is not None:
             distance = np.array([match.distance for match in poses.nearest(held_out)])
-            unrelated = distance >= SMALLEST
+            unrelated = distance >= SAME
             held_out, distance = held_out[unrelated], distance[unrelated]
             _require_held_out(len(held_out), fewest, int((~unrelated).sum()))
         views = [view_vectors(training, view) for view in VIEWS]
@@ -249,7 +249,7 @@ class CopyGate:
 
 def _require_held_out(count: int, fewest: int, relatives: int = 0) -> None:
     if count < fewest:
-        without = f" without {relatives} that show training images in another pose" if relatives else ""
+        without = f" without {relatives} that show lesions of training images" if relatives else ""
         raise UserError(
             f"{count} held-out images{without}, at least {fewest} are needed for the copy gate: hold more images out"
         )
