@@ -19,9 +19,9 @@ CANDIDATES, CHUNK = 3, 16
 """Training images that are laid onto an image, of either reflection; images that travel together to a worker."""
 NOWHERE = "not found in any pose"
 SAME = 0.05
-"""Distance below which two photographs show the same lesion. Of 400 held-out dermoscopic photographs at 64 px against 1,000 others,
-twelve lay at 0.001 to 0.025, and each was that lesion once more, in another light or from nearer; the next lay at 0.19 and was
-another lesion."""
+"""Distance below which two photographs show the same lesion. Of 400 held-out dermoscopic photographs at 64 px against 1,000
+others, twelve lay at 0.001 to 0.025, and each was that lesion once more, in another light or from nearer; the next lay at 0.19
+and was another lesion."""
 
 
 class PoseMatch(NamedTuple):
