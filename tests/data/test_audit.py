@@ -16,6 +16,7 @@ from dermsynth.data.writing import write_data_set, write_table
 from dermsynth.images import encode_png
 from dermsynth.io import write_bytes
 from dermsynth.report.audit_report import flag_texts
+from tests.metrics.test_keypoints import moved, texture
 
 
 def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:
@@ -43,6 +44,28 @@ def test_the_audit_finds_what_was_planted(tmp_path: Path) -> None:
     assert len(found.leaks) == 1
     assert "--exclude rare" in flag_texts(found)
     assert "suggested for training: `exclude` rare" in as_text(found)
+
+
+def test_a_lesion_that_was_photographed_again_is_found_where_it_is_asked(tmp_path: Path) -> None:
+    """Turned, nearer and in another light it is no near-duplicate, but a test image of a lesion that was trained on."""
+    rows = [
+        SourceRow(f"{n}.png", ("nevus", "melanoma")[n % 2], pixels=texture(n).transpose(1, 2, 0)) for n in range(30)
+    ]
+    again, _ = moved(texture(4), angle=35, zoom=1.25, shift=(4, -3))
+    darker = (0.8 * again.astype(float) + 10).astype(np.uint8).transpose(1, 2, 0)
+    rows.append(SourceRow("again.png", "nevus", pixels=np.ascontiguousarray(darker)))
+    data = import_source(Source(tmp_path, rows, {}, "test"), tmp_path / "set", jobs=1).data_set
+    splits = np.array(["train"] * 30 + ["test"], dtype=object)
+    write_table(data.folder, data.table.assign(split=splits))
+    data = open_data_set(data.folder)
+    assert api_audit(data, jobs=1).content.duplicates.empty
+    found = api_audit(data, same_lesions=True, jobs=1).content
+    assert found.duplicates[["first", "second", "kind", "by"]].to_numpy().tolist() == [
+        ["images/4.png", "images/again.png", "lesion", "pose"]
+    ]
+    assert found.leaks["splits"].tolist() == ["test, train"]
+    assert "The same lesion in 1 more pair of photographs, by pose, 1 of them in two splits" in " ".join(found.findings)
+    assert found.exclusions.empty
 
 
 def test_a_clean_set_has_no_leaks(tmp_path: Path) -> None:

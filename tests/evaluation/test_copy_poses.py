@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copy_detection import CopyGate
-from dermsynth.evaluation.copy_poses import PoseSearch, pose_text
+from dermsynth.evaluation.copy_poses import PoseSearch, lesion_pairs, pose_text
 from dermsynth.images import read_image
 from tests.metrics.test_keypoints import moved, texture
 
@@ -97,3 +97,10 @@ def test_images_of_another_size_are_brought_to_that_of_the_training_images() -> 
     found = search.nearest(np.ascontiguousarray(large)[None])[0]
     assert found.number == 2
     assert "zoomed 1.0" in found.pose
+
+
+def test_pairs_of_one_lesion_are_named_once_and_not_with_themselves() -> None:
+    images = [texture(seed) for seed in range(10)]
+    images += [moved(images[3], angle=60)[0], np.ascontiguousarray(moved(images[3], zoom=1.2)[0][:, :, ::-1])]
+    assert lesion_pairs(np.stack(images)).tolist() == [[3, 10], [3, 11], [10, 11]]
+    assert lesion_pairs(np.stack(images[:4])).shape == (0, 2)

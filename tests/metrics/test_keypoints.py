@@ -41,7 +41,7 @@ def test_an_image_is_found_in_any_pose_and_the_pose_is_right(index: KeypointInde
     here = keypoints(image)
     match = index.matches(here, 3)[0]
     assert match.number == 7
-    pose = agreed_pose(here, index.images[7], match, SIDE)
+    pose = agreed_pose(here, index.image(7), match, SIDE)
     assert pose is not None
     corners = np.array([[20, 20, 1], [44, 20, 1], [32, 44, 1]], float).T
     there = pose.matrix @ corners

@@ -6,12 +6,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dermsynth.api.places import open_named
 from dermsynth.artefacts.bias import Bias, NoBias, artefact_bias, bias_findings
 from dermsynth.data.audit import Audit, as_json, as_text
 from dermsynth.data.audit import audit as audit_images
+from dermsynth.data.cache import Decoding, decode_images
 from dermsynth.data.dataset import Data, DataSet
 from dermsynth.data.feature_twins import Network
 from dermsynth.errors import UserError, require_path, require_seed
@@ -24,6 +27,8 @@ if TYPE_CHECKING:
 
 PAIRS = "_pairs.csv"
 """End of the name of the table of near-duplicates beside a page."""
+LESION_SIDE = 64
+"""Pixels a side at which lesions are compared: the distance below which two are the same was found at it."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +99,7 @@ def audit(
     *,
     also: Data | Sequence[Data] = (),
     extractor: "str | Extractor" = "",
+    same_lesions: bool = False,
     seed: int = 0,
     jobs: int | None = None,
 ) -> AuditResult:
@@ -108,6 +114,9 @@ def audit(
     extractor : str or Extractor
         A network by whose features near-duplicates are looked for, too: ``lite0`` (EfficientNet-Lite0, of the extra
         ``efficientnet``), ``mobilenet=FILE``, ``timm:NAME=FILE`` and the others of `extractor`. By default hashes alone.
+    same_lesions : bool
+        Whether to look for lesions that were photographed more than once, in any pose and light: about a fifth of a second an
+        image. Such pairs count as one group.
     seed : int
         Seed of the folds with which columns are tested for what they reveal of the label, at least 0.
     jobs : int or None
@@ -137,7 +146,8 @@ def audit(
     data_set = open_named(data, "data")
     others = _others(data_set, also)
     network = _network(extractor) if extractor else None
-    content = audit_images(data_set, also=others, network=network, jobs=jobs, seed=seed)
+    lesions = _lesion_pairs if same_lesions else None
+    content = audit_images(data_set, also=others, network=network, lesions=lesions, jobs=jobs, seed=seed)
     try:
         bias = artefact_bias(data_set, seed)
     except NoBias as error:
@@ -153,6 +163,12 @@ def _others(data_set: DataSet, also: Data | Sequence[Data]) -> tuple[DataSet, ..
         if other.folder.resolve() == data_set.folder.resolve():
             raise UserError(f"`also` {other.folder}: the audited set itself; name another one")
     return others
+
+
+def _lesion_pairs(data_set: DataSet) -> NDArray[np.int64]:
+    from dermsynth.evaluation.copy_poses import lesion_pairs
+
+    return lesion_pairs(np.asarray(decode_images(data_set, Decoding(LESION_SIDE, LESION_SIDE))))
 
 
 def _network(extractor: "str | Extractor") -> Network:

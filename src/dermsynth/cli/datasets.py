@@ -114,6 +114,8 @@ class NearDuplicates:
     extractor: str = ""
     """Network by whose features near-duplicates are looked for, too: lite0 (EfficientNet-Lite0), mobilenet=FILE or
     timm:NAME=FILE. By default hashes alone."""
+    same_lesions: Switch = False
+    """Look for lesions that were photographed more than once, in any pose and light, too: about a fifth of a second an image."""
     exclude_out: Path | None = None
     """CSV file for the images that are better left out; dermsynth import takes it as --leave-out."""
 
@@ -143,7 +145,13 @@ def audit(
 
     workers.prepare()
     data_set = open_dataset(folder, annotations=annotations)
-    result = look(data_set, also=near_duplicates.also, extractor=near_duplicates.extractor, seed=seed)
+    result = look(
+        data_set,
+        also=near_duplicates.also,
+        extractor=near_duplicates.extractor,
+        same_lesions=near_duplicates.same_lesions,
+        seed=seed,
+    )
     path = result.save(page or folder / "audit.html", photographs=photographs)
     say(result.text(), f"\nreport: {path}", next_verb="train")
     if near_duplicates.exclude_out is not None:

@@ -1,6 +1,6 @@
 """What a data set holds and what is wrong with it, before anything is trained."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from dermsynth.data.leak_columns import WARNING, LeakColumn, leak_columns, leak_
 from dermsynth.data.predictive_columns import ColumnPrediction, assessed_columns, column_predictions, strongest
 from dermsynth.data.split_effect import SplitEffect, split_effect
 from dermsynth.data.splits import linked, people
-from dermsynth.data.twin_pairs import Twins, exclusions, pair_table, twins_across
+from dermsynth.data.twin_pairs import NONE, Twins, exclusions, pair_table, twins_across
 
 MOST_PAIRS = 10
 """Pairs of near-duplicates that a terminal shows."""
@@ -106,6 +106,7 @@ def audit(
     *,
     also: Sequence[DataSet] = (),
     network: Network | None = None,
+    lesions: Callable[[DataSet], NDArray[np.int64]] | None = None,
     jobs: int | None = None,
     seed: int = 0,
 ) -> Audit:
@@ -119,6 +120,8 @@ def audit(
         Further sets: which of their photographs does this one hold too?
     network
         A network by whose features near-duplicates are looked for, too, and a classifier sees the images.
+    lesions
+        What finds pairs [k, 2] of rows that show the same lesion; they count as one group.
     jobs
         Images that are read at once; None for what `use_workers` set.
     seed
@@ -135,7 +138,8 @@ def audit(
     twins = _twins(pictures, also, jobs)
     groups = people(data_set.table)
     features = None if network is None else _feature_twins(data_set, twins, also, network, groups)
-    joined = linked(groups, twins.pairs)  # pairs by features are for a person to look at
+    same = NONE if lesions is None else _same_lesions(data_set, twins, lesions)
+    joined = linked(groups, np.concatenate([twins.pairs, same]))  # pairs by features are for a person to look at
     predictions = column_predictions(data_set.table, data_set.labels, joined, seed)
     leaks = leak_columns(data_set, predictions)
     tables = Audit(
@@ -144,7 +148,7 @@ def audit(
         _sizes(data_set),
         _splits(data_set),
         _columns(data_set),
-        pair_table(data_set, also, twins, features),
+        pair_table(data_set, also, twins, features, same),
         _leaks(data_set, joined),
         _predictive(predictions),
         tuple(predictions),
@@ -175,6 +179,14 @@ def _feature_twins(
     rows = _features(data_set, np.asarray(~np.isnan(twins.thumbnails).any(axis=1), bool), network)
     others = tuple(_features(other, twins.readable(place), network) for place, other in enumerate(also))
     return feature_twins(rows, groups, others, network.name)
+
+
+def _same_lesions(
+    data_set: DataSet, twins: Twins, lesions: Callable[[DataSet], NDArray[np.int64]]
+) -> NDArray[np.int64]:
+    """Pairs of rows that show the same lesion; images that cannot be read have none."""
+    readable = np.asarray(~np.isnan(twins.thumbnails).any(axis=1), bool)
+    return np.flatnonzero(readable)[lesions(data_set.part(readable))]
 
 
 def _features(data_set: DataSet, readable: NDArray[np.bool_], network: Network) -> NDArray[np.float32]:

@@ -106,7 +106,7 @@ def _duplicates(duplicates: pd.DataFrame) -> list[str]:
     for name in map(str, duplicates["set"].unique()) if len(duplicates) else ():
         pairs = duplicates[duplicates["set"] == name]
         same, seen = int((pairs["kind"] == "same").sum()), pairs[pairs["by"] == "features"]
-        certain = pairs[pairs["by"] != "features"]
+        certain = pairs[(pairs["by"] != "features") & (pairs["kind"] != "lesion")]
         where = f" with {name} ({_counted(certain['first'].nunique(), 'image')} of this set)" if name else ""
         cut = int(seen["splits"].str.contains(" / ").sum())
         between = f" ({cut} in two splits)" if cut and not name else ""
@@ -114,12 +114,22 @@ def _duplicates(duplicates: pd.DataFrame) -> list[str]:
         sentences.append(
             f"The same photograph twice: {_counted(len(certain), 'pair')}{where}, {same} of them identical{more}."
         )
+    sentences += _lesions(duplicates)
     contradictory = duplicates[duplicates["labels"].str.contains(" / ")] if len(duplicates) else duplicates
     if len(contradictory):
         sentences.append(
             f"Different labels in {len(contradictory)} of these pairs, first {contradictory.iloc[0]['first']}."
         )
     return sentences
+
+
+def _lesions(duplicates: pd.DataFrame) -> list[str]:
+    """How many further pairs show the same lesion."""
+    pairs = duplicates[duplicates["kind"] == "lesion"] if len(duplicates) else duplicates
+    if not len(pairs):
+        return []
+    cut, count = int(pairs["splits"].str.contains(" / ").sum()), _counted(len(pairs), "more pair")
+    return [f"The same lesion in {count} of photographs, by pose, {cut} of them in two splits: give both one group."]
 
 
 def _leaking_groups(count: int) -> list[str]:

@@ -15,6 +15,9 @@ from dermsynth.data.feature_twins import FeatureTwins
 Pairs = NDArray[np.int64]
 EXACT_LEVELS = 0.01
 """Mean difference of thumbnails in grey levels up to which two images are the same."""
+NONE: Pairs = np.empty((0, 2), np.int64)
+POSE = "pose"
+"""How pairs were found whose lesion is the same, wherever it lies in the photograph."""
 PROTECTED = {"test": 2, "validation": 1}
 """Of a pair the image of the higher number stays."""
 EXCLUSION_COLUMNS = ("file_name", "reason", "twin", "set")
@@ -57,25 +60,26 @@ def twins_across(
 
 
 def pair_table(
-    data_set: DataSet, others: Sequence[DataSet], twins: Twins, features: FeatureTwins | None
+    data_set: DataSet, others: Sequence[DataSet], twins: Twins, features: FeatureTwins | None, lesions: Pairs = NONE
 ) -> pd.DataFrame:
-    """Every pair once, found by hash, by features or by both; the most similar first.
+    """Every pair once, found by hash, by features, by pose (`lesions`, within the set) or by several; the most similar first.
 
-    Columns: `first`, `second`, `kind` (same or near), `labels`, `set` (of the second; blank for this one), `by`,
+    Columns: `first`, `second`, `kind` (same, near, or lesion: found by pose alone), `labels`, `set` (of the second; blank for
+    this one), `by`,
     `difference` (of thumbnails, mean, in grey levels), with features `distance` (cosine), `splits`, `one_group`.
     """
     rows = []
     for place, other in enumerate([data_set, *others]):
         by_hash = twins.pairs if place == 0 else twins.across[place - 1]
-        by_features = np.empty((0, 2), np.int64) if features is None else _feature_pairs(features, place)
+        by_features = NONE if features is None else _feature_pairs(features, place)
         found = dict[tuple[int, int], list[str]]()
-        for word, pairs in (("hash", by_hash), ("features", by_features)):
+        for word, pairs in (("hash", by_hash), ("features", by_features), (POSE, NONE if place else lesions)):
             for a, b in pairs:
                 found.setdefault((int(a), int(b)), []).append(word)
         small = twins.thumbnails if place == 0 else twins.other_thumbnails[place - 1]
         for (a, b), ways in found.items():
             difference = float(np.abs(twins.thumbnails[a] - small[b]).mean())
-            kind = "same" if difference < EXACT_LEVELS else "near"
+            kind = "same" if difference < EXACT_LEVELS else "lesion" if ways == [POSE] else "near"
             row = {**_pair(data_set, other, a, b, place > 0), "kind": kind, "by": ", ".join(ways)}
             distance = {} if features is None else {"distance": _distance(features, place, a, b)}
             rows.append({**row, "difference": round(difference, 3), **distance})
@@ -113,7 +117,8 @@ def exclusions(pairs: pd.DataFrame) -> pd.DataFrame:
 
     Of a pair in two sets the image of this one. Of a pair in one set the image that is not in the test split, or else not in
     the validation split, or else the later one. Pairs of one group (a patient, a lesion) stay, unless they are the same file:
-    that they belong together is known. An image whose twin is left out already stays.
+    that they belong together is known. So do two photographs of a lesion that were found by pose alone: they are no
+    duplicates. An image whose twin is left out already stays.
 
     Parameters
     ----------
@@ -125,7 +130,7 @@ def exclusions(pairs: pd.DataFrame) -> pd.DataFrame:
         first, second = str(pair["first"]), str(pair["second"])
         if first in left_out or (not pair["set"] and second in left_out):
             continue
-        if pair["one_group"] and pair["kind"] != "same":
+        if pair["kind"] == "lesion" or (pair["one_group"] and pair["kind"] != "same"):
             continue
         name, twin = (first, second) if pair["set"] or _stays_less(str(pair["splits"])) else (second, first)
         left_out.add(name)

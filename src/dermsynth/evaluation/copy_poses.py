@@ -1,7 +1,6 @@
 """Copies in any pose: training images that an image repeats shifted, turned, zoomed, mirrored, or in part."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import NamedTuple
@@ -10,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from dermsynth.metrics.keypoints import KeypointIndex, Keypoints, Luma, agreed_pose, keypoints, local_contrast, luma_of
+from dermsynth.metrics.keypoints import KeypointIndex, Luma, agreed_pose, keypoints, local_contrast, luma_of
 from dermsynth.metrics.registration import Matrix, agreement, refined
 from dermsynth.metrics.similar_images import Images
 from dermsynth.parallel import parallel_map
@@ -41,17 +40,17 @@ class PoseSearch:
     index
         The keypoints of the training images.
     contrasts
-        Their local contrast, [h, w] each.
+        Their local contrast, [n, h, w].
     """
 
     index: KeypointIndex
-    contrasts: Sequence[Luma]
+    contrasts: Luma
 
     @classmethod
     def of(cls, training: Images) -> "PoseSearch":
         """The search among images uint8 [n, 3, h, w]."""
         found = parallel_map(keypoints, list(training), label="places of training images", chunk=CHUNK)
-        return cls(KeypointIndex.of(found), [local_contrast(luma_of(image)) for image in training])
+        return cls(KeypointIndex.of(found), np.stack([local_contrast(luma_of(image)) for image in training]))
 
     def nearest(self, images: Images) -> list[PoseMatch]:
         """The closest training image of each image uint8 [n, 3, h, w], in its best pose."""
@@ -59,18 +58,33 @@ class PoseSearch:
 
 
 def _nearest(search: PoseSearch, image: NDArray[np.uint8]) -> PoseMatch:
-    height, width = search.contrasts[0].shape
+    height, width = search.contrasts.shape[1:]
     if image.shape[1:] != (height, width):
         image = cv2.resize(image.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
-    best = PoseMatch(0, 1.0, NOWHERE)
-    for mirrored in (False, True):
-        seen = np.ascontiguousarray(image[:, :, ::-1]) if mirrored else image
-        for match in _laid_onto(search, seen, "mirrored, " if mirrored else ""):
-            best = min(best, match, key=lambda m: m.distance)
-    return best
+    return min(_found(search, image), key=lambda match: match.distance, default=PoseMatch(0, 1.0, NOWHERE))
 
 
-def _laid_onto(search: PoseSearch, image: NDArray[np.uint8], reflection: str) -> list[PoseMatch]:
+def lesion_pairs(images: Images) -> NDArray[np.int64]:
+    """Pairs [k, 2] of images uint8 [n, 3, h, w] that show the same lesion: photographed twice, cut, turned, in another light."""
+    search = PoseSearch.of(images)
+    found = parallel_map(partial(_same, search), list(enumerate(images)), label="same lesions", chunk=CHUNK)
+    pairs = sorted({(min(i, j), max(i, j)) for i, others in enumerate(found) for j in others})
+    return np.array(pairs, np.int64).reshape(-1, 2)
+
+
+def _same(search: PoseSearch, numbered: tuple[int, NDArray[np.uint8]]) -> list[int]:
+    """Numbers of the other images that show the lesion of one of the search's own."""
+    number, image = numbered
+    return [match.number for match in _found(search, image, without=number) if match.distance < SAME]
+
+
+def _found(search: PoseSearch, image: NDArray[np.uint8], without: int = -1) -> list[PoseMatch]:
+    """The candidates for an image as it is and mirrored, but for the image `without`, each laid onto it."""
+    found = _laid_onto(search, image, "", without)
+    return found + _laid_onto(search, np.ascontiguousarray(image[:, :, ::-1]), "mirrored, ", without)
+
+
+def _laid_onto(search: PoseSearch, image: NDArray[np.uint8], reflection: str, without: int) -> list[PoseMatch]:
     """The candidates, each laid onto the image.
 
     The distance is 1 / (1 + weight of the keypoints that agree x share of the image that agrees): keypoints alone are fooled by
@@ -78,9 +92,10 @@ def _laid_onto(search: PoseSearch, image: NDArray[np.uint8], reflection: str) ->
     """
     here, contrast = keypoints(image), local_contrast(luma_of(image))
     matches = []
-    for match in search.index.matches(here, CANDIDATES):
-        there: Keypoints = search.index.images[match.number]
-        pose = agreed_pose(here, there, match, min(contrast.shape))
+    for match in search.index.matches(here, CANDIDATES + (without >= 0)):
+        if match.number == without:
+            continue
+        pose = agreed_pose(here, search.index.image(match.number), match, min(contrast.shape))
         if pose is None:
             continue
         matrix = refined(pose.matrix, contrast, search.contrasts[match.number])

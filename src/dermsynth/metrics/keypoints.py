@@ -92,28 +92,25 @@ class KeypointIndex:
 
     Attributes
     ----------
-    images
-        The keypoints of each.
-    descriptors
-        All of them, [all keypoints, 128].
-    starts
-        Where those of each image with keypoints begin.
-    numbers
-        Which images these are.
+    every
+        Those of all images, one image after the other.
+    bounds
+        Where those of each image begin, and the end, [n + 1].
     """
 
-    images: Sequence[Keypoints]
-    descriptors: Array
-    starts: NDArray[np.int64]
-    numbers: NDArray[np.int64]
+    every: Keypoints
+    bounds: NDArray[np.int64]
 
     @classmethod
     def of(cls, images: Sequence[Keypoints]) -> "KeypointIndex":
-        """The index of images of which at least one has a keypoint."""
-        counts = np.array([len(image.size) for image in images])
-        numbers = np.flatnonzero(counts)
-        starts = np.concatenate([[0], np.cumsum(counts[numbers])[:-1]]).astype(np.int64)
-        return cls(images, np.concatenate([image.descriptor for image in images]), starts, numbers)
+        """The index of images, at least one."""
+        bounds = np.cumsum([0, *(len(image.size) for image in images)]).astype(np.int64)
+        return cls(Keypoints(*(np.concatenate(parts) for parts in zip(*images, strict=True))), bounds)
+
+    def image(self, number: int) -> Keypoints:
+        """The keypoints of an image."""
+        own = slice(*self.bounds[number : number + 2])
+        return Keypoints(*(part[own] for part in self.every))
 
     def matches(self, image: Keypoints, count: int) -> list[Match]:
         """The `count` images for which most keypoints vote, the first having most.
@@ -121,9 +118,10 @@ class KeypointIndex:
         A keypoint votes for the images of its nearest matches, by how much closer these are than a match usually is (the
         ratio of Lowe 2004, section 7.1, against the `BASE`-th nearest image instead of the second).
         """
-        if not len(image.size) or not len(self.numbers):
+        numbers = np.flatnonzero(np.diff(self.bounds))
+        if not len(image.size) or not len(numbers):
             return []
-        similar = np.maximum.reduceat(image.descriptor @ self.descriptors.T, self.starts, axis=1)
+        similar = np.maximum.reduceat(image.descriptor @ self.every.descriptor.T, self.bounds[numbers], axis=1)
         base = min(BASE, similar.shape[1] - 1)
         order = np.argpartition(-similar, base, axis=1)[:, : base + 1]
         values = np.take_along_axis(similar, order, axis=1)
@@ -132,13 +130,13 @@ class KeypointIndex:
         distance = np.maximum(distance, 1e-3)
         votes = np.clip(distance[:, -1:] / distance - 1, 0, LARGEST_VOTE)[:, :VOTES]
         chosen = order[:, :VOTES]
-        total = np.bincount(chosen.ravel(), votes.ravel(), len(self.numbers))
+        total = np.bincount(chosen.ravel(), votes.ravel(), len(numbers))
         best = [int(i) for i in np.argsort(-total, kind="stable")[:count] if total[i] > 0]
-        return [self._match(image, i, chosen == i, votes) for i in best]
+        return [self._match(image, int(numbers[i]), chosen == i, votes) for i in best]
 
-    def _match(self, image: Keypoints, i: int, voted: NDArray[np.bool_], votes: Array) -> Match:
-        number, (rows, ranks) = int(self.numbers[i]), np.nonzero(voted)
-        there = (image.descriptor[rows] @ self.images[number].descriptor.T).argmax(axis=1)
+    def _match(self, image: Keypoints, number: int, voted: NDArray[np.bool_], votes: Array) -> Match:
+        rows, ranks = np.nonzero(voted)
+        there = (image.descriptor[rows] @ self.image(number).descriptor.T).argmax(axis=1)
         return Match(number, rows, there, votes[rows, ranks].astype(np.float64))
 
 
