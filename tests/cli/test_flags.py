@@ -95,7 +95,7 @@ def test_a_table_with_splits_and_one_without(shell: Shell, data: Path, tmp_path:
 
 
 def test_the_audit_goes_where_it_is_wanted(shell: Shell, data: Path, tmp_path: Path) -> None:
-    shell("audit", data, "--page", tmp_path / "page.html", "--no-photographs", "--jobs", 1)
+    shell("audit", data, "--page", tmp_path / "page.html", "--same-lesions", "--no-photographs", "--jobs", 1)
     assert (tmp_path / "page.html").exists()
     assert (tmp_path / "page.json").exists()
     old = shell("audit", data, "--out", tmp_path / "old.html", "--photographs", "--jobs", 1)

@@ -68,7 +68,7 @@ def test_help_imports_nothing_heavy() -> None:
     [
         ("trian", ["trian", "Did you mean"]),
         ("train stylegan2-ada --out x --images 1k --resoluton 64", ["--resoluton", "--resolution"]),
-        ("train stylegan2-ada --out x --images 1k --resolution 100", ["resolution 100", "nearest: 80, 96, 112"]),
+        ("train stylegan2-ada --out x --images 1k --resolution 100", ["resolution 100", "nearest: 88, 96, 104"]),
         ("train stylegan3 --out x --images 1k", ["family 'stylegan3'", "stylegan2-ada"]),
         ("train stylegan2-ada --out x --images lots", ["'lots'", "12k"]),
         ("train stylegan2-ada --out x --images 1k --preset huge", ["--preset 'huge'", "auto, laptop"]),

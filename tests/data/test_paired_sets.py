@@ -146,13 +146,21 @@ def test_a_marker_of_another_size_is_refused(tmp_path: Path) -> None:
 
 
 def test_families_with_maps_need_masks(tmp_path: Path, structured: DataSet) -> None:
-    chosen = map_set(structured, Decoding(32, 32), Selection("all"), superpixels=False)
+    unconditional = Selection("all", conditional=False)
+    chosen = map_set(structured, Decoding(32, 32), unconditional, superpixels=False)
     assert chosen.maps is not None
     assert chosen.maps.shape[0] == len(chosen.images) == 40
+    assert chosen.classes == ()
+    rare = next(label for label in structured.classes if structured.count(label) < 10)
+    with pytest.raises(UserError, match=f"label '{rare}' has . images .* leave it out with `exclude` '{rare}'"):
+        map_set(structured, Decoding(32, 32), Selection("all"), superpixels=False)
+    others = map_set(structured, Decoding(32, 32), Selection("all", exclude=(rare,)), superpixels=False)
+    assert rare not in others.classes
+    assert sorted(set(others.labels.tolist())) == list(range(len(others.classes)))
     image = np.full((16, 16, 3), 200, np.uint8)
     bare = write(tmp_path, [{"file_name": "images/a.png"}], {"images/a.png": image})
     with pytest.raises(UserError, match="none of its images has a mask"):
-        map_set(bare, Decoding(16, 16), Selection("all"), superpixels=False)
+        map_set(bare, Decoding(16, 16), unconditional, superpixels=False)
 
 
 def test_patches_against_a_literal_count(tmp_path: Path) -> None:
