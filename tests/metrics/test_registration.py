@@ -1,7 +1,9 @@
 """Laying one image onto another, and where they agree."""
 
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dermsynth.metrics.keypoints import local_contrast, luma_of
 from dermsynth.metrics.registration import agreement, laid_onto, refined
@@ -42,6 +44,17 @@ def test_a_search_that_does_not_converge_leaves_the_pose() -> None:
     flat = np.zeros((64, 64), np.float32)
     start = np.eye(2, 3)
     assert refined(start, flat, flat) is start
+
+
+@pytest.mark.parametrize(
+    "found", [np.zeros((2, 3)), np.full((2, 3), np.nan), 1.5 * np.eye(2, 3), np.diag([-1.0, 1, 1])[:2]]
+)
+def test_a_search_that_ends_far_off_leaves_the_pose(
+    found: NDArray[np.float64], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    contrast, start = local_contrast(luma_of(texture(1))), np.eye(2, 3)
+    monkeypatch.setattr(cv2, "findTransformECC", lambda *a: (0.1, found))
+    assert refined(start, contrast, contrast) is start
 
 
 def test_what_lies_outside_is_not_there() -> None:

@@ -12,13 +12,15 @@ INSIDE = 0.35
 """Share of a place's window that must lie inside the other image."""
 STEPS, PRECISION, SMOOTHED = 30, 1e-4, 5
 Matrix = NDArray[np.float64]
+FAR = 1.5
+"""By so much the area that a refined matrix covers may differ from the similarity's."""
 _BACK = cv2.WARP_INVERSE_MAP
 
 
 def refined(matrix: Matrix, contrast: Luma, other: Luma) -> Matrix:
     """An affine matrix near a similarity that lays `other` onto `contrast` best (Evangelidis & Psarakis 2008, ECC).
 
-    The similarity itself where the search does not converge.
+    The similarity itself where the search does not converge, or ends far from it.
     """
     stop = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, STEPS, PRECISION)
     try:
@@ -27,7 +29,8 @@ def refined(matrix: Matrix, contrast: Luma, other: Luma) -> Matrix:
         )
     except cv2.error:
         return matrix
-    return np.asarray(found, np.float64)
+    change = float(np.linalg.det(found[:, :2]) / np.linalg.det(matrix[:, :2]))
+    return np.asarray(found, np.float64) if 1 / FAR < change < FAR else matrix
 
 
 def laid_onto(matrix: Matrix, other: Luma, shape: tuple[int, int]) -> tuple[Luma, NDArray[np.bool_]]:
