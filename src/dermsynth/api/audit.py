@@ -115,7 +115,7 @@ def audit(
         A network by whose features near-duplicates are looked for, too: ``lite0`` (EfficientNet-Lite0, of the extra
         ``efficientnet``), ``mobilenet=FILE``, ``timm:NAME=FILE`` and the others of `extractor`. By default hashes alone.
     same_lesions : bool
-        Whether to look for lesions that were photographed more than once, in any pose and light: about a fifth of a second an
+        Whether to look for lesions that were photographed more than once, in any pose and light: about a quarter of a second an
         image. Such pairs count as one group.
     seed : int
         Seed of the folds with which columns are tested for what they reveal of the label, at least 0.

@@ -115,7 +115,7 @@ class NearDuplicates:
     """Network by whose features near-duplicates are looked for, too: lite0 (EfficientNet-Lite0), mobilenet=FILE or
     timm:NAME=FILE. By default hashes alone."""
     same_lesions: Switch = False
-    """Look for lesions that were photographed more than once, in any pose and light, too: about a fifth of a second an image."""
+    """Look for lesions that were photographed more than once, in any pose and light, too: a quarter of a second an image."""
     exclude_out: Path | None = None
     """CSV file for the images that are better left out; dermsynth import takes it as --leave-out."""
 

@@ -20,7 +20,7 @@ NOWHERE = "not found in any pose"
 SAME = 0.05
 """Distance below which two photographs show the same lesion. Of 400 held-out dermoscopic photographs at 64 px against 1,000
 others, twelve lay at 0.001 to 0.025, and each was that lesion once more, in another light or from nearer; the next lay at 0.19
-and was another lesion."""
+and was another lesion. Of 2,145 photographs 46 pairs lay below it that hashes do not find; all of them show one lesion."""
 
 
 class PoseMatch(NamedTuple):
