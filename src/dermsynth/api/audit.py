@@ -146,7 +146,7 @@ def audit(
     data_set = open_named(data, "data")
     others = _others(data_set, also)
     network = _network(extractor) if extractor else None
-    lesions = _lesion_pairs if same_lesions else None
+    lesions = partial(_lesion_pairs, jobs=jobs) if same_lesions else None
     content = audit_images(data_set, also=others, network=network, lesions=lesions, jobs=jobs, seed=seed)
     try:
         bias = artefact_bias(data_set, seed)
@@ -165,10 +165,10 @@ def _others(data_set: DataSet, also: Data | Sequence[Data]) -> tuple[DataSet, ..
     return others
 
 
-def _lesion_pairs(data_set: DataSet) -> NDArray[np.int64]:
+def _lesion_pairs(data_set: DataSet, jobs: int | None) -> NDArray[np.int64]:
     from dermsynth.evaluation.copy_poses import lesion_pairs
 
-    return lesion_pairs(np.asarray(decode_images(data_set, Decoding(LESION_SIDE, LESION_SIDE))))
+    return lesion_pairs(np.asarray(decode_images(data_set, Decoding(LESION_SIDE, LESION_SIDE), jobs=jobs)), jobs)
 
 
 def _network(extractor: "str | Extractor") -> Network:

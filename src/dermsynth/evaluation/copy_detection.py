@@ -15,6 +15,7 @@ from dermsynth.evaluation.floors import Light
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import pixels
 from dermsynth.metrics.copying import gate_threshold
+from dermsynth.metrics.keypoints import luma_of
 from dermsynth.metrics.knn import nearest
 from dermsynth.metrics.similar_images import Images
 from dermsynth.metrics.structural import dihedral_transforms
@@ -61,9 +62,7 @@ VIEWS = (View(32, 3, "luma"), View(32, 3, "value"), View(12, 4, "luma"))
 def _channel(image: NDArray[np.uint8], channel: str) -> NDArray[np.float32]:
     if channel == "value":
         return image.max(axis=0).astype(np.float32)
-    red, green, blue = image.astype(np.float32)
-    luma: NDArray[np.float32] = 0.299 * red + 0.587 * green + 0.114 * blue
-    return luma
+    return luma_of(image)
 
 
 def view_vectors(images: Images, view: View) -> NDArray[np.float32]:

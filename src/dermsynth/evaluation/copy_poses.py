@@ -47,9 +47,9 @@ class PoseSearch:
     contrasts: Luma
 
     @classmethod
-    def of(cls, training: Images) -> "PoseSearch":
-        """The search among images uint8 [n, 3, h, w]."""
-        found = parallel_map(keypoints, list(training), label="places of training images", chunk=CHUNK)
+    def of(cls, training: Images, jobs: int | None = None) -> "PoseSearch":
+        """The search among images uint8 [n, 3, h, w], `jobs` of which are worked on at once."""
+        found = parallel_map(keypoints, list(training), label="places of photographs", chunk=CHUNK, jobs=jobs)
         return cls(KeypointIndex.of(found), np.stack([local_contrast(luma_of(image)) for image in training]))
 
     def nearest(self, images: Images) -> list[PoseMatch]:
@@ -64,10 +64,10 @@ def _nearest(search: PoseSearch, image: NDArray[np.uint8]) -> PoseMatch:
     return min(_found(search, image), key=lambda match: match.distance, default=PoseMatch(0, 1.0, NOWHERE))
 
 
-def lesion_pairs(images: Images) -> NDArray[np.int64]:
+def lesion_pairs(images: Images, jobs: int | None = None) -> NDArray[np.int64]:
     """Pairs [k, 2] of images uint8 [n, 3, h, w] that show the same lesion: photographed twice, cut, turned, in another light."""
-    search = PoseSearch.of(images)
-    found = parallel_map(partial(_same, search), list(enumerate(images)), label="same lesions", chunk=CHUNK)
+    search, numbered = PoseSearch.of(images, jobs), list(enumerate(images))
+    found = parallel_map(partial(_same, search), numbered, label="same lesions", chunk=CHUNK, jobs=jobs)
     pairs = sorted({(min(i, j), max(i, j)) for i, others in enumerate(found) for j in others})
     return np.array(pairs, np.int64).reshape(-1, 2)
 
