@@ -66,6 +66,11 @@ def test_a_lesion_that_was_photographed_again_is_found_where_it_is_asked(tmp_pat
     assert found.leaks["splits"].tolist() == ["test, train"]
     assert "The same lesion in 1 more pair of photographs, by pose, 1 of them in two splits" in " ".join(found.findings)
     assert found.exclusions.empty
+    result = api_audit(data, same_lesions=True, jobs=1)
+    assert "0 pairs of near-duplicates and 1 of one lesion, the most similar first" in result.text()
+    page = result.save(tmp_path / "page.html").read_text()
+    assert "The same photograph, or the same lesion, twice" in page
+    assert "the same lesion by pose" in page
 
 
 def test_a_clean_set_has_no_leaks(tmp_path: Path) -> None:

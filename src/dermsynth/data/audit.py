@@ -311,7 +311,10 @@ def _twin_lines(result: Audit) -> list[str]:
     lines = [] if result.features is None else [result.features.text()]
     if len(pairs):
         few = pairs.head(MOST_PAIRS).drop(columns=["one_group", *(["set"] if (pairs["set"] == "").all() else [])])
-        lines += [f"{len(pairs)} pairs of near-duplicates, the most similar first", few.to_string(index=False)]
+        lesions = int((pairs["kind"] == "lesion").sum())
+        more = f" and {lesions} of one lesion" if lesions else ""
+        title = f"{len(pairs) - lesions} pairs of near-duplicates{more}, the most similar first"
+        lines += [title, few.to_string(index=False)]
     return lines + (["..."] if len(pairs) > MOST_PAIRS else [])
 
 

@@ -63,6 +63,7 @@ def write_audit_report(
             "tables": shown,
             "examples": _examples(audit) if photographs else {},
             "twins": _twins(audit) if photographs else [],
+            "lesions": len(audit.duplicates) > 0 and (audit.duplicates["kind"] == "lesion").any(),
             "photographs": PHOTOGRAPHS if photographs else "Photographs were left out.",
             "near_duplicates": "" if audit.features is None else audit.features.text(),
             "split_effect": audit.effect.text,
