@@ -122,6 +122,9 @@ def test_copies_in_another_pose_are_looked_for_where_it_is_asked(real: DataSet, 
     assert list(result.table["copy_of"]) == list(rows.table["file_name"][:4])
     assert result.table["copy_lying"].str.match(r"turned -?\d+ degrees, zoomed 1\.[12]").all()
     assert (alone.facts.any_pose, result.facts.any_pose) == (False, True)
+    pages = [write_gate_report(one, tmp_path / name, "gate").read_text() for one, name in ((alone, "a"), (result, "b"))]
+    assert ["copies that are cropped, zoomed or shifted" in page for page in pages] == [True, False]
+    assert "turned by any angle, shifted, zoomed, cut, blurred" in pages[1]
 
 
 def test_unknown_patients_are_said(result: GateResult) -> None:

@@ -116,6 +116,6 @@ def pose_text(matrix: Matrix, shape: tuple[int, int], share: float) -> str:
     zoom = math.sqrt(abs(float(np.linalg.det(linear))))
     angle = math.degrees(math.atan2(linear[1, 0] - linear[0, 1], linear[0, 0] + linear[1, 1]))
     return (
-        f"turned {angle:.0f} degrees, zoomed {zoom:.2f}, shifted {100 * moved[0]:.0f} % and {100 * moved[1]:.0f} %; "
+        f"turned {round(angle)} degrees, zoomed {zoom:.2f}, shifted {round(100 * moved[0])} % and {round(100 * moved[1])} %; "
         f"{100 * share:.0f} % agrees"
     )
