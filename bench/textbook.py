@@ -136,7 +136,7 @@ class TextbookAugmentation(Augmentation):
     """Mirror-pads, doubles by a dense 12 x 12 filter, samples, halves by a dense filter: for every image, every time."""
 
     def forward(self, image: Tensor, draws: Draws) -> Tensor:
-        p = float(self.p)
+        p = self.p.double()
         with torch.no_grad():
             size = (image.shape[2], image.shape[3])
             inverse = random_transform(draws.uniform, draws.normal, p, self.strengths, size)

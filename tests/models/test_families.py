@@ -401,3 +401,46 @@ def test_a_latent_of_one_length_cannot_be_truncated() -> None:
     torch.testing.assert_close(
         model.generator(z, label, 1, 1.0), model.generator(z * 0.01, label, 1, 1.0), atol=1e-3, rtol=1e-3
     )
+
+
+def _one_by_one(
+    images: torch.Tensor, filled: int, batch: torch.Tensor, coin: torch.Tensor, place: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, int]:
+    """A pool as Shrivastava et al. 2017 describe it, with decisions on the host."""
+    images, answers = images.clone(), batch.clone()
+    for i, image in enumerate(batch):
+        if filled < len(images):
+            images[filled] = image
+            filled += 1
+        elif coin[i] < 0.5:
+            answers[i] = images[place[i]]
+            images[place[i]] = image
+    return images, answers, filled
+
+
+def test_the_pool_exchanges_as_one_by_one() -> None:
+    """Also where two images of a batch go to the same place."""
+    shape, size = Shape(4, 4), 5
+    pool, images, filled, exchanged = cyclegan.Pool(size, shape), torch.zeros(size, 3, 4, 4), 0, 0
+    for step in range(12):
+        made = torch.randn(8, 3, 4, 4, generator=torch.Generator().manual_seed(step))
+        draws = [Draws.for_step(torch.device("cpu"), step, total=8, start=0, count=8) for _ in range(2)]
+        coin, place = draws[0].uniform(), (draws[0].uniform() * size).long()
+        images, expected, filled = _one_by_one(images, filled, made, coin, place)
+        answers = pool.exchange(made, draws[1], lambda t: t)
+        assert torch.equal(answers, expected)
+        assert torch.equal(pool.images, images)
+        assert int(pool.filled) == filled
+        exchanged += int((answers != made).flatten(1).any(1).sum())
+    assert exchanged > 20
+
+
+def test_a_growing_family_knows_its_stage_from_a_checkpoint() -> None:
+    config = pgan.Config(fade_images=100, stable_images=50, latent=8, channel_base=64, channel_max=8)
+    one, other = (pgan.PGAN(config, Shape(32, 32), 0) for _ in range(2))
+    one.shown.fill_(60)
+    one._remember(one.stage(60))
+    assert other.restarts(60)
+    other.load_state_dict(one.state_dict())
+    assert not other.restarts(60), "the loaded stage is that of 60 images"
+    assert other.restarts(160)

@@ -8,6 +8,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from dermsynth.errors import UserError
+from dermsynth.on_device import constant
 
 FEATURES, STEM = 1280, 32
 IMAGENET_MEAN, IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -69,7 +70,9 @@ class MobileNetV2(nn.Module):
 
 def normalise_imagenet(image: Tensor) -> Tensor:
     """Float [n, 3, h, w] of 0 to 1, by the mean and deviation of ImageNet's photographs."""
-    mean, deviation = (image.new_tensor(v).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION))
+    mean, deviation = (
+        constant(v, image.device, image.dtype).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+    )
     return (image - mean) / deviation
 
 

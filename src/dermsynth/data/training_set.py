@@ -1,7 +1,7 @@
 """A data set as training sees it: decoded images, class numbers, and the order in which they are shown."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -39,6 +39,26 @@ class Domains:
     target_surplus: Order
     source_masks: Images | None = None
     target_masks: Images | None = None
+
+    def places(self, start: int, count: int) -> dict[str, NDArray[np.int64]]:
+        """Numbers of the images of a step, by what they serve."""
+        return {
+            "source": self.source_kept[self.source_order.take(start, count)],
+            "target": self.target_kept[self.target_order.take(start, count)],
+            "real_source": self.source_surplus.take(start, count),
+            "real_target": self.target_surplus.take(start, count),
+        }
+
+    def at(self, places: Mapping[str, NDArray[np.int64]]) -> "MinibatchDomains":
+        """The images of a step whose numbers are given."""
+        source, target = places["source"], places["target"]
+        return MinibatchDomains(
+            self.source[source],
+            self.target[target],
+            self.source[places["real_source"]],
+            self.target[places["real_target"]],
+            _masks(self, source, target),
+        )
 
 
 @dataclass(frozen=True)
@@ -86,11 +106,20 @@ class TrainingSet:
     map_layers: tuple[str, ...] = ()
     domains: Domains | None = None
 
+    def places(self, start: int, count: int) -> dict[str, NDArray[np.int64]]:
+        """Numbers of the images at positions start ... start + count - 1 of the orders.
+
+        By what they serve: `images`, and with domains `source`, `target`, `real_source` and `real_target`.
+        """
+        own = {"images": self.order.take(start, count)}
+        return own if self.domains is None else {**own, **self.domains.places(start, count)}
+
     def take(self, start: int, count: int) -> Minibatch:
         """The images at positions start ... start + count - 1 of the order."""
-        index = self.order.take(start, count)
+        places = self.places(start, count)
+        index = places["images"]
         maps = None if self.maps is None else self.maps[index]
-        domains = None if self.domains is None else _domains_of_minibatch(self.domains, start, count)
+        domains = None if self.domains is None else self.domains.at(places)
         return Minibatch(self.images[index], self.labels[index], maps, domains)
 
     def inputs(self, seeds: Sequence[int]) -> Minibatch | None:
@@ -115,19 +144,6 @@ def _scatter(seeds: Sequence[int], count: int) -> NDArray[np.int64]:
     order = np.random.default_rng(0).permutation(count)
     indices: NDArray[np.int64] = order[np.asarray(seeds) % count]
     return indices
-
-
-def _domains_of_minibatch(domains: Domains, start: int, count: int) -> MinibatchDomains:
-    source = domains.source_kept[domains.source_order.take(start, count)]
-    target = domains.target_kept[domains.target_order.take(start, count)]
-    real_source, real_target = domains.source_surplus.take(start, count), domains.target_surplus.take(start, count)
-    return MinibatchDomains(
-        domains.source[source],
-        domains.target[target],
-        domains.source[real_source],
-        domains.target[real_target],
-        _masks(domains, source, target),
-    )
 
 
 def _masks(domains: Domains, source: NDArray[np.int64], target: NDArray[np.int64]) -> Images:

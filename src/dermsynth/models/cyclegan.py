@@ -132,15 +132,17 @@ class Pool(torch.nn.Module):
         batch = sum_processes(batch)
         whole = Draws(draws.generator, draws.total, 0, draws.total)
         coin, place = whole.uniform(), (whole.uniform() * size).long()
-        for i, image in enumerate(batch.clone()):
-            filled = int(self.filled)
-            if filled < size:
-                self.images[filled] = image
-                self.filled += 1
-            elif coin[i] < 0.5:
-                batch[i] = self.images[place[i]]
-                self.images[place[i]] = image
-        return batch[own]
+        answers = [self._exchange(image[None], coin[i], place[i]) for i, image in enumerate(batch)]
+        return torch.cat(answers)[own]
+
+    def _exchange(self, image: Tensor, coin: Tensor, place: Tensor) -> Tensor:
+        """The pool's answer to one image [1, 3, h, w]: itself while the pool fills, and then by a coin; no value is read."""
+        filling = self.filled < len(self.images)
+        slot = torch.where(filling, self.filled, place)[None]
+        older, given = self.images.index_select(0, slot), ~filling & (coin < 0.5)
+        self.images.index_copy_(0, slot, torch.where(filling | given, image, older))
+        self.filled += filling
+        return torch.where(given, older, image)
 
 
 Discriminator = MultiScaleDiscriminator | multiscale.MultiScaleDiscriminator

@@ -163,6 +163,8 @@ class PGAN(Model):
         self.register_buffer("trained", torch.zeros(2, dtype=torch.int64))
         self.shown: Tensor
         self.trained: Tensor
+        self._stage: tuple[int, ...] | None = None
+        self.register_load_state_dict_post_hook(self._forget_stage)
 
     def phase(self, images: int) -> tuple[int, float]:
         """Level and share of its newest block when `images` were shown: level 0 is stable from the start."""
@@ -182,7 +184,18 @@ class PGAN(Model):
 
     def restarts(self, images: int) -> bool:
         """Whether the step at that many images is the first of a stage, when the authors reset both optimisers."""
-        return images > 0 and self.stage(images) != tuple(self.trained.tolist())
+        if self._stage is None:
+            self._stage = tuple(self.trained.tolist())
+        return images > 0 and self.stage(images) != self._stage
+
+    def _remember(self, stage: tuple[int, int]) -> None:
+        """The stage of the last step: in a buffer for checkpoints, and where it is read without waiting for the device."""
+        self._stage = stage
+        for place, number in enumerate(stage):
+            self.trained[place].fill_(number)
+
+    def _forget_stage(self, *_: object) -> None:
+        self._stage = None
 
     def batch_at(self, images: int, batch: int) -> int:
         """The minibatch falls as the resolution grows."""
@@ -233,7 +246,7 @@ class PGAN(Model):
         share = len(label) * progress.processes / draws.total  # below 1 where a batch is computed in pieces
         move_average(self.average, self.generator, config.ema_beta**share)
         self.shown.fill_(progress.images + draws.total)
-        self.trained.copy_(torch.tensor(self.stage(progress.images)))
+        self._remember(self.stage(progress.images))
 
     def downscale(self, image: Tensor, level: int, alpha: float) -> Tensor:
         """Real images at a level; while it is faded in, between its resolution and the one below (section 2)."""

@@ -24,8 +24,12 @@ def to_bytes(images: Tensor) -> NDArray[np.uint8]:
 def from_bytes(images: NDArray[np.uint8], device: torch.device) -> Tensor:
     """0 ... 255 -> [-1, 1], channels-last on the device."""
     writable = images if images.flags.writeable else images.copy(order="K")  # torch warns of arrays it may not write
-    tensor = torch.from_numpy(writable).to(device, non_blocking=True)
-    return (tensor.to(torch.float32) / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+    return to_floats(torch.from_numpy(writable).to(device, non_blocking=True))
+
+
+def to_floats(images: Tensor) -> Tensor:
+    """0 ... 255 -> [-1, 1], channels-last."""
+    return (images.to(torch.float32) / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 def seed_noise(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
@@ -50,9 +54,13 @@ def padded_chunks(count: int) -> Iterator[tuple[NDArray[np.int64], int]]:
 
 def one_hot(labels: Sequence[int] | NDArray[np.int64], classes: int, device: torch.device) -> Tensor:
     """[n] -> float [n, classes], zeros for -1, an image whose class is not known; without classes [n, 0]."""
-    index = torch.as_tensor(np.asarray(labels, dtype=np.int64), device=device)
-    rows = torch.cat([torch.eye(classes, device=device), torch.zeros(1, classes, device=device)])
-    return rows[index] if classes else torch.zeros(len(index), 0, device=device)
+    numbers = torch.as_tensor(np.asarray(labels, dtype=np.int64)).to(device, non_blocking=True)
+    return label_rows(classes, device)[numbers]
+
+
+def label_rows(classes: int, device: torch.device) -> Tensor:
+    """Float [classes + 1, classes]: a row a class, and as the last, number -1, zeros; without classes [1, 0]."""
+    return torch.cat([torch.eye(classes, device=device), torch.zeros(1, classes, device=device)])
 
 
 def discriminator_confidence(

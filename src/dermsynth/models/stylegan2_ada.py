@@ -228,7 +228,7 @@ class StyleGAN2ADA(StyleModel):
         those of one.
         """
         detached = lengths.detach()
-        total = progress.sum(torch.stack([detached.sum(), detached.new_tensor(float(len(detached)))]))
+        total = progress.sum(torch.stack([detached.sum(), torch.full_like(detached[0], len(detached))]))
         mean, decay = total[0] / total[1], self.config.path_decay
         self.mean_path_length.lerp_(mean, decay)
         average = self.mean_path_length.clone()

@@ -51,7 +51,7 @@ def generate(
     try:
         check_request(generator, counts, truncation, first_seed)
         origin = generator.origin().with_facts(truncation=truncation, first_seed=first_seed)
-        with distributed.held(out, device):
+        with distributed.held(out):
             claim(out, origin)
             images_there(out, generator.config.data.classes)  # refused now, not after the work
             missing = _missing(generator, counts, out, first_seed)

@@ -117,7 +117,7 @@ def start(device: str = "auto") -> None:
         f"({patience:g} seconds at most; {WAIT} sets them)"
     )
     store = _met(place, patience)
-    backend = "nccl" if device != "cpu" and torch.cuda.is_available() else "gloo"
+    backend = "cpu:gloo,cuda:nccl" if device != "cpu" and torch.cuda.is_available() else "gloo"
     dist.init_process_group(backend, store=store, rank=place.rank, world_size=place.count)
 
 
@@ -194,19 +194,21 @@ def total(tensor: Tensor) -> Tensor:
     return summed
 
 
-def average_gradients(parameters: list[nn.Parameter]) -> None:
-    """Average the gradients over all processes with one flattened all-reduce."""
+def average_gradients(parameters: list[nn.Parameter], flag: Tensor) -> Tensor:
+    """Average the gradients over all processes with one flattened all-reduce; returns the sum of a flag [] over them."""
     if count() == 1:
-        return
+        return flag
     used = [(p, p.grad) for p in parameters if p.grad is not None]  # the same ones in every process
-    flat = total(torch.cat([gradient.flatten() for _, gradient in used])) / count()
+    summed = total(torch.cat([*(gradient.flatten() for _, gradient in used), flag.reshape(1)]))
+    flat = summed[:-1] / count()
     for (_, gradient), mean in zip(used, flat.split([p.numel() for p, _ in used]), strict=True):
         gradient.copy_(mean.view(gradient.shape))  # in place: fused Adam wants the parameter's own memory layout
+    return summed[-1]
 
 
-def agree(flag: bool, device: torch.device) -> bool:
-    """Whether the flag is true in any process."""
-    return bool(total(torch.tensor(float(flag), device=device)) > 0)
+def agree(flag: bool) -> bool:
+    """Whether the flag is true in any process: the processes wait for each other, none of them for its GPU."""
+    return flag if count() == 1 else bool(total(torch.tensor(float(flag))) > 0)
 
 
 def wait() -> None:
@@ -216,7 +218,7 @@ def wait() -> None:
 
 
 @contextlib.contextmanager
-def held(folder: Path, device: torch.device) -> Iterator[None]:
+def held(folder: Path) -> Iterator[None]:
     """Hold a folder for the whole group: the first process locks it, and all stop where it cannot.
 
     Raises UserError when another program writes into the folder.
@@ -227,7 +229,7 @@ def held(folder: Path, device: torch.device) -> Iterator[None]:
             lock = acquire(folder)
         except UserError as error:
             refused = error
-    if agree(refused is not None, device):
+    if agree(refused is not None):
         raise refused or UserError(f"{folder}: another process writes into it")
     try:
         yield

@@ -21,7 +21,6 @@ from dermsynth.models.base import Batch, Model, Progress
 from dermsynth.models.inputs import Conditions
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
-from dermsynth.models.sampler import make_batch
 from dermsynth.rng import Draws, seed_of
 from dermsynth.signals import handle_signals
 from dermsynth.training import checkpoints, distributed
@@ -30,6 +29,7 @@ from dermsynth.training.checkpoints import Best, Checkpoint, CheckpointState
 from dermsynth.training.checks import as_begun, check_abilities, check_batch, check_batches, check_folder
 from dermsynth.training.config import CONFIG, RunConfig, TrainingSettings, validate
 from dermsynth.training.display import Display, TensorBoard
+from dermsynth.training.feed import feed_of
 from dermsynth.training.health import GRACE, Alarms, spread
 from dermsynth.training.optimisation import TrainingStopped, Updater
 from dermsynth.training.snapshot import Watcher, measure, write_samples
@@ -95,6 +95,7 @@ class Trainer:
         self.device = distributed.choose_device(device)
         self.model = build(config, self.device)
         self.updater = Updater(self.model, config.training.rate)
+        self.feed = feed_of(data, self.device)
         self.state = State()
         self.callbacks = [Display(), TensorBoard(), *callbacks] if self.leader else []
         self.real_spread = spread(np.asarray(data.images[:512]))
@@ -172,12 +173,16 @@ class Trainer:
         """Log and snapshot where they are due since `before` images, and stop where a signal came."""
         settings, images = self.config.training, self.state.images
         last = images >= settings.images
-        if last or images // settings.log > before // settings.log:
-            self._log()
+        log_due = last or images // settings.log > before // settings.log
         due = last or images // settings.snapshot > before // settings.snapshot
+        stopping = distributed.agree(self.stop_requested) and not last
+        if log_due or due or stopping:
+            self.updater.check()
+        if log_due:
+            self._log()
         if due:
             self._snapshot()
-        if distributed.agree(self.stop_requested, self.device) and not last:
+        if stopping:
             if not due:
                 self._save()
             raise Interrupted(f"stopped and saved in {self.run}; repeat the command to go on")
@@ -197,10 +202,9 @@ class Trainer:
         state.images += total
 
     def _batch(self, total: int, offset: int, size: int) -> Batch:
-        minibatch = self.data.take(self.state.images + offset, size)
         seed = seed_of(self.config.training.seed, "step", self.state.step)
         draws = Draws.for_step(self.device, seed, total=total, start=offset, count=size)
-        return make_batch(minibatch, len(self.data.classes), draws, self.device)
+        return self.feed.batch(self.state.images + offset, size, draws)
 
     def _log(self) -> None:
         line = LogLine(
@@ -218,7 +222,7 @@ class Trainer:
     def _snapshot(self) -> None:
         """Check, sample, measure and save in the first process, while the others wait."""
         reason = (self._check_health() or self._measure()) if self.leader else None
-        if distributed.agree(reason is not None, self.device):
+        if distributed.agree(reason is not None):
             raise TrainingStopped(reason or "stopped by another process")
         self._save()
 
@@ -340,7 +344,7 @@ def train(
         check_abilities(config)
         check_folder(run, config)
         distributed.wait()
-        with distributed.held(run, distributed.choose_device(device)):
+        with distributed.held(run):
             _write_config(run, config)
             trainer = Trainer(run, config, data, watchers, device, callbacks)
             check_batches(trainer.model, config)

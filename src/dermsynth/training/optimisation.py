@@ -1,5 +1,6 @@
-"""Between two yields of a model: backward pass, average over processes, check for finite losses, optimiser step."""
+"""Between two yields of a model: backward pass, average over processes, optimiser step where losses are finite."""
 
+import math
 from collections import defaultdict
 from dataclasses import replace
 
@@ -29,6 +30,8 @@ class Updater:
         self.optimisers = {name: _adam(player) for name, player in self.players.items()}
         self._sums: dict[LossName, Tensor] = {}
         self._counts: dict[LossName, int] = defaultdict(int)
+        device = next(model.parameters()).device
+        self._bad, self._left_out = torch.zeros((), device=device), torch.zeros((), device=device)
 
     def step(self, batches: list[Batch], progress: Progress) -> None:
         """One training step; several batches are pieces of one, whose gradients add up before each update.
@@ -42,9 +45,18 @@ class Updater:
             if player is None:
                 return
             self._fill(player)
-            distributed.average_gradients(self.players[player].parameters)
+            self._bad = distributed.average_gradients(self.players[player].parameters, self._bad)
             self._prepare(player, progress.images)
-            self.optimisers[player].step()
+            self._move(player)
+
+    def _move(self, player: str) -> None:
+        """Update the player's parameters, unless a loss was not finite: what is known on the device alone decides there."""
+        left_out = self._bad.clamp(max=1.0)
+        optimiser = self.optimisers[player]
+        optimiser.found_inf = left_out  # type: ignore[attr-defined]  # what fused Adam reads for a GradScaler
+        optimiser.step()
+        self._left_out += left_out
+        self._bad = torch.zeros_like(left_out)
 
     def _fill(self, player: str) -> None:
         """Set gradients of zero where the update's terms reach no parameter, for players that ask for it."""
@@ -73,9 +85,7 @@ class Updater:
             for parameter in parameters:
                 parameter.grad = None
         loss = torch.stack([term.float() for term in terms.values()]).sum() * share
-        if not bool(loss.isfinite()):
-            named = ", ".join(f"{name} {float(value.detach()):.3g}" for name, value in terms.items())
-            raise TrainingStopped(f"{player}: loss is not finite ({named}); lower the learning rate or use float32")
+        self._bad = self._bad + (~loss.detach().isfinite()).float()
         loss.backward(inputs=parameters)
         for name, value in terms.items():
             self._count(LossName(str(player), name), value.detach())
@@ -84,6 +94,17 @@ class Updater:
     def _count(self, name: LossName, value: Tensor) -> None:
         self._sums[name] = self._sums.get(name, torch.zeros_like(value)) + value
         self._counts[name] += 1
+
+    def check(self) -> None:
+        """Raise TrainingStopped where updates were left out because a loss was not finite; waits for the device."""
+        if not (number := int(self._left_out)):
+            return
+        values = {str(name): float(total) for name, total in self._sums.items()}
+        named = ", ".join(f"{name} {value:.3g}" for name, value in values.items() if not math.isfinite(value))
+        raise TrainingStopped(
+            f"loss is not finite ({named or 'in another process'}); updates left out since the last line of the log: {number}; "
+            "lower the learning rate or use float32"
+        )
 
     def losses(self) -> dict[str, float]:
         """Mean of every term since the last call, by the keys of the log."""

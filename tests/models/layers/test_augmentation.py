@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dermsynth.models.layers.augmentation import PARAMETERS, PRESETS, Augmentation, Strengths
+from dermsynth.models.layers.augmentation import PARAMETERS, PRESETS, Augmentation, Strengths, pipeline
 from dermsynth.models.layers.augmentation.colour import cut_out, equalise, random_colour, random_gains, recolour
 from dermsynth.models.layers.augmentation.geometry import random_transform, warp
 from dermsynth.models.layers.augmentation.grid_sample import grid_sample
@@ -29,6 +29,10 @@ CPU = torch.device("cpu")
 
 def _draws(n: int, seed: int = 0) -> Draws:
     return Draws.for_step(CPU, seed, total=n, start=0, count=n)
+
+
+def _probability(value: float) -> torch.Tensor:
+    return torch.tensor(value, dtype=torch.float64)
 
 
 def _smooth(n: int = 2, h: int = 40, w: int = 40) -> torch.Tensor:
@@ -206,7 +210,7 @@ def test_the_skin_preset_keeps_hue_and_luma() -> None:
     assert skin.hue == 0
     assert skin.luma_inversion == 0
     draws = _draws(500)
-    linear, offset = random_colour(draws.uniform, draws.normal, 1.0, skin)
+    linear, offset = random_colour(draws.uniform, draws.normal, _probability(1.0), skin)
     grey = recolour(torch.full((500, 3, 1, 1), 0.2), linear, offset)
     assert torch.allclose(grey[:, 0], grey[:, 2], atol=1e-5)
     darker, lighter = (recolour(torch.full((500, 3, 1, 1), v), linear, offset) for v in (0.1, 0.3))
@@ -216,13 +220,13 @@ def test_the_skin_preset_keeps_hue_and_luma() -> None:
 def test_colour_statistics_are_the_papers() -> None:
     n = 20_000
     draws = _draws(n)
-    linear, offset = random_colour(draws.uniform, draws.normal, 0.5, Strengths(brightness=1))
+    linear, offset = random_colour(draws.uniform, draws.normal, _probability(0.5), Strengths(brightness=1))
     assert torch.allclose(linear, torch.eye(3).expand(n, 3, 3))
     moved = offset[offset[:, 0] != 0, 0]
     assert len(moved) / n == pytest.approx(0.5, abs=0.02)
     assert moved.std().item() == pytest.approx(0.2, abs=0.01)
     draws = _draws(n)
-    linear, _ = random_colour(draws.uniform, draws.normal, 1.0, Strengths(contrast=1))
+    linear, _ = random_colour(draws.uniform, draws.normal, _probability(1.0), Strengths(contrast=1))
     assert linear[:, 0, 0].log2().std().item() == pytest.approx(0.5, abs=0.02)
 
 
@@ -280,7 +284,7 @@ def _about(v: torch.Tensor, angle: float) -> torch.Tensor:
 def test_colours_are_those_of_the_papers_matrices(p: float) -> None:
     n, strengths = 200, Strengths(brightness=1, contrast=1, luma_inversion=1, hue=1, saturation=1)
     draws = _draws(n)
-    linear, offset = random_colour(draws.uniform, draws.normal, p, strengths)
+    linear, offset = random_colour(draws.uniform, draws.normal, _probability(p), strengths)
     expected = _literal_colour(_draws(n), p, n)
     image = torch.rand(n, 3, 8, 8) * 2 - 1
     colours = torch.einsum("nij,njhw->nihw", expected[:, :3, :3], image.double()) + expected[:, :3, 3, None, None]
@@ -290,7 +294,7 @@ def test_colours_are_those_of_the_papers_matrices(p: float) -> None:
 
 def test_hue_rotation_turns_red_into_green_and_keeps_grey() -> None:
     draws = _draws(200)
-    linear, _ = random_colour(draws.uniform, draws.normal, 1.0, Strengths(hue=1))
+    linear, _ = random_colour(draws.uniform, draws.normal, _probability(1.0), Strengths(hue=1))
     assert torch.allclose(linear @ linear.transpose(1, 2), torch.eye(3).expand(200, 3, 3), atol=1e-5)
     assert torch.allclose(linear.sum(dim=2), torch.ones(200, 3), atol=1e-5)
 
@@ -298,18 +302,18 @@ def test_hue_rotation_turns_red_into_green_and_keeps_grey() -> None:
 def test_geometric_statistics_are_the_papers() -> None:
     n = 20_000
     draws = _draws(n)
-    inverse = random_transform(draws.uniform, draws.normal, 1.0, Strengths(scale=1), (32, 32))
+    inverse = random_transform(draws.uniform, draws.normal, _probability(1.0), Strengths(scale=1), (32, 32))
     assert (-inverse[:, 0, 0].log2()).std().item() == pytest.approx(0.2, abs=0.01)
     draws = _draws(n)
-    inverse = random_transform(draws.uniform, draws.normal, 0.4, Strengths(rotate=1), (32, 32))
+    inverse = random_transform(draws.uniform, draws.normal, _probability(0.4), Strengths(rotate=1), (32, 32))
     turned = (inverse[:, 0, 1] != 0).float().mean().item()
     assert turned == pytest.approx(0.4, abs=0.015)  # two rotations, together with probability p
     draws = _draws(n)
-    inverse = random_transform(draws.uniform, draws.normal, 1.0, Strengths(translate=1), (32, 64))
+    inverse = random_transform(draws.uniform, draws.normal, _probability(1.0), Strengths(translate=1), (32, 64))
     assert inverse[:, 0, 2].std().item() / 64 == pytest.approx(0.125, abs=0.004)
     assert inverse[:, 1, 2].std().item() / 32 == pytest.approx(0.125, abs=0.004)
     draws = _draws(n)
-    inverse = random_transform(draws.uniform, draws.normal, 1.0, Strengths(translate_pixels=1), (32, 32))
+    inverse = random_transform(draws.uniform, draws.normal, _probability(1.0), Strengths(translate_pixels=1), (32, 32))
     assert torch.equal(inverse, inverse.round())
     assert inverse[:, 0, 2].abs().max() == 4
 
@@ -320,7 +324,7 @@ def test_gains_of_one_change_nothing_and_low_gain_removes_the_mean() -> None:
     constant = torch.full((1, 3, 20, 20), 0.7)
     assert equalise(constant, torch.tensor([[0.0, 1, 1, 1]])).abs().max() < 1e-5
     draws = _draws(1000)
-    gains = random_gains(draws.uniform, draws.normal, 1.0, Strengths(filtering=1))
+    gains = random_gains(draws.uniform, draws.normal, _probability(1.0), Strengths(filtering=1))
     power = torch.tensor([10 / 13, 1 / 13, 1 / 13, 1 / 13])
     for number in range(3):  # the paper's loop, band by band, for one image
         expected = torch.ones(4)
@@ -375,3 +379,32 @@ def test_the_whole_pipeline_can_be_differentiated_twice(seed: int) -> None:
     (gradient,) = torch.autograd.grad(found.square().sum(), image, create_graph=True)
     (second,) = torch.autograd.grad(gradient.square().sum(), image)
     assert torch.isfinite(second).all()
+
+
+@pytest.mark.parametrize("p", [0.1, 0.6, 1.0])
+@pytest.mark.parametrize("name", ["bgcfnc", "skin", "none"])
+def test_all_images_at_once_as_those_that_change_alone(name: str, p: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The form for GPUs, in which no value is read: the same images and gradients, and none where nothing was drawn."""
+    image, module = _smooth(16, 16, 16).requires_grad_(True), Augmentation(PRESETS[name], p)
+    outcomes = []
+    for read in (True, False):
+        monkeypatch.setattr(pipeline, "reads_are_free", lambda device, read=read: read)
+        augmented = module(image, _draws(16))
+        (gradient,) = torch.autograd.grad(augmented.square().sum(), image, create_graph=True)
+        (second,) = torch.autograd.grad(gradient.square().sum(), image)
+        outcomes.append((augmented, gradient, second, *module.with_parameters(image, _draws(16))))
+    for few, all_at_once in zip(*outcomes, strict=True):
+        assert torch.allclose(few, all_at_once, atol=2e-5)
+    unchanged = (outcomes[0][0] == image).flatten(1).all(1)
+    assert torch.equal(unchanged, (outcomes[1][0] == image).flatten(1).all(1))
+    if name == "skin" and p == 0.1:
+        assert 0 < int(unchanged.sum()) < 16
+
+
+def test_nothing_counted_leaves_p_and_the_heuristic() -> None:
+    module = Augmentation(PRESETS["skin"], 0.3)
+    module.observe(torch.ones(8), lambda x: x)
+    module.adjust(target=0.6, speed=0.001, maximum=0.8)
+    assert (float(module.p), float(module.overfitting)) == (pytest.approx(0.308), 1.0)
+    module.adjust(target=0.6, speed=0.001, maximum=0.8)
+    assert (float(module.p), float(module.overfitting)) == (pytest.approx(0.308), 1.0)

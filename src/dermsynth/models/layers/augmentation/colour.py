@@ -7,13 +7,16 @@ from torch import Tensor
 
 from dermsynth.models.layers.augmentation.geometry import Draw
 from dermsynth.models.layers.augmentation.strengths import Strengths
-from dermsynth.models.layers.augmentation.wavelets import filter_bank, shift_matrices
+from dermsynth.models.layers.augmentation.wavelets import bank_of_filters, shift_matrices
+from dermsynth.on_device import constant
 
 POWER = (10 / 13, 1 / 13, 1 / 13, 1 / 13)
 """Expected power of natural images in the four bands, lowest first (appendix B, image-space filtering)."""
+CROSS = ((0.0, -1.0, 1.0), (1.0, 0.0, -1.0), (-1.0, 1.0, 0.0))
+"""The cross product with (1, 1, 1)."""
 
 
-def random_colour(uniform: Draw, normal: Draw, p: float, strengths: Strengths) -> tuple[Tensor, Tensor]:
+def random_colour(uniform: Draw, normal: Draw, p: Tensor, strengths: Strengths) -> tuple[Tensor, Tensor]:
     """Linear part [n, 3, 3] and offset [n, 3] of the colour transformation of every image.
 
     Brightness N(0, 0.2), contrast 2^N(0, 0.5), luma inversion, hue rotation about the grey axis, saturation
@@ -42,7 +45,7 @@ def _hue_rotation(angle: Tensor) -> Tensor:
     """Rotation about the grey axis (Rodrigues' formula): [n, 1, 1] -> [n, 3, 3]."""
     eye = torch.eye(3, device=angle.device)
     grey = torch.full((3, 3), 1 / 3, device=angle.device)
-    cross = torch.tensor([[0.0, -1, 1], [1, 0, -1], [-1, 1, 0]], device=angle.device) / math.sqrt(3)
+    cross = constant(CROSS, angle.device) / math.sqrt(3)
     return angle.cos() * eye + angle.sin() * cross + (1 - angle.cos()) * grey
 
 
@@ -52,10 +55,10 @@ def recolour(image: Tensor, linear: Tensor, offset: Tensor) -> Tensor:
     return flat.reshape(image.shape)
 
 
-def random_gains(uniform: Draw, normal: Draw, p: float, strengths: Strengths) -> Tensor:
+def random_gains(uniform: Draw, normal: Draw, p: Tensor, strengths: Strengths) -> Tensor:
     """Gain of each of the four frequency bands, normalised to keep the expected power: [n, 4]."""
     gains = torch.ones_like(uniform(4))
-    power = torch.tensor(POWER, device=gains.device)
+    power = constant(POWER, gains.device)
     for band in range(4):
         drawn = torch.where(uniform() < strengths.filtering * p, normal().exp2(), 1.0)
         factor = torch.ones_like(gains)
@@ -67,8 +70,7 @@ def random_gains(uniform: Draw, normal: Draw, p: float, strengths: Strengths) ->
 def equalise(image: Tensor, gains: Tensor) -> Tensor:
     """Amplify or damp the four frequency bands of every image, separably along both axes (appendix B)."""
     n, _, height, width = image.shape
-    bank = torch.as_tensor(filter_bank(), device=image.device, dtype=image.dtype)
-    taps = gains.to(image.dtype) @ bank
+    taps = gains.to(image.dtype) @ bank_of_filters(image.device, image.dtype)
     rows = (taps @ shift_matrices(height, image.device, image.dtype)).reshape(n, 1, height, height)
     columns = (taps @ shift_matrices(width, image.device, image.dtype)).reshape(n, 1, width, width)
     return rows @ image @ columns.transpose(2, 3)

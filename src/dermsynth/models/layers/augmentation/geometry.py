@@ -9,6 +9,7 @@ from torch import Tensor
 from dermsynth.models.layers.augmentation.grid_sample import grid_sample
 from dermsynth.models.layers.augmentation.strengths import Strengths
 from dermsynth.models.layers.augmentation.wavelets import DELAY, REACH, downsampling_matrix, margin, upsampling_matrix
+from dermsynth.on_device import constant
 
 Draw = Callable[..., Tensor]
 """Uniform or normal numbers, one row an image: draw(columns...) -> [n, columns...]."""
@@ -37,7 +38,7 @@ def _translate(x: Tensor, y: Tensor) -> Tensor:
     return matrix
 
 
-def random_transform(uniform: Draw, normal: Draw, p: float, strengths: Strengths, size: tuple[int, int]) -> Tensor:
+def random_transform(uniform: Draw, normal: Draw, p: Tensor, strengths: Strengths, size: tuple[int, int]) -> Tensor:
     """The inverse transformation of every image, output pixel -> input pixel, about the image's centre: [n, 3, 3].
 
     Pixel blitting, then isotropic scale 2^N(0, 0.2), rotation, stretch, rotation and translation N(0, 0.125)
@@ -57,7 +58,7 @@ def random_transform(uniform: Draw, normal: Draw, p: float, strengths: Strengths
     pixels = drawn(strengths.translate_pixels, uniform(2) * 0.25 - 0.125)
     scale = drawn(strengths.scale, (normal(1) * 0.2).exp2(), 1.0)
     # Two rotations of probability 1 - sqrt(1 - p) each: one of them happens with probability p.
-    once = 1 - math.sqrt(1 - min(strengths.rotate * p, 1.0))
+    once = 1 - (1 - (strengths.rotate * p).clamp(max=1.0)).sqrt()
     before = torch.where(uniform()[:, None] < once, (uniform(1) * 2 - 1) * math.pi, 0.0)
     after = torch.where(uniform()[:, None] < once, (uniform(1) * 2 - 1) * math.pi, 0.0)
     stretch = drawn(strengths.stretch, (normal(1) * 0.2).exp2(), 1.0)
@@ -95,7 +96,7 @@ def _sampling_grid(inverse: Tensor, height: int, width: int) -> Tensor:
         return (samples - REACH + 0.5 + DELAY) / 2 - size / 2
 
     # one product: place[n, y, x] = A[n] (x, y) + t[n], from the outer border of the first pixel on
-    offset = inverse[:, :2, 2] + inverse.new_tensor([width / 2, height / 2]) - DELAY / 2
+    offset = inverse[:, :2, 2] + constant((width / 2, height / 2), inverse.device, inverse.dtype) - DELAY / 2
     along_x = axis(width)[None, :, None] * inverse[:, None, :2, 0]
     along_y = axis(height)[None, :, None] * inverse[:, None, :2, 1] + offset[:, None]
     place = along_x[:, None] + along_y[:, :, None]

@@ -8,14 +8,23 @@ from torch import Tensor, nn
 from dermsynth.models.layers.augmentation.colour import cut_out, equalise, random_colour, random_gains, recolour
 from dermsynth.models.layers.augmentation.geometry import random_transform, warp
 from dermsynth.models.layers.augmentation.strengths import Strengths
+from dermsynth.on_device import reads_are_free
 from dermsynth.rng import Draws
 
 PARAMETERS = 18
 """Numbers that describe one augmentation: 6 of the geometry, 9 and 3 of the colour's linear map and offset."""
 
 
-def _apply_where(changed: Tensor, image: Tensor, transform: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Run `transform(images, indices)` on the images for which `changed` [n] holds, and leave the others."""
+Rows = Tensor | slice
+
+
+def _apply_where(changed: Tensor, image: Tensor, transform: Callable[[Tensor, Rows], Tensor]) -> Tensor:
+    """Run `transform(images, rows)` for the images for which `changed` [n] holds, and leave the others as they are.
+
+    On those alone where it can be known which they are; on a GPU, which would have to be waited for, on all.
+    """
+    if not reads_are_free(image.device):
+        return torch.where(changed[:, None, None, None], transform(image, slice(None)), image)
     index = changed.nonzero()[:, 0]
     if len(index) == 0:
         return image
@@ -43,12 +52,11 @@ class Augmentation(nn.Module):
     @torch.no_grad()
     def forward(self, image: Tensor, draws: Draws) -> Tensor:
         """[n, 3, h, w] -> the same size; differentiable twice with respect to the image."""
-        p = float(self.p)
-        if p == 0 or not any(self.strengths.model_dump().values()):
+        if self._nothing():
             return image
-        image, _ = self._transform(image, draws, p)
+        image, _ = self._transform(image, draws)
         with torch.enable_grad():
-            return self._corrupt(image, draws, p)
+            return self._corrupt(image, draws)
 
     @torch.no_grad()
     def with_parameters(self, image: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
@@ -57,14 +65,18 @@ class Augmentation(nn.Module):
         For networks that are told of the augmentation, so that it does not show in what they generate (Karras et al. 2022,
         section 5). Geometry and colour only; planes after the colours, such as those of a map, take part in the geometry.
         """
-        p = float(self.p)
-        if p == 0 or not any(self.strengths.model_dump().values()):
+        if self._nothing():
             return image, image.new_zeros(len(image), PARAMETERS)
-        return self._transform(image, draws, p)
+        return self._transform(image, draws)
 
-    def _transform(self, image: Tensor, draws: Draws, p: float) -> tuple[Tensor, Tensor]:
+    def _nothing(self) -> bool:
+        """Whether it is known that no image is changed."""
+        never = not any(self.strengths.model_dump().values())
+        return never or (reads_are_free(self.p.device) and float(self.p) == 0)
+
+    def _transform(self, image: Tensor, draws: Draws) -> tuple[Tensor, Tensor]:
         """Geometry and colour, and their parameters."""
-        uniform, normal, size = draws.uniform, draws.normal, (image.shape[2], image.shape[3])
+        uniform, normal, size, p = draws.uniform, draws.normal, (image.shape[2], image.shape[3]), self.p.double()
         inverse = random_transform(uniform, normal, p, self.strengths, size)
         linear, offset = random_colour(uniform, normal, p, self.strengths)
         unmoved = torch.eye(3, device=image.device)
@@ -77,9 +89,9 @@ class Augmentation(nn.Module):
         moved[:, :, 2] /= max(size)
         return image, torch.cat([moved.flatten(1), (linear - unmoved).flatten(1), offset], dim=1)
 
-    def _corrupt(self, image: Tensor, draws: Draws, p: float) -> Tensor:
+    def _corrupt(self, image: Tensor, draws: Draws) -> Tensor:
         """Image-space filtering, additive noise sigma |N(0, 0.1)| and cut-out (appendix B, lines 47 to 68)."""
-        strengths = self.strengths
+        strengths, p = self.strengths, self.p.double()
         if strengths.filtering > 0:
             gains = random_gains(draws.uniform, draws.normal, p, strengths)
             image = _apply_where((gains != 1).any(1), image, lambda x, i: equalise(x, gains[i]))
@@ -95,18 +107,17 @@ class Augmentation(nn.Module):
     @torch.no_grad()
     def observe(self, real_logits: Tensor, sum_processes: Callable[[Tensor], Tensor]) -> None:
         """Count the signs of the discriminator's logits on real images (equation 1: r_t = E[sign(D_train)])."""
-        counted = torch.stack([real_logits.sign().sum().float(), self.signs.new_tensor(float(len(real_logits)))])
-        self.signs += sum_processes(counted)
+        signs = real_logits.sign().sum().float()
+        self.signs += sum_processes(torch.stack([signs, torch.full_like(signs, len(real_logits))]))
 
     @torch.no_grad()
     def adjust(self, *, target: float, speed: float, maximum: float) -> None:
         """Move p by `speed` an image up where r_t exceeds the target and down where it does not, within [0, maximum].
 
-        The counters start again.
+        The counters start again. Where nothing was counted, as in a further piece of the same batch, p and r_t stay.
         """
-        if self.signs[1] == 0:  # a further piece of the same batch: everything was counted with the first
-            return
-        r_t = self.signs[0] / self.signs[1]
+        count = self.signs[1]
+        r_t = torch.where(count > 0, self.signs[0] / count.clamp(min=1), self.overfitting)
         self.overfitting.copy_(r_t)
-        self.p.add_((r_t - target).sign() * self.signs[1] * speed).clamp_(0, maximum)
+        self.p.add_((r_t - target).sign() * count * speed).clamp_(0, maximum)
         self.signs.zero_()

@@ -86,6 +86,12 @@ def filter_bank() -> Array:
 
 
 @functools.cache
+def bank_of_filters(device: torch.device, dtype: torch.dtype) -> Tensor:
+    """The filter bank as a tensor."""
+    return torch.as_tensor(filter_bank(), device=device, dtype=dtype)
+
+
+@functools.cache
 def shift_matrices(size: int, device: torch.device, dtype: torch.dtype) -> Tensor:
     """[taps, size x size]: matrix k reads the pixel k - taps // 2 to the side, mirrored; flattened for a product."""
     taps = filter_bank().shape[1]
