@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet
+from dermsynth.data.dataset import DataSet
 from dermsynth.data.file_names import names_a_split, safe_stem, unique_stems
+from dermsynth.data.folder import DESCRIPTION, METADATA
 from dermsynth.data.importers import importing
 from dermsynth.data.importers.generic import from_csv
 from dermsynth.data.importers.importing import import_source

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.folder import DESCRIPTION
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.io import read_json, write_json
 from dermsynth.study.create import Study, create_study

@@ -10,7 +10,7 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.io import write_json
 from dermsynth.training import arithmetic
 from dermsynth.training.arithmetic import bfloat16_speed, chosen_precision
-from dermsynth.training.config import CONFIG
+from dermsynth.training.run_folder import CONFIG
 from tests.conftest import tiny_config
 
 CPU = torch.device("cpu")

@@ -39,7 +39,9 @@ def _poisoned(name: str, count: int, start: int = 0) -> Updater:
 
 def test_an_update_that_is_not_finite_changes_nothing_and_is_said() -> None:
     updater = _poisoned("dcgan", 8)
-    with pytest.raises(TrainingStopped, match=r"discriminator/real nan\); updates left out since .*: 1; lower the learning rate"):
+    with pytest.raises(
+        TrainingStopped, match=r"discriminator/real nan\); updates left out since .*: 1; lower the learning rate"
+    ):
         updater.check()
     assert all(bool(p.isfinite().all()) for p in updater.model.parameters())
 

@@ -30,10 +30,11 @@ from dermsynth.sampling.generator import Trained, weights_of
 from dermsynth.training import distributed
 from dermsynth.training.arithmetic import AUTO, chosen_precision
 from dermsynth.training.callbacks import Callback
-from dermsynth.training.config import CONFIG, Precision, RunConfig
+from dermsynth.training.config import Precision, RunConfig
 from dermsynth.training.data import Plan, resolve
 from dermsynth.training.data import configure as configure_run
 from dermsynth.training.loop import train as train_run
+from dermsynth.training.run_folder import CONFIG
 from dermsynth.training.writers import writers
 from dermsynth.values import as_tuple
 

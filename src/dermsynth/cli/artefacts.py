@@ -74,7 +74,7 @@ def shares_text(marked: "DataSet") -> str:
 
 
 def confirm(
-    data: Path, *, answers: Path | None = None, annotations: Annotations = None, count: int = 24, seed: Seed = 0,
+    data: DataFolder, *, answers: Path | None = None, annotations: Annotations = None, count: int = 24, seed: Seed = 0,
     photographs: Photographs = True,
 ) -> None:  # fmt: skip
     """Check a sample of the detections by eye: a page of images and a table of answers. The audit uses only what passes.
@@ -198,7 +198,7 @@ def removal_text(copy: "DataSet") -> str:
 
 
 def insert(
-    data: Path,
+    data: DataFolder,
     *,
     out: NewData,
     artefact: Annotated[tuple[Artefact, ...], Parameter(negative="")],
@@ -221,7 +221,9 @@ def insert(
     print(f"{out}: {len(copy.table):,} images with {', '.join(artefact)}")
 
 
-def judge(data: Path, pairs: Path, *, classifier: Path, split: Split = "", threshold: float | None = None) -> None:
+def judge(
+    data: DataFolder, pairs: Path, *, classifier: Path, split: Split = "", threshold: float | None = None
+) -> None:
     """Compare a classifier's predictions on the same images with and without an artefact: how many switch, and both AUCs.
 
     Parameters

@@ -3,25 +3,27 @@
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from dermsynth.cli import places
 from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import (
     WORKERS,
     Annotations,
-    DataFolder,
     Folders,
     NewData,
     Photographs,
     Seed,
+    SetFolder,
     Split,
     Switch,
     Workers,
 )
 
 
-def verify_files(folder: DataFolder, *, fast: Switch = False) -> None:
+def verify_files(folder: SetFolder, *, fast: Switch = False) -> None:
     """Read every file of a data set, and list those that were changed, deleted or added since it was written.
 
     Whether images are ones that were handed on, `dermsynth verify` says.
@@ -67,7 +69,7 @@ class Patches:
 PATCHES = Patches()
 
 
-def patches(folder: DataFolder, *, out: NewData, cut: Patches = PATCHES) -> None:
+def patches(folder: SetFolder, *, out: NewData, cut: Patches = PATCHES) -> None:
     """Cut photographs with lesion masks into square patches, labelled clean and lesion; splits and groups are kept."""
     from dermsynth.api.preparation import patches as write_patches
     from dermsynth.errors import UserError
@@ -109,7 +111,7 @@ def maps(
 class NearDuplicates:
     """How near-duplicates are looked for, and what becomes of them."""
 
-    also: Folders = ()
+    also: Annotated[Folders, places.data_set("also")] = ()
     """Folder of a further data set: which of its photographs does this one hold too? May be repeated."""
     extractor: str = ""
     """Network by whose features near-duplicates are looked for, too: lite0 (EfficientNet-Lite0), mobilenet=FILE or
@@ -124,7 +126,7 @@ NEAR_DUPLICATES = NearDuplicates()
 
 
 def audit(
-    folder: DataFolder,
+    folder: SetFolder,
     *,
     page: Path | None = None,
     near_duplicates: NearDuplicates = NEAR_DUPLICATES,

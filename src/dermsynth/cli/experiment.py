@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from dermsynth.cli import places
 from dermsynth.cli.flags import say
 from dermsynth.cli.options import Device, Seed, Several
 
@@ -46,7 +47,7 @@ CHANGES = Changes()
 def experiment(
     name: str,
     *,
-    data: Path | None = None,
+    data: Annotated[Path | None, places.data_set("data")] = None,
     out: Path,
     size: Literal["laptop", "paper"] = "laptop",
     changes: Changes = CHANGES,
@@ -69,15 +70,16 @@ def experiment(
     """
     import importlib
 
-    from dermsynth.data.dataset import open_data_set
-    from dermsynth.data.phantom import default_phantom
     from dermsynth.errors import UserError
     from dermsynth.experiments import EXPERIMENTS
-    from dermsynth.experiments.steps import check
-    from dermsynth.models.layers.shapes import parse_shape
 
     if name not in EXPERIMENTS:
         raise UserError(f"experiment {name!r}: unknown; there are: {', '.join(EXPERIMENTS)}")
+    from dermsynth.data.dataset import open_data_set
+    from dermsynth.data.phantom import default_phantom
+    from dermsynth.experiments.steps import check
+    from dermsynth.models.layers.shapes import parse_shape
+
     module = importlib.import_module(EXPERIMENTS[name])
     setting = changed_setting(name, module.configuration(size), changes, seed)
     shape = parse_shape(setting.resolution)

@@ -2,9 +2,11 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated
 
 from cyclopts import Parameter
 
+from dermsynth.cli import places
 from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import COMPARED_SIZE, MACHINE, ComparedSize, Machine, Photographs, Switch
 
@@ -29,9 +31,9 @@ HELD_OUT = HeldOut()
 
 
 def gate(
-    images: Path,
+    images: Annotated[Path, places.folder("images")],
     *,
-    training: Path,
+    training: Annotated[Path, places.folder("training")],
     training_split: str = "train",
     held_out: HeldOut = HELD_OUT,
     any_pose: Switch = False,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import Parameter
 
+from dermsynth.cli import places
 from dermsynth.cli.flags import say
 from dermsynth.cli.options import Backbone, Checkpoint, Device, DirectionFile, Folders, Seed, Several, Switch
 
@@ -111,7 +112,7 @@ COSTS = Costs()
 
 
 def compare(
-    run: Path, *, directions: DirectionFiles, target: str, out: Path, count: int = 200,
+    run: Annotated[Path, places.run()], *, directions: DirectionFiles, target: str, out: Path, count: int = 200,
     steps: Steps = (-3.0, -2.0, -1.0, 1.0, 2.0, 3.0), costs: Costs = COSTS, checkpoint: Checkpoint = "last",
     seed: Annotated[int, Parameter(help="Seed of the first point; directions were found with other seeds.")] = 1_000_000,
 ) -> None:  # fmt: skip
@@ -186,7 +187,7 @@ SEARCH, EDITS = Search(), Edits()
 
 
 def project(
-    run: Path,
+    run: Annotated[Path, places.run()],
     image: Folders,
     *,
     out: Path,
@@ -230,7 +231,7 @@ def project(
 
 
 def explore(
-    run: Path, *, directions: DirectionFiles = (), score: Several = (), model: Backbone = "",
+    run: Annotated[Path, places.run()], *, directions: DirectionFiles = (), score: Several = (), model: Backbone = "",
     checkpoint: Checkpoint = "last", device: Device = "auto", port: int = 8001, data: Path | None = None,
 ) -> None:  # fmt: skip
     """Show a page on this machine: sliders for seed, class, truncation and directions, with scores and copy gate.

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 
 from cyclopts import Parameter
 
+from dermsynth.cli import places
+
 Seed = Annotated[int, Parameter(help="Seed of the random numbers, at least 0: the same seed gives the same result.")]
 Checkpoint = Annotated[str, Parameter(help="Which checkpoint of the run: last, best, or the number of images shown.")]
 Device = Annotated[str, Parameter(help="What computes: auto, cpu, cuda (the first GPU) or cuda:1 (the second).")]
@@ -18,8 +20,9 @@ Perceptual = Annotated[str, Parameter(help="A perceptual distance between images
 Photographs = Annotated[
     bool, Parameter(help="Whether the page shows photographs of the data set; --no-photographs leaves them out.")
 ]
-Run = Annotated[Path, Parameter(help="Folder of a run, as dermsynth train writes it.")]
-DataFolder = Annotated[Path, Parameter(help="Folder of a data set.")]
+Run = Annotated[Path, places.run(), Parameter(help="Folder of a run, as dermsynth train writes it.")]
+DataFolder = Annotated[Path, places.data_set("data"), Parameter(help="Folder of a data set.")]
+SetFolder = Annotated[Path, places.data_set("folder"), Parameter(help="Folder of a data set.")]
 NewData = Annotated[Path, Parameter(help="New folder for the data set.")]
 Annotations = Annotated[
     Path | None,

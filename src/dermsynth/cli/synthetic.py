@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import Parameter
 
+from dermsynth.cli import places
 from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import (
     COMPARED_SIZE,
@@ -32,7 +33,7 @@ class Images:
 
     count: Several = ()
     """How many images: CLASS=NUMBER, may be repeated; one NUMBER for an unconditional generator, or for each class."""
-    maps: Path | None = None
+    maps: Annotated[Path | None, places.data_set("maps")] = None
     """For runs that take maps: a data set with lesion masks or maps, of each of which an image is made."""
     split: str = ""
     """With --maps: train, validation, test or all; by default what the run was trained on, where the maps have splits."""
@@ -81,12 +82,12 @@ def generate(
 
 
 def translate(
-    run: Path,
+    run: Annotated[Path, places.run()],
     *,
-    input: Path,
+    input: Annotated[Path, places.data_set("input")],
     out: NewData,
     target: Annotated[str, Parameter(name="--to")] = "",
-    masks: Path | None = None,
+    masks: Annotated[Path | None, places.data_set("masks")] = None,
     split: Split = "all",
     checkpoint: Checkpoint = "last",
     device: Device = "auto",
@@ -148,9 +149,9 @@ MEASURES = Measures()
 
 
 def evaluate(
-    synthetic: Path,
+    synthetic: Annotated[Path, places.data_set("synthetic")],
     *,
-    against: Path | None = None,
+    against: Annotated[Path | None, places.data_set("against")] = None,
     out: Path | None = None,
     measures: Measures = MEASURES,
     run: Path | None = None,
@@ -221,7 +222,7 @@ RELEASE = Release()
 
 
 def export(
-    synthetic: Path,
+    synthetic: Annotated[Path, places.data_set("synthetic")],
     *,
     out: NewData,
     with_flagged: Annotated[bool, Parameter(negative="")] = False,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import Parameter
 
+from dermsynth.cli import places
 from dermsynth.cli.options import MACHINE, DataFolder, Device, Machine, Several, Switch
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 class Images:
     """Which images are shown, and how."""
 
-    data: Path | None = None
+    data: Annotated[Path | None, places.data_set("data")] = None
     """Folder of the data set to learn from; without it a phantom of 2,000 images."""
     resolution: str = "64"
     """Size in pixels: one number for squares, or WIDTHxHEIGHT; for most families both sides
@@ -115,6 +116,13 @@ def train(
     """
     import sys
 
+    from dermsynth.io import parse_count
+    from dermsynth.models.registry import require_family
+
+    require_family(family)
+    for field, amount in (("images", images), ("snapshot", loop.snapshot)):
+        if amount is not None:
+            parse_count(amount, field)
     from dermsynth.api.training import train as carry_out
     from dermsynth.training.config import read_config
     from dermsynth.training.optimisation import TrainingStopped

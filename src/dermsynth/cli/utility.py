@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import Parameter
 
+from dermsynth.cli import places
 from dermsynth.cli.flags import say
 from dermsynth.cli.options import COMPARED_SIZE, MACHINE, ComparedSize, Machine, Seed, Several, Switch
 
@@ -64,9 +65,9 @@ TRAININGS, TESTS = Trainings(), Tests()
 
 
 def utility(
-    synthetic: Path,
+    synthetic: Annotated[Path, places.data_set("synthetic")],
     *,
-    real: Path,
+    real: Annotated[Path, places.data_set("real")],
     out: Path,
     classes: Classes,
     trainings: Trainings = TRAININGS,

@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth.data.file_names import path_inside
+from dermsynth.data.folder import DESCRIPTION, METADATA, require_data_set
 from dermsynth.data.manifest import (
     content_hash,
     hash_of_ends,
@@ -26,7 +27,6 @@ from dermsynth.io import read_json
 from dermsynth.values import flags, identifiers, numbers
 
 SCHEMA = 1
-METADATA, DESCRIPTION = "metadata.csv", "dataset.json"
 Parser = Callable[[pd.DataFrame, str], NDArray[np.float64]]
 """Reads a column of a table as numbers."""
 
@@ -295,10 +295,7 @@ def open_data_set(place: Data) -> DataSet:
 
 def _read_description(folder: Path) -> dict[str, Any]:
     """The content of `dataset.json`; UserError where the folder is no data set that this version can read."""
-    if not folder.is_dir():
-        raise UserError(f"{folder}: no such folder")
-    if not (folder / METADATA).exists() or not (folder / DESCRIPTION).exists():
-        raise UserError(f"{folder}: not a data set ({METADATA} and {DESCRIPTION}); make one with: dermsynth import")
+    require_data_set(folder)
     description = read_json(folder / DESCRIPTION)
     if description.get("schema", 0) > SCHEMA:
         raise UserError(f"{folder}: schema {description['schema']} is newer than this program; update dermsynth")

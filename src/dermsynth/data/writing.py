@@ -10,7 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from dermsynth import __version__
-from dermsynth.data.dataset import DESCRIPTION, METADATA, SCHEMA, DataSet, open_data_set
+from dermsynth.data.dataset import SCHEMA, DataSet, open_data_set
+from dermsynth.data.folder import DESCRIPTION, METADATA
 from dermsynth.data.manifest import content_hash, file_facts, file_names, is_file_column, update_record, write_record
 from dermsynth.data.provenance import Provenance, Step
 from dermsynth.errors import UserError

@@ -8,7 +8,8 @@ from typing import Any, Literal, Self
 import pandas as pd
 from pydantic import Field, JsonValue, PrivateAttr, ValidationError
 
-from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.folder import DESCRIPTION
 from dermsynth.data.provenance import CopyGateFacts, GeneratorProvenance
 from dermsynth.errors import UserError
 from dermsynth.evaluation.floors import Light

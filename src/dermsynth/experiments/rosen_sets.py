@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from dermsynth.artefacts.datasets import insert_all, remove_all
 from dermsynth.artefacts.removal import REMOVED, Removal
 from dermsynth.data.cache import Decoding, decode_images
-from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.folder import DESCRIPTION
 from dermsynth.errors import UserError
 from dermsynth.latents.attributes import ANY, Scorer, scorer
 from dermsynth.latents.datasets import edit_set

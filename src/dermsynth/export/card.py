@@ -12,7 +12,8 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, Template
 
 from dermsynth import __version__
-from dermsynth.data.dataset import METADATA, DataSet
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.folder import METADATA
 from dermsynth.evaluation.results import Evaluation
 from dermsynth.export.features import features_of
 from dermsynth.export.licences import Terms, hub_licence, licence_address

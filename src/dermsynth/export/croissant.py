@@ -10,7 +10,8 @@ from mimetypes import guess_type
 from typing import Any
 
 from dermsynth import __version__
-from dermsynth.data.dataset import METADATA, DataSet
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.folder import METADATA
 from dermsynth.evaluation.results import Evaluation
 from dermsynth.export.features import Feature, features_of
 from dermsynth.export.licences import Terms, licence_address

@@ -44,14 +44,20 @@ def families() -> dict[str, str]:
     return FAMILIES | {name: place for name, place in installed.items() if name not in FAMILIES}
 
 
+def require_family(name: str) -> str:
+    """module:Class of a family, which is not imported; UserError when there is no such family."""
+    place = FAMILIES.get(name) or families().get(name)
+    if place is None:
+        raise UserError(f"family {name!r}: unknown; there are: {', '.join(families())}")
+    return place
+
+
 def family(name: str) -> "type[Model]":
     """Import the class of a family.
 
     Raises UserError when there is no such family, or its package cannot be imported or declares too little.
     """
-    place = FAMILIES.get(name) or families().get(name)
-    if place is None:
-        raise UserError(f"family {name!r}: unknown; there are: {', '.join(families())}")
+    place = require_family(name)
     module, _, attribute = place.partition(":")
     try:
         kind: type[Model] = getattr(importlib.import_module(module), attribute)

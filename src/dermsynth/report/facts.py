@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from dermsynth.data.dataset import DESCRIPTION, METADATA, DataSet
+from dermsynth.data.dataset import DataSet
+from dermsynth.data.folder import DESCRIPTION, METADATA
 from dermsynth.data.provenance import real_images_behind
 from dermsynth.errors import UserError
 from dermsynth.evaluation.results import RESULT, Evaluation, Line
 from dermsynth.io import count_text, read_json, read_json_lines
 from dermsynth.models.registry import family
 from dermsynth.training.checkpoints import Checkpoint, checkpoints, find
-from dermsynth.training.config import CONFIG, RunConfig, read_config
+from dermsynth.training.config import RunConfig, read_config
 from dermsynth.training.data import data_trained_on
+from dermsynth.training.run_folder import CONFIG
 from dermsynth.utility.experiment import RESULT as UTILITY
 from dermsynth.utility.experiment import read_result
 from dermsynth.utility.results import ArmFigures

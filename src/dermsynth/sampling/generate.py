@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from dermsynth.data.dataset import DESCRIPTION, DataSet, open_data_set
+from dermsynth.data.dataset import DataSet, open_data_set
+from dermsynth.data.folder import DESCRIPTION
 from dermsynth.data.provenance import GeneratorProvenance, Provenance, RealImages, Step, real_images_behind
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import write_data_set

@@ -7,7 +7,8 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 
-from dermsynth.training.config import CONFIG, Precision, read_config
+from dermsynth.training.config import Precision, read_config
+from dermsynth.training.run_folder import CONFIG
 
 AUTO = "auto"
 ROUNDS = 3

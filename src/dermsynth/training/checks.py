@@ -14,7 +14,8 @@ from dermsynth.models.base import Model, require_edition
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.training import checkpoints, distributed
-from dermsynth.training.config import CONFIG, RunConfig, differences, read_config, validate
+from dermsynth.training.config import RunConfig, differences, read_config, validate
+from dermsynth.training.run_folder import CONFIG
 
 logger = logging.getLogger(__name__)
 

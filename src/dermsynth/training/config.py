@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from dermsynth.errors import UserError
 from dermsynth.io import read_json
 from dermsynth.training.pretrained import locate
+from dermsynth.training.run_folder import CONFIG, require_run
 
-CONFIG = "config.json"
 LONGEST_CHAIN = 100
 MEANINGS = {
     "data.content_hash": "the images are not those that were trained on: ",
@@ -76,8 +76,7 @@ def read_config(run: Path) -> RunConfig:
     Raises UserError when the folder is not a run, or its configuration is not valid.
     """
     run = locate(run)
-    if not (run / CONFIG).exists():
-        raise UserError(f"{run}: not a run folder (no {CONFIG}); train one with: dermsynth train")
+    require_run(run)
     return validate(RunConfig, read_json(run / CONFIG), str(run / CONFIG))
 
 

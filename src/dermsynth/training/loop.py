@@ -27,11 +27,12 @@ from dermsynth.training import checkpoints, distributed
 from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
 from dermsynth.training.checkpoints import Best, Checkpoint, CheckpointState
 from dermsynth.training.checks import as_begun, check_abilities, check_batch, check_batches, check_folder
-from dermsynth.training.config import CONFIG, RunConfig, TrainingSettings, validate
+from dermsynth.training.config import RunConfig, TrainingSettings, validate
 from dermsynth.training.display import Display, TensorBoard
 from dermsynth.training.feed import feed_of
 from dermsynth.training.health import GRACE, Alarms, spread
 from dermsynth.training.optimisation import TrainingStopped, Updater
+from dermsynth.training.run_folder import CONFIG
 from dermsynth.training.snapshot import Watcher, measure, write_samples
 from dermsynth.training.threads import ENVIRONMENT
 from dermsynth.training.transfer import transfer

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from dermsynth.data.dataset import METADATA, is_data_set
+from dermsynth.data.dataset import is_data_set
+from dermsynth.data.folder import METADATA
 from dermsynth.data.importers.folder_layout import places
 from dermsynth.data.importers.source_files import SourceFiles, looks_like_mask
 from dermsynth.data.importers.sources import Source, SourceRow, column_name, command_of
