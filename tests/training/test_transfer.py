@@ -26,17 +26,72 @@ def _make(size: str, classes: int, **changes: object) -> StyleGAN2ADA:
     return StyleGAN2ADA(Config(**{**TINY, **changes}), parse_shape(size), classes)  # type: ignore[arg-type]
 
 
+def _same_images(old: StyleGAN2ADA, new: StyleGAN2ADA, before: torch.Tensor, now: torch.Tensor) -> None:
+    """The generator, its average and the discriminator do for the class `now` what they did for `before`."""
+    z, noise = torch.randn(4, 8), [torch.randn(4, 1, *s) for s in old.generator.synthesis.noise_sizes()]
+    with torch.no_grad():
+        for mine, theirs in ((new.generator, old.generator), (new.average, old.average)):
+            image = theirs(z, before.expand(4, -1), noise)
+            assert torch.allclose(mine(z, now.expand(4, -1), noise), image, atol=1e-4)
+
+
 def test_from_unconditional_to_conditional_the_image_stays(tmp_path: Path) -> None:
-    """The class enters through fresh columns; without them the network is the old one."""
+    """The class enters through columns of nought: every class begins as the images that there were."""
     old, new = _make("16", 0), _make("16", 2)
     line = transfer(new, "stylegan2-ada", ["a", "b"], _save(old, [], tmp_path))
     assert "in part" in line
+    assert "goes on as" not in line
+    for number in range(2):
+        _same_images(old, new, torch.zeros(1, 0), torch.eye(2)[[number]])
+    new.generator.mapping(torch.randn(4, 8), torch.eye(2)[[0, 1, 0, 1]]).square().sum().backward()
+    assert float(new.generator.mapping.layers[0].weight.grad[:, 8:].abs().max()) > 0, "and learns"  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("only", "kept"), [("b", "the class b"), ("rare", "the mean of a, b, c"), ("", "the mean of")])
+def test_a_generator_of_one_class_goes_on_with_that_class(only: str, kept: str, tmp_path: Path) -> None:
+    old, new = _make("16", 3), _make("16", 0)
+    steps(old, 0, 2)
+    line = transfer(new, "stylegan2-ada", [], _save(old, ["a", "b", "c"], tmp_path), only)
+    assert f"without classes it goes on as {kept}" in line
+    if only == "b":
+        label = torch.tensor([[0.0, 1, 0]])
+        _same_images(old, new, label, torch.zeros(1, 0))
+        image = torch.rand(4, 3, 16, 16) * 2 - 1
+        with torch.no_grad():
+            before = old.discriminator(image, label.expand(4, -1))
+            assert torch.allclose(new.discriminator(image, torch.zeros(4, 0)), before, atol=1e-4)
+    else:
+        _same_images(old, new, torch.full((1, 3), 1 / 3), torch.zeros(1, 0))
+
+
+def test_other_classes_do_what_they_did(tmp_path: Path) -> None:
+    """Two of three classes, in another order: layers divide by the root of the number of classes."""
+    old, new = _make("16", 3), _make("16", 2)
+    steps(old, 0, 2)
+    for mapping in (old.generator.mapping, old.average.mapping, old.discriminator.label_mapping):
+        torch.nn.init.normal_(mapping.embed.bias)  # type: ignore[union-attr]
+    transfer(new, "stylegan2-ada", ["c", "a"], _save(old, ["a", "b", "c"], tmp_path))
+    _same_images(old, new, torch.eye(3)[[2]], torch.eye(2)[[0]])
+    image, places = torch.rand(4, 3, 16, 16) * 2 - 1, (torch.eye(3)[[0]].expand(4, -1), torch.eye(2)[[1]].expand(4, -1))
     with torch.no_grad():
-        new.generator.mapping.layers[0].weight[:, 8:] = 0
-    z, noise = torch.randn(2, 8), [torch.randn(2, 1, *s) for s in old.generator.synthesis.noise_sizes()]
-    w = old.generator.mapping(z, torch.zeros(2, 0)) * (8**0.5 / 16**0.5)  # gain 1 / sqrt(inputs) of a wider layer
-    found = new.generator.synthesis(new.generator.broadcast(w), noise)
-    assert torch.allclose(found, old.generator.synthesis(old.generator.broadcast(w), noise))
+        found = new.discriminator(image, places[1])
+        assert torch.allclose(found, old.discriminator(image, places[0]), atol=1e-4)
+
+
+def test_the_one_label_of_a_training_is_known(run: Path, phantom: DataSet, tmp_path: Path) -> None:
+    """Trained on one class, a run that starts from one of several goes on with that class."""
+    rows = phantom.part(phantom.labels == "melanoma")
+    config, chosen = tiny_config(rows, initial=str(run))
+    assert chosen.classes == ()
+    assert chosen.label == "melanoma"
+    trainer = Trainer(tmp_path, config, chosen, [], "cpu")
+    trainer.prepare()
+    old = checkpoints.find(run).network()
+    classes = list(checkpoints.find(run).state.classes)
+    label = torch.eye(len(classes))[[classes.index("melanoma")]]
+    model = _make("16", len(classes))
+    model.load_state_dict(old)
+    _same_images(model, trainer.model, label, torch.zeros(1, 0))  # type: ignore[arg-type]
 
 
 def test_classes_are_matched_by_name(tmp_path: Path) -> None:

@@ -105,6 +105,8 @@ class TrainingSet:
     maps: Images | None = None
     map_layers: tuple[str, ...] = ()
     domains: Domains | None = None
+    label: str = ""
+    """The label of all images, where they have one and it is no class to be conditioned on."""
 
     def places(self, start: int, count: int) -> dict[str, NDArray[np.int64]]:
         """Numbers of the images at positions start ... start + count - 1 of the orders.
@@ -199,7 +201,15 @@ def training_set(
     if len(rows.table) < SMALLEST_SET:
         raise UserError(f"{data_set.folder}: {len(rows.table)} images to train on, at least {SMALLEST_SET} are needed")
     order = Order(labels, temperature=temperature, seed=seed)
-    return TrainingSet(decode_images(rows, decoding), labels, classes, order, rows_hash(rows))
+    return TrainingSet(
+        decode_images(rows, decoding), labels, classes, order, rows_hash(rows), label=_one_label(rows, classes)
+    )
+
+
+def _one_label(rows: DataSet, classes: tuple[str, ...]) -> str:
+    """The label of all rows of an unconditional training, or blank where there are several or none."""
+    found = set(map(str, rows.labels))
+    return found.pop() if not classes and len(found) == 1 else ""
 
 
 def labelled_rows(data_set: DataSet, selection: Selection) -> tuple[DataSet, NDArray[np.int64], tuple[str, ...]]:

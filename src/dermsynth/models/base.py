@@ -1,7 +1,7 @@
 """What a family is: networks, players with disjoint parameters (one or several), and a step that yields losses."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -260,6 +260,15 @@ class Model(nn.Module, ABC):
     def fine_tuning(cls, config: BaseModel) -> dict[str, object]:
         """Choices that differ from a preset's where training starts from loaded weights."""
         return {}
+
+    def adapt_classes(
+        self, state: dict[str, Tensor], before: Sequence[str], now: Sequence[str], only: str
+    ) -> tuple[dict[str, Tensor], str]:
+        """Weights of a checkpoint with the classes `before` for this model, with those of `now`; and what is kept, in words.
+
+        `only` is the label of all images of a training without classes, if they have one. By default the weights are as they are.
+        """
+        return state, ""
 
     @classmethod
     def phases_within(cls, images: int, shape: Shape) -> dict[str, object]:

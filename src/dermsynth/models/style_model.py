@@ -1,5 +1,6 @@
 """What families whose generator is StyleGAN2's share: latents, style mixing, moving average, truncation, samples."""
 
+from collections.abc import Sequence
 from typing import NamedTuple, Self
 
 import torch
@@ -7,6 +8,7 @@ from pydantic import BaseModel
 from torch import Tensor
 
 from dermsynth.models.base import Batch, Condition, Model
+from dermsynth.models.class_transfer import Classes, adapt_discriminator, adapt_mapping
 from dermsynth.models.layers.ema import average_of, half_life_beta, move_average, ramped_half_life
 from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.mean_latent import Centre
@@ -49,6 +51,18 @@ class StyleModel(Model):
         self.generator = Generator(mapping, synthesis)
         self.average = average_of(self.generator)
         self.centre = Centre()
+
+    def adapt_classes(
+        self, state: dict[str, Tensor], before: Sequence[str], now: Sequence[str], only: str
+    ) -> tuple[dict[str, Tensor], str]:
+        """The generator does for every class what it did, and without classes what it did for `only`, or for the mean of all.
+
+        So does StyleGAN2's discriminator, where the checkpoint has one.
+        """
+        classes = Classes(before, now, only)
+        for network in ("generator", "average"):
+            state = adapt_mapping(state, f"{network}.mapping.", classes)
+        return adapt_discriminator(state, "discriminator.", classes), classes.kept
 
     def latents(self, batch: Batch) -> Tensor:
         """Freshly drawn w [n, latent] of the batch's classes."""

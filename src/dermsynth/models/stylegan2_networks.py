@@ -106,10 +106,15 @@ class Mapping(nn.Module):
         """[n, latent], one-hot [n, classes] -> [n, width]."""
         x = normalise_second_moment(z)
         if self.embed is not None:
-            x = torch.cat([x, normalise_second_moment(self.embed(label))], dim=1)
+            x = torch.cat([x, self.embedded(label)], dim=1)
         for layer in self.layers:
             x = layer(x)
         return x
+
+    def embedded(self, label: Tensor) -> Tensor:
+        """What a class is for the first layer: one-hot [n, classes] -> [n, width]."""
+        assert self.embed is not None
+        return normalise_second_moment(self.embed(label))
 
     def _load_from_state_dict(self, state_dict: dict[str, Any], prefix: str, *others: Any) -> None:
         """Checkpoints of earlier versions hold a running mean of w, which is left aside: see `networks/centre.py`."""

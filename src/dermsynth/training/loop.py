@@ -122,7 +122,7 @@ class Trainer:
             self._resume(last)
         elif self.config.training.initial:
             source = checkpoints.find(Path(self.config.training.initial))
-            self._report(transfer(self.model, self.config.family, self.data.classes, source))
+            self._report(transfer(self.model, self.config.family, self.data.classes, source, self.data.label))
         self._trim_log()
 
     def _resume(self, last: Checkpoint) -> None:

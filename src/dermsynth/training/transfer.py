@@ -11,12 +11,13 @@ from dermsynth.models.base import Model, require_edition
 from dermsynth.training.checkpoints import Checkpoint
 
 
-def transfer(model: Model, family: str, classes: Sequence[str], checkpoint: Checkpoint) -> str:
+def transfer(model: Model, family: str, classes: Sequence[str], checkpoint: Checkpoint, only: str = "") -> str:
     """Copy every weight of a checkpoint that has a place in `model`.
 
     Tensors are matched by name, so blocks of the same resolution meet. Where shapes differ the common corner is
     copied and the rest keeps its fresh start: a wider layer keeps what it knew. Columns that belong to a class are
-    matched by the class's name. Buffers that describe the old training stay as they are.
+    matched by the class's name; where `model` has no classes, families that know how keep what was done for one. Buffers that
+    describe the old training stay as they are.
 
     Parameters
     ----------
@@ -28,6 +29,8 @@ def transfer(model: Model, family: str, classes: Sequence[str], checkpoint: Chec
         Names of the classes that `model` is conditioned on; none for an unconditional one.
     checkpoint
         Where the weights come from.
+    only
+        The label of all training images, where `model` is unconditional and they have one.
 
     Returns
     -------
@@ -41,7 +44,8 @@ def transfer(model: Model, family: str, classes: Sequence[str], checkpoint: Chec
     """
     old_classes = list(checkpoint.state.classes)
     _check(model, family, classes, checkpoint)
-    old, new = checkpoint.network(), model.state_dict()
+    old, kept = model.adapt_classes(checkpoint.network(), old_classes, classes, only)
+    new = model.state_dict()
     exact = partial = 0
     with torch.no_grad():
         for key, target in new.items():
@@ -60,7 +64,8 @@ def transfer(model: Model, family: str, classes: Sequence[str], checkpoint: Chec
     if exact + partial == 0:
         raise UserError(f"{checkpoint.path}: none of its weights has a place in this model")
     fresh = len(new) - exact - partial
-    return f"from {checkpoint.path}: {exact} tensors copied, {partial} in part, {fresh} fresh"
+    said = f"; without classes it goes on as {kept}" if kept else ""
+    return f"from {checkpoint.path}: {exact} tensors copied, {partial} in part, {fresh} fresh{said}"
 
 
 def _check(model: Model, family: str, classes: Sequence[str], checkpoint: Checkpoint) -> None:
