@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dermsynth.errors import UserError
 from dermsynth.evaluation.copy_detection import CopyGate
-from dermsynth.evaluation.copy_poses import PoseSearch, lesion_pairs, pose_text
+from dermsynth.evaluation.copy_poses import PoseSearch, laid_picture, lesion_pairs, pose_text
 from dermsynth.images import read_image
 from tests.metrics.test_keypoints import moved, texture
 
@@ -49,6 +49,19 @@ def test_copies_are_found_in_every_pose_that_the_gate_alone_misses(
     found = gate.check_planes(np.stack([POSES[kind](photographs[i]) for i in chosen]))
     assert found.flagged.mean() >= 0.85
     assert (found.index[found.flagged] == chosen[found.flagged]).all()
+
+
+@pytest.mark.parametrize("kind", POSES)
+def test_a_copy_is_drawn_over_by_its_original_where_they_agree(gate: CopyGate, photographs: Pixels, kind: str) -> None:
+    """Whatever the pose, mirrored ones too, the training image comes to lie on the copy, and pales where it does not."""
+    number = 20
+    copy = POSES[kind](photographs[number])
+    found = gate.check_planes(copy[None])
+    laid = laid_picture(copy, photographs[number], found.matrices[0]).astype(float)
+    share = (np.abs(laid - copy).max(axis=0) < 30).mean()
+    assert share > 0.55
+    other = laid_picture(copy, photographs[number + 1], found.matrices[0])
+    assert (np.abs(other.astype(float) - copy).max(axis=0) < 30).mean() < share - 0.2
 
 
 def test_without_poses_they_are_missed(photographs: Pixels) -> None:

@@ -125,6 +125,35 @@ def test_copies_in_another_pose_are_looked_for_where_it_is_asked(real: DataSet, 
     pages = [write_gate_report(one, tmp_path / name, "gate").read_text() for one, name in ((alone, "a"), (result, "b"))]
     assert ["copies that are cropped, zoomed or shifted" in page for page in pages] == [True, False]
     assert "turned by any angle, shifted, zoomed, cut, blurred" in pages[1]
+    assert ["third the training image laid onto the image" in page for page in pages] == [False, True]
+    assert pages[1].count("and the second laid onto the first") == len(result.matrices) == 4
+
+
+def test_an_evaluation_looks_for_copies_in_any_pose_where_it_is_asked(real: DataSet, tmp_path: Path) -> None:
+    """Six moved training images among sixty: the flags, the facts and the page; and it goes without `brief`."""
+    table = write_elsewhere(tmp_path / "made", real, 60)
+    rows = real.split("train")
+    for number in range(COPIES, COPIES + 6):
+        turned, _ = moved(np.ascontiguousarray(read_image(rows.paths[number]).transpose(2, 0, 1)), angle=40, zoom=1.25)
+        Image.fromarray(turned.transpose(1, 2, 0)).save(table.parent / f"{number}.jpg", quality=95)
+    made = ds.import_csv(
+        table, out=tmp_path / "set", synthetic=True, trained_on=real, generator="SDXL", jobs=1, **COLUMNS
+    ).data_set  # fmt: skip
+    flagged = {}
+    for any_pose in (False, True):
+        out = tmp_path / str(any_pose)
+        result = ds.evaluate(made, against=real, out=out, any_pose=any_pose, resolution="32x24")
+        assert result.copy_gate is not None
+        assert result.copy_gate.any_pose is any_pose
+        copies, page = copies_of(made, out), result.save(out / "page.html").read_text()
+        assert copies is not None
+        flagged[any_pose] = set(copies.table["copy_of"][copies.flagged])
+        assert (result.copy_gate.missed in page, "looks for copies in any pose" in page) == (True, not any_pose)
+    planted = set(rows.table["file_name"][COPIES : COPIES + 6])
+    assert len(planted & flagged[True]) >= 5
+    assert not planted & flagged[False]
+    with pytest.raises(UserError, match="`any_pose`: goes without `brief`"):
+        ds.evaluate(made, against=real, out=tmp_path / "brief", any_pose=True, brief=True)
 
 
 def test_unknown_patients_are_said(result: GateResult) -> None:

@@ -81,6 +81,7 @@ def evaluate(
     perceptual: str = "",
     path_lengths: int = 0,
     brief: bool = False,
+    any_pose: bool = False,
     run: Trained | None = None,
     utility: Path | str | None = None,
     photographs: bool = True,
@@ -114,6 +115,9 @@ def evaluate(
         Walks through the generator's latents whose perceptual lengths are measured, at least 0; needs `perceptual`.
     brief : bool
         FID, KID and SWD alone, and no verdict.
+    any_pose : bool
+        Whether copies are looked for that are shifted, turned by any angle, zoomed or cut, too: about a quarter of a second an
+        image, of both sets.
     run : Generator, Checkpoint, Path, str or None
         The run that made the set, if it was moved.
     utility : Path, str or None
@@ -159,7 +163,7 @@ def evaluate(
     place, experiment = optional_path(out, "out"), optional_path(utility, "utility")
     require_whole(path_lengths, "path_lengths", 0)
     if brief:
-        refuse_with_brief(columns, experiment, path_lengths)
+        refuse_with_brief(columns, experiment, path_lengths, any_pose)
     rows, real = _sides(synthetic, against, run)
     decoding = None if resolution is None and crop is None else decoding_of(rows, resolution, crop)
     if place is not None:
@@ -172,6 +176,7 @@ def evaluate(
         split=split,
         columns=columns,
         brief=brief,
+        any_pose=any_pose,
         discriminator=None if brief else _discriminator(rows, device),
         perceptual=load_perceptual(perceptual) if perceptual else None,
         paths=path_lengths,
@@ -211,9 +216,14 @@ def _discriminator(rows: DataSet, device: str) -> Confidence | None:
     return discriminator_of(rows, device)
 
 
-def refuse_with_brief(by: Sequence[str], utility: Path | str | None, path_lengths: int) -> None:
+def refuse_with_brief(by: Sequence[str], utility: Path | str | None, path_lengths: int, any_pose: bool = False) -> None:
     """Raise UserError for choices that a brief evaluation would ignore."""
-    choices = {"`by`": bool(by), "`utility`": utility is not None, "`path_lengths`": path_lengths > 0}
+    choices = {
+        "`by`": bool(by),
+        "`utility`": utility is not None,
+        "`path_lengths`": path_lengths > 0,
+        "`any_pose`": any_pose,
+    }
     useless = ", ".join(name for name, value in choices.items() if value)
     if useless:
         raise UserError(f"{useless}: goes without `brief`; leave one out")

@@ -23,6 +23,7 @@ from dermsynth.cli.options import (
     Seed,
     Several,
     Split,
+    Switch,
 )
 
 
@@ -141,6 +142,8 @@ class Measures:
     """Walks through the generator's latents whose perceptual lengths are measured; needs --perceptual and the run."""
     brief: Annotated[bool, Parameter(negative="")] = False
     """FID, KID and SWD only, and no page; a whole evaluation of the same images stays as it is."""
+    any_pose: Switch = False
+    """Look for copies that are shifted, turned by any angle, zoomed or cut, too: about a quarter of a second an image."""
     size: ComparedSize = COMPARED_SIZE
     """The size at which both sides are compared."""
 
@@ -189,7 +192,9 @@ def evaluate(
 
     machine.prepare(device=device)
     network = extractor(measures.extractor, resizer=measures.resizer)
-    choices = {name: getattr(measures, name) for name in ("split", "by", "perceptual", "path_lengths", "brief")}
+    choices = {
+        name: getattr(measures, name) for name in ("split", "by", "perceptual", "path_lengths", "brief", "any_pose")
+    }
     result = measure(
         synthetic, against=against, out=out, extractor=network, run=run, utility=utility, photographs=photographs, seed=seed,
         device=device, **asdict(measures.size), **choices,

@@ -200,6 +200,19 @@ class CopyGateFacts(Document):
     training: int = 0
     any_pose: bool = False
 
+    @property
+    def missed(self) -> str:
+        """Which copies are not found, in words."""
+        if self.any_pose:
+            return (
+                "copies that are blurred or noisy and moved as well, have a frame drawn over them, or show a lesion on the skin "
+                "of another photograph: of these many are missed"
+            )
+        return (
+            "copies that are cropped, zoomed or shifted by more than a hundredth or two of the side, turned by a few degrees, "
+            "have a frame drawn over them, or show a part of the image only"
+        )
+
 
 class RealImages(Document):
     """The real images that a synthetic set was made from: their source, licences, and whom they ask to be named."""

@@ -1,7 +1,7 @@
 """The copy gate: images that lie closer to a training image than real images never trained on do."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import cv2
@@ -85,12 +85,16 @@ class Matches:
         The rotation or reflection that matches it: as it is, mirrored, turned by 90 degrees, ...; or its pose in numbers.
     flagged
         Bool [n]: closer than the gate's threshold, that is a copy or too close to tell.
+    matrices
+        Of images that are closest to a training image in a pose: number of the image -> matrix [2, 3] from its pixels to the
+        training image's.
     """
 
     score: Array
     index: NDArray[np.int64]
     orientation: Sequence[str]
     flagged: NDArray[np.bool_]
+    matrices: Mapping[int, NDArray[np.float64]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -240,10 +244,13 @@ class CopyGate:
         best, every = scores.argmin(axis=0), np.arange(len(images))
         score, index = scores[best, every], search.indices.reshape(-1, len(images))[best, every]
         ways = [search.transforms[transform] for transform in best // len(VIEWS)]
+        matrices = dict[int, NDArray[np.float64]]()
         for place, match in enumerate([] if self.poses is None else self.poses.nearest(images)):
             if match.distance / self.usual[-1] < score[place]:
                 score[place], index[place], ways[place] = match.distance / self.usual[-1], match.number, match.pose
-        return Matches(score, index, ways, score < self.threshold)
+                if match.matrix is not None:
+                    matrices[place] = match.matrix
+        return Matches(score, index, ways, score < self.threshold, matrices)
 
 
 def _require_held_out(count: int, fewest: int, relatives: int = 0) -> None:

@@ -17,6 +17,8 @@ from dermsynth.parallel import parallel_map
 CANDIDATES, CHUNK = 3, 16
 """Training images that are laid onto an image, of either reflection; images that travel together to a worker."""
 NOWHERE = "not found in any pose"
+PALE = 0.25
+"""How much of its darkness a place of a picture keeps that does not agree."""
 SAME = 0.05
 """Distance below which two photographs show the same lesion. Of 400 held-out dermoscopic photographs at 64 px against 1,000
 others, twelve lay at 0.001 to 0.025, and each was that lesion once more, in another light or from nearer; the next lay at 0.19
@@ -24,11 +26,15 @@ and was another lesion. Of 2,145 photographs 46 pairs lay below it that hashes d
 
 
 class PoseMatch(NamedTuple):
-    """The training image that an image repeats most: its number, distance (0 to 1), and how it would have to be moved."""
+    """The training image that an image repeats most: its number, distance (0 to 1), and how it would have to be moved.
+
+    In words, and as the matrix [2, 3] from the image's pixels to the training image's.
+    """
 
     number: int
     distance: float
     pose: str
+    matrix: Matrix | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,13 @@ def _same(search: PoseSearch, numbered: tuple[int, NDArray[np.uint8]]) -> list[i
 def _found(search: PoseSearch, image: NDArray[np.uint8], without: int = -1) -> list[PoseMatch]:
     """The candidates for an image as it is and mirrored, but for the image `without`, each laid onto it."""
     found = _laid_onto(search, image, "", without)
-    return found + _laid_onto(search, np.ascontiguousarray(image[:, :, ::-1]), "mirrored, ", without)
+    mirrored = _laid_onto(search, np.ascontiguousarray(image[:, :, ::-1]), "mirrored, ", without)
+    return found + [match._replace(matrix=_mirrored_first(match.matrix, image.shape[2])) for match in mirrored]
+
+
+def _mirrored_first(matrix: Matrix | None, width: int) -> Matrix | None:
+    """The matrix for pixels of an image that is then mirrored left to right."""
+    return None if matrix is None else matrix @ np.array([[-1.0, 0, width - 1], [0, 1, 0], [0, 0, 1]])
 
 
 def _laid_onto(search: PoseSearch, image: NDArray[np.uint8], reflection: str, without: int) -> list[PoseMatch]:
@@ -101,8 +113,20 @@ def _laid_onto(search: PoseSearch, image: NDArray[np.uint8], reflection: str, wi
         matrix = refined(pose.matrix, contrast, search.contrasts[match.number])
         share = float(agreement(matrix, contrast, search.contrasts[match.number]).mean())
         text = reflection + pose_text(matrix, contrast.shape, share)
-        matches.append(PoseMatch(match.number, 1 / (1 + pose.weight * share), text))
+        matches.append(PoseMatch(match.number, 1 / (1 + pose.weight * share), text, matrix))
     return matches
+
+
+def laid_picture(image: NDArray[np.uint8], original: NDArray[np.uint8], matrix: Matrix) -> NDArray[np.uint8]:
+    """A training image laid onto an image as the matrix says, pale where the two do not agree: uint8 [3, h, w] each."""
+    height, width = image.shape[1:]
+    moved = cv2.warpAffine(
+        np.ascontiguousarray(original.transpose(1, 2, 0)), matrix, (width, height),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP, borderMode=cv2.BORDER_CONSTANT, borderValue=(255, 255, 255),
+    )  # fmt: skip
+    agrees = agreement(matrix, local_contrast(luma_of(image)), local_contrast(luma_of(original)))
+    shown = np.where(agrees[:, :, None], moved.astype(np.float64), 255 - (255 - moved.astype(np.float64)) * PALE)
+    return np.ascontiguousarray(shown.round().astype(np.uint8).transpose(2, 0, 1))
 
 
 def pose_text(matrix: Matrix, shape: tuple[int, int], share: float) -> str:

@@ -44,6 +44,7 @@ def evaluate(
     usefulness: Path | None = None,
     effort: Effort | None = None,
     fewest_held_out: int = FEWEST_HELD_OUT,
+    any_pose: bool = False,
     decoding: Decoding | None = None,
     seed: int = 0,
     out: Path | None = None,
@@ -78,6 +79,8 @@ def evaluate(
         Resamples of the intervals, and pairs of images.
     fewest_held_out : int
         Real images never trained on, below which copies are not looked for.
+    any_pose : bool
+        Whether copies are looked for that are shifted, turned by any angle, zoomed or cut.
     decoding : Decoding, optional
         The size both sides are brought to, and how; by default that of the first synthetic image.
     seed : int
@@ -108,7 +111,8 @@ def evaluate(
         lengths = _path_lengths(sets, paths, device)
         useful = usefulness_of(synthetic, usefulness)
         result = _whole(sets, columns).model_copy(update={"path_lengths": tuple(lengths), "usefulness": useful})
-        result = with_verdict(copy_section(sets, result, discriminator, folder, fewest_held_out))
+        result = copy_section(sets, result, discriminator, folder, fewest_held_out, any_pose=any_pose)
+        result = with_verdict(result)
     result.save(folder / RESULT)
     return result
 

@@ -1,6 +1,7 @@
 """The copy gate alone: any images, synthetic or not, against the photographs that a generator was trained on."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -46,6 +47,8 @@ class GateResult:
         What is known, and what is only claimed, of the images that the generator was trained on.
     images, training
         What was checked, and the photographs it was compared with.
+    matrices
+        Of images closest to a training image in a pose: row -> matrix [2, 3] from the image's pixels to that image's, at `sizes`.
     """
 
     facts: CopyGateFacts
@@ -54,6 +57,7 @@ class GateResult:
     origin: str
     images: DataSet
     training: DataSet
+    matrices: Mapping[int, NDArray[np.float64]]
 
     @property
     def flagged(self) -> NDArray[np.bool_]:
@@ -150,9 +154,8 @@ def check_images(
     table = pd.DataFrame({"file_name": rows.table["file_name"], **gate_columns(matches, known)}).astype(str)
     sides = (Side(rows, pixels, "checked"), Side(known.training, pixels[:0], "training"))
     sizes = size_policy(*sides, decoding, chosen=resolution is not None, reduced=decoding != whole)
-    return GateResult(
-        gate_facts(gate, matches, known), table, sizes, training_origin(rows, known), rows, known.training
-    )
+    facts, origin = gate_facts(gate, matches, known), training_origin(rows, known)
+    return GateResult(facts, table, sizes, origin, rows, known.training, matches.matrices)
 
 
 def training_origin(images: DataSet, known: Sources) -> str:

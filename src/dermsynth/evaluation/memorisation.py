@@ -114,13 +114,13 @@ def fit_gate(
 
 def flag_copies(
     synthetic: DataSet, sides: Sources, decoding: Decoding, folder: Path, *, false_alarms: float = FALSE_ALARMS,
-    fewest: int = FEWEST_HELD_OUT,
+    fewest: int = FEWEST_HELD_OUT, any_pose: bool = False,
 ) -> Copies:  # fmt: skip
     """Give every image its copy score, the training image it is closest to, and a flag where it is too close, in `folder`.
 
     Raises UserError when fewer than `fewest` held-out images are there.
     """
-    gate = fit_gate(sides, decoding, false_alarms, fewest)
+    gate = fit_gate(sides, decoding, false_alarms, fewest, any_pose=any_pose)
     matches = gate.check_planes(np.asarray(decode_images(synthetic, decoding)))
     return write_copies(synthetic, folder, gate_facts(gate, matches, sides), gate_columns(matches, sides))
 
@@ -257,12 +257,14 @@ def copy_section(
     discriminator: Confidence | None,
     folder: Path,
     fewest: int = FEWEST_HELD_OUT,
+    *,
+    any_pose: bool = False,
 ) -> Evaluation:
     """The result with flags, measures of copying and nearest neighbours; or with the reason why there are none."""
     synthetic, decoding, seed = sets.synthetic, sets.decoding, sets.seed
     try:
         sides = sources(synthetic, sets.whole)
-        copies = flag_copies(synthetic, sides, decoding, folder, fewest=fewest)
+        copies = flag_copies(synthetic, sides, decoding, folder, fewest=fewest, any_pose=any_pose)
     except UserError as error:
         return result.model_copy(update={"copying": None, "copying_refused": str(error)})
     of_synthetic, (trained, unseen) = sets.features.synthetic, map(sets.features_of, sides)
