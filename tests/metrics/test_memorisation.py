@@ -4,14 +4,21 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from sklearn.metrics import roc_curve
 
 from dermsynth.metrics.copying import (
+    GAP_RATIO,
+    ThreeSets,
     authentic_share,
     copy_test,
     distance_ratio,
+    gap_ratios,
     gate_threshold,
     membership_auc,
+    memorised_share,
     negative_distances,
+    sure_members_of,
+    true_positive_rate,
     z_statistic,
 )
 from dermsynth.statistics.intervals import percentile_bootstrap
@@ -31,6 +38,41 @@ def test_authenticity_is_that_of_its_definition() -> None:
     copied = [across[i].min() < within[across[i].argmin()].min() for i in range(40)]
     assert authentic_share(synthetic, training) == pytest.approx(1 - np.mean(copied))
     assert authentic_share(training[:20], training) == 0
+
+
+def test_the_memorised_share_is_that_of_its_definition_and_counts_planted_copies() -> None:
+    synthetic, training = sets(0, 40, 60, dimensions=2)
+    two = np.sort(cdist(synthetic, training), axis=1)[:, :2]
+    ratios = two[:, 0] / two[:, 1]
+    assert 0 < (ratios < GAP_RATIO).sum() < 40
+    assert gap_ratios(synthetic, training) == pytest.approx(ratios)
+    assert memorised_share(synthetic, training) == pytest.approx((ratios < GAP_RATIO).mean())
+    high, training = sets(1, 30, 200)
+    copies = np.concatenate([training[:10] + 1e-3, high])
+    assert memorised_share(copies, training) - 0.25 == pytest.approx(0.75 * memorised_share(high, training))
+    assert memorised_share(training[:10], np.concatenate([training, training])) == 0, "two photographs hide a copy"
+
+
+def test_true_positives_at_few_errors_are_those_of_the_roc_curve() -> None:
+    random = np.random.default_rng(0)
+    members, others = random.normal(1, 1, 300), random.normal(size=200)
+    truth = np.arange(500) < 300
+    false, true, _ = roc_curve(truth, np.concatenate([members, others]), drop_intermediate=False)
+    for rate in (0.01, 0.05, 0.005, 0.2):
+        assert true_positive_rate(members, others, rate) == pytest.approx(true[false <= rate].max())
+    assert true_positive_rate(others, others, 0.01) == pytest.approx(0.01)
+    assert true_positive_rate(np.ones(5), np.ones(100), 0.01) == 0, "a score that tells nothing tells nobody"
+
+
+@pytest.mark.parametrize(("held_out", "parts"), [(99, []), (100, ["1 %"]), (1000, ["1 %", "0.1 %"])])
+def test_few_held_out_images_tell_no_small_rates(held_out: int, parts: list[str]) -> None:
+    synthetic, training, others = sets(4, 200, 150, held_out)
+    estimates = sure_members_of(ThreeSets(synthetic, training, others), 50)
+    assert [estimate.part for estimate in estimates] == parts
+    assert all(estimate.low <= estimate.value <= estimate.high for estimate in estimates)
+    assert [estimate.without for estimate in estimates] == [0.01, 0.001][: len(parts)]
+    copied = sure_members_of(ThreeSets(training + 1e-3, training, others), 50)
+    assert [round(estimate.value, 2) for estimate in copied] == [1.0] * len(parts)
 
 
 def test_the_distance_ratio_is_one_for_one_distribution_and_small_for_copies() -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,16 @@ from dermsynth.metrics.estimate import CopyEstimate, name_of
 from dermsynth.metrics.knn import nearest
 from dermsynth.seeds import sklearn_seed
 from dermsynth.statistics.intervals import Indices, bootstrap, jackknife, percentile_bootstrap
+from dermsynth.statistics.rates import rate
 from dermsynth.statistics.roc import auc
 
 Features = NDArray[np.floating]
 Array = NDArray[np.float64]
 CELLS, FEWEST_IN_CELL = 5, 20
+GAP_RATIO = 1 / 3
+"""Distance to the nearest over that to the second nearest training image, below which an image counts as memorised."""
+FALSE_POSITIVES = (0.01, 0.001)
+"""Rates at which membership is told; held-out images must be at least as many as the reciprocal."""
 
 
 def authentic_share(synthetic: Features, training: Features) -> float:
@@ -103,6 +109,35 @@ def membership_auc(training_scores: Array, held_out_scores: Array) -> float:
     return auc(truth, np.concatenate([training_scores, held_out_scores]))
 
 
+def gap_ratios(synthetic: Features, training: Features) -> Array:
+    """Distance to the nearest training image over that to the second nearest, [n], 0 to 1 (Yoon et al. 2023, section 4).
+
+    1 where both are as far, and where both are the image itself.
+    """
+    distance = nearest(synthetic, training, k=2)[0].astype(np.float64)
+    ratio = distance[:, 0] / np.maximum(distance[:, 1], 1e-12)
+    return np.asarray(np.where(distance[:, 1] > 0, ratio, 1.0))
+
+
+def memorised_share(synthetic: Features, training: Features) -> float:
+    """Share of synthetic images whose nearest training image is less than a third as far as the second nearest one.
+
+    The crude figure of papers on diffusion (Yoon et al. 2023; Bonnaire et al. 2025). Two photographs of one lesion hide a copy.
+    """
+    return float((gap_ratios(synthetic, training) < GAP_RATIO).mean())
+
+
+def true_positive_rate(training_scores: Array, held_out_scores: Array, false_positives: float) -> float:
+    """Share of training images above the score that at most a share `false_positives` of held-out images exceed.
+
+    What an attacker is sure of (Carlini et al. 2022, "Membership inference attacks from first principles", section III), where
+    the AUC says what he knows on average.
+    """
+    allowed = int(false_positives * len(held_out_scores))
+    threshold = np.sort(held_out_scores)[::-1][allowed]
+    return float((training_scores > threshold).mean())
+
+
 def negative_distances(real: Features, synthetic: Features) -> Array:
     """Minus the distance of real images to the nearest synthetic one: the score of membership inference by distance, [n]."""
     return -nearest(real, synthetic)[0][:, 0]
@@ -170,6 +205,33 @@ def membership_of(sets: ThreeSets, resamples: int) -> CopyEstimate:
     return sets.estimate("membership_distance", membership_auc(near, far), interval, 0.5)
 
 
+def memorised_share_of(sets: ThreeSets) -> CopyEstimate:
+    """The share of the gap ratio's rule, beside that of held-out images."""
+    value = memorised_share(sets.synthetic, sets.training)
+    exact = rate(round(value * len(sets.synthetic)), len(sets.synthetic))
+    without = memorised_share(sets.held_out, sets.training)
+    return sets.estimate("memorised_share", value, (exact.low, exact.high), without)
+
+
+def sure_members_of(sets: ThreeSets, resamples: int) -> list[CopyEstimate]:
+    """How many training images the distance to the nearest synthetic one gives away at few false positives.
+
+    A rate a false positive rate that the held-out images can tell: 1 % from 100 of them on, 0.1 % from 1,000.
+    """
+    near, far = negative_distances(sets.training, sets.synthetic), negative_distances(sets.held_out, sets.synthetic)
+    estimates = []
+    for errors in FALSE_POSITIVES:
+        if len(far) * errors < 1:
+            continue
+        share = partial(true_positive_rate, false_positives=errors)
+
+        interval = percentile_bootstrap(share, near, far, resamples=resamples, seed=sets.seed)
+        value = share(near, far)
+        ends = min(interval[0], value), max(interval[1], value)
+        estimates.append(sets.estimate("membership_sure", value, ends, errors, f"{100 * errors:g} %"))
+    return estimates
+
+
 def memorisation_of(sets: ThreeSets, cells: int = CELLS, resamples: int = 200) -> CopyEstimate | None:
     """C_T; None where no cell has enough images of both kinds."""
     try:
@@ -192,9 +254,10 @@ def _jackknife_interval(
 
 
 def copy_estimates(sets: ThreeSets, resamples: int = 500) -> list[CopyEstimate]:
-    """Authenticity, distance ratio, membership by distance, and C_T where there are images enough for it."""
+    """Authenticity, memorised share, distance ratio, membership by distance, and C_T where there are images enough for it."""
     memorised = memorisation_of(sets)
-    estimates = [authenticity_of(sets), distance_ratio_of(sets), membership_of(sets, resamples)]
+    membership = [membership_of(sets, resamples), *sure_members_of(sets, resamples)]
+    estimates = [authenticity_of(sets), memorised_share_of(sets), distance_ratio_of(sets), *membership]
     return estimates if memorised is None else [*estimates, memorised]
 
 

@@ -191,6 +191,11 @@ METRICS: dict[str, Metric] = {
             says="share of images farther from a training image than that is from its next one",
         ),
         _metric(
+            "memorised_share", "memorised share", "share", "near", COPYING, None, label="memorised share{features}",
+            good="near that without copying",
+            says="share of images whose nearest training image is less than a third as far as the second nearest",
+        ),
+        _metric(
             "distance_ratio", "distance ratio", "", "near", COPYING, None, label="distance ratio{features}", good="near 1",
             says="distance to training over that to held-out images; below 1 too close to training",
         ),
@@ -198,6 +203,11 @@ METRICS: dict[str, Metric] = {
             "membership_distance", "membership by distance, AUC", "", "near", COPYING, None,
             label="membership by distance, AUC{features}", good="near 0.5",
             says="how well training images are told from held-out ones; 1 gives them away",
+        ),
+        _metric(
+            "membership_sure", "membership by distance, true positive rate", "share", "near", COPYING, None,
+            label="membership by distance at {part} false positives{features}", good="near that without copying",
+            says="share of training images that are told from held-out ones with so few errors",
         ),
         _metric(
             "membership_discriminator", "membership by discriminator, AUC", "", "near", COPYING, None, good="near 0.5",
