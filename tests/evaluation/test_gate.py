@@ -1,6 +1,7 @@
 """The copy gate on its own: plain folders and data sets, tables, a page, the exit status, and what it refuses."""
 
 import subprocess
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -148,6 +149,12 @@ def test_an_evaluation_looks_for_copies_in_any_pose_where_it_is_asked(real: Data
         copies, page = copies_of(made, out), result.save(out / "page.html").read_text()
         assert copies is not None
         flagged[any_pose] = set(copies.table["copy_of"][copies.flagged])
+        assert sum(share.flagged for share in result.copies_by_class) == result.copy_gate.flagged
+        assert {share.label: share.of for share in result.copies_by_class} == dict(Counter(map(str, made.labels)))
+        groups = Counter(real.table.set_index("file_name")["group"][copies.table["copy_of"][copies.flagged]])
+        assert {row.group: row.flagged for row in result.repeated_groups} == dict(groups.most_common(10))
+        assert all(row.training == 2 for row in result.repeated_groups)
+        assert result.repeated_groups[0].group in page
         assert (result.copy_gate.missed in page, "looks for copies in any pose" in page) == (True, not any_pose)
     planted = set(rows.table["file_name"][COPIES : COPIES + 6])
     assert len(planted & flagged[True]) >= 5

@@ -1,5 +1,6 @@
 """Copies of training images in a synthetic set, measured against real images that its generator has never seen."""
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
@@ -15,22 +16,23 @@ from dermsynth.data.duplicates import twins_between
 from dermsynth.data.provenance import LISTED, CopyGateFacts, GeneratorProvenance
 from dermsynth.data.verification import verify
 from dermsynth.errors import UserError
-from dermsynth.evaluation.copies import COLUMNS, Copies, write_copies
+from dermsynth.evaluation.copies import COLUMNS, SOURCE, Copies, write_copies
 from dermsynth.evaluation.copy_detection import FALSE_ALARMS, FEWEST_HELD_OUT, CopyGate, Matches
 from dermsynth.evaluation.feature_cache import decoding_of
 from dermsynth.evaluation.generator_metrics import Confidence, same_division
 from dermsynth.evaluation.inputs import ComparedSets
-from dermsynth.evaluation.results import ClosePair, Evaluation, default_folder
+from dermsynth.evaluation.results import ClosePair, Evaluation, FlaggedShare, RepeatedGroup, default_folder
 from dermsynth.io import replace_file
 from dermsynth.metrics.copying import ThreeSets, copy_estimate, copy_estimates, membership_auc
 from dermsynth.metrics.estimate import CopyEstimate
 from dermsynth.metrics.knn import nearest
 from dermsynth.metrics.similar_images import highest_cosine, least_squared_error, most_similar, nearest_hash
 from dermsynth.statistics.intervals import percentile_bootstrap
+from dermsynth.statistics.rates import rate
 from dermsynth.training.config import read_config
 from dermsynth.training.data import data_trained_on
 
-CLOSEST = 12
+CLOSEST, CLOSEST_GROUPS = 12, 10
 COMPARED, SIDE = 1000, 64
 """Images, and pixels of their smaller side, for which nearest neighbours are shown."""
 NEIGHBOURS = "neighbours.csv"
@@ -281,4 +283,35 @@ def copy_section(
     closest = nearest_training_images(
         synthetic, sides, decoding, (of_synthetic, trained), folder, sets.perceptual
     )  # fmt: skip
-    return result.model_copy(update={"copying": tuple(estimates), "copy_gate": copies.facts, "closest": closest})
+    return result.model_copy(
+        update={
+            "copying": tuple(estimates),
+            "copy_gate": copies.facts,
+            "closest": closest,
+            "copies_by_class": flagged_by_class(synthetic, copies),
+            "repeated_groups": repeated_groups(copies, sides.training),
+        }
+    )
+
+
+def flagged_by_class(synthetic: DataSet, copies: Copies) -> tuple[FlaggedShare, ...]:
+    """How many images of every class were flagged; none where there are no classes."""
+    shares = []
+    for label in synthetic.classes:
+        of_class = copies.flagged[synthetic.labels == label]
+        flagged = int(of_class.sum())
+        share = rate(flagged, len(of_class))
+        shares.append(FlaggedShare(label=label, flagged=flagged, of=len(of_class), low=share.low, high=share.high))
+    return tuple(shares)
+
+
+def repeated_groups(copies: Copies, training: DataSet) -> tuple[RepeatedGroup, ...]:
+    """The groups of training images that most flagged images repeat, at most ten; none where groups are not known."""
+    group_of = dict(zip(training.table["file_name"].astype(str), map(str, training.groups), strict=True))
+    repeated = Counter(group_of.get(name, "") for name in copies.table[SOURCE][copies.flagged])
+    members = Counter(map(str, training.groups))
+    repeated.pop("", None)
+    return tuple(
+        RepeatedGroup(group=group, flagged=count, training=members[group])
+        for group, count in repeated.most_common(CLOSEST_GROUPS)
+    )

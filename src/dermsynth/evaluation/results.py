@@ -98,6 +98,24 @@ class View(Record):
     points: tuple[Point, ...]
 
 
+class FlaggedShare(Record):
+    """How many images of a class the copy gate flagged, of how many, with an exact 95 % interval of the share."""
+
+    label: str
+    flagged: int
+    of: int
+    low: float
+    high: float
+
+
+class RepeatedGroup(Record):
+    """A person or lesion of whom there are copies: the flagged images, and the training images of that group."""
+
+    group: str
+    flagged: int
+    training: int
+
+
 class Usefulness(Record):
     """What a utility experiment says of exactly these images."""
 
@@ -125,6 +143,8 @@ class Assessment(Record):
         Measures of copying; or why there are none.
     copy_gate, closest
         What the copy gate found; and by each measure the synthetic images nearest to a training image.
+    copies_by_class, repeated_groups
+        Flags of the copy gate by class; and the persons or lesions that most flagged images repeat.
     verdict, class_verdicts
         Lights over all images, and of each label.
     """
@@ -139,6 +159,8 @@ class Assessment(Record):
     copy_gate: CopyGateFacts | None = None
     copying_refused: str = ""
     closest: dict[str, tuple[ClosePair, ...]] = Field(default_factory=dict)
+    copies_by_class: tuple[FlaggedShare, ...] = ()
+    repeated_groups: tuple[RepeatedGroup, ...] = ()
     verdict: tuple[Line, ...] = ()
     class_verdicts: dict[str, tuple[Line, ...]] = Field(default_factory=dict)
 
