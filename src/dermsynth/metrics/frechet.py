@@ -21,22 +21,22 @@ def frechet_distance(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
 
     `x` [n, d] and `y` [m, d] are features, n and m at least 2. The trace of the root is the sum of singular values of
     X' Y where X and Y are the centred features over sqrt(n - 1): with fewer images than dimensions that is exact and
-    cheap; otherwise it is taken from float64 eigenvalues of S_x^1/2 S_y S_x^1/2.
+    cheap; otherwise it is taken from float64 eigenvalues of R S_y R' with X = Q R, which are those of S_x^1/2 S_y S_x^1/2.
     """
     x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
     mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
     a, b = (x - mean_x) / np.sqrt(len(x) - 1), (y - mean_y) / np.sqrt(len(y) - 1)
     root = _root_trace(a, b)
-    return float(((mean_x - mean_y) ** 2).sum() + (a**2).sum() + (b**2).sum() - 2 * root)
+    distance = ((mean_x - mean_y) ** 2).sum() + (a**2).sum() + (b**2).sum() - 2 * root
+    return max(float(distance), 0.0)  # of equal sets rounding leaves a little more or less than nought
 
 
 def _root_trace(a: Array, b: Array) -> float:
     """Tr (A'A B'B)^1/2: the nuclear norm of A B'."""
     if min(len(a), len(b)) < a.shape[1]:
         return float(scipy.linalg.svdvals(a @ b.T, check_finite=False).sum())
-    values, vectors = scipy.linalg.eigh(a.T @ a, check_finite=False)
-    half = (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T
-    inner = scipy.linalg.eigvalsh(half @ (b.T @ b) @ half, check_finite=False)
+    upper = scipy.linalg.qr(a, mode="r", check_finite=False)[0][: a.shape[1]]
+    inner = scipy.linalg.eigvalsh(upper @ (b.T @ b) @ upper.T, check_finite=False)
     return float(np.sqrt(np.clip(inner, 0, None)).sum())
 
 
