@@ -47,9 +47,17 @@ def model_of(side: int, base: int, maximum: int) -> StyleGAN2ADA:
     return StyleGAN2ADA(config, shape, 0)
 
 
+class PlainAdam(torch.optim.Adam):
+    """Adam parameter by parameter, which takes no hint of losses that are not finite."""
+
+    def step(self, closure: None = None) -> None:
+        self.found_inf = None
+        super().step(closure)
+
+
 def plain_adam(updater: Updater) -> None:
     for name, player in updater.players.items():
-        updater.optimisers[name] = torch.optim.Adam(
+        updater.optimisers[name] = PlainAdam(
             player.parameters, lr=player.learning_rate, betas=player.betas, fused=False, foreach=False
         )
 
