@@ -5,6 +5,7 @@ import torch
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
+from dermsynth.models.layers.resample import upsample
 from dermsynth.models.layers.shapes import Shape, parse_shape
 from dermsynth.models.registry import FAMILIES
 from dermsynth.models.stylegan2_ada import Config, StyleGAN2ADA
@@ -111,6 +112,20 @@ def test_other_resolutions_and_widths_share_what_fits(tmp_path: Path) -> None:
     after = new.generator.synthesis.blocks["8"].convolution.weight
     assert torch.equal(after[:8, :8], before)
     assert float(new.augmentation.p) == pytest.approx(TINY["ada_initial"])
+
+
+def test_a_larger_generator_begins_with_the_images_of_the_smaller_one_enlarged(tmp_path: Path) -> None:
+    old, new = _make("16", 0), _make("32", 0)
+    steps(old, 0, 2)
+    transfer(new, "stylegan2-ada", [], _save(old, [], tmp_path))
+    z, noise = torch.randn(4, 8), [torch.randn(4, 1, *size) for size in new.generator.synthesis.noise_sizes()]
+    none = torch.zeros(4, 0)
+    with torch.no_grad():
+        for mine, theirs in ((new.generator, old.generator), (new.average, old.average)):
+            small = theirs(z, none, noise[: len(old.generator.synthesis.noise_sizes())])
+            assert torch.allclose(mine(z, none, noise), upsample(small), atol=1e-5)
+    new.generator(z, none, noise).square().sum().backward()
+    assert float(new.generator.synthesis.blocks["32"].to_image.weight.grad.abs().max()) > 0, "and learns"  # type: ignore[union-attr]
 
 
 def test_another_family_is_refused(tmp_path: Path) -> None:

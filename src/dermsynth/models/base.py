@@ -1,7 +1,7 @@
 """What a family is: networks, players with disjoint parameters (one or several), and a step that yields losses."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -269,6 +269,9 @@ class Model(nn.Module, ABC):
         `only` is the label of all images of a training without classes, if they have one. By default the weights are as they are.
         """
         return state, ""
+
+    def begin_fresh(self, names: Collection[str]) -> None:
+        """Prepare the tensors of these names, which a start from other weights left as they were drawn."""
 
     @classmethod
     def phases_within(cls, images: int, shape: Shape) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """What families whose generator is StyleGAN2's share: latents, style mixing, moving average, truncation, samples."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Self
 
 import torch
@@ -63,6 +63,13 @@ class StyleModel(Model):
         for network in ("generator", "average"):
             state = adapt_mapping(state, f"{network}.mapping.", classes)
         return adapt_discriminator(state, "discriminator.", classes), classes.kept
+
+    @torch.no_grad()
+    def begin_fresh(self, names: Collection[str]) -> None:
+        """The image layers of sizes that there were not begin with nought: the first images are the old ones, enlarged."""
+        for name in names:
+            if name.endswith("to_image.weight"):
+                self.get_parameter(name).zero_()
 
     def latents(self, batch: Batch) -> Tensor:
         """Freshly drawn w [n, latent] of the batch's classes."""

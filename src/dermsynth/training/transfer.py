@@ -45,27 +45,35 @@ def transfer(model: Model, family: str, classes: Sequence[str], checkpoint: Chec
     old_classes = list(checkpoint.state.classes)
     _check(model, family, classes, checkpoint)
     old, kept = model.adapt_classes(checkpoint.network(), old_classes, classes, only)
-    new = model.state_dict()
-    exact = partial = 0
-    with torch.no_grad():
-        for key, target in new.items():
-            if key not in old or _is_training_state(model, key):
-                continue
-            source = old[key]
-            if key in model.class_columns:
-                source = _reorder_classes(source, old_classes, classes)
-            if source.shape == target.shape:
-                target.copy_(source)
-                exact += 1
-            elif source.ndim == target.ndim and source.ndim > 0:
-                corner = tuple(slice(0, min(a, b)) for a, b in zip(source.shape, target.shape, strict=True))
-                target[corner] = source[corner].to(target)
-                partial += 1
-    if exact + partial == 0:
+    exact, partial, fresh = _copy(model, old, old_classes, classes)
+    if not exact and not partial:
         raise UserError(f"{checkpoint.path}: none of its weights has a place in this model")
-    fresh = len(new) - exact - partial
+    model.begin_fresh(fresh)
     said = f"; without classes it goes on as {kept}" if kept else ""
-    return f"from {checkpoint.path}: {exact} tensors copied, {partial} in part, {fresh} fresh{said}"
+    return f"from {checkpoint.path}: {len(exact)} tensors copied, {len(partial)} in part, {len(fresh)} fresh{said}"
+
+
+@torch.no_grad()
+def _copy(
+    model: Model, old: dict[str, Tensor], old_classes: Sequence[str], classes: Sequence[str]
+) -> tuple[set[str], set[str], set[str]]:
+    """Copy what has a place; returns the names of tensors that were copied as they are, in part, and not at all."""
+    new = model.state_dict()
+    exact, partial = set[str](), set[str]()
+    for key, target in new.items():
+        if key not in old or _is_training_state(model, key):
+            continue
+        source = old[key]
+        if key in model.class_columns:
+            source = _reorder_classes(source, old_classes, classes)
+        if source.shape == target.shape:
+            target.copy_(source)
+            exact.add(key)
+        elif source.ndim == target.ndim and source.ndim > 0:
+            corner = tuple(slice(0, min(a, b)) for a, b in zip(source.shape, target.shape, strict=True))
+            target[corner] = source[corner].to(target)
+            partial.add(key)
+    return exact, partial, set(new) - exact - partial
 
 
 def _check(model: Model, family: str, classes: Sequence[str], checkpoint: Checkpoint) -> None:
