@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo docs study-demo test test-slow lint bench clean
+.PHONY: demo docs study-demo test test-slow lint bench bench-gpu clean
 
 .venv/package: pyproject.toml constraints.txt
 	$(PYTHON) -m venv .venv
@@ -36,6 +36,9 @@ study-demo: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python -m bench.run
+
+bench-gpu: .venv/installed
+	$(BIN)/python -m bench.gpu
 
 clean:
 	rm -rf .venv demo

@@ -1,6 +1,7 @@
 """CycleGAN (Zhu et al. 2017) with residual generators: FURGER's untargeted modification, both directions at once."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Literal
 
@@ -130,7 +131,7 @@ class Pool(torch.nn.Module):
         batch = translations.new_zeros(draws.total, *translations.shape[1:])
         batch[own] = translations
         batch = sum_processes(batch)
-        whole = Draws(draws.generator, draws.total, 0, draws.total)
+        whole = replace(draws, start=0, count=draws.total)
         coin, place = whole.uniform(), (whole.uniform() * size).long()
         answers = [self._exchange(image[None], coin[i], place[i]) for i, image in enumerate(batch)]
         return torch.cat(answers)[own]
