@@ -9,6 +9,7 @@ from cyclopts import App, CycloptsError, Parameter
 from dermsynth import __version__
 from dermsynth.cli.flags import in_flags, require_whole_numbers, with_present_names
 from dermsynth.cli.importing import import_by_file
+from dermsynth.cli.places import look
 from dermsynth.data.importers.layouts import OWN, layout_files, summary
 from dermsynth.errors import DiskError, Stopped, UserError
 from dermsynth.io import set_command, user_cache
@@ -136,6 +137,7 @@ def main() -> None:
     for note in notes:
         print(f"  {note}", file=sys.stderr)
     show_whole_help(sys.argv[1:])
+    look()
     try:
         with handle_signals(interrupt):
             app(exit_on_error=False, print_error=False)

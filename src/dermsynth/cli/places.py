@@ -14,6 +14,15 @@ OWN_RUNS = Path(__file__).parents[1] / "training" / "pretrained"
 """Where the runs are that come with this package and are used by their names."""
 
 
+_looking = False
+
+
+def look() -> None:
+    """Look at folders from now on: whoever only parses a command needs none."""
+    global _looking
+    _looking = True
+
+
 def data_set(field: str) -> Parameter:
     """A folder, or several, of data sets, refused by the name of the parameter."""
     return _checked(field, require_data_set)
@@ -28,7 +37,7 @@ def run() -> Parameter:
     """A run folder, a checkpoint in one, or the name of a run that comes with this package."""
 
     def validate(_: object, place: Path) -> None:
-        if not place.exists() and not (len(place.parts) == 1 and (OWN_RUNS / place).is_dir()):
+        if _looking and not place.exists() and not (len(place.parts) == 1 and (OWN_RUNS / place).is_dir()):
             require_run(place)
 
     return Parameter(validator=validate)
@@ -38,7 +47,7 @@ def _checked(field: str, check: Check) -> Parameter:
     def validate(_: object, value: object) -> None:
         with name_field(field):
             for path in value if isinstance(value, tuple) else [value]:
-                if isinstance(path, Path):
+                if _looking and isinstance(path, Path):
                     check(path)
 
     return Parameter(validator=validate)
