@@ -10,7 +10,7 @@ import copy
 import platform
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -114,7 +114,7 @@ def agreement(name: str, side: int, dtype: torch.dtype, device: torch.device) ->
 
 def resumed(name: str, side: int, dtype: torch.dtype, device: torch.device, steps: int) -> str:
     """Whether a training that was stopped half-way and went on from its state has the weights of one that was not."""
-    whole, updater = build(name, side, dtype).to(device), None
+    whole = build(name, side, dtype).to(device)
     updater = Updater(whole)
     saved: tuple[dict[str, Tensor], dict[str, object]] | None = None
     for step in range(steps):
@@ -229,7 +229,7 @@ def _generated(model: StyleGAN2ADA, batch: int, device: torch.device) -> float:
     return batch / statistics.median(times[1:])
 
 
-def _waiting(work: object, device: torch.device) -> str:
+def _waiting(work: Callable[[], float], device: torch.device) -> str:
     """Share of the time of some work in which no kernel ran."""
     if device.type != "cuda":
         return "–"
@@ -237,7 +237,7 @@ def _waiting(work: object, device: torch.device) -> str:
 
     started = time.perf_counter()
     with profile(activities=[ProfilerActivity.CUDA]) as found:
-        work()  # type: ignore[operator]
+        work()
     wall = time.perf_counter() - started
     busy = sum(event.self_device_time_total for event in found.key_averages()) / 1e6
     return f"{max(0.0, 1 - busy / wall):.0%}"

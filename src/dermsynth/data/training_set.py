@@ -40,6 +40,14 @@ class Domains:
     source_masks: Images | None = None
     target_masks: Images | None = None
 
+    @property
+    def masked(self) -> tuple[str, Images] | None:
+        """The side whose masks are used, and these: the source's own, else the target's; None where neither has any."""
+        for side, masks in (("source", self.source_masks), ("target", self.target_masks)):
+            if masks is not None:
+                return side, masks
+        return None
+
     def places(self, start: int, count: int) -> dict[str, NDArray[np.int64]]:
         """Numbers of the images of a step, by what they serve."""
         return {
@@ -149,12 +157,11 @@ def _scatter(seeds: Sequence[int], count: int) -> NDArray[np.int64]:
 
 
 def _masks(domains: Domains, source: NDArray[np.int64], target: NDArray[np.int64]) -> Images:
-    """The source images' own masks; else those of target images, re-used with source images that have none."""
-    if domains.source_masks is not None:
-        return domains.source_masks[source]
-    if domains.target_masks is not None:
-        return domains.target_masks[target]
-    return np.zeros((len(source), 1, *domains.source.shape[2:]), np.uint8)
+    """The masks of the side that has them, those of target images re-used with source images that have none; or zeros."""
+    if domains.masked is None:
+        return np.zeros((len(source), 1, *domains.source.shape[2:]), np.uint8)
+    side, masks = domains.masked
+    return masks[source if side == "source" else target]
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from dermsynth.metrics.knn import nearest
 from dermsynth.seeds import sklearn_seed
 from dermsynth.statistics.intervals import Indices, bootstrap, jackknife, percentile_bootstrap
 from dermsynth.statistics.rates import rate
-from dermsynth.statistics.roc import auc
+from dermsynth.statistics.roc import auc, sensitivity_at
 
 Features = NDArray[np.floating]
 Array = NDArray[np.float64]
@@ -105,8 +105,13 @@ def z_statistic(synthetic: Array, held_out: Array) -> float:
 
 def membership_auc(training_scores: Array, held_out_scores: Array) -> float:
     """How well a score tells training images (higher) from held-out ones: AUC, one half where it cannot."""
+    return auc(*_told_apart(training_scores, held_out_scores))
+
+
+def _told_apart(training_scores: Array, held_out_scores: Array) -> tuple[NDArray[np.bool_], Array]:
+    """Which images were trained on, and the scores of all."""
     truth = np.arange(len(training_scores) + len(held_out_scores)) < len(training_scores)
-    return auc(truth, np.concatenate([training_scores, held_out_scores]))
+    return truth, np.concatenate([training_scores, held_out_scores])
 
 
 def gap_ratios(synthetic: Features, training: Features) -> Array:
@@ -133,9 +138,7 @@ def true_positive_rate(training_scores: Array, held_out_scores: Array, false_pos
     What an attacker is sure of (Carlini et al. 2022, "Membership inference attacks from first principles", section III), where
     the AUC says what he knows on average.
     """
-    allowed = int(false_positives * len(held_out_scores))
-    threshold = np.sort(held_out_scores)[::-1][allowed]
-    return float((training_scores > threshold).mean())
+    return sensitivity_at(*_told_apart(training_scores, held_out_scores), 1 - false_positives)
 
 
 def negative_distances(real: Features, synthetic: Features) -> Array:
@@ -157,6 +160,11 @@ class ThreeSets:
     held_out: Features
     features: str = ""
     seed: int = 0
+
+    @cached_property
+    def membership_scores(self) -> tuple[Array, Array]:
+        """Of training and of held-out images the score of membership inference by distance."""
+        return negative_distances(self.training, self.synthetic), negative_distances(self.held_out, self.synthetic)
 
     @property
     def sizes(self) -> tuple[int, int, int]:
@@ -200,7 +208,7 @@ def distance_ratio_of(sets: ThreeSets) -> CopyEstimate:
 
 def membership_of(sets: ThreeSets, resamples: int) -> CopyEstimate:
     """How well the distance to the nearest synthetic image separates training images from held-out ones."""
-    near, far = negative_distances(sets.training, sets.synthetic), negative_distances(sets.held_out, sets.synthetic)
+    near, far = sets.membership_scores
     interval = percentile_bootstrap(membership_auc, near, far, resamples=resamples, seed=sets.seed)
     return sets.estimate("membership_distance", membership_auc(near, far), interval, 0.5)
 
@@ -218,7 +226,7 @@ def sure_members_of(sets: ThreeSets, resamples: int) -> list[CopyEstimate]:
 
     A rate a false positive rate that the held-out images can tell: 1 % from 100 of them on, 0.1 % from 1,000.
     """
-    near, far = negative_distances(sets.training, sets.synthetic), negative_distances(sets.held_out, sets.synthetic)
+    near, far = sets.membership_scores
     estimates = []
     for errors in FALSE_POSITIVES:
         if len(far) * errors < 1:

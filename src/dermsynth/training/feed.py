@@ -108,10 +108,11 @@ class ResidentFeed:
         )
 
     def _masks(self, places: dict[str, Tensor]) -> Tensor:
-        """The source images' own masks; else those of target images; else zeros."""
-        for side in ("source", "target"):
-            if f"{side}_masks" in self.arrays:
-                return self.arrays[f"{side}_masks"][places[side]]
+        """The masks of one side's images, or zeros, as `Domains.masked` says."""
+        assert self.data.domains is not None
+        if self.data.domains.masked is not None:
+            side = self.data.domains.masked[0]
+            return self.arrays[f"{side}_masks"][places[side]]
         source = self.arrays["source"]
         return source.new_zeros(len(places["source"]), 1, *source.shape[2:])
 
