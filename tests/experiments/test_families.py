@@ -1,7 +1,9 @@
 """Families at equal time: lengths measured once, every figure in the table, one page."""
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,8 +11,9 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.data.phantom import PhantomSettings, write_phantom
 from dermsynth.errors import UserError
 from dermsynth.experiments import families
-from dermsynth.experiments.steps import Setting, plan
+from dermsynth.experiments.steps import Setting, plan, plan_of
 from dermsynth.io import read_json, write_json
+from dermsynth.training.data import Plan
 from tests.conftest import SMALLER
 
 
@@ -47,12 +50,31 @@ def test_both_families_are_trained_equally_long_and_judged(data_set: DataSet, tm
 
 def test_lengths_are_measured_and_kept(data_set: DataSet, tmp_path: Path) -> None:
     setting = _setting()
-    first = families._lengths(setting, data_set, tmp_path, "cpu", 0.01)
-    assert min(first.values()) >= 100
-    assert read_json(tmp_path / families.LENGTHS)["images"] == first
-    assert families._lengths(setting, data_set, tmp_path, "cpu", 0.01) == first
+    choices = families._choices(setting.options)
+    first = families._lengths(setting, data_set, tmp_path, "cpu", choices)
+    assert min(length.images for length in first.values()) >= 100
+    assert read_json(tmp_path / families.LENGTHS)["images"] == {name: length.images for name, length in first.items()}
+    assert families._lengths(setting, data_set, tmp_path, "cpu", choices) == first
     with pytest.raises(UserError, match="choose another `out`"):
-        families._lengths(setting, data_set, tmp_path, "cpu", 5.0)
+        families._lengths(setting, data_set, tmp_path, "cpu", choices._replace(minutes=5.0))
+
+
+def test_the_arithmetic_that_shows_more_images_in_the_time_is_taken(
+    data_set: DataSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def timed(plans: Mapping[Any, Callable[[int], Plan]], *_: object) -> dict[Any, int]:
+        faster = {"dcgan": "bfloat16", "pgan": "float32"}
+        return {key: 300 if make(1000).training["precision"] == faster[key[0]] else 200 for key, make in plans.items()}
+
+    monkeypatch.setattr(families, "bfloat16_speed", lambda device: 2.0)
+    monkeypatch.setattr(families, "lengths_within", timed)
+    setting = _setting()
+    lengths = families._lengths(setting, data_set, tmp_path, "cpu", families._choices(setting.options))
+    assert lengths == {"dcgan": (300, "bfloat16"), "pgan": (300, "float32")}
+    one = families._run_setting(setting, "dcgan", 1, lengths["dcgan"])
+    assert plan_of(one, "dcgan-1").training["precision"] == "bfloat16"
+    again = families._lengths(setting, data_set, tmp_path, "cpu", families._choices(setting.options))
+    assert again == lengths, "written and read"
 
 
 @pytest.mark.parametrize(
@@ -61,6 +83,7 @@ def test_lengths_are_measured_and_kept(data_set: DataSet, tmp_path: Path) -> Non
         ({"minutes": "-1"}, "must be above 0"),
         ({"seeds": "two"}, "must be numbers"),
         ({"positive": "melanoma"}, "belong together"),
+        ({"precision": "half"}, "must be one of auto, float32, bfloat16"),
     ],
 )
 def test_wrong_options_are_one_line(options: dict[str, str], message: str, data_set: DataSet, tmp_path: Path) -> None:

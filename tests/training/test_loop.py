@@ -1,5 +1,6 @@
 import json
 import logging
+import math
 import os
 import random
 import re
@@ -25,6 +26,7 @@ from dermsynth.locks import folder_lock
 from dermsynth.models.diffusion import PASSES
 from dermsynth.models.inputs import DataRequest
 from dermsynth.models.layers.shapes import Shape
+from dermsynth.models.registry import FAMILIES
 from dermsynth.training import checkpoints
 from dermsynth.training.benchmark import measure
 from dermsynth.training.callbacks import Callback, LogLine, TrainingStart
@@ -386,6 +388,19 @@ def test_half_precision_is_automatic_where_it_can_be(phantom: DataSet, tmp_path:
     assert not torch.equal(one, two)
     assert float((one - two).norm() / one.norm()) < 0.1
     assert all(t.dtype != torch.bfloat16 for t in ends[1].values())
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_every_family_takes_every_kind_of_step_in_bfloat16(name: str, phantom: DataSet, tmp_path: Path) -> None:
+    """Penalties through the augmentation too, whose gradients come in bfloat16 where its images are float32."""
+    config, chosen = tiny_config(phantom, recipe=name, precision="bfloat16")
+    trainer = Trainer(tmp_path, config, chosen, [], "cpu")
+    for step in (0, 1, trainer.model.period):
+        trainer.state.step = step
+        trainer.step()
+    assert trainer.updater.losses()
+    assert all(math.isfinite(value) for value in trainer.updater.losses().values())
+    assert all(parameter.dtype == torch.float32 for parameter in trainer.model.parameters())
 
 
 def test_the_clock_counts_images_where_the_batch_changes(phantom: DataSet, tmp_path: Path) -> None:

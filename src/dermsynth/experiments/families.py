@@ -7,11 +7,12 @@ from pathlib import Path
 from statistics import fmean
 from typing import Any, NamedTuple
 
+import torch
 from pydantic import BaseModel, ConfigDict
 
 from dermsynth.backbones.extractors import load_extractor
 from dermsynth.data.dataset import DataSet
-from dermsynth.errors import UserError
+from dermsynth.errors import UserError, require_choice
 from dermsynth.evaluation.evaluate import evaluate
 from dermsynth.evaluation.results import Evaluation, evaluation_of
 from dermsynth.experiments.steps import (
@@ -34,7 +35,9 @@ from dermsynth.report.families_report import Compared, Curve, write_families_rep
 from dermsynth.sampling.generate import generate
 from dermsynth.sampling.generator import Generator
 from dermsynth.training import distributed
+from dermsynth.training.arithmetic import AUTO, bfloat16_speed
 from dermsynth.training.checkpoints import Checkpoint, checkpoints
+from dermsynth.training.config import Precision
 from dermsynth.training.cost import lengths_within
 from dermsynth.training.data import Plan
 from dermsynth.utility.usefulness import utility
@@ -54,7 +57,9 @@ def configuration(size: str) -> Setting:
     64 pixels, 30 minutes of this machine each; a day on 2 CPU cores. `--size paper`: 128 pixels, the published presets, 8 hours
     each on one GPU.
     """
-    options = {"minutes": "30", "seeds": "2", "positive": "", "negative": "", "classifier": "small", "repeats": "2"}
+    options = {
+        "minutes": "30", "seeds": "2", "precision": AUTO, "positive": "", "negative": "", "classifier": "small", "repeats": "2",
+    }  # fmt: skip
     if size == "paper":
         plans = {name: plan(name, _published(name)) for name in _from_noise()}
         return Setting("128", GUESS, plans, 2_000, conditional=True, options={**options, "minutes": "480"})
@@ -91,10 +96,11 @@ class FamilyRun(BaseModel):
 
 
 class FamiliesResult(Result):
-    """Every training, and the images each family showed in the time."""
+    """Every training, and the images that each family shows in the time in the arithmetic that is faster for it."""
 
     minutes: float
     lengths: dict[str, int]
+    precisions: dict[str, Precision]
     runs: tuple[FamilyRun, ...]
 
 
@@ -103,6 +109,7 @@ class Choices(NamedTuple):
 
     minutes: float
     seeds: int
+    precision: str
     positive: str
     negative: tuple[str, ...]
     classifier: str
@@ -112,18 +119,21 @@ class Choices(NamedTuple):
 def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "auto") -> FamiliesResult:
     """Measure what an image costs, train all families for the same time from several seeds, judge each, write the page."""
     choices = _choices(setting.options)
-    lengths = _lengths(setting, data_set, out, device, choices.minutes)
-    runs, compared = [], []
+    lengths = _lengths(setting, data_set, out, device, choices)
+    photographs, runs, compared = real_images(data_set, setting, COLUMNS * 2), [], []
     for seed in range(setting.seed, setting.seed + choices.seeds):
         for name in setting.plans:
             one = _run_setting(setting, name, seed, lengths[name])
             run, page = _judge(one, name, data_set, out, device, choices)
             runs.append(run)
             compared.append(page)
-    rows, note = comparison(runs), _note(runs, choices.minutes)
-    table = (*_markdown(rows), "", note)
-    result = FamiliesResult(table=table, minutes=choices.minutes, lengths=lengths, runs=tuple(runs))
-    write_families_report(out, compared, rows, note, real_images(data_set, setting, COLUMNS * 2))
+            rows, note = comparison(runs), _note(runs, choices.minutes, len(setting.plans) * choices.seeds)
+            write_families_report(out, compared, rows, note, photographs)
+    result = FamiliesResult(
+        table=(*_markdown(rows), "", note), minutes=choices.minutes, runs=tuple(runs),
+        lengths={name: length.images for name, length in lengths.items()},
+        precisions={name: length.precision for name, length in lengths.items()},
+    )  # fmt: skip
     write_results(out, "families", setting, result)
     return result
 
@@ -135,40 +145,66 @@ def _choices(options: Mapping[str, str]) -> Choices:
         raise UserError(f"`minutes`, `seeds` and `repeats` must be numbers ({error})") from error
     if minutes <= 0 or seeds < 1 or repeats < 1:
         raise UserError(f"`minutes` {minutes:g}, `seeds` {seeds}, `repeats` {repeats}: must be above 0")
+    require_choice(options["precision"], "precision", (AUTO, "float32", "bfloat16"))
     if bool(options["positive"]) != bool(options["negative"]):
         raise UserError("`positive` and `negative` belong together: the labels that classifiers are to tell apart")
     negative = tuple(filter(None, options["negative"].split("+")))
-    return Choices(minutes, seeds, options["positive"], negative, options["classifier"], repeats)
+    return Choices(minutes, seeds, options["precision"], options["positive"], negative, options["classifier"], repeats)
 
 
-def _run_setting(setting: Setting, name: str, seed: int, images: int) -> Setting:
+class Length(NamedTuple):
+    """Images that a family shows in the time, and the arithmetic of its large layers."""
+
+    images: int
+    precision: Precision
+
+
+def _run_setting(setting: Setting, name: str, seed: int, length: Length) -> Setting:
     """The setting of one training, whose run is named after family and seed."""
-    return dataclasses.replace(setting, images=images, seed=seed, plans={f"{name}-{seed}": setting.plans[name]})
+    plans = {f"{name}-{seed}": _computed_in(setting.plans[name], length.precision)}
+    return dataclasses.replace(setting, images=length.images, seed=seed, plans=plans)
 
 
-def _lengths(setting: Setting, data_set: DataSet, out: Path, device: str, minutes: float) -> dict[str, int]:
-    """Images that every family shows in the time, measured once: a repeated call goes on with the same."""
+def _computed_in(chosen: Plan, precision: Precision) -> Plan:
+    return dataclasses.replace(chosen, training={"precision": precision, **chosen.training})
+
+
+def _lengths(setting: Setting, data_set: DataSet, out: Path, device: str, choices: Choices) -> dict[str, Length]:
+    """What every family shows in the time, measured once: a repeated call goes on with the same."""
     path = out / LENGTHS
-    if path.exists():
-        known = read_json(path)
-        if known["minutes"] != minutes or set(known["images"]) < set(setting.plans):
-            raise UserError(
-                f"{path}: measured for {known['minutes']:g} minutes and other families; choose another `out`"
-            )
-        return {name: int(known["images"][name]) for name in setting.plans}
+    if not path.exists():
+        lengths = _measure(setting, data_set, distributed.choose_device(device), choices)
+        images, precisions = ({name: length[part] for name, length in lengths.items()} for part in (0, 1))
+        write_json(path, {"minutes": choices.minutes, "images": images, "precision": precisions})
+        return lengths
+    known = read_json(path)
+    if known["minutes"] != choices.minutes or set(known["images"]) < set(setting.plans):
+        raise UserError(f"{path}: measured for {known['minutes']:g} minutes and other families; choose another `out`")
+    precisions = known.get("precision", {})
+    return {name: Length(known["images"][name], precisions.get(name, "float32")) for name in setting.plans}
+
+
+def _measure(setting: Setting, data_set: DataSet, device: torch.device, choices: Choices) -> dict[str, Length]:
+    """Time every family on noise, in both arithmetics where bfloat16 may be the faster one; the longer training is taken."""
     logger.info("measuring what an image costs each family")
-    plans = {name: partial(_plan_of_length, setting, name) for name in setting.plans}
     classes = set(data_set.classes) - set(setting.exclude) if setting.conditional else set()
-    shape, seconds = parse_shape(setting.resolution), minutes * 60
-    lengths = lengths_within(
-        plans, shape, Conditions(len(classes)), seconds, distributed.choose_device(device), setting.images
-    )
-    write_json(path, {"minutes": minutes, "images": lengths})
-    return lengths
+    shape, conditions = parse_shape(setting.resolution), Conditions(len(classes))
+    ways = _precisions(choices.precision, device)
+    plans = {(name, way): partial(_plan_of_length, setting, name, way) for name in setting.plans for way in ways}
+    images = lengths_within(plans, shape, conditions, choices.minutes * 60, device, setting.images)
+    return {name: max(Length(images[name, way], way) for way in ways) for name in setting.plans}
 
 
-def _plan_of_length(setting: Setting, name: str, images: int) -> Plan:
-    return plan_of(dataclasses.replace(setting, images=images), name)
+def _precisions(asked: str, device: torch.device) -> tuple[Precision, ...]:
+    """The arithmetics to time: both where bfloat16 is faster by a probe, unless one was asked for."""
+    if asked != AUTO:
+        return (asked,)  # type: ignore[return-value]
+    return ("float32", "bfloat16") if bfloat16_speed(device) > 1 else ("float32",)
+
+
+def _plan_of_length(setting: Setting, name: str, precision: Precision, images: int) -> Plan:
+    plans = {name: _computed_in(setting.plans[name], precision)}
+    return plan_of(dataclasses.replace(setting, images=images, plans=plans), name)
 
 
 def _judge(
@@ -247,10 +283,11 @@ def comparison(runs: Sequence[FamilyRun]) -> list[list[str]]:
     return [head, *(_row(name, [run for run in runs if run.family == name], metrics) for name in order), real]
 
 
-def _note(runs: Sequence[FamilyRun], minutes: float) -> str:
+def _note(runs: Sequence[FamilyRun], minutes: float, planned: int) -> str:
     seeds = sorted({run.seed for run in runs})
     text = f"{minutes:g} minutes of this machine a training; seeds {', '.join(map(str, seeds))}, mean (each)"
-    return f"{text}; {runs[0].generated:,} synthetic images a run."
+    missing = f" {len(runs)} of {planned} trainings are done." if len(runs) < planned else ""
+    return f"{text}; {runs[0].generated:,} synthetic images a run.{missing}"
 
 
 def _row(name: str, runs: Sequence[FamilyRun], metrics: Sequence[str]) -> list[str]:

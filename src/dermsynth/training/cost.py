@@ -1,7 +1,8 @@
 """What a training costs: seconds an image, on noise, over the phases of a run and families side by side."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import TypeVar
 
 import torch
 
@@ -18,18 +19,20 @@ MOMENTS, MIDDLE = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95), (0.5,)
 IMAGES, ROUNDS = 32, 2
 """Images, at least, of each timed piece, and how often it is timed after a first time."""
 
+Name = TypeVar("Name", bound=Hashable)
+
 PlanOfLength = Callable[[int], Plan]
 """From the length of a training in images to its plan."""
 
 
 def lengths_within(
-    plans: Mapping[str, PlanOfLength],
+    plans: Mapping[Name, PlanOfLength],
     shape: Shape,
     conditions: Conditions,
     seconds: float,
     device: torch.device,
     guess: int,
-) -> dict[str, int]:
+) -> dict[Name, int]:
     """Images that each training shows in the same time, in hundreds.
 
     The phases of families that grow depend on the length, which is therefore measured again with the first one found.
@@ -46,19 +49,19 @@ def lengths_within(
     return {name: (lengths | found)[name] for name in plans}
 
 
-def _lengths(costs: Mapping[str, float], seconds: float) -> dict[str, int]:
+def _lengths(costs: Mapping[Name, float], seconds: float) -> dict[Name, int]:
     return {name: max(round(seconds / cost / 100) * 100, 100) for name, cost in costs.items()}
 
 
 def seconds_per_image(
-    plans: Mapping[str, Plan],
+    plans: Mapping[Name, Plan],
     shape: Shape,
     conditions: Conditions,
     device: torch.device,
     *,
     moments: Sequence[float] = MIDDLE,
     rounds: int = ROUNDS,
-) -> dict[str, float]:
+) -> dict[Name, float]:
     """Wall seconds an image, averaged over the moments of a run; no data set is read.
 
     Families take turns, and of several rounds the fastest counts, so that other work on the machine weighs little.

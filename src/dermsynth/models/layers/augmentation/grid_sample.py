@@ -15,7 +15,7 @@ class _Sample(torch.autograd.Function):
     def forward(context: Any, image: Tensor, grid: Tensor) -> Tensor:
         context.save_for_backward(grid)
         context.size = image.shape
-        return torch.ops.aten.grid_sampler_2d(image, grid, _BILINEAR, _REFLECTION, False)
+        return torch.ops.aten.grid_sampler_2d(image.to(grid.dtype), grid, _BILINEAR, _REFLECTION, False)
 
     @staticmethod
     def backward(context: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -29,6 +29,7 @@ class _Adjoint(torch.autograd.Function):
     @staticmethod
     def forward(context: Any, samples: Tensor, grid: Tensor, size: torch.Size) -> Tensor:
         context.save_for_backward(grid)
+        samples = samples.to(grid.dtype)  # a penalty's gradients come in lower precision under autocast
         blank = samples.new_empty(1).expand(size)  # only the size and the dtype are read: sampling is linear
         image, _ = torch.ops.aten.grid_sampler_2d_backward(
             samples, blank, grid, _BILINEAR, _REFLECTION, False, [True, False]
