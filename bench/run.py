@@ -1,7 +1,7 @@
 """Measure both sides of every speed claim, alternating in one process, and write a table a part to `bench/results/`.
 
-usage: python -m bench.run [training] [strided] [generation] [families] [pipeline] [features] [metrics] [memory] [artefacts]
-       [latents]      (default: all)
+usage: python -m bench.run [training] [strided] [generation] [families] [pipeline] [files] [features] [metrics] [memory]
+       [artefacts] [latents]      (default: all)
 """
 
 import copy
@@ -19,6 +19,7 @@ import numpy as np
 import torch
 
 from bench.artefacts import artefacts, latents
+from bench.files import files
 from bench.strided import strided
 from bench.textbook import as_textbook
 from dermsynth.models.base import Batch, Progress
@@ -427,7 +428,19 @@ def main() -> None:
     keep_freed_memory()
     parts = {
         f.__name__: f
-        for f in (training, strided, generation, families, pipeline, features, metrics, memory, artefacts, latents)
+        for f in (
+            training,
+            strided,
+            generation,
+            families,
+            pipeline,
+            files,
+            features,
+            metrics,
+            memory,
+            artefacts,
+            latents,
+        )
     }
     capability = torch.backends.cpu.get_cpu_capability()
     machine = (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dermsynth.images import AI_SOURCE, BadImage, encode_png, fit, grid, read_image
+from dermsynth.images import AI_SOURCE, BadImage, encode_png, extremes, fit, grid, read_image
 
 
 def _save(path: Path, image: Image.Image, **options: object) -> Path:
@@ -139,3 +139,17 @@ def test_synthetic_png_says_what_it_is() -> None:
         description = image.getxmp()["xmpmeta"]["RDF"]["Description"]
     assert description["DigitalSourceType"] == AI_SOURCE
     assert "a<b" in description["Instructions"]
+
+
+def test_extremes_are_those_of_the_channels() -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
+    least, largest = extremes(pixels)
+    assert np.array_equal(least, pixels.min(axis=2))
+    assert np.array_equal(largest, pixels.max(axis=2))
+
+
+@pytest.mark.parametrize("compression", [0, 1, 6, 9])
+def test_png_gives_the_pixels_back(compression: int) -> None:
+    pixels = np.asarray(_photo())
+    with Image.open(io.BytesIO(encode_png(pixels, compression=compression, synthetic=True))) as image:
+        assert np.array_equal(np.asarray(image), pixels)

@@ -6,9 +6,20 @@ from pathlib import Path
 
 import pytest
 
+from dermsynth import io
 from dermsynth.cli.app import _way_out
 from dermsynth.errors import DiskError, UserError
-from dermsynth.io import count_text, disk_errors, parse_count, read_json, read_json_lines, replace_file, write_json
+from dermsynth.io import (
+    count_text,
+    disk_errors,
+    parse_count,
+    read_json,
+    read_json_lines,
+    replace_file,
+    replace_folder,
+    write_json,
+    write_within,
+)
 
 
 @pytest.mark.parametrize(("text", "value"), [("500", 500), ("12k", 12_000), ("1.5M", 1_500_000), ("0.5K", 500), (7, 7)])
@@ -31,6 +42,24 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
         raise RuntimeError
     assert read_json(path) == {"a": 1}
     assert os.listdir(tmp_path) == ["a.json"]
+
+
+@pytest.mark.parametrize("count", [3, io.MANY + 1])
+def test_all_files_of_a_new_folder_are_on_the_disk_before_it_is_in_its_place(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, synchronised = tmp_path / "out", list[Path]()
+
+    def whole_system() -> None:
+        assert not out.exists()
+        synchronised.extend(path for path in tmp_path.rglob("*") if path.is_file())
+
+    monkeypatch.setattr(io, "_synchronise", synchronised.append)
+    monkeypatch.setattr(os, "sync", whole_system)
+    with replace_folder(out) as work:
+        for number in range(count):
+            write_within(work / "images" / f"{number}.png", b"x")
+    assert sorted(path.name for path in synchronised) == sorted(path.name for path in (out / "images").iterdir())
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:

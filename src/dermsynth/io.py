@@ -45,9 +45,7 @@ def replace_folder(path: Path) -> Iterator[Path]:
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name[:80]}."))
         try:
             yield temporary
-            for file in temporary.iterdir():
-                if file.is_file():
-                    _synchronise(file)
+            _synchronise_folder(temporary)
             temporary.chmod(0o777 & ~_umask())
             if path.is_dir():  # empty, or the rename fails
                 path.rmdir()
@@ -58,6 +56,8 @@ def replace_folder(path: Path) -> Iterator[Path]:
 
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 """Numbers of the system's errors that say that there is no more room."""
+MANY = 100
+"""Files of a folder from which it is quicker to bring all of the system's to the disk."""
 _CLOSED = (errno.EACCES, errno.EROFS, errno.EPERM, errno.ENOENT)
 _MISPLACED = (errno.ENOTDIR, errno.EISDIR, errno.EEXIST, errno.ENOTEMPTY, errno.ENAMETOOLONG, errno.ELOOP)
 
@@ -115,6 +115,16 @@ def _synchronise(path: Path) -> None:
         os.fsync(file.fileno())
 
 
+def _synchronise_folder(folder: Path) -> None:
+    """Bring a folder's files to the disk: one after the other, or the whole system's at once where there are many."""
+    files = [Path(place, name) for place, _, names in os.walk(folder) for name in names]
+    if len(files) > MANY and hasattr(os, "sync"):
+        os.sync()
+        return
+    for file in files:
+        _synchronise(file)
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a text file atomically."""
     with replace_file(path) as temporary:
@@ -125,6 +135,13 @@ def write_bytes(path: Path, data: bytes) -> None:
     """Write a file atomically."""
     with replace_file(path) as temporary:
         temporary.write_bytes(data)
+
+
+def write_within(path: Path, data: bytes) -> None:
+    """Write a file of a new folder that `replace_folder` brings to the disk, and to its place, with all its files."""
+    with disk_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
 
 
 def write_json(path: Path, value: object) -> None:

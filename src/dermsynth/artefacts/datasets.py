@@ -22,7 +22,7 @@ from dermsynth.data.provenance import Provenance, Step
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, encode_png, read_image
-from dermsynth.io import replace_folder, write_bytes
+from dermsynth.io import replace_folder, write_within
 from dermsynth.parallel import parallel_map
 
 Mask = NDArray[np.bool_]
@@ -198,13 +198,13 @@ def _edit_image(data_set: DataSet, out: Path, edit: Edit, numbered: tuple[int, R
         result, lesion, facts = edit(data_set, row, image, lesion, number)
     except (UserError, ValueError) as error:
         return f"{name}: {error}"
-    write_bytes(out / "images" / f"{stem}.png", encode_png(result, synthetic=data_set.synthetic_row(row)))
+    write_within(out / "images" / f"{stem}.png", encode_png(result, synthetic=data_set.synthetic_row(row)))
     begins, ends = OUTDATED
     own = {"file_name", "mask_file_name"}
     new = {k: v for k, v in row.items() if k in own or not (k.startswith(begins) or k.endswith(ends))}
     new |= {"file_name": f"images/{stem}.png", "edited_from": name, **facts}
     if lesion is not None:
-        write_bytes(out / "masks" / f"{stem}.png", encode_png(lesion.astype(np.uint8) * 255))
+        write_within(out / "masks" / f"{stem}.png", encode_png(lesion.astype(np.uint8) * 255))
         new["mask_file_name"] = f"masks/{stem}.png"
     if "width" in new:
         new |= {"width": str(result.shape[1]), "height": str(result.shape[0])}

@@ -17,7 +17,7 @@ from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError, require_seed
 from dermsynth.images import encode_png, read_image
-from dermsynth.io import replace_folder, write_bytes
+from dermsynth.io import replace_folder, write_within
 from dermsynth.parallel import parallel_map
 
 Map = NDArray[np.uint8]
@@ -83,16 +83,16 @@ def _edit_map(rows: DataSet, out: Path, layers: tuple[str, ...], superpixels: bo
             break
     edited = with_markers(edited, bend(_resize(other, base.shape), bending_field(base.shape, random)))
     name = f"map_{seed:06d}.png"
-    write_bytes(out / "maps" / name, encode_png(edited))
+    write_within(out / "maps" / name, encode_png(edited))
     row: dict[str, object] = {"file_name": f"images/{name}", "map_file_name": f"maps/{name}"}
     edges = np.zeros_like(edited)
     if superpixels:
         segments = bend(superpixels_of(read_image(rows.paths[first])), field, reflect=True)
-        write_bytes(out / "segments" / name, cv2.imencode(".png", segments)[1].tobytes())
+        write_within(out / "segments" / name, cv2.imencode(".png", segments)[1].tobytes())
         row[SEGMENT_COLUMN] = f"segments/{name}"
         edges = boundaries(segments)
     picture = colour_map(np.stack([edited, edges])[None])[0].transpose(1, 2, 0)
-    write_bytes(out / "images" / name, encode_png(np.ascontiguousarray(picture), synthetic=True))
+    write_within(out / "images" / name, encode_png(np.ascontiguousarray(picture), synthetic=True))
     source = [rows.table["file_name"].iloc[index] for index in (first, second)]
     label = {"label": rows.table["label"].iloc[first]} if "label" in rows.table else {}
     return {**row, **label, "lesion_from": source[0], "markers_from": source[1], "seed": seed, "synthetic": "true"}

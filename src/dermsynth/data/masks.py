@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dermsynth.errors import BadImage
-from dermsynth.images import open_image, read_bytes, upright
+from dermsynth.images import extremes, open_image, read_bytes, upright
 
 Mask = NDArray[np.bool_]
 
@@ -129,11 +129,14 @@ def _plane(image: Image.Image, name: str, lossy: bool) -> NDArray[Any]:
     """
     if image.mode.startswith("I") or image.mode == "F":
         return np.asarray(image, dtype=np.float64)
-    rgb = np.asarray(image.convert("RGB")).astype(np.int64)
-    chroma = np.ptp(rgb, axis=2)
+    if image.mode in ("L", "1"):
+        return np.asarray(image.convert("L"))
+    rgb = np.asarray(image.convert("RGB"))
+    least, largest = extremes(rgb)
+    chroma = largest - least
     if (chroma > CHROMA).mean() < AREA:
-        return np.asarray(rgb.max(axis=2))
-    _refuse_areas(rgb @ np.array([65536, 256, 1]), name, lossy=lossy)
+        return largest
+    _refuse_areas(rgb.astype(np.int64) @ np.array([65536, 256, 1]), name, lossy=lossy)
     if (chroma <= CHROMA).mean() < AREA:
         raise BadImage(f"{name}: colours everywhere: which is the lesion? Save a mask of two values, 0 and 255")
     return chroma

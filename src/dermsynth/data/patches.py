@@ -19,7 +19,7 @@ from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.images import encode_png, read_image
-from dermsynth.io import replace_folder, write_bytes
+from dermsynth.io import replace_folder, write_within
 from dermsynth.parallel import parallel_map
 
 CLEAN, LESION = "clean", "lesion"
@@ -118,11 +118,11 @@ def _cut_photograph(
         if not label:
             continue
         name = f"{row['stem']}_{top}_{left}.png"
-        write_bytes(out / "images" / name, encode_png(pixels[window], synthetic=synthetic))
+        write_within(out / "images" / name, encode_png(pixels[window], synthetic=synthetic))
         mask = ""
         if label == LESION:
             mask = f"masks/{name}"
-            write_bytes(out / mask, encode_png(lesion[window].astype(np.uint8) * 255))
+            write_within(out / mask, encode_png(lesion[window].astype(np.uint8) * 255))
         patches.append(
             {
                 "file_name": f"images/{name}",

@@ -13,7 +13,7 @@ from dermsynth.data.writing import require_empty, write_data_set
 from dermsynth.errors import UserError
 from dermsynth.evaluation.generator_metrics import generator_of, run_problem
 from dermsynth.images import encode_png
-from dermsynth.io import replace_folder, write_bytes
+from dermsynth.io import replace_folder, write_within
 from dermsynth.latents.attributes import Scorer
 from dermsynth.latents.directions import Direction
 from dermsynth.latents.edits import move_points, remove_attribute
@@ -69,7 +69,7 @@ def edit_set(
             images, taken[rows] = edit_rows(table.iloc[rows], space, direction, steps, until_absent)
             text = {"Software": "dermsynth", "edited": direction.name}
             for name, image in zip(table["file_name"].iloc[rows], images, strict=True):
-                write_bytes(work / name, encode_png(image.transpose(1, 2, 0), text=text, synthetic=True))
+                write_within(work / name, encode_png(image.transpose(1, 2, 0), text=text, synthetic=True))
         lengths = np.round(taken, 3).astype(str)
         table = table.assign(edited_from=table["file_name"], edit_direction=direction.name, edit_step=lengths)
         facts = data_set.provenance.shared_facts(*SHARED)

@@ -19,12 +19,13 @@ from dermsynth.images import (
     Pixels,
     decode_image_with_notes,
     encode_png,
+    extremes,
     is_turned,
     mark_jpeg,
     read_bytes,
     thumbnail_hash,
 )
-from dermsynth.io import write_bytes
+from dermsynth.io import write_within
 
 TURNED = "the photograph was turned as its camera was held: is its mask, too?"
 PLAIN = 4
@@ -79,7 +80,7 @@ class _Pixels(NamedTuple):
 def _import_pixels(folder: Path, out: Path, options: ImportOptions, row: SourceRow, name: str) -> _Pixels:
     mark = row_mark(row.columns) or ("named so by the import" if options.synthetic else "")
     if row.pixels is not None:
-        write_bytes(out / f"images/{name}.png", encode_png(row.pixels, synthetic=options.synthetic))
+        write_within(out / f"images/{name}.png", encode_png(row.pixels, synthetic=options.synthetic))
         return _Pixels(f"images/{name}.png", row.pixels, mark=mark)
     path = path_inside(folder, row.image, options.roots)
     if row.frame is not None:
@@ -92,7 +93,9 @@ def _import_pixels(folder: Path, out: Path, options: ImportOptions, row: SourceR
     mark = own_mark or mark
     if options.synthetic and not changes and _is_plain_jpeg(data):
         file_name = f"images/{name}.jpg"
-        write_bytes(out / file_name, mark_jpeg(data))  # its compression is seen by whoever compares it with photographs
+        write_within(
+            out / file_name, mark_jpeg(data)
+        )  # its compression is seen by whoever compares it with photographs
     else:
         file_name = _copy_image(data, out, name, pixels, anew=bool(changes or mark), synthetic=bool(mark))
     return _Pixels(
@@ -111,7 +114,7 @@ def _import_frame(path: Path, out: Path, row: SourceRow, name: str, mark: str) -
     if frame.jpeg:
         file_name = _copy_image(frame.jpeg, out, name, frame.pixels, anew=bool(mark), synthetic=bool(mark))
         return _Pixels(file_name, frame.pixels, frame.notes, mark)
-    write_bytes(out / f"images/{name}.png", encode_png(frame.pixels, synthetic=bool(mark)))
+    write_within(out / f"images/{name}.png", encode_png(frame.pixels, synthetic=bool(mark)))
     return _Pixels(f"images/{name}.png", frame.pixels, frame.notes, mark)
 
 
@@ -159,13 +162,14 @@ def _copy_masks(
 
 def _refuse_mask(pixels: np.ndarray, path: Path) -> None:
     """Raise BadImage for a picture of black and white only, or of a few plain colours on black or white."""
-    small = pixels[::2, ::2].astype(np.int64) if pixels.size > 50_000 else pixels.astype(np.int64)
+    small = pixels[::2, ::2] if pixels.size > 50_000 else pixels
     if min(pixels.shape[:2]) < 16:
         return
-    black, white = (small.max(axis=2) <= 8).mean(), (small.min(axis=2) >= 247).mean()
+    least, largest = extremes(small)
+    black, white = (largest <= 8).mean(), (least >= 247).mean()
     if black + white > 0.98 and min(black, white) > 0.001:
         raise BadImage(f"{path}: black and white only: a mask, not a photograph")
-    if max(black, white) > 0.1 and 1 < len(np.unique(small @ np.array([65536, 256, 1]))) <= PLAIN:
+    if max(black, white) > 0.1 and 1 < len(np.unique(small.astype(np.int64) @ np.array([65536, 256, 1]))) <= PLAIN:
         raise BadImage(f"{path}: a few plain colours on black or white: a mask, not a photograph")
 
 
@@ -175,26 +179,27 @@ def _copy_image(data: bytes, out: Path, name: str, pixels: np.ndarray, *, anew: 
     Cameras write names, dates and places into EXIF: such a file is written anew. A mark of synthetic images stays.
     """
     with Image.open(io.BytesIO(data)) as image:
-        image.load()
+        if image.format != "JPEG":
+            image.load()  # text of a PNG may come after its pixels
         private = {"exif", "xmp", "comment", "photoshop", *getattr(image, "text", {})} & set(image.info)
         segments = {segment for segment, _ in getattr(image, "applist", [])} - {"APP0", "APP2", "APP14"}
         plain = image.format in ("JPEG", "PNG") and image.mode == "RGB" and not private and not segments and not anew
         suffix = ".jpg" if image.format == "JPEG" else ".png"
     if plain:
-        write_bytes(out / f"images/{name}{suffix}", data)
+        write_within(out / f"images/{name}{suffix}", data)
         return f"images/{name}{suffix}"
-    write_bytes(out / f"images/{name}.png", encode_png(pixels, synthetic=synthetic))
+    write_within(out / f"images/{name}.png", encode_png(pixels, synthetic=synthetic))
     return f"images/{name}.png"
 
 
 def _draw_boxes(boxes: tuple[Box, ...], out: Path, target: str, pixels: Pixels) -> str:
     """Write the mask of boxes; its path."""
     mask = rectangles(boxes, *pixels.shape[:2])
-    write_bytes(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
+    write_within(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
     return target
 
 
 def _import_mask(path: Path, out: Path, target: str, pixels: np.ndarray, options: ImportOptions) -> tuple[str, ...]:
     mask, notes = read_mask_with_notes(path, shape=pixels.shape, value=options.mask_value)
-    write_bytes(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
+    write_within(out / target, encode_png(np.where(mask, 255, 0).astype(np.uint8)))
     return notes
