@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from dermsynth.api.training import ImageChoices as ImageChoices
     from dermsynth.api.training import LoopChoices as LoopChoices
     from dermsynth.api.training import train as train
+    from dermsynth.api.training_cost import training_cost as training_cost
     from dermsynth.errors import BadImage as BadImage
     from dermsynth.errors import DiskError as DiskError
     from dermsynth.errors import Stopped as Stopped
@@ -79,6 +80,7 @@ _PLACES = {
     "api.release": ("export", "methods", "verify"),
     "api.reports": ("gallery", "report"),
     "api.training": ("ImageChoices", "LoopChoices", "train"),
+    "api.training_cost": ("training_cost",),
     "training.callbacks": ("Callback",),
     "errors": ("BadImage", "DiskError", "Stopped", "UserError"),
     "evaluation.copy_detection": ("CopyGate",),
@@ -131,6 +133,7 @@ __all__ = [
     "phantom",
     "report",
     "train",
+    "training_cost",
     "translate",
     "use_workers",
     "utility",

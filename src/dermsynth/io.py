@@ -213,6 +213,13 @@ def byte_text(count: float) -> str:
     return f"{count:.0f} bytes"
 
 
+def time_text(seconds: float) -> str:
+    """A length of time as people write it: 45 s, 12 min, 3.5 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+
+
 MOST_IMAGES = 10**18
 
 

@@ -133,3 +133,17 @@ def test_a_process_that_waits_hears_signals() -> None:
 def test_the_patience_must_be_a_number() -> None:
     out, _ = _joining(**STEP, MASTER_PORT=str(free_port()), DERMSYNTH_WAIT="soon").communicate(timeout=400)
     assert out == "DERMSYNTH_WAIT='soon': must be a number of seconds above 0\n"
+
+
+@pytest.mark.parametrize(
+    ("environment", "visible", "own"),
+    [
+        ({}, 1, "cuda:0"),
+        ({"LOCAL_RANK": "3"}, 4, "cuda:3"),
+        ({"LOCAL_RANK": "3", "SLURM_LOCALID": "3"}, 4, "cuda:3"),
+        ({"LOCAL_RANK": "3", "SLURM_LOCALID": "3"}, 1, "cuda:0"),
+        ({"LOCAL_RANK": "1"}, 1, "cuda:1"),
+    ],
+)
+def test_every_task_takes_its_own_gpu(environment: dict[str, str], visible: int, own: str) -> None:
+    assert distributed.own_gpu(environment, visible) == own

@@ -101,6 +101,7 @@ def train(
     loop: Loop = LOOP,
     machine: Machine = MACHINE,
     device: Device = "auto",
+    dry_run: Switch = False,
 ) -> None:
     """Train a generator. The same command on the same folder continues where it stopped.
 
@@ -113,6 +114,8 @@ def train(
     images
         Length of the training in real images shown: 40k, 1.5M. Only families that learn their images by heart (diffusion)
         have a length of their own.
+    dry_run
+        Check every choice and measure what the training will take, time and memory; write nothing.
     """
     import sys
 
@@ -136,12 +139,24 @@ def train(
         "batch": model.batch,
         "options": options,
     }
+    if dry_run:
+        _show_cost(family, {**choices, "images": images, "device": device})
+        return
     try:
         last = carry_out(family, **choices, out=out, images=images, device=device)
     except TrainingStopped as error:
         print(f"dermsynth: training stopped: {error}; the last good checkpoint is in {out}", file=sys.stderr)
         sys.exit(3)
     print(f"{last.path}: {last.images:,} images shown; next: {next_command(read_config(out), out)}")
+
+
+def _show_cost(family: str, choices: dict[str, Any]) -> None:
+    """What a training takes, in words; without the choices that cost nothing."""
+    from dermsynth.api.training_cost import training_cost
+
+    free = ("seed", "log_to")
+    print(training_cost(family, **{name: value for name, value in choices.items() if name not in free}).text())
+    print("nothing was written; the same command without --dry-run trains")
 
 
 def _loop_choices(loop: Loop) -> dict[str, Any]:

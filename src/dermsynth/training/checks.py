@@ -15,6 +15,7 @@ from dermsynth.models.layers.shapes import Shape
 from dermsynth.models.registry import family
 from dermsynth.training import checkpoints, distributed
 from dermsynth.training.config import RunConfig, differences, read_config, validate
+from dermsynth.training.memory import pieces_as_begun
 from dermsynth.training.run_folder import CONFIG
 
 logger = logging.getLogger(__name__)
@@ -57,10 +58,12 @@ def as_begun(run: Path, config: RunConfig) -> RunConfig:
     """The configuration with which a run goes on: settings that did not exist when it began are what they were then.
 
     That is their default, also where a preset has another value by now. What differs from the preset was asked for, and stays.
+    Pieces of a batch are those of the run, unless others were asked for.
     """
     if not (run / CONFIG).exists():
         return config
     began, kind = read_config(run), family(config.family)
+    config = pieces_as_begun(began, config)
     if began.family != config.family or config.preset not in kind.presets:
         return config
     shape = Shape(config.data.height, config.data.width)

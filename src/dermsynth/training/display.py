@@ -12,7 +12,7 @@ import psutil
 import torch
 from tqdm import tqdm
 
-from dermsynth.io import count_text
+from dermsynth.io import count_text, time_text
 from dermsynth.models.base import Model
 from dermsynth.progress import counting_bar
 from dermsynth.training import distributed
@@ -82,7 +82,7 @@ class Display(Callback):
         rate = MEASURED * batch / (time.perf_counter() - self._clock)
         left = max(self._length - images, 0) / rate
         memory = psutil.Process().memory_info().rss / 2**30
-        text = f"{rate:.3g} images a second: about {_duration(left)} left; memory {memory:.1f} GiB"
+        text = f"{rate:.3g} images a second: about {time_text(left)} left; memory {memory:.1f} GiB"
         if torch.cuda.is_available():
             text += f", {torch.cuda.max_memory_allocated() / 2**30:.1f} GiB on the GPU"
         return text
@@ -174,9 +174,3 @@ class TensorBoard(Callback):
         """Close the event file."""
         if self.writer is not None:
             self.writer.close()
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

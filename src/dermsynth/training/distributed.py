@@ -237,6 +237,13 @@ def held(folder: Path) -> Iterator[None]:
         release(lock)
 
 
+def own_gpu(environment: Mapping[str, str], visible: int) -> str:
+    """This process's GPU of the machine; the only one where SLURM shows each task its own (`--gpus-per-task=1`)."""
+    if visible == 1 and "SLURM_LOCALID" in environment:
+        return "cuda:0"
+    return f"cuda:{environment.get('LOCAL_RANK', '0')}"
+
+
 def choose_device(name: str) -> torch.device:
     """`auto` takes this process's GPU where there is one.
 
@@ -244,7 +251,7 @@ def choose_device(name: str) -> torch.device:
     """
     name = str(name)
     if name == "auto":
-        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}" if torch.cuda.is_available() else "cpu"
+        name = own_gpu(os.environ, torch.cuda.device_count()) if torch.cuda.is_available() else "cpu"
     try:
         device = torch.device(name)
         torch.empty(1, device=device)

@@ -31,6 +31,7 @@ from dermsynth.training.config import RunConfig, TrainingSettings, validate
 from dermsynth.training.display import Display, TensorBoard
 from dermsynth.training.feed import feed_of
 from dermsynth.training.health import GRACE, Alarms, spread
+from dermsynth.training.memory import in_more_pieces
 from dermsynth.training.optimisation import TrainingStopped, Updater
 from dermsynth.training.run_folder import CONFIG
 from dermsynth.training.snapshot import Watcher, measure, write_samples
@@ -306,7 +307,8 @@ def train(
 ) -> Checkpoint:
     """Train to the configured length, or go on where the run folder stands, alone in this folder.
 
-    The same configuration on the same folder, with the same number of threads, resumes bit for bit.
+    The same configuration on the same folder, with the same number of threads, resumes bit for bit. Where a GPU's memory is too
+    small, the run goes on from its last checkpoint with each batch in more pieces.
 
     Parameters
     ----------
@@ -346,14 +348,31 @@ def train(
         check_folder(run, config)
         distributed.wait()
         with distributed.held(run):
-            _write_config(run, config)
-            trainer = Trainer(run, config, data, watchers, device, callbacks)
-            check_batches(trainer.model, config)
-            trainer.prepare()
-            with handle_signals(trainer.request_stop):
-                return trainer.train()
+            while True:
+                try:
+                    return _train(run, config, data, watchers, callbacks, device)
+                except torch.OutOfMemoryError:
+                    pass  # what the networks held is free once the error is forgotten
+                config = in_more_pieces(run, config)
     finally:
         distributed.stop()
+
+
+def _train(
+    run: Path,
+    config: RunConfig,
+    data: TrainingSet,
+    watchers: Sequence[Watcher],
+    callbacks: Sequence[Callback],
+    device: str,
+) -> Checkpoint:
+    """Train from the last whole checkpoint, or from the start."""
+    _write_config(run, config)
+    trainer = Trainer(run, config, data, watchers, device, callbacks)
+    check_batches(trainer.model, config)
+    trainer.prepare()
+    with handle_signals(trainer.request_stop):
+        return trainer.train()
 
 
 def _write_config(run: Path, config: RunConfig) -> None:
