@@ -1,4 +1,6 @@
-"""Precision, recall, density, coverage against literal transcriptions, and what must hold for any sets."""
+"""Precision, recall, density, coverage, also clipped, against literal transcriptions, and what must hold for any sets."""
+
+from math import comb
 
 import numpy as np
 import pytest
@@ -6,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
+from scipy.special import beta
 
 from dermsynth.metrics.knn import nearest
 from dermsynth.metrics.prdc import manifold, radii
@@ -42,6 +45,8 @@ def test_equal_sets_score_full_and_distant_ones_nothing() -> None:
     assert (same.precision, same.recall, same.coverage) == (1, 1, 1)
     far = manifold(real + 1000, real)
     assert (far.precision, far.recall, far.density, far.coverage) == (0, 0, 0, 0)
+    assert (same.clipped_density, same.clipped_coverage) == (1, 1)
+    assert (far.clipped_density, far.clipped_coverage) == (0, 0)
 
 
 def test_one_repeated_mode_keeps_precision_and_loses_diversity() -> None:
@@ -51,6 +56,60 @@ def test_one_repeated_mode_keeps_precision_and_loses_diversity() -> None:
     assert found.precision == 1
     assert found.recall < 0.1
     assert found.coverage < 0.5
+
+
+def literal_clipped(synthetic: Array, real: Array, k: int) -> tuple[float, float]:
+    """The paper's definitions, image by image; the expected coverage of n good images by sums over binomial coefficients."""
+    between, across = cdist(real, real), cdist(real, synthetic)
+    wide = np.sort(between, axis=1)[:, k]
+    clipped = np.minimum(wide, np.median(wide))
+    fake = np.mean([min(sum(across[i, j] <= clipped[i] for i in range(len(real))), k) for j in range(len(synthetic))])
+    own = [sum(between[i, j] <= clipped[i] for i in range(len(real)) if i != j) for j in range(len(real))]
+    density = min(fake / np.mean(np.minimum(own, k)), 1)
+    found = np.mean([min((across[i] <= wide[i]).sum(), k) for i in range(len(real))]) / k
+
+    def expected(good: int) -> float:
+        a, b = k, len(real) - k
+        ways = [comb(good, j) * beta(a + j, b + good - j) / beta(a, b) * min(j, k) for j in range(good + 1)]
+        return sum(ways) / k
+
+    enough = next((good for good in range(len(synthetic) + 1) if expected(good) >= found), len(synthetic))
+    return float(density), enough / len(synthetic)
+
+
+@pytest.mark.parametrize(("shift", "spread"), [(0.0, 1.0), (0.7, 1.0), (0.0, 0.4), (0.3, 2.0)])
+def test_the_clipped_figures_are_those_of_their_definitions(shift: float, spread: float) -> None:
+    random = np.random.default_rng(0)
+    real, synthetic = random.normal(size=(61, 8)), random.normal(shift, spread, size=(47, 8))
+    found = manifold(synthetic, real)
+    density, coverage = literal_clipped(synthetic, real, 5)
+    assert found.clipped_density == pytest.approx(density, rel=1e-6)
+    assert (
+        coverage - 1 / 47 <= found.clipped_coverage <= coverage + 1e-9
+    )  # ours lies between two whole numbers of images
+
+
+@pytest.mark.parametrize("good", [0.0, 0.25, 0.5, 0.75, 1.0])
+def test_clipped_figures_are_the_share_of_good_images(good: float) -> None:
+    """Up to what chance leaves of 1,000 images: that is their calibration."""
+    random = np.random.default_rng(3)
+    real, synthetic = random.normal(size=(1000, 6)), random.normal(size=(1000, 6))
+    synthetic[round(1000 * good) :] += 50
+    found = manifold(synthetic, real)
+    assert found.clipped_density == pytest.approx(good, abs=0.05)
+    assert found.clipped_coverage == pytest.approx(good, abs=0.05)
+
+
+def test_one_odd_real_image_raises_density_and_no_clipped_one() -> None:
+    """Its ball is so wide that far synthetic images lie in it (the paper's example of what density gets wrong)."""
+    random = np.random.default_rng(4)
+    real, synthetic = random.normal(size=(300, 6)), random.normal(size=(300, 6))
+    synthetic[150:] += 12
+    before = manifold(synthetic, real)
+    real[:3] += 10
+    after = manifold(synthetic, real)
+    assert after.density > before.density + 0.05
+    assert after.clipped_density == pytest.approx(before.clipped_density, abs=0.02)
 
 
 @settings(max_examples=20, deadline=None)

@@ -92,8 +92,9 @@ def test_features_and_images_do_not_mix() -> None:
 
 
 def test_precision_and_coverage_come_as_pairs() -> None:
-    found = metrics.precision_recall(REAL, FAKE), metrics.density_coverage(REAL, FAKE)
-    assert [estimate.id for pair in found for estimate in pair] == ["precision", "recall", "density", "coverage"]
+    pairs = metrics.precision_recall, metrics.density_coverage, metrics.clipped_density_coverage
+    names = ["precision", "recall", "density", "coverage", "clipped_density", "clipped_coverage"]
+    assert [estimate.id for pair in pairs for estimate in pair(REAL, FAKE)] == names
 
 
 def difference_of_brightness(x: Rows, y: Rows) -> float:

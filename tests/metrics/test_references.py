@@ -178,6 +178,16 @@ def test_the_distance_equals_a_literal_transcription() -> None:
     assert found["mean"] == pytest.approx(np.mean([found["32"], found["16"]]))
 
 
+@pytest.mark.parametrize("sizes", [(60, 40), (12, 90), (90, 12), (9, 7)])
+def test_rows_may_be_counted_instead_of_repeated(sizes: tuple[int, int]) -> None:
+    """Both sides with more images than the 12 dimensions, one with fewer, and both."""
+    x, y = _features(sizes[0], 12, 0), _features(sizes[1], 12, 1, 0.3)
+    random = np.random.default_rng(2)
+    i, j = (random.integers(0, size, size) for size in sizes)
+    counts = [np.bincount(rows, minlength=size) for rows, size in zip((i, j), sizes, strict=True)]
+    assert frechet_distance(x, y, *counts) == pytest.approx(frechet_distance(x[i], y[j]), rel=1e-6)
+
+
 def test_the_distance_is_zero_on_itself_and_larger_for_others() -> None:
     x = descriptors(_pictures(20, 32, 0), 0)[0]
     assert projected_distance(x, x, 0) == 0

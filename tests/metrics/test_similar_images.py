@@ -27,7 +27,7 @@ def test_the_most_similar_image_is_that_of_skimages_loop() -> None:
             )
             expected.append(full[5:-5, 5:-5].mean())
         assert index[i] == int(np.argmax(expected))
-        assert abs(values[i] - max(expected)) < 1e-4
+        assert abs(values[i] - max(expected)) < 1e-6
 
 
 def test_brightness_is_a_weighted_sum() -> None:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from dermsynth.metrics.kernels import mmd as mmd
     from dermsynth.metrics.pairs import lpips as lpips
     from dermsynth.metrics.pairs import ms_ssim as ms_ssim
+    from dermsynth.metrics.prdc import clipped_density_coverage as clipped_density_coverage
     from dermsynth.metrics.prdc import density_coverage as density_coverage
     from dermsynth.metrics.prdc import precision_recall as precision_recall
     from dermsynth.metrics.pyramids import swd as swd
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from dermsynth.metrics.scores import inception_score as inception_score
     from dermsynth.metrics.similar_images import nearest_images as nearest_images
     from dermsynth.metrics.structural import ssim as ssim
+    from dermsynth.metrics.vendi_score import vendi as vendi
 
 PLACES = {
     "CopyEstimate": "estimate",
@@ -53,6 +55,7 @@ PLACES = {
     "add_metric": "registry",
     "appearance_distances": "appearance",
     "authenticity": "copying",
+    "clipped_density_coverage": "prdc",
     "colour_distances": "colour",
     "density_coverage": "prdc",
     "fid": "frechet",
@@ -69,6 +72,7 @@ PLACES = {
     "ssim": "structural",
     "swd": "pyramids",
     "swd_levels": "pyramids",
+    "vendi": "vendi_score",
 }
 """Public name -> the module that has it; nothing is imported before it is asked for."""
 __all__ = sorted([*PLACES, "list"])

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import wasserstein_distance
 
-from dermsynth.metrics.clinical_features import COMPARED, NAMES, measure_appearance
+from dermsynth.metrics.clinical_features import COMPARED, NAMES, TONE, measure_appearance
 from dermsynth.metrics.comparison import Comparison, image_sides
 from dermsynth.metrics.estimate import MINIMUM, Estimate, Sides
 from dermsynth.metrics.frechet import frechet_distance
@@ -18,7 +19,7 @@ def appearance_between(sides: Sides, resamples: int) -> list[Estimate]:
 
     Alone a feature's estimate is the standardised difference of means, synthetic minus real (Cohen 1988, with the real
     deviation): its sign tells which way the synthetic set is off. The skin tone is not part of the distance, for many images
-    have none; alone it is that of the images whose tone could be measured.
+    have none; alone it is that of the images whose tone could be measured: its mean, and its whole distribution.
     """
     columns = list(COMPARED)
     whole = Sides(sides.synthetic[:, columns], sides.real[:, columns], sides.group, sides.seed).require_enough()
@@ -26,21 +27,43 @@ def appearance_between(sides: Sides, resamples: int) -> list[Estimate]:
         "appearance_distance", frechet_distance, resamples=resamples, least=0.0
     )
     alone = [_feature_alone(sides, column, resamples) for column in range(len(NAMES))]
-    return [distance, *(estimate for estimate in alone if estimate is not None)]
+    others = [*alone, _tone_distance(sides, resamples)]
+    return [distance, *(estimate for estimate in others if estimate is not None)]
+
+
+def _measured(sides: Sides, column: int) -> Sides | None:
+    """One feature of the images that have it; None of too few."""
+    rows = [side[np.isfinite(side[:, column]), column : column + 1] for side in (sides.synthetic, sides.real)]
+    if min(len(rows[0]), len(rows[1])) < MINIMUM:
+        return None
+    return Sides(rows[0], rows[1], sides.group, sides.seed)
+
+
+def _tone_distance(sides: Sides, resamples: int) -> Estimate | None:
+    """Wasserstein distance of the typology angles of both sets, in degrees: mean and spread, light and dark ends alike."""
+    tones = _measured(sides, TONE)
+    if tones is None:
+        return None
+
+    def distance(x: Array, y: Array) -> float:
+        return float(wasserstein_distance(x[:, 0], y[:, 0]))
+
+    return tones.bootstrap_estimate("skin_tone_distance", distance, resamples=resamples, least=0.0)
 
 
 def _feature_alone(sides: Sides, column: int, resamples: int) -> Estimate | None:
     """Difference of means of one feature, over the images that have it; None of too few."""
-    rows = [side[np.isfinite(side[:, column]), column : column + 1] for side in (sides.synthetic, sides.real)]
-    if min(len(rows[0]), len(rows[1])) < MINIMUM:
+    measured = _measured(sides, column)
+    if measured is None:
         return None
 
     def difference(x: Array, y: Array) -> float:
         return float(x.mean() - y.mean())
 
-    standardised = _standardise(Sides(rows[0], rows[1], sides.group, sides.seed))
     name = NAMES[column].replace("_", " ")
-    return standardised.bootstrap_estimate("appearance_difference", difference, resamples=resamples, part=name)
+    return _standardise(measured).bootstrap_estimate(
+        "appearance_difference", difference, resamples=resamples, part=name
+    )
 
 
 def _standardise(sides: Sides) -> Sides:
@@ -77,7 +100,8 @@ def appearance_distances(
     list of Estimate
         `appearance_distance`, the Frechet distance of twelve features in the real set's deviations (lower is better), then
         `appearance_difference` of each feature (`part`): synthetic minus real mean, in deviations of the real images; good
-        is near 0, and below 0.2 is small.
+        is near 0, and below 0.2 is small; at last `skin_tone_distance`, the Wasserstein distance of the individual typology
+        angles in degrees (lower is better), where 50 images a side have one.
 
     Raises
     ------

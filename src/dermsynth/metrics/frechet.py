@@ -9,35 +9,55 @@ from numpy.typing import NDArray
 from dermsynth.errors import UserError
 from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
 from dermsynth.metrics.estimate import Estimate, Sides
-from dermsynth.statistics.intervals import GROUPS, jackknife
+from dermsynth.statistics.intervals import GROUPS, Indices, bootstrap, jackknife
 
 Array = NDArray[np.float64]
+Counts = NDArray[np.integer]
+FEW = 256
+"""Images up to which singular values cost little."""
 POINTS, SMALLEST_SHARE, IMAGES_A_DIMENSION = 10, 0.5, 4
 """Subsets, the least of them, and images for each dimension below which the line is no line."""
 
 
-def frechet_distance(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
+def frechet_distance(
+    x: NDArray[np.floating], y: NDArray[np.floating], times_x: Counts | None = None, times_y: Counts | None = None
+) -> float:
     """|mu_x - mu_y|^2 + Tr(S_x + S_y - 2 (S_x S_y)^1/2) (Heusel et al. 2017, equation 6).
 
-    `x` [n, d] and `y` [m, d] are features, n and m at least 2. The trace of the root is the sum of singular values of
-    X' Y where X and Y are the centred features over sqrt(n - 1): with fewer images than dimensions that is exact and
-    cheap; otherwise it is taken from float64 eigenvalues of R S_y R' with X = Q R, which are those of S_x^1/2 S_y S_x^1/2.
+    `x` [n, d] and `y` [m, d] are features, n and m at least 2, of rows that occur `times_x` [n] and `times_y` [m] times, once by
+    default.
     """
-    x, y = np.asarray(x, dtype=np.float64), np.asarray(y, dtype=np.float64)
-    mean_x, mean_y = x.mean(axis=0), y.mean(axis=0)
-    a, b = (x - mean_x) / np.sqrt(len(x) - 1), (y - mean_y) / np.sqrt(len(y) - 1)
-    root = _root_trace(a, b)
+    (mean_x, a), (mean_y, b) = (_deviations(side, times) for side, times in ((x, times_x), (y, times_y)))
+    root = _root_trace(a, b) if len(a) <= len(b) else _root_trace(b, a)
     distance = ((mean_x - mean_y) ** 2).sum() + (a**2).sum() + (b**2).sum() - 2 * root
     return max(float(distance), 0.0)  # of equal sets rounding leaves a little more or less than nought
 
 
+def _deviations(x: NDArray[np.floating], times: Counts | None) -> tuple[Array, Array]:
+    """The mean [d] of rows that occur so often, and A [k, d] of the different ones, for which A'A is their covariance."""
+    if times is None:
+        rows, weights = np.asarray(x, np.float64), np.ones(len(x))
+    else:
+        rows, weights = np.asarray(x[times > 0], np.float64), times[times > 0].astype(np.float64)
+    mean = weights @ rows / weights.sum()
+    return mean, (rows - mean) * np.sqrt(weights / (weights.sum() - 1))[:, None]
+
+
 def _root_trace(a: Array, b: Array) -> float:
-    """Tr (A'A B'B)^1/2: the nuclear norm of A B'."""
-    if min(len(a), len(b)) < a.shape[1]:
-        return float(scipy.linalg.svdvals(a @ b.T, check_finite=False).sum())
-    upper = scipy.linalg.qr(a, mode="r", check_finite=False)[0][: a.shape[1]]
-    inner = scipy.linalg.eigvalsh(upper @ (b.T @ b) @ upper.T, check_finite=False)
-    return float(np.sqrt(np.clip(inner, 0, None)).sum())
+    """Tr (A'A B'B)^1/2: of A [n, d] and B [m, d], n at most m, the sum of the roots of the eigenvalues of A B'B A'.
+
+    Of few images that of the singular values of A B', which has all digits; roots of eigenvalues near 0 lose half of theirs.
+    """
+    if len(a) < a.shape[1]:
+        across = a @ b.T
+        if len(a) <= FEW:
+            return float(scipy.linalg.svdvals(across, check_finite=False).sum())
+        inner = across @ across.T
+    else:
+        upper = scipy.linalg.qr(a, mode="r", check_finite=False)[0][: a.shape[1]]
+        inner = upper @ (b.T @ b) @ upper.T
+    values = scipy.linalg.eigvalsh(inner, check_finite=False)
+    return float(np.sqrt(np.clip(values, 0, None)).sum())
 
 
 def frechet_infinity(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
@@ -57,8 +77,15 @@ def frechet_infinity(x: NDArray[np.floating], y: NDArray[np.floating]) -> float:
 
 
 def fid_between(sides: Sides, resamples: int) -> Estimate:
-    """FID of two sets of features."""
-    return sides.require_enough().bootstrap_estimate("fid", frechet_distance, resamples=resamples, least=0.0)
+    """FID of two sets of features; a resample of the bootstrap holds two thirds of the images, some of them several times."""
+    x, y = sides.require_enough().synthetic, sides.real
+
+    def of_resample(i: Indices, j: Indices) -> float:
+        return frechet_distance(x, y, np.bincount(i, minlength=len(x)), np.bincount(j, minlength=len(y)))
+
+    value = frechet_distance(x, y)
+    interval = bootstrap(of_resample, sides.sizes, value, resamples=resamples, seed=sides.seed)
+    return sides.estimate("fid", value, (max(interval[0], 0.0), max(interval[1], 0.0)), frechet_distance)
 
 
 def fid_infinity_between(sides: Sides) -> Estimate | None:

@@ -17,6 +17,7 @@ from dermsynth.metrics.pairs import ms_ssim_estimates, perceptual_estimates
 from dermsynth.metrics.prdc import manifold_estimates
 from dermsynth.metrics.pyramids import swd_estimates
 from dermsynth.metrics.scores import score_estimates
+from dermsynth.metrics.vendi_score import vendi_estimates
 
 Direction = Literal["lower", "higher", "near"]
 Question = Literal["fidelity", "diversity", ""]
@@ -146,9 +147,23 @@ METRICS: dict[str, Metric] = {
             of_tones=True, on_card=True,
         ),
         _metric(
+            "clipped_density", "clipped density", "share", "higher", MANIFOLDS, manifold_estimates,
+            label="clipped density{features}", of_tones=True, on_card=True,
+            says="share of good synthetic images: that of good and far ones which is as dense; 1 is best",
+        ),
+        _metric(
+            "clipped_coverage", "clipped coverage", "share", "higher", MANIFOLDS, manifold_estimates,
+            label="clipped coverage{features}", of_tones=True, on_card=True,
+            says="share of good synthetic images that would cover as many kinds of real ones; 1 is best",
+        ),
+        _metric(
             "inception_score", "Inception score", "", "near", DIVERSITY, score_estimates, good=AS_REAL,
             label="Inception score{features}", of_tones=True,
             says="sure and varied classes; knows no real images, so alone it says little",
+        ),
+        _metric(
+            "vendi", "Vendi score", "images", "near", DIVERSITY, vendi_estimates, good=AS_REAL, label="Vendi score{features}",
+            says="effective number of different images; below that of as many real ones the set repeats itself",
         ),
         _metric(
             "swd", "SWD", "x 1000", "lower", DISTRIBUTIONS, swd_estimates, label="SWD {part}", floor="times",
@@ -174,6 +189,11 @@ METRICS: dict[str, Metric] = {
             "appearance_difference", "difference of a named feature", "deviations", "near", APPEARANCE,
             appearance_estimates, good="near 0", label="difference of {part}", of_tones=True,
             says="synthetic minus real mean, in deviations of the real images; below 0.2 is small",
+        ),
+        _metric(
+            "skin_tone_distance", "distance of skin tones", "degrees", "lower", APPEARANCE, appearance_estimates,
+            of_tones=True, on_card=True,
+            says="how far apart the individual typology angles are, light and dark ends alike; 0 for equal distributions",
         ),
         _metric(
             "ms_ssim", "MS-SSIM of pairs", "", "near", DIVERSITY, ms_ssim_estimates, good=AS_REAL,

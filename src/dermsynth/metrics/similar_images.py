@@ -1,20 +1,18 @@
-"""The structurally most similar image of another set: every pair computed, every core at work.
+"""The structurally most similar image of another set."""
 
-Nothing heavy is imported here: the processes that share the work start with this file.
-"""
-
-from functools import partial
 from typing import Any, Literal, NamedTuple
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from skimage.metrics import structural_similarity
+from torch import Tensor
 
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels, thumbnail_hash
 from dermsynth.metrics.knn import nearest
-from dermsynth.parallel import parallel_map
+from dermsynth.progress import progress_bar
 
 Images = NDArray[np.uint8]
 Indices = NDArray[np.int64]
@@ -22,11 +20,11 @@ Values = NDArray[np.float64]
 Planes = NDArray[np.float32]
 WINDOW, SIGMA, FLAT_WINDOW = 11, 1.5, 7
 C1, C2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-HALF_C1, HALF_C2 = np.float32(C1 / 2), np.float32(C2 / 2)
 """Window and constants of the structural similarity (Wang et al. 2004, section III C)."""
-TILE = 4
-"""Images whose windows fit into a core's cache."""
-TASK = 8
+STRIDE, LIKELY = 4, 16
+"""Windows from one that is compared at first to the next, and how many images are then compared in all windows."""
+PART, BLOCK = 1000, 64
+"""Images whose similarities with all others are held, and for which those of one window fit into a core's cache."""
 
 
 def luma(images: Images) -> Planes:
@@ -39,80 +37,76 @@ def luma(images: Images) -> Planes:
 def most_similar(x: Images, y: Images) -> tuple[Values, Indices]:
     """Highest mean SSIM of each image of x with one of y, in brightness, and which one: both [n].
 
-    x [n, 3, h, w] and y [m, 3, h, w] uint8. Means and variances of all windows are computed once an image; of a pair only
-    its covariance is left. Every core takes images of x, as a process of its own: the steps of a pair are too short for threads.
+    x [n, 3, h, w] and y [m, 3, h, w] uint8. All pairs are compared in every fourth window both ways, which takes matrix products;
+    then each image with the 16 that were most like it, in all windows.
     """
-    others = _windows(luma(y))
-    parts = [x[start : start + TASK] for start in range(0, len(x), TASK)]
-    similarities = partial(_similarities, others)
-    table = np.concatenate(parallel_map(similarities, parts, label="structural similarity", unit=f"x{TASK} img"))
-    index = table.argmax(axis=1)
-    return table[np.arange(len(table)), index], index.astype(np.int64)
+    own, others = luma(x), luma(y)
+    likely = np.concatenate([_most_likely(own[start : start + PART], others) for start in range(0, len(own), PART)])
+    pairs = zip(own, likely, strict=True)
+    table = np.array([[_similarity(plane, others[place]) for place in places] for plane, places in pairs])
+    best = table.argmax(axis=1)
+    rows = np.arange(len(table))
+    return table[rows, best], likely[rows, best]
 
 
-class _Windows(NamedTuple):
-    """Images [n, h, w], and the moments of all their windows with half the constants of the equation."""
-
-    planes: Planes
-    means: Planes
-    luminances: Planes
-    contrasts: Planes
-
-
-def _windows(planes: Planes) -> _Windows:
-    means = np.stack([_window_means(plane) for plane in planes])
-    variances = np.stack([_window_means(plane * plane) for plane in planes]) - means * means
-    return _Windows(planes, means, means * means + HALF_C1, variances + HALF_C2)
-
-
-KERNEL = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_32F)
+KERNEL = cv2.getGaussianKernel(WINDOW, SIGMA, cv2.CV_64F)
 EDGE = WINDOW // 2
 
 
-def _window_means(plane: Planes) -> Planes:
+def _similarity(a: Planes, b: Planes) -> float:
+    """Mean SSIM of two planes [h, w] over all windows (Wang et al. 2004, equation 13), in float64."""
+    x, y = a.astype(np.float64), b.astype(np.float64)
+    mean_x, mean_y = _window_means(x), _window_means(y)
+    variances = _window_means(x * x) - mean_x**2 + _window_means(y * y) - mean_y**2
+    covariance = _window_means(x * y) - mean_x * mean_y
+    upper = (2 * mean_x * mean_y + C1) * (2 * covariance + C2)
+    return float((upper / ((mean_x**2 + mean_y**2 + C1) * (variances + C2))).mean())
+
+
+def _window_means(plane: Values) -> Values:
     """Weighted means of all windows that lie inside."""
-    means: Planes = cv2.sepFilter2D(plane, -1, KERNEL, KERNEL)[EDGE:-EDGE, EDGE:-EDGE]
+    means: Values = cv2.sepFilter2D(plane, -1, KERNEL, KERNEL)[EDGE:-EDGE, EDGE:-EDGE]
     return means
 
 
-def _similarities(others: _Windows, images: Images) -> Values:
-    """Mean SSIM of every pair of an image and one of the others, [n, m].
-
-    Some of the others are taken at a time, so that windows are still in the processor's cache.
-
-    With A = mu_x mu_y + C1 / 2 and F = E[x y] + C1 / 2 + C2 / 2 a window's similarity is 4 A (F - A) over the product of
-    mu_x^2 + mu_y^2 + C1 and the sum of both variances and C2.
-    """
-    own = _windows(luma(images))
-    values = np.empty((len(own.planes), len(others.planes)))
-    room = [np.empty((TILE, *side.shape[1:]), np.float32) for side in (own.planes, *[own.means] * 3)]
-    for start in range(0, len(others.planes), TILE):
-        tile = _Windows(*(side[start : start + TILE] for side in others))
-        buffers = [buffer[: len(tile.planes)] for buffer in room]
-        for row, image in enumerate(zip(*own, strict=True)):
-            values[row, start : start + TILE] = _of_tile(_Windows(*image), tile, *buffers)
-    return values
+def _most_likely(x: Planes, y: Planes) -> Indices:
+    """The images of y that are most like each of x by every fourth window, the most similar first: [n, 16]."""
+    total = torch.zeros(len(x), len(y))
+    tops = range(0, x.shape[1] - WINDOW + 1, STRIDE)
+    for top in progress_bar(tops, total=len(tops), label="structural similarity", unit="row"):
+        own, others = _window_row(x, top), _window_row(y, top)
+        for start in range(0, len(x), BLOCK):
+            part = slice(start, start + BLOCK)
+            _add_similarities(total[part], _WindowRow(*(side[:, part] for side in own)), others)
+    return total.topk(min(LIKELY, len(y)), dim=1).indices.numpy()
 
 
-def _of_tile(image: _Windows, tile: _Windows, product: Planes, *room: Planes) -> Values:
-    """Of one image [h, w] with some others [k, h, w]; all arithmetic is done in the room given."""
-    upper, lower, share = room
-    np.multiply(image.planes, tile.planes, out=product)
-    sheet = product.reshape(-1, product.shape[2])  # one below the other: the windows that two of them share are cut off
-    smooth = cv2.sepFilter2D(sheet, -1, KERNEL, KERNEL, delta=float(HALF_C1 + HALF_C2)).reshape(product.shape)
-    np.multiply(image.means, tile.means, out=upper)
-    upper += HALF_C1
-    np.subtract(smooth[:, EDGE:-EDGE, EDGE:-EDGE], upper, out=share)
-    share *= upper
-    np.add(image.luminances, tile.luminances, out=upper)
-    np.add(image.contrasts, tile.contrasts, out=lower)
-    upper *= lower
-    share /= upper
-    windows = share[0].size
-    similarities: Values = (
-        4 / windows * (share.reshape(len(share), windows) @ np.ones(windows, np.float32)).astype(np.float64)
-    )
-    return similarities
+class _WindowRow(NamedTuple):
+    """One row of windows of images: deviations [p, n, 121] times the root of the weights, means and variances [p, n]."""
+
+    deviations: Tensor
+    means: Tensor
+    variances: Tensor
+
+
+def _window_row(planes: Planes, top: int) -> _WindowRow:
+    cut = np.lib.stride_tricks.sliding_window_view(planes[:, top : top + WINDOW], (WINDOW, WINDOW), axis=(1, 2))
+    pixels = torch.from_numpy(np.ascontiguousarray(cut[:, 0, ::STRIDE].swapaxes(0, 1))).flatten(2)
+    weights = torch.from_numpy(KERNEL @ KERNEL.T).flatten().float()
+    means = pixels @ weights
+    deviations = (pixels - means[..., None]) * weights.sqrt()
+    return _WindowRow(deviations, means, deviations.square().sum(dim=2))
+
+
+def _add_similarities(total: Tensor, x: _WindowRow, y: _WindowRow) -> None:
+    """Add the similarities of all pairs, window by window, to [n, m]."""
+    for a, b in zip(zip(*x, strict=True), zip(*y, strict=True), strict=True):
+        (own, own_mean, own_variance), (other, mean, variance) = a, b
+        structure = torch.mm(own, other.T).mul_(2).add_(C2)
+        structure /= own_variance[:, None] + (variance + C2)
+        luminance = torch.outer(2 * own_mean, mean).add_(C1)
+        luminance /= own_mean.square()[:, None] + (mean.square() + C1)
+        total.addcmul_(structure, luminance)
 
 
 class LocalSimilarity(NamedTuple):
