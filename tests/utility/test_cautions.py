@@ -9,7 +9,7 @@ import pytest
 import scipy.stats
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.utility.arms import REAL, Arm, mixed
+from dermsynth.utility.arms import BASELINES, REAL, Arm, mixed
 from dermsynth.utility.datasets import strata_of, telling_columns
 from dermsynth.utility.material import HeldOut, Stratum
 from dermsynth.utility.metrics import (
@@ -93,3 +93,21 @@ def test_columns_need_not_be_named_to_be_looked_at() -> None:
         "age: above 39.5": 20,
     }
     assert len(strata_of(table, "note")) == n
+
+
+@pytest.mark.parametrize(("better", "said"), [(3.0, True), (0.1, False)])
+def test_an_arm_that_needs_no_generator_is_named_where_it_is_as_good(better: float, said: bool) -> None:
+    def row(arm: Arm, signal: float, seed: int) -> ArmScores:
+        random, truth = np.random.default_rng(seed), np.arange(200) < 60
+        scores = 1 / (1 + np.exp(-(signal * truth + random.normal(size=(5, 200)))))
+        rows = DataSet(Path("t"), pd.DataFrame({"file_name": [str(i) for i in range(200)]}), {})
+        return ArmScores(
+            arm, HeldOut("held out", rows, np.zeros((200, 3, 2, 2), np.uint8), truth, []), scores, 0.5, 0.5
+        )
+
+    arms = (REAL, BASELINES["mixup"], mixed(1))
+    rows = [row(arm, signal, seed) for seed, (arm, signal) in enumerate(zip(arms, (0.5, better, 1.0), strict=True))]
+    lines = cautions([arm_figures(one, 0) for one in rows], comparisons(rows, 0), 5, arms)
+    assert [line.startswith("No generator is needed for as much: real, mixup reaches") for line in lines] == [
+        True
+    ] * said

@@ -8,13 +8,19 @@ import torch
 
 from dermsynth.errors import UserError
 from dermsynth.statistics.roc import auc
+from dermsynth.utility.augmentation import (
+    Way,
+    classical_augmentation,
+    cutmix,
+    mixup,
+    random_dihedral,
+    strong_copies,
+)
 from dermsynth.utility.classifier import (
     Classifier,
     Examples,
     Training,
-    classical_augmentation,
     normalise,
-    random_dihedral,
     train_classifier,
 )
 
@@ -67,6 +73,52 @@ def test_augmentation_changes_images_and_keeps_their_kind() -> None:
     assert changed.shape == images.shape
     assert changed.dtype == np.uint8
     assert not np.array_equal(changed, turned)
+
+
+def test_strong_copies_are_every_other_image() -> None:
+    images = np.random.default_rng(0).integers(0, 256, (8, 3, 24, 16)).astype(np.uint8)
+    changed = strong_copies(images, np.random.default_rng(1))
+    for i, (image, copy) in enumerate(zip(images, changed, strict=True)):
+        same = np.array_equal(np.sort(image.ravel()), np.sort(copy.ravel()))
+        assert same == (i % 2 == 1), "the others are mirrored and turned alone"
+
+
+def test_mixup_is_a_weighted_sum_of_two_images_and_their_labels() -> None:
+    values = np.array([0, 200, 40, 120], np.uint8)
+    images = np.broadcast_to(values[:, None, None, None], (4, 3, 5, 5)).copy()
+    mixed, targets = mixup(images, values / np.float32(200), np.random.default_rng(0))
+    np.testing.assert_allclose(mixed[:, 0, 0, 0] / 200, targets, atol=0.003)
+    assert not np.array_equal(mixed, images)
+    shares = np.random.default_rng(0).beta(0.2, 0.2, 10_000)
+    assert ((shares < 0.1) | (shares > 0.9)).mean() > 0.6, "mostly one image is hardly seen"
+
+
+@pytest.mark.parametrize("size", [(20, 20), (12, 30)])
+def test_cutmix_labels_are_the_shares_of_pixels(size: tuple[int, int]) -> None:
+    truth = np.arange(64) % 2 == 0
+    images = np.where(truth[:, None, None, None], 255, 0) * np.ones((64, 3, *size))
+    mixed, targets = cutmix(images.astype(np.uint8), truth.astype(np.float32), np.random.default_rng(3))
+    np.testing.assert_allclose(mixed.mean(axis=(1, 2, 3)) / 255, targets, atol=1e-6)
+    assert np.mean((targets > 0) & (targets < 1)) > 0.1
+    pixels = mixed.transpose(0, 2, 3, 1).reshape(64, -1, 3)
+    assert (pixels == pixels[..., :1]).all(), "all channels of a pixel come from one image"
+
+
+def test_class_weights_make_both_classes_count_alike() -> None:
+    shown = examples(500, 0)
+    index = shown.draw(20_000, np.random.default_rng(0), as_they_occur=True)
+    assert shown.truth[index].mean() == pytest.approx(shown.truth.mean(), abs=0.01)
+    weights = shown.class_weights(index)
+    assert weights[shown.truth[index]].sum() == pytest.approx(weights[~shown.truth[index]].sum(), rel=0.05)
+    assert weights.mean() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize("way", ["weights", "mixup", "cutmix"])
+def test_every_way_learns_a_visible_difference(way: Way) -> None:
+    training = Training(images=2400, batch=16, learning_rate=0.003)
+    model, _ = train_classifier(examples(200, 0), examples(80, 1), training, random_dihedral, seed=0, way=way)
+    test = examples(150, 2)
+    assert auc(test.truth, model.probabilities(test.images)) > 0.85
 
 
 def test_images_are_normalised_like_imagenets() -> None:

@@ -85,6 +85,9 @@ def test_arms_are_named_and_wrong_names_are_refused() -> None:
     )
     assert parse_arms(("mixed=1", "real"))[0] == REAL
     assert parse_arms(("real", "oversampled", "classical", "synthetic")) == (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC)
+    assert [arm.way for arm in parse_arms(("weights", "mixup", "cutmix", "copies"))] == [
+        "", "weights", "mixup", "cutmix", "copies",
+    ]  # fmt: skip
     for name in ("fake", "mixed", "mixed=-1", "real=2", "mixed=many"):
         with pytest.raises(UserError, match="write real, oversampled"):
             parse_arms((name,))

@@ -4,6 +4,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from dermsynth.errors import UserError
+from dermsynth.utility.augmentation import Way
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class Arm:
         Training length, in multiples of the experiment's number of images shown.
     classical
         Whether images are also scaled, shifted and recoloured (classical augmentation).
+    way
+        How images are drawn and changed, where it is another way than all arms have: `weights` (images as often as they occur,
+        and a loss that weighs the classes alike, instead of both classes equally often), `mixup`, `cutmix`, or `copies` (every
+        other image strongly changed: the simplest generator).
     variant
         Another synthetic set than the experiment's, edited or without artefacts; with no synthetic images, edited copies of
         the real training images.
@@ -33,6 +38,7 @@ class Arm:
     length: float = 1.0
     classical: bool = False
     variant: str = ""
+    way: Way = ""
 
     @property
     def is_mixed(self) -> bool:
@@ -42,7 +48,7 @@ class Arm:
     @property
     def is_real_only(self) -> bool:
         """Whether it shows unedited real images alone, for as long as the baseline: a point of the learning curve."""
-        return self.synthetic == 0 and self.length == 1 and not self.variant
+        return self.synthetic == 0 and self.length == 1 and not self.variant and not self.way
 
 
 def mixed(ratio: float) -> Arm:
@@ -54,9 +60,16 @@ REAL = Arm("real")
 OVERSAMPLED = Arm("real, shown twice as long", length=2.0)
 CLASSICAL = Arm("real, classical augmentation", length=2.0, classical=True)
 SYNTHETIC = Arm("synthetic", real=0.0, synthetic=None)
+BASELINES = {
+    "weights": Arm("real, class weights", way="weights"),
+    "mixup": Arm("real, mixup", length=2.0, way="mixup"),
+    "cutmix": Arm("real, CutMix", length=2.0, way="cutmix"),
+    "copies": Arm("real, strongly changed copies", length=2.0, way="copies"),
+}
+"""What needs no generator. Arms that change images are shown twice as long, as `classical` is."""
 ARMS = (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC, mixed(0.5), mixed(1))
 """The default arms. Mixed arms are compared with both real ones: longer training alone is no merit of synthetic images."""
-NAMED = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC}
+NAMED = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC, **BASELINES}
 
 
 def real_share(share: float) -> Arm:
@@ -67,7 +80,8 @@ def real_share(share: float) -> Arm:
 def parse_arms(
     arms: Sequence[str | Arm], variants: Collection[str] = (), copies: Collection[str] = ()
 ) -> tuple[Arm, ...]:
-    """Arms as they are, or by name: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`.
+    """Arms as they are, or by name: `real`, `oversampled`, `classical`, `synthetic`, `weights`, `mixup`, `cutmix`, `copies`,
+    `mixed=RATIO`, `real=SHARE`.
 
     Parameters
     ----------

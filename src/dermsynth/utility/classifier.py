@@ -1,12 +1,10 @@
 """A classifier of two classes: backbone, training measured in images shown, scores."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
 
-import cv2
 import numpy as np
 import scipy.special
 import torch
@@ -25,8 +23,8 @@ from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
 from dermsynth.io import file_hash, replace_file
 from dermsynth.statistics.roc import Array, auc
+from dermsynth.utility.augmentation import MIXES, Augment, Images, Targets, Way
 
-Images = NDArray[np.uint8]
 CHUNK, WEIGHTS = 64, "classifier.safetensors"
 CHECKS = 4
 """Times during a training at which the validation images are scored."""
@@ -172,37 +170,6 @@ def normalise(images: Images) -> Tensor:
     return normalise_imagenet(x / 255)
 
 
-Augment = Callable[[Images, np.random.Generator], Images]
-
-
-def random_dihedral(images: Images, random: np.random.Generator) -> Images:
-    """A random dihedral transform of every image (of images that are not square: mirrored, turned by half)."""
-    transformed = images.copy()
-    for i, (flip, turn) in enumerate(
-        zip(random.random(len(images)) < 0.5, random.integers(0, 4, len(images)), strict=True)
-    ):
-        image = images[i, :, :, ::-1] if flip else images[i]
-        quarter = int(turn) if image.shape[1] == image.shape[2] else 2 * (int(turn) % 2)
-        transformed[i] = np.rot90(image, quarter, axes=(1, 2))
-    return transformed
-
-
-def classical_augmentation(images: Images, random: np.random.Generator) -> Images:
-    """Classical augmentation: dihedral, rotated, scaled, shifted, brightness, contrast and saturation changed."""
-    changed = random_dihedral(images, random)
-    height, width = images.shape[2:]
-    for i in range(len(changed)):
-        turn = cv2.getRotationMatrix2D((width / 2, height / 2), random.uniform(-45, 45), random.uniform(0.85, 1.2))
-        turn[:, 2] += random.uniform(-0.08, 0.08, 2) * (width, height)
-        pixels = np.ascontiguousarray(changed[i].transpose(1, 2, 0))
-        pixels = cv2.warpAffine(pixels, turn, (width, height), borderMode=cv2.BORDER_REFLECT).astype(np.float32)
-        grey = pixels.mean(axis=2, keepdims=True)
-        pixels = grey + (pixels - grey) * random.uniform(0.7, 1.3)
-        pixels = (pixels - 128) * random.uniform(0.8, 1.2) + 128 + random.uniform(-20, 20)
-        changed[i] = np.clip(pixels, 0, 255).astype(np.uint8).transpose(2, 0, 1)
-    return changed
-
-
 @dataclass(frozen=True)
 class Examples:
     """Images uint8 [n, 3, h, w] and which of them are of the positive class; `weights` say how often each is drawn."""
@@ -211,12 +178,20 @@ class Examples:
     truth: NDArray[np.bool_]
     weights: Array | None = None
 
-    def draw(self, count: int, random: np.random.Generator) -> NDArray[np.int64]:
-        """Indices drawn with replacement, both classes equally often, within a class by weight."""
+    def draw(self, count: int, random: np.random.Generator, *, as_they_occur: bool = False) -> NDArray[np.int64]:
+        """Indices drawn with replacement, both classes equally often, within a class by weight; or each image as often."""
+        if as_they_occur:
+            return random.integers(0, len(self.truth), count)
         weights = np.ones(len(self.truth)) if self.weights is None else self.weights.astype(float).copy()
         for side in (self.truth, ~self.truth):
             weights[side] /= max(weights[side].sum(), 1e-12)
         return random.choice(len(weights), count, p=weights / weights.sum())
+
+    def class_weights(self, index: NDArray[np.int64]) -> Targets:
+        """Weights of the loss by which both classes count alike, where images are drawn as they occur: mean 1."""
+        share = self.truth.mean()
+        weights: Targets = np.where(self.truth[index], 0.5 / share, 0.5 / (1 - share)).astype(np.float32)
+        return weights
 
 
 class Checkpoint(NamedTuple):
@@ -228,11 +203,13 @@ class Checkpoint(NamedTuple):
 
 
 def train_classifier(
-    examples: Examples, validation: Examples, training: Training, augment: Augment, *, seed: int
+    examples: Examples, validation: Examples, training: Training, augment: Augment, *, seed: int, way: Way = ""
 ) -> tuple[Classifier, Checkpoint]:
     """Train a classifier, and return it in the state with the highest validation AUC.
 
-    AdamW with half a cosine of learning rate (Loshchilov & Hutter 2017), batches in which both classes are equally frequent.
+    AdamW with half a cosine of learning rate (Loshchilov & Hutter 2017), batches in which both classes are equally frequent. With
+    `weights` images come as often as they occur, and the loss weighs the classes alike; `mixup` and `cutmix` mix the images of a
+    batch, and their labels.
 
     Raises UserError when no score is finite.
     """
@@ -243,8 +220,11 @@ def train_classifier(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     best = Checkpoint(-1.0, 0, {})
     for step in range(1, steps + 1):
-        index = examples.draw(training.batch, random)
-        _step(model, optimiser, augment(np.asarray(examples.images[index]), random), examples.truth[index])
+        index = examples.draw(training.batch, random, as_they_occur=way == "weights")
+        images, targets = augment(np.asarray(examples.images[index]), random), examples.truth[index].astype(np.float32)
+        if way in MIXES:
+            images, targets = MIXES[way](images, targets, random)
+        _step(model, optimiser, images, targets, examples.class_weights(index) if way == "weights" else None)
         schedule.step()
         if step * CHECKS % steps < CHECKS:
             best = _better(model, validation, step * training.batch, best)
@@ -254,9 +234,12 @@ def train_classifier(
     return model, best
 
 
-def _step(model: Classifier, optimiser: torch.optim.Optimizer, images: Images, truth: NDArray[np.bool_]) -> None:
+def _step(
+    model: Classifier, optimiser: torch.optim.Optimizer, images: Images, targets: Targets, weights: Targets | None
+) -> None:
     model.train()
-    loss = F.binary_cross_entropy_with_logits(model(normalise(images)), torch.from_numpy(truth).float())
+    weighted = None if weights is None else torch.from_numpy(weights)
+    loss = F.binary_cross_entropy_with_logits(model(normalise(images)), torch.from_numpy(targets), weighted)
     optimiser.zero_grad(set_to_none=True)
     loss.backward()
     optimiser.step()

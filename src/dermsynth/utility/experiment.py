@@ -21,11 +21,10 @@ from dermsynth.locks import claim_folder, folder_lock
 from dermsynth.progress import progress_bar
 from dermsynth.statistics.roc import Array, auc, best_threshold
 from dermsynth.utility.arms import REAL, Arm
+from dermsynth.utility.augmentation import classical_augmentation, random_dihedral, strong_copies
 from dermsynth.utility.classifier import (
     Classifier,
     Training,
-    classical_augmentation,
-    random_dihedral,
     train_classifier,
     write_classifier,
 )
@@ -148,8 +147,10 @@ def _train_classifier(material: Material, plan: Plan, arm: Arm, repeat: int, pat
     seed = plan.seed + repeat
     length = max(round(plan.training.images * arm.length), plan.training.batch)
     training = replace(plan.training, images=length)
-    augment = classical_augmentation if arm.classical else random_dihedral
-    model, _ = train_classifier(material.examples(arm, seed), material.validation, training, augment, seed=seed)
+    augment = strong_copies if arm.way == "copies" else classical_augmentation if arm.classical else random_dihedral
+    model, _ = train_classifier(
+        material.examples(arm, seed), material.validation, training, augment, seed=seed, way=arm.way
+    )
     if arm == REAL and repeat == 0 and material.view == "whole":
         threshold = best_threshold(material.validation.truth, model.probabilities(material.validation.images))
         write_classifier(path.parent.parent, model, training, material.decoding, threshold)
@@ -174,7 +175,7 @@ def _scores(material: Material, arm: Arm, model: Classifier) -> pd.DataFrame:
 
 
 def _scores_path(out: Path, arm: Arm, repeat: int) -> Path:
-    values = {name: value for name, value in asdict(arm).items() if name != "variant" or value}
+    values = {name: value for name, value in asdict(arm).items() if name not in ("variant", "way") or value}
     key = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
     return out / "scores" / f"{key}-{repeat}.csv"
 
@@ -201,7 +202,7 @@ def _result(material: Material, plan: Plan, settings: Settings, out: Path) -> Ut
         verdict=text,
         sides=sides,
         sizes=size_policy(*_sides(material), material.decoding, chosen=material.chosen),
-        cautions=(*cautions(figures, rows, plan.repeats), *warnings),
+        cautions=(*cautions(figures, rows, plan.repeats, plan.arms), *warnings),
         worth=worth(of_first, plan.arms, len(material.training.table)),
         trained_on_real_tested_on_synthetic=_synthetic_test(material, tables.get(REAL)),
     )

@@ -8,7 +8,7 @@ import scipy.special
 import scipy.stats
 
 from dermsynth.statistics.roc import holm
-from dermsynth.utility.arms import OVERSAMPLED, REAL, SYNTHETIC, Arm
+from dermsynth.utility.arms import CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm
 from dermsynth.utility.metrics import FEW_REPEATS
 from dermsynth.utility.results import ArmFigures, Comparison, Outcome, StratumFigure
 
@@ -31,7 +31,7 @@ def verdict(figures: Sequence[ArmFigures], comparisons: Sequence[Comparison], ar
     over all arms.
     """
     by_arm = {row.arm: row for row in figures}
-    mixed = [by_arm[arm.name] for arm in arms if arm.is_mixed and not arm.variant and arm.name in by_arm]
+    mixed = [by_arm[arm.name] for arm in arms if _is_mixed(arm) and arm.name in by_arm]
     if not mixed:
         return Verdict("not measured", "No arm mixes real and synthetic images: nothing is known of their use.")
     best = max(mixed, key=lambda row: row.auc)
@@ -91,11 +91,37 @@ def worth(figures: Sequence[ArmFigures], arms: Sequence[Arm], count: int) -> str
     return f"Alone they are worth about {equal:.0f} real images (AUC {alone:.3f})."
 
 
-def cautions(figures: Sequence[ArmFigures], comparisons: Sequence[Comparison], repeats: int) -> list[str]:
-    """Sentences that stand beside the verdict: too few repeats, and strata of the test images in which classifiers fail."""
-    first = [row for row in comparisons if row.test == figures[0].test]
+def cautions(
+    figures: Sequence[ArmFigures], comparisons: Sequence[Comparison], repeats: int, arms: Sequence[Arm] = ()
+) -> list[str]:
+    """Sentences that stand beside the verdict: too few repeats, arms as good without a generator, strata in which all fail."""
+    test = figures[0].test
+    first = [row for row in comparisons if row.test == test]
     falls = [line for row in figures if row.arm == REAL.name for line in _falls(row)]
-    return [*_few_repeats(first, repeats), *falls]
+    as_good = _as_good_without([row for row in figures if row.test == test], arms)
+    return [*_few_repeats(first, repeats), *as_good, *falls]
+
+
+def _as_good_without(figures: Sequence[ArmFigures], arms: Sequence[Arm]) -> list[str]:
+    """The best arm that needs no generator, where it is at least as good as the best one with synthetic images."""
+    names = [{arm.name for arm in arms if test(arm)} for test in (_is_mixed, _is_baseline)]
+    rows = [[row for row in figures if row.arm in some] for some in names]
+    if not rows[0] or not rows[1]:
+        return []
+    mixed, plain = (max(some, key=lambda row: row.auc) for some in rows)
+    if plain.auc < mixed.auc:
+        return []
+    return [
+        f"No generator is needed for as much: {plain.arm} reaches an AUC of {plain.auc:.3f}, {mixed.arm} {mixed.auc:.3f}."
+    ]
+
+
+def _is_mixed(arm: Arm) -> bool:
+    return arm.is_mixed and not arm.variant
+
+
+def _is_baseline(arm: Arm) -> bool:
+    return arm == CLASSICAL or bool(arm.way)
 
 
 def _few_repeats(rows: Sequence[Comparison], repeats: int) -> list[str]:
