@@ -55,6 +55,31 @@ def files_of(folder: Path) -> dict[Path, bytes]:
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
+def test_people_of_real_images_are_counted_and_drawn_whole(
+    synthetic: DataSet, phantom: DataSet, tmp_path: Path
+) -> None:
+    """Four images a person, who are alike: photographs sorted by brightness."""
+    brightness = np.argsort(np.argsort([read_image(path).mean() for path in phantom.paths]))
+    people = DataSet(
+        phantom.folder, phantom.table.assign(group=[f"p{rank // 4}" for rank in brightness]), phantom.description
+    )
+    found, plain = (
+        evaluate(synthetic, real, load_extractor("embedded"), brief=True, effort=QUICK, out=tmp_path / name)
+        for name, real in (("people", people), ("plain", phantom))
+    )
+    assert (found.real.images, found.real.groups) == (len(phantom.table), 60)
+    assert plain.real.groups == plain.real.images
+    assert "images are of 60 patients or lesions, which intervals and halves draw whole" in evaluation_table(found)
+    assert "patients or lesions" not in evaluation_table(plain)
+    assert (
+        "60 patients or lesions"
+        in write_evaluation_report(synthetic, people, found, "", path=tmp_path / "page.html").read_text()
+    )
+    one, other = (result.estimate("fid") for result in (found, plain))
+    assert one.value == other.value
+    assert one.high - one.low > other.high - other.low
+
+
 def test_everything_stands_beside_the_numbers(synthetic: DataSet, phantom: DataSet, run: Path) -> None:
     before = files_of(synthetic.folder), files_of(run)
     result = evaluate(synthetic, phantom, load_extractor("embedded"), brief=True, effort=QUICK)

@@ -8,7 +8,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from dermsynth.statistics.intervals import TAILS, expanded_tails, group_bootstrap, group_jackknife, resample_groups
+from dermsynth.statistics.intervals import (
+    TAILS,
+    basic_interval,
+    draw_counts,
+    expanded_tails,
+    group_bootstrap,
+    group_jackknife,
+    leave_out_indices,
+    resample_groups,
+    resample_indices,
+)
 
 NAMES = st.lists(st.sampled_from("abcde"), min_size=1, max_size=20)
 
@@ -96,3 +106,35 @@ def test_nineteen_of_twenty_intervals_hold_the_truth(groups: int, each: int, ali
     bootstrap, halves, _ = share_covered(500, groups, each, alike)
     assert 0.91 < bootstrap < 0.98
     assert 0.91 < halves < 0.98
+
+
+PEOPLE = np.repeat(np.arange(12), np.arange(1, 13))
+"""Of twelve people the n-th has n images."""
+
+
+def test_whole_groups_are_drawn_of_the_second_sample() -> None:
+    for first, second in resample_indices((9, 78), 20, 0, PEOPLE):
+        assert len(first) == 9
+        times = np.bincount(second, minlength=78)
+        assert all(len(set(times[person == PEOPLE])) == 1 for person in range(12))
+
+
+def test_whole_groups_are_left_out() -> None:
+    left = [
+        np.setdiff1d(np.arange(78), second) for _, second in leave_out_indices((9, 78), parts=4, seed=0, groups=PEOPLE)
+    ]
+    assert sorted(np.concatenate(left).tolist()) == list(range(78))
+    assert sum(len(set(PEOPLE[rows])) for rows in left) == 12
+
+
+def test_counts_of_draws_are_those_of_the_draws() -> None:
+    counts = draw_counts((9, 78), 5, 3, PEOPLE)[1]
+    draws = [np.bincount(second, minlength=78) for _, second in resample_indices((9, 78), 5, 3, PEOPLE)]
+    np.testing.assert_array_equal(counts, draws)
+
+
+def test_few_groups_widen_an_interval() -> None:
+    draws = np.random.default_rng(0).normal(size=1000)
+    wide, plain = basic_interval(0.0, draws, np.arange(4)), basic_interval(0.0, draws)
+    assert wide[0] < plain[0] < plain[1] < wide[1]
+    assert basic_interval(0.0, draws, np.arange(10_000))[1] == pytest.approx(plain[1], rel=0.01)

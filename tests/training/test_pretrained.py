@@ -136,6 +136,18 @@ def test_it_has_no_log_to_report_of(shipped: Path, write: Callable[[str], object
     assert sorted(shipped.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    ("side", "name"), [(32, "base"), (64, "base"), (90, "base"), (91, "base128"), (128, "base128"), (256, "base128")]
+)
+def test_the_base_of_the_nearest_size_is_started_from(side: int, name: str) -> None:
+    assert pretrained.base_for(side) == name
+
+
+def test_there_may_be_no_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pretrained, "HOME", tmp_path)
+    assert pretrained.base_for(64) == ""
+
+
 def test_an_unknown_name_lists_those_there_are(shipped: Path) -> None:
     with pytest.raises(UserError, match="there are: base"):
         pretrained.require_pretrained("best")

@@ -109,7 +109,8 @@ class LoopChoices:
     accumulate : int
         Pieces into which a batch is divided to save memory, at least 1.
     initial : Generator, Checkpoint, Path, str or None
-        Whose weights training starts from; ``"base"`` is the generator of dermoscopic images that comes with dermsynth.
+        Whose weights training starts from; ``"base"`` (64 px) and ``"base128"`` are generators of dermoscopic images that come
+        with dermsynth.
     rate : float
         Factor on every learning rate, above 0.
     precision : {"float32", "bfloat16", "float16", "auto"}

@@ -65,10 +65,10 @@ class Loop:
     """How the training is carried out."""
 
     initial: Path | None = None
-    """Run or checkpoint whose weights training starts from; a preset's start-up schedules are left out then. `base` is the
-    generator of dermoscopic images that comes with dermsynth."""
+    """Run or checkpoint whose weights training starts from; a preset's start-up schedules are left out then. `base` (64 px) and
+    `base128` are generators of dermoscopic images that come with dermsynth."""
     from_base: Switch = False
-    """The same as --initial base."""
+    """The same as --initial with the generator of dermoscopic images that comes with dermsynth and is nearest in size."""
     rate: float = 1.0
     """Factor on every learning rate of the family; below 1, for example 0.5, to fine-tune gently."""
     precision: Literal["float32", "bfloat16", "float16", "auto"] = "float32"
@@ -134,7 +134,7 @@ def train(
     options = dict(map(parse_choice, model.set))
     choices = {
         **asdict(selection),
-        **_loop_choices(loop),
+        **_loop_choices(loop, selection.resolution),
         "preset": model.preset,
         "batch": model.batch,
         "options": options,
@@ -159,16 +159,17 @@ def _show_cost(family: str, choices: dict[str, Any]) -> None:
     print("nothing was written; the same command without --dry-run trains")
 
 
-def _loop_choices(loop: Loop) -> dict[str, Any]:
-    """The choices of the loop; --from-base is a way to write --initial base."""
+def _loop_choices(loop: Loop, resolution: str) -> dict[str, Any]:
+    """The choices of the loop; --from-base is a way to write --initial with the base that is nearest in size."""
     from dermsynth.errors import UserError
-    from dermsynth.training.pretrained import BASE
+    from dermsynth.images import parse_size
+    from dermsynth.training.pretrained import base_for
 
     choices = asdict(loop)
     if choices.pop("from_base"):
         if loop.initial is not None:
             raise UserError(f"--from-base: --initial {loop.initial} names other weights; leave one of them out")
-        choices["initial"] = Path(BASE)
+        choices["initial"] = Path(base_for(max(parse_size(resolution, "resolution"))))
     return choices
 
 

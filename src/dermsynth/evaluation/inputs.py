@@ -78,6 +78,17 @@ class ComparedSets:
         synthetic = features(self.synthetic, self.images.synthetic, self.decoding, self.extractor)
         return Pair(synthetic, features(self.real, self.images.real, self.decoding, self.extractor))
 
+    @cached_property
+    def people(self) -> NDArray[np.int64] | None:
+        """The person or lesion of every real image as a number, [m]; None where no two images are known to be of one.
+
+        An image whose person is not known is taken to be alone.
+        """
+        groups = self.real.groups.astype(str)
+        names = np.where(groups == "", [f"image {i}" for i in range(len(groups))], np.char.add("group ", groups))
+        number = np.unique(names, return_inverse=True)[1].astype(np.int64)
+        return number if 1 < number.max() + 1 < len(number) else None
+
     def features_of(self, rows: DataSet) -> NDArray[np.float32]:
         """Features of some of the real images, computed for those that are not compared."""
         places = {name: index for index, name in enumerate(self.real.table["file_name"])}
@@ -169,6 +180,7 @@ class ComparedSets:
             folder=self.whole.folder.name,
             content_hash=self.whole.whole_hash,
             images=len(self.real.table),
+            groups=len(self.real.table) if self.people is None else int(self.people.max()) + 1,
             classes=tuple(self.real.classes),
             left_out=classes_left_out(self.real, self.whole, self.split),
             split=self.split,
@@ -195,9 +207,10 @@ class GroupComparison:
         return self.sets.perceptual
 
     def _sides(self, rows: Pair[Any], features: str = "") -> Sides:
-        group = self.group
+        group, people = self.group, self.sets.people
         return Sides(
-            rows.synthetic[group.synthetic], rows.real[group.real], group.name, self.sets.seed, features
+            rows.synthetic[group.synthetic], rows.real[group.real], group.name, self.sets.seed, features,
+            None if people is None else people[group.real],
         )  # fmt: skip
 
     @cached_property
@@ -236,7 +249,7 @@ class GroupComparison:
             of_synthetic = f"{len(rows[0])} of {len(whole.synthetic)} synthetic"
             counts = f"{of_synthetic}, {len(rows[1])} of {len(whole.real)} real images"
             raise UserError(f"{error} (lesions were found in {counts})") from error
-        return replace(whole, synthetic=rows[0], real=rows[1])
+        return whole.with_rows(rows[0], rows[1], np.asarray(np.isfinite(whole.real[:, columns]).all(axis=1)))
 
 
 def _check_sides(synthetic: DataSet, real: DataSet) -> None:

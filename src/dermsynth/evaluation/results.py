@@ -42,11 +42,15 @@ class SyntheticFacts(Record):
 
 
 class RealFacts(Record):
-    """The real images: which they are, how many of them the generator was trained on, and labels that are not compared."""
+    """The real images: which they are, how many of them the generator was trained on, and labels that are not compared.
+
+    `groups` is the number of different patients or lesions, as far as they are known; 0 in results of earlier versions.
+    """
 
     folder: str
     content_hash: str
     images: int
+    groups: int = 0
     classes: tuple[str, ...]
     left_out: dict[str, int]
     split: str

@@ -22,7 +22,7 @@ def appearance_between(sides: Sides, resamples: int) -> list[Estimate]:
     have none; alone it is that of the images whose tone could be measured: its mean, and its whole distribution.
     """
     columns = list(COMPARED)
-    whole = Sides(sides.synthetic[:, columns], sides.real[:, columns], sides.group, sides.seed).require_enough()
+    whole = sides.with_rows(sides.synthetic[:, columns], sides.real[:, columns]).require_enough()
     distance = _standardise(whole).bootstrap_estimate(
         "appearance_distance", frechet_distance, resamples=resamples, least=0.0
     )
@@ -33,10 +33,11 @@ def appearance_between(sides: Sides, resamples: int) -> list[Estimate]:
 
 def _measured(sides: Sides, column: int) -> Sides | None:
     """One feature of the images that have it; None of too few."""
-    rows = [side[np.isfinite(side[:, column]), column : column + 1] for side in (sides.synthetic, sides.real)]
-    if min(len(rows[0]), len(rows[1])) < MINIMUM:
+    kept = [np.isfinite(side[:, column]) for side in (sides.synthetic, sides.real)]
+    if min(rows.sum() for rows in kept) < MINIMUM:
         return None
-    return Sides(rows[0], rows[1], sides.group, sides.seed)
+    synthetic, real = sides.synthetic[kept[0], column : column + 1], sides.real[kept[1], column : column + 1]
+    return sides.with_rows(synthetic, real, kept[1])
 
 
 def _tone_distance(sides: Sides, resamples: int) -> Estimate | None:
@@ -70,7 +71,7 @@ def _standardise(sides: Sides) -> Sides:
     """Both sides in the real set's deviations."""
     centre, scale = sides.real.mean(axis=0), sides.real.std(axis=0)
     scale = np.where(scale > 1e-6, scale, np.inf)  # a feature that does not vary tells nothing
-    return Sides((sides.synthetic - centre) / scale, (sides.real - centre) / scale, sides.group, sides.seed)
+    return sides.with_rows((sides.synthetic - centre) / scale, (sides.real - centre) / scale)
 
 
 def appearance_estimates(comparison: Comparison) -> list[Estimate]:

@@ -20,6 +20,7 @@ Figure = Annotated[float, BeforeValidator(lambda value: float("nan") if value is
 """A number that could perhaps not be computed, such as 0 / 0: NaN, which JSON keeps as null."""
 
 Rows = NDArray[Any]
+Groups = NDArray[Any]
 Distance = Callable[[Rows, Rows], float]
 
 
@@ -85,8 +86,9 @@ class Estimate(Measured):
     """A metric between a synthetic and a real set, with what it takes to believe it.
 
     The interval is where the value would lie with other images, as many of them, from the same two sources: it holds the
-    value. FID and SWD of few images lie above zero even for equal distributions; how far, the floor tells. Images are resampled
-    one by one, whether or not patients or lesions are known: where one patient has many images, intervals are too narrow.
+    value. FID and SWD of few images lie above zero even for equal distributions; how far, the floor tells. Where patients or
+    lesions of real images are known, they are drawn whole, and lie in one half of the floor; in SWD's interval images are left
+    out one by one all the same.
 
     Attributes
     ----------
@@ -153,21 +155,33 @@ def require_both(synthetic: Rows, real: Rows, group: str = ALL) -> None:
             raise UserError(f"{group}: {side} features hold NaN or infinity; the extractor or an image is broken")
 
 
-def halves(count: int, seed: int) -> tuple[Indices, Indices]:
-    """Two disjoint random halves of `count` images."""
-    order = np.random.default_rng(seed).permutation(count)
-    return order[: count // 2], order[count // 2 : count // 2 * 2]
+def halves(count: int, seed: int, groups: Groups | None = None) -> tuple[Indices, Indices]:
+    """Two disjoint random halves of `count` images; of whole `groups`, where they are known, and then about equally large."""
+    random = np.random.default_rng(seed)
+    if groups is None:
+        order = random.permutation(count)
+        return order[: count // 2], order[count // 2 : count // 2 * 2]
+    number = np.unique(groups, return_inverse=True)[1]
+    place = random.permutation(int(number.max()) + 1)[number]
+    filled = np.cumsum(np.bincount(place))
+    last = int(np.abs(filled - count / 2).argmin())
+    order = np.argsort(place, kind="stable")
+    return order[: filled[last]], order[filled[last] :]
 
 
 @dataclass(frozen=True)
 class Sides:
-    """Rows of both sets (images, features, histograms), and the parts of them that floor and matched are computed from."""
+    """Rows of both sets (images, features, histograms), and the parts of them that floor and matched are computed from.
+
+    `groups` [m] is the person or lesion of each real row; None where every image is of its own.
+    """
 
     synthetic: Rows
     real: Rows
     group: str = ALL
     seed: int = 0
     features: str = ""
+    groups: Groups | None = None
 
     @property
     def sizes(self) -> tuple[int, int]:
@@ -177,10 +191,25 @@ class Sides:
     @property
     def parts(self) -> tuple[Indices, Indices, Indices]:
         """Rows of two real halves, and as many synthetic rows."""
-        half = min(len(self.real) // 2, len(self.synthetic))
-        first, second = (side[:half] for side in halves(len(self.real), self.seed))
+        first, second = self.real_halves()
+        half = min(len(first), len(second), len(self.synthetic))
+        first, second = first[:half], second[:half]
         some = np.random.default_rng(self.seed + 1).permutation(len(self.synthetic))[:half]
         return first, second, some
+
+    def real_halves(self) -> tuple[Indices, Indices]:
+        """Rows of two halves of the real images that share nobody.
+
+        Raises UserError where one person has so many images that one half would have too few.
+        """
+        both = halves(len(self.real), self.seed, self.groups)
+        if self.groups is not None and min(map(len, both)) < MINIMUM // 2:
+            people = len(np.unique(self.groups))
+            raise UserError(
+                f"{self.group}: {len(self.real)} real images of {people} patients or lesions; a floor needs {MINIMUM // 2} on "
+                "either side of a division between these"
+            )
+        return both
 
     def require_enough(self) -> Self:
         """The sides as they are; UserError where they are too few or not finite."""
@@ -190,8 +219,14 @@ class Sides:
     def in_random_order(self) -> "Sides":
         """The same rows in random order, drawn by the seed."""
         random = np.random.default_rng(self.seed)
-        synthetic = self.synthetic[random.permutation(len(self.synthetic))]
-        return replace(self, synthetic=synthetic, real=self.real[random.permutation(len(self.real))])
+        first, second = (random.permutation(size) for size in self.sizes)
+        groups = None if self.groups is None else self.groups[second]
+        return replace(self, synthetic=self.synthetic[first], real=self.real[second], groups=groups)
+
+    def with_rows(self, synthetic: Rows, real: Rows, kept: NDArray[np.bool_] | None = None) -> "Sides":
+        """Other rows of the same images; of some of the real ones, where it is said which are `kept`, [m]."""
+        groups = self.groups if kept is None or self.groups is None else self.groups[kept]
+        return replace(self, synthetic=synthetic, real=real, groups=groups)
 
     def over_rows(self, distance: Distance) -> Callable[[Indices, Indices], float]:
         """The distance as a function of which rows count."""
@@ -231,7 +266,9 @@ class Sides:
     ) -> Estimate:
         """The estimate of a distance whose interval comes from a bootstrap of both sides; `least` bounds the interval."""
         value = distance(self.synthetic, self.real)
-        low, high = bootstrap(self.over_rows(distance), self.sizes, value, resamples=resamples, seed=self.seed)
+        low, high = bootstrap(
+            self.over_rows(distance), self.sizes, value, resamples=resamples, seed=self.seed, groups=self.groups
+        )
         return self.estimate(id, value, (max(low, least), max(high, least)), distance, scale=scale, part=part)
 
 

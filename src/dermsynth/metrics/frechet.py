@@ -84,7 +84,7 @@ def fid_between(sides: Sides, resamples: int) -> Estimate:
         return frechet_distance(x, y, np.bincount(i, minlength=len(x)), np.bincount(j, minlength=len(y)))
 
     value = frechet_distance(x, y)
-    interval = bootstrap(of_resample, sides.sizes, value, resamples=resamples, seed=sides.seed)
+    interval = bootstrap(of_resample, sides.sizes, value, resamples=resamples, seed=sides.seed, groups=sides.groups)
     return sides.estimate("fid", value, (max(interval[0], 0.0), max(interval[1], 0.0)), frechet_distance)
 
 
@@ -95,7 +95,7 @@ def fid_infinity_between(sides: Sides) -> Estimate | None:
     if smallest < IMAGES_A_DIMENSION * sides.real.shape[1]:
         return None
     value = frechet_infinity(sides.synthetic, sides.real)
-    interval = jackknife(sides.over_rows(frechet_infinity), sides.sizes, value, seed=sides.seed)
+    interval = jackknife(sides.over_rows(frechet_infinity), sides.sizes, value, seed=sides.seed, groups=sides.groups)
     return sides.estimate("fid_infinity", value, interval, frechet_infinity)
 
 

@@ -98,8 +98,9 @@ def mmd_between(sides: Sides, resamples: int) -> Estimate:
 
 
 def _interval(sides: Sides, value: float, kernel: Kernel, resamples: int) -> tuple[float, float]:
-    weights = draw_counts(sides.sizes, resamples, sides.seed)
-    return basic_interval(value, weighted_distances(sides.synthetic, sides.real, *weights, kernel))
+    weights = draw_counts(sides.sizes, resamples, sides.seed, sides.groups)
+    draws = weighted_distances(sides.synthetic, sides.real, *weights, kernel)
+    return basic_interval(value, draws, sides.groups)
 
 
 def kid_estimates(comparison: Comparison) -> list[Estimate]:

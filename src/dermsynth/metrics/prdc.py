@@ -105,7 +105,7 @@ def manifold_between(sides: Sides) -> list[Estimate]:
         np.stack(
             [
                 manifold_values(sides.synthetic[i], sides.real[j])
-                for i, j in leave_out_indices(sides.sizes, seed=sides.seed)
+                for i, j in leave_out_indices(sides.sizes, seed=sides.seed, groups=sides.groups)
             ]
         )
     )

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import Comparison, image_sides
-from dermsynth.metrics.estimate import Estimate, Sides, halves, name_of, require
+from dermsynth.metrics.estimate import Estimate, Sides, name_of, require
 from dermsynth.metrics.sliced_wasserstein import LevelDistance, PatchWalk, level_distances
 from dermsynth.statistics.intervals import GROUPS, jackknife_reach
 
@@ -25,7 +25,7 @@ def swd_between(sides: Sides, largest: int) -> list[Estimate]:
         PatchWalk(side, generator.permutation(len(side))[:count], seed + i) for i, side in enumerate((synthetic, real))
     ]
     levels = level_distances(walks[0], walks[1], seed, groups=GROUPS)
-    limits = _limits(synthetic, real, seed, largest)
+    limits = _limits(sides, largest)
     side = min(synthetic.shape[2:])
     parts = {"mean": slice(None), **{f"{side // 2**k} px": slice(k, k + 1) for k in range(len(levels))}}
     return [_level_estimate(sides, name, levels[part], limits, part, count) for name, part in parts.items()]
@@ -47,10 +47,11 @@ def _level_estimate(
     )  # fmt: skip
 
 
-def _limits(synthetic: NDArray[np.uint8], real: NDArray[np.uint8], seed: int, largest: int) -> Limits:
+def _limits(sides: Sides, largest: int) -> Limits:
     """Distances of every level from one half of the real images: of the other half, and of as many synthetic ones."""
-    first, second = halves(len(real), seed)
-    half = min(len(first), largest, len(synthetic))
+    synthetic, real, seed = sides.synthetic, sides.real, sides.seed
+    first, second = sides.real_halves()
+    half = min(len(first), len(second), largest, len(synthetic))
     some = np.random.default_rng(seed + 1).permutation(len(synthetic))[:half]
     one_half = PatchWalk(real, first[:half], seed + 1)
     floor, matched = (

@@ -25,6 +25,10 @@ def _facts(result: Evaluation) -> list[str]:
         lines.append(f"  size: {result.sizes}")
     if not extractor.comparable_with_published_fid:
         lines.append("  not comparable with published FID or KID; compare only figures made with the same extractor")
+    if 0 < real.groups < real.images:
+        lines.append(
+            f"  the {real.images} real images are of {real.groups} patients or lesions, which intervals and halves draw whole"
+        )
     if real.trained_on:
         claimed = " (claimed)" if result.synthetic.generator.claimed else ""
         lines.append(f"  the generator was trained on {real.trained_on} of the {real.images} real images{claimed}")

@@ -29,16 +29,34 @@ def bootstrap(
     *,
     resamples: int,
     seed: int,
+    groups: NDArray[Any] | None = None,
 ) -> tuple[float, float]:
-    """95 % interval of a two-sample statistic, which gets two arrays of indices drawn with replacement."""
-    return basic_interval(estimate, np.array([statistic(i, j) for i, j in resample_indices(sizes, resamples, seed)]))
+    """95 % interval of a two-sample statistic, which gets two arrays of indices drawn with replacement.
+
+    Where `groups` are known of the second sample, whole groups of it are drawn.
+    """
+    draws = resample_indices(sizes, resamples, seed, groups)
+    return basic_interval(estimate, np.array([statistic(i, j) for i, j in draws]), groups)
 
 
-def resample_indices(sizes: Sequence[int], resamples: int, seed: int) -> Iterator[tuple[Indices, ...]]:
-    """Indices of every sample drawn with replacement, `resamples` times."""
+def resample_indices(
+    sizes: Sequence[int], resamples: int, seed: int, groups: NDArray[Any] | None = None
+) -> Iterator[tuple[Indices, ...]]:
+    """Indices of every sample drawn with replacement, `resamples` times; of the last one whole `groups`, where they are known."""
     random = np.random.default_rng(seed)
+    members = None if groups is None else _members(groups)
     for _ in range(resamples):
-        yield tuple(random.integers(0, size, size) for size in sizes)
+        drawn = [random.integers(0, size, size) for size in sizes]
+        if members is not None:
+            drawn[-1] = np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
+        yield tuple(drawn)
+
+
+def _members(groups: NDArray[Any]) -> list[Indices]:
+    """The rows of each group."""
+    number = np.unique(groups, return_inverse=True)[1]
+    order = np.argsort(number, kind="stable")
+    return list(np.split(order, np.flatnonzero(np.diff(number[order])) + 1))
 
 
 def resample_groups(groups: NDArray[Any], resamples: int, seed: int) -> Iterator[Indices]:
@@ -59,10 +77,7 @@ def resample_groups(groups: NDArray[Any], resamples: int, seed: int) -> Iterator
     >>> {tuple(sorted(rows.tolist())) for rows in resample_groups(groups, 50, 0)} == {(0, 0, 2, 2), (0, 1, 2, 3), (1, 1, 3, 3)}
     True
     """
-    number = np.unique(groups, return_inverse=True)[1]
-    order = np.argsort(number, kind="stable")
-    members = np.split(order, np.flatnonzero(np.diff(number[order])) + 1)
-    random = np.random.default_rng(seed)
+    members, random = _members(groups), np.random.default_rng(seed)
     for _ in range(resamples):
         yield np.concatenate([members[i] for i in random.integers(0, len(members), len(members))])
 
@@ -113,19 +128,22 @@ def group_bootstrap(
 
 
 def expanded_tails(count: int) -> tuple[float, float]:
-    """Shares of draws of `count` groups below either end of a 95 % interval (Hesterberg 2015, section 4.3)."""
+    """Shares of draws of `count` groups, at least 2, below either end of a 95 % interval (Hesterberg 2015, section 4.3)."""
     reach = np.sqrt(count / (count - 1)) * scipy.stats.t.ppf((1 + LEVEL) / 2, count - 1)
     tail = float(scipy.stats.norm.sf(reach))
     return tail, 1 - tail
 
 
-def basic_interval(estimate: float, draws: NDArray[np.floating]) -> tuple[float, float]:
+def basic_interval(
+    estimate: float, draws: NDArray[np.floating], groups: NDArray[Any] | None = None
+) -> tuple[float, float]:
     """The interval e - (q_97.5 - m) ... e - (q_2.5 - m) of draws with mean m about the estimate e.
 
     A basic bootstrap interval (Davison & Hinkley 1997, section 5.2) of draws without their bias: images drawn twice
-    lift a distance in every draw, as few images lift the estimate. It targets the expected figure of as many images.
+    lift a distance in every draw, as few images lift the estimate. It targets the expected figure of as many images. Where whole
+    `groups` were drawn, it is wider for few of them, as in `expanded_tails`.
     """
-    low, high = np.quantile(draws, TAILS)
+    low, high = np.quantile(draws, TAILS if groups is None else expanded_tails(len(np.unique(groups))))
     middle = float(draws.mean())
     return min(float(estimate - (high - middle)), estimate), max(float(estimate - (low - middle)), estimate)
 
@@ -146,22 +164,31 @@ def mean_interval(values: Values, *, resamples: int = 1000, seed: int = 0) -> tu
     return float(low), float(high)
 
 
-def draw_counts(sizes: tuple[int, int], resamples: int, seed: int) -> tuple[Values, Values]:
-    """How often each item of both samples is drawn: [resamples, n] and [resamples, m]."""
-    draws = resample_indices(sizes, resamples, seed)
+def draw_counts(
+    sizes: tuple[int, int], resamples: int, seed: int, groups: NDArray[Any] | None = None
+) -> tuple[Values, Values]:
+    """How often each item of both samples is drawn, of the second in whole `groups`: [resamples, n] and [resamples, m]."""
+    draws = resample_indices(sizes, resamples, seed, groups)
     counts = [[np.bincount(side, minlength=size) for side, size in zip(both, sizes, strict=True)] for both in draws]
     left, right = (np.array(side, dtype=np.float64) for side in zip(*counts, strict=True))
     return left, right
 
 
 def jackknife(
-    statistic: Statistic, sizes: tuple[int, int], estimate: float, *, groups: int = GROUPS, seed: int
+    statistic: Statistic,
+    sizes: tuple[int, int],
+    estimate: float,
+    *,
+    parts: int = GROUPS,
+    seed: int,
+    groups: NDArray[Any] | None = None,
 ) -> tuple[float, float]:
-    """95 % interval from leaving out one random group of both samples at a time (Shao & Tu 1995, section 2.3).
+    """95 % interval from leaving out one random part of both samples at a time (Shao & Tu 1995, section 2.3).
 
-    For statistics of nearest neighbours, which images drawn twice would falsify.
+    For statistics of nearest neighbours, which images drawn twice would falsify. Parts of the second sample hold whole `groups`.
     """
-    values = np.array([statistic(i, j) for i, j in leave_out_indices(sizes, groups=groups, seed=seed)])
+    left = leave_out_indices(sizes, parts=parts, seed=seed, groups=groups)
+    values = np.array([statistic(i, j) for i, j in left])
     reach = float(jackknife_reach(values))
     return estimate - reach, estimate + reach
 
@@ -211,17 +238,22 @@ def group_jackknife(
     return reach
 
 
-def leave_out_indices(sizes: tuple[int, int], *, groups: int = GROUPS, seed: int) -> Iterator[tuple[Indices, Indices]]:
-    """What is left of both samples without one random group each, a group at a time."""
+def leave_out_indices(
+    sizes: tuple[int, int], *, parts: int = GROUPS, seed: int, groups: NDArray[Any] | None = None
+) -> Iterator[tuple[Indices, Indices]]:
+    """What is left of both samples without one random part each, a part at a time; of the second whole `groups`."""
     random = np.random.default_rng(seed)
-    places = [random.permutation(size) % groups for size in sizes]
-    for group in range(groups):
-        yield np.flatnonzero(places[0] != group), np.flatnonzero(places[1] != group)
+    places = [random.permutation(size) % parts for size in sizes]
+    if groups is not None:
+        number = np.unique(groups, return_inverse=True)[1]
+        places[1] = (random.permutation(int(number.max()) + 1) % parts)[number]
+    for part in range(parts):
+        yield np.flatnonzero(places[0] != part), np.flatnonzero(places[1] != part)
 
 
 def jackknife_reach(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Half the width of the 95 % interval from the values without each group, along the first axis; Student's quantile."""
-    groups = len(values)
-    deviation = np.sqrt((groups - 1) / groups * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
-    reach: NDArray[np.float64] = scipy.stats.t.ppf((1 + LEVEL) / 2, groups - 1) * deviation
+    """Half the width of the 95 % interval from the values without each part, along the first axis; Student's quantile."""
+    parts = len(values)
+    deviation = np.sqrt((parts - 1) / parts * ((values - values.mean(axis=0)) ** 2).sum(axis=0))
+    reach: NDArray[np.float64] = scipy.stats.t.ppf((1 + LEVEL) / 2, parts - 1) * deviation
     return reach

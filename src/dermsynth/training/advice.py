@@ -21,7 +21,7 @@ from dermsynth.models.layers.shapes import Shape
 from dermsynth.records import Record
 from dermsynth.training.cost import seconds_per_image
 from dermsynth.training.data import Plan, chosen_preset
-from dermsynth.training.pretrained import BASE, pretrained
+from dermsynth.training.pretrained import BASE, base_for
 
 TABLE = Path(__file__).with_suffix(".toml")
 PROJECTED, ALONE = "projected", "stylegan2-ada"
@@ -179,7 +179,7 @@ def _shape(data_set: DataSet, side: int) -> Shape:
 
 def _start(count: int, shape: Shape) -> str:
     """The pretrained generator to start from, where images are few and it is near in size."""
-    return BASE if count < FEW and BASE in pretrained() and shape.height <= 128 else ""
+    return base_for(max(shape.height, shape.width)) if count < FEW and max(shape.height, shape.width) <= 256 else ""
 
 
 def _command(
@@ -196,7 +196,7 @@ def _command(
 def _reasons(family: str, count: int, shape: Shape, initial: str, images: int) -> list[str]:
     reasons = [WHY[family]]
     if initial:
-        reasons.append(f"{count:,} training images are few: it starts from {BASE!r}, which knows dermoscopy")
+        reasons.append(f"{count:,} training images are few: it starts from {initial!r}, which knows dermoscopy")
     enough = ENOUGH.get(max(shape.height, shape.width), 0)
     if images < enough:
         reasons.append(f"smaller images are not worth it; {count_text(enough)} shown would be better")

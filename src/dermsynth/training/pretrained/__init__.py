@@ -4,6 +4,7 @@ They are used by their names wherever a run is: `dermsynth generate base`, `derm
 """
 
 import logging
+import math
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +21,7 @@ from dermsynth.io import read_json
 HOME = Path(__file__).parent
 CONFIG, CARD, PHOTOGRAPHS, TERMS = "config.json", "MODEL_CARD.md", "photographs.npz", "terms.json"
 BASE = "base"
-"""The generator of dermoscopic images that trainings start from."""
+"""The generator of dermoscopic images that trainings start from; those of other sizes are called by it and their size."""
 _log = logging.getLogger(__name__)
 _warned: set[Path] = set()
 
@@ -63,6 +64,11 @@ class Pretrained:
         width, height = self._data["width"], self._data["height"]
         return str(width) if width == height else f"{width}x{height}"
 
+    @property
+    def side(self) -> int:
+        """The longer side of its images in pixels."""
+        return max(int(self._data["width"]), int(self._data["height"]))
+
     @cached_property
     def terms(self) -> Provenance:
         """Source, licence and attribution of the photographs that it was trained on."""
@@ -84,6 +90,16 @@ class Pretrained:
 def pretrained() -> dict[str, Pretrained]:
     """The generators of this package by name."""
     return {path.parent.name: Pretrained(path.parent.name) for path in sorted(HOME.glob(f"*/{CONFIG}"))}
+
+
+def base_for(side: int) -> str:
+    """The name of the generator of dermoscopic images whose size is nearest to a longer side in pixels, in doublings.
+
+    Of two that are equally near, the larger; blank where none comes with this package.
+    """
+    known = [one for name, one in pretrained().items() if name.startswith(BASE)]
+    nearest = min(known, key=lambda one: (abs(math.log2(one.side / side)), -one.side), default=None)
+    return "" if nearest is None else nearest.name
 
 
 def trained_on(data_hash: str) -> Pretrained | None:
