@@ -57,6 +57,12 @@ def test_lengths_are_measured_and_kept(data_set: DataSet, tmp_path: Path) -> Non
     assert families._lengths(setting, data_set, tmp_path, "cpu", choices) == first
     with pytest.raises(UserError, match="choose another `out`"):
         families._lengths(setting, data_set, tmp_path, "cpu", choices._replace(minutes=5.0))
+    others = replace(setting, plans={"lapgan": plan("lapgan"), "dcgan": setting.plans["dcgan"]})
+    with pytest.raises(UserError, match=r"measured for 0\.01 minutes and dcgan, pgan; choose another `out`"):
+        families._lengths(others, data_set, tmp_path, "cpu", choices)
+    write_json(tmp_path / families.LENGTHS, {"minutes": 0.01, "images": {"dcgan": 100, "pgan": 100}})
+    with pytest.raises(UserError, match="measured in float32 for dcgan; choose another `out`"):
+        families._lengths(setting, data_set, tmp_path, "cpu", choices._replace(precision="bfloat16"))
 
 
 def test_the_arithmetic_that_shows_more_images_in_the_time_is_taken(

@@ -127,7 +127,7 @@ def carry_out(setting: Setting, data_set: DataSet, out: Path, device: str = "aut
             run, page = _judge(one, name, data_set, out, device, choices)
             runs.append(run)
             compared.append(page)
-            rows, note = comparison(runs), _note(runs, choices.minutes, len(setting.plans) * choices.seeds)
+            rows, note = comparison(runs), _note(runs, lengths, choices)
             write_families_report(out, compared, rows, note, photographs)
     result = FamiliesResult(
         table=(*_markdown(rows), "", note), minutes=choices.minutes, runs=tuple(runs),
@@ -178,10 +178,15 @@ def _lengths(setting: Setting, data_set: DataSet, out: Path, device: str, choice
         write_json(path, {"minutes": choices.minutes, "images": images, "precision": precisions})
         return lengths
     known = read_json(path)
-    if known["minutes"] != choices.minutes or set(known["images"]) < set(setting.plans):
-        raise UserError(f"{path}: measured for {known['minutes']:g} minutes and other families; choose another `out`")
+    if known["minutes"] != choices.minutes or not set(setting.plans) <= set(known["images"]):
+        families = ", ".join(known["images"])
+        raise UserError(f"{path}: measured for {known['minutes']:g} minutes and {families}; choose another `out`")
     precisions = known.get("precision", {})
-    return {name: Length(known["images"][name], precisions.get(name, "float32")) for name in setting.plans}
+    lengths = {name: Length(known["images"][name], precisions.get(name, "float32")) for name in setting.plans}
+    other = [name for name, length in lengths.items() if choices.precision not in (AUTO, length.precision)]
+    if other:
+        raise UserError(f"{path}: measured in {lengths[other[0]].precision} for {other[0]}; choose another `out`")
+    return lengths
 
 
 def _measure(setting: Setting, data_set: DataSet, device: torch.device, choices: Choices) -> dict[str, Length]:
@@ -283,11 +288,13 @@ def comparison(runs: Sequence[FamilyRun]) -> list[list[str]]:
     return [head, *(_row(name, [run for run in runs if run.family == name], metrics) for name in order), real]
 
 
-def _note(runs: Sequence[FamilyRun], minutes: float, planned: int) -> str:
-    seeds = sorted({run.seed for run in runs})
-    text = f"{minutes:g} minutes of this machine a training; seeds {', '.join(map(str, seeds))}, mean (each)"
+def _note(runs: Sequence[FamilyRun], lengths: Mapping[str, Length], choices: Choices) -> str:
+    seeds, planned = sorted({run.seed for run in runs}), len(lengths) * choices.seeds
+    text = f"{choices.minutes:g} minutes of this machine a training; seeds {', '.join(map(str, seeds))}, mean (each)"
+    faster = [name for name, length in lengths.items() if length.precision == "bfloat16"]
+    arithmetic = f" In bfloat16: {', '.join(faster)}." if faster else ""
     missing = f" {len(runs)} of {planned} trainings are done." if len(runs) < planned else ""
-    return f"{text}; {runs[0].generated:,} synthetic images a run.{missing}"
+    return f"{text}; {runs[0].generated:,} synthetic images a run.{arithmetic}{missing}"
 
 
 def _row(name: str, runs: Sequence[FamilyRun], metrics: Sequence[str]) -> list[str]:
