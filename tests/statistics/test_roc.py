@@ -1,5 +1,7 @@
 """Statistics against other libraries, literal loops and a published example."""
 
+from dataclasses import astuple
+
 import numpy as np
 import pytest
 import scipy.stats
@@ -184,3 +186,43 @@ def test_a_person_with_ten_images_counts_once() -> None:
 def test_of_as_few_groups_as_folds_nothing_is_known() -> None:
     truth, scores, _ = sample(1)
     assert delong_interval_of_folds([(truth, scores)], [np.where(truth, 0, np.arange(80))])[1:] == (0.0, 1.0)
+
+
+def repeated(seed: int, times: int = 10) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Sixty people of two classes and the scores of two classifiers, each person with as many nearly equal images."""
+    random = np.random.default_rng(seed)
+    truth = np.arange(60) < 25
+    first, second = (truth + random.normal(size=60) for _ in range(2))
+    noise = random.normal(0, 1e-3, (2, 60 * times))
+    return (
+        np.repeat(truth, times), np.repeat(first, times) + noise[0], np.repeat(second, times) + noise[1],
+        np.repeat(np.arange(60), times),
+    )  # fmt: skip
+
+
+def test_ten_images_of_a_person_count_as_one_in_a_paired_test() -> None:
+    truth, first, second, people = repeated(0)
+    plain = delong_difference(truth[::10], first[::10], second[::10])
+    found = delong_difference(truth, first, second, people)
+    assert found.value == pytest.approx(plain.value, abs=0.01)
+    assert found.high - found.low == pytest.approx(plain.high - plain.low, rel=0.1)
+    blind = delong_difference(truth, first, second)
+    assert blind.high - blind.low < 0.5 * (found.high - found.low)
+    low, high = auc_interval(truth, first, resamples=400, seed=0, groups=people)
+    _, one_low, one_high = delong_interval(truth, first, people)
+    assert high - low == pytest.approx(one_high - one_low, rel=0.3)
+
+
+def test_a_paired_test_of_people_is_wrong_as_often_as_it_says() -> None:
+    p = [delong_difference(*repeated(seed)).p for seed in range(200)]
+    assert np.mean(np.array(p) < 0.05) < 0.1
+    blind = [delong_difference(*repeated(seed)[:3]).p for seed in range(200)]
+    assert np.mean(np.array(blind) < 0.05) > 0.3
+
+
+def test_alone_each_image_is_as_without_groups_and_one_person_of_a_class_tells_nothing() -> None:
+    truth, first, second, _ = repeated(1, times=1)
+    plain, alone = delong_difference(truth, first, second), delong_difference(truth, first, second, np.arange(60))
+    assert alone.high - alone.low == pytest.approx(plain.high - plain.low, rel=0.1)
+    one = np.where(truth, 0, np.arange(60))
+    assert astuple(delong_difference(truth, first, second, one))[1:] == (-1.0, 1.0, 1.0)

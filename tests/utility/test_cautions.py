@@ -111,3 +111,28 @@ def test_an_arm_that_needs_no_generator_is_named_where_it_is_as_good(better: flo
     assert [line.startswith("No generator is needed for as much: real, mixup reaches") for line in lines] == [
         True
     ] * said
+
+
+def test_images_of_one_person_do_not_narrow_a_comparison() -> None:
+    """Eight images a person, all alike: as if each had one."""
+
+    def row(arm: Arm, seed: int, times: int, known: bool) -> ArmScores:
+        random, truth = np.random.default_rng(seed), np.arange(80) < 30
+        scores = 1 / (1 + np.exp(-(truth + random.normal(size=(5, 80)))))
+        table = pd.DataFrame({"file_name": [str(i) for i in range(80 * times)]})
+        if known:
+            table["group"] = np.repeat([f"p{i}" for i in range(80)], times)
+        held_out = HeldOut(
+            "t", DataSet(Path("t"), table, {}), np.zeros((80 * times, 3, 2, 2), np.uint8), np.repeat(truth, times)
+        )
+        return ArmScores(arm, held_out, np.repeat(scores, times, axis=1), 0.5, 0.5)
+
+    def width(times: int, known: bool) -> float:
+        low, high, _ = paired_difference(row(REAL, 0, times, known), row(mixed(1), 1, times, known), 0)
+        return high - low
+
+    assert width(8, True) == pytest.approx(width(1, False), rel=0.1)
+    assert width(8, False) < 0.9 * width(8, True), "the part of the seeds is the same"
+    one, several = arm_figures(row(REAL, 0, 1, False), 0), arm_figures(row(REAL, 0, 8, True), 0)
+    assert several.delong[1] - several.delong[0] == pytest.approx(one.delong[1] - one.delong[0], rel=0.1)
+    assert several.bootstrap[1] - several.bootstrap[0] == pytest.approx(one.bootstrap[1] - one.bootstrap[0], rel=0.3)

@@ -93,6 +93,17 @@ class DataSet:
         return identifiers(self._texts("group"))
 
     @property
+    def people(self) -> NDArray[np.int64] | None:
+        """The patient or lesion of every image as a number, shape [n]; None where no two images are known to be of one.
+
+        An image whose patient is not known is taken to be alone.
+        """
+        groups = self.groups.astype(str)
+        names = np.where(groups == "", [f"image {i}" for i in range(len(groups))], np.char.add("group ", groups))
+        number = np.unique(names, return_inverse=True)[1].astype(np.int64)
+        return number if len(number) and 1 < number.max() + 1 < len(number) else None
+
+    @property
     def splits(self) -> NDArray[np.object_]:
         """Split of every image (train, validation, test), shape [n]; the empty string where there is none."""
         return self._texts("split")

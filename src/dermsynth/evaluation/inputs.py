@@ -80,14 +80,8 @@ class ComparedSets:
 
     @cached_property
     def people(self) -> NDArray[np.int64] | None:
-        """The person or lesion of every real image as a number, [m]; None where no two images are known to be of one.
-
-        An image whose person is not known is taken to be alone.
-        """
-        groups = self.real.groups.astype(str)
-        names = np.where(groups == "", [f"image {i}" for i in range(len(groups))], np.char.add("group ", groups))
-        number = np.unique(names, return_inverse=True)[1].astype(np.int64)
-        return number if 1 < number.max() + 1 < len(number) else None
+        """The patient or lesion of every real image as a number, [m]; None where no two images are known to be of one."""
+        return self.real.people
 
     def features_of(self, rows: DataSet) -> NDArray[np.float32]:
         """Features of some of the real images, computed for those that are not compared."""

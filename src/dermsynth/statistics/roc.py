@@ -10,7 +10,7 @@ import scipy.stats
 from numpy.typing import NDArray
 from sklearn.metrics import roc_curve
 
-from dermsynth.statistics.intervals import LEVEL, percentile_bootstrap
+from dermsynth.statistics.intervals import LEVEL, group_bootstrap, percentile_bootstrap
 
 Array = NDArray[np.float64]
 Truth = NDArray[np.bool_]
@@ -36,8 +36,20 @@ def auc(truth: Truth, scores: Array) -> float:
     return float(placements(truth, scores)[0].mean())
 
 
-def auc_interval(truth: Truth, scores: Array, *, resamples: int, seed: int) -> tuple[float, float]:
-    """95 % percentile interval; positives and negatives are drawn separately, so that no resample lacks either."""
+def auc_interval(
+    truth: Truth, scores: Array, *, resamples: int, seed: int, groups: NDArray[Any] | None = None
+) -> tuple[float, float]:
+    """95 % percentile interval; positives and negatives are drawn separately, so that no resample lacks either.
+
+    Where `groups` are known, whole groups are drawn, and draws without either class are left out.
+    """
+    if groups is not None:
+
+        def of_rows(rows: NDArray[np.int64]) -> list[float]:
+            return [auc(truth[rows], scores[rows]) if 0 < truth[rows].sum() < len(rows) else float("nan")]
+
+        low, high = group_bootstrap(of_rows, groups, resamples=resamples, seed=seed)
+        return float(low[0]), float(high[0])
 
     def area(positive: Array, negative: Array) -> float:
         both = np.concatenate([positive, negative])
@@ -56,9 +68,9 @@ def delong_covariance(truth: Truth, scores: Sequence[Array]) -> NDArray[np.float
     return covariance
 
 
-def delong_interval(truth: Truth, scores: Array) -> tuple[float, float, float]:
-    """AUC with its 95 % interval, made on the logit scale so that it stays within 0 and 1."""
-    return delong_interval_of_folds([(truth, scores)])
+def delong_interval(truth: Truth, scores: Array, groups: NDArray[Any] | None = None) -> tuple[float, float, float]:
+    """AUC with its 95 % interval, made on the logit scale so that it stays within 0 and 1; of clustered images with `groups`."""
+    return delong_interval_of_folds([(truth, scores)], None if groups is None else [groups])
 
 
 def delong_interval_of_folds(
@@ -94,10 +106,12 @@ def _clustered_variance(folds: Sequence[tuple[Truth, Array]], groups: Sequence[N
     Of each group the sums of what its positives and its negatives add to the area; those of one group go together. Without
     folds and with groups of one image it is DeLong's.
     """
-    sums = np.concatenate(
-        [_group_sums(truth, scores, names) for (truth, scores), names in zip(folds, groups, strict=True)]
-    )
-    count, having = len(folds), sums[:, 2:] > 0
+    sums = [_group_sums(truth, scores, names) for (truth, scores), names in zip(folds, groups, strict=True)]
+    return _variance_of_sums(np.concatenate(sums), len(folds))
+
+
+def _variance_of_sums(sums: Array, count: int) -> tuple[float, int]:
+    having = sums[:, 2:] > 0
     present = np.array([having[:, 0].sum(), having[:, 1].sum(), having.any(axis=1).sum()])
     if present.min() <= count:
         return float("inf"), 1
@@ -127,15 +141,27 @@ class Difference:
     p: float
 
 
-def delong_difference(truth: Truth, first: Array, second: Array) -> Difference:
-    """Paired test of two correlated AUCs (DeLong et al. 1988)."""
+def delong_difference(truth: Truth, first: Array, second: Array, groups: NDArray[Any] | None = None) -> Difference:
+    """Paired test of two correlated AUCs (DeLong et al. 1988); of clustered images (Obuchowski 1997) with `groups`.
+
+    Of one group of a class nothing is known: the interval is then -1 to 1.
+    """
     value = auc(truth, second) - auc(truth, first)
-    covariance = delong_covariance(truth, [first, second])
-    deviation = float(np.sqrt(max(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1], 0.0)))
+    if groups is None:
+        covariance = delong_covariance(truth, [first, second])
+        variance, freedom = float(covariance[0, 0] + covariance[1, 1] - 2 * covariance[0, 1]), np.inf
+    else:
+        sums = _group_sums(truth, second, groups)
+        sums[:, :2] -= _group_sums(truth, first, groups)[:, :2]
+        variance, freedom = _variance_of_sums(sums, 1)
+    deviation = float(np.sqrt(max(variance, 0.0)))
     if deviation == 0:
         return Difference(value, value, value, 1.0 if value == 0 else 0.0)
-    reach = float(scipy.stats.norm.ppf((1 + LEVEL) / 2) * deviation)
-    return Difference(value, value - reach, value + reach, float(2 * scipy.stats.norm.sf(abs(value) / deviation)))
+    if not np.isfinite(deviation):
+        return Difference(value, -1.0, 1.0, 1.0)
+    distribution = scipy.stats.t(freedom) if np.isfinite(freedom) else scipy.stats.norm
+    reach = float(distribution.ppf((1 + LEVEL) / 2) * deviation)
+    return Difference(value, value - reach, value + reach, float(2 * distribution.sf(abs(value) / deviation)))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -61,7 +61,8 @@ class ArmScores:
 def arm_figures(arm: ArmScores, seed: int) -> ArmFigures:
     """Every figure of an arm on a test set: the mean over repeats, and intervals over test images of the ensemble."""
     truth, ensemble, areas = arm.test.truth, arm.ensemble, arm.areas
-    value, low, high = delong_interval(truth, ensemble)
+    people = arm.test.rows.people
+    value, low, high = delong_interval(truth, ensemble, people)
     called = ensemble >= arm.threshold
     error, bins = calibration(truth, adjust_to_prevalence(ensemble, arm.prevalence))
     return ArmFigures(
@@ -75,7 +76,7 @@ def arm_figures(arm: ArmScores, seed: int) -> ArmFigures:
         auc_repeats=tuple(round(area, 5) for area in areas),
         ensemble_auc=value,
         delong=(low, high),
-        bootstrap=auc_interval(truth, ensemble, resamples=RESAMPLES // 4, seed=seed),
+        bootstrap=auc_interval(truth, ensemble, resamples=RESAMPLES // 4, seed=seed, groups=people),
         balanced_accuracy=balanced_accuracy(truth, called),
         threshold=arm.threshold,
         confusion=_confusion(truth, called),
@@ -105,7 +106,9 @@ def _strata(arm: ArmScores) -> tuple[StratumFigure, ...]:
     for stratum in arm.test.strata:
         truth = arm.test.truth[stratum.rows]
         if min(truth.sum(), (~truth).sum()) >= FEWEST:
-            value, low, high = delong_interval(truth, arm.ensemble[stratum.rows])
+            people = arm.test.rows.people
+            of_stratum = None if people is None else people[stratum.rows]
+            value, low, high = delong_interval(truth, arm.ensemble[stratum.rows], of_stratum)
             figures.append(
                 StratumFigure(
                     stratum=stratum.name, column=stratum.column, images=len(truth), positive=int(truth.sum()),
@@ -160,7 +163,7 @@ def _comparison(baseline: ArmScores, other: ArmScores, seed: int) -> Comparison:
         p=p,
         repeats_wanted=repeats,
         reach_then=reach,
-        delong=delong_difference(baseline.test.truth, baseline.ensemble, other.ensemble),
+        delong=delong_difference(baseline.test.truth, baseline.ensemble, other.ensemble, baseline.test.rows.people),
         p_holm=p,
     )
 
@@ -184,10 +187,17 @@ def paired_difference(
 
 
 def variances(first: ArmScores, second: ArmScores, seed: int, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """Variances of the difference of mean AUCs over test images drawn anew, and of single repeats' differences (0 of one)."""
+    """Variances of the difference of mean AUCs over test images drawn anew, and of single repeats' differences (0 of one).
+
+    Where people are known, they are drawn with all their images.
+    """
     random, truth = np.random.default_rng(seed), first.test.truth
     positive, negative = np.flatnonzero(truth), np.flatnonzero(~truth)
-    shares = [_multiplicities(random, resamples, len(side)) for side in (positive, negative)]
+    people = first.test.rows.people
+    if people is None:
+        shares = [_multiplicities(random, resamples, len(side)) for side in (positive, negative)]
+    else:
+        shares = _shares_of_people(random, resamples, people, truth)
     wins = [
         _wins(b, positive, negative) - _wins(a, positive, negative)
         for a, b in zip(first.scores, second.scores, strict=True)
@@ -200,6 +210,20 @@ def variances(first: ArmScores, second: ArmScores, seed: int, resamples: int = R
 def _multiplicities(random: np.random.Generator, resamples: int, count: int) -> Array:
     """How often each of `count` items is drawn, as shares, in every resample: [resamples, count]."""
     return random.multinomial(count, np.full(count, 1 / count), resamples) / count
+
+
+def _shares_of_people(
+    random: np.random.Generator, resamples: int, people: NDArray[np.int64], truth: NDArray[np.bool_]
+) -> list[Array]:
+    """How often each positive and each negative is drawn, as shares of its class, where whole people are drawn.
+
+    Draws without either class are left out.
+    """
+    count = int(people.max()) + 1
+    drawn = random.multinomial(count, np.full(count, 1 / count), resamples)[:, people].astype(np.float64)
+    sides = [drawn[:, truth], drawn[:, ~truth]]
+    usable = np.all([side.sum(axis=1) > 0 for side in sides], axis=0)
+    return [side[usable] / side[usable].sum(axis=1, keepdims=True) for side in sides]
 
 
 def _wins(scores: Array, positive: NDArray[np.int64], negative: NDArray[np.int64]) -> Array:
