@@ -25,7 +25,7 @@ from dermsynth.io import count_text, file_hash, replace_folder, write_json, writ
 from dermsynth.sampling.generator import Generator, load_generator
 from dermsynth.training.checkpoints import FOLDER, NETWORK, STATE
 from dermsynth.training.config import read_config
-from dermsynth.training.pretrained import CARD, CONFIG, HOME, PHOTOGRAPHS, TERMS
+from dermsynth.training.pretrained import BASE, CARD, CONFIG, HOME, PHOTOGRAPHS, TERMS
 
 NAMES, JUDGE = "photographs.csv", "discriminator."
 SOURCE, LICENCE = "ISIC Archive (isic-archive.com)", "CC-0"
@@ -70,9 +70,15 @@ def ship(
         write_json(folder / CONFIG, _config(generator, lender, name))
         _write_weights(folder / FOLDER / f"{generator.checkpoint.images:09d}", generator, lender)
         _write_photographs(folder, seen)
+        if name != BASE and (HOME / BASE / NAMES).exists() and _same(folder / NAMES, HOME / BASE / NAMES):
+            (folder / PHOTOGRAPHS).unlink()  # those of base are read
         write_json(folder / TERMS, {"source": source, "licence": [licence], "attribution": [attribution]})
         write_text(folder / CARD, card(generator, seen, evaluation, after))
     return HOME / name
+
+
+def _same(first: Path, second: Path) -> bool:
+    return first.read_bytes() == second.read_bytes()
 
 
 def _shown(data_set: DataSet, generator: Generator) -> np.ndarray:

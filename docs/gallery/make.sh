@@ -29,6 +29,6 @@ train cyclegan cyclegan --data "$work/patches" --from clean --to lesion --images
 [ -d "$work/masks" ] || dermsynth import csv "$work/drawn/metadata.csv" --image file_name --label label --mask mask_file_name --out "$work/masks"
 [ -d "$work/drawn-patches" ] || dermsynth data patches "$work/drawn" --side 64 --stride 32 --out "$work/drawn-patches"
 cd "$work/runs"
-dermsynth gallery dcgan lapgan ddgan frozen-pggan multiscale pgan stylegan2-ada projected r3gan pix2pixhd \
+dermsynth gallery dcgan lapgan ddgan frozen-pggan multiscale pgan stylegan2-ada base base128 projected r3gan pix2pixhd \
   residual-translation-add residual-translation-remove cyclegan \
   --inputs ../masks --inputs ../drawn-patches --out "$OLDPWD/docs/gallery"

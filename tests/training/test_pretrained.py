@@ -143,6 +143,16 @@ def test_the_base_of_the_nearest_size_is_started_from(side: int, name: str) -> N
     assert pretrained.base_for(side) == name
 
 
+def test_generators_of_the_same_photographs_share_their_fingerprints(
+    shipped: Path, run: Path, phantom: DataSet
+) -> None:
+    other = ship(run, "base16", phantom.folder)
+    assert not (other / pretrained.PHOTOGRAPHS).exists()
+    seen = phantom.part(phantom.in_split("train"))
+    assert pretrained.require_pretrained("base16").has_seen(seen.paths[:5]).all()
+    assert (other / "photographs.csv").exists()
+
+
 def test_there_may_be_no_base(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pretrained, "HOME", tmp_path)
     assert pretrained.base_for(64) == ""

@@ -76,8 +76,9 @@ class Pretrained:
 
     @cached_property
     def photographs(self) -> Prints:
-        """Fingerprints of the photographs that it was trained on."""
-        with np.load(self.folder / PHOTOGRAPHS) as arrays:
+        """Fingerprints of the photographs that it was trained on; those of `base` where it was trained on the same."""
+        own = self.folder / PHOTOGRAPHS
+        with np.load(own if own.exists() else HOME / BASE / PHOTOGRAPHS) as arrays:
             return arrays["hashes"], arrays["thumbnails"].astype(np.float32)
 
     def has_seen(self, paths: list[Path]) -> NDArray[np.bool_]:
