@@ -11,6 +11,7 @@ with `--evaluation`.
 import argparse
 import csv
 import shutil
+from filecmp import cmp
 from pathlib import Path
 
 import numpy as np
@@ -70,15 +71,11 @@ def ship(
         write_json(folder / CONFIG, _config(generator, lender, name))
         _write_weights(folder / FOLDER / f"{generator.checkpoint.images:09d}", generator, lender)
         _write_photographs(folder, seen)
-        if name != BASE and (HOME / BASE / NAMES).exists() and _same(folder / NAMES, HOME / BASE / NAMES):
+        if name != BASE and (HOME / BASE / NAMES).exists() and cmp(folder / NAMES, HOME / BASE / NAMES, shallow=False):
             (folder / PHOTOGRAPHS).unlink()  # those of base are read
         write_json(folder / TERMS, {"source": source, "licence": [licence], "attribution": [attribution]})
         write_text(folder / CARD, card(generator, seen, evaluation, after))
     return HOME / name
-
-
-def _same(first: Path, second: Path) -> bool:
-    return first.read_bytes() == second.read_bytes()
 
 
 def _shown(data_set: DataSet, generator: Generator) -> np.ndarray:

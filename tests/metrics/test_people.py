@@ -84,3 +84,12 @@ def test_one_person_with_nearly_all_images_gives_no_floor() -> None:
     groups = np.minimum(np.arange(len(real)), 10)
     with pytest.raises(UserError, match="400 real images of 11 patients or lesions; a floor needs 25 on either side"):
         fid_between(Sides(synthetic, real, groups=groups), 20)
+
+
+@pytest.mark.parametrize(
+    "measure", [lambda sides: fid_between(sides, 20), lambda sides: kid_between(sides, 20), mean_difference]
+)
+def test_a_class_of_one_person_is_refused_in_one_line(measure: Callable[[Sides], Estimate]) -> None:
+    synthetic, real, _ = draw(0)
+    with pytest.raises(UserError, match="400 real images of 1 patients or lesions; a floor needs 25 on either side"):
+        measure(Sides(synthetic, real, groups=np.zeros(len(real), int)))

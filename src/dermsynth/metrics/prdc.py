@@ -51,7 +51,6 @@ def manifold(
     recalled = np.zeros(len(real), dtype=bool)
     inside, counts = np.zeros(len(synthetic), dtype=bool), np.zeros(len(synthetic))
     few, held = np.zeros(len(synthetic)), np.zeros(len(real))
-    closest = np.full(len(real), np.inf)
     for rows, block in squared_distances(synthetic, real):
         distances = block.numpy()
         inside[rows] = (distances <= balls).any(axis=1)
@@ -59,10 +58,9 @@ def manifold(
         counts[rows], few[rows] = within.sum(axis=1), (distances <= clipped).sum(axis=1)
         held += within.sum(axis=0)
         recalled |= (distances <= synthetic_balls[rows, None]).any(axis=0)
-        closest = np.minimum(closest, distances.min(axis=0))
     own = np.bincount(neighbours[distances_real**2 <= clipped[:, None]], minlength=len(real))
     return Manifold(
-        float(inside.mean()), float(recalled.mean()), float(counts.mean() / dense), float((closest <= wide).mean()),
+        float(inside.mean()), float(recalled.mean()), float(counts.mean() / dense), float((held > 0).mean()),
         clipped_density(few, own, dense), clipped_coverage(held, len(synthetic), dense),
     )  # fmt: skip
 

@@ -141,9 +141,12 @@ def basic_interval(
 
     A basic bootstrap interval (Davison & Hinkley 1997, section 5.2) of draws without their bias: images drawn twice
     lift a distance in every draw, as few images lift the estimate. It targets the expected figure of as many images. Where whole
-    `groups` were drawn, it is wider for few of them, as in `expanded_tails`.
+    `groups` were drawn, it is wider for few of them, as in `expanded_tails`; of one group nothing is known, and the ends are NaN.
     """
-    low, high = np.quantile(draws, TAILS if groups is None else expanded_tails(len(np.unique(groups))))
+    count = None if groups is None else len(np.unique(groups))
+    if count == 1:
+        return float("nan"), float("nan")
+    low, high = np.quantile(draws, TAILS if count is None else expanded_tails(count))
     middle = float(draws.mean())
     return min(float(estimate - (high - middle)), estimate), max(float(estimate - (low - middle)), estimate)
 
