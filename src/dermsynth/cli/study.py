@@ -1,5 +1,6 @@
 """The verbs of the reader study."""
 
+import itertools
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -53,8 +54,12 @@ def plan(
     items: Numbers = (50, 80, 100, 200, 400),
     raters_deviation: float = 0.3,
     items_deviation: float = 0.7,
+    pilot: Path | None = None,
+    difference: float = 0.05,
 ) -> None:
     """How precise the panel's accuracy becomes with so many raters and images, and whether it can show equivalence.
+
+    With --pilot, instead: how likely a study finds a difference between the areas under the ROC curves of two conditions.
 
     More raters or images never make it worse. With few raters more images soon help little, because the differences between
     raters stay; and three raters say little about how large these differences are.
@@ -69,12 +74,21 @@ def plan(
         Standard deviation between raters, on the logit scale.
     items_deviation
         Standard deviation between images, on the logit scale.
+    pilot
+        A report.json of a study with certainties in two conditions or more, from which the deviations come.
+    difference
+        Of the areas under the ROC curves of two conditions that is to be found, with --pilot.
     """
     from dermsynth.errors import UserError
-    from dermsynth.study.planning import panel_precision
+    from dermsynth.study.planning import area_power, panel_precision
 
     if min(raters) < 2 or min(items) < 2 or min(raters_deviation, items_deviation) < 0:
         raise UserError("--raters and --items must be at least 2, deviations at least 0")
+    if pilot is not None:
+        print(f"{'raters':>7}{'images':>8}{f'power to find {difference:g}':>25}")
+        for rater_count, item_count in itertools.product(raters, items):
+            print(f"{rater_count:>7}{item_count:>8}{_power(area_power(pilot, difference, rater_count, item_count)):>25}")
+        return
     print(f"{'raters':>7}{'images':>8}{'half the 95 % interval':>25}{'power to show 50 +- 5 %':>26}")
     for rater_count in raters:
         for item_count in items:

@@ -21,8 +21,9 @@ RULE = (
 
 @dataclass(frozen=True)
 class Judgement:
-    """An estimate beside its floor: its light, how bad it is (1: no worse than real images), and a sentence."""
+    """An estimate beside its floor: its metric, its light, how bad it is (1: no worse than real images), and a sentence."""
 
+    id: str
     light: Light
     severity: float
     says: str
@@ -58,7 +59,7 @@ def summary(judged: Sequence[Judgement], most: int = 3) -> str:
 
 
 def _times(estimates: Sequence[Estimate]) -> list[Judgement | None]:
-    return [_distance(e.name, e.matched, e.floor, e.n_floor) for e in estimates]
+    return [_distance(e.id, e.name, e.matched, e.floor, e.n_floor) for e in estimates]
 
 
 def _mean_of_parts(estimates: Sequence[Estimate]) -> list[Judgement | None]:
@@ -67,7 +68,7 @@ def _mean_of_parts(estimates: Sequence[Estimate]) -> list[Judgement | None]:
     )
     metric = METRICS[estimates[0].id]
     name = f"{metric.title} {metric.unit}, mean of {len(estimates)} colour channels"
-    return [_distance(name, matched, floor, estimates[0].n_floor)]
+    return [_distance(metric.id, name, matched, floor, estimates[0].n_floor)]
 
 
 def _shares(estimates: Sequence[Estimate]) -> list[Judgement | None]:
@@ -92,13 +93,13 @@ RULES: dict[str, Callable[[Sequence[Estimate]], list[Judgement | None]]] = {
 }
 
 
-def _distance(name: str, matched: float, floor: float, count: int) -> Judgement | None:
+def _distance(id: str, name: str, matched: float, floor: float, count: int) -> Judgement | None:
     if floor <= 0:
         return None
     ratio = matched / floor
     light: Light = "green" if ratio <= NEAR else "amber" if ratio <= FAR else "red"
     says = f"{name} {matched:.3g}, {ratio:.1f} times real against real ({floor:.3g}, n = {count})"
-    return Judgement(light, ratio, says)
+    return Judgement(id, light, ratio, says)
 
 
 def _share(estimate: Estimate, matched: float, floor: float) -> Judgement | None:
@@ -107,4 +108,4 @@ def _share(estimate: Estimate, matched: float, floor: float) -> Judgement | None
     ratio = matched / floor
     light: Light = "green" if ratio >= GOOD else "amber" if ratio >= FAIR else "red"
     says = f"{estimate.name} {estimate.matched:.2f}, real images {estimate.floor:.2f} (n = {estimate.n_floor})"
-    return Judgement(light, 1 / max(ratio, 1e-6), says)
+    return Judgement(estimate.id, light, 1 / max(ratio, 1e-6), says)

@@ -1,4 +1,4 @@
-"""An evaluation as a page: lights on top, then every estimate, the nearest training images, and what it was made with."""
+"""An evaluation as a page: the verdict with reasons, images side by side, estimates as a picture, then folded tables."""
 
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,11 +13,14 @@ from dermsynth.data.dataset import DataSet
 from dermsynth.evaluation.copies import Copies, copies_of
 from dermsynth.evaluation.inputs import comparable_images
 from dermsynth.evaluation.memorisation import TRANSLATED
+from dermsynth.evaluation.reading import next_step, sentence
 from dermsynth.evaluation.results import PAGE, ClosePair, Evaluation, View, default_folder
 from dermsynth.images import grid
 from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate, Measured
-from dermsynth.metrics.registry import APPEARANCE, METRICS, sections
+from dermsynth.metrics.registry import METRICS, sections
+from dermsynth.report.forest import forest_plots
 from dermsynth.report.page import COLOURS, PHOTOGRAPHS, bars, picture, thumbnails, write_page
+from dermsynth.report.side_by_side import side_by_side
 from dermsynth.values import numbers
 
 NEIGHBOURS, EXAMPLES, COLUMNS = 24, 30, 10
@@ -69,14 +72,17 @@ def write_evaluation_report(
             "photographs": PHOTOGRAPHS if photographs else "",
             "result": result,
             "command": command,
+            "sentence": sentence(result),
+            "next_steps": [next_step(result, line) for line in result.verdict],
+            "forest": forest_plots(result.estimates),
             "synthetic_counts": _counts(synthetic),
             "real_counts": _counts(compared),
             "copying": _rows(result.copying or ()),
             "explained": _explained,
             "sections": [(title, rows) for title in sections() if (rows := _rows(_in_section(result, title)))],
-            "appearance": APPEARANCE,
             "differences": _differences(result),
             "examples": [("synthetic", _some(may_show)), *([("real", _some(compared))] if photographs else [])],
+            "side_by_side": side_by_side(may_show, real, compared, copies) if photographs else [],
             "neighbours": _neighbours(synthetic, real, copies, photographs) if copies and result.copy_gate else [],
             "embeddings": [_embedding(may_show, real, view, photographs) for view in result.embedding],
             "closest": _closest(synthetic, real, result.closest, photographs),

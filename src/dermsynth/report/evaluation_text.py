@@ -1,5 +1,6 @@
 """An evaluation as a person reads it in the terminal."""
 
+from dermsynth.evaluation.reading import next_step, sentence
 from dermsynth.evaluation.results import Evaluation
 
 
@@ -42,8 +43,15 @@ def _facts(result: Evaluation) -> list[str]:
 
 
 def verdict_table(result: Evaluation) -> str:
-    """A line for each question, and for each question and class: its light, and what was found."""
+    """All lights in one sentence, a line for each question, of classes too, and what to do about those that are not green."""
     lines = [("", line) for line in result.verdict]
     lines += [(f"{label}: ", line) for label, verdict in result.class_verdicts.items() for line in verdict]
     width = max(len(prefix + line.question) for prefix, line in lines) + 2
-    return "\n".join(f"{prefix + line.question:<{width}}{line.light:<14}{line.says}" for prefix, line in lines)
+    steps = {line.question: next_step(result, line) for line in result.verdict}
+    return "\n".join(
+        [
+            *([sentence(result), ""] if sentence(result) else []),
+            *(f"{prefix + line.question:<{width}}{line.light:<14}{line.says}" for prefix, line in lines),
+            *(f"what to do, {question}: {step}" for question, step in steps.items() if step),
+        ]
+    )

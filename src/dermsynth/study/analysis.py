@@ -18,6 +18,7 @@ from dermsynth.statistics.agreement import agreement_interval, fleiss_kappa, kri
 from dermsynth.statistics.mixed_model import fit_panel
 from dermsynth.statistics.rates import against_chance, detection, rate, rates
 from dermsynth.study.answers import REAL, SYNTHETIC, Answers, check_positive
+from dermsynth.study.certainty import areas_by_certainty
 from dermsynth.study.counting import Doubt, counted_answers, read_answers
 from dermsynth.study.create import Study
 from dermsynth.study.export import study_answers
@@ -128,6 +129,7 @@ def analyse(
     """
     first = answers.first
     kinds = (REAL, SYNTHETIC, "")
+    areas, areas_refused = areas_by_certainty(first)
     return StudyResult(
         program=f"dermsynth {__version__}",
         positive=answers.positive,
@@ -142,6 +144,8 @@ def analyse(
         images=_images(first),
         matrix=_matrix(first),
         certainty=_certainty(first),
+        areas=areas,
+        areas_refused=areas_refused,
         diagnosis=_diagnosis(first, seed),
         left_out=dict(left_out or {}),
         noticed=dict(noticed or {}),

@@ -1,12 +1,19 @@
-"""How precise a panel is, from its numbers of raters and images."""
+"""How precise a panel is, and what a comparison of conditions can find, from their numbers of raters and images."""
 
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
 
 import numpy as np
 import scipy.stats
+from pydantic import ValidationError
 
+from dermsynth.errors import UserError
+from dermsynth.io import read_json
 from dermsynth.statistics.intervals import LEVEL
 from dermsynth.statistics.mixed_model import MARGIN, PanelFit
+from dermsynth.statistics.multireader import Components, power
+from dermsynth.study.results import StudyResult
 
 RATERS_DEVIATION, IMAGES_DEVIATION = 0.3, 0.7
 """Standard deviations of skill between raters, and of images, on the logit scale, assumed where nothing is known."""
@@ -39,3 +46,29 @@ def panel_precision(
     slope = half / fit.reach(1 - LEVEL)
     room = (MARGIN - half) / (slope * error)
     return Precision(raters, images, half, max(0.0, 2 * float(scipy.stats.norm.cdf(room)) - 1))
+
+
+def area_power(pilot: Path, difference: float, raters: int, images: int) -> float:
+    """The chance that a study of so many raters and images finds this difference of two areas under ROC curves.
+
+    Deviations are those of a pilot study, from its `report.json`.
+
+    Raises UserError for a difference that is none, and for a file without areas of two conditions.
+    """
+    if not 0 < difference < 1:
+        raise UserError(f"`difference` {difference:g}: of two areas, above 0 and below 1")
+    components, cases = _pilot(pilot)
+    return power(components, difference, raters, images, cases)
+
+
+@cache
+def _pilot(path: Path) -> tuple[Components, int]:
+    try:
+        areas = StudyResult.model_validate(read_json(path)).areas
+    except ValidationError as error:
+        raise UserError(f"`pilot` {path}: no report.json of dermsynth study report") from error
+    if areas is None or areas.components is None:
+        raise UserError(
+            f"`pilot` {path}: has no areas of two conditions; it needs answers with a certainty, by raters who saw both conditions"
+        )
+    return areas.components, areas.cases

@@ -8,6 +8,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from dermsynth.io import write_json
 from dermsynth.records import Record
+from dermsynth.statistics.multireader import Multireader
 from dermsynth.statistics.rates import Counts, Detection, Rate
 
 
@@ -175,6 +176,8 @@ class StudyResult(Record):
     images: ImageResults
     matrix: AnswerMatrix
     certainty: tuple[CertaintyResult, ...]
+    areas: Multireader | None = None
+    areas_refused: str | None = None
     diagnosis: DiagnosisResult | None
     left_out: dict[str, int] = Field(default_factory=dict)
     noticed: dict[str, int] = Field(default_factory=dict)
