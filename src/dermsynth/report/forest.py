@@ -1,6 +1,7 @@
 """Estimates of every class and skin tone beside what real images reach, a panel a metric."""
 
 import math
+import textwrap
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -12,6 +13,8 @@ from dermsynth.report.page import as_svg, drawing
 
 WIDTH, ROW, MARGIN = 3.5, 0.27, 0.85
 """Inches of a panel, of a row, and above and below the rows."""
+TITLE = 32
+"""Letters of a line of a title."""
 ARROWS = {"lower": "less is better", "higher": "more is better", "near": "good: near the real ones"}
 
 
@@ -44,7 +47,7 @@ def _panel(rows: Sequence[Estimate]) -> Markup:
         axes.plot([row.value for row in rows], places, "o", color=PALETTE[0], markersize=5)
         axes.plot([row.matched for row in rows], places, "o", color=PALETTE[0], markersize=7, fillstyle="none")
         axes.plot([row.floor for row in rows], places, "D", color=PALETTE[1], markersize=5)
-        axes.set(yticks=places, ylim=(len(rows) - 0.5, -0.5), title=rows[0].name)
+        axes.set(yticks=places, ylim=(len(rows) - 0.5, -0.5), title=textwrap.fill(rows[0].name, TITLE))
         axes.set_yticklabels([row.group for row in rows])
         axes.set_xlabel(ARROWS[METRICS[rows[0].id].direction], color="#4a5568")
         axes.margins(x=0.08)

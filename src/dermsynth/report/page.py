@@ -27,11 +27,12 @@ PHOTOGRAPHS = (
 
 
 def write_page(path: Path, template: str, values: Mapping[str, Any]) -> None:
-    """Fill a template and write one HTML file."""
+    """Fill a template and write one HTML file; its tables, which scroll sideways in narrow windows, can be reached by the keyboard."""
     environment = Environment(
         loader=PackageLoader("dermsynth.report"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
     )
-    write_text(path, environment.get_template(template).render(version=__version__, **values))
+    page = environment.get_template(template).render(version=__version__, **values)
+    write_text(path, page.replace("<table", '<table tabindex="0"'))
 
 
 def picture(pixels: Pixels, description: str, *, lossless: bool = False, scale: int = 1) -> Markup:
