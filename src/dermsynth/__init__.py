@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from dermsynth.latents.inversion import invert as invert
     from dermsynth.parallel import use_workers as use_workers
     from dermsynth.study.analysis import analyse_study as analyse_study
+    from dermsynth.study.choices import analyse_choices as analyse_choices
     from dermsynth.study.create import create_study as create_study
     from dermsynth.training.callbacks import Callback as Callback
     from dermsynth.utility.usefulness import utility as utility
@@ -89,6 +90,7 @@ _PLACES = {
     "latents.inversion": ("invert",),
     "parallel": ("use_workers",),
     "study.analysis": ("analyse_study",),
+    "study.choices": ("analyse_choices",),
     "study.create": ("create_study",),
     "utility.usefulness": ("utility",),
 }
@@ -103,6 +105,7 @@ __all__ = [
     "Stopped",
     "UserError",
     "advise",
+    "analyse_choices",
     "analyse_study",
     "artefacts",
     "audit",

@@ -28,7 +28,9 @@ def result(*lines: Line, truncation: float | None = None) -> Evaluation:
 
 
 def test_the_worst_comes_first_and_what_was_not_measured_is_named() -> None:
-    found = result(line("fidelity", "amber"), line("diversity", "red"), line("copying", "green"), line("labels", "not measured"))
+    found = result(
+        line("fidelity", "amber"), line("diversity", "red"), line("copying", "green"), line("labels", "not measured")
+    )
     assert sentence(found) == (
         "The synthetic images lack much of what the real ones show, come near the real ones, but differ from them, and show no sign of "
         "copied training images. Not measured: labels."

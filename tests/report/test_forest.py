@@ -43,8 +43,11 @@ def drawn(folder: Path, labels: list[str], **columns: Any) -> DataSet:
 def test_a_panel_a_metric_with_a_row_a_group() -> None:
     panels = forest_plots(evaluation(FIGURES).estimates)
     assert len(panels) == 2  # neither what could not be computed, nor channels and named features
-    assert "FID-x" in panels[0] and "nevus" in panels[0] and "less is better" in panels[0]
-    assert "SWD mean" in panels[1] and "SWD 64 px" not in panels[1]
+    assert "FID-x" in panels[0]
+    assert "nevus" in panels[0]
+    assert "less is better" in panels[0]
+    assert "SWD mean" in panels[1]
+    assert "SWD 64 px" not in panels[1]
 
 
 @pytest.fixture
@@ -65,7 +68,9 @@ def test_each_synthetic_image_beside_its_nearest_and_a_random_one_of_its_class(
 ) -> None:
     real = drawn(tmp_path / "real", ["melanoma"] * 10 + ["nevus"] * 10)
     made = drawn(tmp_path / "made", ["nevus", "melanoma"] * 10)
-    nearest = pd.DataFrame({"file_name": made.table["file_name"], "copy_of": [f"images/{n % 3}.png" for n in range(20)]})
+    nearest = pd.DataFrame(
+        {"file_name": made.table["file_name"], "copy_of": [f"images/{n % 3}.png" for n in range(20)]}
+    )
     rows = side_by_side(made, real, real, Copies(None, nearest))
     assert len(rows) == len(shown) == ROWS
     for (_, label), paths in zip(rows, shown, strict=True):

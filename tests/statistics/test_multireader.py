@@ -102,9 +102,15 @@ def test_intervals_hold_the_truth_and_power_is_what_studies_reach(gap: float) ->
     for _ in range(studies):
         skill = random.normal(0, 0.15, readers)
         ratings = truth * (shift[:, None, None] + skill[:, None] + random.normal(0, 0.05, (2, readers, 1)))
-        ratings = ratings + random.normal(0, 0.5, cases) + random.normal(0, 0.3, (2, 1, cases)) + random.normal(0, 0.81, (2, readers, cases))
+        ratings = (
+            ratings
+            + random.normal(0, 0.5, cases)
+            + random.normal(0, 0.3, (2, 1, cases))
+            + random.normal(0, 0.81, (2, readers, cases))
+        )
         result = compare_readers(ratings, truth, ["a", "b"])
-        assert result.components is not None and result.p is not None
+        assert result.components is not None
+        assert result.p is not None
         truths.append(result.areas[0].area - result.areas[1].area)
         components.append(result.components)
         found += result.p < 0.05
@@ -113,7 +119,9 @@ def test_intervals_hold_the_truth_and_power_is_what_studies_reach(gap: float) ->
     assert 0.92 <= held / studies <= 0.985
     if gap:
         mean = Components(*np.mean([list(vars(one).values()) for one in components], axis=0))
-        assert power(mean, abs(float(np.mean(truths))), readers, cases, cases) == pytest.approx(found / studies, abs=0.08)
+        assert power(mean, abs(float(np.mean(truths))), readers, cases, cases) == pytest.approx(
+            found / studies, abs=0.08
+        )
 
 
 def _true_difference(shift: NDArray[np.float64]) -> float:

@@ -59,7 +59,8 @@ def test_areas_are_those_of_signed_certainty() -> None:
 
 def test_the_other_kind_as_positive_gives_the_same_area() -> None:
     one, other = (areas_of(answers(), kind)[0] for kind in ("real", "synthetic"))
-    assert one is not None and other is not None
+    assert one is not None
+    assert other is not None
     assert [area.area for area in one.areas] == pytest.approx([area.area for area in other.areas])
 
 
@@ -78,14 +79,16 @@ def test_raters_of_one_condition_cannot_be_compared() -> None:
     apart = table[(table["condition"] == "first") == (table["rater"].isin(["r0", "r1"]))]
     areas, refused = areas_of(apart)
     assert areas is None
-    assert refused is not None and refused.startswith("0 raters judged 2 images of either kind")
+    assert refused is not None
+    assert refused.startswith("0 raters judged 2 images of either kind")
 
 
 def test_a_rater_who_left_halfway_is_not_compared() -> None:
     table = answers()
     left = table[(table["rater"] != "r3") | (table["condition"] == "first")]
     areas, _ = areas_of(left)
-    assert areas is not None and areas.readers == RATERS - 1
+    assert areas is not None
+    assert areas.readers == RATERS - 1
 
 
 def test_page_and_plan_use_them(tmp_path: Path) -> None:

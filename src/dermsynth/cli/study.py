@@ -11,14 +11,22 @@ from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import Photographs, Seed, Switch
 
 if TYPE_CHECKING:
-    from dermsynth.study.results import GroupResult, StudyResult
+    from dermsynth.study.results import ChoiceResult, GroupResult, StudyResult
 
 StudyFolder = Annotated[Path, Parameter(help="Folder of the study.")]
 Database = Annotated[str, Parameter(help="URL of the database, if it is not in the study's folder.")]
 Numbers = Annotated[tuple[int, ...], Parameter(negative="")]
 
 
-def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: Seed = 0, unmatched: Switch = False) -> None:
+def create(
+    *,
+    real: Path,
+    synthetic: Annotated[tuple[Path, ...], Parameter(negative="")],
+    protocol: str,
+    out: Path,
+    seed: Seed = 0,
+    unmatched: Switch = False,
+) -> None:
     """Choose real and generated images by a protocol and put them into a new study.
 
     Both kinds get the same shares of the same classes. What else differs between them (artefacts and other columns, sizes,
@@ -29,9 +37,10 @@ def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: Seed 
     real
         A real data set.
     synthetic
-        A set made by dermsynth generate, or by another tool and imported with --synthetic.
+        A set made by dermsynth generate, or by another tool and imported with --synthetic. Repeated for a protocol that shows
+        pictures together: the generators compete.
     protocol
-        baur, furger, rosen, or a TOML file.
+        baur, furger, rosen, quartet, pairs, generators, or a TOML file.
     out
         New folder for the study.
     unmatched
@@ -39,13 +48,16 @@ def create(*, real: Path, synthetic: Path, protocol: str, out: Path, seed: Seed 
     """
     from dermsynth.study.create import create_study
 
-    study = create_study(protocol, real, synthetic, out, seed=seed, matched=not unmatched)
+    study = create_study(protocol, real, [*synthetic], out, seed=seed, matched=not unmatched)
     say(*(f"note: {note}" for note in study.notes))
-    for row in study.items.groupby(["role", "truth", "label"]).size().reset_index().itertuples(index=False):
-        print(f"{row[0]:<10}{row[1]:<11}{row[3]:<5}{row[2]}")
+    kinds = ["role", "truth", "label"] if study.protocol.sets is None else ["role", "pictures", "label"]
+    items = study.items.assign(pictures=f"{study.protocol.pictures} together")
+    for row in items.groupby(kinds).size().reset_index().itertuples(index=False):
+        print(f"{row[0]:<10}{row[1]:<12}{row[3]:<5}{row[2]}")
     next_command = shlex.join(["dermsynth", "study", "serve", str(out)])
     size = f"{study.size[0]} x {study.size[1]} (crop {study.description.crop})"
-    print(f"{out}: {len(study.items)} images of {size}; next: {next_command}")
+    shown = "images" if study.protocol.sets is None else "sets of images"
+    print(f"{out}: {len(study.items)} {shown}, each {size}; next: {next_command}")
 
 
 def plan(
@@ -87,7 +99,9 @@ def plan(
     if pilot is not None:
         print(f"{'raters':>7}{'images':>8}{f'power to find {difference:g}':>25}")
         for rater_count, item_count in itertools.product(raters, items):
-            print(f"{rater_count:>7}{item_count:>8}{_power(area_power(pilot, difference, rater_count, item_count)):>25}")
+            print(
+                f"{rater_count:>7}{item_count:>8}{_power(area_power(pilot, difference, rater_count, item_count)):>25}"
+            )
         return
     print(f"{'raters':>7}{'images':>8}{'half the 95 % interval':>25}{'power to show 50 +- 5 %':>26}")
     for rater_count in raters:
@@ -206,11 +220,14 @@ def report(
 ) -> None:
     """Analyse a study, or any CSV of answers: report.json and study.html.
 
+    Of pictures shown together: who found the photograph, and how the generators rank.
+
     Parameters
     ----------
     study
         The study's folder, or a CSV with the columns rater, item, truth, answer, and what else there is of group, condition,
-        label, diagnosis, certainty, seconds, repeat.
+        label, diagnosis, certainty, seconds, repeat. Of pictures shown together: rater, item, shown (sources of the pictures,
+        with semicolons; real is a photograph), answer (which of them, from 1).
     positive
         The kind that counts as positive; by default the protocol's, or what an exported CSV says, or real.
     exclude
@@ -222,12 +239,20 @@ def report(
         Whether the page shows the images that fooled all or no rater.
     """
     from dermsynth.io import command_line
+    from dermsynth.report.choices_report import write_choices_report
     from dermsynth.report.study_report import write_study_report
     from dermsynth.study.analysis import analyse_study
+    from dermsynth.study.choices import analyse_choices, shows_together
     from dermsynth.study.create import open_study
 
-    result = analyse_study(study, positive=positive, without=exclude, database=database, seed=seed)
     folder = out or (study if study.is_dir() else study.parent)
+    if shows_together(study):
+        choices = analyse_choices(study, without=exclude, database=database)
+        _say_choices(
+            choices, write_choices_report(folder, choices, command_line({database: "URL"} if database else {}))
+        )
+        return
+    result = analyse_study(study, positive=positive, without=exclude, database=database, seed=seed)
     images = open_study(study) if photographs and study.is_dir() else None
     page = write_study_report(folder, result, command_line({database: "URL"} if database else {}), images)
     say(*answers_text(result), *(f"note: {note}" for note in result.notes))
@@ -237,7 +262,27 @@ def report(
     say_photographs(images is not None)
 
 
-def answers_text(result: "StudyResult") -> list[str]:
+def _say_choices(result: "ChoiceResult", page: Path) -> None:
+    """The shares of right choices, and the ranking."""
+    say(*answers_text(result), *(f"note: {note}" for note in result.notes))
+    for group in result.groups:
+        share, d = group.share, group.sensitivity
+        print(
+            f"{group.group}: {group.raters} raters find the photograph in {share.value:.1%} of {group.sets} sets (95 % "
+            f"{share.low:.1%} to "
+            f"{share.high:.1%}; guessing {share.chance:.0%}, p {share.p:.3g}), d' {d[0]:.2f} ({d[1]:.2f} to {d[2]:.2f})"
+        )
+    reference = next(one.source for one in result.ranking if one.strength == 0)
+    for one in result.ranking:
+        interval = f"{one.preferred_low:.0%} to {one.preferred_high:.0%}"
+        beside = f"beside {reference} it would be chosen in {one.preferred:.0%} ({interval})"
+        print(
+            f"{one.source}: chosen {one.chosen} of {one.shown} times{'' if one.source == reference else f'; {beside}'}"
+        )
+    print(page)
+
+
+def answers_text(result: "StudyResult | ChoiceResult") -> list[str]:
     """Which answers were left out, and which doubtful ones were counted."""
     kinds = (("left out", result.left_out), ("included", result.noticed))
     return [

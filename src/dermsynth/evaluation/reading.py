@@ -30,13 +30,16 @@ FINDINGS = {
 """Question and light -> what the synthetic images do."""
 
 UNTRUNCATED = "generate without truncation, which leaves rare looks out"
-VARIED = "train on more images, or take a later or the best checkpoint; what the real ones show and these lack is seen in the pictures"
+VARIED = (
+    "train on more images, or take a later or the best checkpoint; what the real ones show and these lack is seen in the "
+    "pictures"
+)
 STEPS = {
     "fid": "train longer, or begin with the generator that comes with dermsynth (--from-base)",
     "precision": "train longer, or begin with the generator that comes with dermsynth (--from-base)",
     "density": "train longer, or begin with the generator that comes with dermsynth (--from-base)",
-    "swd": "see at which size the patches differ: the largest is fine detail, which takes the longest training; the smallest is colour and "
-    "the place of lesions",
+    "swd": "see at which size the patches differ: the largest is fine detail, which takes the longest training; the "
+    "smallest is colour and the place of lesions",
     "colour_jsd": "see which channel differs; were both sets cut, enlarged and colour-corrected alike?",
     "colour_wasserstein": "see which channel differs; were both sets cut, enlarged and colour-corrected alike?",
     "appearance_distance": "see which named features differ: they say what the generator draws too often or too rarely",
@@ -48,16 +51,20 @@ STEPS = {
 """Metric -> what may help where it is the worst."""
 OTHER_STEPS = {
     ("copying", "amber"): "look at the pairs below before you share the set; dermsynth gate lists the images flagged",
-    ("copying", "red"): "do not share this set: look at the pairs below, leave the flagged images out (dermsynth gate), and train on more "
-    "images or for a shorter time",
+    ("copying", "red"): "do not share this set: look at the pairs below, leave the flagged images out (dermsynth gate), and "
+    "train on more images or for a shorter time",
     ("usefulness", "amber"): "use real images, class weights or augmentation, which cost less",
     ("usefulness", "red"): "do not train with these images",
     ("fairness", "amber"): "report results by skin tone; only more real images of the rarer tone teach a generator to draw it",
     ("fairness", "red"): "do not use the set for people of that tone; only more real images of it teach a generator to draw it",
     ("labels", "amber"): "show the class more often in training (--imbalance 0), or filter its images by a classifier",
-    ("labels", "red"): "do not train a classifier with images of that class; show it more often in training (--imbalance 0), or leave it out",
+    ("labels", "red"): "do not train a classifier with images of that class; show it more often in training "
+    "(--imbalance 0), or leave it out",
 }  # fmt: skip
 """Question and light -> what to do, where no metric alone decides."""
+
+BY_ESTIMATES: dict[str, Question] = {"fidelity": "fidelity", "diversity": "diversity"}
+"""Questions of the verdict that figures with a floor decide."""
 
 
 def sentence(result: Evaluation) -> str:
@@ -73,12 +80,9 @@ def next_step(result: Evaluation, line: Line) -> str:
     """What to do about a line of the verdict; empty where its light is green, or where it says so itself."""
     if line.light == "green":
         return ""
-    if line.question == "fidelity" or line.question == "diversity":
-        return _of_estimates(result, line.question)
+    if line.question in BY_ESTIMATES:
+        return _of_estimates(result, BY_ESTIMATES[line.question])
     return OTHER_STEPS.get((line.question, line.light), "")
-
-
-
 
 
 def _of_estimates(result: Evaluation, question: Question) -> str:

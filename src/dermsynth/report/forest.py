@@ -21,8 +21,8 @@ ARROWS = {"lower": "less is better", "higher": "more is better", "near": "good: 
 def forest_plots(estimates: Sequence[Estimate]) -> list[Markup]:
     """A panel of every metric that has a single figure a group: its value and interval, and real against real, by group.
 
-    Of metrics with many parts of a kind (levels of a pyramid) the first part is drawn; colour channels and named features, which have
-    no first one, are left to their tables.
+    Of metrics with many parts of a kind (levels of a pyramid) the first part is drawn; colour channels and named features,
+    which have no first one, are left to their tables.
     """
     panels = []
     for id, metric in METRICS.items():

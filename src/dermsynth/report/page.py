@@ -27,7 +27,7 @@ PHOTOGRAPHS = (
 
 
 def write_page(path: Path, template: str, values: Mapping[str, Any]) -> None:
-    """Fill a template and write one HTML file; its tables, which scroll sideways in narrow windows, can be reached by the keyboard."""
+    """Fill a template and write one HTML file; the keyboard reaches its tables, which scroll sideways in narrow windows."""
     environment = Environment(
         loader=PackageLoader("dermsynth.report"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
     )

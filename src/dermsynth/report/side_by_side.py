@@ -14,7 +14,9 @@ from dermsynth.report.page import picture, thumbnails
 ROWS, SIDE = 12, 112
 
 
-def side_by_side(synthetic: DataSet, real: DataSet, compared: DataSet, copies: Copies | None) -> list[tuple[Markup, str]]:
+def side_by_side(
+    synthetic: DataSet, real: DataSet, compared: DataSet, copies: Copies | None
+) -> list[tuple[Markup, str]]:
     """A picture and a caption for each of some random synthetic images.
 
     The nearest image is the one that the copy gate names; where there is no gate, two images stand beside each other. The random

@@ -23,12 +23,13 @@ class Components:
     Attributes
     ----------
     readers, interaction
-        Variance between readers, and of what conditions do to single readers. Estimates of analysis of variance: they may be negative.
+        Variance between readers, and of what conditions do to single readers. Estimates of analysis of variance: they may be
+        negative.
     error
         Variance of one area by the choice of cases.
     same_reader, same_condition, neither
-        Covariances of two areas by the same cases: of one reader in two conditions, of two readers in one condition, of two readers in
-        two conditions (Cov1, Cov2 and Cov3 of the paper).
+        Covariances of two areas by the same cases: of one reader in two conditions, of two readers in one condition, of two
+        readers in two conditions (Cov1, Cov2 and Cov3 of the paper).
     """
 
     readers: float
@@ -133,8 +134,8 @@ def compare_readers(ratings: Array, truth: Mask, conditions: Sequence[str]) -> M
 def _areas(ratings: Array, truth: Mask) -> tuple[Array, Array]:
     """Areas [conditions, readers], and what leaving each case out adds to them [conditions, readers, cases].
 
-    Without positive case i of m the area is (m A - V_i) / (m - 1), where V_i is the share of negatives that it beats, and likewise
-    without a negative one: the jackknife needs no recomputation.
+    Without positive case i of m the area is (m A - V_i) / (m - 1), where V_i is the share of negatives that it beats, and
+    likewise without a negative one: the jackknife needs no recomputation.
     """
     areas, influences = np.empty(ratings.shape[:2]), np.zeros_like(ratings)
     for place in np.ndindex(areas.shape):
@@ -159,11 +160,15 @@ def _covariance(influences: Array) -> Array:
 def _components(areas: Array, covariance: Array) -> Components:
     """Means of the covariances of each kind, and the rest of the mean squares (Hillis et al. 2005, table 1)."""
     count, readers = areas.shape
-    same_condition, same_reader = np.eye(count, dtype=bool)[:, None, :, None], np.eye(readers, dtype=bool)[None, :, None, :]
+    same_condition, same_reader = (
+        np.eye(count, dtype=bool)[:, None, :, None],
+        np.eye(readers, dtype=bool)[None, :, None, :],
+    )
     error, first, second, third = (
         float(covariance[np.broadcast_to(kind, covariance.shape)].mean())
         for kind in (
-            same_condition & same_reader, ~same_condition & same_reader, same_condition & ~same_reader, ~same_condition & ~same_reader,
+            same_condition & same_reader, ~same_condition & same_reader, same_condition & ~same_reader, ~same_condition &
+            ~same_reader,
         )
     )  # fmt: skip
     of_readers, both = _mean_squares(areas)

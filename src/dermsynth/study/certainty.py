@@ -23,7 +23,10 @@ def areas_by_certainty(first: Answers) -> tuple[Multireader | None, str | None]:
     conditions, items = sorted(set(table["condition"])), sorted(set(table["item"]))
     raters = _of_all_conditions(table, conditions)
     if len(raters) < 2:
-        return None, f"{len(raters)} raters judged {FEWEST} images of either kind with a certainty in every condition, 2 are needed"
+        return (
+            None,
+            f"{len(raters)} raters judged {FEWEST} images of either kind with a certainty in every condition, 2 are needed",
+        )
     ratings = np.full((len(conditions), len(raters), len(items)), np.nan)
     table = table[table["rater"].isin(raters)]
     places = [

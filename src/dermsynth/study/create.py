@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -30,6 +31,7 @@ from dermsynth.study.confounding import confounding
 from dermsynth.study.drawing import StudyImage
 from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
 from dermsynth.study.selection import select_images, table_of
+from dermsynth.study.sets import SEPARATOR, select_sets, table_of_sets, together
 
 DESCRIPTION, PROTOCOL, ITEMS, SECRET = "study.json", "protocol.toml", "items.csv", "secret.key"
 SCHEMA = 1
@@ -47,7 +49,7 @@ class StudyDescription(Record):
     crop: str = ""
     images: int
     real: str
-    synthetic: str
+    synthetic: str | dict[str, str]
     matched: bool = True
     notes: tuple[str, ...] = ()
 
@@ -91,7 +93,7 @@ class Study:
 
 
 def create_study(
-    protocol: str, real: Data, synthetic: Data, out: Path | str, seed: int = 0, *, matched: bool = True
+    protocol: str, real: Data, synthetic: Data | Sequence[Data], out: Path | str, seed: int = 0, *, matched: bool = True
 ) -> Study:
     """Choose real and synthetic images by a protocol and write a new study; both sets stay as they are.
 
@@ -100,11 +102,12 @@ def create_study(
     Parameters
     ----------
     protocol : str
-        `baur`, `furger`, `rosen`, or the path of a TOML file.
+        `baur`, `furger`, `rosen`, `quartet`, `pairs`, `generators`, or the path of a TOML file.
     real : DataSet, Path or str
         A real data set, or its folder.
-    synthetic : DataSet, Path or str
-        A set made by `generate`, or by another tool and imported so; its images give the study's size, unless the protocol does.
+    synthetic : DataSet, Path or str, or a sequence of them
+        A set made by `generate`, or by another tool and imported so; its images give the study's size, unless the protocol
+        does. Several for a protocol that shows pictures together: their generators compete.
     out : Path or str
         The new study's folder; only its owner can read it, for it holds the truth.
     seed : int
@@ -136,29 +139,28 @@ def create_study(
     with name_field("real"):
         real = open_data_set(real)
     with name_field("synthetic"):
-        synthetic = open_data_set(synthetic)
+        generators = _generators(synthetic)
     out = require_path(out, "out")
     protocol = str(require_path(protocol, "protocol"))
     require_seed(seed)
-    _check_sides(real, synthetic)
+    for generator in generators.values():
+        _check_sides(real, generator)
     require_empty(out)
-    verify(real)
-    verify(synthetic)
     text = protocol_text(protocol)
     rules = parse_protocol(text, protocol)
-    sides = {REAL: real, SYNTHETIC: synthetic}
-    images, notes = select_images(rules, sides, seed, matched=matched)
-    size = _size(rules, synthetic)
-    encoded, sizes = _encode(images, sides, size)
-    notes = [
-        *notes,
-        *_flagged(images, sides),
-        *confounding(images, sides, sizes),
-        *_claims(synthetic, images, sizes, size),
-    ]
-    notes += _photographs(images, sides)
+    if rules.sets is None and len(generators) > 1:
+        raise UserError(
+            f"`synthetic`: {len(generators)} sets, and protocol {protocol!r} shows images one at a time; give one set, or "
+            "take quartet, "
+            "pairs or generators"
+        )
+    for side in (real, *generators.values()):
+        verify(side)
+    choose = _sets if rules.sets else _images
+    size = _size(rules, next(iter(generators.values())))
+    pictures = choose(rules, real, generators, size, seed, matched=matched)
     with replace_folder(out) as work:
-        _write_images(work, encoded, images, sides)
+        _write_images(work, pictures)
         write_text(work / PROTOCOL, text)
         write_bytes(work / SECRET, secrets.token_bytes(32))
         (work / SECRET).chmod(0o600)
@@ -167,17 +169,108 @@ def create_study(
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             protocol=Path(protocol).name,
             seed=seed,
-            size=size,
-            crop=synthetic.provenance.generator.crop,
-            images=len(encoded),
+            size=pictures.size,
+            crop=next(iter(generators.values())).provenance.generator.crop,
+            images=len(pictures.encoded),
             real=real.content_hash,
-            synthetic=synthetic.content_hash,
+            synthetic=_hashes(generators),
             matched=matched,
-            notes=tuple(notes),
+            notes=tuple(pictures.notes),
         )
         write_json(work / DESCRIPTION, description.model_dump(by_alias=True))
     out.chmod(0o700)  # it holds the truth
     return open_study(out)
+
+
+class Pictures(NamedTuple):
+    """The files of a study, the table of what they show but for their names, what else tells the kinds apart, and their size."""
+
+    encoded: list[bytes]
+    table: pd.DataFrame
+    notes: list[str]
+    size: tuple[int, int]
+
+
+def _images(
+    rules: Protocol,
+    real: DataSet,
+    generators: Mapping[str, DataSet],
+    size: tuple[int, int],
+    seed: int,
+    *,
+    matched: bool,
+) -> Pictures:
+    """Images that are shown one at a time."""
+    (synthetic,) = generators.values()
+    sides = {REAL: real, SYNTHETIC: synthetic}
+    images, notes = select_images(rules, sides, seed, matched=matched)
+    pixels, sizes = _decode(images, sides, size, synthetic)
+    encoded = [encode_png(one, compression=0) for one in pixels]
+    notes = [*notes, *_what_differs(images, sides, sizes, size)]
+    return Pictures(encoded, table_of(images, sides, [""] * len(images)), notes, size)
+
+
+def _sets(
+    rules: Protocol,
+    real: DataSet,
+    generators: Mapping[str, DataSet],
+    size: tuple[int, int],
+    seed: int,
+    *,
+    matched: bool,
+) -> Pictures:
+    """Pictures that are shown together, each set one file."""
+    sides = {REAL: real, **generators}
+    sets, notes = select_sets(rules, real, generators, seed, matched=matched)
+    images = [image for one in sets for image in one.images]
+    pixels, sizes = _decode(images, sides, size, next(iter(generators.values())))
+    each = iter(pixels)
+    sheets = [together([next(each) for _ in one.images]) for one in sets]
+    for name, generator in generators.items():
+        pairs = [
+            (image._replace(kind=REAL if image.kind == REAL else SYNTHETIC), own)
+            for image, own in zip(images, sizes, strict=True)
+            if image.kind in (REAL, name)
+        ]
+        found = _what_differs(
+            [image for image, _ in pairs], {REAL: real, SYNTHETIC: generator}, [own for _, own in pairs], size
+        )
+        notes += [note if len(generators) == 1 else f"{name}: {note}" for note in found]
+    encoded = [encode_png(sheet, compression=0) for sheet in sheets]
+    return Pictures(
+        encoded, table_of_sets(sets, sides, [""] * len(sets)), notes, (sheets[0].shape[1], sheets[0].shape[0])
+    )
+
+
+def _what_differs(
+    images: Sequence[StudyImage], sides: Mapping[str, DataSet], sizes: Sequence[tuple[int, int]], size: tuple[int, int]
+) -> list[str]:
+    """What an audit flagged, what tells the kinds apart beside the images, and what is only claimed."""
+    return [
+        *_flagged(images, sides),
+        *confounding(images, sides, sizes),
+        *_claims(sides[SYNTHETIC], images, sizes, size),
+        *_photographs(images, sides),
+    ]
+
+
+def _generators(synthetic: Data | Sequence[Data]) -> dict[str, DataSet]:
+    """Synthetic sets by a name each: of the generator where it has one, else of the folder."""
+    several = synthetic if isinstance(synthetic, Sequence) and not isinstance(synthetic, str) else [synthetic]
+    sets = [open_data_set(one) for one in several]
+    names = [side.provenance.generator.name or side.folder.resolve().name for side in sets]
+    names = [name.replace(SEPARATOR, ",") for name in names]
+    if not sets or len({side.content_hash for side in sets}) < len(sets):
+        raise UserError("none, or one set twice; every generator needs a set of its own")
+    if len(set(names)) < len(names) or REAL in names:
+        names = [f"{number} {name}" for number, name in enumerate(names, 1)]
+    return dict(zip(names, sets, strict=True))
+
+
+def _hashes(generators: Mapping[str, DataSet]) -> str | dict[str, str]:
+    """Content hash of the synthetic set, or of each by its name."""
+    hashes = {name: side.content_hash for name, side in generators.items()}
+    return hashes if len(hashes) > 1 else next(iter(hashes.values()))
 
 
 def _check_sides(real: DataSet, synthetic: DataSet) -> None:
@@ -238,33 +331,30 @@ def _most_frequent(sizes: Sequence[tuple[int, int]]) -> str:
     return f"{ordered[0][0][0]} x {ordered[0][0][1]}{' and other' if len(ordered) > 1 else ''}"
 
 
-def _encode(
-    images: Sequence[StudyImage], sides: Mapping[str, DataSet], size: tuple[int, int]
-) -> tuple[list[bytes], list[tuple[int, int]]]:
-    """PNG files of one size (width, height), and the sizes of the originals.
-
-    Uncompressed, so that all files have one length: compressed, generated images are shorter.
-    """
-    generator = sides[SYNTHETIC].provenance.generator
-    encoded, sizes = list[bytes](), list[tuple[int, int]]()
+def _decode(
+    images: Sequence[StudyImage], sides: Mapping[str, DataSet], size: tuple[int, int], synthetic: DataSet
+) -> tuple[list[NDArray[np.uint8]], list[tuple[int, int]]]:
+    """Images of one size (width, height), and the sizes of the originals; photographs are cut as the generator's were."""
+    pixels, sizes = list[NDArray[np.uint8]](), list[tuple[int, int]]()
     paths = {kind: side.paths for kind, side in sides.items()}
     for image in progress_bar(images, total=len(images), label="encoding", unit="img"):
-        pixels = _large_enough(paths[image.kind][image.row], *size)
-        sizes.append((pixels.shape[1], pixels.shape[0]))
-        resized = fit(pixels, size[1], size[0], generator.crop, generator.filter)
-        encoded.append(encode_png(resized, compression=0))
-    return encoded, sizes
+        generator = (synthetic if image.kind == REAL else sides[image.kind]).provenance.generator
+        own = _large_enough(paths[image.kind][image.row], *size)
+        sizes.append((own.shape[1], own.shape[0]))
+        pixels.append(fit(own, size[1], size[0], generator.crop, generator.filter))
+    return pixels, sizes
 
 
-def _write_images(
-    folder: Path, encoded: Sequence[bytes], images: Sequence[StudyImage], sides: Mapping[str, DataSet]
-) -> None:
-    """Images and their table in the order of random names: neither times of files nor rows tell the kind."""
-    names = [secrets.token_hex(8) for _ in images]
-    for name, data in sorted(zip(names, encoded, strict=True)):
+def _write_images(folder: Path, pictures: Pictures) -> None:
+    """Files and their table in the order of random names: neither times of files nor rows tell the kind.
+
+    PNG without compression, so that all files have one length: compressed, generated images are shorter.
+    """
+    names = [secrets.token_hex(8) for _ in pictures.encoded]
+    for name, data in sorted(zip(names, pictures.encoded, strict=True)):
         write_bytes(folder / "images" / f"{name}.png", data)
     with replace_file(folder / ITEMS) as temporary:
-        table_of(images, sides, names).sort_values("item").to_csv(temporary, index=False)
+        pictures.table.assign(item=names).sort_values("item").to_csv(temporary, index=False)
     (folder / ITEMS).chmod(0o600)
 
 

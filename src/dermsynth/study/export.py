@@ -1,6 +1,6 @@
 """The answers of a study as a table, for the organiser's download and for the analysis."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -9,6 +9,7 @@ from dermsynth.study.answers import Answers, validate_answers
 from dermsynth.study.columns import clean_table, is_flag
 from dermsynth.study.counting import CountedAnswers, Doubt, count_answers
 from dermsynth.study.service import MEASURED, LiveStudy, everybody
+from dermsynth.study.sets import SEPARATOR
 from dermsynth.study.store import Rater, Trial
 
 COLUMNS = [
@@ -51,11 +52,18 @@ def _row(live: LiveStudy, rater: Rater, trial: Trial) -> dict[str, Any]:
         "group": rater.group, "years": rater.years, "excluded": _reason(rater.excluded),
         "finished": rater.finished, "item": trial.item, "truth": item["truth"], "label": item["label"],
         "condition": item["condition"], "position": trial.position, "repeat": trial.repeat, "attention": trial.asked,
-        "answer": given.pop(kind), **given,
+        **_choice(item, given[kind]), "answer": given.pop(kind), **given,
         "seconds": round((times["answered_ms"] - times["shown_ms"]) / 1000, 3) if timed else "",
         **{name: times.get(name, "") for name in MEASURED},
         "views": trial.views, "revisions": len(trial.answers) - 1, "received": last.received,
     }  # fmt: skip
+
+
+def _choice(item: Mapping[str, str], answer: str) -> dict[str, str]:
+    """Of pictures shown together: their sources, and that of the one chosen."""
+    if "shown" not in item:
+        return {}
+    return {"shown": item["shown"], "chosen": item["shown"].split(SEPARATOR)[int(answer) - 1]}
 
 
 def study_answers(live: LiveStudy, without: Collection[Doubt] = ()) -> tuple[Answers, CountedAnswers]:

@@ -69,6 +69,7 @@ def _pilot(path: Path) -> tuple[Components, int]:
         raise UserError(f"`pilot` {path}: no report.json of dermsynth study report") from error
     if areas is None or areas.components is None:
         raise UserError(
-            f"`pilot` {path}: has no areas of two conditions; it needs answers with a certainty, by raters who saw both conditions"
+            f"`pilot` {path}: has no areas of two conditions; it needs answers with a certainty, by raters who saw both "
+            "conditions"
         )
     return areas.components, areas.cases

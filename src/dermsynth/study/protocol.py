@@ -11,8 +11,10 @@ from dermsynth.errors import UserError
 from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.texts import LANGUAGES, catalogue
 
-BUILT_IN = ("baur", "furger", "rosen")
+BUILT_IN = ("baur", "furger", "rosen", "quartet", "pairs", "generators")
 Kind = Literal["real", "synthetic"]
+MOST_PICTURES = 6
+"""Pictures shown together."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,30}$")]
 
 
@@ -58,11 +60,27 @@ class Condition(Strict):
     per_label: bool = False
 
 
+class Sets(Strict):
+    """Pictures that are shown together, of which raters choose one: so many sets of so many `pictures`.
+
+    With `real` exactly one of them is a photograph, and the others are of the generators in turn; without, all are synthetic, of
+    different generators where there are as many. All pictures of a set are of one class; `label` asks for one class in all sets.
+    """
+
+    count: int = Field(gt=0, le=2000)
+    pictures: int = Field(default=4, ge=2, le=MOST_PICTURES)
+    real: bool = True
+    label: str = ""
+
+
 class Question(Strict):
-    """One question an image: `kind` (real or synthetic), `choice` from options, `scale` from low to high, or `text`."""
+    """One question an image: `kind` (real or synthetic), `choice` from options, `scale` from low to high, or `text`.
+
+    Of pictures shown together: `position`, which of them.
+    """
 
     name: Name
-    type: Literal["kind", "choice", "scale", "text"]
+    type: Literal["kind", "choice", "scale", "text", "position"]
     text: dict[str, str] = {}
     options: tuple[str, ...] = ()
     option_texts: dict[str, dict[str, str]] = {}
@@ -84,10 +102,15 @@ class Question(Strict):
             raise ValueError(f"question {self.name!r} has no `text` in {' or '.join(LANGUAGES)}")
         return self
 
-    def accepts(self, value: str) -> bool:
-        """Whether a submitted value is one of the answers; none is one where the question is not required."""
+    def accepts(self, value: str, pictures: int = 1) -> bool:
+        """Whether a submitted value is one of the answers; none is one where the question is not required.
+
+        `pictures` is how many are shown together.
+        """
         if not value.strip():
             return not self.required
+        if self.type == "position":
+            return value in positions(pictures)
         if self.type == "kind":
             return value in (REAL, SYNTHETIC)
         if self.type == "choice":
@@ -97,19 +120,25 @@ class Question(Strict):
         return len(value) <= LONGEST_TEXT
 
 
+def positions(pictures: int) -> tuple[str, ...]:
+    """Answers to which of so many pictures: 1 is the first of the upper row."""
+    return tuple(str(number) for number in range(1, pictures + 1))
+
+
 RESERVED = (
-    "rater", "group", "years", "excluded", "finished", "item", "truth", "label", "condition", "position", "repeat", "attention",
+    "rater", "group", "years", "excluded", "finished", "item", "truth", "label", "condition", "position", "repeat",
+    "attention", "shown", "chosen",
     "answer", "seconds", "views", "revisions", "received", "positive", "form", "nonce", "shown_ms", "hidden_ms", "answered_ms",
     "window_width", "window_height", "zoom", "pixel_ratio",
 )  # fmt: skip
 """Names of columns of the answers and of fields of the pages, which questions must not have."""
-KNOWN = ("kind", "diagnosis", "certainty", "quality", "remark")
+KNOWN = ("kind", "which", "diagnosis", "certainty", "quality", "remark")
 """Questions whose words are in the catalogue."""
 LONGEST_TEXT = 2000
 
 
 class Protocol(Strict):
-    """A reader study.
+    """A reader study: images one at a time, in `conditions`, or several at a time, in `sets`.
 
     `positive` is the kind whose recognition counts as a hit. `exposure_ms` hides an image after so long (0: never). `repeats`
     images are shown to a rater a second time, `attention` trials ask for a given answer, `examples` of either kind are
@@ -118,8 +147,9 @@ class Protocol(Strict):
     """
 
     title: dict[str, str]
-    positive: Kind
-    conditions: tuple[Condition, ...] = Field(min_length=1)
+    positive: Kind = "real"
+    conditions: tuple[Condition, ...] = ()
+    sets: Sets | None = None
     questions: tuple[Question, ...] = Field(min_length=1)
     groups: tuple[Name, ...] = Field(min_length=1)
     group_texts: dict[str, dict[str, str]] = {}
@@ -138,10 +168,13 @@ class Protocol(Strict):
 
     @model_validator(mode="after")
     def _check_questions(self) -> Self:
-        if [question.type for question in self.questions].count("kind") != 1:
-            raise ValueError("exactly one question must have the type 'kind'")
+        self._check_sets()
         self._check_groups()
-        if self.conditions_each > len(self.conditions) and not any(c.per_label for c in self.conditions):
+        if (
+            self.conditions
+            and self.conditions_each > len(self.conditions)
+            and not any(c.per_label for c in self.conditions)
+        ):
             raise ValueError(f"conditions_each = {self.conditions_each}, but {len(self.conditions)} conditions")
         names = [question.name for question in self.questions]
         if len(set(names)) < len(names):
@@ -149,6 +182,21 @@ class Protocol(Strict):
         if self.exposure_ms and self.back:
             raise ValueError("an image that is hidden after a while cannot be gone back to: exposure_ms or back")
         return self
+
+    def _check_sets(self) -> None:
+        """Conditions and a question of the kind, or sets and a question of the position."""
+        if bool(self.conditions) == bool(self.sets):
+            raise ValueError("either `conditions` (images one at a time) or `sets` (several at a time)")
+        wanted, other = ("position", "kind") if self.sets else ("kind", "position")
+        types: list[str] = [question.type for question in self.questions]
+        if types.count(wanted) != 1 or other in types:
+            raise ValueError(f"exactly one question must have the type {wanted!r}, and none the type {other!r}")
+        if self.sets and self.examples:
+            raise ValueError("`examples` are of images shown one at a time; leave them out with `sets`")
+        if self.sets and not self.sets.real and self.feedback:
+            raise ValueError("without a photograph in the sets nobody can be right: leave `feedback` out")
+        if "conditions" in self.model_fields_set and "positive" not in self.model_fields_set:
+            raise ValueError("positive: say which kind counts as a hit, real or synthetic")
 
     def _check_groups(self) -> None:
         for group in self.groups:
@@ -173,12 +221,17 @@ class Protocol(Strict):
 
     @property
     def kind_question(self) -> str:
-        """Name of the question that asks for real or synthetic."""
-        return next(q.name for q in self.questions if q.type == "kind")
+        """Name of the question that asks for real or synthetic, or which of the pictures."""
+        return next(q.name for q in self.questions if q.type in ("kind", "position"))
+
+    @property
+    def pictures(self) -> int:
+        """How many are shown together."""
+        return self.sets.pictures if self.sets else 1
 
 
 def protocol_text(place: str) -> str:
-    """The text of a protocol: a built-in one by name (baur, furger, rosen), or a TOML file.
+    """The text of a protocol: a built-in one by name (baur, furger, rosen, quartet, pairs, generators), or a TOML file.
 
     Raises UserError for another name that is no readable file.
     """

@@ -8,6 +8,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, model_serializer
 
 from dermsynth.io import write_json
 from dermsynth.records import Record
+from dermsynth.statistics.forced_choice import MeanShare
 from dermsynth.statistics.multireader import Multireader
 from dermsynth.statistics.rates import Counts, Detection, Rate
 
@@ -196,6 +197,104 @@ class StudyResult(Record):
             `criterion`, `p_against_chance`, `seconds_median`.
         """
         return pd.DataFrame([_flat(rater) for rater in self.raters])
+
+    def save(self, path: Path) -> None:
+        """Write the result as JSON.
+
+        Parameters
+        ----------
+        path
+            A `.json` file; it is replaced.
+        """
+        write_json(path, self.model_dump(by_alias=True))
+
+
+Interval = tuple[float, float, float]
+"""A value and the ends of its 95 % interval."""
+
+
+class ChoiceRater(Record):
+    """One rater of pictures shown together: how often the photograph was found, exact tests, and d' with its interval.
+
+    `p_of_positions` is of a test that every position was chosen equally often, which it is where positions are random.
+    """
+
+    rater: str
+    group: str
+    share: Rate
+    sensitivity: Interval | None
+    p_against_chance: float | None
+    p_of_positions: float
+    seconds_median: float | None
+
+
+class ChoiceGroup(Record):
+    """A group of raters: the share of sets in which the photograph is found, for other raters and sets, and its d'."""
+
+    group: str
+    raters: int
+    sets: int
+    answers: int
+    share: MeanShare
+    sensitivity: Interval
+
+
+class Ranked(Record):
+    """A source of pictures: how readily it is chosen (log-odds), and how often it would be chosen beside one of the reference.
+
+    The reference is `real` where photographs are shown, else the source that is chosen most readily; its strength is 0.
+    """
+
+    source: str
+    shown: int
+    chosen: int
+    strength: float
+    low: float
+    high: float
+    preferred: float
+    preferred_low: float
+    preferred_high: float
+
+
+class ChoiceSet(Record):
+    """Pictures shown together: their sources, how often each was chosen, and how many raters found the photograph."""
+
+    item: str
+    label: str
+    shown: tuple[str, ...]
+    chosen: tuple[int, ...]
+    right: int | None
+    raters: int
+
+
+class ChoiceResult(Record):
+    """Every figure of a study that shows pictures together."""
+
+    version: Literal[1] = Field(default=1, alias="schema")
+    program: str
+    answers: int
+    pictures: int
+    raters: tuple[ChoiceRater, ...]
+    groups: tuple[ChoiceGroup, ...]
+    ranking: tuple[Ranked, ...]
+    sets: tuple[ChoiceSet, ...]
+    left_out: dict[str, int] = Field(default_factory=dict)
+    noticed: dict[str, int] = Field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"ChoiceResult({self.answers:,} answers of {len(self.raters)} raters to {len(self.sets)} sets)"
+
+    def to_frame(self) -> pd.DataFrame:
+        """Sources as a table.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row a source, the most readily chosen first: `source`, `shown`, `chosen`, `strength`, `low`, `high`,
+            `preferred` and the ends of its interval.
+        """
+        return pd.DataFrame([one.model_dump() for one in self.ranking])
 
     def save(self, path: Path) -> None:
         """Write the result as JSON.

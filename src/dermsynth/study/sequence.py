@@ -7,6 +7,7 @@ import numpy as np
 
 from dermsynth.study.answers import REAL, SYNTHETIC
 from dermsynth.study.create import Study
+from dermsynth.study.protocol import positions
 from dermsynth.study.selection import ATTENTION, TRIAL
 
 
@@ -35,8 +36,9 @@ def sequence(study: Study, conditions: Sequence[str], random: np.random.Generato
         blocks = [[item for block in blocks for item in block]]
     places = [Place(block[i]) for block in blocks for i in random.permutation(len(block))]
     _insert_repeats(places, study.protocol.repeats, random)
+    answers = positions(study.protocol.pictures) if study.protocol.sets else (REAL, SYNTHETIC)
     for item in study.items.loc[study.items["role"] == ATTENTION, "item"]:
-        asked = (REAL, SYNTHETIC)[int(random.integers(2))]
+        asked = answers[int(random.integers(len(answers)))]
         places.insert(int(random.integers(0, len(places) + 1)), Place(str(item), asked=asked))
     return places
 

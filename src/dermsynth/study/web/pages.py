@@ -16,8 +16,9 @@ from starlette.exceptions import HTTPException
 
 from dermsynth.study import service
 from dermsynth.study.answers import REAL, SYNTHETIC
-from dermsynth.study.protocol import Protocol, Question
+from dermsynth.study.protocol import Protocol, positions
 from dermsynth.study.selection import EXAMPLE
+from dermsynth.study.sets import COLUMNS
 from dermsynth.study.store import Trial
 from dermsynth.study.web.site import preferred_language
 from dermsynth.study.web.visits import Invited, Known, Sent, Visit
@@ -112,9 +113,9 @@ def _count_view(visit: Visit, current: Trial) -> None:
 def _trial_page(visit: Visit, current: Trial, given: Mapping[str, str], status: int = 200) -> Response:
     following = current.position + 1
     return visit.show(
-        "trial.html", status, trial=current, given=given, nonce=secrets.token_hex(8), keys=_keys(visit.protocol.questions),
+        "trial.html", status, trial=current, given=given, nonce=secrets.token_hex(8), keys=_keys(visit.protocol),
         following=following if following < visit.seat.trials else None, size=visit.study.size, count=visit.seat.trials,
-        missing=status == 422,
+        missing=status == 422, columns=COLUMNS.get(visit.protocol.pictures, 1),
     )  # fmt: skip
 
 
@@ -138,7 +139,9 @@ def submit(visit: Known, position: int, sent: Sent) -> Response:
 def _is_complete(protocol: Protocol, given: Mapping[str, str], measured: Mapping[str, float]) -> bool:
     """Whether the image was shown and every question has an answer that it accepts."""
     unseen = protocol.exposure_ms and "shown_ms" not in measured
-    return not unseen and all(question.accepts(given[question.name]) for question in protocol.questions)
+    return not unseen and all(
+        question.accepts(given[question.name], protocol.pictures) for question in protocol.questions
+    )
 
 
 def _ask_again(visit: Visit, position: int, given: Mapping[str, str]) -> Response:
@@ -199,12 +202,15 @@ def _picture(path: Path) -> Response:
     return Response(path.read_bytes(), media_type="image/png", headers={"Cache-Control": "private, max-age=600"})
 
 
-def _keys(questions: tuple[Question, ...]) -> dict[str, dict[str, str]]:
-    """Question -> option -> the key that chooses it."""
+def _keys(protocol: Protocol) -> dict[str, dict[str, str]]:
+    """Question -> option -> the key that chooses it: numbers choose pictures shown together, or else a value of a scale."""
     rows, by_question = iter(KEYS), {}
-    for question in questions:
-        if question.type == "scale":
-            by_question[question.name] = {str(n): str(n) for n in range(question.low, question.high + 1)}
+    for question in protocol.questions:
+        if question.type == "position":
+            by_question[question.name] = {place: place for place in positions(protocol.pictures)}
+        elif question.type == "scale":
+            values = map(str, range(question.low, question.high + 1))
+            by_question[question.name] = {value: "" if protocol.sets else value for value in values}
         elif question.type != "text":
             options = (REAL, SYNTHETIC) if question.type == "kind" else question.options
             keys = next(rows, "")

@@ -78,6 +78,8 @@ def question_text(question: Question, language: str) -> str:
 
 def option_text(question: Question, option: str, language: str) -> str:
     """What an option says."""
+    if question.type == "position":
+        return words("which_option", language, number=option)
     own = question.option_texts.get(option, {}).get(language)
     return own or words_or(f"{question.name}_{option}", language, option.replace("_", " "))
 
