@@ -189,6 +189,94 @@ def forget(study: StudyFolder, rater: str, *, database: Database = "") -> None:
     print(f"{rater}: deleted")
 
 
+def state(
+    study: StudyFolder, state: Literal["open", "pilot", "paused", "closed", ""] = "", *, database: Database = ""
+) -> None:
+    """Say whether the study is open, or change it; raters who join in a pilot are left out of the analysis.
+
+    Parameters
+    ----------
+    state
+        The new state.
+    """
+    from dermsynth.study import service
+    from dermsynth.study.serve import open_live_study
+
+    live = open_live_study(study, database)
+    if state:
+        service.set_state(live, state)
+    print(f"{study}: {service.state(live)}")
+
+
+def backup(study: StudyFolder, file: Path, *, database: Database = "") -> None:
+    """Write images, truth, key and all answers of a study into one zip file, also while it is served.
+
+    The file holds the truth and the key that signs links; only its owner can read it.
+
+    Parameters
+    ----------
+    file
+        A zip file that does not exist yet.
+    """
+    from dermsynth.study.backup import back_up
+    from dermsynth.study.serve import open_live_study
+
+    raters = back_up(open_live_study(study, database), file)
+    print(f"{file}: {raters} raters; links stay valid in a study that is restored from it")
+
+
+def restore(file: Path, *, out: Path, database: Database = "") -> None:
+    """Make a study again from the file that backup wrote.
+
+    Parameters
+    ----------
+    file
+        The zip file.
+    out
+        New folder for the study.
+    database
+        URL of an empty database for the answers, if they are not to be in the folder.
+    """
+    from dermsynth.study.backup import restore as restored
+
+    study = restored(file, out, database)
+    print(f"{out}: {len(study.items)} images; next: {shlex.join(['dermsynth', 'study', 'serve', str(out)])}")
+
+
+def ethics(
+    study: StudyFolder,
+    *,
+    out: Path | None = None,
+    institution: str = "",
+    responsible: str = "",
+    contact: str = "",
+    keep_until: str = "",
+    database: Database = "",
+) -> None:
+    """Write a page for an ethics board: what raters see, what is stored where and how long, and how it is deleted.
+
+    Parameters
+    ----------
+    out
+        The page; ethics.html in the study's folder by default.
+    institution
+        Who runs the study.
+    responsible
+        The person who answers for it.
+    contact
+        How raters reach that person.
+    keep_until
+        How long answers are kept, for example a date.
+    """
+    from dermsynth.report.ethics_report import Responsible, write_ethics_report
+    from dermsynth.study.create import open_study
+
+    who = Responsible(institution, responsible, contact, keep_until)
+    print(write_ethics_report(open_study(study), out or study / "ethics.html", who, database))
+    if who.missing:
+        say(f"still to be said: {', '.join('--' + name for name in who.missing)}")
+
+
 def export(study: StudyFolder, table: Path, *, database: Database = "") -> None:
     """Write all answers so far as a CSV, with the truth beside them.
 

@@ -29,7 +29,9 @@ from dermsynth.study.store import (
     writing,
 )
 
-OPEN, PAUSED, CLOSED = "open", "paused", "closed"
+OPEN, PILOT, PAUSED, CLOSED = STATES = "open", "pilot", "paused", "closed"
+"""States of a study. Raters who join in a pilot see what all see; their answers are kept and left out of the analysis."""
+TAKING_ANSWERS = (OPEN, PILOT)
 MEASURED = ("shown_ms", "hidden_ms", "answered_ms", "window_width", "window_height", "zoom", "pixel_ratio")
 """What the browser reports with an answer: milliseconds since the page was there, pixels, ratios."""
 LARGEST = 1e9
@@ -45,13 +47,13 @@ class LiveStudy:
 
 
 def state(live: LiveStudy) -> str:
-    """Open, paused or closed."""
+    """Open, a pilot, paused or closed."""
     with reading(live.engine) as session:
         return setting(session, "state", OPEN)
 
 
 def set_state(live: LiveStudy, value: str) -> None:
-    """Open, pause or close the study."""
+    """Open, pause or close the study, or make it a pilot."""
     with writing(live.engine) as session:
         change_setting(session, "state", value)
         session.commit()
@@ -106,7 +108,7 @@ def _add_rater(live: LiveStudy, session: Session, invitation: Invitation, person
     assert identity is not None
     rater = Rater(
         token_hash=identity, invitation_id=invitation.id, name=f"r{secrets.token_hex(4)}", language=language,
-        consented=now(),
+        consented=now(), excluded=PILOT if setting(session, "state", OPEN) == PILOT else "",
     )  # fmt: skip
     session.add(rater)
     session.flush()
@@ -152,7 +154,7 @@ def seat_of(live: LiveStudy, token: str) -> Seat | None:
         ).one_or_none()
     if row is None:
         return None
-    return Seat(row[0], row[1], row[1] if row[2] is None else row[2], row[3] in (None, OPEN))
+    return Seat(row[0], row[1], row[1] if row[2] is None else row[2], row[3] in (None, *TAKING_ANSWERS))
 
 
 def _state() -> ScalarSelect[str]:
@@ -203,7 +205,7 @@ def _change(live: LiveStudy, token: str, **values: str) -> None:
     identity = live.links.identity(token)
     with writing(live.engine) as session:
         rater = session.scalar(select(Rater).where(Rater.token_hash == identity).with_for_update())
-        if rater is not None and not rater.finished and setting(session, "state", OPEN) == OPEN:
+        if rater is not None and not rater.finished and setting(session, "state", OPEN) in TAKING_ANSWERS:
             for name, value in values.items():
                 setattr(rater, name, value)
         session.commit()
@@ -266,7 +268,9 @@ def _attempt(session: Session, identity: str | None, position: int) -> Attempt |
     if row is None:
         return None
     trial, finished, instructed, study_state, is_skipped = row
-    return Attempt(trial, bool(instructed) and not finished and study_state in (None, OPEN), bool(is_skipped))
+    return Attempt(
+        trial, bool(instructed) and not finished and study_state in (None, *TAKING_ANSWERS), bool(is_skipped)
+    )
 
 
 def _commit_once(session: Session, trial_id: int, nonce: str) -> None:

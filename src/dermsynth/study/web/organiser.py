@@ -17,7 +17,6 @@ from dermsynth.study.service import LiveStudy
 from dermsynth.study.web.site import address, form_of, site_of
 
 COOKIE, HOURS = "organiser", 12
-STATES = (service.OPEN, service.PAUSED, service.CLOSED)
 router = APIRouter(prefix="/organise")
 
 
@@ -70,7 +69,7 @@ Sent = Annotated[FormData, Depends(form)]
 def _overview(request: Request, session: str, links: list[str] | None = None) -> Response:
     live = _live(request)
     return site_of(request).page(
-        request, "organise.html", "en", raters=service.overview(live), state=service.state(live), states=STATES,
+        request, "organise.html", "en", raters=service.overview(live), state=service.state(live), states=service.STATES,
         form=live.links.form(session), links=links or [], study=live.study.folder.name,
     )  # fmt: skip
 
@@ -110,8 +109,8 @@ def logout(request: Request, sent: Sent) -> Response:
 
 @router.post("/state")
 def change(request: Request, sent: Sent) -> Response:
-    """Open, pause or close the study."""
-    if sent.get("state") in STATES:
+    """Open, pause or close the study, or make it a pilot."""
+    if sent.get("state") in service.STATES:
         service.set_state(_live(request), str(sent["state"]))
     return _home(request)
 

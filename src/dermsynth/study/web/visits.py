@@ -42,7 +42,7 @@ class Arrival:
     @property
     def open(self) -> bool:
         """Whether answers are taken."""
-        return service.state(self.live) == service.OPEN
+        return service.state(self.live) in service.TAKING_ANSWERS
 
     def go(self, path: str) -> Response:
         """To another page."""
