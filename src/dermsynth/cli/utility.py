@@ -34,8 +34,8 @@ class Trainings:
     """small (no weights needed), mobilenet=FILE, timm:NAME (untrained) or timm:NAME=FILE."""
     arms: Several = ()
     """What a classifier learns from: real, oversampled, classical, synthetic, weights, mixup, cutmix, copies, mixed=RATIO,
-    real=SHARE; may be repeated. By default the first four, mixed=0.5 and mixed=1. synthetic@NAME, mixed=RATIO@NAME and
-    real@NAME are of a variant."""
+    real=SHARE, real=SHARE+synthetic; may be repeated. By default the first four, mixed=0.5 and mixed=1. synthetic@NAME,
+    mixed=RATIO@NAME and real@NAME are of a variant."""
     repeats: int = 5
     """Trainings an arm, from consecutive seeds."""
     images: str = "8k"

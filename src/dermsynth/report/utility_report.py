@@ -57,8 +57,12 @@ def _learning_curve(figures: Sequence[ArmFigures], settings: Settings) -> Markup
         return Markup("")
     with drawing(4.6, 4.0) as (figure, axes):
         axes.errorbar(*zip(*curve, strict=True), color=COLOURS[0], marker="o", capsize=3, label="real images alone")
-        with_synthetic = [row for row in figures if arms[row.arm].synthetic != 0]
-        for colour, row in zip(cycle(COLOURS[1:]), with_synthetic, strict=False):
+        few = sorted((arms[r.arm].real * count, r.auc, r.auc_deviation) for r in figures if arms[r.arm].has_few_real)
+        if few:
+            x, y, reach = zip(*few, strict=True)
+            axes.errorbar(x, y, reach, color=COLOURS[1], marker="s", capsize=3, label="with synthetic images")
+        with_synthetic = [row for row in figures if arms[row.arm].synthetic != 0 and not arms[row.arm].has_few_real]
+        for colour, row in zip(cycle(COLOURS[2:]), with_synthetic, strict=False):
             axes.axhline(row.auc, color=colour, linewidth=1, label=row.arm)
         axes.set(title="Worth in real images", xlabel="real training images", ylabel="mean AUC", xscale="log")
         axes.legend(frameon=False, fontsize=7)

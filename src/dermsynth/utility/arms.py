@@ -42,8 +42,13 @@ class Arm:
 
     @property
     def is_mixed(self) -> bool:
-        """Whether real and synthetic images are shown together."""
-        return self.real > 0 and self.synthetic != 0
+        """Whether all real images and synthetic ones are shown together."""
+        return self.real == 1 and self.synthetic != 0
+
+    @property
+    def has_few_real(self) -> bool:
+        """Whether only some of the real images, and synthetic ones, are shown together."""
+        return 0 < self.real < 1 and self.synthetic != 0
 
     @property
     def is_real_only(self) -> bool:
@@ -69,6 +74,8 @@ BASELINES = {
 """What needs no generator. Arms that change images are shown twice as long, as `classical` is."""
 ARMS = (REAL, OVERSAMPLED, CLASSICAL, SYNTHETIC, mixed(0.5), mixed(1))
 """The default arms. Mixed arms are compared with both real ones: longer training alone is no merit of synthetic images."""
+FEW = "+synthetic"
+"""Ending of the name of an arm that shows synthetic images beside some of the real ones."""
 NAMED = {"real": REAL, "oversampled": OVERSAMPLED, "classical": CLASSICAL, "synthetic": SYNTHETIC, **BASELINES}
 
 
@@ -77,17 +84,23 @@ def real_share(share: float) -> Arm:
     return Arm(f"real, {100 * share:g}% of the images", real=share)
 
 
+def few_real(share: float) -> Arm:
+    """Some of the real images, and all synthetic ones shown as often: the learning curve with synthetic images."""
+    return Arm(f"real, {100 * share:g}% of the images, with synthetic", real=share, synthetic=None, length=2.0)
+
+
 def parse_arms(
     arms: Sequence[str | Arm], variants: Collection[str] = (), copies: Collection[str] = ()
 ) -> tuple[Arm, ...]:
     """Arms as they are, or by name: `real`, `oversampled`, `classical`, `synthetic`, `weights`, `mixup`, `cutmix`, `copies`,
-    `mixed=RATIO`, `real=SHARE`.
+    `mixed=RATIO`, `real=SHARE`, `real=SHARE+synthetic`.
 
     Parameters
     ----------
     arms
-        `synthetic@NAME` and `mixed=RATIO@NAME` use a synthetic variant, `real@NAME` and `real=SHARE@NAME` edited copies. Where
-        there are none: the default arms, `synthetic` and `mixed=1` of every variant, and `real` of all copies.
+        `synthetic@NAME`, `mixed=RATIO@NAME` and `real=SHARE+synthetic@NAME` use a synthetic variant, `real@NAME` and
+        `real=SHARE@NAME` edited copies. Where there are none: the default arms, `synthetic` and `mixed=1` of every variant,
+        and `real` of all copies.
     variants
         Names of further synthetic sets.
     copies
@@ -125,15 +138,18 @@ def _parse_arm(text: str | Arm, variants: Collection[str], copies: Collection[st
 
 
 def _parse_plain_arm(text: str) -> Arm:
-    kind, equals, value = text.partition("=")
+    with_synthetic = text.startswith("real=") and text.endswith(FEW)
+    kind, equals, value = text.removesuffix(FEW if with_synthetic else "").partition("=")
     number = _number(value) if equals else None
     if not equals and kind in NAMED:
         return NAMED[kind]
     if kind == "mixed" and number is not None and 0 < number <= 100:
         return mixed(number)
     if kind == "real" and number is not None and 0 < number < 1:
-        return real_share(number)
-    raise UserError(f"`arms` {text!r}: write {', '.join(NAMED)}, mixed=RATIO or real=SHARE (below 1)")
+        return few_real(number) if with_synthetic else real_share(number)
+    raise UserError(
+        f"`arms` {text!r}: write {', '.join(NAMED)}, mixed=RATIO, real=SHARE or real=SHARE+synthetic (below 1)"
+    )
 
 
 def _with_variant(arm: Arm, variant: str) -> Arm:

@@ -138,13 +138,16 @@ def _rounded(values: Array) -> tuple[float, ...]:
 
 
 def comparisons(arms: Sequence[ArmScores], seed: int) -> list[Comparison]:
-    """Every arm against the first, and mixed arms against real images shown longer too; p after Holm over all of them.
+    """Every arm against the first, mixed arms against real images shown longer too, and arms of some real images with synthetic
+    ones against these real images alone; p after Holm over all of them.
 
     Intervals of means are for other images and other seeds; ensembles are compared by DeLong's test.
     """
     pairs = [(arms[0], other) for other in arms[1:]]
     controls = [arm for arm in arms if arm.arm == OVERSAMPLED]
-    pairs += [(control, other) for control in controls for other in arms if other.arm.real and other.arm.synthetic]
+    pairs += [(control, other) for control in controls for other in arms if other.arm.is_mixed and other.arm.synthetic]
+    alone = {arm.arm.real: arm for arm in arms if arm.arm.is_real_only and arm.arm.real < 1}
+    pairs += [(alone[arm.arm.real], arm) for arm in arms if arm.arm.has_few_real and arm.arm.real in alone]
     rows = [_comparison(baseline, other, seed) for baseline, other in pairs]
     adjusted = holm([row.p for row in rows])
     return [row.model_copy(update={"p_holm": p}) for row, p in zip(rows, adjusted, strict=True)]

@@ -67,9 +67,9 @@ def utility(
     negative : str or sequence of str
         The labels to distinguish it from; images with other labels are left out.
     arms : str, Arm, or sequence of them
-        `Arm`s or names: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`, each with `@VARIANT`; and
-        `weights`, `mixup`, `cutmix`, `copies`, real images in ways that need no generator. By default those of Bissoto et al.
-        2021: the first four, `mixed=0.5` and `mixed=1`, and what `variants` allow.
+        `Arm`s or names: `real`, `oversampled`, `classical`, `synthetic`, `mixed=RATIO`, `real=SHARE`, `real=SHARE+synthetic`,
+        each with `@VARIANT`; and `weights`, `mixup`, `cutmix`, `copies`, real images in ways that need no generator. By
+        default those of Bissoto et al. 2021: the first four, `mixed=0.5` and `mixed=1`, and what `variants` allow.
     repeats : int
         Trainings an arm, from consecutive seeds, 1 to 1000.
     model : str

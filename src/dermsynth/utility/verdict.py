@@ -99,7 +99,17 @@ def cautions(
     first = [row for row in comparisons if row.test == test]
     falls = [line for row in figures if row.arm == REAL.name for line in _falls(row)]
     as_good = _as_good_without([row for row in figures if row.test == test], arms)
-    return [*_few_repeats(first, repeats), *as_good, *falls]
+    return [*_few_repeats(first, repeats), *as_good, *_seen_by_the_generator(arms), *falls]
+
+
+def _seen_by_the_generator(arms: Sequence[Arm]) -> list[str]:
+    """What a learning curve with synthetic images does not say."""
+    if not any(arm.has_few_real for arm in arms):
+        return []
+    return [
+        "the generator learned from all training images: arms of fewer real images with synthetic ones say what few images and a "
+        "generator of many are worth, not what few images and a generator of these few are."
+    ]
 
 
 def _as_good_without(figures: Sequence[ArmFigures], arms: Sequence[Arm]) -> list[str]:
