@@ -104,6 +104,15 @@ def test_generators_alone_are_shown_side_by_side(two: tuple[DataSet, list[DataSe
     assert set(study.items["truth"]) == {""}
 
 
+def test_unmatched_sets_draw_from_all_classes(two: tuple[DataSet, list[DataSet]], tmp_path: Path) -> None:
+    real, made = two
+    study = create_study(protocol(tmp_path, count=20), real, made, tmp_path / "study", 0, matched=False)
+    labels = dict(zip(real.table["file_name"], real.table["label"], strict=True))
+    photographs = [labels[row.source.split(";")[int(row.truth) - 1]] for row in study.items.itertuples()]
+    assert len(set(photographs)) == 3
+    assert "" in set(study.items["label"])  # most sets hold several classes
+
+
 def test_what_cannot_be_shown_is_refused(two: tuple[DataSet, list[DataSet]], tmp_path: Path) -> None:
     real, made = two
     with pytest.raises(UserError, match="compares generators with each other; give two"):
@@ -264,6 +273,23 @@ def test_tables_that_cannot_be_are_refused(columns: dict[str, list[str]], said: 
     with pytest.raises(UserError) as error:
         analyse_choices(table(**columns))
     assert said in str(error.value)
+
+
+def test_answers_in_any_spelling() -> None:
+    plain = analyse_choices(table())
+    odd = table(
+        rater=["R1", "r1", "R1 ", "r1", "R2", "R2", "r2", "r2"], excluded=["no"] * 8, attention=["", "0", "no", "FALSCH"] * 2,
+        shown=["Real; x;y", "x;real ;y", "y;x;REAL", "echt;y;x".replace("echt", "real")] * 2, answer=["1.0", "2", "3", "2", "1", "1", "3", "1"],
+    )  # fmt: skip
+    found = analyse_choices(odd)
+    assert [one.share for one in found.raters] == [one.share for one in plain.raters]
+    assert any("spellings of one rater" in note for note in found.notes)
+
+
+def test_rows_that_lack_something_are_left_out_and_said() -> None:
+    result = analyse_choices(table(answer=["1", "", "3", "2", "1", "1", "3", "1"]))
+    assert result.answers == 7
+    assert result.left_out["without a choice (first in row 3)"] == 1
 
 
 def test_a_table_without_a_column_is_refused(tmp_path: Path) -> None:

@@ -13,14 +13,15 @@ from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError, require_path
 from dermsynth.statistics.forced_choice import MeanShare, Strength, mean_share, sensitivity, strengths
 from dermsynth.statistics.rates import rate
-from dermsynth.study.columns import REAL, plain_word
+from dermsynth.study.columns import REAL, ROW, naming, one_spelling, plain_word, with_flags, with_numbers
 from dermsynth.study.counting import DOUBTS
 from dermsynth.study.create import Study, open_study
 from dermsynth.study.export import answers_table
+from dermsynth.study.protocol import positions
 from dermsynth.study.results import ChoiceGroup, ChoiceRater, ChoiceResult, ChoiceSet, Ranked
 from dermsynth.study.serve import open_live_study
 from dermsynth.study.sets import SEPARATOR
-from dermsynth.values import as_tuple, flags, is_missing, numbers
+from dermsynth.values import as_tuple, is_missing, plain_identifier
 
 ALL = "all raters"
 NEEDED = ["rater", "item", "shown", "answer"]
@@ -101,7 +102,9 @@ def analyse_table(table: pd.DataFrame, source: Path, without: Doubted = (), note
     if table.empty:
         raise UserError(f"{source}: no answers yet")
     require_columns(table, NEEDED, source)
-    counted, left_out, noticed = _count(table.fillna("").astype(str).reset_index(drop=True), source, without)
+    text = table.fillna("").astype(str).reset_index(drop=True)
+    cleaned, incomplete, spellings = _cleaned(text.assign(**{ROW: range(2, len(text) + 2)}), source)
+    counted, left_out, noticed = _count(cleaned, source, without)
     rows = _checked(counted, source)
     groups = [*sorted({str(group) for group in rows["group"] if group}), ALL]
     with_photograph = rows[rows["right_answer"] > 0]
@@ -113,10 +116,36 @@ def analyse_table(table: pd.DataFrame, source: Path, without: Doubted = (), note
         groups=tuple(group for name in groups if (group := _group(name, _of_group(with_photograph, name))) is not None),
         ranking=tuple(_ranking(rows)),
         sets=tuple(_set(str(name), part) for name, part in rows.groupby("item", sort=True)),
-        left_out=left_out,
+        left_out={**left_out, **incomplete},
         noticed=noticed,
-        notes=tuple(notes),
+        notes=(*notes, *spellings),
     )
+
+
+def _cleaned(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, dict[str, int], list[str]]:
+    """Flags, numbers and names in one spelling, without rows that lack something; how many lacked it; and what was taken
+    together.
+
+    Raises UserError naming row and column for what is not understood.
+    """
+    notes: list[str] = []
+    with naming(source):
+        table = with_numbers(with_flags(table))
+    for column, key in (
+        ("rater", plain_identifier),
+        ("item", plain_identifier),
+        ("group", plain_word),
+        ("label", plain_word),
+    ):
+        if column in table:
+            table[column] = one_spelling(table[column], key, column, notes)
+    left_out: dict[str, int] = {}
+    for column, what in (("rater", "a rater"), ("item", "a set"), ("shown", "sources"), ("answer", "a choice")):
+        blank = table[column].map(is_missing).to_numpy(bool)
+        if blank.any():
+            left_out[f"without {what} (first in row {int(table[ROW].to_numpy()[blank][0])})"] = int(blank.sum())
+            table = table[~blank]
+    return table, left_out, notes
 
 
 def _count(table: pd.DataFrame, source: Path, without: Doubted) -> tuple[pd.DataFrame, dict[str, int], dict[str, int]]:
@@ -124,9 +153,9 @@ def _count(table: pd.DataFrame, source: Path, without: Doubted) -> tuple[pd.Data
 
     Raises UserError where none is left.
     """
-    excluded = np.array([not is_missing(text) for text in table.get("excluded", [""] * len(table))])
-    checks = np.array([not is_missing(text) for text in table.get("attention", [""] * len(table))]) & ~excluded
-    repeated = (flags(table, "repeat") == 1 if "repeat" in table else np.zeros(len(table), bool)) & ~excluded & ~checks
+    excluded = _flag(table, "excluded")
+    checks = _flag(table, "attention") & ~excluded
+    repeated = _flag(table, "repeat") & ~excluded & ~checks
     left_out = {
         "of excluded raters": int(excluded.sum()),
         "to attention checks": int(checks.sum()),
@@ -134,8 +163,8 @@ def _count(table: pd.DataFrame, source: Path, without: Doubted) -> tuple[pd.Data
     }
     gone, noticed = excluded | checks | repeated, dict[str, int]()
     doubts = {
-        "unfinished": np.array([is_missing(text) for text in table.get("finished", ["yes"] * len(table))]),
-        "reopened": numbers(table, "views") > 1 if "views" in table else np.zeros(len(table), bool),
+        "unfinished": ~_flag(table, "finished") if "finished" in table else np.zeros(len(table), bool),
+        "reopened": table["views"].to_numpy() > 1 if "views" in table else np.zeros(len(table), bool),
     }
     for name, doubtful in doubts.items():
         doubtful = doubtful & ~gone
@@ -146,31 +175,51 @@ def _count(table: pd.DataFrame, source: Path, without: Doubted) -> tuple[pd.Data
     return table[~gone], left_out, noticed
 
 
+def _flag(table: pd.DataFrame, column: str) -> NDArray[np.bool_]:
+    return table[column].to_numpy(bool) if column in table else np.zeros(len(table), bool)
+
+
 def _checked(table: pd.DataFrame, source: Path) -> pd.DataFrame:
     """The answers with numbers for what is compared: `pictures`, `choice` and `right_answer` from 1, 0 without a photograph.
 
     Raises UserError naming the row for what cannot be.
     """
-    sources = [[part.strip() for part in text.split(SEPARATOR)] for text in table["shown"]]
-    sources = [[REAL if plain_word(part) == REAL else part for part in row] for row in sources]
-    choices, right = [], []
-    for (number, row), pictures in zip(table.iterrows(), sources, strict=True):
-        where = f"{source}, row {int(str(number)) + 2}"
-        if len(pictures) < 2 or not all(pictures) or pictures.count(REAL) > 1:
-            raise UserError(
-                f"{where}, column 'shown': {row['shown']!r}; write two sources or more with semicolons, one of them at most real"
-            )
-        answer = str(row["answer"]).strip().removesuffix(".0")
-        if answer not in {str(place) for place in range(1, len(pictures) + 1)}:
-            raise UserError(f"{where}, column 'answer': {row['answer']!r} is no position from 1 to {len(pictures)}")
-        choices.append(int(answer))
-        right.append(pictures.index(REAL) + 1 if REAL in pictures else 0)
-    shown = [SEPARATOR.join(row) for row in sources]
-    rows = table.assign(shown=shown, choice=choices, right_answer=right, pictures=[len(row) for row in sources])
+    rows = table.reset_index(drop=True)
+    with naming(source):
+        sources = [_sources(row, text) for row, text in zip(rows[ROW], rows["shown"], strict=True)]
+        choices = [
+            _position(row, text, len(shown))
+            for row, text, shown in zip(rows[ROW], rows["answer"], sources, strict=True)
+        ]
+    rows = rows.assign(
+        shown=[SEPARATOR.join(shown) for shown in sources],
+        choice=choices,
+        right_answer=[shown.index(REAL) + 1 if REAL in shown else 0 for shown in sources],
+        pictures=[len(shown) for shown in sources],
+    )
     rows = rows.assign(**{column: "" for column in ("group", "label") if column not in rows})
-    rows["seconds"] = numbers(rows, "seconds") if "seconds" in rows else np.nan
+    rows = rows.assign(**{column: np.nan for column in ("seconds",) if column not in rows})
     _refuse_contradictions(rows, source)
-    return rows.reset_index(drop=True)
+    return rows
+
+
+def _sources(row: int, text: str) -> list[str]:
+    """Where the pictures of a set come from. Raises UserError for fewer than two, and for two photographs."""
+    sources = [part.strip() for part in text.split(SEPARATOR)]
+    sources = [REAL if plain_word(part) == REAL else part for part in sources]
+    if len(sources) < 2 or not all(sources) or sources.count(REAL) > 1:
+        raise UserError(
+            f"row {row}, column 'shown': {text!r}; write two sources or more with semicolons, one of them at most real"
+        )
+    return sources
+
+
+def _position(row: int, text: str, pictures: int) -> int:
+    """Which picture was chosen, from 1. Raises UserError for what is no position."""
+    answer = text.strip().removesuffix(".0")
+    if answer not in positions(pictures):
+        raise UserError(f"row {row}, column 'answer': {text!r} is no position from 1 to {pictures}")
+    return int(answer)
 
 
 def _refuse_contradictions(rows: pd.DataFrame, source: Path) -> None:

@@ -60,12 +60,12 @@ def clean_table(table: pd.DataFrame, source: Path, positive: str = "") -> CleanT
     notes: list[str] = []
     with naming(source):
         positive = positive or positive_of(table, source)
-        table = _with_numbers(_with_flags(table))
+        table = with_numbers(with_flags(table))
         for column in ("truth", "answer"):
             table[column] = _kinds(table, column, positive, notes)
         for column, key in KEYS.items():
             if column in table:
-                table[column] = _one_spelling(table[column], key, column, notes)
+                table[column] = one_spelling(table[column], key, column, notes)
         table = _with_diagnoses(table, notes)
         for column in ("truth", "label"):
             if column in table:
@@ -99,7 +99,11 @@ def positive_of(table: pd.DataFrame, source: Path) -> str:
     return next(iter(kinds), "")
 
 
-def _with_numbers(table: pd.DataFrame) -> pd.DataFrame:
+def with_numbers(table: pd.DataFrame) -> pd.DataFrame:
+    """Certainties, seconds, positions and views as numbers, NaN where there is none.
+
+    Raises UserError naming row and column for what is no number, and for negative ones that cannot be.
+    """
     for column in NUMBERS:
         if column in table:
             values = numbers(table, column)
@@ -111,12 +115,12 @@ def _with_numbers(table: pd.DataFrame) -> pd.DataFrame:
     return table
 
 
-def _with_flags(table: pd.DataFrame) -> pd.DataFrame:
+def with_flags(table: pd.DataFrame) -> pd.DataFrame:
     """Flags; this program writes a time into `finished`, what was asked for into `attention`, a reason into `excluded`."""
     own = {"received", "revisions"} <= set(table.columns)
     also: dict[str, Callable[[str], bool]] = {
         "finished": _is_time,
-        "attention": lambda text: plain_word(text) in _KINDS,
+        "attention": lambda text: plain_word(text) in _KINDS or (own and text.isdigit()),
         "excluded": lambda text: own and not is_flag(text),
     }
     for column in FLAGS:
@@ -171,7 +175,7 @@ def _unclear(text: str, positive: str) -> str:
     return f"no known word; it must be {REAL} or {SYNTHETIC}"
 
 
-def _one_spelling(values: pd.Series, key: Callable[[str], str], what: str, notes: list[str]) -> pd.Series:
+def one_spelling(values: pd.Series, key: Callable[[str], str], what: str, notes: list[str]) -> pd.Series:
     """The first spelling of each value, blank where it is missing; other spellings are noted."""
     spellings: dict[str, dict[str, int]] = {}
     keys = [key(value) if not is_missing(value, words=False) else "" for value in values]
@@ -193,7 +197,7 @@ def _with_diagnoses(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     if not columns:
         return table
     both = pd.concat([table[column] for column in columns], ignore_index=True)
-    plain = _one_spelling(both, plain_word, " and ".join(columns), notes)
+    plain = one_spelling(both, plain_word, " and ".join(columns), notes)
     parts = {column: plain.iloc[i * len(table) : (i + 1) * len(table)].to_numpy() for i, column in enumerate(columns)}
     return table.assign(**parts)
 

@@ -1,37 +1,28 @@
 """A study on disk: its protocol, its images under random names and of one size in bytes, and the truth beside them."""
 
 import secrets
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from pydantic import Field, ValidationError
 
 from dermsynth import __version__
 from dermsynth.data.dataset import Data, DataSet, open_data_set
-from dermsynth.data.duplicates import twins_between
-from dermsynth.data.flagged import flagged_text
 from dermsynth.data.tables import read_table
 from dermsynth.data.verification import verify
 from dermsynth.data.writing import require_empty
 from dermsynth.errors import UserError, name_field, require_path, require_seed
-from dermsynth.images import encode_png, fit, image_size, read_image
+from dermsynth.images import image_size
 from dermsynth.io import read_json, replace_file, replace_folder, write_bytes, write_json, write_text
-from dermsynth.progress import progress_bar
 from dermsynth.records import Record
-from dermsynth.study.answers import REAL, SYNTHETIC
-from dermsynth.study.confounding import confounding
-from dermsynth.study.drawing import StudyImage
+from dermsynth.study.answers import REAL
+from dermsynth.study.pictures import Pictures, show_alone, show_together
 from dermsynth.study.protocol import Protocol, parse_protocol, protocol_text
-from dermsynth.study.selection import select_images, table_of
-from dermsynth.study.sets import SEPARATOR, select_sets, table_of_sets, together
+from dermsynth.study.sets import SEPARATOR
 
 DESCRIPTION, PROTOCOL, ITEMS, SECRET = "study.json", "protocol.toml", "items.csv", "secret.key"
 SCHEMA = 1
@@ -156,9 +147,9 @@ def create_study(
         )
     for side in (real, *generators.values()):
         verify(side)
-    choose = _sets if rules.sets else _images
+    show = show_together if rules.sets else show_alone
     size = _size(rules, next(iter(generators.values())))
-    pictures = choose(rules, real, generators, size, seed, matched=matched)
+    pictures = show(rules, real, generators, size, seed, matched=matched)
     with replace_folder(out) as work:
         _write_images(work, pictures)
         write_text(work / PROTOCOL, text)
@@ -182,89 +173,25 @@ def create_study(
     return open_study(out)
 
 
-class Pictures(NamedTuple):
-    """The files of a study, the table of what they show but for their names, what else tells the kinds apart, and their size."""
-
-    encoded: list[bytes]
-    table: pd.DataFrame
-    notes: list[str]
-    size: tuple[int, int]
-
-
-def _images(
-    rules: Protocol,
-    real: DataSet,
-    generators: Mapping[str, DataSet],
-    size: tuple[int, int],
-    seed: int,
-    *,
-    matched: bool,
-) -> Pictures:
-    """Images that are shown one at a time."""
-    (synthetic,) = generators.values()
-    sides = {REAL: real, SYNTHETIC: synthetic}
-    images, notes = select_images(rules, sides, seed, matched=matched)
-    pixels, sizes = _decode(images, sides, size, synthetic)
-    encoded = [encode_png(one, compression=0) for one in pixels]
-    notes = [*notes, *_what_differs(images, sides, sizes, size)]
-    return Pictures(encoded, table_of(images, sides, [""] * len(images)), notes, size)
-
-
-def _sets(
-    rules: Protocol,
-    real: DataSet,
-    generators: Mapping[str, DataSet],
-    size: tuple[int, int],
-    seed: int,
-    *,
-    matched: bool,
-) -> Pictures:
-    """Pictures that are shown together, each set one file."""
-    sides = {REAL: real, **generators}
-    sets, notes = select_sets(rules, real, generators, seed, matched=matched)
-    images = [image for one in sets for image in one.images]
-    pixels, sizes = _decode(images, sides, size, next(iter(generators.values())))
-    each = iter(pixels)
-    sheets = [together([next(each) for _ in one.images]) for one in sets]
-    for name, generator in generators.items():
-        pairs = [
-            (image._replace(kind=REAL if image.kind == REAL else SYNTHETIC), own)
-            for image, own in zip(images, sizes, strict=True)
-            if image.kind in (REAL, name)
-        ]
-        found = _what_differs(
-            [image for image, _ in pairs], {REAL: real, SYNTHETIC: generator}, [own for _, own in pairs], size
-        )
-        notes += [note if len(generators) == 1 else f"{name}: {note}" for note in found]
-    encoded = [encode_png(sheet, compression=0) for sheet in sheets]
-    return Pictures(
-        encoded, table_of_sets(sets, sides, [""] * len(sets)), notes, (sheets[0].shape[1], sheets[0].shape[0])
-    )
-
-
-def _what_differs(
-    images: Sequence[StudyImage], sides: Mapping[str, DataSet], sizes: Sequence[tuple[int, int]], size: tuple[int, int]
-) -> list[str]:
-    """What an audit flagged, what tells the kinds apart beside the images, and what is only claimed."""
-    return [
-        *_flagged(images, sides),
-        *confounding(images, sides, sizes),
-        *_claims(sides[SYNTHETIC], images, sizes, size),
-        *_photographs(images, sides),
-    ]
-
-
 def _generators(synthetic: Data | Sequence[Data]) -> dict[str, DataSet]:
-    """Synthetic sets by a name each: of the generator where it has one, else of the folder."""
+    """Synthetic sets by a name each: of the generator where it has one, else of the folder.
+
+    Raises UserError for none, and for one set twice.
+    """
     several = synthetic if isinstance(synthetic, Sequence) and not isinstance(synthetic, str) else [synthetic]
     sets = [open_data_set(one) for one in several]
-    names = [side.provenance.generator.name or side.folder.resolve().name for side in sets]
-    names = [name.replace(SEPARATOR, ",") for name in names]
     if not sets or len({side.content_hash for side in sets}) < len(sets):
         raise UserError("none, or one set twice; every generator needs a set of its own")
+    return dict(zip(_names(sets), sets, strict=True))
+
+
+def _names(sets: Sequence[DataSet]) -> list[str]:
+    """A name each, numbered where two are alike or one is called real."""
+    names = [side.provenance.generator.name or side.folder.resolve().name for side in sets]
+    names = [name.replace(SEPARATOR, ",") for name in names]
     if len(set(names)) < len(names) or REAL in names:
         names = [f"{number} {name}" for number, name in enumerate(names, 1)]
-    return dict(zip(names, sets, strict=True))
+    return names
 
 
 def _hashes(generators: Mapping[str, DataSet]) -> str | dict[str, str]:
@@ -278,71 +205,6 @@ def _check_sides(real: DataSet, synthetic: DataSet) -> None:
         raise UserError(
             f"`real` {real.folder} `synthetic` {synthetic.folder}: one is not what it should be, or they are swapped"
         )
-
-
-def _flagged(images: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> list[str]:
-    """Which chosen images an audit of their set flagged."""
-    chosen = {
-        kind: [str(rows.table["file_name"].iloc[image.row]) for image in images if image.kind == kind]
-        for kind, rows in sides.items()
-    }
-    return [text for kind, names in chosen.items() if (text := flagged_text(sides[kind], names))]
-
-
-def _claims(
-    synthetic: DataSet, images: Sequence[StudyImage], sizes: Sequence[tuple[int, int]], size: tuple[int, int]
-) -> list[str]:
-    """Of images made elsewhere: what is claimed of their generator, and how both kinds came to one size."""
-    generator = synthetic.provenance.generator
-    if not generator.claimed:
-        return []
-    notes = [f"the synthetic images' origin is {generator.claim}"]
-    if set(sizes) != {size}:
-        kinds = list(zip(images, sizes, strict=True))
-        files = {
-            kind: _most_frequent([own for image, own in kinds if image.kind == kind]) for kind in (REAL, SYNTHETIC)
-        }
-        notes.append(
-            f"real images of {files[REAL]} and synthetic ones of {files[SYNTHETIC]} pixels are all shown at "
-            f"{size[0]} x {size[1]} (crop {generator.crop}, filter {generator.filter})"
-        )
-    return notes
-
-
-def _photographs(images: Sequence[StudyImage], sides: Mapping[str, DataSet]) -> list[str]:
-    """Of images made elsewhere: how many are a photograph of the real set once more, which a rater rightly calls real."""
-    if not sides[SYNTHETIC].provenance.generator.claimed:
-        return []
-    paths, names = sides[SYNTHETIC].paths, sides[REAL].table["file_name"]
-    rows = [image.row for image in images if image.kind == SYNTHETIC]
-    twins = twins_between([paths[row] for row in rows], sides[REAL].paths)
-    if not len(twins):
-        return []
-    first, photograph = twins[0]
-    example = f"first: {paths[rows[first]].name}, which is {names.iloc[photograph]}"
-    return [
-        f"{len(np.unique(twins[:, 0]))} of {len(rows)} synthetic images are photographs of the real set ({example}; mirrored and "
-        "cropped ones are not counted): raters who call them real are right; leave out the copies that dermsynth gate finds"
-    ]
-
-
-def _most_frequent(sizes: Sequence[tuple[int, int]]) -> str:
-    ordered = Counter(sizes).most_common()
-    return f"{ordered[0][0][0]} x {ordered[0][0][1]}{' and other' if len(ordered) > 1 else ''}"
-
-
-def _decode(
-    images: Sequence[StudyImage], sides: Mapping[str, DataSet], size: tuple[int, int], synthetic: DataSet
-) -> tuple[list[NDArray[np.uint8]], list[tuple[int, int]]]:
-    """Images of one size (width, height), and the sizes of the originals; photographs are cut as the generator's were."""
-    pixels, sizes = list[NDArray[np.uint8]](), list[tuple[int, int]]()
-    paths = {kind: side.paths for kind, side in sides.items()}
-    for image in progress_bar(images, total=len(images), label="encoding", unit="img"):
-        generator = (synthetic if image.kind == REAL else sides[image.kind]).provenance.generator
-        own = _large_enough(paths[image.kind][image.row], *size)
-        sizes.append((own.shape[1], own.shape[0]))
-        pixels.append(fit(own, size[1], size[0], generator.crop, generator.filter))
-    return pixels, sizes
 
 
 def _write_images(folder: Path, pictures: Pictures) -> None:
@@ -375,18 +237,6 @@ def open_study(folder: Path) -> Study:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise UserError(f"{folder / DESCRIPTION}: {where}: {error.errors()[0]['msg']}; restore the file") from error
     return Study(folder, parsed, protocol, read_table(folder / ITEMS))
-
-
-def _large_enough(path: Path, width: int, height: int) -> NDArray[np.uint8]:
-    """An image that need not be enlarged: that would blur it, and the blur would tell its kind."""
-    pixels = read_image(path)
-    if pixels.shape[1] < width or pixels.shape[0] < height:
-        own = f"{pixels.shape[1]} x {pixels.shape[0]}"
-        raise UserError(
-            f"{path}: {own} is smaller than the study's {width} x {height}; an enlarged image would give itself away; "
-            "set `size` in the protocol to less, or take larger images"
-        )
-    return pixels
 
 
 def _size(protocol: Protocol, synthetic: DataSet) -> tuple[int, int]:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
@@ -47,11 +48,18 @@ class Generators:
 
     def __init__(self, sides: Mapping[str, DataSet], seed: int) -> None:
         self.sides, self.random = sides, np.random.default_rng(seed)
-        self.left = {name: _by_label(side, self.random.permutation(len(side.table))) for name, side in sides.items()}
+        self.rows = {
+            name: _patients_apart(side, self.random.permutation(len(side.table))) for name, side in sides.items()
+        }
+        self.left = {name: _by_label(side, self.rows[name]) for name, side in sides.items()}
 
     def available(self, name: str) -> Counter[str]:
         """How many images of each class are left."""
         return Counter({label: len(rows) for label, rows in self.left[name].items()})
+
+    def forget_labels(self) -> None:
+        """Draw from all classes alike."""
+        self.left = {name: {"": list(rows)} for name, rows in self.rows.items()}
 
     def draw(self, name: str, label: str, role: str) -> StudyImage:
         """One more image of a source, of a class; the next of its patients' first images, then of their second ones.
@@ -67,15 +75,20 @@ class Generators:
         return StudyImage(name, row, role, "", str(self.sides[name].labels[row]))
 
 
-def _by_label(side: DataSet, order: np.ndarray) -> dict[str, list[int]]:
-    """Class -> rows in this order, in which every patient comes once before one comes again."""
+def _patients_apart(side: DataSet, order: NDArray[np.int64]) -> list[int]:
+    """Rows in this order, but every patient comes once before one comes again."""
     seen, ranked = Counter[str](), []
     for row in order:
         group = str(side.groups[row])
         ranked.append((seen[group] if group else 0, int(row)))
         seen[group] += 1
+    return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
+
+
+def _by_label(side: DataSet, rows: Sequence[int]) -> dict[str, list[int]]:
+    """Class -> its rows, in their order."""
     by_label: dict[str, list[int]] = {}
-    for _, row in sorted(ranked, key=lambda pair: pair[0]):
+    for row in rows:
         by_label.setdefault(plain_word(side.labels[row]), []).append(row)
     return by_label
 
@@ -97,18 +110,15 @@ def select_sets(
             "`synthetic`: the protocol compares generators with each other; give two synthetic sets or more"
         )
     sides = {REAL: real, **generators} if wanted.real else dict(generators)
-    unlabelled = [name for name, side in sides.items() if not side.classes]
-    notes = (
-        [f"no labels ({', '.join(unlabelled)}): pictures of a set may be of other classes"]
-        if matched and unlabelled
-        else []
-    )
-    drawing = Generators(sides, seed)
-    if not matched or unlabelled:
-        drawing.left = {name: {"": [row for rows in by.values() for row in rows]} for name, by in drawing.left.items()}
-    roles = [TRIAL] * wanted.count + [ATTENTION] * protocol.attention
+    drawing, roles = Generators(sides, seed), [TRIAL] * wanted.count + [ATTENTION] * protocol.attention
     orders = _sources(wanted, list(generators), len(roles), drawing.random)
-    labels = _labels(wanted, orders, drawing) if matched and not unlabelled else [""] * len(roles)
+    unlabelled = [name for name, side in sides.items() if not side.classes]
+    if matched and not unlabelled:
+        labels, notes = _labels(wanted, orders, drawing), []
+    else:
+        drawing.forget_labels()
+        labels = [""] * len(roles)
+        notes = [f"no labels ({', '.join(unlabelled)}): pictures of a set may be of other classes"] if matched else []
     sets = [
         PictureSet(tuple(drawing.draw(name, label, role) for name in order), role)
         for order, label, role in zip(orders, labels, roles, strict=True)
