@@ -246,6 +246,11 @@ def test_planted_copies_turn_the_light_red(phantom: DataSet, run: Path, tmp_path
     assert copies.flagged[:15].all()
     assert str(check).startswith(f"{copies.flagged.sum()} of 60 images flagged")
     assert verdict(evaluation(copy_gate=copies.facts))[2].light == "red"
+    posed = check_copies(open_data_set(made.folder), fewest=20, any_pose=True).facts
+    assert posed is not None
+    assert posed.any_pose
+    assert check.facts is not None
+    assert not check.facts.any_pose
 
 
 def test_twins_of_training_images_set_no_threshold(phantom: DataSet) -> None:

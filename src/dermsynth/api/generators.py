@@ -68,6 +68,7 @@ def generate(
     seed: int = 0,
     checkpoint: str | int = "last",
     data: Data | None = None,
+    any_pose: bool = False,
     device: str = "auto",
 ) -> DataSet:
     """Generate a labelled synthetic data set and look for copies of training images in it.
@@ -95,6 +96,8 @@ def generate(
         Which checkpoint of the run: ``last``, ``best``, or the number of real images shown.
     data : DataSet, Path, str or None
         The data set that the run was trained on, if it was moved; for the copy gate.
+    any_pose : bool
+        Whether copies are also looked for that are shifted, turned by any angle, zoomed or cut: minutes for 1,000 images.
     device : str
         ``auto``, ``cpu``, ``cuda`` or ``cuda:1``.
 
@@ -126,17 +129,17 @@ def generate(
         synthetic = from_maps(
             generator, open_named(maps, "maps"), folder, split=split, seed=require_seed(seed), truncation=truncation
         )
-        _look_for_copies(synthetic, place)
+        _look_for_copies(synthetic, place, any_pose=any_pose)
     else:
-        quotas, look = _quotas(generator, count, split), partial(_look_for_copies, data=place)
+        quotas, look = _quotas(generator, count, split), partial(_look_for_copies, data=place, any_pose=any_pose)
         synthetic = write_images(
             generator, quotas, folder, truncation=truncation, first_seed=require_seed(seed), examine=look
         )
     return open_data_set(synthetic.folder)
 
 
-def _look_for_copies(synthetic: DataSet, data: Path | None) -> None:
-    log.info("copy gate: %s", check_copies(synthetic, data))
+def _look_for_copies(synthetic: DataSet, data: Path | None, *, any_pose: bool) -> None:
+    log.info("copy gate: %s", check_copies(synthetic, data, any_pose=any_pose))
 
 
 def _quotas(generator: Generator, count: int | Mapping[str, int] | None, split: str) -> dict[str, int]:

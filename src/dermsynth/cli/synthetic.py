@@ -43,6 +43,8 @@ class Images:
     component of the latent may have. None by default."""
     seed: int = 0
     """Seed of the first image of each class, at least 0."""
+    any_pose: Switch = False
+    """Look for copies that are shifted, turned by any angle, zoomed or cut, too: minutes for 1,000 images."""
 
 
 IMAGES = Images()
@@ -75,7 +77,7 @@ def generate(
     count = parse_quotas(images.count, generator.labels) if images.count else None
     synthetic = write_images(
         generator, out=out, count=count, maps=images.maps, split=images.split, truncation=images.truncation,
-        seed=images.seed, data=data,
+        seed=images.seed, data=data, any_pose=images.any_pose,
     )  # fmt: skip
     real = data or Path(generator.config.data.folder)
     command = ["dermsynth", "evaluate", str(out), "--against", str(real if real.is_dir() else "DIR")]

@@ -179,8 +179,10 @@ class CopyCheck:
         return f"{self.facts.flagged} of {self.facts.of} images flagged, {expected:.0f} expected by chance"
 
 
-def check_copies(synthetic: DataSet, data: Path | None = None, *, fewest: int = FEWEST_HELD_OUT) -> CopyCheck:
-    """Look for copies in a set that was just generated.
+def check_copies(
+    synthetic: DataSet, data: Path | None = None, *, fewest: int = FEWEST_HELD_OUT, any_pose: bool = False
+) -> CopyCheck:
+    """Look for copies in a set that was just generated; with `any_pose` also for moved, turned and zoomed ones.
 
     The images trained on are in the folder `data`, by default where the generator's run found them.
     """
@@ -188,7 +190,7 @@ def check_copies(synthetic: DataSet, data: Path | None = None, *, fewest: int = 
     try:
         real = data_trained_on(read_config(run).data, data)
         folder, sides = default_folder(synthetic, None), sources(synthetic, real)
-        copies = flag_copies(synthetic, sides, decoding_of(synthetic), folder, fewest=fewest)
+        copies = flag_copies(synthetic, sides, decoding_of(synthetic), folder, fewest=fewest, any_pose=any_pose)
     except UserError as error:
         return CopyCheck(None, str(error).removesuffix(NOT_SEARCHED))
     return CopyCheck(copies.facts)

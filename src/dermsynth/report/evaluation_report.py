@@ -63,6 +63,7 @@ def write_evaluation_report(
     path = default_folder(synthetic, None) / PAGE if path is None else path
     copies = copies or copies_of(synthetic, path.parent) or copies_of(synthetic)
     may_show = synthetic if photographs else _without_photographs(synthetic, copies)
+    gated = copies if result.copy_gate else None  # else they are of another real set
     compared = comparable_images(synthetic, real, result.real.split)
     write_page(
         path,
@@ -82,8 +83,8 @@ def write_evaluation_report(
             "sections": [(title, rows) for title in sections() if (rows := _rows(_in_section(result, title)))],
             "differences": _differences(result),
             "examples": [("synthetic", _some(may_show)), *([("real", _some(compared))] if photographs else [])],
-            "side_by_side": side_by_side(may_show, real, compared, copies) if photographs else [],
-            "neighbours": _neighbours(synthetic, real, copies, photographs) if copies and result.copy_gate else [],
+            "side_by_side": side_by_side(may_show, real, compared, gated) if photographs else [],
+            "neighbours": _neighbours(synthetic, real, gated, photographs) if gated else [],
             "embeddings": [_embedding(may_show, real, view, photographs) for view in result.embedding],
             "closest": _closest(synthetic, real, result.closest, photographs),
         },
