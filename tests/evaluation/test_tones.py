@@ -2,12 +2,14 @@
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
-from dermsynth.evaluation.subgroups import groups, values_of_one_side
+from dermsynth.evaluation.subgroups import groups, tones_by_class, values_of_one_side
+from dermsynth.metrics.clinical_features import TONE
 
 
 def data_set(name: str, **columns: list[str]) -> DataSet:
@@ -51,3 +53,30 @@ def test_a_column_of_that_name_is_taken_as_it_is() -> None:
 def test_no_common_scale_is_said() -> None:
     with pytest.raises(UserError, match=r"`by` tone: no scale .* \(a: monk; b: none\); without it"):
         groups(data_set("a", monk=["1"]), data_set("b", age=["50"]), ["tone"])
+
+
+def appearances(angles: list[float]) -> np.ndarray:
+    rows = np.zeros((len(angles), TONE + 1))
+    rows[:, TONE] = angles
+    return rows
+
+
+def test_tones_within_classes() -> None:
+    one = data_set("a", label=["melanoma"] * 60 + ["nevus"] * 60)
+    other = data_set("b", label=["melanoma"] * 60 + ["nevus"] * 40)
+    light, dark = 60.0, -40.0
+    made, real = [light] * 60 + [dark] * 60, [light] * 45 + [dark] * 15 + [light] * 40
+    found, refused = tones_by_class(one, other, (appearances(made), appearances(real)))
+    assert {(row.label, row.tone): (row.synthetic.value, row.real.value, row.real.n) for row in found} == {
+        ("melanoma", "dark"): (0.0, 0.25, 60), ("melanoma", "very light"): (1.0, 0.75, 60),
+    }  # fmt: skip
+    (melanoma_dark, _) = found
+    assert melanoma_dark.synthetic.high < melanoma_dark.real.low
+    assert [str(line) for line in refused] == [
+        "skin tones of class nevus: measurable in 60 synthetic and 40 real images, at least 50 a side are needed"
+    ]
+
+
+def test_no_tones_where_the_light_hides_them() -> None:
+    one = data_set("a", label=["nevus"] * 60)
+    assert tones_by_class(one, one, (appearances([60.0] * 60), appearances([60.0] * 29 + [np.nan] * 31))) == ([], [])

@@ -93,11 +93,14 @@ def test_the_page_fits_every_window(tmp_path: Path, browser: Any, size: str) -> 
         {"question": "fidelity", "light": "red", "says": "far", "rule": "the rule"},
         {"question": "copying", "light": "not measured", "says": "nothing held out", "rule": "the rule"},
     ]
-    result = evaluation(FIGURES, verdict=lines, class_verdicts={"nevus": lines})
+    shares = {"value": 0.25, "low": 0.15, "high": 0.4, "n": 60}
+    tones = [{"label": "nevus", "tone": "dark", "synthetic": {**shares, "value": 0.0, "low": 0.0}, "real": shares}]
+    result = evaluation(FIGURES, verdict=lines, class_verdicts={"nevus": lines}, tones_by_class=tones)
     path = write_evaluation_report(made, real, result, "", path=tmp_path / "page.html")
     page = page_of(browser, size)
     page.goto(path.as_uri())
     assert "do not look like the real ones. Not measured: copying." in page.inner_text(".lead")
     for summary in page.query_selector_all("summary"):
         summary.click()
+    assert "nevus\tdark\t0.0 %" in page.inner_text("body")
     checked(page)

@@ -22,6 +22,7 @@ from dermsynth.evaluation.subgroups import (
     measured_tone_shares,
     skin_tone_groups,
     tone_shares,
+    tones_by_class,
     values_of_one_side,
 )
 from dermsynth.evaluation.verdict import with_verdict
@@ -141,13 +142,15 @@ def _whole(sets: ComparedSets, columns: Sequence[str]) -> Evaluation:
     estimates, refused = _measure(sets, parts, measures())
     of_tones, missing = _measure(sets, skin_tone_groups(*appearances), measures(of_tones=True))
     labels, unlearned = sets.label_fidelity()
+    of_classes, unseen = tones_by_class(synthetic, real, appearances)
     of_one_side = [Refusal(text=text) for text in values_of_one_side(synthetic, real, columns)]
-    refused = [*of_one_side, *refused, *missing, *unlearned]
+    refused = [*of_one_side, *refused, *missing, *unlearned, *unseen]
     return _with_estimates(sets.facts, [*estimates, *of_tones], refused).model_copy(
         update={
             "label_fidelity": labels,
             "skin_tones": tone_shares(*appearances),
             "skin_tones_measured": measured_tone_shares(*appearances),
+            "tones_by_class": tuple(of_classes),
             "embedding": embedding_view(synthetic, real, sets.features, sets.seed),
         }
     )

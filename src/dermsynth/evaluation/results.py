@@ -17,6 +17,7 @@ from dermsynth.evaluation.generator_metrics import PathLength
 from dermsynth.evaluation.label_fidelity import Recognition
 from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.sides import Remark, SizePolicy
+from dermsynth.evaluation.subgroups import ToneOfClass
 from dermsynth.io import read_json, write_json
 from dermsynth.metrics.estimate import ALL, CopyEstimate, Estimate, Figure
 from dermsynth.metrics.registry import METRICS
@@ -137,6 +138,8 @@ class Assessment(Record):
         Whether images of a class are recognised as what they are said to be.
     skin_tones, skin_tones_measured
         Tone -> side -> share of the images; side -> share of the images whose light allows an estimate of the tone.
+    tones_by_class
+        The same within each class.
     path_lengths
         Lengths of paths through the generator's latents.
     embedding
@@ -156,6 +159,7 @@ class Assessment(Record):
     label_fidelity: tuple[Recognition, ...] = ()
     skin_tones: dict[str, dict[str, float]] = Field(default_factory=dict)
     skin_tones_measured: dict[str, float] = Field(default_factory=dict)
+    tones_by_class: tuple[ToneOfClass, ...] = ()
     path_lengths: tuple[PathLength, ...] = ()
     embedding: tuple[View, ...] = ()
     usefulness: Usefulness | None = None

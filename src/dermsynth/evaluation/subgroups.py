@@ -9,10 +9,13 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.writing import TEXT_COLUMNS
 from dermsynth.errors import UserError
+from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.tones import cells_of_column, columns_of, has_column
 from dermsynth.metrics.clinical_features import TONE
-from dermsynth.metrics.estimate import ALL
+from dermsynth.metrics.estimate import ALL, MINIMUM
+from dermsynth.records import Record
 from dermsynth.segmentation.skin import skin_tone_class
+from dermsynth.statistics.rates import Rate, rate
 from dermsynth.values import is_missing, plain_identifier
 
 TONES = "skin tone: "
@@ -97,6 +100,45 @@ def tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> di
             shares.setdefault(str(tone), {"synthetic": 0.0, "real": 0.0})[side] += 1 / len(tones)
     order = sorted(shares, key=lambda tone: -shares[tone]["real"])
     return {tone: {side: round(share, 4) for side, share in shares[tone].items()} for tone in order}
+
+
+class ToneOfClass(Record):
+    """How frequent a skin tone is among the measurable images of a class: shares with exact 95 % intervals, and of how many."""
+
+    label: str
+    tone: str
+    synthetic: Rate
+    real: Rate
+
+
+def tones_by_class(
+    synthetic: DataSet, real: DataSet, appearances: tuple[NDArray[np.float64], NDArray[np.float64]]
+) -> tuple[list[ToneOfClass], list[Refusal]]:
+    """Skin tones within every class of the synthetic set, and why there are none of some classes.
+
+    Of a class of which either side has fewer than 50 measurable images nothing is said, and nothing at all where the tone of
+    more than half of either side could not be measured.
+    """
+    if min(measured_tone_shares(*appearances).values()) < MEASURED:
+        return [], []
+    tones = [skin_tones(rows) for rows in appearances]
+    found, refused = list[ToneOfClass](), list[Refusal]()
+    for label in synthetic.classes:
+        sides = [
+            of[(side.labels.astype(str) == label) & (of != "")]
+            for of, side in zip(tones, (synthetic, real), strict=True)
+        ]
+        fewest = min(map(len, sides))
+        if fewest < MINIMUM:
+            text = (
+                f"skin tones of class {label}: measurable in {len(sides[0])} synthetic and {len(sides[1])} real images"
+            )
+            refused.append(Refusal(text=f"{text}, at least {MINIMUM} a side are needed"))
+            continue
+        for tone in dict.fromkeys([*sorted(set(sides[1])), *sorted(set(sides[0]))]):
+            rates = [rate(int((side == tone).sum()), len(side)) for side in sides]
+            found.append(ToneOfClass(label=label, tone=str(tone), synthetic=rates[0], real=rates[1]))
+    return found, refused
 
 
 def measured_tone_shares(synthetic: NDArray[np.float64], real: NDArray[np.float64]) -> dict[str, float]:
