@@ -63,7 +63,7 @@ def test_guessing_is_found_out_no_more_often_than_it_should() -> None:
 def test_all_right_claims_no_certainty() -> None:
     found = mean_share(np.ones(20), np.repeat([0, 1], 10), np.tile(np.arange(10), 2), 0.25)
     assert found.value == 1
-    assert 0.7 < found.low < found.high < 1
+    assert 0.7 < found.low < found.high == 1
 
 
 def choices(
@@ -121,3 +121,21 @@ def test_a_source_that_is_never_chosen_has_a_finite_strength() -> None:
     found = strengths([[0, 1]] * 10, [0] * 10, np.zeros(10, int), np.arange(10), ["real", "made"], 0)
     assert -20 < found[1].low < found[1].value < -2
     assert 0 < found[1].preferred[0] < 0.1
+
+
+@pytest.mark.parametrize("share", [0.05, 0.1, 0.5])
+def test_a_single_raters_interval_holds_rare_choices_too(share: float) -> None:
+    random, held = np.random.default_rng(7), 0
+    for _ in range(200):
+        chosen = (random.random(20) < share).astype(int).tolist()
+        found = strengths([[0, 1]] * 20, chosen, np.zeros(20, int), np.arange(20), ["real", "made"], 0)[1]
+        held += found.preferred[1] <= share <= found.preferred[2]
+    assert held / 200 >= 0.9
+
+
+@pytest.mark.parametrize("count", [1, 8, 20])
+@pytest.mark.parametrize("right", [0.0, 1.0])
+def test_the_share_lies_in_its_interval(count: int, right: float) -> None:
+    found = mean_share(np.full(count, right), np.zeros(count, int), np.arange(count), 0.25)
+    assert found.low <= found.value <= found.high
+    assert found.high - found.low > 0.1

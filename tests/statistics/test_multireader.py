@@ -147,3 +147,12 @@ def test_too_few_readers_or_cases_are_refused(ratings: NDArray[np.float64]) -> N
     blank[0, 0, TRUTH] = np.nan
     with pytest.raises(ValueError, match="fewer than two"):
         compare_readers(blank, TRUTH, ["a", "b"])
+
+
+def test_perfect_readers_prove_no_difference_and_no_certainty() -> None:
+    truth = np.arange(20) < 10
+    result = compare_readers(np.tile(truth.astype(float), (2, 3, 1)), truth, ["a", "b"])
+    assert (result.p, result.differences[0].p) == (1.0, 1.0)
+    assert result.areas[0].area == result.areas[0].high == 1
+    assert 0.6 < result.areas[0].low < 0.75  # the exact interval of 10 of 10
+    assert result.differences[0].low < 0 < result.differences[0].high

@@ -110,3 +110,30 @@ def test_a_pilot_without_two_conditions_plans_nothing(tmp_path: Path) -> None:
     (tmp_path / "other.json").write_text("{}")
     with pytest.raises(UserError, match=r"no report\.json of dermsynth study report"):
         area_power(tmp_path / "other.json", 0.1, 3, 48)
+
+
+def test_the_same_images_in_two_conditions_are_one_case_each() -> None:
+    table = answers()
+    crossed = table.assign(item=table["item"].str.split("-").str[1])
+    result = analyse_study(crossed)
+    assert result.areas is not None
+    assert result.areas.cases == IMAGES
+    assert result.areas.components is not None
+    assert result.areas.components.neither != 0
+    assert any("judged in several conditions" in note for note in result.notes)
+    assert len(result.matrix.items) == 2 * IMAGES
+    apart, _ = areas_of(table)
+    assert apart is not None
+    assert [area.each for area in result.areas.areas] == [area.each for area in apart.areas]
+
+
+def test_what_areas_leave_out_is_said() -> None:
+    table = answers().astype({"certainty": object})
+    table.loc[0, "condition"] = ""
+    table.loc[1, "certainty"] = ""
+    table = table[(table["rater"] != "r3") | (table["condition"] == "first")]
+    notes = analyse(parse_answers(table.astype(str), "real", Path("answers")), resamples=10).notes
+    assert [note for note in notes if note.startswith("areas")] == [
+        "areas by certainty leave out 1 answers without a certainty", "areas by certainty leave out 1 answers without a condition",
+        "areas by certainty leave out 1 raters who did not judge in every condition",
+    ]  # fmt: skip

@@ -113,6 +113,28 @@ def test_unmatched_sets_draw_from_all_classes(two: tuple[DataSet, list[DataSet]]
     assert "" in set(study.items["label"])  # most sets hold several classes
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_as_many_sets_as_there_are_images_for(two: tuple[DataSet, list[DataSet]], tmp_path: Path, seed: int) -> None:
+    """Every set takes what its sources have left, in whatever order they come."""
+    real, made = two
+    few = made[0].select(np.arange(len(made[0].table)) < 40)
+    study = create_study(protocol(tmp_path, pictures=2, count=38), real, few, tmp_path / "study", seed)
+    assert len(study.items) == 39  # one attention check
+
+
+def test_a_label_is_kept_and_an_unknown_one_named(two: tuple[DataSet, list[DataSet]], tmp_path: Path) -> None:
+    real, made = two
+    path = Path(protocol(tmp_path))
+    path.write_text(path.read_text().replace("[sets]", '[sets]\nlabel = "Melanoma"'))
+    study = create_study(str(path), real, made, tmp_path / "study", 0, matched=False)
+    assert set(study.items["label"]) == {"melanoma"}
+    path.write_text(path.read_text().replace("Melanoma", "carcinoma"))
+    with pytest.raises(
+        UserError, match="no images of 'carcinoma', the `label` of \\[sets\\]; there are: melanoma, nevus"
+    ):
+        create_study(str(path), real, made, tmp_path / "other", 0)
+
+
 def test_what_cannot_be_shown_is_refused(two: tuple[DataSet, list[DataSet]], tmp_path: Path) -> None:
     real, made = two
     with pytest.raises(UserError, match="compares generators with each other; give two"):
@@ -121,7 +143,7 @@ def test_what_cannot_be_shown_is_refused(two: tuple[DataSet, list[DataSet]], tmp
         create_study("baur", real, made, tmp_path / "b", 0)
     with pytest.raises(UserError, match="one set twice"):
         create_study(protocol(tmp_path), real, [made[0], made[0]], tmp_path / "c", 0)
-    with pytest.raises(UserError, match="too few images of the same classes for 401 sets"):
+    with pytest.raises(UserError, match=r"too few images of the same classes for 401 sets \(.*nevus 185"):
         create_study(protocol(tmp_path, count=400), real, made, tmp_path / "d", 0)
     few = made[0].part(np.arange(len(made[0].table)) < 2)
     with pytest.raises(UserError, match=r"too few images|no more images"):
@@ -139,6 +161,7 @@ def test_what_cannot_be_shown_is_refused(two: tuple[DataSet, list[DataSet]], tmp
             "either `conditions`",
         ),
         (("real = true", "real = false"), "leave `feedback` out"),
+        (("repeats = 2", "repeats = 2\norder = 'blocked'"), "`order` is of images shown one at a time"),
     ],
 )
 def test_protocols_that_cannot_be_are_refused(tmp_path: Path, change: tuple[str, str], said: str) -> None:
@@ -266,6 +289,8 @@ def test_without_photographs_the_best_generator_is_the_reference() -> None:
         ({"shown": ["real;x;y"] * 7 + ["real;x;z"]}, "set '4' has two lists of sources"),
         ({"shown": ["real;x", "real;x;y"] * 4, "answer": ["1"] * 8}, "sets of [2, 3] pictures"),
         ({"item": ["1"] * 8, "shown": ["real;x;y"] * 8}, "answers set '1' twice"),
+        ({"group": ["derm", "lay"] * 4}, "is in group"),
+        ({"label": ["nevus"] * 7 + ["melanoma"]}, "'4'"),
         ({"excluded": ["yes"] * 8}, "no answers that count yet"),
     ],
 )
@@ -279,11 +304,22 @@ def test_answers_in_any_spelling() -> None:
     plain = analyse_choices(table())
     odd = table(
         rater=["R1", "r1", "R1 ", "r1", "R2", "R2", "r2", "r2"], excluded=["no"] * 8, attention=["", "0", "no", "FALSCH"] * 2,
-        shown=["Real; x;y", "x;real ;y", "y;x;REAL", "echt;y;x".replace("echt", "real")] * 2, answer=["1.0", "2", "3", "2", "1", "1", "3", "1"],
+        shown=["Real; x;y", "x;real ;y", "Y;x;REAL", "echt;y;X"] * 2, answer=["1.0", "02", "3,0", "2", "1", "1", "3", "1"],
     )  # fmt: skip
     found = analyse_choices(odd)
     assert [one.share for one in found.raters] == [one.share for one in plain.raters]
     assert any("spellings of one rater" in note for note in found.notes)
+    assert [one.source for one in found.ranking] == [one.source for one in plain.ranking]
+
+
+def test_sets_without_a_photograph_do_not_change_what_guessing_is() -> None:
+    alone = pd.DataFrame({"rater": ["a"] * 3, "item": ["7", "8", "9"], "shown": ["x;y"] * 3, "answer": ["1"] * 3})
+    for rows in (pd.concat([alone, table()]), pd.concat([table(), alone])):
+        found = analyse_choices(rows.reset_index(drop=True))
+        assert found.groups[-1].share.chance == pytest.approx(1 / 3)
+        (rater,) = (one for one in found.raters if one.rater == "a")
+        assert rater.sensitivity == analyse_choices(table()).raters[0].sensitivity
+        assert rater.p_against_chance == analyse_choices(table()).raters[0].p_against_chance
 
 
 def test_rows_that_lack_something_are_left_out_and_said() -> None:

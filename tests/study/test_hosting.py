@@ -91,7 +91,7 @@ def test_a_backup_moves_into_postgresql_and_out_of_it(small: Study, postgresql: 
     back_up(there, tmp_path / "back.zip")
     back = restore(tmp_path / "back.zip", tmp_path / "back")
     assert len(service.overview(open_live_study(back.folder))) == 3
-    with pytest.raises(UserError, match="3 raters are in it already"):
+    with pytest.raises(UserError, match="3 raters and 3 invitations are in it already"):
         restore(tmp_path / "study.zip", tmp_path / "twice", postgresql)
     assert not (tmp_path / "twice").exists()
 
@@ -121,11 +121,56 @@ def test_what_is_no_backup_is_refused_and_leaves_nothing(small: Study, tmp_path:
         with pytest.raises(UserError, match=re.escape(said)):
             restore(path, tmp_path / "out")
         assert not (tmp_path / "out").exists()
+    items = small.items["item"].tolist()
+    changes: dict[str, dict[str, bytes | None]] = {
+        f"lacks image {items[0]}": {f"images/{items[0]}.png": None},
+        "lacks the key": {"secret.key": b""},
+        "cannot be opened": {"study.sqlite": b"no database" * 100},
+        "is newer": {"study.json": b'{"schema": 99}'},
+    }
+    for said, change in changes.items():
+        changed = tmp_path / "changed.zip"
+        with zipfile.ZipFile(whole) as source, zipfile.ZipFile(changed, "w") as target:
+            for name in source.namelist():
+                data = change.get(name, source.read(name))
+                if data is not None:
+                    target.writestr(name, data)
+        with pytest.raises(UserError, match=said):
+            restore(changed, tmp_path / "out")
+        assert not (tmp_path / "out").exists(), said
+    pressed = tmp_path / "pressed.zip"
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(pressed, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in source.namelist():
+            target.writestr(name, source.read(name))
+    damaged = bytearray(pressed.read_bytes())
+    damaged[len(damaged) // 3 : len(damaged) // 3 + 400] = bytes(400)
+    pressed.write_bytes(damaged)
+    with pytest.raises(UserError, match="no readable backup"):
+        restore(pressed, tmp_path / "out")
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "mine.txt").write_text("mine")
     with pytest.raises(UserError, match="full"):
         restore(whole, tmp_path / "full")
     assert (tmp_path / "full" / "mine.txt").read_text() == "mine"
+
+
+def test_another_database_is_neither_forgotten_nor_mistaken(
+    small: Study, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unserved = tmp_path / "unserved"
+    shutil.copytree(small.folder, unserved)
+    (unserved / "study.sqlite").unlink(missing_ok=True)
+    with pytest.raises(UserError, match="holds no answers; name their database"):
+        verbs.backup(unserved, tmp_path / "empty.zip")
+    assert not (unserved / "study.sqlite").exists()
+    back_up(open_live_study(small.folder), tmp_path / "study.zip")
+    monkeypatch.setenv("DERMSYNTH_STUDY_DATABASE", "postgresql://u:secret@h/db")
+    with pytest.raises(UserError, match="DERMSYNTH_STUDY_DATABASE is set"):
+        restore(tmp_path / "study.zip", tmp_path / "again")
+    page = write_ethics_report(small, tmp_path / "ethics.html", Responsible()).read_text()
+    assert "In postgresql://u:***@h/db." in page
+    with pytest.raises(UserError, match="not a URL of a database"):
+        write_ethics_report(small, tmp_path / "ethics.html", Responsible(), "nonsense")
 
 
 def test_raters_of_a_pilot_are_left_out(
@@ -252,6 +297,7 @@ def test_systemd_accepts_the_units(tmp_path: Path) -> None:
 
 def test_the_backup_unit_names_a_verb_that_is_there(small: Study, tmp_path: Path) -> None:
     (line,) = re.findall("^ExecStart=(.*)$", (DEPLOY / "dermsynth-backup.service").read_text(), re.MULTILINE)
+    open_live_study(small.folder)
     script = shlex.split(line)[2].replace("$$", "$").replace("%%", "%")
     verb = Path(shutil.which("dermsynth") or Path(__import__("sys").executable).parent / "dermsynth")
     script = script.replace("/opt/dermsynth/bin/dermsynth", str(verb)).replace(

@@ -97,11 +97,11 @@ def plan(
     if min(raters) < 2 or min(items) < 2 or min(raters_deviation, items_deviation) < 0:
         raise UserError("--raters and --items must be at least 2, deviations at least 0")
     if pilot is not None:
-        print(f"{'raters':>7}{'images':>8}{f'power to find {difference:g}':>25}")
-        for rater_count, item_count in itertools.product(raters, items):
-            print(
-                f"{rater_count:>7}{item_count:>8}{_power(area_power(pilot, difference, rater_count, item_count)):>25}"
-            )
+        pairs = [*itertools.product(raters, items)]
+        powers = [area_power(pilot, difference, *pair) for pair in pairs]
+        print(f"{'raters':>7}{'images of all conditions':>26}{f'power to find {difference:g}':>25}")
+        for (rater_count, item_count), found in zip(pairs, powers, strict=True):
+            print(f"{rater_count:>7}{item_count:>26}{_power(found):>25}")
         return
     print(f"{'raters':>7}{'images':>8}{'half the 95 % interval':>25}{'power to show 50 +- 5 %':>26}")
     for rater_count in raters:
@@ -218,9 +218,10 @@ def backup(study: StudyFolder, file: Path, *, database: Database = "") -> None:
     file
         A zip file that does not exist yet.
     """
-    from dermsynth.study.backup import back_up
+    from dermsynth.study.backup import back_up, require_answers
     from dermsynth.study.serve import open_live_study
 
+    require_answers(study, database)
     raters = back_up(open_live_study(study, database), file)
     print(f"{file}: {raters} raters; links stay valid in a study that is restored from it")
 
@@ -240,7 +241,8 @@ def restore(file: Path, *, out: Path, database: Database = "") -> None:
     from dermsynth.study.backup import restore as restored
 
     study = restored(file, out, database)
-    print(f"{out}: {len(study.items)} images; next: {shlex.join(['dermsynth', 'study', 'serve', str(out)])}")
+    shown = "sets of images" if study.protocol.sets else "images"
+    print(f"{out}: {len(study.items)} {shown}; next: {shlex.join(['dermsynth', 'study', 'serve', str(out)])}")
 
 
 def ethics(
@@ -326,6 +328,7 @@ def report(
     photographs
         Whether the page shows the images that fooled all or no rater.
     """
+    from dermsynth.errors import UserError
     from dermsynth.io import command_line
     from dermsynth.report.choices_report import write_choices_report
     from dermsynth.report.study_report import write_study_report
@@ -335,6 +338,10 @@ def report(
 
     folder = out or (study if study.is_dir() else study.parent)
     if shows_together(study):
+        if positive or "diagnosis" in exclude:
+            raise UserError(
+                "pictures were shown together: `positive` and `exclude` diagnosis say nothing of them; leave them out"
+            )
         choices = analyse_choices(study, without=exclude, database=database)
         _say_choices(
             choices, write_choices_report(folder, choices, command_line({database: "URL"} if database else {}))

@@ -1,15 +1,19 @@
 """What an ethics board asks about a reader study, from its protocol and its database: who, what, where, how long, how deleted."""
 
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
+from dermsynth.errors import UserError
 from dermsynth.report.page import write_page
 from dermsynth.study.create import Study
 from dermsynth.study.protocol import Protocol, Question
 from dermsynth.study.selection import ATTENTION, EXAMPLE, TRIAL
+from dermsynth.study.serve import DATABASE_VARIABLE
 from dermsynth.study.service import MEASURED
 from dermsynth.study.store import DATABASE, Answer, Base, Invitation, Rater, Setting, Trial
 from dermsynth.study.texts import words
@@ -57,7 +61,7 @@ STORED: Mapping[type[Base], Mapping[str, str]] = {
         "token_hash": "a hash of the link; the link itself is not stored",
         "cap": "how many persons a link is for",
         "used": "how many have used it",
-        "note": "the organiser's remark, which may name somebody; it is deleted with the rater",
+        "note": "the organiser's remark, which may name somebody; that of a link for one person is deleted with the rater",
         "created": "when it was made",
     },
     Setting: {"name": "a fact about the whole study", "value": "such as open, pilot, paused, closed"},
@@ -88,9 +92,13 @@ class Responsible:
 
 def write_ethics_report(study: Study, path: Path, responsible: Responsible, database: str = "") -> Path:
     """Write the page for an ethics board; `database` is the URL of a database that is not in the study's folder."""
-    protocol = study.protocol
+    protocol, database = study.protocol, database or os.environ.get(DATABASE_VARIABLE, "")
     rules = {role: int((study.items["role"] == role).sum()) for role in (TRIAL, EXAMPLE, ATTENTION)}
     each = _answers_each(study)
+    consents = {
+        language: protocol.consent.get(language) or words(protocol.consent_key, language)
+        for language in protocol.languages
+    }
     values = {
         "study": study,
         "protocol": protocol,
@@ -100,19 +108,25 @@ def write_ethics_report(study: Study, path: Path, responsible: Responsible, data
         "answers": each,
         "minutes": max(round(each * (SECONDS + protocol.exposure_ms / 1000) / 60), 1),
         "seconds": SECONDS,
-        "consents": {
-            language: protocol.consent.get(language) or words("consent_text", language)
-            for language in protocol.languages
-        },
+        "consents": consents,
+        "unnamed": not any(responsible.contact and responsible.contact in text for text in consents.values()),
         "questions": [_question(question, protocol) for question in protocol.questions],
         "groups": [_group(name, protocol) for name in protocol.groups],
         "stored": list(_stored()),
-        "place": make_url(database).render_as_string(hide_password=True)
-        if database
-        else f"the file {DATABASE} in the study's folder",
+        "place": _place(database),
     }
     write_page(path, "ethics.html", values)
     return path
+
+
+def _place(database: str) -> str:
+    """Where answers are stored, without the password of a URL."""
+    if not database:
+        return f"the file {DATABASE} in the study's folder"
+    try:
+        return make_url(database).render_as_string(hide_password=True)
+    except ArgumentError as error:
+        raise UserError("`database`: not a URL of a database") from error
 
 
 def _answers_each(study: Study) -> int:
@@ -120,7 +134,8 @@ def _answers_each(study: Study) -> int:
     trials = study.items[study.items["role"] == TRIAL]
     sizes = trials.groupby("condition").size().sort_values(ascending=False)
     own = int(sizes.head(study.protocol.conditions_each).sum())
-    return own + study.protocol.repeats + int((study.items["role"] == ATTENTION).sum())
+    repeats = min(study.protocol.repeats, own - max(own // 4, 1))
+    return own + repeats + int((study.items["role"] == ATTENTION).sum())
 
 
 def _question(question: Question, protocol: Protocol) -> tuple[str, str]:

@@ -87,6 +87,7 @@ def mean_share(right: Array, raters: Codes, sets: Codes, chance: float) -> MeanS
     smallest = scipy.stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(value * (1 - value) / len(right))
     half = max(reach, float(smallest)) / (value * (1 - value))
     low, high = scipy.special.expit(scipy.special.logit(value) + np.array([-half, half]))
+    low, high = min(low, right.mean()), max(high, right.mean())
     z = (scipy.special.logit(value) - scipy.special.logit(chance)) / half * scipy.stats.norm.ppf((1 + LEVEL) / 2)
     return MeanShare(float(right.mean()), float(low), float(high), chance, float(2 * scipy.stats.norm.sf(abs(z))))
 
@@ -165,15 +166,22 @@ def strengths(
         _loss, np.zeros(len(sources)), args=(counts, picked), jac=True, method="BFGS", options={"gtol": 1e-8}
     ).x
     expected = _expected(values, counts)
-    precision = _information(expected) + np.eye(len(sources)) / PRIOR**2
-    influences = (picked - expected) @ np.linalg.inv(precision)
+    spread = np.asarray(np.linalg.inv(_information(expected) + np.eye(len(sources)) / PRIOR**2), np.float64)
+    influences = (picked - expected) @ spread
     contrasts = influences - influences[:, [reference]]
-    reaches = _reaches(contrasts, raters, sets)
+    reaches = np.maximum(_reaches(contrasts, raters, sets), _posterior_reaches(spread, reference))
     relative = values - values[reference]
     return [
         Strength(name, int(counts[:, i].sum()), int(picked[:, i].sum()), float(v), float(v - r), float(v + r))
         for i, (name, v, r) in enumerate(zip(sources, relative, reaches, strict=True))
     ]
+
+
+def _posterior_reaches(spread: Array, reference: int) -> Array:
+    """Half the widths of 95 % intervals by the posterior's curvature: what scores cannot say of a source that is never chosen."""
+    own = np.diag(spread) + spread[reference, reference] - 2 * spread[reference]
+    reaches: Array = scipy.stats.norm.ppf((1 + LEVEL) / 2) * np.sqrt(np.maximum(own, 0))
+    return reaches
 
 
 def _counts(shown: Sequence[Sequence[int]], sources: int) -> Array:

@@ -115,14 +115,16 @@ def compare_readers(ratings: Array, truth: Mask, conditions: Sequence[str]) -> M
         raise ValueError(f"{readers} reader rated images of both kinds in every condition, at least two are needed")
     areas, influences = _areas(ratings, truth)
     covariance = _covariance(influences)
+    fewest = int(min(truth.sum(), (~truth).sum()))
     singles = tuple(
-        _condition(name, areas[t], covariance[t, :, t, :]) for t, name in enumerate(conditions)
+        _condition(name, areas[t], covariance[t, :, t, :], fewest) for t, name in enumerate(conditions)
     )  # fmt: skip
     if count < 2:
         return Multireader(readers, len(truth), singles, (), None, None, None, None)
     components = _components(areas, covariance)
     scale, freedom = _error_term(areas, components)
-    f = float(readers * areas.mean(axis=1).var(ddof=1) / scale) if scale > 0 else float("inf")
+    spread = float(readers * areas.mean(axis=1).var(ddof=1))
+    f = spread / scale if scale > 0 else 0.0 if spread == 0 else float("inf")
     p = float(scipy.stats.f.sf(f, count - 1, freedom))
     differences = tuple(
         _difference(singles[a], singles[b], float(np.sqrt(2 / readers * scale)), freedom)
@@ -193,23 +195,33 @@ def _error_term(areas: Array, components: Components) -> tuple[float, float]:
     return scale, freedom
 
 
-def _condition(name: str, areas: Array, covariance: Array) -> ConditionArea:
-    """Mean area of the readers, from the mean square of readers and the covariance between readers of this condition alone."""
+def _condition(name: str, areas: Array, covariance: Array, fewest: int) -> ConditionArea:
+    """Mean area of the readers, from the mean square of readers and the covariance between readers of this condition alone.
+
+    Where all cases agree there is no variance to estimate: the interval then goes as far as the exact one of a share of 0 or 1
+    in the smaller class of cases, `fewest`.
+    """
     readers = len(areas)
     square = float(areas.var(ddof=1))
     shared = max(float(covariance[~np.eye(readers, dtype=bool)].mean()), 0.0)
     scale = square + readers * shared
     freedom = (readers - 1) * (scale / square) ** 2 if square > 0 else float("inf")
     reach = float(_quantile(freedom) * np.sqrt(scale / readers))
+    if reach == 0:
+        reach = 1 - float(scipy.stats.beta.ppf((1 - LEVEL) / 2, fewest, 1))
     mean = float(areas.mean())
     return ConditionArea(name, mean, max(mean - reach, 0.0), min(mean + reach, 1.0), tuple(map(float, areas)))
 
 
 def _difference(first: ConditionArea, second: ConditionArea, deviation: float, freedom: float) -> AreaDifference:
     difference = first.area - second.area
+    if deviation == 0:  # nothing varies, so nothing is known of other cases but what each area's interval says
+        reach = first.high - first.low + second.high - second.low
+        return AreaDifference(
+            first.condition, second.condition, difference, difference - reach, difference + reach, 1.0
+        )
     reach = _quantile(freedom) * deviation
-    t = abs(difference) / deviation if deviation > 0 else float("inf")
-    p = float(2 * scipy.stats.t.sf(t, freedom))
+    p = float(2 * scipy.stats.t.sf(abs(difference) / deviation, freedom))
     return AreaDifference(first.condition, second.condition, difference, difference - reach, difference + reach, p)
 
 

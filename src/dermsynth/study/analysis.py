@@ -18,7 +18,7 @@ from dermsynth.statistics.agreement import agreement_interval, fleiss_kappa, kri
 from dermsynth.statistics.mixed_model import fit_panel
 from dermsynth.statistics.rates import against_chance, detection, rate, rates
 from dermsynth.study.answers import REAL, SYNTHETIC, Answers, check_positive
-from dermsynth.study.certainty import areas_by_certainty
+from dermsynth.study.certainty import areas_by_certainty, left_out_of_areas
 from dermsynth.study.choices import shows_together
 from dermsynth.study.counting import Doubt, counted_answers, read_answers
 from dermsynth.study.create import Study
@@ -153,7 +153,7 @@ def analyse(
         diagnosis=_diagnosis(first, seed),
         left_out=dict(left_out or {}),
         noticed=dict(noticed or {}),
-        notes=tuple(notes),
+        notes=(*notes, *(left_out_of_areas(first) if areas else ())),
     )
 
 

@@ -109,7 +109,7 @@ def validate_answers(table: pd.DataFrame, positive: str, source: Path) -> Answer
         table[column] = pd.to_numeric(table[column])
     table["repeat"] = table["repeat"].astype(bool)
     _refuse_second_answers(table, source)
-    table["group"] = _one_group(table, source)
+    table["group"] = one_group(table, source)
     return Answers(table.reset_index(drop=True), positive)
 
 
@@ -137,7 +137,7 @@ def _refuse_second_answers(table: pd.DataFrame, source: Path) -> None:
     )
 
 
-def _one_group(table: pd.DataFrame, source: Path) -> pd.Series:
+def one_group(table: pd.DataFrame, source: Path) -> pd.Series:
     """The group of every answer's rater, also where a row does not say it.
 
     Raises UserError for a rater with two groups.

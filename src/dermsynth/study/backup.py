@@ -1,8 +1,11 @@
 """A study in one file: images, truth, key, and everything in its database, also while it runs."""
 
+import lzma
+import os
 import re
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,11 +17,14 @@ from dermsynth.data.writing import require_empty
 from dermsynth.errors import UserError
 from dermsynth.io import replace_file, replace_folder
 from dermsynth.study.create import DESCRIPTION, ITEMS, PROTOCOL, SECRET, Study, open_study
+from dermsynth.study.serve import DATABASE_VARIABLE
 from dermsynth.study.service import LiveStudy
-from dermsynth.study.store import DATABASE, Base, Rater, open_store
+from dermsynth.study.store import DATABASE, Base, Invitation, Rater, open_store
 
 FILES = (DESCRIPTION, PROTOCOL, ITEMS, SECRET)
 PRIVATE = (ITEMS, SECRET, DATABASE)
+DAMAGES = (OSError, EOFError, RuntimeError, zipfile.BadZipFile, zlib.error, lzma.LZMAError)
+"""What reading a damaged, encrypted or foreign zip file ends in."""
 IMAGE = re.compile(r"images/[0-9a-f]{16}\.png")
 
 
@@ -48,15 +54,22 @@ def back_up(live: LiveStudy, path: Path) -> int:
 def restore(path: Path, out: Path, database: str = "") -> Study:
     """Unpack a backup into a new folder; with a URL its answers go into that database, which must hold no rater yet.
 
-    Raises UserError for a file that is no backup, holds something else, or is damaged, for a folder that is not empty, and for a
-    database that is in use; nothing is left behind then.
+    Raises UserError for a file that is no backup, is incomplete, damaged, or holds something else, for a folder that is not
+    empty, for a database that is in use, and where the environment names another one; nothing is left behind then.
     """
     require_empty(out)
+    if os.environ.get(DATABASE_VARIABLE) and not database:
+        raise UserError(
+            f"{DATABASE_VARIABLE} is set, so that commands on {out} would use that database and not the restored one; unset "
+            "it, or say "
+            "with `database` where the answers shall be"
+        )
     with _opened(path) as archive, replace_folder(out) as work:
         for name in _names(archive, path):
             archive.extract(name, work)
         for name in PRIVATE:
             (work / name).chmod(0o600)
+        _require_whole(work, path)
         if database:
             _move_to(work, database)
     out.chmod(0o700)
@@ -68,7 +81,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (OSError, zipfile.BadZipFile) as error:
+    except DAMAGES as error:
         raise UserError(f"{path}: no readable backup of a study ({error})") from error
 
 
@@ -83,13 +96,33 @@ def _names(archive: zipfile.ZipFile, path: Path) -> list[str]:
     return names
 
 
+def _require_whole(folder: Path, path: Path) -> None:
+    """Raise UserError where an image, the key, or a readable database is missing."""
+    study = open_study(folder)
+    lacking = [item for item in study.items["item"] if not study.image(str(item)).exists()]
+    if lacking or study.items.empty or not study.secret:
+        what = f"image {lacking[0]}" if lacking else "the table of images" if study.items.empty else "the key"
+        raise UserError(f"{path}: incomplete, lacks {what}; take another backup")
+    open_store(folder).dispose()
+
+
+def require_answers(folder: Path, database: str = "") -> None:
+    """Raise UserError where a study has no database in its folder, and none is named: an empty one would be backed up."""
+    if not database and not os.environ.get(DATABASE_VARIABLE) and not (folder / DATABASE).exists():
+        raise UserError(
+            f"{folder}: holds no answers; name their database with `database` or {DATABASE_VARIABLE}, or serve the study first"
+        )
+
+
 def _move_to(folder: Path, database: str) -> None:
     """Copy the rows of the folder's own database into another one, and remove the former."""
     engine = open_store(folder, database)
     with engine.connect() as connection:
-        there = connection.scalar(select(func.count()).select_from(Rater)) or 0
-    if there:
-        raise UserError(f"`database`: {there} raters are in it already; name an empty one")
+        counts = [connection.scalar(select(func.count()).select_from(table)) or 0 for table in (Rater, Invitation)]
+    if any(counts):
+        raise UserError(
+            f"`database`: {counts[0]} raters and {counts[1]} invitations are in it already; name an empty one"
+        )
     own = open_store(folder)
     _copy_rows(own, engine)
     own.dispose()

@@ -20,7 +20,10 @@ def areas_by_certainty(first: Answers) -> tuple[Multireader | None, str | None]:
     table = first.table[first.table["certainty"].notna()]
     if table.empty:
         return None, None
-    conditions, items = sorted(set(table["condition"])), sorted(set(table["item"]))
+    named = table[table["condition"] != ""]
+    table = table if named.empty else named
+    cases = "case" if "case" in table else "item"
+    conditions, items = sorted(set(table["condition"])), sorted(set(table[cases]))
     raters = _of_all_conditions(table, conditions)
     if len(raters) < 2:
         return (
@@ -31,10 +34,26 @@ def areas_by_certainty(first: Answers) -> tuple[Multireader | None, str | None]:
     table = table[table["rater"].isin(raters)]
     places = [
         pd.Categorical(table[column], names).codes
-        for column, names in (("condition", conditions), ("rater", raters), ("item", items))
+        for column, names in (("condition", conditions), ("rater", raters), (cases, items))
     ]
     ratings[places[0], places[1], places[2]] = _ratings(table, first.positive)
-    return compare_readers(ratings, first.positives(items), conditions), None
+    truth = dict(zip(table[cases], table["truth"], strict=True))
+    return compare_readers(ratings, np.array([truth[item] == first.positive for item in items]), conditions), None
+
+
+def left_out_of_areas(first: Answers) -> list[str]:
+    """Answers and raters that areas by condition do not count, where there are areas."""
+    table = first.table
+    with_certainty = table["certainty"].notna()
+    blank = with_certainty & (table["condition"] == "") & bool((table["condition"] != "").any())
+    counted = table[with_certainty & ~blank]
+    away = len(set(table["rater"])) - len(_of_all_conditions(counted, sorted(set(counted["condition"]))))
+    counts = {
+        "answers without a certainty": int((~with_certainty).sum()),
+        "answers without a condition": int(blank.sum()),
+        "raters who did not judge in every condition": away,
+    }
+    return [f"areas by certainty leave out {count} {what}" for what, count in counts.items() if count]
 
 
 def _ratings(table: pd.DataFrame, positive: str) -> NDArray[np.float64]:

@@ -13,7 +13,18 @@ from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError, require_path
 from dermsynth.statistics.forced_choice import MeanShare, Strength, mean_share, sensitivity, strengths
 from dermsynth.statistics.rates import rate
-from dermsynth.study.columns import REAL, ROW, naming, one_spelling, plain_word, with_flags, with_numbers
+from dermsynth.study.answers import one_group
+from dermsynth.study.columns import (
+    REAL,
+    ROW,
+    kind_of,
+    naming,
+    of_item,
+    one_spelling,
+    plain_word,
+    with_flags,
+    with_numbers,
+)
 from dermsynth.study.counting import DOUBTS
 from dermsynth.study.create import Study, open_study
 from dermsynth.study.export import answers_table
@@ -21,7 +32,7 @@ from dermsynth.study.protocol import positions
 from dermsynth.study.results import ChoiceGroup, ChoiceRater, ChoiceResult, ChoiceSet, Ranked
 from dermsynth.study.serve import open_live_study
 from dermsynth.study.sets import SEPARATOR
-from dermsynth.values import as_tuple, is_missing, plain_identifier
+from dermsynth.values import as_tuple, is_missing, parse_number, plain_identifier
 
 ALL = "all raters"
 NEEDED = ["rater", "item", "shown", "answer"]
@@ -139,6 +150,10 @@ def _cleaned(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, dict[str,
     ):
         if column in table:
             table[column] = one_spelling(table[column], key, column, notes)
+    table["shown"] = _one_source(table["shown"], notes)
+    if "label" in table:
+        with naming(source):
+            table["label"] = of_item(table, "label", notes)
     left_out: dict[str, int] = {}
     for column, what in (("rater", "a rater"), ("item", "a set"), ("shown", "sources"), ("answer", "a choice")):
         blank = table[column].map(is_missing).to_numpy(bool)
@@ -146,6 +161,14 @@ def _cleaned(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, dict[str,
             left_out[f"without {what} (first in row {int(table[ROW].to_numpy()[blank][0])})"] = int(blank.sum())
             table = table[~blank]
     return table, left_out, notes
+
+
+def _one_source(shown: pd.Series, notes: list[str]) -> pd.Series:
+    """Lists of sources with one spelling for each source."""
+    parts = [[part.strip() for part in text.split(SEPARATOR)] for text in shown]
+    flat = one_spelling(pd.Series([part for row in parts for part in row], dtype=object), plain_word, "source", notes)
+    each = iter(flat)
+    return pd.Series([SEPARATOR.join(next(each) for _ in row) for row in parts], shown.index, dtype=object)
 
 
 def _count(table: pd.DataFrame, source: Path, without: Doubted) -> tuple[pd.DataFrame, dict[str, int], dict[str, int]]:
@@ -198,6 +221,7 @@ def _checked(table: pd.DataFrame, source: Path) -> pd.DataFrame:
         pictures=[len(shown) for shown in sources],
     )
     rows = rows.assign(**{column: "" for column in ("group", "label") if column not in rows})
+    rows["group"] = one_group(rows, source)
     rows = rows.assign(**{column: np.nan for column in ("seconds",) if column not in rows})
     _refuse_contradictions(rows, source)
     return rows
@@ -206,7 +230,7 @@ def _checked(table: pd.DataFrame, source: Path) -> pd.DataFrame:
 def _sources(row: int, text: str) -> list[str]:
     """Where the pictures of a set come from. Raises UserError for fewer than two, and for two photographs."""
     sources = [part.strip() for part in text.split(SEPARATOR)]
-    sources = [REAL if plain_word(part) == REAL else part for part in sources]
+    sources = [REAL if kind_of(part) == REAL else part for part in sources]
     if len(sources) < 2 or not all(sources) or sources.count(REAL) > 1:
         raise UserError(
             f"row {row}, column 'shown': {text!r}; write two sources or more with semicolons, one of them at most real"
@@ -216,7 +240,11 @@ def _sources(row: int, text: str) -> list[str]:
 
 def _position(row: int, text: str, pictures: int) -> int:
     """Which picture was chosen, from 1. Raises UserError for what is no position."""
-    answer = text.strip().removesuffix(".0")
+    try:
+        number = parse_number(text)
+    except ValueError:
+        number = None
+    answer = f"{number:g}" if number is not None else text
     if answer not in positions(pictures):
         raise UserError(f"row {row}, column 'answer': {text!r} is no position from 1 to {pictures}")
     return int(answer)
@@ -255,18 +283,22 @@ def _rater(name: str, rows: pd.DataFrame) -> ChoiceRater:
     """Right answers against guessing (exact binomial test), d', time, and whether positions were chosen equally often."""
     of_photographs = rows[rows["right_answer"] > 0]
     right, count = int(_right(of_photographs).sum()), len(of_photographs)
-    chance = 1 / int(rows["pictures"].iloc[0])
     share = rate(right, count)
-    positions = np.bincount(rows["choice"], minlength=int(rows["pictures"].max()) + 1)[1:]
+    chosen = np.bincount(rows["choice"], minlength=int(rows["pictures"].max()) + 1)[1:]
     return ChoiceRater(
         rater=name,
         group=str(rows["group"].iloc[0]),
         share=share,
-        sensitivity=_of_shares((share.value or 0.0, share.low, share.high), rows) if count else None,
-        p_against_chance=float(scipy.stats.binomtest(right, count, chance).pvalue) if count else None,
-        p_of_positions=float(scipy.stats.chisquare(positions).pvalue),
+        sensitivity=_of_shares((share.value or 0.0, share.low, share.high), of_photographs) if count else None,
+        p_against_chance=_p_of_guessing(right, of_photographs) if count else None,
+        p_of_positions=float(scipy.stats.chisquare(chosen).pvalue),
         seconds_median=None if rows["seconds"].isna().all() else float(rows["seconds"].median()),
     )
+
+
+def _p_of_guessing(right: int, rows: pd.DataFrame) -> float:
+    """Exact two-sided p of so many right choices by guessing."""
+    return float(scipy.stats.binomtest(right, len(rows), 1 / int(rows["pictures"].iloc[0])).pvalue)
 
 
 def _of_shares(shares: tuple[float, float, float], rows: pd.DataFrame) -> tuple[float, float, float]:

@@ -48,6 +48,12 @@ def plain_word(text: str) -> str:
 
 _KINDS = {plain_word(word): kind for kind, words in WORDS.items() for word in words.split(";")}
 
+
+def kind_of(text: str) -> str:
+    """Real or synthetic by any common word; empty for another word."""
+    return _KINDS.get(plain_word(text), "")
+
+
 KEYS = {"rater": plain_identifier, "item": plain_identifier, "group": plain_word, "condition": plain_word}
 
 
@@ -69,8 +75,9 @@ def clean_table(table: pd.DataFrame, source: Path, positive: str = "") -> CleanT
         table = _with_diagnoses(table, notes)
         for column in ("truth", "label"):
             if column in table:
-                table[column] = _of_item(table, column, notes)
+                table[column] = of_item(table, column, notes)
         table, left_out = _without_incomplete(table)
+        table = _apart_by_condition(table, notes)
     return CleanTable(table, left_out, tuple(notes))
 
 
@@ -202,7 +209,7 @@ def _with_diagnoses(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return table.assign(**parts)
 
 
-def _of_item(table: pd.DataFrame, column: str, notes: list[str]) -> pd.Series:
+def of_item(table: pd.DataFrame, column: str, notes: list[str]) -> pd.Series:
     """The one truth or label of every image, also in rows that do not say it.
 
     Raises UserError where an image has two.
@@ -221,6 +228,21 @@ def _of_item(table: pd.DataFrame, column: str, notes: list[str]) -> pd.Series:
     if filled:
         notes.append(f"column {column!r}: {filled} blank cells are filled from other rows of the same image")
     return whole
+
+
+def _apart_by_condition(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
+    """An item a condition of images that are judged in several; `case` is what the image was called."""
+    table = table.assign(case=table["item"])
+    if "condition" not in table:
+        return table
+    first = table[~table["repeat"].astype(bool)] if "repeat" in table else table
+    judged = first.drop_duplicates(["rater", "item", "condition"]).groupby(["rater", "item"]).size()
+    several = {str(item) for _, item in judged[judged > 1].index}
+    if not several:
+        return table
+    notes.append(f"{len(several)} images are judged in several conditions by one rater: each counts once a condition")
+    both = table["item"].isin(several)
+    return table.assign(item=table["item"].where(~both, table["item"] + ", " + table["condition"]))
 
 
 def _without_incomplete(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -148,7 +148,7 @@ def create_study(
     for side in (real, *generators.values()):
         verify(side)
     show = show_together if rules.sets else show_alone
-    size = _size(rules, next(iter(generators.values())))
+    size = _size(rules, generators)
     pictures = show(rules, real, generators, size, seed, matched=matched)
     with replace_folder(out) as work:
         _write_images(work, pictures)
@@ -239,7 +239,8 @@ def open_study(folder: Path) -> Study:
     return Study(folder, parsed, protocol, read_table(folder / ITEMS))
 
 
-def _size(protocol: Protocol, synthetic: DataSet) -> tuple[int, int]:
+def _size(protocol: Protocol, generators: Mapping[str, DataSet]) -> tuple[int, int]:
+    """What the protocol says, or the size of the generator whose images are smallest: none is enlarged."""
     if protocol.size:
         return protocol.size, protocol.size
-    return image_size(synthetic.paths[0])
+    return min((image_size(side.paths[0]) for side in generators.values()), key=lambda size: size[0] * size[1])

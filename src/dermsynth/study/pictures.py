@@ -69,6 +69,12 @@ def show_together(
     sheets = [together([next(each) for _ in one.images]) for one in sets]
     for name, generator in generators.items():
         found = _differences(images, sizes, name, {REAL: real, SYNTHETIC: generator}, size)
+        own = {own for image, own in zip(images, sizes, strict=True) if image.kind == name} - {size}
+        if own:
+            width, height = max(own)
+            found.append(
+                f"images of {width} x {height} pixels are shown at {size[0]} x {size[1]}: sharpness may give them away"
+            )
         notes += found if len(generators) == 1 else [f"{name}: {note}" for note in found]
     encoded = [encode_png(sheet, compression=0) for sheet in sheets]
     return Pictures(

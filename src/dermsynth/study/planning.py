@@ -63,11 +63,14 @@ def area_power(pilot: Path, difference: float, raters: int, images: int) -> floa
 
 @cache
 def _pilot(path: Path) -> tuple[Components, int]:
+    path = path / "report.json" if path.is_dir() else path
     try:
         areas = StudyResult.model_validate(read_json(path)).areas
     except ValidationError as error:
-        raise UserError(f"`pilot` {path}: no report.json of dermsynth study report") from error
-    if areas is None or areas.components is None:
+        raise UserError(
+            f"`pilot` {path}: no report.json of dermsynth study report on images shown one at a time"
+        ) from error
+    if areas is None or areas.components is None or areas.components.error <= 0:
         raise UserError(
             f"`pilot` {path}: has no areas of two conditions; it needs answers with a certainty, by raters who saw both "
             "conditions"

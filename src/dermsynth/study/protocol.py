@@ -191,6 +191,9 @@ class Protocol(Strict):
         types: list[str] = [question.type for question in self.questions]
         if types.count(wanted) != 1 or other in types:
             raise ValueError(f"exactly one question must have the type {wanted!r}, and none the type {other!r}")
+        without = {"conditions_each", "order", "positive"} & self.model_fields_set if self.sets else set()
+        if without:
+            raise ValueError(f"`{min(without)}` is of images shown one at a time; leave it out with `sets`")
         if self.sets and self.examples:
             raise ValueError("`examples` are of images shown one at a time; leave them out with `sets`")
         if self.sets and not self.sets.real and self.feedback:
@@ -223,6 +226,11 @@ class Protocol(Strict):
     def kind_question(self) -> str:
         """Name of the question that asks for real or synthetic, or which of the pictures."""
         return next(q.name for q in self.questions if q.type in ("kind", "position"))
+
+    @property
+    def consent_key(self) -> str:
+        """Which words raters agree to, where the protocol has none of its own."""
+        return "consent_text_generated" if self.sets and not self.sets.real else "consent_text"
 
     @property
     def pictures(self) -> int:

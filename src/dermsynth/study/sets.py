@@ -69,7 +69,9 @@ class Generators:
         rows = self.left[name].get(label, [])
         if not rows:
             raise UserError(
-                f"{self.sides[name].folder}: no more images{f' of {label}' if label else ''} for the sets of the protocol"
+                f"{self.sides[name].folder}: no more images{f' of {label}' if label else ''} for the sets of the protocol; "
+                "make more, "
+                "or lower `count` in [sets]"
             )
         row = rows.pop(0)
         return StudyImage(name, row, role, "", str(self.sides[name].labels[row]))
@@ -113,8 +115,10 @@ def select_sets(
     drawing, roles = Generators(sides, seed), [TRIAL] * wanted.count + [ATTENTION] * protocol.attention
     orders = _sources(wanted, list(generators), len(roles), drawing.random)
     unlabelled = [name for name, side in sides.items() if not side.classes]
-    if matched and not unlabelled:
-        labels, notes = _labels(wanted, orders, drawing), []
+    if wanted.label:
+        _require_class(wanted.label, sides)
+    if wanted.label or (matched and not unlabelled):
+        labels, notes = _labels(wanted, orders, drawing), list[str]()
     else:
         drawing.forget_labels()
         labels = [""] * len(roles)
@@ -136,31 +140,54 @@ def _sources(wanted: Sets, generators: Sequence[str], count: int, random: np.ran
     return orders
 
 
+def _require_class(label: str, sides: Mapping[str, DataSet]) -> None:
+    """Raise UserError where a source has no image of the class that a protocol asks for."""
+    for side in sides.values():
+        if plain_word(label) not in {plain_word(name) for name in side.classes}:
+            raise UserError(
+                f"{side.folder}: no images of {label!r}, the `label` of [sets]; there are: "
+                f"{', '.join(side.classes) or 'no labels'}"
+            )
+
+
 def _labels(wanted: Sets, orders: Sequence[Sequence[str]], drawing: Generators) -> list[str]:
-    """The class of every set, in random order.
+    """The class of every set: in the shares of the first generator, as far as its pictures' sources have images left.
 
     Raises UserError where the sources have too few images of the same classes.
     """
-    if wanted.label:
-        return [plain_word(wanted.label)] * len(orders)
     needed = Counter(name for order in orders for name in order)
-    available = [(drawing.available(name), count) for name, count in needed.items()]
-    goal = next(counts for name, (counts, _) in zip(needed, available, strict=True) if name != REAL)
-    labelled = {label: number for label, number in goal.items() if label}
-    shares = target_shares(labelled, available)
-    if sum(shares.values()) < 1 - 1e-6:
-        there = "; ".join(
-            f"{drawing.sides[name].folder}: {sum(counts.values())}"
-            for name, (counts, _) in zip(needed, available, strict=True)
-        )
-        raise UserError(
-            f"too few images of the same classes for {len(orders)} sets ({there}); make more, lower `count` in [sets], or "
-            "allow other "
-            "classes in one set with `unmatched`"
-        )
-    numbers = quotas(shares, len(orders), dict.fromkeys(shares, len(orders)))
-    labels = [label for label, number in numbers.items() for _ in range(number)]
-    return [labels[i] for i in drawing.random.permutation(len(labels))]
+    left = {name: drawing.available(name) for name in needed}
+    goal = next(counts for name, counts in left.items() if name != REAL)
+    only = {plain_word(wanted.label)} if wanted.label else set(goal) - {""}
+    shares = target_shares(
+        {label: goal[label] for label in only}, [(left[name], count) for name, count in needed.items()]
+    )
+    quota = Counter(quotas(shares, len(orders), dict.fromkeys(shares, len(orders))))
+    labels = []
+    for order in orders:
+        taken = Counter(order)
+        possible = [label for label in shares if all(left[name][label] >= count for name, count in taken.items())]
+        if not possible:
+            raise UserError(_too_few(len(orders), drawing))
+        label = max(possible, key=lambda label: (quota[label], min(left[name][label] for name in taken)))
+        quota[label] -= 1
+        for name, count in taken.items():
+            left[name][label] -= count
+        labels.append(label)
+    return labels
+
+
+def _too_few(count: int, drawing: Generators) -> str:
+    there = "; ".join(
+        f"{drawing.sides[name].folder}: "
+        f"{', '.join(f'{label} {n}' for label, n in sorted(drawing.available(name).items()) if label)}"
+        for name in drawing.sides
+    )
+    return (
+        f"too few images of the same classes for {count} sets ({there}); make more, lower `count` in [sets], or allow other "
+        "classes in "
+        "one set with `unmatched`"
+    )
 
 
 def together(images: Sequence[Pixels]) -> Pixels:
