@@ -292,7 +292,7 @@ def test_one_label_may_be_a_text(place: Path, tmp_path: Path) -> None:
 
 def test_the_first_process_alone_looks_for_copies(place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked = []
-    monkeypatch.setattr("dermsynth.api.generators.check_copies", lambda synthetic, data: looked.append(data))
+    monkeypatch.setattr("dermsynth.api.generators.check_copies", lambda synthetic, data, **_: looked.append(data))
     run = ds.load_generator(place / "run", device="cpu")
     ds.generate(run, out=tmp_path / "one", count=1)
     assert looked == [None]

@@ -42,7 +42,7 @@ def test_a_metric_of_one_entry_is_everywhere(
     assert [row["group"] for row in rows] == ["all classes", "nevus"]
     assert rows[0]["value"] == result["brightness"].value
     page = html.unescape(write_evaluation_report(made, phantom, result, "", path=out / "a.html").read_text())
-    assert "<h2>Brightness</h2>" in page
+    assert "<summary>Brightness (" in page
     assert f"{result['brightness'].value:.3f}" in page
     assert "difference of mean brightness" in page
     assert "brightness" in evaluation_table(result)

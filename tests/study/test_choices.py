@@ -122,6 +122,16 @@ def test_as_many_sets_as_there_are_images_for(two: tuple[DataSet, list[DataSet]]
     assert len(study.items) == 39  # one attention check
 
 
+def test_the_same_seed_gives_the_same_sets(two: tuple[DataSet, list[DataSet]], tmp_path: Path) -> None:
+    real, made = two
+    place = protocol(tmp_path)
+    sources = [
+        sorted(create_study(place, real, made, tmp_path / name, seed).items["source"])
+        for name, seed in (("a", 3), ("b", 3), ("c", 4))
+    ]
+    assert sources[0] == sources[1] != sources[2]
+
+
 def test_a_label_is_kept_and_an_unknown_one_named(two: tuple[DataSet, list[DataSet]], tmp_path: Path) -> None:
     real, made = two
     path = Path(protocol(tmp_path))

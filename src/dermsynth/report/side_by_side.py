@@ -24,7 +24,7 @@ def side_by_side(
     """
     random = np.random.default_rng(0)
     chosen = np.sort(random.permutation(len(synthetic.table))[:ROWS])
-    nearest = _nearest(copies)
+    nearest, real_paths = _nearest(copies), compared.paths
     names, labels = synthetic.table["file_name"].to_numpy()[chosen], synthetic.labels[chosen].astype(str)
     rows = []
     for name, label in zip(names, labels, strict=True):
@@ -32,7 +32,7 @@ def side_by_side(
         if nearest.get(name):
             paths.append(real.folder / nearest[name])
         alike = _of_label(compared, label)
-        paths.append(compared.paths[int(random.choice(alike))])
+        paths.append(real_paths[int(random.choice(alike))])
         rows.append((picture(grid(thumbnails(paths, SIDE), len(paths)), f"{name} beside real images"), label))
     return rows
 

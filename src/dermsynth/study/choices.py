@@ -134,8 +134,7 @@ def analyse_table(table: pd.DataFrame, source: Path, without: Doubted = (), note
 
 
 def _cleaned(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, dict[str, int], list[str]]:
-    """Flags, numbers and names in one spelling, without rows that lack something; how many lacked it; and what was taken
-    together.
+    """A table in one spelling without its incomplete rows, how many these were, and which spellings were taken together.
 
     Raises UserError naming row and column for what is not understood.
     """

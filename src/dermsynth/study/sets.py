@@ -158,7 +158,7 @@ def _labels(wanted: Sets, orders: Sequence[Sequence[str]], drawing: Generators) 
     needed = Counter(name for order in orders for name in order)
     left = {name: drawing.available(name) for name in needed}
     goal = next(counts for name, counts in left.items() if name != REAL)
-    only = {plain_word(wanted.label)} if wanted.label else set(goal) - {""}
+    only = [plain_word(wanted.label)] if wanted.label else sorted(label for label in goal if label)
     shares = target_shares(
         {label: goal[label] for label in only}, [(left[name], count) for name, count in needed.items()]
     )
@@ -178,15 +178,15 @@ def _labels(wanted: Sets, orders: Sequence[Sequence[str]], drawing: Generators) 
 
 
 def _too_few(count: int, drawing: Generators) -> str:
+    """How many images of each class every source has, and what to do."""
     there = "; ".join(
         f"{drawing.sides[name].folder}: "
         f"{', '.join(f'{label} {n}' for label, n in sorted(drawing.available(name).items()) if label)}"
         for name in drawing.sides
     )
     return (
-        f"too few images of the same classes for {count} sets ({there}); make more, lower `count` in [sets], or allow other "
-        "classes in "
-        "one set with `unmatched`"
+        f"too few images of the same classes for {count} sets ({there}); make more, lower `count` in [sets], or allow "
+        "several classes in one set with `unmatched`"
     )
 
 
