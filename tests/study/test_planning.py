@@ -1,9 +1,12 @@
 """Plans: more raters or images never make them worse."""
 
 import itertools
+from pathlib import Path
 
 import pytest
 
+from dermsynth.cli.study import plan
+from dermsynth.errors import UserError
 from dermsynth.study.planning import panel_precision
 
 RATERS, IMAGES = (2, 3, 4, 5, 8, 12, 20, 40, 100), (2, 3, 10, 30, 50, 80, 100, 200, 400, 1000, 4000)
@@ -25,3 +28,17 @@ def test_more_raters_or_images_never_make_a_plan_worse(deviations: tuple[float, 
 def test_three_raters_gain_from_more_images() -> None:
     widths = [panel_precision(3, images).half_width for images in (80, 400)]
     assert 0.1 < widths[1] < widths[0] < 0.15
+
+
+def test_choices_that_go_with_another_table_are_refused() -> None:
+    with pytest.raises(UserError, match="--pilot says; add it"):
+        plan(difference=0.1)
+    with pytest.raises(UserError, match="leave --raters-deviation"):
+        plan(pilot=Path("report.json"), raters_deviation=0.3)
+
+
+def test_the_default_deviations_are_those_of_the_page(capsys: pytest.CaptureFixture[str]) -> None:
+    plan(raters=(3,), items=(50,))
+    usual = capsys.readouterr().out
+    plan(raters=(3,), items=(50,), raters_deviation=0.3, items_deviation=0.7)
+    assert capsys.readouterr().out == usual

@@ -11,6 +11,8 @@ from dermsynth.cli.flags import say, say_photographs
 from dermsynth.cli.options import Photographs, Seed, Switch
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dermsynth.study.results import ChoiceResult, GroupResult, StudyResult
 
 StudyFolder = Annotated[Path, Parameter(help="Folder of the study.")]
@@ -64,10 +66,10 @@ def plan(
     *,
     raters: Numbers = (3, 5, 8, 12, 20, 40),
     items: Numbers = (50, 80, 100, 200, 400),
-    raters_deviation: float = 0.3,
-    items_deviation: float = 0.7,
+    raters_deviation: float | None = None,
+    items_deviation: float | None = None,
     pilot: Path | None = None,
-    difference: float = 0.05,
+    difference: float | None = None,
 ) -> None:
     """How precise the panel's accuracy becomes with so many raters and images, and whether it can show equivalence.
 
@@ -81,33 +83,59 @@ def plan(
     raters
         Numbers of raters; may be repeated.
     items
-        Numbers of images in the study; may be repeated.
+        Numbers of images in the study, of all conditions together; may be repeated.
     raters_deviation
-        Standard deviation between raters, on the logit scale.
+        Standard deviation between raters, on the logit scale; 0.3 by default.
     items_deviation
-        Standard deviation between images, on the logit scale.
+        Standard deviation between images, on the logit scale; 0.7 by default.
     pilot
         A report.json of a study with certainties in two conditions or more, from which the deviations come.
     difference
-        Of the areas under the ROC curves of two conditions that is to be found, with --pilot.
+        Of the areas under the ROC curves of two conditions that is to be found, with --pilot; 0.05 by default.
     """
     from dermsynth.errors import UserError
-    from dermsynth.study.planning import area_power, panel_precision
+    from dermsynth.study.planning import IMAGES_DEVIATION, RATERS_DEVIATION
 
-    if min(raters) < 2 or min(items) < 2 or min(raters_deviation, items_deviation) < 0:
+    deviations = (raters_deviation, items_deviation)
+    if min(raters) < 2 or min(items) < 2 or min(value or 0 for value in deviations) < 0:
         raise UserError("--raters and --items must be at least 2, deviations at least 0")
+    if pilot is None and difference is not None:
+        raise UserError(
+            "--difference: of areas under ROC curves, whose deviations --pilot says; add it, or leave this out"
+        )
+    if pilot is not None and deviations != (None, None):
+        raise UserError(
+            "--pilot: its deviations are those of that study; leave --raters-deviation and --items-deviation out"
+        )
+    pairs = [*itertools.product(raters, items)]
     if pilot is not None:
-        pairs = [*itertools.product(raters, items)]
-        powers = [area_power(pilot, difference, *pair) for pair in pairs]
-        print(f"{'raters':>7}{'images of all conditions':>26}{f'power to find {difference:g}':>25}")
-        for (rater_count, item_count), found in zip(pairs, powers, strict=True):
-            print(f"{rater_count:>7}{item_count:>26}{_power(found):>25}")
-        return
+        _say_powers(pairs, pilot, 0.05 if difference is None else difference)
+    else:
+        own = [
+            usual if value is None else value
+            for value, usual in zip(deviations, (RATERS_DEVIATION, IMAGES_DEVIATION), strict=True)
+        ]
+        _say_precisions(pairs, *own)
+
+
+def _say_powers(pairs: "Sequence[tuple[int, int]]", pilot: Path, difference: float) -> None:
+    """How likely studies of so many raters and images find a difference of areas."""
+    from dermsynth.study.planning import area_power
+
+    powers = [area_power(pilot, difference, *pair) for pair in pairs]
+    print(f"{'raters':>7}{'images of all conditions':>26}{f'power to find {difference:g}':>25}")
+    for (raters, images), found in zip(pairs, powers, strict=True):
+        print(f"{raters:>7}{images:>26}{_power(found):>25}")
+
+
+def _say_precisions(pairs: "Sequence[tuple[int, int]]", raters_deviation: float, items_deviation: float) -> None:
+    """How precise panels of so many raters and images are."""
+    from dermsynth.study.planning import panel_precision
+
     print(f"{'raters':>7}{'images':>8}{'half the 95 % interval':>25}{'power to show 50 +- 5 %':>26}")
-    for rater_count in raters:
-        for item_count in items:
-            panel = panel_precision(rater_count, item_count, raters_deviation, items_deviation)
-            print(f"{rater_count:>7}{item_count:>8}{panel.half_width:>25.1%}{_power(panel.equivalence_power):>26}")
+    for raters, images in pairs:
+        panel = panel_precision(raters, images, raters_deviation, items_deviation)
+        print(f"{raters:>7}{images:>8}{panel.half_width:>25.1%}{_power(panel.equivalence_power):>26}")
 
 
 def _power(share: float) -> str:
@@ -362,9 +390,9 @@ def _say_choices(result: "ChoiceResult", page: Path) -> None:
     say(*answers_text(result), *(f"note: {note}" for note in result.notes))
     for group in result.groups:
         share, d = group.share, group.sensitivity
+        found = "1 rater finds" if group.raters == 1 else f"{group.raters} raters find"
         print(
-            f"{group.group}: {group.raters} raters find the photograph in {share.value:.1%} of {group.sets} sets (95 % "
-            f"{share.low:.1%} to "
+            f"{group.group}: {found} the photograph in {share.value:.1%} of {group.sets} sets (95 % {share.low:.1%} to "
             f"{share.high:.1%}; guessing {share.chance:.0%}, p {share.p:.3g}), d' {d[0]:.2f} ({d[1]:.2f} to {d[2]:.2f})"
         )
     reference = next(one.source for one in result.ranking if one.strength == 0)
