@@ -13,6 +13,7 @@ from dermsynth.report.page import write_page
 from dermsynth.study.create import Study
 from dermsynth.study.protocol import Protocol, Question
 from dermsynth.study.selection import ATTENTION, EXAMPLE, TRIAL
+from dermsynth.study.sequence import repeats_apart
 from dermsynth.study.serve import DATABASE_VARIABLE
 from dermsynth.study.service import MEASURED
 from dermsynth.study.store import DATABASE, Answer, Base, Invitation, Rater, Setting, Trial
@@ -134,7 +135,7 @@ def _answers_each(study: Study) -> int:
     trials = study.items[study.items["role"] == TRIAL]
     sizes = trials.groupby("condition").size().sort_values(ascending=False)
     own = int(sizes.head(study.protocol.conditions_each).sum())
-    repeats = min(study.protocol.repeats, own - max(own // 4, 1))
+    repeats = min(study.protocol.repeats, own - repeats_apart(own))
     return own + repeats + int((study.items["role"] == ATTENTION).sum())
 
 

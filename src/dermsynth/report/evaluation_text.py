@@ -47,10 +47,11 @@ def verdict_table(result: Evaluation) -> str:
     lines = [("", line) for line in result.verdict]
     lines += [(f"{label}: ", line) for label, verdict in result.class_verdicts.items() for line in verdict]
     width = max(len(prefix + line.question) for prefix, line in lines) + 2
+    whole = sentence(result)
     steps = {line.question: next_step(result, line) for line in result.verdict}
     return "\n".join(
         [
-            *([sentence(result), ""] if sentence(result) else []),
+            *([whole, ""] if whole else []),
             *(f"{prefix + line.question:<{width}}{line.light:<14}{line.says}" for prefix, line in lines),
             *(f"what to do, {question}: {step}" for question, step in steps.items() if step),
         ]

@@ -86,6 +86,30 @@ def bars(
         return as_svg(figure)
 
 
+def dots(
+    names: Sequence[str],
+    shares: Sequence[tuple[float, float, float]],
+    *,
+    title: str,
+    line: float,
+    highlighted: int | None = None,
+) -> Markup:
+    """Shares with the ends of their intervals as dots, as SVG, first name on top; a dashed `line` to compare them with.
+
+    From the row `highlighted` on in another colour.
+    """
+    places, first = range(len(names)), len(names) if highlighted is None else highlighted
+    colours = [COLOURS[int(place >= first)] for place in places]
+    with drawing(5.2, 0.3 * len(names) + 1) as (figure, axes):
+        axes.hlines(places, [low for _, low, _ in shares], [high for _, _, high in shares], color=colours)
+        axes.scatter([value for value, _, _ in shares], places, color=colours, zorder=3)
+        axes.axvline(line, color="#718096", linewidth=0.8, linestyle="--")
+        axes.set(title=title, xlim=(0, 1), yticks=places, ylim=(len(names) - 0.5, -0.5))
+        axes.set_yticklabels(names)
+        axes.spines[["top", "right"]].set_visible(False)
+        return as_svg(figure)
+
+
 def paths(
     series: Mapping[str, tuple[Sequence[float], Sequence[float]]],
     *,

@@ -12,14 +12,13 @@ from numpy.typing import NDArray
 from sklearn.metrics import cohen_kappa_score
 
 from dermsynth import __version__
-from dermsynth.errors import UserError, require_path
+from dermsynth.errors import require_path
 from dermsynth.statistics.agreement import RESAMPLES as AGREEMENT_RESAMPLES
 from dermsynth.statistics.agreement import agreement_interval, fleiss_kappa, krippendorff_alpha
 from dermsynth.statistics.mixed_model import fit_panel
 from dermsynth.statistics.rates import against_chance, detection, rate, rates
 from dermsynth.study.answers import REAL, SYNTHETIC, Answers, check_positive
 from dermsynth.study.certainty import areas_by_certainty, left_out_of_areas
-from dermsynth.study.choices import shows_together
 from dermsynth.study.counting import Doubt, counted_answers, read_answers
 from dermsynth.study.create import Study
 from dermsynth.study.export import study_answers
@@ -101,8 +100,6 @@ def analyse_study(
     """
     notes: tuple[str, ...] = ()
     without = as_tuple(without)
-    if shows_together(source):
-        raise UserError("`source`: pictures were shown together; analyse_choices analyses these")
     if isinstance(source, pd.DataFrame):
         answers, counted = counted_answers(source.fillna("").astype(str), Path("answers"), positive, without)
         return analyse(answers, seed, left_out=counted.left_out, noticed=counted.noticed, notes=counted.notes)

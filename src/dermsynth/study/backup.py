@@ -19,7 +19,7 @@ from dermsynth.io import replace_file, replace_folder
 from dermsynth.study.create import DESCRIPTION, ITEMS, PROTOCOL, SECRET, Study, open_study
 from dermsynth.study.serve import DATABASE_VARIABLE
 from dermsynth.study.service import LiveStudy
-from dermsynth.study.store import DATABASE, Base, Invitation, Rater, open_store
+from dermsynth.study.store import DATABASE, Base, Invitation, Rater, empty_journal, open_store
 
 FILES = (DESCRIPTION, PROTOCOL, ITEMS, SECRET)
 PRIVATE = (ITEMS, SECRET, DATABASE)
@@ -61,8 +61,7 @@ def restore(path: Path, out: Path, database: str = "") -> Study:
     if os.environ.get(DATABASE_VARIABLE) and not database:
         raise UserError(
             f"{DATABASE_VARIABLE} is set, so that commands on {out} would use that database and not the restored one; unset "
-            "it, or say "
-            "with `database` where the answers shall be"
+            "it, or say with `database` where the answers shall be"
         )
     with _opened(path) as archive, replace_folder(out) as work:
         for name in _names(archive, path):
@@ -140,9 +139,7 @@ def _copy_rows(source: Engine, target: Engine) -> int:
                 into.execute(insert(table), found)
         raters = rows.scalar(select(func.count()).select_from(Rater)) or 0
         _continue_numbers(into)
-    if target.dialect.name == "sqlite":
-        with target.connect() as connection:
-            connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    empty_journal(target)
     target.dispose()
     return raters
 

@@ -17,11 +17,9 @@ def areas_by_certainty(first: Answers) -> tuple[Multireader | None, str | None]:
     A rating is the certainty of the answer, positive where the answer is the positive kind, negative where it is the other.
     Neither where no answer has a certainty.
     """
-    table = first.table[first.table["certainty"].notna()]
+    table = _rated(first)
     if table.empty:
         return None, None
-    named = table[table["condition"] != ""]
-    table = table if named.empty else named
     cases = "case" if "case" in table else "item"
     conditions, items = sorted(set(table["condition"])), sorted(set(table[cases]))
     raters = _of_all_conditions(table, conditions)
@@ -41,16 +39,21 @@ def areas_by_certainty(first: Answers) -> tuple[Multireader | None, str | None]:
     return compare_readers(ratings, np.array([truth[item] == first.positive for item in items]), conditions), None
 
 
+def _rated(first: Answers) -> pd.DataFrame:
+    """Answers with a certainty; where some name a condition, those that do."""
+    table = first.table[first.table["certainty"].notna()]
+    named = table[table["condition"] != ""]
+    return table if named.empty else named
+
+
 def left_out_of_areas(first: Answers) -> list[str]:
     """Answers and raters that areas by condition do not count, where there are areas."""
-    table = first.table
-    with_certainty = table["certainty"].notna()
-    blank = with_certainty & (table["condition"] == "") & bool((table["condition"] != "").any())
-    counted = table[with_certainty & ~blank]
+    table, counted = first.table, _rated(first)
     away = len(set(table["rater"])) - len(_of_all_conditions(counted, sorted(set(counted["condition"]))))
+    certain = int(table["certainty"].notna().sum())
     counts = {
-        "answers without a certainty": int((~with_certainty).sum()),
-        "answers without a condition": int(blank.sum()),
+        "answers without a certainty": len(table) - certain,
+        "answers without a condition": certain - len(counted),
         "raters who did not judge in every condition": away,
     }
     return [f"areas by certainty leave out {count} {what}" for what, count in counts.items() if count]

@@ -13,7 +13,7 @@ from dermsynth.data.tables import read_table, require_columns
 from dermsynth.errors import UserError, require_path
 from dermsynth.statistics.forced_choice import MeanShare, Strength, mean_share, sensitivity, strengths
 from dermsynth.statistics.rates import rate
-from dermsynth.study.answers import one_group
+from dermsynth.study.answers import ALL, one_group
 from dermsynth.study.columns import (
     REAL,
     ROW,
@@ -24,6 +24,7 @@ from dermsynth.study.columns import (
     plain_word,
     with_flags,
     with_numbers,
+    without_incomplete,
 )
 from dermsynth.study.counting import DOUBTS
 from dermsynth.study.create import Study, open_study
@@ -34,8 +35,8 @@ from dermsynth.study.serve import open_live_study
 from dermsynth.study.sets import SEPARATOR
 from dermsynth.values import as_tuple, is_missing, parse_number, plain_identifier
 
-ALL = "all raters"
-NEEDED = ["rater", "item", "shown", "answer"]
+NEEDED = {"rater": "a rater", "item": "a set", "shown": "sources", "answer": "a choice"}
+"""Columns that every answer needs, and what a row lacks where one is blank."""
 Doubted = Collection[str]
 
 
@@ -112,7 +113,7 @@ def analyse_table(table: pd.DataFrame, source: Path, without: Doubted = (), note
     """The figures of a table of answers; `source` is what messages name, `notes` what else a reader should know."""
     if table.empty:
         raise UserError(f"{source}: no answers yet")
-    require_columns(table, NEEDED, source)
+    require_columns(table, list(NEEDED), source)
     text = table.fillna("").astype(str).reset_index(drop=True)
     cleaned, incomplete, spellings = _cleaned(text.assign(**{ROW: range(2, len(text) + 2)}), source)
     counted, left_out, noticed = _count(cleaned, source, without)
@@ -153,13 +154,8 @@ def _cleaned(table: pd.DataFrame, source: Path) -> tuple[pd.DataFrame, dict[str,
     if "label" in table:
         with naming(source):
             table["label"] = of_item(table, "label", notes)
-    left_out: dict[str, int] = {}
-    for column, what in (("rater", "a rater"), ("item", "a set"), ("shown", "sources"), ("answer", "a choice")):
-        blank = table[column].map(is_missing).to_numpy(bool)
-        if blank.any():
-            left_out[f"without {what} (first in row {int(table[ROW].to_numpy()[blank][0])})"] = int(blank.sum())
-            table = table[~blank]
-    return table, left_out, notes
+    table["answer"] = table["answer"].where(~table["answer"].map(is_missing).astype(bool), "")
+    return *without_incomplete(table, NEEDED), notes
 
 
 def _one_source(shown: pd.Series, notes: list[str]) -> pd.Series:

@@ -2,10 +2,11 @@
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -76,7 +77,7 @@ def clean_table(table: pd.DataFrame, source: Path, positive: str = "") -> CleanT
         for column in ("truth", "label"):
             if column in table:
                 table[column] = of_item(table, column, notes)
-        table, left_out = _without_incomplete(table)
+        table, left_out = without_incomplete(table)
         table = _apart_by_condition(table, notes)
     return CleanTable(table, left_out, tuple(notes))
 
@@ -245,10 +246,16 @@ def _apart_by_condition(table: pd.DataFrame, notes: list[str]) -> pd.DataFrame:
     return table.assign(item=table["item"].where(~both, table["item"] + ", " + table["condition"]))
 
 
-def _without_incomplete(table: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Without rows that lack a rater, an image, its truth or the answer, and how many there were of each."""
+NEEDED = {"rater": "a rater", "item": "an image", "truth": "a known truth", "answer": "a value"}
+"""Columns that every answer needs, and what a row lacks where one is blank."""
+
+
+def without_incomplete(
+    table: pd.DataFrame, needed: Mapping[str, str] = MappingProxyType(NEEDED)
+) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Without rows in which a needed column is blank, and how many there were of each."""
     left_out: dict[str, int] = {}
-    for column, what in (("rater", "a rater"), ("item", "an image"), ("truth", "a known truth"), ("answer", "a value")):
+    for column, what in needed.items():
         blank = table[column] == ""
         if blank.any():
             left_out[f"without {what} (first in row {table.loc[blank, ROW].iloc[0]})"] = int(blank.sum())

@@ -161,6 +161,12 @@ def read_answers(path: Path, positive: str = "", without: Collection[Doubt] = ()
     return counted_answers(read_table(path), path, positive, without)
 
 
+def refuse_choices(table: pd.DataFrame) -> None:
+    """Raise UserError for answers to pictures that were shown together."""
+    if "shown" in table:
+        raise UserError("`source`: pictures were shown together; analyse_choices analyses these")
+
+
 def counted_answers(
     table: pd.DataFrame, source: Path, positive: str = "", without: Collection[Doubt] = ()
 ) -> tuple[Answers, CountedAnswers]:
@@ -168,6 +174,7 @@ def counted_answers(
 
     Raises UserError as `parse_answers` does.
     """
+    refuse_choices(table)
     require_columns(table, NEEDED, source)
     of_table = positive_of(table, source)
     counted = count_answers(clean_table(table, source, positive and check_positive(positive)), source, without)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -136,11 +136,16 @@ class Drawing:
     def _patients_apart(self, kind: str, rows: NDArray[np.int64], order: NDArray[np.int64]) -> NDArray[np.int64]:
         """An order in which every patient comes once before one comes again, after those who were drawn already."""
         times = Counter(self.groups[kind][row] for row in self.taken[kind])
-        ranks = []
-        for group in self.groups[kind][rows[order]]:
-            ranks.append(times[group] if group else 0)
-            times[group] += 1
-        return order[np.argsort(ranks, kind="stable")]
+        return order[ranks_of_patients(self.groups[kind][rows[order]], times)]
+
+
+def ranks_of_patients(groups: NDArray[Any], times: Counter[str]) -> NDArray[np.int64]:
+    """The order in which every patient of these comes once before one comes again; `times` is how often each came before."""
+    ranks = []
+    for group in groups:
+        ranks.append(times[group] if group else 0)
+        times[group] += 1
+    return np.argsort(ranks, kind="stable")
 
 
 def _listed(side: DataSet, names: Sequence[str]) -> NDArray[np.bool_]:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from dermsynth.study.answers import Answers, validate_answers
 from dermsynth.study.columns import clean_table, is_flag
-from dermsynth.study.counting import CountedAnswers, Doubt, count_answers
+from dermsynth.study.counting import CountedAnswers, Doubt, count_answers, refuse_choices
 from dermsynth.study.service import MEASURED, LiveStudy, everybody
 from dermsynth.study.sets import SEPARATOR
 from dermsynth.study.store import Rater, Trial
@@ -72,5 +72,7 @@ def study_answers(live: LiveStudy, without: Collection[Doubt] = ()) -> tuple[Ans
     Raises UserError when nothing is left.
     """
     folder, positive = live.study.folder, live.study.protocol.positive
-    counted = count_answers(clean_table(answers_table(live), folder, positive), folder, without)
+    table = answers_table(live)
+    refuse_choices(table)
+    counted = count_answers(clean_table(table, folder, positive), folder, without)
     return validate_answers(counted.table, positive, folder), counted

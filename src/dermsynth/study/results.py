@@ -162,7 +162,21 @@ class DiagnosisResult(Record):
     difference: AccuracyDifference | None
 
 
-class StudyResult(Record):
+class Saved(Record):
+    """A whole result, which is kept as JSON."""
+
+    def save(self, path: Path) -> None:
+        """Write the result as JSON.
+
+        Parameters
+        ----------
+        path
+            A `.json` file; it is replaced.
+        """
+        write_json(path, self.model_dump(by_alias=True))
+
+
+class StudyResult(Saved):
     """Every figure of a reader study; `positive` is the kind whose recognition counts as a hit."""
 
     version: Literal[1] = Field(default=1, alias="schema")
@@ -197,16 +211,6 @@ class StudyResult(Record):
             `criterion`, `p_against_chance`, `seconds_median`.
         """
         return pd.DataFrame([_flat(rater) for rater in self.raters])
-
-    def save(self, path: Path) -> None:
-        """Write the result as JSON.
-
-        Parameters
-        ----------
-        path
-            A `.json` file; it is replaced.
-        """
-        write_json(path, self.model_dump(by_alias=True))
 
 
 Interval = tuple[float, float, float]
@@ -267,7 +271,7 @@ class ChoiceSet(Record):
     raters: int
 
 
-class ChoiceResult(Record):
+class ChoiceResult(Saved):
     """Every figure of a study that shows pictures together."""
 
     version: Literal[1] = Field(default=1, alias="schema")
@@ -295,16 +299,6 @@ class ChoiceResult(Record):
             `preferred` and the ends of its interval.
         """
         return pd.DataFrame([one.model_dump() for one in self.ranking])
-
-    def save(self, path: Path) -> None:
-        """Write the result as JSON.
-
-        Parameters
-        ----------
-        path
-            A `.json` file; it is replaced.
-        """
-        write_json(path, self.model_dump(by_alias=True))
 
 
 def _flat(rater: RaterResult) -> dict[str, Any]:

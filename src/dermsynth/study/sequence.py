@@ -43,9 +43,14 @@ def sequence(study: Study, conditions: Sequence[str], random: np.random.Generato
     return places
 
 
+def repeats_apart(places: int) -> int:
+    """At how many places after its first time an image is repeated at the earliest; so many of the last are not repeated."""
+    return max(places // 4, 1)
+
+
 def _insert_repeats(places: list[Place], count: int, random: np.random.Generator) -> None:
     """Repeat `count` images, each at the earliest a quarter of the sequence after its first time."""
-    distance = max(len(places) // 4, 1)
+    distance = repeats_apart(len(places))
     chosen = random.permutation(len(places) - distance)[:count]
     for item in [places[i].item for i in chosen]:
         first = next(i for i, place in enumerate(places) if place.item == item)

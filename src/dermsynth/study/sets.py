@@ -7,13 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
 from dermsynth.images import Pixels, grid
 from dermsynth.study.columns import REAL, plain_word
-from dermsynth.study.drawing import StudyImage
+from dermsynth.study.drawing import StudyImage, ranks_of_patients
 from dermsynth.study.protocol import Protocol, Sets
 from dermsynth.study.selection import ATTENTION, TRIAL, quotas, target_shares
 
@@ -48,8 +47,10 @@ class Generators:
 
     def __init__(self, sides: Mapping[str, DataSet], seed: int) -> None:
         self.sides, self.random = sides, np.random.default_rng(seed)
+        orders = {name: self.random.permutation(len(side.table)) for name, side in sides.items()}
         self.rows = {
-            name: _patients_apart(side, self.random.permutation(len(side.table))) for name, side in sides.items()
+            name: order[ranks_of_patients(sides[name].groups[order], Counter())].tolist()
+            for name, order in orders.items()
         }
         self.left = {name: _by_label(side, self.rows[name]) for name, side in sides.items()}
 
@@ -75,16 +76,6 @@ class Generators:
             )
         row = rows.pop(0)
         return StudyImage(name, row, role, "", str(self.sides[name].labels[row]))
-
-
-def _patients_apart(side: DataSet, order: NDArray[np.int64]) -> list[int]:
-    """Rows in this order, but every patient comes once before one comes again."""
-    seen, ranked = Counter[str](), []
-    for row in order:
-        group = str(side.groups[row])
-        ranked.append((seen[group] if group else 0, int(row)))
-        seen[group] += 1
-    return [row for _, row in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def _by_label(side: DataSet, rows: Sequence[int]) -> dict[str, list[int]]:
