@@ -208,6 +208,8 @@ def test_the_ethics_page_names_everything_that_is_stored(small: Study, tmp_path:
     assert "postgresql://u:***@h/db" in text
     assert "Is this picture a photograph or generated?" in text
     assert "window width" in text
+    assert "keeps in its own logs" in text
+    assert "overwritten" in write_ethics_report(small, tmp_path / "own.html", Responsible()).read_text()
     checked(page)
 
 

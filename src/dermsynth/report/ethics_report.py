@@ -52,7 +52,7 @@ STORED: Mapping[type[Base], Mapping[str, str]] = {
         "rater_id": "whose it is",
     },
     Answer: {
-        "given": "the answers to the questions below",
+        "given": "the answers to the questions above",
         "measured": f"what the browser measures: {', '.join(map(measure_name, MEASURED))}",
         "received": "time of arrival",
         "nonce": "a random number, so that a second click is not a second answer",
