@@ -1,6 +1,7 @@
 """A small study of drawn images, and its server as a real process."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import tempfile
@@ -134,8 +135,21 @@ def serve() -> Iterator[Callable[..., Server]]:
             server.stop()
 
 
+@pytest.fixture
+def postgresql(postgresql_server: str) -> str:
+    """URL of an empty database of its own: no test finds the raters of another."""
+    import sqlalchemy as sa
+
+    name = f"t{secrets.token_hex(8)}"
+    engine = sa.create_engine(postgresql_server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return f"{postgresql_server.rpartition('/')[0]}/{name}"
+
+
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgresql_server() -> Iterator[str]:
     """URL of a fresh PostgreSQL server, started for the tests as a user that is not root."""
     pytest.importorskip("psycopg", reason="needs psycopg")
     programs = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
