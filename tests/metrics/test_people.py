@@ -6,11 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dermsynth import metrics
 from dermsynth.errors import UserError
 from dermsynth.metrics.estimate import Estimate, Sides, halves
 from dermsynth.metrics.frechet import fid_between, frechet_distance
 from dermsynth.metrics.kernels import kid_between
 from dermsynth.metrics.prdc import manifold_between
+from dermsynth.metrics.pyramids import swd_between
 
 Rows = NDArray[np.float64]
 
@@ -93,3 +95,83 @@ def test_a_class_of_one_person_is_refused_in_one_line(measure: Callable[[Sides],
     synthetic, real, _ = draw(0)
     with pytest.raises(UserError, match="400 real images of 1 patients or lesions; a floor needs 25 on either side"):
         measure(Sides(synthetic, real, groups=np.zeros(len(real), int)))
+
+
+def pictures(seed: int, people: int, each: int = 10) -> tuple[NDArray[np.uint8], NDArray[np.uint8], NDArray[np.int64]]:
+    """Images of 16 pixels whose brightness is the person's, and as many synthetic ones, a little brighter."""
+    random = np.random.default_rng(seed)
+    skin = np.repeat(random.normal(120, 25, people), each) + random.normal(0, 8, people * each)
+    other = random.normal(126, 26, people * each)
+    sides = [light[:, None, None, None] + random.normal(0, 12, (len(light), 3, 16, 16)) for light in (other, skin)]
+    synthetic, real = (side.clip(0, 255).astype(np.uint8) for side in sides)
+    return synthetic, real, np.repeat(np.arange(people), each)
+
+
+def test_swd_leaves_people_out_whole() -> None:
+    """One person alike in twelve images: without knowing, the interval takes them for twelve witnesses."""
+    synthetic, real, groups = pictures(0, 20)
+    known = swd_between(Sides(synthetic, real, groups=groups), 10_000)[0]
+    plain = swd_between(Sides(synthetic, real), 10_000)[0]
+    assert known.value == plain.value
+    assert known.high - known.low > 1.3 * (plain.high - plain.low)
+
+
+@pytest.mark.slow
+def test_the_interval_of_swd_holds_the_truth_where_people_are_known() -> None:
+    def found(seed: int, known: bool) -> Estimate:
+        synthetic, real, groups = pictures(seed, 40)
+        return swd_between(Sides(synthetic, real, seed=seed, groups=groups if known else None), 10_000)[0]
+
+    expected = float(np.mean([found(10**6 + seed, False).value for seed in range(100)]))
+    held = [np.mean([(e := found(seed, known)).low <= expected <= e.high for seed in range(100)]) for known in (True, False)]
+    print(held)
+    assert held[0] > 0.87
+    assert held[1] < held[0] - 0.1
+
+
+Metric = Callable[..., object]
+OF_FEATURES: dict[str, Metric] = {
+    "fid": lambda *sides, **known: metrics.fid(*sides, resamples=20, **known),
+    "fid_infinity": metrics.fid_infinity,
+    "kid": lambda *sides, **known: metrics.kid(*sides, resamples=20, **known),
+    "mmd": lambda *sides, **known: metrics.mmd(*sides, resamples=20, **known),
+    "precision": lambda *sides, **known: metrics.precision_recall(*sides, **known).precision,
+    "coverage": lambda *sides, **known: metrics.density_coverage(*sides, **known).coverage,
+    "clipped": lambda *sides, **known: metrics.clipped_density_coverage(*sides, **known).density,
+    "vendi": metrics.vendi,
+}
+OF_IMAGES: dict[str, Metric] = {
+    "swd": metrics.swd,
+    "ms_ssim": lambda *sides, **known: metrics.ms_ssim(*sides, pairs=20, **known),
+    "colours": lambda *sides, **known: metrics.colour_distances(*sides, resamples=20, **known)[0],
+}
+
+
+@pytest.mark.parametrize("name", [*OF_FEATURES, *OF_IMAGES])
+def test_public_metrics_count_the_people_that_are_named(name: str) -> None:
+    """The figure stays, floor or interval change; names may be any."""
+    if name in OF_FEATURES:
+        synthetic, real, groups = draw(0)
+    else:
+        synthetic, real, groups = pictures(0, 20)
+        synthetic, real = synthetic.transpose(0, 2, 3, 1), real.transpose(0, 2, 3, 1)
+    measure = {**OF_FEATURES, **OF_IMAGES}[name]
+    plain, known = measure(real, synthetic), measure(real, synthetic, groups=[f"P{g:02}" for g in groups])
+    assert known.value == plain.value
+    assert (known.low, known.high, known.floor) != (plain.low, plain.high, plain.floor)
+    assert known == measure(real, synthetic, groups=groups)
+
+
+@pytest.mark.parametrize(
+    ("groups", "said"),
+    [
+        ([1, 2, 3], r"`groups`: \[3\] names for 400 real images; give one for each"),
+        (["a"] * 399 + [""], "`groups`: row 399 has none"),
+        ([0.0] * 10 + [float("nan")] * 390, "`groups`: row 10 has none"),
+        (["a"] * 400, "`groups`: all real images are of 'a'"),
+    ],
+)
+def test_groups_that_say_nothing_are_refused(groups: list[object], said: str) -> None:
+    synthetic, real, _ = draw(0)
+    with pytest.raises(UserError, match=said):
+        metrics.fid(real, synthetic, groups=groups)

@@ -8,7 +8,7 @@ from scipy.stats import wasserstein_distance
 
 from dermsynth.metrics.clinical_features import COMPARED, NAMES, TONE, measure_appearance
 from dermsynth.metrics.comparison import Comparison, image_sides
-from dermsynth.metrics.estimate import MINIMUM, Estimate, Sides
+from dermsynth.metrics.estimate import MINIMUM, Estimate, Groups, Sides
 from dermsynth.metrics.frechet import frechet_distance
 
 Array = NDArray[np.float64]
@@ -80,7 +80,8 @@ def appearance_estimates(comparison: Comparison) -> list[Estimate]:
 
 
 def appearance_distances(
-    real: NDArray[Any], synthetic: NDArray[Any], *, resamples: int = 500, seed: int = 0, white: float | None = None
+    real: NDArray[Any], synthetic: NDArray[Any], *, resamples: int = 500, seed: int = 0, white: float | None = None,
+    groups: Groups | None = None,
 ) -> list[Estimate]:
     """How far apart two sets are in asymmetry, border, colours, diameter, contrast, texture and skin tone.
 
@@ -95,6 +96,9 @@ def appearance_distances(
         Seed of the bootstrap and of the halves of the floor.
     white : float, optional
         The value of white (1 or 255), for images that are not uint8.
+    groups : ndarray, optional
+        Patient or lesion of every real image, [m]: the interval then counts these, not images, and none lies in both halves of
+        the floor.
 
     Returns
     -------
@@ -128,9 +132,9 @@ def appearance_distances(
     >>> {e.part: e.value > 1 for e in estimates}["diameter share"]
     True
     """
-    sides = image_sides(real, synthetic, seed, white)
+    sides = image_sides(real, synthetic, seed, white, groups)
     rows = [
         np.array([measure_appearance(image) for image in side], np.float64) for side in (sides.synthetic, sides.real)
     ]
-    measured = [side[np.isfinite(side[:, list(COMPARED)]).all(axis=1)] for side in rows]
-    return appearance_between(Sides(measured[0], measured[1], seed=seed), resamples)
+    found = [np.isfinite(side[:, list(COMPARED)]).all(axis=1) for side in rows]
+    return appearance_between(sides.with_rows(rows[0][found[0]], rows[1][found[1]], found[1]), resamples)

@@ -11,7 +11,7 @@ from scipy.stats import wasserstein_distance
 
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import Comparison, image_sides
-from dermsynth.metrics.estimate import Estimate, Sides
+from dermsynth.metrics.estimate import Estimate, Groups, Sides
 
 Images = NDArray[np.uint8]
 Histogram = NDArray[np.float64]
@@ -65,7 +65,8 @@ def colour_estimates(comparison: Comparison) -> list[Estimate]:
 
 
 def colour_distances(
-    real: NDArray[Any], synthetic: NDArray[Any], *, resamples: int = 200, seed: int = 0, white: float | None = None
+    real: NDArray[Any], synthetic: NDArray[Any], *, resamples: int = 200, seed: int = 0, white: float | None = None,
+    groups: Groups | None = None,
 ) -> list[Estimate]:
     """How far apart the colours of two sets are: two distances of each channel of RGB, HSV and CIELAB.
 
@@ -79,6 +80,9 @@ def colour_distances(
         Seed of the bootstrap and of the halves of the floor.
     white : float, optional
         The value of white (1 or 255), for images that are not uint8.
+    groups : ndarray, optional
+        Patient or lesion of every real image, [m]: the interval then counts these, not images, and none lies in both halves of
+        the floor.
 
     Returns
     -------
@@ -107,6 +111,6 @@ def colour_distances(
     >>> [(e.id, round(e.value)) for e in estimates if e.part == "RGB R"]
     [('colour_jsd', 1000), ('colour_wasserstein', 500)]
     """
-    sides = image_sides(real, synthetic, seed, white)
+    sides = image_sides(real, synthetic, seed, white, groups)
     rows = colour_histograms(sides.synthetic), colour_histograms(sides.real)
-    return colours_between({name: Sides(rows[0][name], rows[1][name], seed=seed) for name in rows[0]}, resamples)
+    return colours_between({name: sides.with_rows(rows[0][name], rows[1][name]) for name in rows[0]}, resamples)

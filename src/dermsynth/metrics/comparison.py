@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dermsynth.errors import UserError, describe, require_seed
 from dermsynth.images import require_pixels
-from dermsynth.metrics.estimate import Effort, Sides, require
+from dermsynth.metrics.estimate import Effort, Groups, Sides, require
 
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
@@ -110,18 +110,21 @@ def numeric_features(rows: NDArray[Any], field: str) -> NDArray[Any]:
     return array
 
 
-def image_sides(real: NDArray[Any], synthetic: NDArray[Any], seed: int, white: float | None = None) -> Sides:
+def image_sides(
+    real: NDArray[Any], synthetic: NDArray[Any], seed: int, white: float | None = None, groups: Groups | None = None
+) -> Sides:
     """Two sets of images [n, h, w, 3]; UserError where their sizes differ."""
     require_seed(seed)
     sides = pixels(synthetic, "synthetic", white), pixels(real, "real", white)
     if sides[0].shape[2:] != sides[1].shape[2:]:
         sizes = " and ".join(f"{side.shape[3]} x {side.shape[2]}" for side in sides)
         raise UserError(f"`synthetic`, `real`: images of {sizes} pixels; bring both to one size first")
-    return Sides(*sides, seed=seed)
+    return Sides(*sides, seed=seed, groups=groups_of(sides[1], groups))
 
 
 def feature_sides(
-    real: NDArray[Any], synthetic: NDArray[Any], extractor: Extractor | None, seed: int, white: float | None = None
+    real: NDArray[Any], synthetic: NDArray[Any], extractor: Extractor | None, seed: int, white: float | None = None,
+    groups: Groups | None = None,
 ) -> Sides:
     """Features of two sets: of images [n, h, w, 3] by an extractor, or as they are given [n, d].
 
@@ -137,7 +140,8 @@ def feature_sides(
     if not any(given):
         extractor = extractor or embedded()
         rows = [extractor(pixels(side, name, white)) for side, name in ((synthetic, "synthetic"), (real, "real"))]
-        return Sides(rows[0], rows[1], seed=seed, features=extractor.suffix).require_enough()
+        people = groups_of(rows[1], groups)
+        return Sides(rows[0], rows[1], seed=seed, features=extractor.suffix, groups=people).require_enough()
     if not all(given) or extractor is not None:
         raise UserError(
             "`real`, `synthetic`: give images [n, h, w, 3] of both sides with an extractor, or features [n, d] of both without"
@@ -145,7 +149,27 @@ def feature_sides(
     if np.shape(real)[1] != np.shape(synthetic)[1]:
         raise UserError(f"`synthetic`: {np.shape(synthetic)[1]} features a row, `real` has {np.shape(real)[1]}")
     rows = [numeric_features(side, name) for side, name in ((synthetic, "synthetic"), (real, "real"))]
-    return Sides(rows[0], rows[1], seed=seed, features=" of given features").require_enough()
+    people = groups_of(rows[1], groups)
+    return Sides(rows[0], rows[1], seed=seed, features=" of given features", groups=people).require_enough()
+
+
+def groups_of(real: Sized, groups: Groups | None) -> Groups | None:
+    """Numbers [m] of the patients or lesions of real rows; None where they are not known.
+
+    Raises UserError where there is not one for every row, one is empty, or all are the same.
+    """
+    if groups is None:
+        return None
+    named = np.asarray(groups)
+    if named.shape != (len(real),):
+        raise UserError(f"`groups`: {list(named.shape)} names for {len(real)} real images; give one for each")
+    blank = [i for i, name in enumerate(named.tolist()) if name is None or name != name or name == ""]
+    if blank:
+        raise UserError(f"`groups`: row {blank[0]} has none; where nobody is known, give each such image a name of its own")
+    number = np.unique(named.astype(str) if named.dtype == object else named, return_inverse=True)[1]
+    if not number.any():
+        raise UserError(f"`groups`: all real images are of {named.tolist()[0]!r}; intervals and floor need at least two")
+    return number.astype(np.int64)
 
 
 def require_extractor(extractor: object) -> None:

@@ -87,8 +87,7 @@ class Estimate(Measured):
 
     The interval is where the value would lie with other images, as many of them, from the same two sources: it holds the
     value. FID and SWD of few images lie above zero even for equal distributions; how far, the floor tells. Where patients or
-    lesions of real images are known, they are drawn whole, and lie in one half of the floor; in SWD's interval images are left
-    out one by one all the same.
+    lesions of real images are known, they are drawn or left out whole, and lie in one half of the floor.
 
     Attributes
     ----------

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dermsynth.errors import UserError
 from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
-from dermsynth.metrics.estimate import Estimate, Sides
+from dermsynth.metrics.estimate import Estimate, Groups, Sides
 from dermsynth.statistics.intervals import GROUPS, Indices, bootstrap, jackknife
 
 Array = NDArray[np.float64]
@@ -118,6 +118,7 @@ def fid(
     resamples: int = 100,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> Estimate:
     """Frechet inception distance: how far apart means and covariances of two sets of features are.
 
@@ -134,6 +135,9 @@ def fid(
         Seed of the bootstrap and of the halves of the floor.
     white : float, optional
         The value of white (1 or 255), for images that are not uint8.
+    groups : ndarray, optional
+        Patient or lesion of every real image, [m]: the interval then counts these, not images, and none lies in both halves of
+        the floor.
 
     Returns
     -------
@@ -161,7 +165,7 @@ def fid(
     >>> estimate.matched > 3 * estimate.floor
     True
     """
-    return fid_between(feature_sides(real, synthetic, extractor, seed, white), resamples)
+    return fid_between(feature_sides(real, synthetic, extractor, seed, white, groups), resamples)
 
 
 def fid_infinity(
@@ -171,6 +175,7 @@ def fid_infinity(
     extractor: Extractor | None = None,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> Estimate:
     """FID that infinitely many synthetic images would have: without the excess that few images bring.
 
@@ -178,7 +183,7 @@ def fid_infinity(
     ----------
     real, synthetic : ndarray
         As for `fid`, but at least about nine images for each dimension of the features.
-    extractor, seed, white
+    extractor, seed, white, groups
         As for `fid`.
 
     Returns
@@ -204,7 +209,7 @@ def fid_infinity(
     >>> 2.5 < estimate.value < 3.5
     True
     """
-    sides = feature_sides(real, synthetic, extractor, seed, white)
+    sides = feature_sides(real, synthetic, extractor, seed, white, groups)
     estimate = fid_infinity_between(sides)
     if estimate is None:
         dimensions = sides.real.shape[1]

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import pdist
 
 from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
-from dermsynth.metrics.estimate import Estimate, Sides
+from dermsynth.metrics.estimate import Estimate, Groups, Sides
 from dermsynth.statistics.intervals import basic_interval, draw_counts
 
 Array = NDArray[np.float64]
@@ -121,12 +121,13 @@ def kid(
     resamples: int = 1000,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> Estimate:
     """Kernel inception distance x 1000: like FID, without its excess for few images.
 
     Parameters
     ----------
-    real, synthetic, extractor, resamples, seed, white
+    real, synthetic, extractor, resamples, seed, white, groups
         As for `dermsynth.metrics.fid`.
 
     Returns
@@ -152,7 +153,7 @@ def kid(
     >>> estimate.low > 0
     True
     """
-    return kid_between(feature_sides(real, synthetic, extractor, seed, white), resamples)
+    return kid_between(feature_sides(real, synthetic, extractor, seed, white, groups), resamples)
 
 
 def mmd(
@@ -163,12 +164,13 @@ def mmd(
     resamples: int = 1000,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> Estimate:
     """Squared maximum mean discrepancy x 1000 with a Gaussian kernel: like KID, also for features that are not normal.
 
     Parameters
     ----------
-    real, synthetic, extractor, resamples, seed, white
+    real, synthetic, extractor, resamples, seed, white, groups
         As for `dermsynth.metrics.fid`.
 
     Returns
@@ -194,4 +196,4 @@ def mmd(
     >>> estimate.low > 0
     True
     """
-    return mmd_between(feature_sides(real, synthetic, extractor, seed, white), resamples)
+    return mmd_between(feature_sides(real, synthetic, extractor, seed, white, groups), resamples)

@@ -8,34 +8,46 @@ from numpy.typing import NDArray
 
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import Comparison, Space, image_sides
-from dermsynth.metrics.estimate import Estimate, Sides, require
+from dermsynth.metrics.estimate import Estimate, Groups, Sides, require
 from dermsynth.metrics.structural import multi_scale_ssim
 from dermsynth.statistics.intervals import bootstrap
 
 Array = NDArray[np.float64]
 Images = NDArray[np.uint8]
 Measure = Callable[[Images, Images], Array]
-AT_ONCE = 32
+AT_ONCE, ATTEMPTS = 32, 50
+"""Images compared at once; draws of a pair of different people, after which it is left out."""
 
 
 def pairs_between(sides: Sides, id: str, measure: Measure, pairs: int, resamples: int, part: str = "") -> Estimate:
-    """Mean of a measure over random pairs within the synthetic set; the floor is that within the real one."""
+    """Mean of a measure over random pairs within the synthetic set.
+
+    The floor is that within the real one, of different people where they are known.
+    """
     for side, images in (("synthetic", sides.synthetic), ("real", sides.real)):
         require_pixels(images)
         require(len(images), side, sides.group)
-    values, real_values = (_of_pairs(images, measure, pairs, sides.seed) for images in (sides.synthetic, sides.real))
-    value = float(values.mean())
+    values = _of_pairs(sides.synthetic, measure, pairs, sides.seed)
+    real_values = _of_pairs(sides.real, measure, pairs, sides.seed, sides.groups)
+    value, floor = float(values.mean()), float(real_values.mean()) if len(real_values) else float("nan")
     interval = bootstrap(
         lambda i, _: float(values[i].mean()), (len(values), len(values)), value, resamples=resamples, seed=sides.seed
     )
-    return sides.estimate_with(id, value, interval, (float(real_values.mean()), value, min(sides.sizes)), part=part)
+    return sides.estimate_with(id, value, interval, (floor, value, min(sides.sizes)), part=part)
 
 
-def _of_pairs(images: Images, measure: Measure, pairs: int, seed: int) -> Array:
+def _of_pairs(images: Images, measure: Measure, pairs: int, seed: int, groups: Groups | None = None) -> Array:
+    """The measure of random pairs of different images; none of one person, where `groups` [n] are known."""
     random = np.random.default_rng(seed)
     first = random.integers(0, len(images), pairs)
     second = (first + random.integers(1, len(images), pairs)) % len(images)
-    return measure(np.asarray(images[first]), np.asarray(images[second]))
+    if groups is not None:
+        for _ in range(ATTEMPTS):
+            same = np.flatnonzero(groups[first] == groups[second])
+            second[same] = (first[same] + random.integers(1, len(images), len(same))) % len(images)
+        apart = groups[first] != groups[second]
+        first, second = first[apart], second[apart]
+    return measure(np.asarray(images[first]), np.asarray(images[second])) if len(first) else np.empty(0)
 
 
 def perceptual_measure(space: Space) -> Measure:
@@ -72,6 +84,7 @@ def ms_ssim(
     resamples: int = 500,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> Estimate:
     """Mean multi-scale structural similarity of random pairs within the synthetic set: does it repeat itself?
 
@@ -87,6 +100,8 @@ def ms_ssim(
         Seed of pairs and bootstrap.
     white : float, optional
         The value of white (1 or 255), for images that are not uint8.
+    groups : ndarray, optional
+        Patient or lesion of every real image, [m]: the pairs of the floor are then of different ones.
 
     Returns
     -------
@@ -111,7 +126,7 @@ def ms_ssim(
     >>> round(metrics.ms_ssim(real, np.repeat(real[:1], 50, axis=0), pairs=20).value, 3)
     1.0
     """
-    return pairs_between(image_sides(real, synthetic, seed, white), "ms_ssim", multi_scale_ssim, pairs, resamples)
+    return pairs_between(image_sides(real, synthetic, seed, white, groups), "ms_ssim", multi_scale_ssim, pairs, resamples)
 
 
 def lpips(
@@ -123,12 +138,13 @@ def lpips(
     resamples: int = 500,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> Estimate:
     """Mean perceptual distance of random pairs within the synthetic set: does it repeat itself?
 
     Parameters
     ----------
-    real, synthetic, pairs, resamples, seed, white
+    real, synthetic, pairs, resamples, seed, white, groups
         As for `ms_ssim`.
     space : PerceptualSpace
         The distance: LPIPS, or that of another network; `dermsynth.backbones.lpips.load_perceptual`.
@@ -161,5 +177,5 @@ def lpips(
     >>> metrics.lpips(real, np.repeat(real[:1], 50, axis=0), space=Brightness(), pairs=20).value
     0.0
     """
-    sides = image_sides(real, synthetic, seed, white)
+    sides = image_sides(real, synthetic, seed, white, groups)
     return pairs_between(sides, "lpips", perceptual_measure(space), pairs, resamples, space.name)

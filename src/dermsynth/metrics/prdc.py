@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.stats import betabinom
 
 from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
-from dermsynth.metrics.estimate import Estimate, Sides
+from dermsynth.metrics.estimate import Estimate, Groups, Sides
 from dermsynth.metrics.knn import nearest, squared_distances
 from dermsynth.statistics.intervals import jackknife_reach, leave_out_indices
 
@@ -144,12 +144,13 @@ def precision_recall(
     extractor: Extractor | None = None,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> PrecisionRecall:
     """Precision and recall: are the synthetic images like real ones, and are all kinds of real images among them?
 
     Parameters
     ----------
-    real, synthetic, extractor, seed, white
+    real, synthetic, extractor, seed, white, groups
         As for `dermsynth.metrics.fid`.
 
     Returns
@@ -175,7 +176,7 @@ def precision_recall(
     >>> precision.value > 0.9 > 0.5 > recall.value
     True
     """
-    return PrecisionRecall(*manifold_between(feature_sides(real, synthetic, extractor, seed, white))[:2])
+    return PrecisionRecall(*manifold_between(feature_sides(real, synthetic, extractor, seed, white, groups))[:2])
 
 
 def density_coverage(
@@ -185,12 +186,13 @@ def density_coverage(
     extractor: Extractor | None = None,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> DensityCoverage:
     """Density and coverage: precision and recall that single odd images do not mislead.
 
     Parameters
     ----------
-    real, synthetic, extractor, seed, white
+    real, synthetic, extractor, seed, white, groups
         As for `dermsynth.metrics.fid`.
 
     Returns
@@ -216,7 +218,7 @@ def density_coverage(
     >>> 0.7 < density.value < 1.3 and coverage.value > 0.8
     True
     """
-    return DensityCoverage(*manifold_between(feature_sides(real, synthetic, extractor, seed, white))[2:4])
+    return DensityCoverage(*manifold_between(feature_sides(real, synthetic, extractor, seed, white, groups))[2:4])
 
 
 class ClippedDensityCoverage(NamedTuple):
@@ -233,12 +235,13 @@ def clipped_density_coverage(
     extractor: Extractor | None = None,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> ClippedDensityCoverage:
     """Density and coverage that fall in proportion to bad images, and that no odd image can raise.
 
     Parameters
     ----------
-    real, synthetic, extractor, seed, white
+    real, synthetic, extractor, seed, white, groups
         As for `dermsynth.metrics.fid`.
 
     Returns
@@ -266,5 +269,5 @@ def clipped_density_coverage(
     >>> 0.4 < density.value < 0.6 and 0.4 < coverage.value < 0.6
     True
     """
-    sides = feature_sides(real, synthetic, extractor, seed, white)
+    sides = feature_sides(real, synthetic, extractor, seed, white, groups)
     return ClippedDensityCoverage(*manifold_between(sides)[4:])

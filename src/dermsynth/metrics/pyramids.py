@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import Comparison, image_sides
-from dermsynth.metrics.estimate import Estimate, Sides, name_of, require
-from dermsynth.metrics.sliced_wasserstein import LevelDistance, PatchWalk, level_distances
+from dermsynth.metrics.estimate import Estimate, Groups, Sides, name_of, require
+from dermsynth.metrics.sliced_wasserstein import LevelDistance, PatchWalk, Places, level_distances
 from dermsynth.statistics.intervals import GROUPS, jackknife_reach
 
 
@@ -21,14 +21,25 @@ def swd_between(sides: Sides, largest: int) -> list[Estimate]:
         require(len(images), side, sides.group)
     count = min(len(synthetic), len(real), largest)
     generator = np.random.default_rng(seed)
-    walks = [
-        PatchWalk(side, generator.permutation(len(side))[:count], seed + i) for i, side in enumerate((synthetic, real))
-    ]
-    levels = level_distances(walks[0], walks[1], seed, groups=GROUPS)
+    places = [generator.permutation(len(side))[:count] for side in (synthetic, real)]
+    walks = [PatchWalk(side, places[i], seed + i) for i, side in enumerate((synthetic, real))]
+    people = None if sides.groups is None else sides.groups[places[1]]
+    levels = level_distances(walks[0], walks[1], seed, _parts(count, people, seed))
     limits = _limits(sides, largest)
     side = min(synthetic.shape[2:])
     parts = {"mean": slice(None), **{f"{side // 2**k} px": slice(k, k + 1) for k in range(len(levels))}}
     return [_level_estimate(sides, name, levels[part], limits, part, count) for name, part in parts.items()]
+
+
+def _parts(count: int, people: Groups | None, seed: int) -> tuple[Places, Places]:
+    """Which part of the jackknife each of `count` images a side belongs to; of real ones by whole people, where they are known."""
+    if people is None:
+        parts = np.arange(count) % GROUPS
+        return parts, parts
+    number = np.unique(people, return_inverse=True)[1]
+    known = int(number.max()) + 1
+    parts = min(GROUPS, known)
+    return np.arange(count) % parts, (np.random.default_rng(seed).permutation(known) % parts)[number]
 
 
 Limits = tuple[NDArray[np.float64], NDArray[np.float64], int]
@@ -37,7 +48,7 @@ Limits = tuple[NDArray[np.float64], NDArray[np.float64], int]
 def _level_estimate(
     sides: Sides, name: str, levels: Sequence[LevelDistance], limits: Limits, part: slice, count: int
 ) -> Estimate:
-    """The estimate of one level, or of the mean over several; its interval is a jackknife over groups of images."""
+    """The estimate of one level, or of the mean over several; its interval is a jackknife over parts of the images."""
     value = float(np.array([level.value for level in levels]).mean())
     reach = float(jackknife_reach(np.stack([level.left_out for level in levels]).mean(axis=0)))
     return Estimate(
@@ -67,7 +78,8 @@ def swd_estimates(comparison: Comparison) -> list[Estimate]:
 
 
 def swd(
-    real: NDArray[Any], synthetic: NDArray[Any], *, largest: int = 10_000, seed: int = 0, white: float | None = None
+    real: NDArray[Any], synthetic: NDArray[Any], *, largest: int = 10_000, seed: int = 0, white: float | None = None,
+    groups: Groups | None = None,
 ) -> Estimate:
     """Sliced Wasserstein distance x 1000 between small patches of two sets of images, the mean over levels of a pyramid.
 
@@ -81,6 +93,9 @@ def swd(
         Seed of the patches, of the directions that they are projected on, and of the halves of the floor.
     white : float, optional
         The value of white (1 or 255), for images that are not uint8.
+    groups : ndarray, optional
+        Patient or lesion of every real image, [m]: the interval then counts these, not images, and none lies in both halves of
+        the floor.
 
     Returns
     -------
@@ -107,17 +122,18 @@ def swd(
     >>> estimate.matched > 1.5 * estimate.floor
     True
     """
-    return swd_levels(real, synthetic, largest=largest, seed=seed, white=white)[0]
+    return swd_levels(real, synthetic, largest=largest, seed=seed, white=white, groups=groups)[0]
 
 
 def swd_levels(
-    real: NDArray[Any], synthetic: NDArray[Any], *, largest: int = 10_000, seed: int = 0, white: float | None = None
+    real: NDArray[Any], synthetic: NDArray[Any], *, largest: int = 10_000, seed: int = 0, white: float | None = None,
+    groups: Groups | None = None,
 ) -> list[Estimate]:
     """Sliced Wasserstein distance x 1000: the mean over levels, then every level, finest first.
 
     Parameters
     ----------
-    real, synthetic, largest, seed, white
+    real, synthetic, largest, seed, white, groups
         As for `swd`.
 
     Returns
@@ -138,4 +154,4 @@ def swd_levels(
     >>> [estimate.part for estimate in metrics.swd_levels(images[:50], images[50:])]
     ['mean', '16 px']
     """
-    return swd_between(image_sides(real, synthetic, seed, white), largest)
+    return swd_between(image_sides(real, synthetic, seed, white, groups), largest)

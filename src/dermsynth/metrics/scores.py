@@ -1,5 +1,6 @@
 """The Inception score of class probabilities (Salimans et al. 2016): a figure of synthetic images alone."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ from numpy.typing import NDArray
 
 from dermsynth.errors import UserError
 from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
-from dermsynth.metrics.estimate import Estimate, Rows, Sides
+from dermsynth.metrics.estimate import Estimate, Groups, Rows, Sides
 
 
 def exponential_divergence(probabilities: NDArray[np.floating]) -> float:
@@ -43,6 +44,7 @@ def inception_score(
     resamples: int = 100,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> Estimate:
     """Inception score: how sure and how varied the predicted classes of synthetic images are.
 
@@ -53,7 +55,7 @@ def inception_score(
         sum 1. At least 50 of each. The real ones give the floor.
     extractor : callable, optional
         A network with a classifier: `dermsynth.extractor("inception=FILE")` with 2,048 dimensions, or `classifier=DIR`.
-    resamples, seed, white
+    resamples, seed, white, groups
         As for `dermsynth.metrics.fid`.
 
     Returns
@@ -79,12 +81,12 @@ def inception_score(
     >>> round(estimate.value, 3), round(estimate.floor, 1)
     (2.0, 4.0)
     """
-    sides = feature_sides(real, synthetic, extractor, seed, white)
+    sides = feature_sides(real, synthetic, extractor, seed, white, groups)
     if extractor is None:
         if np.ndim(real) != 2:
             raise UserError("`extractor`: missing; images need a network with a classifier, such as inception=FILE")
-        return score_between(Sides(sides.synthetic, sides.real, seed=seed), resamples)
+        return score_between(replace(sides, features=""), resamples)
     if extractor.head is None:
         raise UserError("`extractor`: has no classifier; take inception=FILE with 2,048 dimensions, or classifier=DIR")
     rows = extractor.head(sides.synthetic), extractor.head(sides.real)
-    return score_between(Sides(*rows, seed=seed, features=extractor.suffix), resamples)
+    return score_between(sides.with_rows(*rows), resamples)

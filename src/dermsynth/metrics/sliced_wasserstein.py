@@ -125,16 +125,19 @@ def moments(walk: PatchWalk) -> list[Moments]:
 
 @dataclass(frozen=True)
 class LevelDistance:
-    """The distance of one level times 1000, and without each group of images in turn: on 32 directions, [groups] or none."""
+    """The distance of one level times 1000, and without each part of the images in turn: on 32 directions, [parts] or none."""
 
     value: float
     left_out: NDArray[np.float64]
 
 
-def level_distances(x: PatchWalk, y: PatchWalk, seed: int, *, groups: int = 1) -> list[LevelDistance]:
+def level_distances(
+    x: PatchWalk, y: PatchWalk, seed: int, parts: tuple[Places, Places] | None = None
+) -> list[LevelDistance]:
     """Mean Wasserstein distance of projections on 4 x 128 random unit vectors, a level at a time, finest first.
 
-    Both sets have equally many images; image i of either belongs to group i modulo `groups`.
+    Both sets have equally many images. `parts` are those of a jackknife: the number of that which each image of either set
+    belongs to, from 0 on.
     """
     if len(x.places) != len(y.places):
         raise ValueError(
@@ -143,19 +146,32 @@ def level_distances(x: PatchWalk, y: PatchWalk, seed: int, *, groups: int = 1) -
     sides = [(walk, moments(walk)) for walk in (x, y)]
     directions = unit_vectors(3 * PATCH**2, seed)
     lowest, step = _cells(sides, directions)
-    total, grouped = _difference(sides, directions, lowest, step, groups)
+    difference, counts = _counts(sides, directions, lowest, step, parts)
     patches = len(x.places) * PATCHES
-    members = np.bincount(np.arange(len(x.places)) % groups, minlength=groups) * PATCHES
     distances = []
-    for level, (all_of, parts) in enumerate(zip(total, grouped, strict=True)):
-        value = float((_areas(all_of) * step[level]).mean() / patches * SCALE)
-        few = slice(0, LEFT_OUT_DIRECTIONS)
-        rest = [
-            (_areas(all_of[few] - part) * step[level][few]).mean() / (patches - left) * SCALE
-            for part, left in zip(parts, members, strict=True)
-            if groups > 1
-        ]
+    for level, of_all in enumerate(difference):
+        value = float((_areas(of_all) * step[level]).mean() / patches * SCALE)
+        rest = [] if parts is None else _left_out(counts[level], parts, step[level][:LEFT_OUT_DIRECTIONS])
         distances.append(LevelDistance(value, np.array(rest)))
+    return distances
+
+
+def _left_out(counts: NDArray[np.int32], parts: tuple[Places, Places], step: Array) -> list[float]:
+    """Distances of one level without each part in turn, from the counts of either side's parts [2, parts, 32, cells].
+
+    Where parts hold unequally many images of both sides, each side's counts are weighed with what is left of the other one.
+    """
+    members = [np.bincount(side, minlength=counts.shape[1]) * PATCHES for side in parts]
+    totals = counts.sum(axis=1, dtype=np.int64)
+    distances = []
+    for part, (of_x, of_y) in enumerate(zip(*members, strict=True)):
+        left = len(parts[0]) * PATCHES - of_x, len(parts[1]) * PATCHES - of_y
+        x, y = totals - counts[:, part]
+        if left[0] == left[1]:
+            areas = _areas(x - y) / left[0]
+        else:
+            areas = _areas(x * left[1] - y * left[0]) / (float(left[0]) * left[1])
+        distances.append(float((areas * step).mean() * SCALE))
     return distances
 
 
@@ -191,29 +207,32 @@ def _ranges(sides: Sides, directions: Array) -> list[tuple[Array, Array]]:
     ]
 
 
-def _difference(
-    sides: Sides, directions: Array, low: list[Array], step: list[Array], groups: int
+def _counts(
+    sides: Sides, directions: Array, low: list[Array], step: list[Array], parts: tuple[Places, Places] | None
 ) -> tuple[list[NDArray[np.int32]], list[NDArray[np.int32]]]:
-    """How many more projections of the first set than of the second lie in every cell.
+    """How many more projections of the first set than of the second lie in every cell: [512, cells] a level.
 
-    [512, cells] a level, and the share of every group in it on the first 32 directions, [groups, 32, cells].
+    And how many of every part of either set lie there on the first 32 directions, [2, parts, 32, cells], or [2, 0, 0, cells].
     """
-    total = [np.zeros((directions.shape[1], CELLS), np.int32) for _ in low]
-    few = LEFT_OUT_DIRECTIONS if groups > 1 else 0
-    grouped = [np.zeros((groups, few, CELLS), np.int32) for _ in low]
-    for sign, (walk, level_moments) in zip((1, -1), sides, strict=True):
+    count = 0 if parts is None else int(max(side.max() for side in parts)) + 1
+    few = LEFT_OUT_DIRECTIONS if count else 0
+    difference = [np.zeros((directions.shape[1], CELLS), np.int32) for _ in low]
+    of_parts = [np.zeros((2, count, few, CELLS), np.int32) for _ in low]
+    for side, (walk, level_moments) in enumerate(sides):
         first = 0
         for levels in walk:
-            group = (first + np.repeat(np.arange(len(levels[0]) // PATCHES), PATCHES)) % groups
-            first += len(levels[0]) // PATCHES
+            images = slice(first, first + len(levels[0]) // PATCHES)
+            part = None if parts is None else np.repeat(parts[side][images], PATCHES)
+            first = images.stop
             for level, patches in enumerate(levels):
                 for row, shadow in enumerate(level_moments[level].projected(patches, directions)):
                     cell = _places(shadow, low[level][row], step[level][row])
-                    total[level][row] += (sign * np.bincount(cell, minlength=CELLS)).astype(np.int32)
-                    if row < few:
-                        counts = np.bincount(group * CELLS + cell, minlength=groups * CELLS)
-                        grouped[level][:, row] += (sign * counts.reshape(groups, CELLS)).astype(np.int32)
-    return total, grouped
+                    counted = np.bincount(cell, minlength=CELLS).astype(np.int32)
+                    difference[level][row] += -counted if side else counted
+                    if part is not None and row < few:
+                        each = np.bincount(part * CELLS + cell, minlength=count * CELLS)
+                        of_parts[level][side, :, row] += each.reshape(count, CELLS).astype(np.int32)
+    return difference, of_parts
 
 
 def _places(values: Array, low: np.float32, step: np.float32) -> Places:
@@ -222,7 +241,7 @@ def _places(values: Array, low: np.float32, step: np.float32) -> Places:
     return cells.astype(np.int64).clip(0, CELLS - 1)
 
 
-def _areas(difference: NDArray[np.int32]) -> NDArray[np.float64]:
+def _areas(difference: NDArray[np.integer]) -> NDArray[np.float64]:
     """Area between two distribution functions in cells times projections, from the difference of counts [d, cells]: [d].
 
     The integral of |F - G| (Vallender 1974) is the mean absolute difference of sorted values, without sorting.

@@ -7,7 +7,7 @@ import scipy.linalg
 from numpy.typing import NDArray
 
 from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
-from dermsynth.metrics.estimate import Estimate, Rows, Sides
+from dermsynth.metrics.estimate import Estimate, Groups, Rows, Sides
 from dermsynth.statistics.intervals import jackknife_reach, leave_out_indices
 
 
@@ -50,12 +50,13 @@ def vendi(
     extractor: Extractor | None = None,
     seed: int = 0,
     white: float | None = None,
+    groups: Groups | None = None,
 ) -> Estimate:
     """Vendi score: the effective number of different images in a set.
 
     Parameters
     ----------
-    real, synthetic, extractor, seed, white
+    real, synthetic, extractor, seed, white, groups
         As for `dermsynth.metrics.fid`.
 
     Returns
@@ -82,4 +83,4 @@ def vendi(
     >>> round(estimate.value), round(estimate.floor)
     (2, 8)
     """
-    return vendi_between(feature_sides(real, synthetic, extractor, seed, white))
+    return vendi_between(feature_sides(real, synthetic, extractor, seed, white, groups))

@@ -191,8 +191,7 @@ def jackknife(
     For statistics of nearest neighbours, which images drawn twice would falsify. Parts of the second sample hold whole `groups`.
     """
     left = leave_out_indices(sizes, parts=parts, seed=seed, groups=groups)
-    values = np.array([statistic(i, j) for i, j in left])
-    reach = float(jackknife_reach(values))
+    reach = float(jackknife_reach(np.array([statistic(i, j) for i, j in left])))
     return estimate - reach, estimate + reach
 
 
@@ -244,11 +243,16 @@ def group_jackknife(
 def leave_out_indices(
     sizes: tuple[int, int], *, parts: int = GROUPS, seed: int, groups: NDArray[Any] | None = None
 ) -> Iterator[tuple[Indices, Indices]]:
-    """What is left of both samples without one random part each, a part at a time; of the second whole `groups`."""
+    """What is left of both samples without one random part each, a part at a time; of the second whole `groups`.
+
+    There are at most as many parts as groups.
+    """
     random = np.random.default_rng(seed)
-    places = [random.permutation(size) % parts for size in sizes]
     if groups is not None:
         number = np.unique(groups, return_inverse=True)[1]
+        parts = min(parts, int(number.max()) + 1)
+    places = [random.permutation(size) % parts for size in sizes]
+    if groups is not None:
         places[1] = (random.permutation(int(number.max()) + 1) % parts)[number]
     for part in range(parts):
         yield np.flatnonzero(places[0] != part), np.flatnonzero(places[1] != part)
