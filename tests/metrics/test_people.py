@@ -123,7 +123,9 @@ def test_the_interval_of_swd_holds_the_truth_where_people_are_known() -> None:
         return swd_between(Sides(synthetic, real, seed=seed, groups=groups if known else None), 10_000)[0]
 
     expected = float(np.mean([found(10**6 + seed, False).value for seed in range(100)]))
-    held = [np.mean([(e := found(seed, known)).low <= expected <= e.high for seed in range(100)]) for known in (True, False)]
+    held = [
+        np.mean([(e := found(seed, known)).low <= expected <= e.high for seed in range(100)]) for known in (True, False)
+    ]
     print(held)
     assert held[0] > 0.87
     assert held[1] < held[0] - 0.1

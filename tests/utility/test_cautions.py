@@ -16,18 +16,16 @@ from dermsynth.utility.metrics import (
     ArmScores,
     arm_figures,
     comparisons,
-    half_width,
-    paired_difference,
-    variances,
-    wanted_repeats,
 )
+from dermsynth.utility.spread import half_width, paired_difference, variances, wanted_repeats
 from dermsynth.utility.verdict import cautions
 
 
 def test_the_widths_are_those_of_the_paired_difference() -> None:
     first, second = (scored(arm, seed, 4) for arm, seed in ((REAL, 1), (mixed(1), 2)))
-    low, high, _ = paired_difference(first, second, 0)
-    of_tests, of_seeds = variances(first, second, 0)
+    low, high, _ = paired_difference(first.of_trainings, second.of_trainings, 0)
+    of_tests, training = variances(first.of_trainings, second.of_trainings, 0)
+    of_seeds = training.seeds
     assert (high - low) / 2 == pytest.approx(half_width(of_tests, of_seeds, 4))
     differences = np.array(second.areas) - np.array(first.areas)
     assert of_seeds == pytest.approx(differences.var(ddof=1))
@@ -128,7 +126,9 @@ def test_images_of_one_person_do_not_narrow_a_comparison() -> None:
         return ArmScores(arm, held_out, np.repeat(scores, times, axis=1), 0.5, 0.5)
 
     def width(times: int, known: bool) -> float:
-        low, high, _ = paired_difference(row(REAL, 0, times, known), row(mixed(1), 1, times, known), 0)
+        low, high, _ = paired_difference(
+            row(REAL, 0, times, known).of_trainings, row(mixed(1), 1, times, known).of_trainings, 0
+        )
         return high - low
 
     assert width(8, True) == pytest.approx(width(1, False), rel=0.1)

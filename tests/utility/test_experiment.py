@@ -28,7 +28,8 @@ from dermsynth.utility.classifier import Training, load_extractor
 from dermsynth.utility.datasets import collect_material
 from dermsynth.utility.experiment import Plan, _scores_path, read_result, run_experiment
 from dermsynth.utility.material import Classes, HeldOut, Stratum, _draw_share
-from dermsynth.utility.metrics import ArmScores, arm_figures, comparisons, paired_difference
+from dermsynth.utility.metrics import ArmScores, arm_figures, comparisons
+from dermsynth.utility.spread import paired_difference
 from dermsynth.utility.usefulness import utility
 from dermsynth.utility.verdict import verdict, worth
 from tests.evaluation.drawn import evaluation
@@ -457,16 +458,17 @@ def test_the_worth_is_read_off_the_curve() -> None:
 
 def test_the_paired_difference_is_fair_and_sees_a_difference() -> None:
     base = scored(REAL, 1.0, 1)
-    low, high, p = paired_difference(base, scored(mixed(1), 2.0, 2), 0)
+    low, high, p = paired_difference(base.of_trainings, scored(mixed(1), 2.0, 2).of_trainings, 0)
     assert low > 0
     assert p < 0.02
     found = []
     for k in range(60):  # nothing but the noise of seeds tells the arms apart
-        low, high, p = paired_difference(scored(REAL, 1.0, 100 + k), scored(mixed(1), 1.0, 500 + k), 0, resamples=200)
+        sides = (scored(arm, 1.0, seed + k).of_trainings for arm, seed in ((REAL, 100), (mixed(1), 500)))
+        low, high, p = paired_difference(*sides, 0, resamples=200)
         assert low <= high
         found.append(p < 0.05)
     assert np.mean(found) <= 0.1
-    one = scored(REAL, 1.0, 1, repeats=1), scored(mixed(1), 3.0, 2, repeats=1)
+    one = [scored(*row, repeats=1).of_trainings for row in ((REAL, 1.0, 1), (mixed(1), 3.0, 2))]
     assert paired_difference(*one, 0)[2] == 1
 
 

@@ -74,6 +74,7 @@ def utility(
     trainings: Trainings = TRAININGS,
     tests: Tests = TESTS,
     variant: Several = (),
+    generator: Annotated[tuple[Path, ...], Parameter(negative="")] = (),
     trust_provenance: Switch = False,
     size: ComparedSize = COMPARED_SIZE,
     seed: Seed = 0,
@@ -96,6 +97,9 @@ def utility(
     variant
         NAME=DIR: another synthetic set (edited, without artefacts), or a copy of the real set by dermsynth artefacts remove;
         may be repeated.
+    generator
+        Folder of a set of another generator, trained by the same method from another seed; may be repeated. The verdict is then
+        about the method, not one generator.
     trust_provenance
         Believe what sets made elsewhere claim of the images that their generator was trained on.
     """
@@ -112,7 +116,9 @@ def utility(
         "trust_provenance": trust_provenance,
         "images": parse_count(trainings.images, "images"),
     }
-    result = carry_out(synthetic, real, out=out, variants=parse_variants(variant), seed=seed, **choices)
+    result = carry_out(
+        synthetic, real, out=out, variants=parse_variants(variant), generators=generator, seed=seed, **choices
+    )
     page = write_utility_report(out, result, command_line())
     view = [result.view_text, ""] if result.view_text else []
     say(

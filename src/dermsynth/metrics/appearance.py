@@ -80,7 +80,12 @@ def appearance_estimates(comparison: Comparison) -> list[Estimate]:
 
 
 def appearance_distances(
-    real: NDArray[Any], synthetic: NDArray[Any], *, resamples: int = 500, seed: int = 0, white: float | None = None,
+    real: NDArray[Any],
+    synthetic: NDArray[Any],
+    *,
+    resamples: int = 500,
+    seed: int = 0,
+    white: float | None = None,
     groups: Groups | None = None,
 ) -> list[Estimate]:
     """How far apart two sets are in asymmetry, border, colours, diameter, contrast, texture and skin tone.
@@ -136,5 +141,5 @@ def appearance_distances(
     rows = [
         np.array([measure_appearance(image) for image in side], np.float64) for side in (sides.synthetic, sides.real)
     ]
-    found = [np.isfinite(side[:, list(COMPARED)]).all(axis=1) for side in rows]
+    found = [np.asarray(np.isfinite(side[:, list(COMPARED)]).all(axis=1)) for side in rows]
     return appearance_between(sides.with_rows(rows[0][found[0]], rows[1][found[1]], found[1]), resamples)

@@ -65,7 +65,12 @@ def colour_estimates(comparison: Comparison) -> list[Estimate]:
 
 
 def colour_distances(
-    real: NDArray[Any], synthetic: NDArray[Any], *, resamples: int = 200, seed: int = 0, white: float | None = None,
+    real: NDArray[Any],
+    synthetic: NDArray[Any],
+    *,
+    resamples: int = 200,
+    seed: int = 0,
+    white: float | None = None,
     groups: Groups | None = None,
 ) -> list[Estimate]:
     """How far apart the colours of two sets are: two distances of each channel of RGB, HSV and CIELAB.

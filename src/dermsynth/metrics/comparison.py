@@ -123,7 +123,11 @@ def image_sides(
 
 
 def feature_sides(
-    real: NDArray[Any], synthetic: NDArray[Any], extractor: Extractor | None, seed: int, white: float | None = None,
+    real: NDArray[Any],
+    synthetic: NDArray[Any],
+    extractor: Extractor | None,
+    seed: int,
+    white: float | None = None,
     groups: Groups | None = None,
 ) -> Sides:
     """Features of two sets: of images [n, h, w, 3] by an extractor, or as they are given [n, d].
@@ -165,10 +169,14 @@ def groups_of(real: Sized, groups: Groups | None) -> Groups | None:
         raise UserError(f"`groups`: {list(named.shape)} names for {len(real)} real images; give one for each")
     blank = [i for i, name in enumerate(named.tolist()) if name is None or name != name or name == ""]
     if blank:
-        raise UserError(f"`groups`: row {blank[0]} has none; where nobody is known, give each such image a name of its own")
+        raise UserError(
+            f"`groups`: row {blank[0]} has none; where nobody is known, give each such image a name of its own"
+        )
     number = np.unique(named.astype(str) if named.dtype == object else named, return_inverse=True)[1]
     if not number.any():
-        raise UserError(f"`groups`: all real images are of {named.tolist()[0]!r}; intervals and floor need at least two")
+        raise UserError(
+            f"`groups`: all real images are of {named.tolist()[0]!r}; intervals and floor need at least two"
+        )
     return number.astype(np.int64)
 
 

@@ -126,7 +126,9 @@ def ms_ssim(
     >>> round(metrics.ms_ssim(real, np.repeat(real[:1], 50, axis=0), pairs=20).value, 3)
     1.0
     """
-    return pairs_between(image_sides(real, synthetic, seed, white, groups), "ms_ssim", multi_scale_ssim, pairs, resamples)
+    return pairs_between(
+        image_sides(real, synthetic, seed, white, groups), "ms_ssim", multi_scale_ssim, pairs, resamples
+    )
 
 
 def lpips(

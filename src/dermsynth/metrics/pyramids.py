@@ -32,10 +32,10 @@ def swd_between(sides: Sides, largest: int) -> list[Estimate]:
 
 
 def _parts(count: int, people: Groups | None, seed: int) -> tuple[Places, Places]:
-    """Which part of the jackknife each of `count` images a side belongs to; of real ones by whole people, where they are known."""
+    """Which part of the jackknife each of `count` images a side belongs to; whole people where those of real ones are known."""
     if people is None:
-        parts = np.arange(count) % GROUPS
-        return parts, parts
+        single = np.arange(count) % GROUPS
+        return single, single
     number = np.unique(people, return_inverse=True)[1]
     known = int(number.max()) + 1
     parts = min(GROUPS, known)
@@ -78,7 +78,12 @@ def swd_estimates(comparison: Comparison) -> list[Estimate]:
 
 
 def swd(
-    real: NDArray[Any], synthetic: NDArray[Any], *, largest: int = 10_000, seed: int = 0, white: float | None = None,
+    real: NDArray[Any],
+    synthetic: NDArray[Any],
+    *,
+    largest: int = 10_000,
+    seed: int = 0,
+    white: float | None = None,
     groups: Groups | None = None,
 ) -> Estimate:
     """Sliced Wasserstein distance x 1000 between small patches of two sets of images, the mean over levels of a pyramid.
@@ -126,7 +131,12 @@ def swd(
 
 
 def swd_levels(
-    real: NDArray[Any], synthetic: NDArray[Any], *, largest: int = 10_000, seed: int = 0, white: float | None = None,
+    real: NDArray[Any],
+    synthetic: NDArray[Any],
+    *,
+    largest: int = 10_000,
+    seed: int = 0,
+    white: float | None = None,
     groups: Groups | None = None,
 ) -> list[Estimate]:
     """Sliced Wasserstein distance x 1000: the mean over levels, then every level, finest first.

@@ -40,6 +40,7 @@ def collect_material(
     drop_overlap: bool = False,
     columns: Sequence[str] = (),
     variants: Mapping[str, DataSet] | None = None,
+    generators: Sequence[DataSet] = (),
     trust_provenance: bool = False,
     decoding: Decoding | None = None,
     view: View = "whole",
@@ -48,8 +49,8 @@ def collect_material(
     """Divide the real set by its splits, check where the synthetic set comes from, and add external test sets.
 
     `variants` are further synthetic sets of the same generator's kind (edited, or without artefacts), checked in the same way,
-    or edited copies of the real set. Test images are also looked at by skin tone and by the values of columns: the named ones
-    and all of few values or of numbers. With `trust_provenance`, what sets made elsewhere claim of their generator is taken
+    or edited copies of the real set. `generators` are sets of further generators, trained by the same method.
+    Test images are also looked at by skin tone and by the values of columns: the named ones and all of few values or of numbers. With `trust_provenance`, what sets made elsewhere claim of their generator is taken
     as it is. `decoding` is the size of all images, by default that of the first synthetic one. All sets are seen in one
     `view`. Where it needs masks and no arm shows the synthetic images (`synthetic_shown`), a synthetic set without masks is
     left out.
@@ -61,11 +62,13 @@ def collect_material(
     variants = variants or {}
     edited = {name: rows for name, rows in variants.items() if is_copy(rows, real)}
     further = {name: rows for name, rows in variants.items() if name not in edited}
-    _check_sets(real, [synthetic, *further.values()], [*external, *edited.values()], trust=trust_provenance)
+    made = [synthetic, *generators, *further.values()]
+    _check_sets(real, made, [*external, *edited.values()], trust=trust_provenance)
+    _check_generators([synthetic, *generators])
     _check_names(real, external)
     chosen, decoding = decoding is not None, decoding or decoding_of(synthetic)
     parts = _parts(real, classes)
-    for data_set in (synthetic, *further.values()):
+    for data_set in made:
         check_claimed_twins(data_set, parts)
     look = look_of(view, decoding, parts["train"])
     if view in MASKED and not synthetic_shown and not has_masks(synthetic):
@@ -88,6 +91,7 @@ def collect_material(
         decoding=decoding,
         chosen=chosen,
         variants={name: _synthetic_images(variant, look, classes) for name, variant in further.items()},
+        generators=[_synthetic_images(data_set, look, classes) for data_set in generators],
         copies={name: _copies(copy, parts["train"], look) for name, copy in edited.items()},
         view=view,
     )
@@ -107,6 +111,20 @@ def _check_sets(real: DataSet, synthetic: Sequence[DataSet], further: Sequence[D
         check_origin(data_set, real, trust=trust)
         check_sources(data_set, real)
         check_history(data_set, real)
+
+
+def _check_generators(data_sets: Sequence[DataSet]) -> None:
+    """Raise UserError where two sets are from one generator: their images differ in nothing but seeds."""
+    known: dict[str, DataSet] = {}
+    for data_set in data_sets:
+        checkpoint = data_set.provenance.generator.checkpoint
+        for key in filter(None, (checkpoint, data_set.content_hash)):
+            if key in known:
+                raise UserError(
+                    f"`generators` {data_set.folder}: from the same generator as {known[key].folder}; train another one, from "
+                    "another seed, and generate a set from it"
+                )
+            known[key] = data_set
 
 
 def _check_names(real: DataSet, external: Sequence[DataSet]) -> None:

@@ -42,7 +42,7 @@ from dermsynth.utility.results import (
 )
 from dermsynth.utility.verdict import cautions, verdict, worth
 
-GROWING = ("arms", "repeats", "variants")
+GROWING = ("arms", "repeats", "variants", "generators")
 """Settings that may grow when an experiment is continued."""
 RESULT, SETTINGS = "utility.json", "settings.json"
 VALIDATION, MADE = "(validation)", "(synthetic)"
@@ -68,7 +68,8 @@ def run_experiment(material: Material, plan: Plan, out: Path) -> UtilityResult:
         require_seed(plan.seed)
         plan = _with_earlier(plan, out)
         for arm in plan.arms:
-            material.synthetic_count(arm)  # an arm without enough images is refused before anything is trained
+            for generator in range(material.generators_of(arm)):
+                material.synthetic_count(arm, generator)  # an arm without enough images is refused before training
         settings = _claim(material, plan, out)
         _train_missing(material, plan, out)
         result = _result(material, plan, settings, out)
@@ -116,6 +117,9 @@ def _settings(material: Material, plan: Plan) -> Settings:
             name: SyntheticSet(content_hash=content_hash, images=count)
             for name, (content_hash, count) in variants.items()
         },
+        generators=tuple(
+            SyntheticSet(content_hash=rows.content_hash, images=len(rows.table)) for rows, _ in material.generators
+        ),
         size=(material.decoding.width, material.decoding.height, material.decoding.crop) if material.chosen else None,
         tests=tuple(
             TestSet(name=test.name, images=len(test.truth), positive=int(test.truth.sum()), rows=table_hash(test.rows))
@@ -131,25 +135,41 @@ def _difference(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     changed += ["view"] if "view" in earlier and "view" not in settings else []
     variants = earlier.get("variants", {})
     changed += [f"variant {name}" for name in variants if settings["variants"].get(name) != variants[name]]
+    there = settings.get("generators", ())
+    missing = [one for one in earlier.get("generators", ()) if one not in there]
+    if missing and not changed:
+        return (
+            f"begun with {len(earlier['generators']) + 1} generators; name the same in `generators`, and further ones"
+        )
     return f"begun with another {changed[0]}" if changed else ""
 
 
 def _train_missing(material: Material, plan: Plan, out: Path) -> None:
-    jobs = [(arm, repeat) for repeat in range(plan.repeats) for arm in plan.arms]
-    for arm, repeat in progress_bar(jobs, total=len(jobs), label="training classifiers", unit="model"):
-        path = _scores_path(out, arm, repeat)
+    jobs = [
+        (arm, repeat, generator)
+        for repeat in range(plan.repeats)
+        for arm in plan.arms
+        for generator in range(material.generators_of(arm))
+    ]
+    for arm, repeat, generator in progress_bar(jobs, total=len(jobs), label="training classifiers", unit="model"):
+        path = _scores_path(out, arm, repeat, _key_of(material, generator))
         if not path.exists():
-            _train_classifier(material, plan, arm, repeat, path)
+            _train_classifier(material, plan, arm, repeat, generator, path)
 
 
-def _train_classifier(material: Material, plan: Plan, arm: Arm, repeat: int, path: Path) -> None:
+def _key_of(material: Material, generator: int) -> str:
+    """What tells the scores of a further generator from those of the first one."""
+    return material.generators[generator - 1].rows.content_hash if generator else ""
+
+
+def _train_classifier(material: Material, plan: Plan, arm: Arm, repeat: int, generator: int, path: Path) -> None:
     """Train one classifier and store what it says of test, validation and, of the first arm, synthetic images."""
     seed = plan.seed + repeat
     length = max(round(plan.training.images * arm.length), plan.training.batch)
     training = replace(plan.training, images=length)
     augment = strong_copies if arm.way == "copies" else classical_augmentation if arm.classical else random_dihedral
     model, _ = train_classifier(
-        material.examples(arm, seed), material.validation, training, augment, seed=seed, way=arm.way
+        material.examples(arm, seed, generator), material.validation, training, augment, seed=seed, way=arm.way
     )
     if arm == REAL and repeat == 0 and material.view == "whole":
         threshold = best_threshold(material.validation.truth, model.probabilities(material.validation.images))
@@ -174,14 +194,15 @@ def _scores(material: Material, arm: Arm, model: Classifier) -> pd.DataFrame:
     return pd.concat([*rows, validation])
 
 
-def _scores_path(out: Path, arm: Arm, repeat: int) -> Path:
+def _scores_path(out: Path, arm: Arm, repeat: int, generator: str = "") -> Path:
     values = {name: value for name, value in asdict(arm).items() if name not in ("variant", "way") or value}
     key = hashlib.sha256(json.dumps(values).encode()).hexdigest()[:12]
-    return out / "scores" / f"{key}-{repeat}.csv"
+    return out / "scores" / f"{key}-{repeat}{generator and f'-{generator[:12]}'}.csv"
 
 
 def _result(material: Material, plan: Plan, settings: Settings, out: Path) -> UtilityResult:
-    tables = {arm: _tables(plan.repeats, arm, out) for arm in plan.arms}
+    keys = {arm: [_key_of(material, number) for number in range(material.generators_of(arm))] for arm in plan.arms}
+    tables = {arm: [table for key in keys[arm] for table in _tables(plan.repeats, arm, out, key)] for arm in plan.arms}
     figures: list[ArmFigures] = []
     rows: list[Comparison] = []
     for test in material.tests:
@@ -215,7 +236,7 @@ def _sides(material: Material) -> tuple[Side, Side]:
 
 def _remarks(material: Material) -> tuple[Remark, ...]:
     """What makes both sides unlike; and what is claimed of the generator, here of all synthetic sets."""
-    synthetic = [material.synthetic, *(rows for rows, _ in material.variants.values())]
+    synthetic = [rows for rows, _ in (*material.every_generator, *material.variants.values())]
     claims = dict.fromkeys(rows.provenance.generator.claim for rows in synthetic)
     trained = not any(claims) and material.decoding.crop == material.synthetic.provenance.generator.crop
     decoding, chosen = material.decoding, material.chosen
@@ -242,15 +263,16 @@ def _synthetic_test(material: Material, tables: Sequence[pd.DataFrame] | None) -
     return SyntheticTest(auc=float(np.mean(areas)), images=len(truth))
 
 
-def _tables(repeats: int, arm: Arm, out: Path) -> list[pd.DataFrame]:
-    """The stored scores of every repeat of an arm."""
-    return [pd.read_csv(_scores_path(out, arm, repeat), keep_default_na=False) for repeat in range(repeats)]
+def _tables(repeats: int, arm: Arm, out: Path, generator: str = "") -> list[pd.DataFrame]:
+    """The stored scores of every repeat of an arm, from one generator."""
+    return [pd.read_csv(_scores_path(out, arm, repeat, generator), keep_default_na=False) for repeat in range(repeats)]
 
 
 def _arm_scores(material: Material, arm: Arm, test: HeldOut, tables: Sequence[pd.DataFrame]) -> ArmScores:
     truth = material.validation.truth
     threshold = best_threshold(truth, _stored(tables, VALIDATION).mean(axis=0))
-    return ArmScores(arm, test, _stored(tables, test.name), threshold, float(truth.mean()))
+    scores, share = _stored(tables, test.name), float(truth.mean())
+    return ArmScores(arm, test, scores, threshold, share, material.generators_of(arm))
 
 
 def stored_scores(out: Path, arm: Arm, repeats: int, test: str) -> Array:

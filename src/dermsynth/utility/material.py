@@ -105,17 +105,28 @@ class Material:
     chosen: bool = False
     """Whether the size was chosen, and is not that of the first synthetic image."""
     variants: Mapping[str, SyntheticImages] = field(default_factory=dict)
+    generators: Sequence[SyntheticImages] = ()
+    """Further sets by the same method, each from a generator of its own."""
     copies: Mapping[str, Copies] = field(default_factory=dict)
     view: View = "whole"
 
-    def synthetic_of(self, variant: str) -> SyntheticImages:
-        """The synthetic images of an arm: the experiment's, or those of a variant.
+    @property
+    def every_generator(self) -> list[SyntheticImages]:
+        """The experiment's synthetic images, and those of further generators."""
+        return [SyntheticImages(self.synthetic, self.synthetic_images), *self.generators]
+
+    def generators_of(self, arm: Arm) -> int:
+        """From how many generators an arm is trained, in turn: one where it shows none of theirs."""
+        return len(self.every_generator) if arm.synthetic != 0 and not arm.variant else 1
+
+    def synthetic_of(self, variant: str, generator: int = 0) -> SyntheticImages:
+        """The synthetic images of an arm: those of a generator, or of a variant.
 
         Raises UserError for a variant that was not given.
         """
         if variant and variant not in self.variants:
             raise UserError(f"variant {variant!r}: missing; name it in `variants`")
-        return self.variants[variant] if variant else SyntheticImages(self.synthetic, self.synthetic_images)
+        return self.variants[variant] if variant else self.every_generator[generator]
 
     @property
     def has_both_classes(self) -> bool:
@@ -125,15 +136,15 @@ class Material:
     def _has_both(self, rows: DataSet) -> bool:
         return len(np.unique(self.classes.truth(rows))) == 2
 
-    def synthetic_count(self, arm: Arm) -> int:
-        """How many synthetic images an arm takes.
+    def synthetic_count(self, arm: Arm, generator: int = 0) -> int:
+        """How many synthetic images of a generator an arm takes.
 
         Raises UserError when there are fewer, or none of a class without which nothing can be learned.
         """
         if arm.synthetic == 0:
             self._real_images(arm, np.arange(0))
             return 0
-        rows = self.synthetic_of(arm.variant).rows
+        rows = self.synthetic_of(arm.variant, generator).rows
         there = len(rows.table)
         count = there if arm.synthetic is None else round(arm.synthetic * len(self.training.table))
         if count > there:
@@ -145,16 +156,16 @@ class Material:
             raise UserError(f"arm {arm.name!r}: needs both labels, {rows.folder} has {rows.labels[0]}")
         return count
 
-    def examples(self, arm: Arm, seed: int) -> Examples:
-        """The images of an arm; fewer real ones are whole groups drawn by `seed`, synthetic ones are drawn by class.
+    def examples(self, arm: Arm, seed: int, generator: int = 0) -> Examples:
+        """The images of an arm, synthetic ones of a generator.
 
-        With synthetic ones beside them, real images are drawn as often as they would be alone.
+        Fewer real images are whole groups drawn by `seed`, synthetic ones are drawn by class. With synthetic ones beside them, real images are drawn as often as they would be alone.
         """
         random = np.random.default_rng(seed)
         real, real_images = self._real_images(arm, _draw_share(self.training, arm.real, random))
-        rows, pixels = self.synthetic_of(arm.variant if arm.synthetic != 0 else "")
+        rows, pixels = self.synthetic_of(arm.variant if arm.synthetic != 0 else "", generator)
         positive = self.classes.truth(rows)
-        chosen = _draw_by_class(positive, self.synthetic_count(arm), random)
+        chosen = _draw_by_class(positive, self.synthetic_count(arm, generator), random)
         truth = np.concatenate([self.classes.truth(self.training)[real], positive[chosen]])
         images = np.concatenate([real_images, pixels[chosen]])
         return Examples(images, truth, _weights(truth, len(real), arm.length))

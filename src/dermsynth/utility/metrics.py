@@ -4,14 +4,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.stats
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
 
 from dermsynth.statistics.roc import (
     Array,
     adjust_to_prevalence,
-    auc,
     auc_interval,
     balanced_accuracy,
     calibration,
@@ -23,19 +21,16 @@ from dermsynth.statistics.roc import (
 )
 from dermsynth.utility.arms import OVERSAMPLED, Arm
 from dermsynth.utility.material import FEWEST, HeldOut
-from dermsynth.utility.results import ArmFigures, Comparison, Confusion, StratumFigure
+from dermsynth.utility.results import ArmFigures, Comparison, Confusion, Deviations, StratumFigure
+from dermsynth.utility.spread import RESAMPLES, Scores, paired_difference, variances, wanted_repeats
 
 FIXED = 0.9
 """Specificity, and sensitivity, at which the other is reported."""
-RESAMPLES = 2000
-FEW_REPEATS = 5
-"""With fewer repeats the intervals are wide and themselves uncertain."""
-MOST_REPEATS = 100
 
 
 @dataclass(frozen=True)
 class ArmScores:
-    """Probabilities of one arm on one test set, [repeats, n].
+    """Probabilities of one arm on one test set, [generators x repeats, n], one generator after the other.
 
     `threshold`, and the share of positives that probabilities are calibrated to, come from the validation images.
     """
@@ -45,17 +40,23 @@ class ArmScores:
     scores: Array
     threshold: float
     prevalence: float
+    generators: int = 1
+
+    @property
+    def of_trainings(self) -> Scores:
+        """The same as [generators, repeats, n]."""
+        return Scores(self.test, self.scores.reshape(self.generators, -1, self.scores.shape[1]))
 
     @property
     def ensemble(self) -> Array:
-        """Mean probability over repeats, [n]."""
+        """Mean probability over generators and repeats, [n]."""
         mean: Array = self.scores.mean(axis=0)
         return mean
 
     @property
     def areas(self) -> list[float]:
-        """AUC of every repeat."""
-        return [auc(self.test.truth, scores) for scores in self.scores]
+        """AUC of every training."""
+        return [float(area) for area in self.of_trainings.areas.ravel()]
 
 
 def arm_figures(arm: ArmScores, seed: int) -> ArmFigures:
@@ -70,7 +71,8 @@ def arm_figures(arm: ArmScores, seed: int) -> ArmFigures:
         test=arm.test.name,
         images=len(truth),
         positive=int(truth.sum()),
-        repeats=len(areas),
+        repeats=len(areas) // arm.generators,
+        generators=arm.generators,
         auc=float(np.mean(areas)),
         auc_deviation=float(np.std(areas, ddof=1)) if len(areas) > 1 else 0.0,
         auc_repeats=tuple(round(area, 5) for area in areas),
@@ -154,8 +156,10 @@ def comparisons(arms: Sequence[ArmScores], seed: int) -> list[Comparison]:
 
 
 def _comparison(baseline: ArmScores, other: ArmScores, seed: int) -> Comparison:
-    low, high, p = paired_difference(baseline, other, seed)
-    repeats, reach = wanted_repeats(*variances(baseline, other, seed))
+    low, high, p = paired_difference(baseline.of_trainings, other.of_trainings, seed)
+    spread = variances(baseline.of_trainings, other.of_trainings, seed)
+    of_generators = spread.training.generators
+    repeats, reach = wanted_repeats(spread.of_tests, spread.training.seeds)
     return Comparison(
         test=other.test.name,
         arm=other.arm.name,
@@ -168,85 +172,10 @@ def _comparison(baseline: ArmScores, other: ArmScores, seed: int) -> Comparison:
         reach_then=reach,
         delong=delong_difference(baseline.test.truth, baseline.ensemble, other.ensemble, baseline.test.rows.people),
         p_holm=p,
+        generators=other.generators,
+        deviations=Deviations(
+            tests=float(np.sqrt(spread.of_tests)),
+            generators=None if of_generators is None else float(np.sqrt(of_generators)),
+            seeds=float(np.sqrt(spread.training.seeds)),
+        ),
     )
-
-
-def paired_difference(
-    first: ArmScores, second: ArmScores, seed: int, resamples: int = RESAMPLES
-) -> tuple[float, float, float]:
-    """95 % interval and two-sided p of the difference of mean AUCs, for other test images and other seeds of training.
-
-    The variance is that of the mean difference over test images drawn anew, plus s^2 / k over the k repeats; the quantile is
-    Student's with k - 1 degrees of freedom, for with few repeats s^2 is hardly known. One repeat tells nothing of seeds.
-    """
-    differences = np.array(second.areas) - np.array(first.areas)
-    repeats, mean = len(differences), float(differences.mean())
-    if repeats < 2:
-        return mean, mean, 1.0
-    of_tests, of_seeds = variances(first, second, seed, resamples)
-    deviation, reach = float(np.sqrt(of_tests + of_seeds / repeats)), half_width(of_tests, of_seeds, repeats)
-    p = 1.0 if deviation == 0 else float(2 * scipy.stats.t.sf(abs(mean) / deviation, repeats - 1))
-    return max(mean - reach, -1.0), min(mean + reach, 1.0), p
-
-
-def variances(first: ArmScores, second: ArmScores, seed: int, resamples: int = RESAMPLES) -> tuple[float, float]:
-    """Variances of the difference of mean AUCs over test images drawn anew, and of single repeats' differences (0 of one).
-
-    Where people are known, they are drawn with all their images.
-    """
-    random, truth = np.random.default_rng(seed), first.test.truth
-    positive, negative = np.flatnonzero(truth), np.flatnonzero(~truth)
-    people = first.test.rows.people
-    if people is None:
-        shares = [_multiplicities(random, resamples, len(side)) for side in (positive, negative)]
-    else:
-        shares = _shares_of_people(random, resamples, people, truth)
-    wins = [
-        _wins(b, positive, negative) - _wins(a, positive, negative)
-        for a, b in zip(first.scores, second.scores, strict=True)
-    ]
-    draws = np.einsum("kn,kn->k", shares[0] @ np.mean(wins, axis=0), shares[1])
-    differences = np.array([w.mean() for w in wins])
-    return float(draws.var()), float(differences.var(ddof=1)) if len(differences) > 1 else 0.0
-
-
-def _multiplicities(random: np.random.Generator, resamples: int, count: int) -> Array:
-    """How often each of `count` items is drawn, as shares, in every resample: [resamples, count]."""
-    return random.multinomial(count, np.full(count, 1 / count), resamples) / count
-
-
-def _shares_of_people(
-    random: np.random.Generator, resamples: int, people: NDArray[np.int64], truth: NDArray[np.bool_]
-) -> list[Array]:
-    """How often each positive and each negative is drawn, as shares of its class, where whole people are drawn.
-
-    Draws without either class are left out.
-    """
-    count = int(people.max()) + 1
-    drawn = random.multinomial(count, np.full(count, 1 / count), resamples)[:, people].astype(np.float64)
-    sides = [drawn[:, truth], drawn[:, ~truth]]
-    usable = np.all([side.sum(axis=1) > 0 for side in sides], axis=0)
-    return [side[usable] / side[usable].sum(axis=1, keepdims=True) for side in sides]
-
-
-def _wins(scores: Array, positive: NDArray[np.int64], negative: NDArray[np.int64]) -> Array:
-    """1 where a positive scores above a negative, one half for ties: [positives, negatives]; its mean is the AUC."""
-    difference = scores[positive][:, None] - scores[negative]
-    return (np.sign(difference) + 1) / 2
-
-
-def wanted_repeats(of_tests: float, of_seeds: float) -> tuple[int, float]:
-    """Repeats that bring the interval within a quarter of what any number of repeats could reach, and its half width then.
-
-    `of_tests` and `of_seeds` are the variances of a difference over test images drawn anew, and over single repeats.
-    """
-    limit = 1.25 * float(scipy.stats.norm.ppf(0.975)) * float(np.sqrt(of_tests))
-    widths = {count: half_width(of_tests, of_seeds, count) for count in range(FEW_REPEATS, MOST_REPEATS + 1)}
-    return next(
-        ((count, width) for count, width in widths.items() if width <= limit), (MOST_REPEATS, widths[MOST_REPEATS])
-    )
-
-
-def half_width(of_tests: float, of_seeds: float, repeats: int) -> float:
-    """Half of the 95 % interval of a mean difference over `repeats`: Student's quantile, both variances."""
-    return float(scipy.stats.t.ppf(0.975, repeats - 1) * np.sqrt(of_tests + of_seeds / repeats))

@@ -63,6 +63,7 @@ class Settings(Record):
     validation_rows: str = ""
     synthetic: SyntheticSet
     variants: dict[str, SyntheticSet] = Field(default_factory=dict)
+    generators: tuple[SyntheticSet, ...] = ()
     size: tuple[int, int, str] | None = None
     tests: tuple[TestSet, ...]
     view: View = "whole"
@@ -72,6 +73,8 @@ class Settings(Record):
         values: dict[str, Any] = handler(self)
         if self.view == "whole":  # as experiments were written before there were views
             del values["view"]
+        if not self.generators:  # nor several generators
+            del values["generators"]
         return values
 
     def arm(self, name: str) -> Arm:
@@ -101,7 +104,10 @@ class Confusion(Record):
 
 
 class ArmFigures(Record):
-    """Figures of one arm on one test set: means over repeats, and intervals of the ensemble over test images."""
+    """Figures of one arm on one test set: means over trainings, and intervals of the ensemble over test images.
+
+    `repeats` trainings for each of `generators`; areas of `auc_repeats` one generator after the other.
+    """
 
     arm: str
     test: str
@@ -125,12 +131,25 @@ class ArmFigures(Record):
     roc: tuple[tuple[float, ...], tuple[float, ...]]
     precision_recall: tuple[tuple[float, ...], tuple[float, ...]]
     strata: tuple[StratumFigure, ...]
+    generators: int = 1
+
+
+class Deviations(Record):
+    """Of a difference of mean AUCs: over other test images, over generators, and over trainings of a classifier.
+
+    The first is that of the mean itself, the others those of one generator and of one training; `generators` is None where
+    nothing tells them apart from trainings.
+    """
+
+    tests: float
+    generators: float | None
+    seeds: float
 
 
 class Comparison(Record):
     """Difference of mean AUCs of two arms on one test set, `arm` minus `against`, and DeLong's test of their ensembles.
 
-    `repeats_wanted` repeats would bring half the interval down to `reach_then`.
+    `repeats_wanted` repeats of one generator would bring half the interval down to `reach_then`.
     """
 
     test: str
@@ -144,6 +163,8 @@ class Comparison(Record):
     reach_then: float
     delong: Difference
     p_holm: float
+    generators: int = 1
+    deviations: Deviations | None = None
 
 
 class SyntheticTest(Record):

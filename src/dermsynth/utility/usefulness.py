@@ -42,6 +42,7 @@ def utility(
     tests: Data | Sequence[Data] = (),
     drop_overlap: bool = False,
     variants: Mapping[str, Data] | None = None,
+    generators: Data | Sequence[Data] = (),
     by: str | Sequence[str] = (),
     trust_provenance: bool = False,
     resolution: int | str | None = None,
@@ -87,6 +88,9 @@ def utility(
         Whether photographs of the real set are left out of `tests` instead of refused.
     variants : mapping of str to DataSet, Path or str, or None
         Further synthetic sets (edited, without artefacts) or edited copies of the real set, by name.
+    generators : DataSet, Path, str, or sequence of them
+        Sets of further generators, trained by the same method from other seeds: each arm with images of `synthetic` is trained
+        from every one, and intervals and verdict are about the method, not one generator.
     by : str or sequence of str
         Columns of the test sets by whose values results are also given separately.
     trust_provenance : bool
@@ -143,9 +147,7 @@ def utility(
         real_set = open_data_set(real)
     with name_field("synthetic"):
         synthetic_set = open_data_set(synthetic)
-    further_tests: tuple[Data, ...] = (tests,) if isinstance(tests, DataSet) else as_tuple(tests)
-    with name_field("tests"):
-        external = [open_data_set(place) for place in further_tests]
+    external, other_generators = _opened(tests, "tests"), _opened(generators, "generators")
     copies = sorted(name for name, rows in further.items() if is_copy(rows, real_set))
     chosen = parse_arms(named, [name for name in further if name not in copies], copies)
     material = collect_material(
@@ -156,6 +158,7 @@ def utility(
         drop_overlap=drop_overlap,
         columns=as_tuple(by),
         variants=further,
+        generators=other_generators,
         trust_provenance=trust_provenance,
         decoding=None if resolution is None and crop is None else decoding_of(synthetic_set, resolution, crop),
         view=view,
@@ -164,6 +167,13 @@ def utility(
     if not named and not material.has_both_classes:
         chosen = tuple(arm for arm in chosen if arm.real)
     return run_experiment(material, Plan(chosen, repeats, Training(model, images, batch, learning_rate), seed), place)
+
+
+def _opened(data: Data | Sequence[Data], field: str) -> list[DataSet]:
+    """The data sets of a parameter that takes one or several."""
+    places: tuple[Data, ...] = (data,) if isinstance(data, DataSet) else as_tuple(data)
+    with name_field(field):
+        return [open_data_set(place) for place in places]
 
 
 def _check_names(positive: object, negative: Sequence[object], variants: object) -> None:

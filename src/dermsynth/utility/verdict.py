@@ -9,10 +9,11 @@ import scipy.stats
 
 from dermsynth.statistics.roc import holm
 from dermsynth.utility.arms import CLASSICAL, OVERSAMPLED, REAL, SYNTHETIC, Arm
-from dermsynth.utility.metrics import FEW_REPEATS
 from dermsynth.utility.results import ArmFigures, Comparison, Outcome, StratumFigure
+from dermsynth.utility.spread import FEW_REPEATS
 
 LEVEL = 0.05
+FEW_GENERATORS = 5
 FALL = 0.05
 """Loss of AUC within a stratum of the test images from which on a caution is given."""
 
@@ -64,9 +65,12 @@ def _beats(row: Comparison) -> bool:
 def _numbers(row: Comparison, by_arm: Mapping[str, ArmFigures]) -> str:
     arm, against = by_arm[row.arm], by_arm[row.against]
     interval = f"95 % {row.low:+.3f} to {row.high:+.3f}, p {row.p_holm:.3f} after Holm"
+    trainings = (
+        f"{arm.repeats} repeats" if arm.generators == 1 else f"{arm.generators} generators of {arm.repeats} repeats"
+    )
     return (
         f"AUC {arm.auc:.3f} against {against.auc:.3f} ({row.against}) on {arm.images} real images of which "
-        f"{arm.positive} are positive (difference {row.difference:+.3f}, {interval}, {arm.repeats} repeats)"
+        f"{arm.positive} are positive (difference {row.difference:+.3f}, {interval}, {trainings})"
     )
 
 
@@ -99,7 +103,8 @@ def cautions(
     first = [row for row in comparisons if row.test == test]
     falls = [line for row in figures if row.arm == REAL.name for line in _falls(row)]
     as_good = _as_good_without([row for row in figures if row.test == test], arms)
-    return [*_few_repeats(first, repeats), *as_good, *_seen_by_the_generator(arms), *falls]
+    few = _few_repeats([row for row in first if row.generators == 1], repeats)
+    return [*few, *_few_generators(first, arms), *as_good, *_seen_by_the_generator(arms), *falls]
 
 
 def _seen_by_the_generator(arms: Sequence[Arm]) -> list[str]:
@@ -147,6 +152,27 @@ def _few_repeats(rows: Sequence[Comparison], repeats: int) -> list[str]:
     now = f"up to +- {(row.high - row.low) / 2:.2f} ({row.arm})"
     then = f"{row.repeats_wanted} repeats would bring that to about +- {row.reach_then:.2f}, and still more would help little"
     return [f"{repeats} repeats an arm: intervals are wide and themselves uncertain, {now}; {then}."]
+
+
+def _few_generators(rows: Sequence[Comparison], arms: Sequence[Arm]) -> list[str]:
+    """How much the generators of the mixed arm with the widest interval differ, where there are few of them."""
+    mixed = {arm.name for arm in arms if _is_mixed(arm)}
+    several = [row for row in rows if 1 < row.generators < FEW_GENERATORS and row.arm in mixed]
+    if not several:
+        return []
+    row = max(several, key=lambda row: row.high - row.low)
+    of = row.deviations
+    apart = (
+        ""
+        if of is None or of.generators is None
+        else (
+            f": AUC deviates by {of.generators:.3f} between generators, by {of.seeds:.3f} between trainings of a classifier "
+            f"({row.arm})"
+        )
+    )
+    return [
+        f"{row.generators} generators{apart}; how much others would differ is hardly known from fewer than {FEW_GENERATORS}."
+    ]
 
 
 def _falls(figures: ArmFigures) -> list[str]:

@@ -1,0 +1,179 @@
+"""Where the difference of two arms would lie with other test images, other generators and other trainings of the classifier."""
+
+from typing import NamedTuple
+
+import numpy as np
+import scipy.stats
+from numpy.typing import NDArray
+
+from dermsynth.statistics.roc import Array, auc
+from dermsynth.utility.material import HeldOut
+
+RESAMPLES = 2000
+FEW_REPEATS = 5
+"""With fewer repeats the intervals are wide and themselves uncertain."""
+MOST_REPEATS = 100
+
+
+class Scores(NamedTuple):
+    """Probabilities of one arm on one test set, [generators, repeats, n]; arms of real images alone have one generator."""
+
+    test: HeldOut
+    values: Array
+
+    @property
+    def areas(self) -> Array:
+        """AUC of every training, [generators, repeats]."""
+        return np.array([[auc(self.test.truth, scores) for scores in row] for row in self.values])
+
+
+class TrainingVariance(NamedTuple):
+    """Variance of a mean difference over generators and classifiers trained anew, and the degrees of freedom it is known with.
+
+    `generators` and `seeds` are the variances of one generator, and of one training of the classifier; the former is None where
+    there is one generator, or one training of each, and nothing tells the two apart.
+    """
+
+    of_mean: float
+    freedom: float
+    generators: float | None
+    seeds: float
+
+
+def training_variance(differences: Array) -> TrainingVariance:
+    """From differences of AUC [generators, repeats], the same repeats (seeds) for every generator.
+
+    Generators and seeds are both drawn at random and crossed: E[mean square of generators] = R v_g + v, of seeds G v_s + v, of
+    the rest v (Searle, Casella & McCulloch 1992, Variance Components). The variance of the mean is
+    (MS_g + MS_s - MS_rest) / (G R), with Satterthwaite's degrees of freedom, and no less than without seeds, as in Obuchowski & Rockette 1995 for readers.
+    """
+    generators, repeats = differences.shape
+    if min(generators, repeats) == 1:
+        count = generators * repeats
+        single = float(differences.var(ddof=1)) if count > 1 else 0.0
+        return TrainingVariance(single / count, count - 1, None, single)
+    mean = differences.mean()
+    rows, columns = differences.mean(axis=1), differences.mean(axis=0)
+    of_rows = repeats * float(((rows - mean) ** 2).sum()) / (generators - 1)
+    of_columns = generators * float(((columns - mean) ** 2).sum()) / (repeats - 1)
+    rest = differences - rows[:, None] - columns + mean
+    of_rest = float((rest**2).sum()) / ((generators - 1) * (repeats - 1))
+    more = max(of_columns - of_rest, 0.0)
+    parts = [of_rows**2 / (generators - 1)]
+    if more:
+        parts += [of_columns**2 / (repeats - 1), of_rest**2 / ((generators - 1) * (repeats - 1))]
+    total = of_rows + more
+    return TrainingVariance(
+        total / (generators * repeats),
+        total**2 / sum(parts) if total else generators - 1,
+        max(of_rows - of_rest, 0.0) / repeats,
+        more / generators + of_rest,
+    )
+
+
+class Variances(NamedTuple):
+    """Variances of a difference of mean AUCs: over test images drawn anew, and over trainings."""
+
+    of_tests: float
+    training: TrainingVariance
+
+    def reach(self) -> float:
+        """Half of the 95 % interval.
+
+        Student's quantile has the degrees of freedom of the trainings; of several generators those of the sum (Satterthwaite),
+        for of few of them hardly more than their variance is unknown.
+        """
+        return self.quantile() * self.deviation
+
+    @property
+    def deviation(self) -> float:
+        """Of the mean difference."""
+        return float(np.sqrt(self.of_tests + self.training.of_mean))
+
+    @property
+    def freedom(self) -> float:
+        """Degrees of freedom of the deviation."""
+        training = self.training
+        if training.generators is None or not training.of_mean:
+            return training.freedom
+        return (self.of_tests + training.of_mean) ** 2 / (training.of_mean**2 / training.freedom)
+
+    def quantile(self) -> float:
+        """Student's, for 95 %."""
+        return float(scipy.stats.t.ppf(0.975, self.freedom))
+
+
+def paired_difference(
+    first: Scores, second: Scores, seed: int, resamples: int = RESAMPLES
+) -> tuple[float, float, float]:
+    """95 % interval and two-sided p of the difference of mean AUCs, for other test images, generators and seeds of training.
+
+    The variance is that of the mean difference over test images drawn anew, plus that over trainings; with few of these it is
+    hardly known, so the quantile is Student's. One training tells nothing of others.
+    """
+    mean = float(second.areas.mean() - first.areas.mean())
+    if second.values.shape[0] * second.values.shape[1] < 2:
+        return mean, mean, 1.0
+    spread = variances(first, second, seed, resamples)
+    deviation, reach = spread.deviation, spread.reach()
+    p = 1.0 if deviation == 0 else float(2 * scipy.stats.t.sf(abs(mean) / deviation, spread.freedom))
+    return max(mean - reach, -1.0), min(mean + reach, 1.0), p
+
+
+def variances(first: Scores, second: Scores, seed: int, resamples: int = RESAMPLES) -> Variances:
+    """Of the difference of mean AUCs; where people are known, they are drawn with all their test images."""
+    random, truth = np.random.default_rng(seed), first.test.truth
+    positive, negative = np.flatnonzero(truth), np.flatnonzero(~truth)
+    people = first.test.rows.people
+    if people is None:
+        shares = [_multiplicities(random, resamples, len(side)) for side in (positive, negative)]
+    else:
+        shares = _shares_of_people(random, resamples, people, truth)
+    sides = (
+        np.mean([_wins(row, positive, negative) for row in side.values.reshape(-1, len(truth))], axis=0)
+        for side in (second, first)
+    )
+    draws = np.einsum("kn,kn->k", shares[0] @ (next(sides) - next(sides)), shares[1])
+    return Variances(float(draws.var()), training_variance(second.areas - first.areas))
+
+
+def _multiplicities(random: np.random.Generator, resamples: int, count: int) -> Array:
+    """How often each of `count` items is drawn, as shares, in every resample: [resamples, count]."""
+    return random.multinomial(count, np.full(count, 1 / count), resamples) / count
+
+
+def _shares_of_people(
+    random: np.random.Generator, resamples: int, people: NDArray[np.int64], truth: NDArray[np.bool_]
+) -> list[Array]:
+    """How often each positive and each negative is drawn, as shares of its class, where whole people are drawn.
+
+    Draws without either class are left out.
+    """
+    count = int(people.max()) + 1
+    drawn = random.multinomial(count, np.full(count, 1 / count), resamples)[:, people].astype(np.float64)
+    sides = [drawn[:, truth], drawn[:, ~truth]]
+    usable = np.all([side.sum(axis=1) > 0 for side in sides], axis=0)
+    return [side[usable] / side[usable].sum(axis=1, keepdims=True) for side in sides]
+
+
+def _wins(scores: Array, positive: NDArray[np.int64], negative: NDArray[np.int64]) -> Array:
+    """1 where a positive scores above a negative, one half for ties: [positives, negatives]; its mean is the AUC."""
+    difference = scores[positive][:, None] - scores[negative]
+    return (np.sign(difference) + 1) / 2
+
+
+def wanted_repeats(of_tests: float, of_seeds: float) -> tuple[int, float]:
+    """Repeats that bring the interval within a quarter of what any number of repeats could reach, and its half width then.
+
+    `of_tests` and `of_seeds` are the variances of a difference over test images drawn anew, and over single repeats.
+    """
+    limit = 1.25 * float(scipy.stats.norm.ppf(0.975)) * float(np.sqrt(of_tests))
+    widths = {count: half_width(of_tests, of_seeds, count) for count in range(FEW_REPEATS, MOST_REPEATS + 1)}
+    return next(
+        ((count, width) for count, width in widths.items() if width <= limit), (MOST_REPEATS, widths[MOST_REPEATS])
+    )
+
+
+def half_width(of_tests: float, of_seeds: float, repeats: int) -> float:
+    """Half of the 95 % interval of a mean difference over `repeats` of one generator."""
+    return Variances(of_tests, TrainingVariance(of_seeds / repeats, repeats - 1, None, of_seeds)).reach()
