@@ -369,7 +369,10 @@ def test_an_experiment_is_repeated_to_the_digit_and_goes_on(real: DataSet, synth
     write_utility_report(tmp_path / "out", first, "dermsynth utility made")
     page = (tmp_path / "out" / "utility.html").read_text()
     assert first.verdict in html.unescape(page)
-    assert page.count("<svg") == 5  # differences, ROC, reliability, precision and recall, worth in real images
+    assert (
+        page.count("<svg") == 6
+    )  # differences, worth in real images; ROC, reliability, precision and recall, net benefit
+    assert "whether another training of it would do as well is not known" in page
     extractor = load_extractor(f"classifier={tmp_path / 'out'}")
     test = material.tests[0]
     assert extractor.head is not None

@@ -1,4 +1,4 @@
-"""A utility experiment as a page: the verdict, every arm on every test set, and how they differ."""
+"""A utility experiment as a page: the verdict and what to do, how the arms differ and how surely, then every figure."""
 
 from collections.abc import Sequence
 from itertools import cycle
@@ -6,8 +6,9 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from dermsynth.report.page import COLOURS, as_svg, bars, drawing, paths, write_page
-from dermsynth.utility.results import ArmFigures, Comparison, Settings, UtilityResult
+from dermsynth.report.page import COLOURS, as_svg, drawing, paths, write_page
+from dermsynth.utility.reading import WORDS, next_step
+from dermsynth.utility.results import THRESHOLDS, ArmFigures, Comparison, Settings, UtilityResult
 
 PAGE = "utility.html"
 
@@ -18,33 +19,72 @@ def write_utility_report(out: Path, result: UtilityResult, command: str) -> Path
     for test in result.settings.tests:
         figures = [row for row in result.figures if row.test == test.name]
         comparisons = [row for row in result.comparisons if row.test == test.name]
-        plots = [*_plots(figures, comparisons), _learning_curve(figures, result.settings)]
-        tests.append({"name": test.name, "figures": figures, "comparisons": comparisons, "plots": plots})
+        tests.append(
+            {
+                "name": test.name,
+                "figures": figures,
+                "comparisons": comparisons,
+                "pictures": [*_differences(comparisons), _learning_curve(figures, result.settings)],
+                "curves": _curves(figures),
+            }
+        )
     page = out / PAGE
-    write_page(page, "utility.html", {"name": out.name, "result": result, "tests": tests, "command": command})
+    values = {"name": out.name, "result": result, "tests": tests, "command": command, "words": WORDS}
+    write_page(page, "utility.html", {**values, "next_step": next_step(result)})
     return page
 
 
-def _plots(figures: Sequence[ArmFigures], comparisons: Sequence[Comparison]) -> list[Markup]:
+def _curves(figures: Sequence[ArmFigures]) -> list[Markup]:
     reliability = {row.arm: ([b[0] for b in row.calibration], [b[1] for b in row.calibration]) for row in figures}
     roc, recall = ({row.arm: getattr(row, name) for row in figures} for name in ("roc", "precision_recall"))
-    title = "Precision and recall, repeats averaged"
+    title = "Precision and recall, ensembles"
     return [
-        *_differences(comparisons),
-        paths(roc, title="ROC, repeats averaged", xlabel="1 - specificity", ylabel="sensitivity"),
+        paths(roc, title="ROC, ensembles", xlabel="1 - specificity", ylabel="sensitivity"),
         paths(reliability, title="Reliability", xlabel="predicted probability", ylabel="share of positives"),
         paths(recall, title=title, xlabel="recall", ylabel="precision", diagonal=False),
+        *_decision_curves(figures),
     ]
 
 
+def _decision_curves(figures: Sequence[ArmFigures]) -> list[Markup]:
+    """Net benefit of every arm over the probability from which on somebody acts, beside that of treating all and none."""
+    rows = [row for row in figures if row.net_benefit]
+    if not rows:
+        return []
+    prevalence = rows[0].positive / rows[0].images
+    with drawing(4.2, 4.0) as (figure, axes):
+        everybody = [prevalence - (1 - prevalence) * p / (1 - p) for p in THRESHOLDS]
+        axes.plot(
+            THRESHOLDS, everybody, color="#718096", linewidth=0.9, linestyle="--", label="everybody is called positive"
+        )
+        axes.axhline(0, color="#718096", linewidth=0.9, linestyle=":", label="nobody is")
+        for colour, row in zip(cycle(COLOURS), rows, strict=False):
+            axes.plot(THRESHOLDS, row.net_benefit, color=colour, label=row.arm, linewidth=1.2)
+        axes.set(title="Net benefit, ensembles", xlabel="probability from which on somebody acts", ylabel="net benefit")
+        axes.set_ylim(-0.3 * prevalence, 1.15 * prevalence)
+        axes.legend(frameon=False, fontsize=7)
+        axes.spines[["top", "right"]].set_visible(False)
+        return [as_svg(figure)]
+
+
 def _differences(comparisons: Sequence[Comparison]) -> list[Markup]:
-    """Bars of the differences to the first arm."""
+    """Differences to the first arm with their intervals; what crosses the line at 0 is no evidence."""
     if not comparisons:
         return []
     baseline = comparisons[0].against
     rows = [row for row in comparisons if row.against == baseline]
-    values = ([getattr(row, name) for row in rows] for name in ("difference", "low", "high"))
-    return [bars([row.arm for row in rows], *values, title=f"Difference of mean AUC to: {baseline}")]
+    places = range(len(rows))
+    colours = [COLOURS[0] if row.p_holm < 0.05 else "#718096" for row in rows]
+    with drawing(6.4, 0.32 * len(rows) + 1.1) as (figure, axes):
+        axes.axvline(0, color="#1a202c", linewidth=0.8)
+        axes.hlines(places, [row.low for row in rows], [row.high for row in rows], color=colours, linewidth=2)
+        axes.scatter([row.difference for row in rows], places, color=colours, zorder=3)
+        axes.set(yticks=places, ylim=(len(rows) - 0.5, -0.5), title=f"Mean AUC, difference to: {baseline}")
+        axes.set_yticklabels([row.arm for row in rows])
+        axes.set_xlabel("worse  |  better; grey: p of 0.05 or more after Holm")
+        axes.grid(axis="x", alpha=0.25)
+        axes.spines[["top", "right", "left"]].set_visible(False)
+        return [as_svg(figure)]
 
 
 def _learning_curve(figures: Sequence[ArmFigures], settings: Settings) -> Markup:
@@ -65,6 +105,8 @@ def _learning_curve(figures: Sequence[ArmFigures], settings: Settings) -> Markup
         for colour, row in zip(cycle(COLOURS[2:]), with_synthetic, strict=False):
             axes.axhline(row.auc, color=colour, linewidth=1, label=row.arm)
         axes.set(title="Worth in real images", xlabel="real training images", ylabel="mean AUC", xscale="log")
+        axes.set_xticks([images for images, _, _ in curve], [f"{images:.0f}" for images, _, _ in curve])
+        axes.minorticks_off()
         axes.legend(frameon=False, fontsize=7)
         axes.spines[["top", "right"]].set_visible(False)
         return as_svg(figure)

@@ -207,6 +207,24 @@ def adjust_to_prevalence(probabilities: Array, prevalence: float) -> Array:
     return adjusted
 
 
+def net_benefit(truth: Truth, probabilities: Array, thresholds: Array) -> Array:
+    """True positives less weighted false ones, per image, of calling positive from a probability on (Vickers & Elkin 2006).
+
+    A false positive weighs p / (1 - p) at the threshold p: whoever acts from p on holds that many times a false alarm to be as
+    bad as a miss. `thresholds` [k] lie below 1.
+
+    Examples
+    --------
+    >>> truth, probabilities = np.array([True, False, False, False]), np.array([0.9, 0.6, 0.2, 0.1])
+    >>> net_benefit(truth, probabilities, np.array([0.0, 0.5, 0.8])).tolist()
+    [0.25, 0.0, 0.25]
+    """
+    called = probabilities[None, :] >= thresholds[:, None]
+    true, false = ((called & side).mean(axis=1) for side in (truth, ~truth))
+    benefit: Array = true - false * thresholds / (1 - thresholds)
+    return benefit
+
+
 def calibration(truth: Truth, probabilities: Array, bins: int = BINS) -> tuple[float, list[tuple[float, float, int]]]:
     """Expected calibration error (Guo et al. 2017, equation 3), and mean probability, share of positives, n of every bin."""
     places = np.minimum((probabilities * bins).astype(int), bins - 1)

@@ -49,11 +49,11 @@ def collect_material(
     """Divide the real set by its splits, check where the synthetic set comes from, and add external test sets.
 
     `variants` are further synthetic sets of the same generator's kind (edited, or without artefacts), checked in the same way,
-    or edited copies of the real set. `generators` are sets of further generators, trained by the same method.
-    Test images are also looked at by skin tone and by the values of columns: the named ones and all of few values or of numbers. With `trust_provenance`, what sets made elsewhere claim of their generator is taken
-    as it is. `decoding` is the size of all images, by default that of the first synthetic one. All sets are seen in one
-    `view`. Where it needs masks and no arm shows the synthetic images (`synthetic_shown`), a synthetic set without masks is
-    left out.
+    or edited copies of the real set. `generators` are sets of further generators, trained by the same method. Test images are
+    also looked at by skin tone and by the values of columns: the named ones and all of few values or of numbers. With
+    `trust_provenance`, what sets made elsewhere claim of their generator is taken as it is. `decoding` is the size of all
+    images, by default that of the first synthetic one. All sets are seen in one `view`. Where it needs masks and no arm shows
+    the synthetic images (`synthetic_shown`), a synthetic set without masks is left out.
 
     Raises UserError when the generator has seen test images or may have, a split is missing or too small, groups or twins lie
     in two splits, an external image is one of the real set's (which `drop_overlap` leaves out instead), or no test set has a

@@ -159,7 +159,8 @@ class Material:
     def examples(self, arm: Arm, seed: int, generator: int = 0) -> Examples:
         """The images of an arm, synthetic ones of a generator.
 
-        Fewer real images are whole groups drawn by `seed`, synthetic ones are drawn by class. With synthetic ones beside them, real images are drawn as often as they would be alone.
+        Fewer real images are whole groups drawn by `seed`, synthetic ones are drawn by class. With synthetic ones beside
+        them, real images are drawn as often as they would be alone.
         """
         random = np.random.default_rng(seed)
         real, real_images = self._real_images(arm, _draw_share(self.training, arm.real, random))

@@ -16,12 +16,13 @@ from dermsynth.statistics.roc import (
     delong_difference,
     delong_interval,
     holm,
+    net_benefit,
     sensitivity_at,
     specificity_at,
 )
 from dermsynth.utility.arms import OVERSAMPLED, Arm
 from dermsynth.utility.material import FEWEST, HeldOut
-from dermsynth.utility.results import ArmFigures, Comparison, Confusion, Deviations, StratumFigure
+from dermsynth.utility.results import THRESHOLDS, ArmFigures, Comparison, Confusion, Deviations, StratumFigure
 from dermsynth.utility.spread import RESAMPLES, Scores, paired_difference, variances, wanted_repeats
 
 FIXED = 0.9
@@ -65,7 +66,8 @@ def arm_figures(arm: ArmScores, seed: int) -> ArmFigures:
     people = arm.test.rows.people
     value, low, high = delong_interval(truth, ensemble, people)
     called = ensemble >= arm.threshold
-    error, bins = calibration(truth, adjust_to_prevalence(ensemble, arm.prevalence))
+    adjusted = adjust_to_prevalence(ensemble, arm.prevalence)
+    error, bins = calibration(truth, adjusted)
     return ArmFigures(
         arm=arm.arm.name,
         test=arm.test.name,
@@ -89,6 +91,7 @@ def arm_figures(arm: ArmScores, seed: int) -> ArmFigures:
         average_precision=float(average_precision_score(truth, ensemble)),
         roc=_roc(truth, ensemble),
         precision_recall=_precision_recall(truth, ensemble),
+        net_benefit=_rounded(net_benefit(truth, adjusted, np.array(THRESHOLDS))),
         strata=_strata(arm),
     )
 

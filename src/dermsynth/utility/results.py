@@ -10,10 +10,14 @@ from pydantic import BeforeValidator, Field, SerializerFunctionWrapHandler, mode
 from dermsynth.evaluation.sides import Remark, SizePolicy
 from dermsynth.io import write_json
 from dermsynth.records import Record
+from dermsynth.statistics.rates import Rate, rate
 from dermsynth.statistics.roc import Difference
 from dermsynth.utility.arms import REAL, Arm
 from dermsynth.utility.classifier import Training
 from dermsynth.utility.views import TEXTS, View
+
+THRESHOLDS = tuple(round(0.01 * percent, 2) for percent in range(1, 61))
+"""Probabilities from which on somebody might act: decision curves are drawn over these."""
 
 Outcome = Literal["helps", "no evidence", "hurts", "not measured"]
 
@@ -102,6 +106,16 @@ class Confusion(Record):
     false_positive: int
     true_negative: int
 
+    @property
+    def sensitivity(self) -> Rate:
+        """Share of positives that were called positive, with its exact interval."""
+        return rate(self.true_positive, self.true_positive + self.false_negative)
+
+    @property
+    def specificity(self) -> Rate:
+        """Share of negatives that were called negative, with its exact interval."""
+        return rate(self.true_negative, self.true_negative + self.false_positive)
+
 
 class ArmFigures(Record):
     """Figures of one arm on one test set: means over trainings, and intervals of the ensemble over test images.
@@ -132,6 +146,8 @@ class ArmFigures(Record):
     precision_recall: tuple[tuple[float, ...], tuple[float, ...]]
     strata: tuple[StratumFigure, ...]
     generators: int = 1
+    net_benefit: tuple[float, ...] = ()
+    """At each of `THRESHOLDS`, of probabilities whose odds are those of the validation images."""
 
 
 class Deviations(Record):

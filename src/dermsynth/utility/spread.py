@@ -44,8 +44,8 @@ def training_variance(differences: Array) -> TrainingVariance:
     """From differences of AUC [generators, repeats], the same repeats (seeds) for every generator.
 
     Generators and seeds are both drawn at random and crossed: E[mean square of generators] = R v_g + v, of seeds G v_s + v, of
-    the rest v (Searle, Casella & McCulloch 1992, Variance Components). The variance of the mean is
-    (MS_g + MS_s - MS_rest) / (G R), with Satterthwaite's degrees of freedom, and no less than without seeds, as in Obuchowski & Rockette 1995 for readers.
+    the rest v (Searle, Casella & McCulloch 1992, Variance Components). The variance of the mean is (MS_g + MS_s - MS_rest) / (G
+    R), with Satterthwaite's degrees of freedom, and no less than without seeds, as in Obuchowski & Rockette 1995 for readers.
     """
     generators, repeats = differences.shape
     if min(generators, repeats) == 1:
