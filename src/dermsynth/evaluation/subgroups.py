@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.writing import TEXT_COLUMNS
 from dermsynth.errors import UserError
+from dermsynth.evaluation.levels import cells_by_label, levels_above, values_of_labels
 from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.tones import cells_of_column, columns_of, has_column
 from dermsynth.metrics.clinical_features import TONE
@@ -33,24 +34,41 @@ class Group(NamedTuple):
 
 
 def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[Group]:
-    """All images, each class, and each value of the columns, which both sets must have.
+    """All images, each class, the levels of diagnosis above the classes, and each value of the columns.
+
+    Both sets must have the columns, or the real one a level above the labels.
 
     Raises UserError when a column is missing, or where two groups would have one name.
     """
     parts = [Group(ALL, np.arange(len(synthetic.table)), np.arange(len(real.table)))]
     if synthetic.classes:
         parts += _by_value(synthetic.labels, real.labels, "")
-    for column in columns_of(columns, synthetic, real):
+    named = columns_of(columns, synthetic, real)
+    for column in dict.fromkeys([*levels_of(synthetic, real), *named]):
         for side in (synthetic, real):
-            if not has_column(side, column):
+            if not has_column(side, column) and not _is_level(column, synthetic, real):
                 both = [
                     str(name) for name in synthetic.table.columns if name in real.table and name not in TEXT_COLUMNS
                 ]
-                there = ", ".join(both) or "none"
+                there = ", ".join([*both, *levels_of(synthetic, real)]) or "none"
                 raise UserError(f"`by` {column!r}: no such column in {side.folder}; columns of both sets: {there}")
         parts += _by_value(*_one_spelling(synthetic, real, column), f"{column}: ")
     _require_distinct(parts)
     return parts
+
+
+def levels_of(synthetic: DataSet, real: DataSet) -> list[str]:
+    """Levels of diagnosis at which both sets are compared: columns of the real set that put several of the synthetic set's
+    classes together.
+    """
+    return [column for column in levels_above(real) if _is_level(column, synthetic, real)]
+
+
+def _is_level(column: str, synthetic: DataSet, real: DataSet) -> bool:
+    """Whether the labels of a synthetic set without the column say what its values would be, and say more than one."""
+    values = values_of_labels(real, column)
+    there = [values[label] for label in synthetic.classes if label in values]
+    return column not in synthetic.table and 1 < len(set(there)) < len(there)
 
 
 def _require_distinct(parts: Sequence[Group]) -> None:
@@ -160,7 +178,13 @@ def _by_value(synthetic: NDArray[Any], real: NDArray[Any], prefix: str) -> list[
 
 
 def _one_spelling(synthetic: DataSet, real: DataSet, column: str) -> tuple[NDArray[np.object_], NDArray[np.object_]]:
-    """Both sides' cells, empty where the value is missing, in the first of the spellings that mean the same."""
+    """Both sides' cells, empty where the value is missing, in the first of the spellings that mean the same.
+
+    Where the column is a level of diagnosis, those of both sides follow from the labels.
+    """
+    if _is_level(column, synthetic, real):
+        values = values_of_labels(real, column)
+        return cells_by_label(synthetic, values), cells_by_label(real, values)
     spelling: dict[str, str] = {}
 
     def cells_of(side: DataSet) -> NDArray[np.object_]:
