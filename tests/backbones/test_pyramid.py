@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from dermsynth.backbones import pyramid
-from dermsynth.backbones.efficientnet_lite import DEVIATION, MEAN, EfficientNetLite0
+from dermsynth.backbones.efficientnet_lite import DEVIATION, MEAN, EfficientNetLite
 from dermsynth.backbones.mobilenet import load_mobilenet, normalise_imagenet
 from dermsynth.backbones.pyramid import STRIDES, FeaturePyramid, load_pyramid, map_widths, parse_pyramid
 from dermsynth.backbones.spec import Spec
@@ -30,7 +30,7 @@ def shaken(network: nn.Module) -> nn.Module:
 @torch.no_grad()
 def test_the_maps_are_those_of_lite0_whose_batch_norms_are_not_folded(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
-    network, image = EfficientNetLite0(), torch.rand(2, 3, 96, 64) * 2 - 1
+    network, image = EfficientNetLite(), torch.rand(2, 3, 96, 64) * 2 - 1
     shaken(network)
     x = ((image + 1) * 127.5 - MEAN) / DEVIATION
     x = torch.relu(network.bn0(network.conv_stem(x))).clamp(max=6)
@@ -38,7 +38,7 @@ def test_the_maps_are_those_of_lite0_whose_batch_norms_are_not_folded(monkeypatc
     for block in network.blocks:
         x = block(x)
         expected.append(x.clone())
-    monkeypatch.setattr(pyramid, "load_efficientnet_lite0", lambda path: network)
+    monkeypatch.setattr(pyramid, "load_efficientnet_lite", lambda path: network)
     maps = pyramid._lite0(Path(__file__))(image)
     widths = map_widths(Spec("lite0"))
     sizes = (7.0, 6.5, 6.0, 3.0)

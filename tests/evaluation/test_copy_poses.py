@@ -27,6 +27,16 @@ def photographs(real_images: Path) -> Pixels:
 
 
 @pytest.fixture(scope="module")
+def masks(real_images: Path) -> NDArray[np.bool_]:
+    """Lesion masks of the photographs, [130, 64, 64]."""
+    paths = sorted((real_images / "images").iterdir())
+    chosen = np.random.default_rng(0).permutation(len(paths))[:130]
+    files = [real_images / "masks" / f"{paths[i].stem}.png" for i in chosen]
+    squares = [cv2.resize(read_image(path)[:, 32:224, 0], (64, 64), interpolation=cv2.INTER_AREA) for path in files]
+    return np.stack(squares) > 127
+
+
+@pytest.fixture(scope="module")
 def gate(photographs: Pixels) -> CopyGate:
     return CopyGate.fit_planes(photographs[:80], photographs[80:], false_alarms=0.02, fewest=50, any_pose=True)
 
@@ -62,6 +72,31 @@ def test_a_copy_is_drawn_over_by_its_original_where_they_agree(gate: CopyGate, p
     assert share > 0.55
     other = laid_picture(copy, photographs[number + 1], found.matrices[0])
     assert (np.abs(other.astype(float) - copy).max(axis=0) < 30).mean() < share - 0.2
+
+
+def on_other_skin(photograph: Pixels, mask: NDArray[np.bool_], skin: Pixels, angle: float) -> Pixels:
+    """The lesion alone, turned about its middle and moved to the centre of another photograph."""
+    y, x = np.nonzero(mask)
+    matrix = cv2.getRotationMatrix2D((float(x.mean()), float(y.mean())), angle, 1.0)
+    matrix[:, 2] += 31.5 - np.array([x.mean(), y.mean()])
+    lesion = cv2.warpAffine(photograph.transpose(1, 2, 0), matrix, (64, 64), flags=cv2.INTER_CUBIC)
+    edge = cv2.GaussianBlur(cv2.warpAffine(mask.astype(np.float32), matrix, (64, 64)), (0, 0), 1)[:, :, None]
+    mixed = lesion * edge + skin.transpose(1, 2, 0) * (1 - edge)
+    return np.ascontiguousarray(mixed.round().clip(0, 255).astype(np.uint8).transpose(2, 0, 1))
+
+
+def test_a_lesion_on_another_persons_skin_is_found_and_named(
+    gate: CopyGate, photographs: Pixels, masks: NDArray[np.bool_]
+) -> None:
+    """Lesions of a fifth to three fifths of the image; smaller ones have too few places."""
+    chosen = [i for i in range(80) if 0.2 <= masks[i].mean() <= 0.6][:20]
+    assert len(chosen) == 20
+    planted = [on_other_skin(photographs[i], masks[i], photographs[80 + k], 18.0 * k) for k, i in enumerate(chosen)]
+    found = gate.check_planes(np.stack(planted))
+    right = found.flagged & (found.index == chosen)
+    assert right.mean() >= 0.8
+    plain = CopyGate.fit_planes(photographs[:80], photographs[80:], false_alarms=0.02, fewest=50)
+    assert plain.check_planes(np.stack(planted)).flagged.mean() < 0.3
 
 
 def test_without_poses_they_are_missed(photographs: Pixels) -> None:

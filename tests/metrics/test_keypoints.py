@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from dermsynth.metrics import keypoints as keypoints_module
 from dermsynth.metrics.keypoints import KeypointIndex, agreed_pose, keypoints, local_contrast, luma_of
 
 Pixels = NDArray[np.uint8]
@@ -47,6 +48,25 @@ def test_an_image_is_found_in_any_pose_and_the_pose_is_right(index: KeypointInde
     there = pose.matrix @ corners
     back = matrix @ np.vstack([there, np.ones(3)])
     assert np.abs(back - corners[:2]).max() < 1.5, "pixels of 64"
+
+
+def test_descriptors_are_compared_some_at_a_time(index: KeypointIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many at once, and with images that have no keypoints between the others."""
+    nothing = keypoints(np.full((3, SIDE, SIDE), 90, np.uint8))
+    index = KeypointIndex.of([nothing, *(keypoints(texture(seed)) for seed in range(12)), nothing])
+    image = keypoints(moved(texture(4), angle=70)[0])
+    whole = index.matches(image, 3)
+    assert whole[0].number == 5
+    for count in (1, 500, 1000):
+        monkeypatch.setattr(keypoints_module, "AT_ONCE", count)
+        found = index.matches(image, 3)
+        assert [match.number for match in found] == [match.number for match in whole]
+        assert all(np.array_equal(a.there, b.there) for a, b in zip(found, whole, strict=True))
+
+
+def test_an_index_of_images_without_structure_finds_nothing() -> None:
+    nothing = keypoints(np.full((3, SIDE, SIDE), 90, np.uint8))
+    assert KeypointIndex.of([nothing, nothing]).matches(keypoints(texture(0)), 2) == []
 
 
 def test_an_image_that_is_not_there_gets_few_votes(index: KeypointIndex) -> None:

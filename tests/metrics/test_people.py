@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from dermsynth import metrics
 from dermsynth.errors import UserError
+from dermsynth.metrics import sliced_wasserstein
 from dermsynth.metrics.estimate import Estimate, Sides, halves
 from dermsynth.metrics.frechet import fid_between, frechet_distance
 from dermsynth.metrics.kernels import kid_between
@@ -117,7 +118,11 @@ def test_swd_leaves_people_out_whole() -> None:
 
 
 @pytest.mark.slow
-def test_the_interval_of_swd_holds_the_truth_where_people_are_known() -> None:
+def test_the_interval_of_swd_holds_the_truth_where_people_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With fewer patches, directions and cells than the protocol has, which the images' own spread leaves far behind."""
+    for name, value in (("PATCHES", 8), ("REPEATS", 1), ("CELLS", 2048)):
+        monkeypatch.setattr(sliced_wasserstein, name, value)
+
     def found(seed: int, known: bool) -> Estimate:
         synthetic, real, groups = pictures(seed, 40)
         return swd_between(Sides(synthetic, real, seed=seed, groups=groups if known else None), 10_000)[0]
@@ -126,7 +131,6 @@ def test_the_interval_of_swd_holds_the_truth_where_people_are_known() -> None:
     held = [
         np.mean([(e := found(seed, known)).low <= expected <= e.high for seed in range(100)]) for known in (True, False)
     ]
-    print(held)
     assert held[0] > 0.87
     assert held[1] < held[0] - 0.1
 

