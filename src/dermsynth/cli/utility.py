@@ -45,6 +45,8 @@ class Trainings:
     """Images a step."""
     learning_rate: float = 0.0003
     """Learning rate of Adam."""
+    frozen: Switch = False
+    """Leave the backbone as it was pretrained and train the linear layer alone: many times as fast."""
 
 
 @Parameter(name="*")

@@ -1,6 +1,7 @@
 """A classifier of two classes: backbone, training measured in images shown, scores."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -53,6 +54,8 @@ class Training:
     batch: int = 32
     learning_rate: float = 0.0003
     weight_decay: float = 0.01
+    frozen: bool = False
+    """Whether the backbone stays as it was pretrained, and the linear layer alone learns."""
 
 
 class Small(nn.Module):
@@ -251,36 +254,52 @@ def train_classifier(
 
     Raises UserError when no score is finite.
     """
-    random = np.random.default_rng(seed)
     model = Classifier(training.backbone, seed)
-    steps = max(training.images // training.batch, CHECKS)
-    optimiser = torch.optim.AdamW(model.parameters(), training.learning_rate, weight_decay=training.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
-    best = Checkpoint(-1.0, 0, {})
-    for step in range(1, steps + 1):
-        index = examples.draw(training.batch, random, as_they_occur=way == "weights")
+
+    def loss_of(index: NDArray[np.int64], random: np.random.Generator) -> Tensor:
+        model.train()
         images, targets = augment(np.asarray(examples.images[index]), random), examples.truth[index].astype(np.float32)
         if way in MIXES:
             images, targets = MIXES[way](images, targets, random)
-        _step(model, optimiser, images, targets, examples.class_weights(index) if way == "weights" else None)
+        return log_loss(model(normalise(images)), targets, examples.class_weights(index) if way == "weights" else None)
+
+    return model, fit(model, model, loss_of, examples, validation, training, seed=seed, way=way)
+
+
+Loss = Callable[[NDArray[np.int64], np.random.Generator], Tensor]
+"""From the examples of a step to its loss."""
+
+
+def fit(
+    model: Classifier, learning: nn.Module, loss_of: Loss, examples: Examples, validation: Examples, training: Training, *,
+    seed: int, way: Way = "",
+) -> Checkpoint:  # fmt: skip
+    """Train a part of a classifier, and put it into the state with the highest validation AUC, which is returned.
+
+    Raises UserError when no score is finite.
+    """
+    random, best = np.random.default_rng(seed), Checkpoint(-1.0, 0, {})
+    steps = max(training.images // training.batch, CHECKS)
+    optimiser = torch.optim.AdamW(learning.parameters(), training.learning_rate, weight_decay=training.weight_decay)
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for step in range(1, steps + 1):
+        loss = loss_of(examples.draw(training.batch, random, as_they_occur=way == "weights"), random)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        optimiser.step()
         schedule.step()
         if step * CHECKS % steps < CHECKS:
             best = _better(model, validation, step * training.batch, best)
     if not best.state:
         raise UserError(f"classifier: no finite score in {training.images} images; use a smaller `learning_rate`")
     model.load_state_dict(best.state)
-    return model, best
+    return best
 
 
-def _step(
-    model: Classifier, optimiser: torch.optim.Optimizer, images: Images, targets: Targets, weights: Targets | None
-) -> None:
-    model.train()
+def log_loss(logits: Tensor, targets: Targets, weights: Targets | None) -> Tensor:
+    """Mean cross entropy of log-odds [n], weighted where weights are given."""
     weighted = None if weights is None else torch.from_numpy(weights)
-    loss = F.binary_cross_entropy_with_logits(model(normalise(images)), torch.from_numpy(targets), weighted)
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()
-    optimiser.step()
+    return F.binary_cross_entropy_with_logits(logits, torch.from_numpy(targets), weighted)
 
 
 def _better(model: Classifier, validation: Examples, images: int, best: Checkpoint) -> Checkpoint:

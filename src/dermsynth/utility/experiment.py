@@ -4,8 +4,9 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,7 @@ from dermsynth.utility.classifier import (
     train_classifier,
     write_classifier,
 )
+from dermsynth.utility.frozen import FeatureStore, require_frozen, train_head
 from dermsynth.utility.material import HeldOut, Material
 from dermsynth.utility.metrics import ArmScores, arm_figures, comparisons
 from dermsynth.utility.results import (
@@ -70,6 +72,8 @@ def run_experiment(material: Material, plan: Plan, out: Path) -> UtilityResult:
         for arm in plan.arms:
             for generator in range(material.generators_of(arm)):
                 material.synthetic_count(arm, generator)  # an arm without enough images is refused before training
+        if plan.training.frozen:
+            require_frozen(plan.training, {arm.way for arm in plan.arms})
         settings = _claim(material, plan, out)
         _train_missing(material, plan, out)
         result = _result(material, plan, settings, out)
@@ -145,6 +149,7 @@ def _difference(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
 
 
 def _train_missing(material: Material, plan: Plan, out: Path) -> None:
+    store = FeatureStore(plan.training.backbone) if plan.training.frozen else None
     jobs = [
         (arm, repeat, generator)
         for repeat in range(plan.repeats)
@@ -154,7 +159,7 @@ def _train_missing(material: Material, plan: Plan, out: Path) -> None:
     for arm, repeat, generator in progress_bar(jobs, total=len(jobs), label="training classifiers", unit="model"):
         path = _scores_path(out, arm, repeat, _key_of(material, generator))
         if not path.exists():
-            _train_classifier(material, plan, arm, repeat, generator, path)
+            _train_classifier(material, plan, Job(arm, repeat, generator), path, store)
 
 
 def _key_of(material: Material, generator: int) -> str:
@@ -162,15 +167,23 @@ def _key_of(material: Material, generator: int) -> str:
     return material.generators[generator - 1].rows.content_hash if generator else ""
 
 
-def _train_classifier(material: Material, plan: Plan, arm: Arm, repeat: int, generator: int, path: Path) -> None:
+class Job(NamedTuple):
+    """One training: of an arm, with a seed, from a generator."""
+
+    arm: Arm
+    repeat: int
+    generator: int
+
+
+def _train_classifier(material: Material, plan: Plan, job: Job, path: Path, store: FeatureStore | None) -> None:
     """Train one classifier and store what it says of test, validation and, of the first arm, synthetic images."""
-    seed = plan.seed + repeat
+    arm, repeat, seed = job.arm, job.repeat, plan.seed + job.repeat
     length = max(round(plan.training.images * arm.length), plan.training.batch)
     training = replace(plan.training, images=length)
     augment = strong_copies if arm.way == "copies" else classical_augmentation if arm.classical else random_dihedral
-    model, _ = train_classifier(
-        material.examples(arm, seed, generator), material.validation, training, augment, seed=seed, way=arm.way
-    )
+    train = train_classifier if store is None else partial(train_head, store)
+    examples = material.examples(arm, seed, job.generator)
+    model, _ = train(examples, material.validation, training, augment, seed=seed, way=arm.way)
     if arm == REAL and repeat == 0 and material.view == "whole":
         threshold = best_threshold(material.validation.truth, model.probabilities(material.validation.images))
         write_classifier(path.parent.parent, model, training, material.decoding, threshold)

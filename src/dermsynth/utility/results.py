@@ -77,8 +77,10 @@ class Settings(Record):
         values: dict[str, Any] = handler(self)
         if self.view == "whole":  # as experiments were written before there were views
             del values["view"]
-        if not self.generators:  # nor several generators
+        if not self.generators:  # or several generators,
             del values["generators"]
+        if not self.training.frozen:  # or frozen backbones
+            del values["training"]["frozen"]
         return values
 
     def arm(self, name: str) -> Arm:

@@ -39,6 +39,7 @@ def utility(
     images: int | str = 8000,
     batch: int = 32,
     learning_rate: float = 0.0003,
+    frozen: bool = False,
     tests: Data | Sequence[Data] = (),
     drop_overlap: bool = False,
     variants: Mapping[str, Data] | None = None,
@@ -83,6 +84,9 @@ def utility(
         Images a step, at least 2.
     learning_rate : float
         AdamW's first step size, above 0.
+    frozen : bool
+        Whether the backbone stays as it was pretrained and the linear layer alone learns, from features that are computed once:
+        many times as fast. Not for `small`, nor for the arms `mixup` and `cutmix`.
     tests : DataSet, Path, str, or sequence of them
         Further real data sets to test on.
     drop_overlap : bool
@@ -165,9 +169,10 @@ def utility(
         view=view,
         synthetic_shown=any(arm.synthetic != 0 for arm in chosen),
     )
+    training = Training(model, images, batch, learning_rate, frozen=frozen)
     if not named and not material.has_both_classes:
         chosen = tuple(arm for arm in chosen if arm.real)
-    return run_experiment(material, Plan(chosen, repeats, Training(model, images, batch, learning_rate), seed), place)
+    return run_experiment(material, Plan(chosen, repeats, training, seed), place)
 
 
 def _opened(data: Data | Sequence[Data], field: str) -> list[DataSet]:
