@@ -157,11 +157,12 @@ def parse_variants(words: tuple[str, ...]) -> dict[str, Path]:
 
 def figures_text(result: "UtilityResult") -> str:
     """A row an arm and test set."""
-    lines = [f"{'arm':<34}{'test':<34}{'mean AUC':>9}{'+-':>7}  {'95 % (ensemble)':<17}{'n':>6}{'positive':>9}"]
+    wide, side = (max(len(getattr(row, name)) for row in result.figures) + 2 for name in ("arm", "test"))
+    lines = [f"{'arm':<{wide}}{'test':<{side}}{'mean AUC':>9}{'+-':>7}  {'95 % (ensemble)':<17}{'n':>6}{'positive':>9}"]
     for row in result.figures:
         interval = f"{row.delong[0]:.3f} ... {row.delong[1]:.3f}"
         lines.append(
-            f"{row.arm:<34}{row.test:<34}{row.auc:>9.3f}{row.auc_deviation:>7.3f}  {interval:<17}"
+            f"{row.arm:<{wide}}{row.test:<{side}}{row.auc:>9.3f}{row.auc_deviation:>7.3f}  {interval:<17}"
             f"{row.images:>6}{row.positive:>9}"
         )
     return "\n".join(lines)

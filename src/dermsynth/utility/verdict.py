@@ -90,7 +90,7 @@ def worth(figures: Sequence[ArmFigures], arms: Sequence[Arm], count: int) -> str
     if alone < areas[0]:
         return f"Alone they are worth fewer than {numbers[0]} real images (AUC {alone:.3f})."
     if alone > areas[-1]:
-        return f"Alone they are worth more than all {numbers[-1]} real images (AUC {alone:.3f})."
+        return f"Alone they reach the AUC of all {numbers[-1]} real images (AUC {alone:.3f} against {areas[-1]:.3f})."
     equal = float(np.interp(alone, areas, numbers))
     return f"Alone they are worth about {equal:.0f} real images (AUC {alone:.3f})."
 
