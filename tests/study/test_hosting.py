@@ -203,18 +203,25 @@ def test_the_ethics_page_names_everything_that_is_stored(small: Study, tmp_path:
     page = page_of(browser, "phone")
     page.goto(path.as_uri())
     text = page.inner_text("body")
-    assert "Still to be said: --responsible, --keep-until." in text
+    assert "Still to be said: --responsible, --keep-until, --photographs." in text
     assert "One rater gives 11 answers" in text
     assert "postgresql://u:***@h/db" in text
     assert "Is this picture a photograph or generated?" in text
     assert "window width" in text
     assert "keeps in its own logs" in text
+    told = Responsible(keep_until="2999-01-31", photographs="consent of the patients, EK 12/34")
+    said = write_ethics_report(small, tmp_path / "told.html", told).read_text()
+    assert "consent of the patients, EK 12/34" in said
+    assert "2999-01-31" in said
+    for wrong, why in (("soon", "write a date, such as 2030-12-31"), ("2001-01-01", "has passed")):
+        with pytest.raises(UserError, match=f"`keep_until` '?{wrong}'?: {why}"):
+            Responsible(keep_until=wrong)
     assert "overwritten" in write_ethics_report(small, tmp_path / "own.html", Responsible()).read_text()
     checked(page)
 
 
 def test_the_ethics_verb_says_what_is_missing(small: Study, capsys: pytest.CaptureFixture[str]) -> None:
-    verbs.ethics(small.folder, institution="a", responsible="b", contact="c", keep_until="2030")
+    verbs.ethics(small.folder, institution="a", responsible="b", contact="c", keep_until="2999-12-31", photographs="d")
     assert capsys.readouterr().out.strip() == str(small.folder / "ethics.html")
     verbs.ethics(small.folder)
     assert "--keep-until" in capsys.readouterr().out

@@ -281,6 +281,7 @@ def ethics(
     responsible: str = "",
     contact: str = "",
     keep_until: str = "",
+    photographs: str = "",
     database: Database = "",
 ) -> None:
     """Write a page for an ethics board: what raters see, what is stored where and how long, and how it is deleted.
@@ -296,15 +297,18 @@ def ethics(
     contact
         How raters reach that person.
     keep_until
-        How long answers are kept, for example a date.
+        The last day on which answers are kept, for example 2030-12-31.
+    photographs
+        By which right the photographs are shown: patients' consent, a licence, an approval and its number.
     """
     from dermsynth.report.ethics_report import Responsible, write_ethics_report
     from dermsynth.study.create import open_study
 
-    who = Responsible(institution, responsible, contact, keep_until)
-    print(write_ethics_report(open_study(study), out or study / "ethics.html", who, database))
-    if who.missing:
-        say(f"still to be said: {', '.join('--' + name for name in who.missing)}")
+    who = Responsible(institution, responsible, contact, keep_until, photographs)
+    opened = open_study(study)
+    print(write_ethics_report(opened, out or study / "ethics.html", who, database))
+    if missing := who.missing(opened.protocol):
+        say(f"still to be said: {', '.join('--' + name for name in missing)}")
 
 
 def export(study: StudyFolder, table: Path, *, database: Database = "") -> None:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 from sqlalchemy.engine import make_url
@@ -72,23 +73,43 @@ STORED: Mapping[type[Base], Mapping[str, str]] = {
 
 @dataclass(frozen=True)
 class Responsible:
-    """What the program cannot know; what is empty is named on the page as missing."""
+    """What the program cannot know; what is empty is named on the page as missing.
+
+    `keep_until` is a date, YYYY-MM-DD; `photographs` says by which right the photographs are shown to raters.
+    """
 
     institution: str = ""
     person: str = ""
     contact: str = ""
     keep_until: str = ""
+    photographs: str = ""
 
-    @property
-    def missing(self) -> list[str]:
-        """What still has to be said."""
+    def __post_init__(self) -> None:
+        if not self.keep_until:
+            return
+        try:
+            last = date.fromisoformat(self.keep_until)
+        except ValueError as error:
+            raise UserError(f"`keep_until` {self.keep_until!r}: write a date, such as 2030-12-31") from error
+        if last < date.today():
+            raise UserError(f"`keep_until` {self.keep_until}: has passed; answers would have to be deleted already")
+
+    def missing(self, protocol: Protocol) -> list[str]:
+        """What still has to be said of a study by this protocol."""
         wanted = {
             "institution": self.institution,
             "responsible": self.person,
             "contact": self.contact,
             "keep-until": self.keep_until,
         }
+        if shows_photographs(protocol):
+            wanted["photographs"] = self.photographs
         return [name for name, value in wanted.items() if not value]
+
+
+def shows_photographs(protocol: Protocol) -> bool:
+    """Whether raters see photographs, not generated images alone."""
+    return protocol.sets is None or protocol.sets.real
 
 
 def write_ethics_report(study: Study, path: Path, responsible: Responsible, database: str = "") -> Path:
@@ -105,6 +126,8 @@ def write_ethics_report(study: Study, path: Path, responsible: Responsible, data
         "protocol": protocol,
         "title": next(iter(protocol.title.values())),
         "responsible": responsible,
+        "missing": responsible.missing(protocol),
+        "photographs": shows_photographs(protocol),
         "images": rules,
         "answers": each,
         "minutes": max(round(each * (SECONDS + protocol.exposure_ms / 1000) / 60), 1),
