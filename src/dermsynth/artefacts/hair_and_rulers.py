@@ -135,8 +135,8 @@ def ruler(dark: Grey, usable: Mask) -> tuple[Mask, float]:
     lines = cv2.HoughLinesP(strong, 1, np.pi / 180, int(length * 0.6), minLineLength=length, maxLineGap=GAP * side)
     best, best_sign, score = None, 1, 0.0
     for ends in [] if lines is None else _longest(lines.reshape(-1, 4).astype(float)):
+        drawn = float((_along(darkness, ends, np.zeros(1)) > OUTSTANDING).mean())
         for sign in (-1, 1):
-            drawn = float((_along(darkness, ends, np.zeros(1)) > OUTSTANDING).mean())
             profile = _along(darkness, ends, sign * np.arange(2.0, reach + 1))
             regular = (0.5 + 0.5 * drawn) * regularity(profile)
             if regular > score and not _are_marks(

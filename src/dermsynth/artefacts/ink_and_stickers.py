@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dermsynth.artefacts.hair_and_rulers import Grey, Mask, odd
 from dermsynth.images import Pixels
+from dermsynth.segmentation.frame import brightest, darkest
 
 INK, DIMMEST = 0.06, 0.3
 """By how much more green than blue, and how much red, ink must absorb, as optical density; what is dimmer than this share
@@ -39,11 +40,12 @@ def ink(image: Pixels, skin: Mask) -> tuple[Mask, float]:
         return np.zeros_like(skin), 0.0
     smooth = cv2.GaussianBlur(image, (0, 0), 1.0).astype(np.float32) + 4
     reference = np.quantile(smooth[skin], 0.6, axis=0)
-    lit = skin & (smooth.max(axis=2) > DIMMEST * reference.max())
+    lit = skin & (brightest(smooth) > DIMMEST * reference.max())
     flat = -np.log(smooth / reference)
     plain = lit & (np.minimum(flat[..., 0], flat[..., 1]) - flat[..., 2] <= INK)
-    around, measured = _surroundings(np.log(smooth), plain, AROUND * min(skin.shape))
-    density = around - np.log(smooth)
+    logarithms = np.log(smooth)
+    around, measured = _surroundings(logarithms, plain, AROUND * min(skin.shape))
+    density = around - logarithms
     index = np.where(inner & lit & measured, np.minimum(density[..., 1] - density[..., 2], density[..., 0]), -1)
     place = max(index.size - max(index.size // MOST, 1), 0)
     score = float(np.partition(index.ravel(), place)[place])
@@ -93,5 +95,5 @@ def bubbles(image: Pixels, grey: Grey, usable: Mask) -> tuple[Mask, float]:
     width = odd(BUBBLE * min(grey.shape))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (width, width))
     shine = cv2.morphologyEx(grey, cv2.MORPH_TOPHAT, disc)
-    mask: Mask = (shine > SHINE) & (image.min(axis=2) > WHITE) & usable
+    mask: Mask = (shine > SHINE) & (darkest(image) > WHITE) & usable
     return mask, float(mask.mean())

@@ -1,6 +1,7 @@
 """The black frame of a dermoscope and its corners."""
 
 from functools import cache
+from typing import Any
 
 import cv2
 import numpy as np
@@ -16,7 +17,7 @@ DARK, SOFT = 0.45, 0.02
 
 def frame(image: Pixels) -> tuple[Mask, float]:
     """The dark rim that reaches a corner of RGB uint8 [h, w, 3], bool [h, w], and how dark the corners are, 0 to 1."""
-    value = cv2.medianBlur(image.max(axis=2), 5)
+    value = cv2.medianBlur(brightest(image), 5)
     height, width = value.shape
     middle, corners = _places(height, width)
     skin = float(np.percentile(value[middle], 75, method="nearest"))
@@ -27,6 +28,18 @@ def frame(image: Pixels) -> tuple[Mask, float]:
     rim = np.isin(parts, list(joined)).astype(np.uint8)
     reach = 2 * max(1, round(SOFT * min(height, width))) + 1
     return cv2.dilate(rim, np.ones((reach, reach), np.uint8)).astype(bool), score
+
+
+def brightest(image: NDArray[Any]) -> NDArray[Any]:
+    """The largest of the three channels of [h, w, 3], some ten times as fast as NumPy finds it along the last axis."""
+    red, green, blue = cv2.split(image)
+    return cv2.max(cv2.max(red, green), blue)
+
+
+def darkest(image: NDArray[Any]) -> NDArray[Any]:
+    """The smallest of the three channels of [h, w, 3]."""
+    red, green, blue = cv2.split(image)
+    return cv2.min(cv2.min(red, green), blue)
 
 
 @cache

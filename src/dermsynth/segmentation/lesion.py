@@ -1,15 +1,17 @@
 """Segmentation of the lesion by colour: for images without masks, real and synthetic ones alike."""
 
+from functools import cache
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.filters import threshold_otsu
 
 from dermsynth.segmentation.frame import frame
 
 Pixels = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+CROSS = cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3))
 SMOOTHING, SPREAD, SMALLEST = 0.02, 0.55, 0.005
 """Blur and reach of the middle in shares of the smaller side, and least lesion in shares of the image."""
 
@@ -27,24 +29,37 @@ def lesion_mask(image: Pixels) -> Mask:
     darkness = 255.0 - smooth[..., 2]
     if not skin.any() or np.ptp(darkness[skin]) < 1:
         return np.zeros((height, width), dtype=bool)
-    rows, columns = np.indices((height, width)) / np.array([height, width]).reshape(2, 1, 1) - 0.5
-    darkness = (darkness - darkness[skin].min()) * np.exp(-(rows**2 + columns**2) / (2 * SPREAD**2))
-    dark = (darkness > threshold_otsu(darkness[skin])) & skin
-    return _best_part(ndimage.binary_opening(dark, iterations=max(1, side // 64)))
+    darkness = (darkness - darkness[skin].min()) * _towards_middle(height, width, 1 / (2 * SPREAD**2))
+    dark = ((darkness > threshold_otsu(darkness[skin])) & skin).astype(np.uint8)
+    opened = cv2.morphologyEx(
+        dark, cv2.MORPH_OPEN, CROSS, iterations=max(1, side // 64), borderType=cv2.BORDER_CONSTANT, borderValue=0
+    )
+    return _best_part(opened)
 
 
-def _best_part(mask: Mask) -> Mask:
-    parts, count = ndimage.label(mask)
-    if count == 0:
-        return mask
-    rows, columns = np.indices(mask.shape)
-    height, width = mask.shape
-    central = np.exp(-2 * (((rows / height - 0.5) ** 2) + ((columns / width - 0.5) ** 2)) * 4)
-    weights = ndimage.sum_labels(central, parts, np.arange(1, count + 1))
-    best = parts == int(np.argmax(weights)) + 1
-    if best.mean() < SMALLEST:
-        return np.zeros_like(mask)
-    filled: Mask = ndimage.binary_fill_holes(best)
+@cache
+def _towards_middle(height: int, width: int, falling: float) -> NDArray[np.float64]:
+    """exp(-falling r^2) at every pixel, r from the middle in shares of height and width."""
+    rows, columns = (np.arange(n) / n - 0.5 for n in (height, width))
+    weights: NDArray[np.float64] = np.exp(-falling * (rows[:, None] ** 2 + columns[None] ** 2))
+    return weights
+
+
+def _best_part(mask: NDArray[np.uint8]) -> Mask:
+    """The largest and most central part of a mask of 0 and 1, its holes filled."""
+    count, parts = cv2.connectedComponents(mask, connectivity=4)
+    if count == 1:
+        return np.zeros(mask.shape, dtype=bool)
+    weights = np.bincount(parts.ravel(), _towards_middle(*mask.shape, 8.0).ravel(), count)
+    best = parts == int(np.argmax(weights[1:])) + 1
+    return _filled(best) if best.mean() >= SMALLEST else np.zeros_like(best)
+
+
+def _filled(mask: Mask) -> Mask:
+    """A mask with its holes: all but what is reached from outside."""
+    outside = np.pad(mask, 1).astype(np.uint8)
+    cv2.floodFill(outside, None, (0, 0), 2)
+    filled: Mask = outside[1:-1, 1:-1] != 2
     return filled
 
 
