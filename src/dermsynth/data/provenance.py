@@ -205,8 +205,8 @@ class CopyGateFacts(Document):
         """Which copies are not found, in words."""
         if self.any_pose:
             return (
-                "copies that are blurred or noisy and moved as well, have a frame drawn over them, or show a lesion on the skin "
-                "of another photograph: of these many are missed"
+                "copies that are blurred or noisy and moved as well, have a frame drawn over them, or show a small lesion on the "
+                "skin of another photograph (below a fifth of the image): of these many are missed"
             )
         return (
             "copies that are cropped, zoomed or shifted by more than a hundredth or two of the side, turned by a few degrees, "
