@@ -6,7 +6,15 @@ from typing import Annotated, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+    model_validator,
+)
 
 from dermsynth.errors import UserError
 from dermsynth.statistics.intervals import Indices, bootstrap
@@ -95,6 +103,8 @@ class Estimate(Measured):
         The part of the images that it is of: a class, a skin tone, or all.
     n_real
         How many real images.
+    people
+        Of how many patients or lesions these are; None where that is not known, and then not in JSON.
     floor
         The same metric between two disjoint halves of the real images.
     matched
@@ -109,12 +119,26 @@ class Estimate(Measured):
     floor: Figure
     matched: Figure
     n_floor: int = Field(alias="half")
+    people: int | None = None
+
+    @model_serializer(mode="wrap")
+    def _without_unknown(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return (
+            values if self.people is not None else {name: value for name, value in values.items() if name != "people"}
+        )
+
+    @property
+    def n_text(self) -> str:
+        """Numbers of synthetic and real images, and of the people of the latter where they are known."""
+        return f"{self.n_synthetic} / {self.n_real}" + (f" ({self.people})" if self.people is not None else "")
 
     def __str__(self) -> str:
         """One line: name, value, interval, numbers of images, floor."""
+        of_people = "" if self.people is None else f" of {self.people} patients or lesions"
         return (
             f"{self.name} {self.value:.3g} ({self.low:.3g} to {self.high:.3g}), n = {self.n_synthetic} synthetic and "
-            f"{self.n_real} real; real against real {self.floor:.3g} at n = {self.n_floor}"
+            f"{self.n_real} real{of_people}; real against real {self.floor:.3g} at n = {self.n_floor}"
         )
 
 
@@ -188,6 +212,11 @@ class Sides:
         return len(self.synthetic), len(self.real)
 
     @property
+    def people(self) -> int | None:
+        """Of how many people the real rows are; None where they are not known."""
+        return None if self.groups is None else len(np.unique(self.groups))
+
+    @property
     def parts(self) -> tuple[Indices, Indices, Indices]:
         """Rows of two real halves, and as many synthetic rows."""
         first, second = self.real_halves()
@@ -257,7 +286,7 @@ class Sides:
         return Estimate(
             id=id, name=name_of(id, self.features, part), part=part, group=self.group, value=value, low=low, high=high,
             n_synthetic=len(self.synthetic), n_real=len(self.real), floor=floor, matched=matched, n_floor=count,
-            seed=self.seed,
+            seed=self.seed, people=self.people,
         )  # fmt: skip
 
     def bootstrap_estimate(

@@ -28,7 +28,8 @@ def swd_between(sides: Sides, largest: int) -> list[Estimate]:
     limits = _limits(sides, largest)
     side = min(synthetic.shape[2:])
     parts = {"mean": slice(None), **{f"{side // 2**k} px": slice(k, k + 1) for k in range(len(levels))}}
-    return [_level_estimate(sides, name, levels[part], limits, part, count) for name, part in parts.items()]
+    rows = count, None if people is None else len(np.unique(people))
+    return [_level_estimate(sides, name, levels[part], limits, part, rows) for name, part in parts.items()]
 
 
 def _parts(count: int, people: Groups | None, seed: int) -> tuple[Places, Places]:
@@ -46,15 +47,17 @@ Limits = tuple[NDArray[np.float64], NDArray[np.float64], int]
 
 
 def _level_estimate(
-    sides: Sides, name: str, levels: Sequence[LevelDistance], limits: Limits, part: slice, count: int
+    sides: Sides, name: str, levels: Sequence[LevelDistance], limits: Limits, part: slice, rows: tuple[int, int | None]
 ) -> Estimate:
     """The estimate of one level, or of the mean over several; its interval is a jackknife over parts of the images."""
     value = float(np.array([level.value for level in levels]).mean())
+    count, known = rows
     reach = float(jackknife_reach(np.stack([level.left_out for level in levels]).mean(axis=0)))
     return Estimate(
         id="swd", name=name_of("swd", part=name), part=name, group=sides.group,
         value=value, low=max(value - reach, 0.0), high=value + reach, n_synthetic=count, n_real=count,
         floor=float(limits[0][part].mean()), matched=float(limits[1][part].mean()), n_floor=limits[2], seed=sides.seed,
+        people=known,
     )  # fmt: skip
 
 

@@ -75,6 +75,7 @@ def arm_figures(arm: ArmScores, seed: int) -> ArmFigures:
         positive=int(truth.sum()),
         repeats=len(areas) // arm.generators,
         generators=arm.generators,
+        people=None if people is None else len(np.unique(people)),
         auc=float(np.mean(areas)),
         auc_deviation=float(np.std(areas, ddof=1)) if len(areas) > 1 else 0.0,
         auc_repeats=tuple(round(area, 5) for area in areas),

@@ -148,6 +148,8 @@ class ArmFigures(Record):
     precision_recall: tuple[tuple[float, ...], tuple[float, ...]]
     strata: tuple[StratumFigure, ...]
     generators: int = 1
+    people: int | None = None
+    """Of how many patients or lesions the test images are; None where that is not known."""
     net_benefit: tuple[float, ...] = ()
     """At each of `THRESHOLDS`, of probabilities whose odds are those of the validation images."""
 
