@@ -115,6 +115,14 @@ def plain_identifier(text: str) -> str:
     return plain.removeprefix("+") if plain[1:].isdigit() else plain
 
 
+def meaning(text: str) -> object:
+    """What a cell means, whatever its spelling: a flag, or else an identifier."""
+    try:
+        return parse_flag(text)
+    except ValueError:
+        return plain_identifier(text)
+
+
 def _parse_column(table: pd.DataFrame, column: str, parse: Callable[[str], T], kind: str) -> list[T]:
     names = table.get("file_name")
     result = []

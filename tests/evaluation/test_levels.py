@@ -74,6 +74,26 @@ def test_what_does_not_lie_above_the_labels_is_no_level(cells) -> None:  # type:
         groups(made, real, ["diagnosis_1"])
 
 
+def test_a_level_that_few_images_spoil_is_named_with_them() -> None:
+    labels = LABELS * 12
+    cells = [WIDE[label] for label in labels]
+    cells[2] = "Malignant"
+    real, made = data_set("real", labels, diagnosis_1=cells, malignant=["0"] * 48), data_set("made", LABELS)
+    said = "'diagnosis_1' is no level above the labels of real: nevus has 11 'Benign' and 1 'Malignant'"
+    assert values_of_one_side(made, real) == [said]
+    with pytest.raises(UserError, match=f"no such column in made; columns of both sets: none; {said}"):
+        groups(made, real, ["diagnosis_1"])
+    half = data_set("real", labels, diagnosis_1=["Benign", "Malignant"] * 24)
+    assert values_of_one_side(made, half) == []
+
+
+def test_columns_that_divide_alike_are_one_level_and_flags_have_one_meaning() -> None:
+    flags = [("1", "True", "yes")[i % 3] if WIDE[label] == "Malignant" else "0" for i, label in enumerate(LABELS * 5)]
+    real = photographs(malignant=flags, benign_malignant=[WIDE[label].lower() for label in LABELS * 5])
+    assert {*values_of_labels(real, "malignant").values()} == {"1", "0"}
+    assert levels_above(real) == ["diagnosis_1"]
+
+
 def test_a_set_of_few_classes_has_no_level_that_says_more() -> None:
     real = photographs()
     assert levels_of(data_set("made", ["melanoma", "nevus"]), real) == []

@@ -168,6 +168,12 @@ def test_public_metrics_count_the_people_that_are_named(name: str) -> None:
     assert known.model_dump(by_alias=True)["people"] == known.people
 
 
+def test_an_interval_of_few_people_is_said_to_be_little(caplog: pytest.LogCaptureFixture) -> None:
+    synthetic, real, _ = draw(0)
+    metrics.fid(real, synthetic, groups=np.arange(400) % 3, resamples=20)
+    assert "3 patients or lesions: intervals of fewer than 10 say little" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("groups", "said"),
     [

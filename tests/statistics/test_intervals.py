@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from dermsynth.statistics.intervals import (
     TAILS,
-    basic_interval,
     draw_counts,
     expanded_tails,
     group_bootstrap,
     group_jackknife,
     leave_out_indices,
+    moved_interval,
     resample_groups,
     resample_indices,
 )
@@ -135,6 +135,6 @@ def test_counts_of_draws_are_those_of_the_draws() -> None:
 
 def test_few_groups_widen_an_interval() -> None:
     draws = np.random.default_rng(0).normal(size=1000)
-    wide, plain = basic_interval(0.0, draws, np.arange(4)), basic_interval(0.0, draws)
+    wide, plain = moved_interval(0.0, draws, np.arange(4)), moved_interval(0.0, draws)
     assert wide[0] < plain[0] < plain[1] < wide[1]
-    assert basic_interval(0.0, draws, np.arange(10_000))[1] == pytest.approx(plain[1], rel=0.01)
+    assert moved_interval(0.0, draws, np.arange(10_000))[1] == pytest.approx(plain[1], rel=0.01)

@@ -213,6 +213,8 @@ def test_the_ethics_page_names_everything_that_is_stored(small: Study, tmp_path:
     said = write_ethics_report(small, tmp_path / "told.html", told).read_text()
     assert "consent of the patients, EK 12/34" in said
     assert "2999-01-31" in said
+    assert Responsible(keep_until="29990131").keep_until == "2999-01-31"
+    assert "photographs" in Responsible(photographs="  ").missing(small.protocol)
     for wrong, why in (("soon", "write a date, such as 2030-12-31"), ("2001-01-01", "has passed")):
         with pytest.raises(UserError, match=f"`keep_until` '?{wrong}'?: {why}"):
             Responsible(keep_until=wrong)

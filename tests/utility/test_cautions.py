@@ -29,13 +29,10 @@ def test_the_widths_are_those_of_the_paired_difference() -> None:
     assert (high - low) / 2 == pytest.approx(half_width(of_tests, of_seeds, 4))
     differences = np.array(second.areas) - np.array(first.areas)
     assert of_seeds == pytest.approx(differences.var(ddof=1))
-    wanted, reach = wanted_repeats(of_tests, of_seeds)
-    assert 5 <= wanted < 100
-    assert (
-        reach
-        <= 1.25 * scipy.stats.norm.ppf(0.975) * np.sqrt(of_tests)
-        < half_width(of_tests, of_seeds, max(wanted - 1, 2))
-    )
+    wanted, reach = wanted_repeats(of_tests, 20 * of_tests)
+    assert 5 < wanted < 100
+    limit = 1.25 * scipy.stats.norm.ppf(0.975) * np.sqrt(of_tests)
+    assert reach <= limit < half_width(of_tests, 20 * of_tests, wanted - 1)
     assert wanted_repeats(1e-9, 1.0)[0] == 100
 
 

@@ -1,18 +1,33 @@
 """Levels of diagnosis above the label: benign and malignant above melanoma and nevus, as the real set's columns say."""
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dermsynth.data.dataset import DataSet
-from dermsynth.values import is_missing, plain_identifier
+from dermsynth.values import is_missing, meaning
 
 LEVELS = (
     "diagnosis_1", "diagnosis_2", "diagnosis_3", "diagnosis_4", "diagnosis_5", "three_partition_label", "nine_partition_label",
     "benign_malignant", "malignant", "melanocytic",
 )  # fmt: skip
 """Columns of published data sets that hold a diagnosis at some level, of one data set the widest first."""
+
+
+NEARLY = 0.9
+"""Share of a label's images that agree from which on the others are taken for slips, and named."""
+
+
+def _counts(real: DataSet, column: str) -> dict[str, Counter[str]]:
+    """Label -> how many of its images have each value of a column, in the first of the spellings that mean the same."""
+    spelling: dict[object, str] = {}
+    counts: dict[str, Counter[str]] = {label: Counter() for label in real.classes}
+    for label, cell in zip(real.labels, real.table[column], strict=True):
+        if label and not is_missing(str(cell)):
+            counts[str(label)][spelling.setdefault(meaning(str(cell)), str(cell))] += 1
+    return counts
 
 
 def values_of_labels(real: DataSet, column: str) -> Mapping[str, str]:
@@ -22,19 +37,47 @@ def values_of_labels(real: DataSet, column: str) -> Mapping[str, str]:
     """
     if column not in real.table or not real.classes:
         return {}
-    spelling: dict[str, str] = {}
-    found: dict[str, set[str]] = {label: set() for label in real.classes}
-    for label, cell in zip(real.labels, real.table[column], strict=True):
-        if label and not is_missing(str(cell)):
-            found[str(label)].add(spelling.setdefault(plain_identifier(str(cell)), str(cell)))
-    if any(len(values) != 1 for values in found.values()):
+    counts = _counts(real, column)
+    if any(len(values) != 1 for values in counts.values()):
         return {}
-    return {label: next(iter(values)) for label, values in found.items()}
+    return {label: next(iter(values)) for label, values in counts.items()}
+
+
+def why_no_level(real: DataSet, column: str) -> str:
+    """Which label has no value of a column, or several, so that it is no level; empty where it is one, or is not there."""
+    if column not in real.table:
+        return ""
+    for label, values in _counts(real, column).items():
+        if len(values) != 1:
+            several = " and ".join(f"{count} {value!r}" for value, count in values.most_common(3))
+            return f"{column!r} is no level above the labels of {real.folder}: {label} has {several or 'no value'}"
+    return ""
+
+
+def slips(real: DataSet) -> list[str]:
+    """Columns that would be levels but for few images, and which these are."""
+    lines = []
+    for column in LEVELS:
+        if column in real.table and real.classes:
+            counts = _counts(real, column)
+            largest = [max(values.values(), default=0) / max(values.total(), 1) for values in counts.values()]
+            values = {values.most_common(1)[0][0] for values in counts.values() if values}
+            if min(largest) >= NEARLY and 2 <= len(values) < len(counts) and (why := why_no_level(real, column)):
+                lines.append(why)
+    return lines
 
 
 def levels_above(real: DataSet) -> list[str]:
-    """Columns of the real set that divide its labels into fewer groups, at least two."""
-    return [column for column in LEVELS if 2 <= len({*values_of_labels(real, column).values()}) < len(real.classes)]
+    """Columns of the real set that divide its labels into fewer groups, at least two; of those that divide alike the first."""
+    found: dict[frozenset[frozenset[str]], str] = {}
+    for column in LEVELS:
+        values = values_of_labels(real, column)
+        groups = frozenset(
+            frozenset(label for label, value in values.items() if value == one) for one in {*values.values()}
+        )
+        if 2 <= len(groups) < len(real.classes):
+            found.setdefault(groups, column)
+    return list(found.values())
 
 
 def cells_by_label(data_set: DataSet, values: Mapping[str, str]) -> NDArray[np.object_]:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from dermsynth.data.dataset import DataSet
 from dermsynth.data.writing import TEXT_COLUMNS
 from dermsynth.errors import UserError
-from dermsynth.evaluation.levels import cells_by_label, levels_above, values_of_labels
+from dermsynth.evaluation.levels import cells_by_label, levels_above, slips, values_of_labels, why_no_level
 from dermsynth.evaluation.refusals import Refusal
 from dermsynth.evaluation.tones import cells_of_column, columns_of, has_column
 from dermsynth.metrics.clinical_features import TONE
@@ -17,7 +17,7 @@ from dermsynth.metrics.estimate import ALL, MINIMUM
 from dermsynth.records import Record
 from dermsynth.segmentation.skin import skin_tone_class
 from dermsynth.statistics.rates import Rate, rate
-from dermsynth.values import is_missing, plain_identifier
+from dermsynth.values import is_missing, meaning
 
 TONES = "skin tone: "
 """How the names of groups of one skin tone begin."""
@@ -51,7 +51,8 @@ def groups(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> li
                     str(name) for name in synthetic.table.columns if name in real.table and name not in TEXT_COLUMNS
                 ]
                 there = ", ".join([*both, *levels_of(synthetic, real)]) or "none"
-                raise UserError(f"`by` {column!r}: no such column in {side.folder}; columns of both sets: {there}")
+                why = f"; {reason}" if (reason := why_no_level(real, column)) else ""
+                raise UserError(f"`by` {column!r}: no such column in {side.folder}; columns of both sets: {there}{why}")
         parts += _by_value(*_one_spelling(synthetic, real, column), f"{column}: ")
     _require_distinct(parts)
     return parts
@@ -82,8 +83,8 @@ def _require_distinct(parts: Sequence[Group]) -> None:
 
 
 def values_of_one_side(synthetic: DataSet, real: DataSet, columns: Sequence[str] = ()) -> list[str]:
-    """Classes, and values of the columns, that one side alone has: nothing is measured of them."""
-    lines = []
+    """Classes and values of columns that one side alone has, of which nothing is measured; and levels that few images spoil."""
+    lines = slips(real) if synthetic.classes else []
     both: list[tuple[str, tuple[NDArray[Any], NDArray[Any]]]]
     both = [("class", (synthetic.labels, real.labels))] if synthetic.classes else []
     both += [(column, _one_spelling(synthetic, real, column)) for column in columns_of(columns, synthetic, real)]
@@ -185,10 +186,10 @@ def _one_spelling(synthetic: DataSet, real: DataSet, column: str) -> tuple[NDArr
     if _is_level(column, synthetic, real):
         values = values_of_labels(real, column)
         return cells_by_label(synthetic, values), cells_by_label(real, values)
-    spelling: dict[str, str] = {}
+    spelling: dict[object, str] = {}
 
     def cells_of(side: DataSet) -> NDArray[np.object_]:
         cells = cells_of_column(side, column)
-        return np.array(["" if is_missing(c) else spelling.setdefault(plain_identifier(c), c) for c in cells], object)
+        return np.array(["" if is_missing(c) else spelling.setdefault(meaning(c), c) for c in cells], object)
 
     return cells_of(synthetic), cells_of(real)

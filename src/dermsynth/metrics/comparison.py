@@ -1,5 +1,6 @@
 """What a metric may ask for of two sets of images, and how arrays given by a person become that."""
 
+import logging
 from collections.abc import Callable, Mapping, Sized
 from typing import Any, Protocol
 
@@ -13,6 +14,9 @@ from dermsynth.metrics.estimate import Effort, Groups, Sides, require
 Pixels = NDArray[np.uint8]
 Vectors = NDArray[np.float32]
 IMAGES = "images uint8 [n, h, w, 3]"
+FEW_PEOPLE = 10
+"""Patients or lesions below which an interval is said to be hardly one."""
+_log = logging.getLogger(__name__)
 
 
 class Extractor(Protocol):
@@ -177,6 +181,8 @@ def groups_of(real: Sized, groups: Groups | None) -> Groups | None:
         raise UserError(
             f"`groups`: all real images are of {named.tolist()[0]!r}; intervals and floor need at least two"
         )
+    if (known := int(number.max()) + 1) < FEW_PEOPLE:
+        _log.warning(f"`groups`: {known} patients or lesions: intervals of fewer than {FEW_PEOPLE} say little")
     return number.astype(np.int64)
 
 

@@ -9,7 +9,7 @@ from scipy.spatial.distance import pdist
 
 from dermsynth.metrics.comparison import Comparison, Extractor, feature_sides
 from dermsynth.metrics.estimate import Estimate, Groups, Sides
-from dermsynth.statistics.intervals import basic_interval, draw_counts
+from dermsynth.statistics.intervals import draw_counts, moved_interval
 
 Array = NDArray[np.float64]
 Kernel = Callable[[NDArray[np.floating], NDArray[np.floating]], Array]
@@ -100,7 +100,7 @@ def mmd_between(sides: Sides, resamples: int) -> Estimate:
 def _interval(sides: Sides, value: float, kernel: Kernel, resamples: int) -> tuple[float, float]:
     weights = draw_counts(sides.sizes, resamples, sides.seed, sides.groups)
     draws = weighted_distances(sides.synthetic, sides.real, *weights, kernel)
-    return basic_interval(value, draws, sides.groups)
+    return moved_interval(value, draws, sides.groups)
 
 
 def kid_estimates(comparison: Comparison) -> list[Estimate]:

@@ -85,6 +85,8 @@ class Responsible:
     photographs: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("institution", "person", "contact", "keep_until", "photographs"):
+            object.__setattr__(self, name, getattr(self, name).strip())
         if not self.keep_until:
             return
         try:
@@ -93,6 +95,7 @@ class Responsible:
             raise UserError(f"`keep_until` {self.keep_until!r}: write a date, such as 2030-12-31") from error
         if last < date.today():
             raise UserError(f"`keep_until` {self.keep_until}: has passed; answers would have to be deleted already")
+        object.__setattr__(self, "keep_until", last.isoformat())
 
     def missing(self, protocol: Protocol) -> list[str]:
         """What still has to be said of a study by this protocol."""

@@ -36,7 +36,7 @@ def bootstrap(
     Where `groups` are known of the second sample, whole groups of it are drawn.
     """
     draws = resample_indices(sizes, resamples, seed, groups)
-    return basic_interval(estimate, np.array([statistic(i, j) for i, j in draws]), groups)
+    return moved_interval(estimate, np.array([statistic(i, j) for i, j in draws]), groups)
 
 
 def resample_indices(
@@ -134,13 +134,14 @@ def expanded_tails(count: int) -> tuple[float, float]:
     return tail, 1 - tail
 
 
-def basic_interval(
+def moved_interval(
     estimate: float, draws: NDArray[np.floating], groups: NDArray[Any] | None = None
 ) -> tuple[float, float]:
-    """The interval e - (q_97.5 - m) ... e - (q_2.5 - m) of draws with mean m about the estimate e.
+    """The interval e + (q_2.5 - m) ... e + (q_97.5 - m) of draws with mean m about the estimate e.
 
-    A basic bootstrap interval (Davison & Hinkley 1997, section 5.2) of draws without their bias: images drawn twice
-    lift a distance in every draw, as few images lift the estimate. It targets the expected figure of as many images. Where whole
+    Percentiles of draws that are moved to the estimate: images drawn twice lift a distance in every draw, as few images lift the
+    estimate. It targets the expected figure of as many images. Distances are skewed to the right, and spread more where they are
+    larger: mirrored percentiles (Davison & Hinkley 1997, section 5.2) are then short on the wrong side. Where whole
     `groups` were drawn, it is wider for few of them, as in `expanded_tails`; of one group nothing is known, and the ends are NaN.
     """
     count = None if groups is None else len(np.unique(groups))
@@ -148,7 +149,7 @@ def basic_interval(
         return float("nan"), float("nan")
     low, high = np.quantile(draws, TAILS if count is None else expanded_tails(count))
     middle = float(draws.mean())
-    return min(float(estimate - (high - middle)), estimate), max(float(estimate - (low - middle)), estimate)
+    return min(float(estimate + low - middle), estimate), max(float(estimate + high - middle), estimate)
 
 
 def percentile_bootstrap(

@@ -24,7 +24,7 @@ from dermsynth.utility.leakage import (
 )
 from dermsynth.utility.material import Classes, Copies, HeldOut, Material, Stratum, SyntheticImages
 from dermsynth.utility.views import MASKED, Look, View, has_masks, look_of
-from dermsynth.values import is_missing, numbers, parse_flag, plain_identifier
+from dermsynth.values import is_missing, meaning, numbers
 
 MOST_VALUES = 8
 """Values up to which a column is looked at value by value."""
@@ -114,11 +114,17 @@ def _check_sets(real: DataSet, synthetic: Sequence[DataSet], further: Sequence[D
 
 
 def _check_generators(data_sets: Sequence[DataSet]) -> None:
-    """Raise UserError where two sets are from one generator: their images differ in nothing but seeds."""
+    """Raise UserError where two sets are from one training, so that they differ in nothing but seeds, or of two families."""
     known: dict[str, DataSet] = {}
+    first = data_sets[0].provenance.generator
     for data_set in data_sets:
-        checkpoint = data_set.provenance.generator.checkpoint
-        for key in filter(None, (checkpoint, data_set.content_hash)):
+        generator = data_set.provenance.generator
+        if generator.recipe != first.recipe:
+            raise UserError(
+                f"`generators` {data_set.folder}: of the family {generator.recipe or 'unknown'!r}, {data_sets[0].folder} of "
+                f"{first.recipe or 'unknown'!r}; another method is a variant: `variants` NAME"
+            )
+        for key in filter(None, (generator.checkpoint, generator.run, data_set.content_hash)):
             if key in known:
                 raise UserError(
                     f"`generators` {data_set.folder}: from the same generator as {known[key].folder}; train another one, from "
@@ -207,18 +213,10 @@ def strata_of(table: pd.DataFrame, column: str, most: int | None = None) -> list
     if halves:
         return halves
     spelling: dict[object, str] = {}
-    values = np.array(["" if is_missing(cell) else spelling.setdefault(_meaning(cell), cell) for cell in cells], object)
+    values = np.array(["" if is_missing(cell) else spelling.setdefault(meaning(cell), cell) for cell in cells], object)
     if most is not None and len(spelling) > most:
         return []
     return [Stratum(column, value, values == value) for value in sorted(spelling.values())]
-
-
-def _meaning(cell: str) -> object:
-    """What a cell means: a flag in any spelling, or else text."""
-    try:
-        return parse_flag(cell)
-    except ValueError:
-        return plain_identifier(cell)
 
 
 def _halves(table: pd.DataFrame, column: str) -> list[Stratum]:

@@ -122,7 +122,8 @@ def _settings(material: Material, plan: Plan) -> Settings:
             for name, (content_hash, count) in variants.items()
         },
         generators=tuple(
-            SyntheticSet(content_hash=rows.content_hash, images=len(rows.table)) for rows, _ in material.generators
+            SyntheticSet(content_hash=rows.content_hash, images=len(rows.table), name=rows.folder.name)
+            for rows, _ in material.generators
         ),
         size=(material.decoding.width, material.decoding.height, material.decoding.crop) if material.chosen else None,
         tests=tuple(
@@ -139,12 +140,13 @@ def _difference(earlier: Mapping[str, Any], settings: Mapping[str, Any]) -> str:
     changed += ["view"] if "view" in earlier and "view" not in settings else []
     variants = earlier.get("variants", {})
     changed += [f"variant {name}" for name in variants if settings["variants"].get(name) != variants[name]]
-    there = settings.get("generators", ())
-    missing = [one for one in earlier.get("generators", ()) if one not in there]
+    if changed == ["training"]:
+        parts = {**earlier["training"], **settings["training"]}
+        changed = [name for name in parts if earlier["training"].get(name) != settings["training"].get(name)]
+    there = {one["content_hash"] for one in settings.get("generators", ())}
+    missing = [one["name"] for one in earlier.get("generators", ()) if one["content_hash"] not in there]
     if missing and not changed:
-        return (
-            f"begun with {len(earlier['generators']) + 1} generators; name the same in `generators`, and further ones"
-        )
+        return f"begun with the further generator {missing[0]}, too; name it again in `generators`"
     return f"begun with another {changed[0]}" if changed else ""
 
 
@@ -255,7 +257,9 @@ def _remarks(material: Material) -> tuple[Remark, ...]:
     decoding, chosen = material.decoding, material.chosen
     of_sides = remarks(*_sides(material), decoding, trained, chosen=chosen) if len(material.synthetic) else ()
     of_claims = (remark for claim in claims for remark in remarks_on_claims(claim, ()))
-    return (*of_claims, *_flagged(material), *of_sides)
+    apart = "that the sets of several generators are from trainings of their own is claimed, and was not checked"
+    unchecked = (Remark("claimed", "note", apart),) if material.generators and any(claims) else ()
+    return (*of_claims, *unchecked, *_flagged(material), *of_sides)
 
 
 def _flagged(material: Material) -> Iterator[Remark]:

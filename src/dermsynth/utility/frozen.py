@@ -25,6 +25,8 @@ from dermsynth.utility.classifier import (
 
 VIEWS = 8
 """Augmented looks of an image whose features are kept; steps draw among them."""
+FLAT = 1e-4
+"""A feature whose deviation is a smaller share of its mean, and of the largest deviation, is taken for constant."""
 Features = NDArray[np.float32]
 Views = Callable[[Images, bytes], Images]
 """From an image [3, h, w] and the hash of its content to looks [k, 3, h, w] of it."""
@@ -90,10 +92,11 @@ class FrozenClassifier(Classifier):
         return logits
 
     def standardise(self, features: Features) -> None:
-        """Take mean and deviation from features [n, d]; those that do not vary are divided by 1."""
-        deviation = features.std(axis=0)
-        self.mean = torch.from_numpy(features.mean(axis=0))
-        self.deviation = torch.from_numpy(np.where(deviation > 0, deviation, 1).astype(np.float32))
+        """Take mean and deviation from features [n, d]; those that hardly vary are divided by 1."""
+        mean, deviation = features.mean(axis=0, dtype=np.float64), features.std(axis=0, dtype=np.float64)
+        varies = deviation > FLAT * np.maximum(np.abs(mean), deviation.max(initial=0.0))
+        self.mean = torch.from_numpy(mean.astype(np.float32))
+        self.deviation = torch.from_numpy(np.where(varies, deviation, 1).astype(np.float32))
 
     def finish(self) -> None:
         """Write mean and deviation into the linear layer."""
@@ -113,7 +116,7 @@ def require_frozen(training: Training, ways: set[Way]) -> None:
     place = training.backbone
     if place == "small" or (place.startswith("timm:") and "=" not in place):
         raise UserError(
-            f"`frozen`: {place!r} has no pretrained weights; name lite0, lite2, mobilenet=FILE or timm:NAME=FILE"
+            f"`frozen`: {place!r} has no pretrained weights; choose `model` lite0, lite2, mobilenet=FILE or timm:NAME=FILE"
         )
     if mixing := sorted(ways & set(MIXES)):
         raise UserError(f"`frozen`: the arm {mixing[0]} mixes pixels of two images in every step; leave it out")

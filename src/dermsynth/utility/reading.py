@@ -7,9 +7,11 @@ WORDS = {
     "arm": "one way to train the same classifier; only the training images differ",
     "AUC": "the chance that the classifier gives a random positive image a higher score than a random negative one; 0.5 is "
     "guessing, 1 is perfect",
-    "repeat": "one more training of the arm from another seed; the mean over repeats is shown, and how far they lie apart",
+    "repeat": "one more training of the arm from another seed, of several generators for each; the mean over all is shown, "
+    "and how far they lie apart",
     "ensemble": "the mean score of all trainings of an arm, for each test image",
-    "95 %": "where the figure would lie in 95 of 100 such experiments, with other test images and other trainings",
+    "95 %": "where the figure would lie in 95 of 100 such experiments, with other test images, other "
+    "trainings and, where there are several, other generators",
     "p after Holm": "how likely a difference as large as this is without any true one, corrected for how many arms were compared",
     "sensitivity, specificity": "shares of the positive and of the negative images that are called right, at a threshold "
     "that the validation images chose (Youden)",
@@ -49,7 +51,9 @@ def _cheaper(result: UtilityResult) -> str:
 
 def _more(result: UtilityResult) -> list[str]:
     """What would make the answer surer."""
-    if all(row.generators > 1 for row in result.figures if result.settings.arm(row.arm).synthetic != 0):
+    arms = [result.settings.arm(row.arm) for row in result.figures]
+    shown = [row for row, arm in zip(result.figures, arms, strict=True) if arm.synthetic != 0 and not arm.variant]
+    if all(row.generators > 1 for row in shown):
         return []
     return [
         "All synthetic images come from one generator: whether another training of it would do as well is not known "

@@ -37,10 +37,16 @@ class RealSet(Record):
 
 
 class SyntheticSet(Record):
-    """A synthetic set, or edited copies of the real one."""
+    """A synthetic set, or edited copies of the real one; `name` is the folder of that of a further generator."""
 
     content_hash: str
     images: int
+    name: str = ""
+
+    @model_serializer(mode="wrap")
+    def _without_empty(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        return {key: value for key, value in values.items() if key != "name" or value}
 
 
 class TestSet(Record):

@@ -5,6 +5,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.stats
 from numpy.typing import NDArray
+from scipy.optimize import brentq
 
 from dermsynth.statistics.roc import Array, auc
 from dermsynth.utility.material import HeldOut
@@ -13,6 +14,8 @@ RESAMPLES = 2000
 FEW_REPEATS = 5
 """With fewer repeats the intervals are wide and themselves uncertain."""
 MOST_REPEATS = 100
+LEAST_P = 1e-12
+"""Below this no p is told apart."""
 
 
 class Scores(NamedTuple):
@@ -43,9 +46,10 @@ class TrainingVariance(NamedTuple):
 def training_variance(differences: Array) -> TrainingVariance:
     """From differences of AUC [generators, repeats], the same repeats (seeds) for every generator.
 
-    Generators and seeds are both drawn at random and crossed: E[mean square of generators] = R v_g + v, of seeds G v_s + v, of
-    the rest v (Searle, Casella & McCulloch 1992, Variance Components). The variance of the mean is (MS_g + MS_s - MS_rest) / (G
-    R), with Satterthwaite's degrees of freedom, and no less than without seeds, as in Obuchowski & Rockette 1995 for readers.
+    Generators and seeds are both drawn at random and crossed: E[mean square of generators] = R v_g + v, of seeds G v_s + v,
+    of the rest v (Searle, Casella & McCulloch 1992, Variance Components). The variance of the mean is (MS_g + MS_s -
+    MS_rest) / (G R), with Satterthwaite's degrees of freedom. No mean square counts as smaller than that of the rest, which
+    it is expected to hold: with two generators MS_g is often near 0 by chance.
     """
     generators, repeats = differences.shape
     if min(generators, repeats) == 1:
@@ -58,11 +62,11 @@ def training_variance(differences: Array) -> TrainingVariance:
     of_columns = generators * float(((columns - mean) ** 2).sum()) / (repeats - 1)
     rest = differences - rows[:, None] - columns + mean
     of_rest = float((rest**2).sum()) / ((generators - 1) * (repeats - 1))
-    more = max(of_columns - of_rest, 0.0)
-    parts = [of_rows**2 / (generators - 1)]
+    more, alike = max(of_columns - of_rest, 0.0), max(of_rows, of_rest)
+    parts = [alike**2 / (generators - 1)]
     if more:
         parts += [of_columns**2 / (repeats - 1), of_rest**2 / ((generators - 1) * (repeats - 1))]
-    total = of_rows + more
+    total = alike + more
     return TrainingVariance(
         total / (generators * repeats),
         total**2 / sum(parts) if total else generators - 1,
@@ -77,30 +81,25 @@ class Variances(NamedTuple):
     of_tests: float
     training: TrainingVariance
 
-    def reach(self) -> float:
-        """Half of the 95 % interval.
+    def reach(self, beyond: float = 0.05) -> float:
+        """Half of the interval that a share `beyond` of differences lies outside of.
 
-        Student's quantile has the degrees of freedom of the trainings; of several generators those of the sum (Satterthwaite),
-        for of few of them hardly more than their variance is unknown.
+        Each variance has the quantile of what is known of it: the normal one for test images, of which there are many draws,
+        Student's for trainings, of which there are few. Their squares add up, as in modified large-sample intervals of sums of
+        variances (Graybill & Wang 1980): of few trainings the quantile of the sum's own degrees of freedom is too small.
         """
-        return self.quantile() * self.deviation
+        normal, student = scipy.stats.norm.isf(beyond / 2), scipy.stats.t.isf(beyond / 2, self.training.freedom)
+        return float(np.hypot(normal * np.sqrt(self.of_tests), student * np.sqrt(self.training.of_mean)))
 
-    @property
-    def deviation(self) -> float:
-        """Of the mean difference."""
-        return float(np.sqrt(self.of_tests + self.training.of_mean))
-
-    @property
-    def freedom(self) -> float:
-        """Degrees of freedom of the deviation."""
-        training = self.training
-        if training.generators is None or not training.of_mean:
-            return training.freedom
-        return (self.of_tests + training.of_mean) ** 2 / (training.of_mean**2 / training.freedom)
-
-    def quantile(self) -> float:
-        """Student's, for 95 %."""
-        return float(scipy.stats.t.ppf(0.975, self.freedom))
+    def p_value(self, difference: float) -> float:
+        """The largest share whose interval about the difference does not reach 0."""
+        if self.of_tests + self.training.of_mean == 0:
+            return 1.0
+        ends = LEAST_P, 1.0
+        outside = [abs(difference) - self.reach(end) for end in ends]
+        if outside[0] >= 0:
+            return LEAST_P
+        return 1.0 if outside[1] <= 0 else float(brentq(lambda share: abs(difference) - self.reach(share), *ends))
 
 
 def paired_difference(
@@ -108,16 +107,15 @@ def paired_difference(
 ) -> tuple[float, float, float]:
     """95 % interval and two-sided p of the difference of mean AUCs, for other test images, generators and seeds of training.
 
-    The variance is that of the mean difference over test images drawn anew, plus that over trainings; with few of these it is
-    hardly known, so the quantile is Student's. One training tells nothing of others.
+    One training an arm tells nothing of others, however many generators there are: all of them are compared with the one
+    training of real images.
     """
     mean = float(second.areas.mean() - first.areas.mean())
-    if second.values.shape[0] * second.values.shape[1] < 2:
+    if min(first.values.shape[1], second.values.shape[1]) < 2:
         return mean, mean, 1.0
     spread = variances(first, second, seed, resamples)
-    deviation, reach = spread.deviation, spread.reach()
-    p = 1.0 if deviation == 0 else float(2 * scipy.stats.t.sf(abs(mean) / deviation, spread.freedom))
-    return max(mean - reach, -1.0), min(mean + reach, 1.0), p
+    reach = spread.reach()
+    return max(mean - reach, -1.0), min(mean + reach, 1.0), spread.p_value(mean)
 
 
 def variances(first: Scores, second: Scores, seed: int, resamples: int = RESAMPLES) -> Variances:

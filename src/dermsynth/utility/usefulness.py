@@ -20,6 +20,7 @@ from dermsynth.utility.arms import Arm, parse_arms
 from dermsynth.utility.classifier import Training, backbone
 from dermsynth.utility.datasets import collect_material, is_copy
 from dermsynth.utility.experiment import Plan, run_experiment
+from dermsynth.utility.frozen import require_frozen
 from dermsynth.utility.material import Classes
 from dermsynth.utility.results import UtilityResult
 from dermsynth.utility.views import VIEWS, View
@@ -144,8 +145,10 @@ def utility(
     require_choice(view, "view", VIEWS)
     backbone(model)  # a wrong name or file is refused before images are read
     named: tuple[str | Arm, ...] = as_tuple(arms)
-    names = list(variants or ())
-    parse_arms(named, names, names)  # a wrong arm is refused before a set is opened
+    names, training = list(variants or ()), Training(model, images, batch, learning_rate, frozen=frozen)
+    known = parse_arms(named, names, names)  # a wrong arm is refused before a set is opened
+    if frozen:
+        require_frozen(training, {arm.way for arm in known})
     with name_field("variants"):
         further = {name: open_data_set(data) for name, data in (variants or {}).items()}
     with name_field("real"):
@@ -169,7 +172,6 @@ def utility(
         view=view,
         synthetic_shown=any(arm.synthetic != 0 for arm in chosen),
     )
-    training = Training(model, images, batch, learning_rate, frozen=frozen)
     if not named and not material.has_both_classes:
         chosen = tuple(arm for arm in chosen if arm.real)
     return run_experiment(material, Plan(chosen, repeats, training, seed), place)

@@ -103,7 +103,7 @@ def cautions(
     first = [row for row in comparisons if row.test == test]
     falls = [line for row in figures if row.arm == REAL.name for line in _falls(row)]
     as_good = _as_good_without([row for row in figures if row.test == test], arms)
-    few = _few_repeats([row for row in first if row.generators == 1], repeats)
+    few = _few_repeats([row for row in first if row.generators == 1] or first, repeats)
     return [*few, *_few_generators(first, arms), *as_good, *_seen_by_the_generator(arms), *falls]
 
 
@@ -150,6 +150,8 @@ def _few_repeats(rows: Sequence[Comparison], repeats: int) -> list[str]:
         ]
     row = max(rows, key=lambda row: row.high - row.low)
     now = f"up to +- {(row.high - row.low) / 2:.2f} ({row.arm})"
+    if row.generators > 1:
+        return [f"{repeats} repeats an arm and generator: intervals are wide and themselves uncertain, {now}."]
     then = f"{row.repeats_wanted} repeats would bring that to about +- {row.reach_then:.2f}, and still more would help little"
     return [f"{repeats} repeats an arm: intervals are wide and themselves uncertain, {now}; {then}."]
 
@@ -162,17 +164,15 @@ def _few_generators(rows: Sequence[Comparison], arms: Sequence[Arm]) -> list[str
         return []
     row = max(several, key=lambda row: row.high - row.low)
     of = row.deviations
-    apart = (
-        ""
-        if of is None or of.generators is None
-        else (
-            f": AUC deviates by {of.generators:.3f} between generators, by {of.seeds:.3f} between trainings of a classifier "
-            f"({row.arm})"
-        )
-    )
+    apart = "" if of is None or of.generators is None else f": {_deviations(of.generators, of.seeds)} ({row.arm})"
     return [
         f"{row.generators} generators{apart}; how much others would differ is hardly known from fewer than {FEW_GENERATORS}."
     ]
+
+
+def _deviations(generators: float, seeds: float) -> str:
+    between = f"by {generators:.3f}" if generators >= 0.0005 else "by no more than trainings explain"
+    return f"the difference deviates {between} between generators, by {seeds:.3f} between trainings of a classifier"
 
 
 def _falls(figures: ArmFigures) -> list[str]:
