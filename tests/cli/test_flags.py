@@ -46,7 +46,8 @@ def test_fields_become_flags() -> None:
         with_flags("`learning_rate` and `imbalance` and `source`", flags) == "learning rate and --imbalance and --from"
     )
     assert with_flags("`options`", flags) == "--set"
-    assert with_flags("`tests`, `variants`", flags_of(app, ["utility", "x"])) == "--test, --variant"
+    flags = flags_of(app, ["utility", "x"])
+    assert with_flags("`tests`, `variants`, `generators`", flags) == "--test, --variant, --generator"
     assert flags_of(app, ["audit"])["no_photographs"] == "--no-photographs"
     assert flags_of(app, ["no", "verb"]) == {}
 

@@ -26,7 +26,7 @@ FORMER: Mapping[tuple[str, ...], Mapping[str, str]] = {
 """By the first words of a command: flags by their names in earlier versions."""
 
 
-ALIASES: Mapping[str, str] = {"options": "set", "variants": "variant"}
+ALIASES: Mapping[str, str] = {"options": "set", "variants": "variant", "generators": "generator"}
 """Fields of the library whose flag has another name."""
 
 
