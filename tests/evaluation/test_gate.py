@@ -18,7 +18,7 @@ from dermsynth.evaluation.gate import GateResult, check_images, open_images, tra
 from dermsynth.images import read_image
 from dermsynth.io import read_json
 from dermsynth.report.gate_report import write_gate_report
-from tests.elsewhere import COLUMNS, COPIES, photograph, write_elsewhere, write_real
+from tests.elsewhere import COLUMNS, COPIES, FINE, photograph, write_elsewhere, write_real
 from tests.metrics.test_keypoints import moved
 
 
@@ -108,9 +108,15 @@ def test_the_page_shows_all_that_are_flagged_and_the_closest_others(result: Gate
     assert "which images are of the same patient is not known" not in page
 
 
-def test_copies_in_another_pose_are_looked_for_where_it_is_asked(real: DataSet, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def detailed(tmp_path_factory: pytest.TempPathFactory) -> DataSet:
+    """Pictures with places to know again."""
+    return write_real(tmp_path_factory.mktemp("detailed") / "isic", 240, FINE)
+
+
+def test_copies_in_another_pose_are_looked_for_where_it_is_asked(detailed: DataSet, tmp_path: Path) -> None:
     """Training images that were turned and zoomed: only the search in any pose flags them, and both say what was done."""
-    rows = real.split("train")
+    real, rows = detailed, detailed.split("train")
     for number in range(4):
         image = read_image(rows.paths[number]).transpose(2, 0, 1)
         turned, _ = moved(np.ascontiguousarray(image), angle=40, zoom=1.25)
@@ -130,10 +136,10 @@ def test_copies_in_another_pose_are_looked_for_where_it_is_asked(real: DataSet, 
     assert pages[1].count("and the second laid onto the first") == len(result.matrices) == 4
 
 
-def test_an_evaluation_looks_for_copies_in_any_pose_where_it_is_asked(real: DataSet, tmp_path: Path) -> None:
+def test_an_evaluation_looks_for_copies_in_any_pose_where_it_is_asked(detailed: DataSet, tmp_path: Path) -> None:
     """Six moved training images among sixty: the flags, the facts and the page; and it goes without `brief`."""
-    table = write_elsewhere(tmp_path / "made", real, 60)
-    rows = real.split("train")
+    real, rows = detailed, detailed.split("train")
+    table = write_elsewhere(tmp_path / "made", real, 60, FINE)
     for number in range(COPIES, COPIES + 6):
         turned, _ = moved(np.ascontiguousarray(read_image(rows.paths[number]).transpose(2, 0, 1)), angle=40, zoom=1.25)
         Image.fromarray(turned.transpose(1, 2, 0)).save(table.parent / f"{number}.jpg", quality=95)

@@ -95,7 +95,7 @@ def test_an_experiment_with_frozen_backbones(tmp_path: Path, real: DataSet, draw
     assert result.settings.training.frozen
     assert all(row.auc > 0.6 for row in result.figures)
     assert read_json(tmp_path / "out" / SETTINGS)["training"]["frozen"]
-    with pytest.raises(UserError, match="begun with another training"):
+    with pytest.raises(UserError, match="begun with another frozen"):
         utility(synthetic, real, out=tmp_path / "out", **words)  # type: ignore[arg-type]
 
 

@@ -25,8 +25,8 @@ counts as noise."""
 CONTRAST, EDGE = 0.005, 30.0
 VOTES, BASE, CLOSEST_BASE = 6, 30, 0.15
 """A keypoint votes for the images of its nearest `VOTES` matches; how far the `BASE`-th lies says what is usual. Of 1,000
-dermoscopic photographs that is 0.29 (median), and below `CLOSEST_BASE` for a twentieth of keypoints: closer than this nothing is
-usual, however few images there are, or however many of one lesion."""
+dermoscopic photographs that is 0.29 (median), and below `CLOSEST_BASE` for a twentieth of keypoints: of fewer images than `BASE`
+it is taken to be no less."""
 LARGEST_VOTE = 10.0
 NEAR, LARGEST_ZOOM = 4 / 64, 2.0
 """Matches agree on a pose where it brings them together within `NEAR` of the shorter side; images are at most so much larger."""
@@ -139,7 +139,8 @@ class KeypointIndex:
         rank = np.argsort(-values, axis=1)
         order = np.take_along_axis(order, rank, axis=1)
         distance = np.maximum(1 - np.take_along_axis(values, rank, axis=1), 1e-3)
-        votes = np.clip(np.maximum(distance[:, -1:], CLOSEST_BASE) / distance - 1, 0, LARGEST_VOTE)[:, :VOTES]
+        usual = np.maximum(distance[:, -1:], CLOSEST_BASE if base < BASE else 0)
+        votes = np.clip(usual / distance - 1, 0, LARGEST_VOTE)[:, :VOTES]
         chosen = order[:, :VOTES]
         total = np.bincount(chosen.ravel(), votes.ravel(), len(numbers))
         best = [int(i) for i in np.argsort(-total, kind="stable")[:count] if total[i] > 0]
