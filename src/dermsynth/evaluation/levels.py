@@ -14,8 +14,6 @@ LEVELS = (
     "benign_malignant", "malignant", "melanocytic",
 )  # fmt: skip
 """Columns of published data sets that hold a diagnosis at some level, of one data set the widest first."""
-
-
 NEARLY = 0.9
 """Share of a label's images that agree from which on the others are taken for slips, and named."""
 
@@ -24,9 +22,10 @@ def _counts(real: DataSet, column: str) -> dict[str, Counter[str]]:
     """Label -> how many of its images have each value of a column, in the first of the spellings that mean the same."""
     spelling: dict[object, str] = {}
     counts: dict[str, Counter[str]] = {label: Counter() for label in real.classes}
-    for label, cell in zip(real.labels, real.table[column], strict=True):
-        if label and not is_missing(str(cell)):
-            counts[str(label)][spelling.setdefault(meaning(str(cell)), str(cell))] += 1
+    pairs = Counter(zip(map(str, real.labels), map(str, real.table[column]), strict=True))
+    for (label, cell), count in pairs.items():
+        if label and not is_missing(cell):
+            counts[label][spelling.setdefault(meaning(cell), cell)] += count
     return counts
 
 

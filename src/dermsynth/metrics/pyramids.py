@@ -10,7 +10,7 @@ from dermsynth.images import require_pixels
 from dermsynth.metrics.comparison import Comparison, image_sides
 from dermsynth.metrics.estimate import Estimate, Groups, Sides, name_of, require
 from dermsynth.metrics.sliced_wasserstein import LevelDistance, PatchWalk, Places, level_distances
-from dermsynth.statistics.intervals import GROUPS, jackknife_reach
+from dermsynth.statistics.intervals import GROUPS, jackknife_reach, parts_of_groups
 
 
 def swd_between(sides: Sides, largest: int) -> list[Estimate]:
@@ -37,10 +37,8 @@ def _parts(count: int, people: Groups | None, seed: int) -> tuple[Places, Places
     if people is None:
         single = np.arange(count) % GROUPS
         return single, single
-    number = np.unique(people, return_inverse=True)[1]
-    known = int(number.max()) + 1
-    parts = min(GROUPS, known)
-    return np.arange(count) % parts, (np.random.default_rng(seed).permutation(known) % parts)[number]
+    parts = min(GROUPS, len(np.unique(people)))
+    return np.arange(count) % parts, parts_of_groups(people, parts, np.random.default_rng(seed))
 
 
 Limits = tuple[NDArray[np.float64], NDArray[np.float64], int]

@@ -249,14 +249,19 @@ def leave_out_indices(
     There are at most as many parts as groups.
     """
     random = np.random.default_rng(seed)
-    if groups is not None:
-        number = np.unique(groups, return_inverse=True)[1]
-        parts = min(parts, int(number.max()) + 1)
+    parts = parts if groups is None else min(parts, len(np.unique(groups)))
     places = [random.permutation(size) % parts for size in sizes]
     if groups is not None:
-        places[1] = (random.permutation(int(number.max()) + 1) % parts)[number]
+        places[1] = parts_of_groups(groups, parts, random)
     for part in range(parts):
         yield np.flatnonzero(places[0] != part), np.flatnonzero(places[1] != part)
+
+
+def parts_of_groups(groups: NDArray[Any], parts: int, random: np.random.Generator) -> Indices:
+    """The part from 0 to `parts` - 1 that each row belongs to, [n]: whole groups, drawn at random, about equally many of them."""
+    number = np.unique(groups, return_inverse=True)[1]
+    place: Indices = (random.permutation(int(number.max()) + 1) % parts)[number]
+    return place
 
 
 def jackknife_reach(values: NDArray[np.float64]) -> NDArray[np.float64]:

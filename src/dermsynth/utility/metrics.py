@@ -23,7 +23,7 @@ from dermsynth.statistics.roc import (
 from dermsynth.utility.arms import OVERSAMPLED, Arm
 from dermsynth.utility.material import FEWEST, HeldOut
 from dermsynth.utility.results import THRESHOLDS, ArmFigures, Comparison, Confusion, Deviations, StratumFigure
-from dermsynth.utility.spread import RESAMPLES, Scores, paired_difference, variances, wanted_repeats
+from dermsynth.utility.spread import RESAMPLES, Scores, interval_and_p, variances, wanted_repeats
 
 FIXED = 0.9
 """Specificity, and sensitivity, at which the other is reported."""
@@ -160,8 +160,8 @@ def comparisons(arms: Sequence[ArmScores], seed: int) -> list[Comparison]:
 
 
 def _comparison(baseline: ArmScores, other: ArmScores, seed: int) -> Comparison:
-    low, high, p = paired_difference(baseline.of_trainings, other.of_trainings, seed)
     spread = variances(baseline.of_trainings, other.of_trainings, seed)
+    low, high, p = interval_and_p(baseline.of_trainings, other.of_trainings, spread)
     of_generators = spread.training.generators
     repeats, reach = wanted_repeats(spread.of_tests, spread.training.seeds)
     return Comparison(

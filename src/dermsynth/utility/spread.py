@@ -105,7 +105,12 @@ class Variances(NamedTuple):
 def paired_difference(
     first: Scores, second: Scores, seed: int, resamples: int = RESAMPLES
 ) -> tuple[float, float, float]:
-    """95 % interval and two-sided p of the difference of mean AUCs, for other test images, generators and seeds of training.
+    """95 % interval and two-sided p of the difference of mean AUCs, for other test images, generators and seeds of training."""
+    return interval_and_p(first, second, variances(first, second, seed, resamples))
+
+
+def interval_and_p(first: Scores, second: Scores, spread: Variances) -> tuple[float, float, float]:
+    """The same from the variances of the difference.
 
     One training an arm tells nothing of others, however many generators there are: all of them are compared with the one
     training of real images.
@@ -113,7 +118,6 @@ def paired_difference(
     mean = float(second.areas.mean() - first.areas.mean())
     if min(first.values.shape[1], second.values.shape[1]) < 2:
         return mean, mean, 1.0
-    spread = variances(first, second, seed, resamples)
     reach = spread.reach()
     return max(mean - reach, -1.0), min(mean + reach, 1.0), spread.p_value(mean)
 
